@@ -1,0 +1,28 @@
+# Two commands: `make demo` and `make test`. Both set up .venv first, once.
+unexport PYTHONDONTWRITEBYTECODE
+export OMP_NUM_THREADS ?= 2
+PYTHON := .venv/bin/python
+
+.PHONY: demo test lint slow docs setup clean
+
+setup:
+	@bash scripts/setup.sh
+
+demo: setup  ## train on the built-in digits, sample, and show the result
+	@$(PYTHON) scripts/demo.py
+
+test: setup  ## the default test suite
+	@$(PYTHON) -m pytest
+
+slow: setup  ## long tests, and tests on the real data sets where GIBBSIAN_DATA is set
+	@$(PYTHON) -m pytest -m 'slow or data'
+
+lint: setup  ## style and types
+	@$(PYTHON) -m ruff check .
+	@$(PYTHON) -m mypy
+
+docs: setup  ## pages that are generated from the code
+	@$(PYTHON) -m gibbsian.cli.reference > docs/cli.md
+
+clean:
+	rm -rf .venv demo .pytest_cache .mypy_cache .ruff_cache

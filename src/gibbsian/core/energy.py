@@ -1,0 +1,68 @@
+"""The sign convention and the only place that differentiates an energy by position.
+
+    p(x) = exp(-E(x) / T) / Z,    low energy = likely,    score(x) = grad log p(x) = -grad E(x) / T
+
+An energy is any callable from a position with B chains to a tensor of shape `(B,)`. Chains must
+not depend on one another (no batch norm): gradients are taken of the sum over chains.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeAlias
+
+import torch
+from torch import Tensor
+
+from .errors import UsageError
+from .position import Position, batch_size, leaves, like, tree_map
+
+Energy: TypeAlias = Callable[[Position], Tensor]
+
+
+def value(energy: Energy, x: Position) -> Tensor:
+    """E(x), shape `(B,)`; raises `UsageError` if the energy returns any other shape."""
+    e = energy(x)
+    if e.shape != (batch_size(x),):
+        raise UsageError(
+            f"energy returned shape {tuple(e.shape)} for {batch_size(x)} chains: it must return one "
+            f"number a chain, shape ({batch_size(x)},); sum over the event dimensions or squeeze"
+        )
+    return e
+
+
+def value_and_grad(energy: Energy, x: Position, *, differentiable: bool = False) -> tuple[Tensor, Position]:
+    """E(x) of shape `(B,)` and dE/dx in the structure of `x`.
+
+    With `differentiable` the graph is kept, so that the gradient can itself be differentiated by
+    position or by parameters (score matching, improved contrastive divergence); else both are detached.
+    """
+    with torch.enable_grad():
+        if differentiable:
+            xs = tuple(a if a.requires_grad else a.detach().requires_grad_() for a in leaves(x))
+        else:
+            xs = tuple(a.detach().requires_grad_() for a in leaves(x))
+        e = value(energy, like(x, xs))
+        if not e.requires_grad:
+            raise UsageError("energy does not depend on its position through torch operations: no gradient")
+        grads = torch.autograd.grad(e.sum(), xs, create_graph=differentiable, allow_unused=True)
+    filled = tuple(torch.zeros_like(a) if g is None else g for a, g in zip(xs, grads, strict=True))
+    return (e if differentiable else e.detach()), like(x, filled)
+
+
+def score(energy: Energy, x: Position, *, temperature: float = 1.0, differentiable: bool = False) -> Position:
+    """grad log p(x) = -grad E(x) / T, in the structure of `x`."""
+    _, grad = value_and_grad(energy, x, differentiable=differentiable)
+    return tree_map(lambda g: -g / temperature, grad)
+
+
+def hessian_vector(energy: Energy, x: Position, v: Position) -> Position:
+    """(d2E/dx2) v, chain by chain, in the structure of `x`."""
+    xs = tuple(a.detach().requires_grad_() for a in leaves(x))
+    with torch.enable_grad():
+        _, grad = value_and_grad(energy, like(x, xs), differentiable=True)
+        inner = sum((g * w).sum() for g, w in zip(leaves(grad), leaves(v), strict=True))
+        if not isinstance(inner, Tensor) or not inner.requires_grad:
+            return tree_map(torch.zeros_like, x)
+        out = torch.autograd.grad(inner, xs, allow_unused=True)
+    return like(x, tuple(torch.zeros_like(a) if h is None else h for a, h in zip(xs, out, strict=True)))

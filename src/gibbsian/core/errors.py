@@ -1,0 +1,64 @@
+"""Errors that a user can mend: one line saying what, the value, why, and what to try.
+
+Exit codes of the command line: 1 expected failure, 2 usage, 4 diverged, 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class GibbsianError(Exception):
+    """An expected failure. Its text is one line that a user can act upon."""
+
+    exit_code = 1
+
+
+class UsageError(GibbsianError, ValueError):
+    """A wrong argument: unknown name, value out of range, options that exclude each other."""
+
+    exit_code = 2
+
+
+class DataError(GibbsianError):
+    """A data set that is missing, unreadable or of the wrong shape."""
+
+
+class CheckpointError(GibbsianError):
+    """A checkpoint that is missing, truncated, or belongs to another system."""
+
+
+class DivergedError(GibbsianError):
+    """Training or sampling left the finite world, and the policy was to stop."""
+
+    exit_code = 4
+
+
+class Interrupted(GibbsianError):
+    """Ctrl-C or SIGTERM; the state was saved."""
+
+    exit_code = 130
+
+
+def did_you_mean(name: str, options: Iterable[str]) -> str:
+    """A hint ending for an unknown `name`: the nearest of `options`, or all of them.
+
+    >>> did_you_mean("igebn", ["igebm", "jem"])
+    "did you mean 'igebm'?"
+    """
+    options = sorted(options)
+    near = difflib.get_close_matches(name, options, n=1, cutoff=0.6)
+    return f"did you mean '{near[0]}'?" if near else f"choose from {', '.join(options)}"
+
+
+def unknown(what: str, name: str, options: Iterable[str]) -> UsageError:
+    """The error for an unknown name among known `options`, with the nearest one suggested."""
+    return UsageError(f"unknown {what} '{name}': {did_you_mean(name, options)}")
+
+
+def require_positive(**values: float) -> None:
+    """Raise `UsageError` unless every keyword value is a finite number above zero."""
+    for name, value in values.items():
+        if not 0 < value < float("inf"):
+            raise UsageError(f"{name} is {value}: it must be a positive finite number")

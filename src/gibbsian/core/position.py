@@ -1,0 +1,80 @@
+"""Positions: a tensor `(B, *event)`, or a flat tuple of such tensors with one B.
+
+The chain of a VAEBM moves the pair (z, eps); everything else moves one tensor. Kernels are
+written once, over these few functions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeAlias
+
+import torch
+from torch import Tensor
+
+Position: TypeAlias = Tensor | tuple[Tensor, ...]
+
+
+def leaves(x: Position) -> tuple[Tensor, ...]:
+    """The tensors of a position, in order."""
+    return x if isinstance(x, tuple) else (x,)
+
+
+def like(x: Position, parts: tuple[Tensor, ...]) -> Position:
+    """`parts` in the structure of `x`."""
+    return parts if isinstance(x, tuple) else parts[0]
+
+
+def tree_map(fn: Callable[..., Tensor], x: Position, *others: Position) -> Position:
+    """Apply `fn` leaf by leaf: `fn(x_i, y_i, ...)`."""
+    return like(x, tuple(fn(*group) for group in zip(leaves(x), *map(leaves, others), strict=True)))
+
+
+def batch_size(x: Position) -> int:
+    """B, the number of chains."""
+    return leaves(x)[0].shape[0]
+
+
+def dot(x: Position, y: Position) -> Tensor:
+    """Inner product over all event dimensions and leaves, shape `(B,)`."""
+    return torch.stack([(a * b).flatten(1).sum(1) for a, b in zip(leaves(x), leaves(y), strict=True)]).sum(0)
+
+
+def norm(x: Position) -> Tensor:
+    """Euclidean norm over event dimensions and leaves, shape `(B,)`."""
+    return dot(x, x).sqrt()
+
+
+def expand(mask: Tensor, x: Tensor) -> Tensor:
+    """A `(B,)` tensor reshaped to broadcast against `x` of shape `(B, *event)`."""
+    return mask.reshape(-1, *([1] * (x.dim() - 1)))
+
+
+def where(mask: Tensor, x: Position, y: Position) -> Position:
+    """Chain by chain: `x` where the `(B,)` mask is true, else `y`."""
+    return tree_map(lambda a, b: torch.where(expand(mask, a), a, b), x, y)
+
+
+def rows(x: Position, index: Tensor | slice) -> Position:
+    """The chains at `index`."""
+    return tree_map(lambda a: a[index], x)
+
+
+def cat(parts: list[Position]) -> Position:
+    """Positions of one structure joined along the chains."""
+    return like(parts[0], tuple(torch.cat(group) for group in zip(*map(leaves, parts), strict=True)))
+
+
+def detach(x: Position) -> Position:
+    """The same values without a graph."""
+    return tree_map(Tensor.detach, x)
+
+
+def randn_like(x: Position, rng: torch.Generator) -> Position:
+    """Standard normal noise of the shape, dtype and device of `x`, drawn from `rng`."""
+    return tree_map(lambda a: torch.randn(a.shape, generator=rng, dtype=a.dtype, device=a.device), x)
+
+
+def finite(x: Position) -> Tensor:
+    """`(B,)` bool: which chains are finite in every coordinate."""
+    return torch.stack([torch.isfinite(a).flatten(1).all(1) for a in leaves(x)]).all(0)

@@ -1,0 +1,50 @@
+"""Image arrays and image files as uint8: (N, H, W) grey or (N, H, W, 3) colour.
+
+A change of size crops to the centred square and resamples it (Lanczos); a change of colour uses
+the luma of ITU-R BT.601 one way and repeats the channel the other. Arrays and files go through
+the same function, so a folder and an archive of the same images agree.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from ..core.errors import DataError
+
+SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".pgm", ".ppm"})
+
+
+def read_image(path: Path, size: int | None, grey: bool | None) -> np.ndarray:
+    """One file as uint8 (H, W) or (H, W, 3); raises `DataError` if it is no image or is cut short."""
+    try:
+        with Image.open(path) as image:
+            return fit(ImageOps.exif_transpose(image), size, grey)
+    except (UnidentifiedImageError, OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+        raise DataError(f"{path} cannot be read as an image ({_reason(error)}): mend or remove it") from error
+
+
+def fit(image: Image.Image, size: int | None, grey: bool | None) -> np.ndarray:
+    """`image` as uint8 (H, W) or (H, W, 3), cropped and resampled to `size` where given."""
+    if grey is None:
+        grey = image.mode in {"1", "L", "LA"} or image.mode.startswith("I;16")
+    image = image.convert("L" if grey else "RGB")
+    if size is not None and image.size != (size, size):
+        image = ImageOps.fit(image, (size, size), Image.Resampling.LANCZOS)
+    return np.asarray(image, dtype=np.uint8)
+
+
+def fit_all(images: np.ndarray, size: int | None, grey: bool | None) -> np.ndarray:
+    """`fit` for an array of uint8 images (N, H, W) or (N, H, W, 3)."""
+    is_grey = images.ndim == 3
+    same_size = size is None or images.shape[1:3] == (size, size)
+    if same_size and grey in (None, is_grey):
+        return images
+    return np.stack([fit(Image.fromarray(row), size, grey) for row in images])
+
+
+def _reason(error: Exception) -> str:
+    text = str(error).splitlines()[0] if str(error) else type(error).__name__
+    return "not an image" if isinstance(error, UnidentifiedImageError) else text

@@ -1,0 +1,182 @@
+"""A data set by name: the built-in digits, toys, public sets, your folders and files.
+
+Public sets are looked for in `data_dir`, `$GIBBSIAN_DATA` and the cache, and fetched where they have
+an address. A set without a test part of its own is cut in two: the last tenth of the fixed
+permutation `numpy.random.RandomState(0).permutation(N)` is its test part.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from ..core.errors import DataError, UsageError, unknown
+from ..core.random import derive, generator
+from .dataset import Dataset, carve, from_arrays
+from .download import fetch
+from .folder import read_folder
+from .images import fit_all
+from .names import ALIASES, TOYS, entry
+from .places import data_folders, download_folder
+from .readers import Arrays, read_csv, read_npz, read_user_npz
+from .sources import DIGITS, SOURCES, WHOLE, Source
+from .toy import toy
+
+SPLITS = ("train", "validation", "test")
+TOY_SIZE = {"train": 50_000, "test": 10_000}
+DIGITS_TRAIN = 1397
+
+
+def load(
+    name: str,
+    split: str = "train",
+    *,
+    data_dir: str | Path | None = None,
+    size: int | None = None,
+    grey: bool | None = None,
+    validation: int | None = None,
+) -> Dataset:
+    """The data set `name` (see `names.DATA_NAMES`), part "train", "validation" or "test".
+
+    `size`: crop images to the centred square and resample to size x size pixels.
+    `grey`: True for one channel, False for three, None as stored.
+    `validation`: how many training rows are set aside, always the same ones. Give the same number
+    to the train call and the validation call, so that the two do not overlap; None sets none aside.
+
+    Raises `UsageError` for an unknown name or option, `DataError` for files that are missing, cut
+    short or of another kind.
+    """
+    _check(name, split, size, validation)
+    whole = _part(name, "test" if split == "test" else "train", data_dir, size, grey)
+    if not validation or split == "test":
+        return whole
+    train, held = whole.split_off(validation)
+    return train if split == "train" else held
+
+
+def _check(name: str, split: str, size: int | None, validation: int | None) -> None:
+    if split not in SPLITS:
+        raise unknown("split", split, SPLITS)
+    if size is not None and size < 1:
+        raise UsageError(f"size is {size}: it must be a number of pixels above 0")
+    if validation is not None and validation < 0:
+        raise UsageError(f"validation is {validation}: it must be a number of rows, 0 for none")
+    if split == "validation" and not validation:
+        line = entry(name)
+        usual = f" ({line.validation} is usual)" if line and line.validation else ""
+        raise UsageError(
+            f"the validation part of '{name}' needs validation=N{usual}, given to the train call as well so "
+            "that the two do not overlap"
+        )
+
+
+def _part(name: str, split: str, data_dir: str | Path | None, size: int | None, grey: bool | None) -> Dataset:
+    """The train or test part, as floats or as images of the wanted size and colour."""
+    if name.startswith("folder:"):
+        data, one = read_folder(Path(name.removeprefix("folder:")).expanduser(), split, size, grey)
+        return _cut(data, split) if one else data
+    arrays, one = _arrays(name, split, data_dir)
+    data = _built(name, split, arrays, size, grey)
+    return _cut(data, split) if one else data
+
+
+def _arrays(name: str, split: str, data_dir: str | Path | None) -> tuple[Arrays, bool]:
+    """Arrays, and whether they are still to be cut into train and test."""
+    if name.endswith(".npz"):
+        return read_user_npz(Path(name).expanduser(), split)
+    if name.endswith(".csv"):
+        return read_csv(Path(name).expanduser()), True
+    if name.startswith("toy:"):
+        return _toy(name.removeprefix("toy:"), split), False
+    canonical = ALIASES.get(name, name)
+    if canonical == "digits":
+        return _digits(split), False
+    if canonical not in SOURCES:
+        raise unknown("data set", name, [*ALIASES])
+    return _named(canonical, split, data_dir)
+
+
+def _built(name: str, split: str, arrays: Arrays, size: int | None, grey: bool | None) -> Dataset:
+    x, cond = arrays.x, arrays.cond
+    if size is not None or grey is not None:
+        if x.dtype != np.uint8 or x.ndim < 3:
+            raise UsageError(f"size and grey are for images, but {name} holds {x.dtype} of shape {x.shape}")
+        x = fit_all(x, size, grey)
+        cond = None if cond is None else fit_all(cond, size, grey)
+    return from_arrays(
+        x, arrays.y, name=ALIASES.get(name, name), split=split, classes=arrays.classes, cond=cond
+    )
+
+
+def _cut(data: Dataset, split: str) -> Dataset:
+    """Train or test of a set that came whole."""
+    train, test = carve(len(data), max(1, len(data) // 10), data.name)
+    return data.subset(train if split == "train" else test)
+
+
+def _digits(split: str) -> Arrays:
+    """The 1,797 digits of the UCI test part, values 0 to 16 scaled to 0 to 255: 1,397 train, 400 test."""
+    arrays = read_npz(Path(__file__).with_name("assets") / "digits.npz")
+    order = np.random.RandomState(0).permutation(len(arrays["x"]))
+    rows = order[:DIGITS_TRAIN] if split == "train" else order[DIGITS_TRAIN:]
+    x = np.round(arrays["x"][rows] * (255 / 16)).astype(np.uint8)
+    return Arrays(x, arrays["y"][rows], DIGITS)
+
+
+def _toy(name: str, split: str) -> Arrays:
+    """A fixed draw from a toy density, with the component that each point came from as label."""
+    if name not in TOYS:
+        raise unknown("toy", name, TOYS)
+    density = toy(name)
+    rng = generator(derive(0, f"toy:{name}:{split}"))
+    x, y = density.draw_labelled(TOY_SIZE[split], rng)
+    return Arrays(x.to(torch.float32).numpy(), y.numpy(), density.classes)
+
+
+def _named(name: str, split: str, data_dir: str | Path | None) -> tuple[Arrays, bool]:
+    """A set of the table: the first form that is there, else the first that can be fetched."""
+    for root in data_folders(data_dir):
+        for source in SOURCES[name]:
+            part = source.part(split)
+            paths = _found(root, source, source.files[part])
+            if paths is not None:
+                return source.read(paths, split), part == WHOLE
+    return _fetched(name, split, data_dir)
+
+
+def _found(root: Path, source: Source, files: tuple[str, ...]) -> list[Path] | None:
+    """The paths of `files` in the first folder that has them all, packed or not."""
+    for folder in source.folders:
+        paths = [_either(root / folder / file) for file in files]
+        if all(path.is_file() for path in paths):
+            return paths
+    return None
+
+
+def _either(path: Path) -> Path:
+    plain = path.with_suffix("") if path.suffix == ".gz" else path
+    return path if path.is_file() else plain
+
+
+def _fetched(name: str, split: str, data_dir: str | Path | None) -> tuple[Arrays, bool]:
+    source = next((s for s in SOURCES[name] if s.remotes), None)
+    if source is None or source.remotes is None:
+        raise DataError(_missing(name, split, data_dir))
+    part = source.part(split)
+    folder = download_folder(data_dir) / source.folders[0]
+    wanted = [file for file in source.files[part] if not _either(folder / file).is_file()]
+    for remote in dict.fromkeys(source.remotes[file] for file in wanted):
+        fetch(remote, folder)
+    return source.read([_either(folder / file) for file in source.files[part]], split), part == WHOLE
+
+
+def _missing(name: str, split: str, data_dir: str | Path | None) -> str:
+    source = SOURCES[name][0]
+    files = ", ".join(source.files[source.part(split)])
+    looked = ", ".join(str(folder) for folder in data_folders(data_dir))
+    return (
+        f"the data set '{name}' is not here and has no public address: put {files} into "
+        f"{download_folder(data_dir) / source.folders[0]} (looked in {looked})"
+    )

@@ -1,0 +1,71 @@
+"""What data there is, by name. Imports no torch, so that `gibbsian list data` answers at once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+TOYS = {
+    "ring": "8 Gaussians on a circle of radius 1, deviation 0.15",
+    "rings": "3 concentric circles, radii 0.5, 1 and 1.5, blurred by 0.08",
+    "moons": "2 interleaved half circles, blurred by 0.1",
+    "pinwheel": "5 twisted arms",
+    "checkerboard": "uniform on 8 of the 16 unit squares of [-2, 2]^2",
+    "grid3": "3 x 3 Gaussians, spacing 1, deviation 0.1",
+    "grid5": "5 x 5 Gaussians, spacing 1, deviation 0.1",
+    "line": "4 Gaussians in a row with weights 0.1, 0.2, 0.3 and 0.4",
+}
+
+
+@dataclass(frozen=True)
+class DataName:
+    """One line of the list: `shape` is (channels, height, width) or (coordinates,), `()` if it varies.
+
+    `validation` is the customary size of a validation set; `classes` is 0 for unlabelled data.
+    """
+
+    name: str
+    shape: tuple[int, ...]
+    classes: int
+    what: str
+    credit: str
+    validation: int = 0
+    aliases: tuple[str, ...] = ()
+
+
+_NIST = "Y. LeCun, C. Cortes, C. Burges"
+_CIFAR = "A. Krizhevsky, V. Nair, G. Hinton, 2009"
+
+DATA_NAMES = (
+    DataName("digits", (1, 8, 8), 10, "handwritten digits, inside the package",
+             "E. Alpaydin, C. Kaynak, UCI, 1998 (CC BY 4.0)", 197),
+    DataName("mnist", (1, 28, 28), 10, "handwritten digits", _NIST, 5000),
+    DataName("fashion_mnist", (1, 28, 28), 10, "articles of clothing",
+             "H. Xiao, K. Rasul, R. Vollgraf, 2017 (MIT, Zalando SE)", 5000),
+    DataName("emnist_letters", (1, 28, 28), 26, "handwritten letters",
+             "G. Cohen, S. Afshar, J. Tapson, A. van Schaik, 2017", 800),
+    DataName("notmnist", (1, 28, 28), 10, "letters A to J in many fonts", "Y. Bulatov, 2011", 1000),
+    DataName("omniglot", (1, 28, 28), 242, "characters of 8 alphabets, 20 drawers each",
+             "B. Lake, R. Salakhutdinov, J. Tenenbaum, 2015 (MIT)", 400),
+    DataName("cifar10", (3, 32, 32), 10, "small photographs", _CIFAR, 1000),
+    DataName("cifar100", (3, 32, 32), 0, "small photographs of 100 other classes, unlabelled here", _CIFAR),
+    DataName("dtd", (3, 64, 64), 8, "textures, 8 classes", "M. Cimpoi and others, 2014", 80),
+    DataName("faces", (1, 56, 46), 40, "ORL faces, 40 people",
+             "Olivetti Research Laboratory (AT&T Laboratories Cambridge)", 34, ("orl", "orl_faces")),
+    DataName("cbcl_faces", (1, 19, 19), 2, "faces and other image patches",
+             "MIT Center for Biological and Computational Learning", 400),
+    DataName("facades", (3, 64, 64), 0, "photographs of house fronts, each with its label map as condition",
+             "R. Tylecek, R. Sara, 2013", 30),
+    DataName("facades:labels", (3, 64, 64), 0, "the label maps, each with its photograph as condition",
+             "R. Tylecek, R. Sara, 2013", 30),
+    *(DataName(f"toy:{k}", (2,), 0, what, "exact log-density and draws", 5000) for k, what in TOYS.items()),
+    DataName("folder:DIR", (), 0, "your images; sub-folders are classes, or splits named train and test", ""),
+    DataName("FILE.npz", (), 0, "your arrays: x and y, or train_x, train_y, test_x, test_y", ""),
+    DataName("FILE.csv", (), 0, "your points, one a line; a column headed y or label holds classes", ""),
+)  # fmt: skip
+
+ALIASES = {alias: entry.name for entry in DATA_NAMES for alias in (entry.name, *entry.aliases)}
+
+
+def entry(name: str) -> DataName | None:
+    """The line for a set's name or alias; None for files, folders and unknown names."""
+    return next((line for line in DATA_NAMES if line.name == ALIASES.get(name)), None)

@@ -1,0 +1,164 @@
+"""Read the files that data sets come in: idx, CIFAR's binary records, .npz, .csv.
+
+Each raises one `DataError` line for a file that is missing, cut short or of another kind. No pickle
+is ever loaded.
+"""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import math
+import zipfile
+import zlib
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from ..core.errors import DataError
+
+NPZ_ERRORS = (
+    OSError, EOFError, ValueError, KeyError, AttributeError, TypeError, SyntaxError, NotImplementedError,
+    zlib.error, zipfile.BadZipFile,
+)  # fmt: skip
+
+
+@dataclass(frozen=True, eq=False)
+class Arrays:
+    """What a reader returns: `x` (N, ...), labels `y` (N,), class names, conditions (N, ...)."""
+
+    x: np.ndarray
+    y: np.ndarray | None = None
+    classes: tuple[str, ...] | None = None
+    cond: np.ndarray | None = None
+
+
+def read_bytes(path: Path) -> bytes:
+    """The contents, unpacked if the file is gzip."""
+    try:
+        raw = path.read_bytes()
+        return gzip.decompress(raw) if raw[:2] == b"\x1f\x8b" else raw
+    except (OSError, EOFError, zlib.error) as error:
+        raise DataError(f"{path} cannot be read ({error}): delete it and fetch it again") from error
+
+
+def read_idx(path: Path) -> np.ndarray:
+    """An idx file of bytes (LeCun's format), packed or not: uint8 of the shape in its header."""
+    raw = read_bytes(path)
+    if len(raw) < 4 or raw[:3] != b"\0\0\x08":
+        raise DataError(f"{path} is not an idx file of bytes")
+    start = 4 + 4 * raw[3]
+    shape = tuple(int(n) for n in np.frombuffer(raw[4:start], ">u4"))
+    if len(shape) != raw[3] or len(raw) - start != math.prod(shape):
+        raise DataError(f"{path} is cut short or too long: {len(raw)} bytes for {shape}; fetch it again")
+    return np.frombuffer(raw, np.uint8, offset=start).reshape(shape)
+
+
+def read_idx_pair(images: Path, labels: Path) -> Arrays:
+    """Images (N, H, W) and labels (N,) from two idx files."""
+    return Arrays(read_idx(images), read_idx(labels))
+
+
+def read_cifar(paths: list[Path]) -> Arrays:
+    """CIFAR-10 binary batches (a label byte, then 3 x 32 x 32 bytes): images (N, 32, 32, 3)."""
+    raw = [read_bytes(path) for path in paths]
+    for path, part in zip(paths, raw, strict=True):
+        if not part or len(part) % 3073:
+            raise DataError(f"{path} is {len(part)} bytes, not a multiple of 3073: cut short, fetch it again")
+    table = np.frombuffer(b"".join(raw), np.uint8).reshape(-1, 3073)
+    return Arrays(table[:, 1:].reshape(-1, 3, 32, 32).transpose(0, 2, 3, 1), table[:, 0])
+
+
+def read_npz(path: Path) -> dict[str, np.ndarray]:
+    """Every array of an .npz; arrays of Python objects are refused."""
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            return {key: archive[key] for key in archive.files}
+    except FileNotFoundError as error:
+        raise DataError(f"there is no file {path}") from error
+    except NPZ_ERRORS as error:
+        raise DataError(f"{path} cannot be read as .npz ({str(error).splitlines()[0]})") from error
+
+
+def read_split_npz(path: Path, split: str, *, x: str = "x", cond: str | None = None) -> Arrays:
+    """Arrays `{split}_x`, `{split}_y` of one file, with `label_names` where it has them."""
+    arrays = read_npz(path)
+    if f"{split}_{x}" not in arrays:
+        raise DataError(f"{path} holds no array {split}_{x}: it holds {', '.join(arrays) or 'nothing'}")
+    names = arrays.get("label_names")
+    classes = None if names is None else tuple(str(name) for name in names)
+    other = None if cond is None else arrays[f"{split}_{cond}"]
+    return Arrays(arrays[f"{split}_{x}"], arrays.get(f"{split}_y"), classes, other)
+
+
+def read_user_npz(path: Path, split: str) -> tuple[Arrays, bool]:
+    """A user's .npz, and whether it is one part (`x`, `y`, or a single array) or split by name."""
+    arrays = read_npz(path)
+    if "train_x" in arrays and "test_x" in arrays:
+        return read_split_npz(path, split), False
+    if "x" in arrays:
+        return Arrays(_bytes_checked(arrays["x"], path), arrays.get("y")), True
+    if len(arrays) == 1:
+        return Arrays(_bytes_checked(next(iter(arrays.values())), path)), True
+    held = ", ".join(arrays) or "nothing"
+    raise DataError(f"{path} holds {held}: expected x (and y), or train_x, train_y, test_x, test_y")
+
+
+def read_csv(path: Path) -> Arrays:
+    """Numbers, comma-separated, one point a line; a first line of names may mark a label column.
+
+    Returns `x` (N, D) float32 and, from a column named y, label or class, `y` (N,).
+    """
+    head, lines = _csv_lines(path)
+    table = np.array([_csv_numbers(path, number, cells, len(lines[0][1])) for number, cells in lines])
+    column = next((i for i, name in enumerate(head) if name.strip().lower() in {"y", "label", "class"}), None)
+    if column is None:
+        return Arrays(table.astype(np.float32))
+    return Arrays(np.delete(table, column, axis=1).astype(np.float32), table[:, column])
+
+
+def _csv_lines(path: Path) -> tuple[list[str], list[tuple[int, list[str]]]]:
+    """The names of the first line, if it is not numbers, and the others with their line numbers."""
+    try:
+        with open(path, newline="", encoding="utf-8-sig") as handle:
+            lines = [(number, cells) for number, cells in enumerate(csv.reader(handle), 1) if cells]
+    except FileNotFoundError as error:
+        raise DataError(f"there is no file {path}") from error
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise DataError(f"{path} cannot be read as .csv ({error})") from error
+    named = bool(lines) and not any(_is_number(cell) for cell in lines[0][1])
+    head, rest = (lines[0][1], lines[1:]) if named else ([], lines)
+    if not rest:
+        raise DataError(f"{path} holds no lines of numbers")
+    return head, rest
+
+
+def _csv_numbers(path: Path, number: int, cells: list[str], width: int) -> list[float]:
+    if len(cells) != width:
+        raise DataError(f"{path} line {number} has {len(cells)} columns where the first has {width}")
+    bad = next((i for i, cell in enumerate(cells) if not _is_finite(cell)), None)
+    if bad is not None:
+        raise DataError(f"{path} line {number} column {bad + 1} is '{cells[bad]}': expected a finite number")
+    return [float(cell) for cell in cells]
+
+
+def _is_number(cell: str) -> bool:
+    try:
+        float(cell)
+    except ValueError:
+        return False
+    return True
+
+
+def _is_finite(cell: str) -> bool:
+    return _is_number(cell) and math.isfinite(float(cell))
+
+
+def _bytes_checked(x: np.ndarray, path: Path) -> np.ndarray:
+    """Booleans become black and white; bytes that are only 0 and 1 are almost surely a mistake."""
+    if x.dtype == bool:
+        return x.astype(np.uint8) * 255
+    if x.dtype == np.uint8 and x.ndim > 2 and x.size and x.max() == 1:
+        raise DataError(f"{path} holds bytes that are all 0 or 1: images are 0 to 255; store them as bool")
+    return x

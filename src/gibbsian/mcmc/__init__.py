@@ -1,0 +1,40 @@
+"""Moving chains: kernels, their wrappers, the one loop, and one-time tuning.
+
+| kernel | exact | gradients for K steps | step size in units of |
+| --- | --- | --- | --- |
+| `Langevin`, and `NoiseFirst`, `Clipped`, `Clamped`, `Scheduled` around it | no | K | x^2 / energy |
+| `MALA` | yes | K + 1 | x^2 / energy |
+| `HMC` | yes | K L + 1 | x / sqrt(energy) |
+| `Underdamped` "baoab", "obabo" | with `metropolis` ("obabo") | K L + 1 | x / sqrt(energy) |
+| `Underdamped` "aboba" | no | K | x / sqrt(energy) |
+"""
+
+from .base import Chain, DifferentiableKernel, Kernel, run
+from .hmc import HMC
+from .langevin import Langevin, Move, NoiseFirst, Unadjusted
+from .mala import MALA
+from .state import ChainInfo, ChainState, ChainSummary
+from .tune import tune
+from .underdamped import Underdamped
+from .wrap import Clamped, Clipped, Scheduled
+
+__all__ = [
+    "HMC",
+    "MALA",
+    "Chain",
+    "ChainInfo",
+    "ChainState",
+    "ChainSummary",
+    "Clamped",
+    "Clipped",
+    "DifferentiableKernel",
+    "Kernel",
+    "Langevin",
+    "Move",
+    "NoiseFirst",
+    "Scheduled",
+    "Unadjusted",
+    "Underdamped",
+    "run",
+    "tune",
+]

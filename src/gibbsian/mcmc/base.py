@@ -1,0 +1,179 @@
+"""What a kernel is, and the one loop that moves chains.
+
+A kernel is a frozen record of hyper-parameters with two functions. `init` makes a state from a
+position; `step` makes the next state and a report. The state holds what the next step needs (cached
+energy and gradient where they are reused), the report what a person needs. B chains move together,
+positions are `(B, *event)` or tuples of such tensors, and nothing is assumed of the energy but that
+chains do not depend on one another.
+
+Nothing in the loop waits for the device, and memory does not grow with the number of steps: reports
+are summed as tensors, and positions are kept only where `thin` asks for them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal, Protocol, TypeAlias, runtime_checkable
+
+import torch
+from torch import Tensor
+
+from ..core.energy import Energy, value
+from ..core.errors import UsageError, unknown
+from ..core.position import Position, batch_size, detach, leaves
+from .state import ChainInfo, ChainState, ChainSummary, Tally, Trace
+
+__all__ = ["Chain", "ChainInfo", "ChainState", "ChainSummary", "DifferentiableKernel", "Kernel", "run"]
+
+Precision: TypeAlias = Literal["fp32", "bf16"]
+Graph: TypeAlias = Literal[False, "last", "all"]
+
+
+class Kernel(Protocol):
+    """A Markov transition. `exact`: it leaves exp(-E/T) invariant at any step size."""
+
+    @property
+    def exact(self) -> bool: ...
+
+    @property
+    def gradients_per_step(self) -> int: ...
+
+    def init(self, energy: Energy, x: Position) -> ChainState: ...
+
+    def step(
+        self, energy: Energy, state: ChainState, rng: torch.Generator
+    ) -> tuple[ChainState, ChainInfo]: ...
+
+
+@runtime_checkable
+class DifferentiableKernel(Kernel, Protocol):
+    """A kernel whose step can keep its graph, back to the energy's parameters and to the start."""
+
+    def step_with_graph(
+        self, energy: Energy, state: ChainState, rng: torch.Generator
+    ) -> tuple[ChainState, ChainInfo]: ...
+
+
+@dataclass(frozen=True)
+class Chain:
+    """Where B chains ended, and what was kept of their way.
+
+    `position` `(B, *event)`, `energy` `(B,)` there (None without `evaluate`, if the kernel keeps none),
+    `state` to go on from, `trace` `(kept, B, *event)` and `energies` `(kept, B)` by `thin` (`energies`
+    only where the kernel knows them: MALA, HMC, BAOAB and OBABO).
+    """
+
+    position: Position
+    energy: Tensor | None
+    state: ChainState
+    trace: Position | None
+    energies: Tensor | None
+    info: ChainSummary
+
+
+def run(
+    kernel: Kernel,
+    energy: Energy,
+    x: Position | ChainState,
+    *,
+    steps: int,
+    rng: torch.Generator,
+    thin: int = 0,
+    observe: Callable[[int, ChainState, ChainInfo], None] | None = None,
+    precision: Precision = "fp32",
+    evaluate: bool = True,
+    differentiable: Graph = False,
+    progress: Callable[[int, int], None] | None = None,
+) -> Chain:
+    """Move B chains by `steps` steps of `kernel` on `energy`.
+
+    Args:
+        x: starting position `(B, *event)`, or the `state` of an earlier chain on the same energy, which
+            goes on as if it had never stopped.
+        rng: the only source of randomness, on the device of `x`.
+        thin: keep every `thin`-th position in `trace`; 0 keeps none.
+        observe: called with (step from 0, state, info) after each step; reading a tensor there waits for
+            the device.
+        precision: "bf16" runs the energy under autocast; positions and noise keep their own type.
+        evaluate: compute the energy at the end, once and without a graph, if the kernel keeps none.
+        differentiable: "last" keeps the graph of the last step, "all" of every step (memory then grows
+            with `steps`) and back to `x`, so that gradients reach the energy's parameters through the
+            final position (Du et al. 2021, arXiv 2012.01316) or the input of an attacked refinement.
+        progress: called with (steps done, steps) after each step.
+
+    Raises:
+        UsageError: bad arguments; "bf16" with a Metropolis kernel; `differentiable` with any kernel
+            outside the unadjusted Langevin family.
+    """
+    _check(kernel, steps, thin, precision, differentiable)
+    energy = energy if precision == "fp32" else _autocast(energy)
+    with torch.no_grad():
+        state, started = _start(kernel, energy, x, keep_graph=differentiable == "all")
+        tally, kept = Tally(batch_size(state.position)), Trace(thin)
+        for k in range(steps):
+            state, info = _stepper(kernel, differentiable, last=k == steps - 1)(energy, state, rng)
+            tally.add(info)
+            kept.add(state)
+            if observe is not None:
+                observe(k, state, info)
+            if progress is not None:
+                progress(k + 1, steps)
+        final = state.energy
+        if final is None and evaluate:
+            final = value(energy, detach(state.position))
+    gradients = started + steps * kernel.gradients_per_step
+    summary = tally.summary(leaves(state.position)[0].device, gradients)
+    return Chain(state.position, final, state, kept.positions(), kept.energies(), summary)
+
+
+def _check(kernel: Kernel, steps: int, thin: int, precision: str, differentiable: Graph) -> None:
+    if steps < 0 or thin < 0:
+        raise UsageError(f"steps is {steps} and thin is {thin}: neither may be negative")
+    if precision not in ("fp32", "bf16"):
+        raise unknown("precision", str(precision), ("fp32", "bf16"))
+    if precision == "bf16" and kernel.exact:
+        raise UsageError(
+            f"{type(kernel).__name__} refuses precision 'bf16': its energy differences would be rounding; "
+            "use 'fp32', or an unadjusted kernel such as Langevin"
+        )
+    if differentiable not in (False, "last", "all"):
+        raise UsageError(f"differentiable is {differentiable!r}: choose from False, 'last', 'all'")
+    if differentiable and not isinstance(kernel, DifferentiableKernel):
+        raise UsageError(
+            f"{type(kernel).__name__} cannot keep the graph of its steps (differentiable="
+            f"'{differentiable}'): use the unadjusted Langevin family"
+        )
+
+
+def _start(
+    kernel: Kernel, energy: Energy, x: Position | ChainState, *, keep_graph: bool
+) -> tuple[ChainState, int]:
+    """The first state and the number of gradients that it cost."""
+    if isinstance(x, ChainState):
+        return (x if keep_graph else x._replace(position=detach(x.position))), 0
+    if not all(a.is_floating_point() for a in leaves(x)):
+        kinds = ", ".join(str(a.dtype) for a in leaves(x))
+        raise UsageError(f"positions have type {kinds}: chains move floating-point tensors, convert first")
+    if not all(a.dim() > 1 for a in leaves(x)):
+        raise UsageError("a position has one dimension: give (B, *event), so (B, 1) for events of one number")
+    state = kernel.init(energy, x if keep_graph else detach(x))
+    return state, int(state.grad is not None)
+
+
+def _stepper(
+    kernel: Kernel, differentiable: Graph, *, last: bool
+) -> Callable[[Energy, ChainState, torch.Generator], tuple[ChainState, ChainInfo]]:
+    if isinstance(kernel, DifferentiableKernel) and (differentiable == "all" or (differentiable and last)):
+        return kernel.step_with_graph
+    return kernel.step
+
+
+def _autocast(energy: Energy) -> Energy:
+    def cast(x: Position) -> Tensor:
+        first = leaves(x)[0]
+        with torch.autocast(first.device.type, dtype=torch.bfloat16):
+            e = energy(x)
+        return e.to(first.dtype)
+
+    return cast

@@ -1,0 +1,140 @@
+"""State and report of a step, and the sums that the loop makes of them.
+
+The state holds what the next step needs, the report what a person needs; both are plain tuples of
+tensors, with B chains along the first dimension. Sums stay on the device until somebody reads them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from ..core.errors import UsageError
+from ..core.position import Position, detach, leaves, like
+
+
+class ChainState(NamedTuple):
+    """What the next step needs.
+
+    `position` `(B, *event)`; `energy` `(B,)` and `grad` at that position where the kernel reuses them;
+    `velocity` of an underdamped chain; `count`, the number of steps made (schedules read it).
+    """
+
+    position: Position
+    energy: Tensor | None = None
+    grad: Position | None = None
+    velocity: Position | None = None
+    count: int = 0  # type: ignore[assignment]
+
+
+class ChainInfo(NamedTuple):
+    """What a person needs to know of one step.
+
+    `acceptance` `(B,)`: probability in [0, 1], None without Metropolis. `divergent` `(B,)` bool: the step led
+    to a non-finite place. `drift`, `noise` `(B,)`: Euclidean norms of the two parts of a Langevin step.
+    `clipped`: scalar share in [0, 1] of gradient coordinates (value) or chains (norm) that were clipped.
+    `saturated`: scalar share in [0, 1] of coordinates that lie on the border of the clamp.
+    """
+
+    acceptance: Tensor | None
+    divergent: Tensor
+    drift: Tensor | None = None
+    noise: Tensor | None = None
+    clipped: Tensor | None = None
+    saturated: Tensor | None = None
+
+
+@dataclass(frozen=True)
+class ChainSummary:
+    """The reports of all steps in one: means over steps, `divergent` if any step was.
+
+    `acceptance` `(B,)` or None; `divergent` `(B,)` bool; `drift` `(B,)`, the mean norm of a step's drift;
+    `drift_noise` scalar, the mean norm of the drift
+    over the mean norm of the noise (healthy: .1 to 10), over the chains that never diverged; `clipped`,
+    `saturated` scalars in [0, 1]; all None where the kernel has no such thing. `gradients` counts the
+    evaluations of the gradient a chain, the one at the start included.
+    """
+
+    acceptance: Tensor | None
+    divergent: Tensor
+    drift: Tensor | None
+    drift_noise: Tensor | None
+    clipped: Tensor | None
+    saturated: Tensor | None
+    steps: int
+    gradients: int
+
+
+def cached(state: ChainState) -> tuple[Tensor, Position]:
+    """Energy `(B,)` and gradient of a state that must hold them; raises `UsageError` if it does not."""
+    if state.energy is None or state.grad is None:
+        raise UsageError("this state holds no energy and gradient: start it with the `init` of this kernel")
+    return state.energy, state.grad
+
+
+class Trace:
+    """Every `thin`-th position, detached."""
+
+    def __init__(self, thin: int) -> None:
+        self.thin = thin
+        self.steps = 0
+        self.states: list[ChainState] = []
+
+    def add(self, state: ChainState) -> None:
+        self.steps += 1
+        if self.thin and self.steps % self.thin == 0:
+            self.states.append(ChainState(detach(state.position), state.energy))
+
+    def positions(self) -> Position | None:
+        if not self.states:
+            return None
+        parts = zip(*(leaves(s.position) for s in self.states), strict=True)
+        return like(self.states[0].position, tuple(torch.stack(group) for group in parts))
+
+    def energies(self) -> Tensor | None:
+        known = [s.energy for s in self.states if s.energy is not None]
+        return torch.stack(known) if known else None
+
+
+class Tally:
+    """Running sums of the reports, as tensors on their own device."""
+
+    def __init__(self, chains: int) -> None:
+        self.chains = chains
+        self.steps = 0
+        self.divergent: Tensor | None = None
+        self.sums: dict[str, Tensor] = {}
+
+    def add(self, info: ChainInfo) -> None:
+        self.steps += 1
+        self.divergent = info.divergent if self.divergent is None else self.divergent | info.divergent
+        for name, number in info._asdict().items():
+            if name != "divergent" and number is not None:
+                self.sums[name] = self.sums[name] + number if name in self.sums else number
+
+    def summary(self, device: torch.device, gradients: int) -> ChainSummary:
+        divergent = self.divergent
+        if divergent is None:
+            divergent = torch.zeros(self.chains, dtype=torch.bool, device=device)
+        return ChainSummary(
+            acceptance=self._mean("acceptance"),
+            divergent=divergent,
+            drift=self._mean("drift"),
+            drift_noise=self._ratio(divergent),
+            clipped=self._mean("clipped"),
+            saturated=self._mean("saturated"),
+            steps=self.steps,
+            gradients=gradients,
+        )
+
+    def _mean(self, name: str) -> Tensor | None:
+        return self.sums[name] / self.steps if name in self.sums else None
+
+    def _ratio(self, divergent: Tensor) -> Tensor | None:
+        if "drift" not in self.sums or "noise" not in self.sums:
+            return None
+        drift, noise = (self.sums[n].masked_fill(divergent, 0.0).sum() for n in ("drift", "noise"))
+        return drift / noise

@@ -1,0 +1,172 @@
+"""Adapt a Metropolis kernel once, then use it as it is.
+
+The step size follows dual averaging (Nesterov 2009; Hoffman and Gelman 2014, arXiv 1111.4246, section 3.2)
+
+    log s_{t+1} = mu - sqrt(t) / (g (t + t0)) sum_{i<=t} (target - acceptance_i)
+
+with the acceptance averaged over the chains that are alive, so the step moves both ways and one dead chain (a
+non-finite energy or gradient) neither stops nor poisons it. The result is the average of log s with weights
+t^-kappa. A diagonal metric, if asked for, is the variance of each coordinate over chains and steps.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from typing import TypeVar
+
+import torch
+from torch import Tensor
+
+from ..core.energy import Energy
+from ..core.errors import GibbsianError, UsageError
+from ..core.position import Position, detach, finite, leaves, rows
+from .hmc import HMC
+from .mala import MALA
+from .state import ChainState, cached
+from .underdamped import Underdamped
+
+K = TypeVar("K", MALA, HMC, Underdamped)
+
+TARGETS: dict[type, float] = {MALA: 0.574, HMC: 0.65, Underdamped: 0.8}
+WIDEST = math.log(1e10)
+
+
+def tune(
+    kernel: K,
+    energy: Energy,
+    x: Position,
+    rng: torch.Generator,
+    *,
+    steps: int = 500,
+    target: float | None = None,
+    metric: bool = False,
+) -> K:
+    """A kernel of the same class whose mean acceptance is near `target`.
+
+    Reads one number from the device a step. The chains start at `x` and are thrown away.
+
+    Args:
+        kernel: MALA, HMC, or Underdamped with `metropolis`; its step size is the first guess.
+        x: start `(B, *event)`; many chains make it accurate.
+        steps: kernel steps in all, at least 20; `metric` spends the first half on measuring.
+        target: acceptance in (0, 1); None takes .574 (MALA: Roberts and Rosenthal 1998), .65 (HMC: Beskos
+            et al. 2013) or .8 (Underdamped).
+        metric: also estimate inverse masses (MALA and HMC), scaled to a geometric mean of 1.
+
+    Raises:
+        UsageError: for a kernel without acceptance or a value out of range.
+        GibbsianError: if no chain has a finite energy and gradient.
+    """
+    goal = _goal(kernel, steps, target)
+    state = kernel.init(energy, detach(x))
+    if not metric:
+        return _adapt(kernel, energy, state, rng, steps, goal)[0]
+    if isinstance(kernel, Underdamped):
+        raise UsageError("Underdamped has no metric: tune it with metric=False, or use HMC")
+    moments = _Moments()
+    kernel, state = _adapt(kernel, energy, state, rng, steps // 2, goal, moments)
+    kernel = replace(kernel, metric=moments.metric())
+    return _adapt(kernel, energy, state, rng, steps - steps // 2, goal)[0]
+
+
+def _goal(kernel: MALA | HMC | Underdamped, steps: int, target: float | None) -> float:
+    if type(kernel) not in TARGETS or not kernel.exact:
+        raise UsageError(
+            f"{type(kernel).__name__} accepts every step, so there is nothing to tune: give MALA, HMC or "
+            "Underdamped(splitting='obabo', metropolis=True)"
+        )
+    if steps < 20:
+        raise UsageError(f"steps is {steps}: tuning needs at least 20")
+    goal = TARGETS[type(kernel)] if target is None else target
+    if not 0 < goal < 1:
+        raise UsageError(f"target is {target}: an acceptance lies between 0 and 1")
+    return goal
+
+
+def _adapt(
+    kernel: K,
+    energy: Energy,
+    state: ChainState,
+    rng: torch.Generator,
+    steps: int,
+    goal: float,
+    moments: _Moments | None = None,
+) -> tuple[K, ChainState]:
+    """Dual averaging over `steps`; the second half of the way goes into `moments`."""
+    averaging = _DualAveraging(goal, math.log(kernel.step_size))
+    for k in range(steps):
+        alive = _alive(state)
+        trial = replace(kernel, step_size=math.exp(averaging.trial))
+        state, info = trial.step(energy, state, rng)
+        if info.acceptance is not None:
+            averaging.update(float(info.acceptance[alive].mean()))
+        if moments is not None and k >= steps // 2:
+            moments.add(rows(state.position, alive))
+    return replace(kernel, step_size=math.exp(averaging.averaged)), state
+
+
+def _alive(state: ChainState) -> Tensor:
+    """Indices of the chains that stand at a finite energy and gradient."""
+    e, grad = cached(state)
+    alive = (e.isfinite() & finite(grad) & finite(state.position)).nonzero()[:, 0]
+    if len(alive) == 0:
+        raise GibbsianError("no chain has a finite energy and gradient: start where the energy is finite")
+    return alive
+
+
+@dataclass
+class _DualAveraging:
+    """The recursion of the module's docstring, in log step size; constants of Hoffman and Gelman."""
+
+    goal: float
+    first: float
+    error: float = 0.0
+    count: int = 0
+    averaged: float = 0.0
+    trial: float = 0.0
+
+    def __post_init__(self) -> None:
+        self.trial = self.averaged = self.first
+
+    def update(self, acceptance: float, g: float = 0.05, t0: float = 10.0, kappa: float = 0.75) -> None:
+        self.count += 1
+        self.error += self.goal - acceptance
+        move = -math.sqrt(self.count) / (g * (self.count + t0)) * self.error
+        self.trial = self.first + max(-WIDEST, min(WIDEST, move))
+        weight = self.count**-kappa
+        self.averaged = weight * self.trial + (1 - weight) * self.averaged
+
+
+class _Moments:
+    """Pooled mean and variance of each coordinate, updated batch by batch (Chan et al. 1983)."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.mean: list[Tensor] = []
+        self.square: list[Tensor] = []
+
+    def add(self, x: Position) -> None:
+        parts = [a.double() for a in leaves(x)]
+        means, n = [a.mean(0) for a in parts], parts[0].shape[0]
+        squares = [((a - m) ** 2).sum(0) for a, m in zip(parts, means, strict=True)]
+        self.dtypes = [a.dtype for a in leaves(x)]
+        if not self.count:
+            self.count, self.mean, self.square = n, means, squares
+            return
+        total = self.count + n
+        for i, (m, s) in enumerate(zip(means, squares, strict=True)):
+            delta = m - self.mean[i]
+            self.mean[i] = self.mean[i] + delta * (n / total)
+            self.square[i] = self.square[i] + s + delta**2 * (self.count * n / total)
+        self.count = total
+
+    def metric(self) -> tuple[Tensor, ...]:
+        """Variances over their geometric mean; those of (almost) no spread are raised to a floor of 1e-6."""
+        variances = [s / self.count for s in self.square]
+        top = torch.stack([v.max() for v in variances]).max()
+        if not top > 0:
+            raise GibbsianError("no chain moved while the metric was measured: try a smaller step_size")
+        floored = [v.clamp(min=float(top) * 1e-6) for v in variances]
+        scale = torch.cat([v.log().flatten() for v in floored]).mean().exp()
+        return tuple((v / scale).to(d) for v, d in zip(floored, self.dtypes, strict=True))

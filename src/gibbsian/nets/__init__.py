@@ -1,0 +1,19 @@
+"""Energy networks: modules from `(B, *event)` to E of shape `(B,)`."""
+
+from .build import build
+from .conv import ConvNet
+from .describe import describe
+from .igebm import IGEBMNet
+from .mlp import MLP
+from .spectral import SpectralConv2d, SpectralLinear, cached_weights
+
+__all__ = [
+    "IGEBMNet",
+    "MLP",
+    "ConvNet",
+    "SpectralConv2d",
+    "SpectralLinear",
+    "build",
+    "cached_weights",
+    "describe",
+]

@@ -1,0 +1,93 @@
+"""From a `NetConfig` to a module. Callers build inside `core.random.seeded_init`."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable
+
+from torch import nn
+
+from ..core.errors import UsageError, unknown
+from ..recipes.net import NetConfig
+from .conv import ConvNet
+from .igebm import IGEBMNet
+from .mlp import MLP
+
+
+def build(config: NetConfig, event_shape: tuple[int, ...]) -> nn.Module:
+    """The network that `config` describes, for positions `(B, *event_shape)`; it returns E `(B,)`.
+
+    A name `module:Class` imports that class and calls it as `Class(event_shape, config)`.
+    Raises `UsageError` for an unknown name or an event shape that the network cannot take.
+    """
+    shape = tuple(event_shape)
+    if not shape or min(shape) < 1:
+        raise UsageError(f"event shape {shape} is empty: give sizes of at least 1, such as (1, 28, 28)")
+    if ":" in config.name:
+        return custom(config.name)(shape, config)
+    if config.name not in NETS:
+        raise unknown("network", config.name, NETS)
+    return NETS[config.name](shape, config)
+
+
+def custom(path: str) -> Callable[[tuple[int, ...], NetConfig], nn.Module]:
+    """The class named by `module:Class`; raises `UsageError` if it cannot be found or is not an nn.Module."""
+    module, _, name = path.partition(":")
+    try:
+        cls = getattr(importlib.import_module(module), name)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise UsageError(f"network '{path}' cannot be imported ({error}): write module:Class") from error
+    if not (isinstance(cls, type) and issubclass(cls, nn.Module)):
+        raise UsageError(f"network '{path}' is not an nn.Module class: it must take (event_shape, config)")
+    return cls
+
+
+def _mlp(event_shape: tuple[int, ...], config: NetConfig) -> nn.Module:
+    return MLP(
+        event_shape,
+        config.hidden,
+        activation_name=config.activation,
+        negative_slope=config.negative_slope,
+        classes=config.classes,
+        head=config.head,
+        spectral_norm=config.spectral_norm,
+    )
+
+
+def _conv(event_shape: tuple[int, ...], config: NetConfig) -> nn.Module:
+    return ConvNet(
+        event_shape,
+        config.channels,
+        kernels=config.kernels,
+        strides=config.strides,
+        paddings=config.paddings,
+        hidden=config.head_hidden,
+        pool=config.pool,
+        activation_name=config.activation,
+        negative_slope=config.negative_slope,
+        spectral_norm=config.spectral_norm,
+        dropout=config.dropout,
+        classes=config.classes,
+        head=config.head,
+    )
+
+
+def _igebm(event_shape: tuple[int, ...], config: NetConfig) -> nn.Module:
+    return IGEBMNet(
+        event_shape,
+        config.channels,
+        strides=config.strides,
+        hidden=config.head_hidden,
+        activation_name=config.activation,
+        negative_slope=config.negative_slope,
+        dropout=config.dropout,
+        classes=config.classes,
+        head=config.head,
+    )
+
+
+NETS: dict[str, Callable[[tuple[int, ...], NetConfig], nn.Module]] = {
+    "conv": _conv,
+    "igebm": _igebm,
+    "mlp": _mlp,
+}

@@ -1,0 +1,117 @@
+"""Plain convolutional energy network: the short-run, tutorial and MNIST nets of the field."""
+
+from __future__ import annotations
+
+import math
+
+from torch import Tensor, nn
+
+from ..core.errors import UsageError
+from ..recipes.net import per_layer
+from .dropout import Dropout
+from .layers import EnergyHead, LabelVector, activation, check_options, conv, pooled, spread
+
+
+class ConvNet(nn.Module):
+    """E(x) or E(x, y) from convolutions, pooling over space, and dense layers.
+
+    Takes images `x` `(B, C, H, W)`, in any memory format, and, with `classes`, `y` as class numbers
+    `(B,)` or a floating `(B, classes)` matrix; returns `(B,)`. Sizes are in pixels; `kernels`,
+    `strides` and `paddings` may be shorter than `channels`, their last entry then repeats; an empty
+    `paddings` is (kernel - 1) // 2. `pool` is sum, mean or flatten: sum makes energies grow with the
+    area, flatten with one linear layer is the convolution over the whole last map of the short-run
+    net. A scalar head with classes gives each feature map a per-class gain and bias, the identity at
+    the start; a logits head is a joint model (see `EnergyHead`). `spectral_norm` holds for all but
+    the last layer. No layer couples the images of a batch. Raises `UsageError` for an event that is
+    not an image or that the strides shrink to nothing.
+
+    Sources: E. Nijkamp et al., NeurIPS 2019, arXiv 1904.09770; Y. Du and I. Mordatch, NeurIPS 2019,
+    arXiv 1903.08689; P. Lippe, UvA deep-learning tutorials, tutorial 8.
+    """
+
+    def __init__(
+        self,
+        event_shape: tuple[int, ...],
+        channels: tuple[int, ...] = (32, 64, 128),
+        *,
+        kernels: tuple[int, ...] = (3,),
+        strides: tuple[int, ...] = (1, 2),
+        paddings: tuple[int, ...] = (),
+        hidden: tuple[int, ...] = (),
+        pool: str = "sum",
+        activation_name: str = "leaky_relu",
+        negative_slope: float = 0.2,
+        spectral_norm: bool = False,
+        dropout: float = 0.0,
+        classes: int = 0,
+        head: str = "scalar",
+    ) -> None:
+        super().__init__()
+        joint = check_options(classes, head)
+        labels = 0 if joint else classes
+        self.event_shape, self.pool = tuple(event_shape), pool
+        sizes = layer_sizes(channels, kernels, strides, paddings)
+        inputs = (image_channels(event_shape), *channels[:-1])
+        self.convs = nn.ModuleList(
+            conv(a, b, k, s, p, bias=not labels, spectral=spectral_norm)
+            for a, b, (k, s, p) in zip(inputs, channels, sizes, strict=True)
+        )
+        self.gains = nn.ModuleList(LabelVector(c, labels, start=1.0) for c in channels if labels)
+        self.biases = nn.ModuleList(LabelVector(c, labels) for c in channels if labels)
+        self.act = activation(activation_name, negative_slope)
+        self.dropout = Dropout(dropout)
+        area = math.prod(last_map(self.event_shape[1:], sizes)) if pool == "flatten" else 1
+        self.head = EnergyHead(
+            channels[-1] * area, hidden, self.act, classes=classes, joint=joint, spectral=spectral_norm
+        )
+
+    def forward(self, x: Tensor, y: Tensor | None = None) -> Tensor:
+        self.head.check(x, y, self.event_shape)
+        energy: Tensor = self.head(self.features(x, y), y)
+        return energy
+
+    def logits(self, x: Tensor) -> Tensor:
+        """f `(B, classes)` of a joint model; raises `UsageError` for any other."""
+        return self.head.logits(self.features(x))
+
+    def features(self, x: Tensor, y: Tensor | None = None) -> Tensor:
+        """The pooled features, `(B, F)`."""
+        h = x
+        for i, layer in enumerate(self.convs):
+            h = layer(h)
+            if len(self.gains):
+                h = h * spread(self.gains[i](y), h) + spread(self.biases[i](y), h)
+            h = self.dropout(self.act(h))
+        return pooled(h, self.pool)
+
+
+def image_channels(event_shape: tuple[int, ...]) -> int:
+    """C of an image event `(C, H, W)`; raises `UsageError` for any other shape."""
+    if len(event_shape) != 3:
+        raise UsageError(
+            f"event shape {tuple(event_shape)} is not an image (channels, height, width): use the mlp network"
+        )
+    return event_shape[0]
+
+
+def layer_sizes(
+    channels: tuple[int, ...], kernels: tuple[int, ...], strides: tuple[int, ...], paddings: tuple[int, ...]
+) -> list[tuple[int, int, int]]:
+    """(kernel, stride, padding) of each layer, short lists stretched by their last entry."""
+    n = len(channels)
+    ks, ss = per_layer("kernels", kernels, n), per_layer("strides", strides, n)
+    ps = per_layer("paddings", paddings, n) if paddings else tuple((k - 1) // 2 for k in ks)
+    return list(zip(ks, ss, ps, strict=True))
+
+
+def last_map(size: tuple[int, ...], layers: list[tuple[int, int, int]]) -> tuple[int, ...]:
+    """Height and width after all layers; raises `UsageError` if nothing is left."""
+    start = size
+    for kernel, stride, padding in layers:
+        size = tuple((n + 2 * padding - kernel) // stride + 1 for n in size)
+        if min(size) < 1:
+            raise UsageError(
+                f"images of {start[0]}x{start[1]} pixels vanish in {len(layers)} layers: "
+                "use fewer layers, smaller strides or kernels, or more padding"
+            )
+    return size

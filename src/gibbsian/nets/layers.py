@@ -1,0 +1,177 @@
+"""The parts that energy networks share: activations, labels, pooling, and the head that ends in E.
+
+Precision: from the pooling on, everything runs in float32 at least, also under bfloat16 autocast,
+because energies are sums over many pixels whose differences are small beside the sum.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+
+from ..core.errors import UsageError, unknown
+from .spectral import SpectralConv2d, SpectralLinear
+
+ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
+    "elu": nn.ELU,
+    "gelu": nn.GELU,
+    "relu": nn.ReLU,
+    "softplus": nn.Softplus,
+    "swish": nn.SiLU,
+    "tanh": nn.Tanh,
+}
+
+
+def activation(name: str, negative_slope: float = 0.2) -> nn.Module:
+    """The nonlinearity called `name`; `negative_slope` is leaky_relu's. Raises `UsageError` if unknown."""
+    if name == "leaky_relu":
+        return nn.LeakyReLU(negative_slope)
+    if name not in ACTIVATIONS:
+        raise unknown("activation", name, [*ACTIVATIONS, "leaky_relu"])
+    return ACTIVATIONS[name]()
+
+
+def conv(
+    inputs: int, outputs: int, kernel: int, stride: int, padding: int, *, bias: bool, spectral: bool
+) -> nn.Module:
+    """A 2-d convolution, spectrally normalised if asked for."""
+    if spectral:
+        return SpectralConv2d(inputs, outputs, kernel, stride=stride, padding=padding, bias=bias)
+    return nn.Conv2d(inputs, outputs, kernel, stride, padding, bias=bias)
+
+
+def linear(inputs: int, outputs: int, *, bias: bool = True, spectral: bool = False) -> nn.Module:
+    """A dense layer, spectrally normalised if asked for."""
+    return SpectralLinear(inputs, outputs, bias=bias) if spectral else nn.Linear(inputs, outputs, bias)
+
+
+class LabelVector(nn.Module):
+    """A learned vector that moves linearly with the label: base + y W, with W = 0 at the start.
+
+    With `features` F and `classes` C: no label gives the base `(F,)`; class numbers `(B,)` (int64)
+    or soft, one-hot and continuous labels `(B, C)` (floating) give `(B, F)`. The base starts at
+    `start`, so that any label, continuous ones too, leaves the network as it is until W is learned.
+    """
+
+    def __init__(self, features: int, classes: int = 0, start: float = 0.0) -> None:
+        super().__init__()
+        self.base = nn.Parameter(torch.full((features,), start))
+        self.weight = nn.Parameter(torch.zeros(classes, features)) if classes else None
+
+    def forward(self, y: Tensor | None = None) -> Tensor:
+        if self.weight is None or y is None:
+            return self.base
+        moved = y.to(self.weight.dtype) @ self.weight if y.is_floating_point() else self.weight[y]
+        return self.base + moved
+
+
+def spread(vector: Tensor, h: Tensor) -> Tensor:
+    """A vector `(F,)` or `(B, F)` in the dtype of `h` `(B, F, ...)` and reshaped to broadcast against it."""
+    return vector.to(h.dtype).reshape(*vector.shape, *([1] * (h.dim() - 2)))
+
+
+def pooled(h: Tensor, how: str) -> Tensor:
+    """Feature maps `(B, C, H, W)` to `(B, F)` in float32 or better: sum or mean over space, or flatten."""
+    h = widened(h)
+    return h.flatten(1) if how == "flatten" else h.mean((2, 3)) if how == "mean" else h.sum((2, 3))
+
+
+def widened(h: Tensor) -> Tensor:
+    """Half precision to float32; wider types unchanged."""
+    return h.float() if h.dtype in (torch.bfloat16, torch.float16) else h
+
+
+def check_event(x: Tensor, event_shape: tuple[int, ...]) -> None:
+    """Raise `UsageError` unless `x` is `(B, *event_shape)`."""
+    if tuple(x.shape[1:]) != event_shape:
+        raise UsageError(
+            f"network got positions of shape {tuple(x.shape)}: it was built for (B, "
+            f"{', '.join(map(str, event_shape))}); build it for this data or reshape the data"
+        )
+
+
+def check_label(y: Tensor | None, classes: int, batch: int) -> None:
+    """Raise `UsageError` unless `y` is `(B,)` integers or `(B, classes)` floating; without classes, None."""
+    if not classes:
+        if y is not None:
+            raise UsageError("labels were given to an unconditional network: leave out y, or set classes")
+    elif y is not None and tuple(y.shape) != ((batch, classes) if y.is_floating_point() else (batch,)):
+        raise UsageError(
+            f"labels have shape {tuple(y.shape)} and type {y.dtype}: use ({batch},) class numbers or a "
+            f"floating ({batch}, {classes}) matrix"
+        )
+
+
+class EnergyHead(nn.Module):
+    """Features `(B, F)` to E `(B,)`: dense layers `hidden`, then one linear layer without normalisation.
+
+    scalar   E is the single output, whatever the label did to the features before; with classes a
+             missing label raises `UsageError`, since sum_y exp(-E(x, y)) is of no known weight
+    joint    outputs are logits f; E(x, y) = -f(x)[y] and E(x) = -logsumexp_y f(x)[y], so that
+             p(x) = sum_y p(x, y) (W. Grathwohl et al., ICLR 2020, arXiv 1912.03263, eq. 5-6)
+    """
+
+    def __init__(
+        self,
+        features: int,
+        hidden: tuple[int, ...],
+        act: nn.Module,
+        *,
+        classes: int = 0,
+        joint: bool = False,
+        spectral: bool = False,
+    ) -> None:
+        super().__init__()
+        self.classes, self.joint = classes, joint
+        layers: list[nn.Module] = []
+        for width in hidden:
+            layers += [linear(features, width, spectral=spectral), act]
+            features = width
+        self.layers = nn.Sequential(*layers, nn.Linear(features, classes if joint else 1))
+
+    @property
+    def modulating(self) -> int:
+        """How many classes bend the features before the head: none if the outputs are logits."""
+        return 0 if self.joint else self.classes
+
+    def logits(self, h: Tensor) -> Tensor:
+        """f `(B, classes)` of a joint model; raises `UsageError` for any other."""
+        if not self.joint:
+            raise UsageError("this network has no logits: build it with head 'logits' and classes")
+        return self._outputs(h)
+
+    def forward(self, h: Tensor, y: Tensor | None = None) -> Tensor:
+        out = self._outputs(h)
+        if not self.joint:
+            return out[:, 0]
+        if y is None:
+            return -out.logsumexp(1)
+        if y.is_floating_point():
+            return -(out * y).sum(1)
+        return -out.gather(1, y[:, None])[:, 0]
+
+    def check(self, x: Tensor, y: Tensor | None, event_shape: tuple[int, ...]) -> None:
+        """Raise `UsageError` for positions or labels that the network cannot take."""
+        check_event(x, event_shape)
+        check_label(y, self.classes, len(x))
+        if y is None and self.modulating:
+            raise UsageError(
+                "a conditional network was called without labels: E(x) is not defined by E(x, y) alone; "
+                "give y, or build with head 'logits' for a joint model"
+            )
+
+    def _outputs(self, h: Tensor) -> Tensor:
+        with torch.autocast(h.device.type, enabled=False):
+            out: Tensor = self.layers(widened(h))
+        return out
+
+
+def check_options(classes: int, head: str) -> bool:
+    """Whether `head` makes a joint model; raises `UsageError` if unknown or without two classes."""
+    if head not in ("scalar", "logits"):
+        raise unknown("head", head, ("scalar", "logits"))
+    if head == "logits" and classes < 2:
+        raise UsageError(f"head 'logits' with {classes} classes: it needs at least 2; set classes")
+    return head == "logits"

@@ -1,0 +1,66 @@
+"""Fully connected energy network for points, states and small images."""
+
+from __future__ import annotations
+
+import math
+
+from torch import Tensor, nn
+
+from ..core.errors import UsageError
+from .layers import EnergyHead, LabelVector, activation, check_options, linear, spread
+
+
+class MLP(nn.Module):
+    """E(x) or E(x, y) from dense layers of widths `hidden` over the flattened event.
+
+    Takes `x` `(B, *event_shape)` and, with `classes`, `y` as class numbers `(B,)` or a floating
+    `(B, classes)` matrix; returns `(B,)`. A scalar head with classes multiplies each hidden layer by a
+    per-class gain and adds a per-class bias, the identity at the start; a logits head is a joint model
+    (see `EnergyHead`). `spectral_norm` holds for all but the last layer.
+    """
+
+    def __init__(
+        self,
+        event_shape: tuple[int, ...],
+        hidden: tuple[int, ...] = (128, 128),
+        *,
+        activation_name: str = "swish",
+        negative_slope: float = 0.2,
+        classes: int = 0,
+        head: str = "scalar",
+        spectral_norm: bool = False,
+    ) -> None:
+        super().__init__()
+        if not hidden:
+            raise UsageError("hidden is empty: an mlp needs at least one hidden layer, such as (128, 128)")
+        joint = check_options(classes, head)
+        self.event_shape = tuple(event_shape)
+        self.act = activation(activation_name, negative_slope)
+        self.head = EnergyHead(hidden[-1], (), self.act, classes=classes, joint=joint)
+        labels = self.head.modulating
+        sizes = (math.prod(self.event_shape), *hidden)
+        self.layers = nn.ModuleList(
+            linear(a, b, bias=not labels, spectral=spectral_norm)
+            for a, b in zip(sizes[:-1], hidden, strict=True)
+        )
+        self.gains = nn.ModuleList(LabelVector(b, labels, start=1.0) for b in hidden if labels)
+        self.biases = nn.ModuleList(LabelVector(b, labels) for b in hidden if labels)
+
+    def forward(self, x: Tensor, y: Tensor | None = None) -> Tensor:
+        self.head.check(x, y, self.event_shape)
+        energy: Tensor = self.head(self.features(x, y), y)
+        return energy
+
+    def logits(self, x: Tensor) -> Tensor:
+        """f `(B, classes)` of a joint model; raises `UsageError` for any other."""
+        return self.head.logits(self.features(x))
+
+    def features(self, x: Tensor, y: Tensor | None = None) -> Tensor:
+        """The last hidden layer, `(B, hidden[-1])`."""
+        h = x.flatten(1)
+        for i, layer in enumerate(self.layers):
+            h = layer(h)
+            if len(self.gains):
+                h = h * spread(self.gains[i](y), h) + spread(self.biases[i](y), h)
+            h = self.act(h)
+        return h

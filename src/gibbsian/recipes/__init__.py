@@ -1,0 +1,1 @@
+"""Plain configuration dataclasses that the command line reads without importing torch."""

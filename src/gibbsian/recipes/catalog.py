@@ -1,0 +1,144 @@
+"""The systems by name, and how a run's configuration is resolved. Torch-free: `--help` and `list` read this.
+
+    preset of a paper or ours  ->  a YAML file's sections  ->  dotted overrides  ->  RunConfig
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, replace
+from types import ModuleType
+from typing import Any
+
+from ..core.config import from_dict, override, to_dict
+from ..core.errors import UsageError, did_you_mean, unknown
+from .recipe import Recipe
+from .train import MonitorConfig, TrainConfig
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One system: a line of description, its settings module and its class."""
+
+    about: str
+    recipes: str
+    config: str
+    system: str
+
+    def module(self) -> ModuleType:
+        """The torch-free module with PRESETS, PAPER and PUBLISHED."""
+        return importlib.import_module(f"gibbsian.recipes.{self.recipes}")
+
+    def config_class(self) -> type[Any]:
+        """The frozen dataclass of its settings."""
+        found: type[Any] = getattr(self.module(), self.config)
+        return found
+
+    def presets(self) -> dict[str, Recipe]:
+        """Its presets by name."""
+        found: dict[str, Recipe] = self.module().PRESETS
+        return found
+
+
+SYSTEMS: dict[str, Entry] = {
+    "igebm": Entry(
+        "persistent Langevin chains from a replay buffer; conditional; ensembles of past weights",
+        "igebm", "IGEBMConfig", "igebm:IGEBM",
+    ),
+    "generative_convnet": Entry(
+        "energy times a reference; persistent, contrastive-divergence or short-run chains",
+        "generative_convnet", "GenerativeConvNetConfig", "generative_convnet:GenerativeConvNet",
+    ),
+    "short_run": Entry(
+        "the K-step chain from noise is the sampler", "short_run", "ShortRunConfig", "short_run:ShortRun",
+    ),
+}
+
+
+def entry(system: str) -> Entry:
+    """The entry of a system; raises `UsageError` naming the nearest for an unknown one."""
+    if system not in SYSTEMS:
+        raise unknown("system", system, SYSTEMS)
+    return SYSTEMS[system]
+
+
+@dataclass(frozen=True)
+class RunConfig:
+    """A resolved configuration: enough, with the data, to repeat a run."""
+
+    system: str
+    preset: str
+    data: str
+    model: Any
+    train: TrainConfig
+    monitor: MonitorConfig
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain nested values with the model's sections at the top level, as in `config.yaml`."""
+        head = {"system": self.system, "preset": self.preset, "data": self.data}
+        return {**head, **to_dict(self.model), "train": to_dict(self.train), "monitor": to_dict(self.monitor)}
+
+
+def default_preset(system: str, data: str) -> str:
+    """The preset made for a data set: of its own name, else `toy` for points, else `images`."""
+    presets = entry(system).presets()
+    if data in presets:
+        return data
+    return "toy" if data.startswith("toy:") or data.endswith(".csv") else "images"
+
+
+def resolve(
+    system: str, *, preset: str | None = None, data: str | None = None,
+    file: Mapping[str, Any] | None = None, changes: Mapping[str, Any] | None = None,
+) -> RunConfig:
+    """The configuration of a run: preset, then the sections of a `file`, then dotted `changes`.
+
+    Raises `UsageError` for unknown systems, presets and keys, naming the nearest, and for bad values.
+    """
+    file = dict(file or {})
+    if file.get("system", system) != system:
+        raise UsageError(f"the configuration file is for system '{file['system']}', not '{system}'")
+    data = data or file.get("data") or (entry(system).presets()[preset].data if _known(system, preset) else "digits")
+    name = preset or file.get("preset") or default_preset(system, data)
+    if not _known(system, name):
+        raise unknown(f"preset of {system}", name, entry(system).presets())
+    recipe = entry(system).presets()[name]
+    base = RunConfig(system, name, data, recipe.model, recipe.train, recipe.monitor)
+    sections = {k: v for k, v in file.items() if k not in ("system", "preset", "data")}
+    return _changed(base, {**_dotted(sections), **(changes or {})})
+
+
+def from_config(values: Mapping[str, Any]) -> RunConfig:
+    """The configuration stored in a run folder's `config.yaml`."""
+    rest = dict(values)
+    head = {k: rest.pop(k, None) for k in ("system", "preset", "data")}
+    train = from_dict(TrainConfig, rest.pop("train", {}), "train.")
+    monitor = from_dict(MonitorConfig, rest.pop("monitor", {}), "monitor.")
+    model = from_dict(entry(str(head["system"])).config_class(), rest)
+    return RunConfig(str(head["system"]), str(head["preset"]), str(head["data"]), model, train, monitor)
+
+
+def _known(system: str, preset: str | None) -> bool:
+    return preset in entry(system).presets()
+
+
+def _changed(config: RunConfig, changes: Mapping[str, Any]) -> RunConfig:
+    sections: dict[str, dict[str, Any]] = {"train": {}, "monitor": {}, "model": {}}
+    own = [f.name for f in fields(config.model)]
+    for dotted, value in changes.items():
+        head, _, rest = dotted.partition(".")
+        if head in ("train", "monitor"):
+            sections[head][rest] = value
+        elif head in own:
+            sections["model"][dotted] = value
+        else:
+            raise UsageError(f"unknown key '{dotted}': {did_you_mean(head, [*own, 'train', 'monitor'])}")
+    return replace(config, **{k: override(getattr(config, k), v) for k, v in sections.items() if v})
+
+
+def _dotted(values: Mapping[str, Any], head: str = "") -> dict[str, Any]:
+    out: dict[str, Any] = {}
+    for key, value in values.items():
+        out |= _dotted(value, f"{head}{key}.") if isinstance(value, Mapping) else {f"{head}{key}": value}
+    return out

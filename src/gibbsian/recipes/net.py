@@ -1,0 +1,139 @@
+"""What a network is made of, as plain values. This file does not import torch.
+
+`nets.build(config, event_shape)` makes the module. Lists that belong to the layers (`kernels`,
+`strides`, `paddings`) may be shorter than `channels`: their last entry then serves all further layers.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, TypeAlias, get_args
+
+from ..core.errors import UsageError, unknown
+
+Activation: TypeAlias = Literal["elu", "gelu", "leaky_relu", "relu", "softplus", "swish", "tanh"]
+Pool: TypeAlias = Literal["flatten", "mean", "sum"]
+Head: TypeAlias = Literal["logits", "scalar"]
+
+
+@dataclass(frozen=True)
+class NetConfig:
+    """Family, sizes and options of one energy network; raises `UsageError` for values out of range."""
+
+    name: str = "conv"
+    """Family: mlp, conv (plain convolutions), igebm (residual, spectral norm), or your own module:Class."""
+
+    channels: tuple[int, ...] = (32, 64, 128)
+    """Feature maps of each convolution (conv), or of the stem and then of each block (igebm)."""
+
+    kernels: tuple[int, ...] = (3,)
+    """Kernel size of each convolution, in pixels (conv; igebm always uses 3)."""
+
+    strides: tuple[int, ...] = (1, 2)
+    """Stride of each convolution (conv); 2 at an igebm block means average pooling by 2 at its end."""
+
+    paddings: tuple[int, ...] = ()
+    """Zero padding of each convolution (conv); empty means (kernel - 1) // 2."""
+
+    hidden: tuple[int, ...] = (128, 128)
+    """Widths of the hidden layers of an mlp."""
+
+    head_hidden: tuple[int, ...] = ()
+    """Widths of the dense layers between the pooled features and the energy (conv, igebm)."""
+
+    pool: Pool = "sum"
+    """From feature maps to a vector: sum or mean over space, or flatten (conv; igebm always sums)."""
+
+    activation: Activation = "leaky_relu"
+    """Nonlinearity. Objectives with second derivatives need a smooth one, such as swish."""
+
+    negative_slope: float = 0.2
+    """Slope of leaky_relu below zero."""
+
+    spectral_norm: bool = False
+    """Divide each weight but the last by its largest singular value (mlp, conv; igebm always does)."""
+
+    dropout: float = 0.0
+    """Probability of dropping a feature in training, in [0, 1) (conv, igebm); chains run without."""
+
+    classes: int = 0
+    """Number of classes, or length of a continuous label; 0 makes an unconditional energy."""
+
+    head: Head = "scalar"
+    """With classes: E(x, y) by gains and biases a class (scalar), or -f(x)[y], a joint model (logits)."""
+
+    def __post_init__(self) -> None:
+        for what, kind in (("activation", Activation), ("pool", Pool), ("head", Head)):
+            if getattr(self, what) not in get_args(kind):
+                raise unknown(what, getattr(self, what), get_args(kind))
+        self._check_layers()
+        self._check_numbers()
+
+    def _check_layers(self) -> None:
+        if not self.channels:
+            raise UsageError("channels is empty: give the feature maps of at least one layer")
+        for what in ("channels", "kernels", "strides", "hidden", "head_hidden"):
+            if any(n < 1 for n in getattr(self, what)):
+                raise UsageError(f"{what} is {getattr(self, what)}: every entry must be at least 1")
+        if any(n < 0 for n in self.paddings):
+            raise UsageError(f"paddings is {self.paddings}: every entry must be at least 0")
+        for what in ("kernels", "strides", "paddings"):
+            per_layer(what, getattr(self, what) or (0,), len(self.channels))
+
+    def _check_numbers(self) -> None:
+        if not 0 <= self.dropout < 1:
+            raise UsageError(f"dropout is {self.dropout}: it is a probability in [0, 1)")
+        if self.negative_slope < 0:
+            raise UsageError(f"negative_slope is {self.negative_slope}: it must be 0 or more, such as .2")
+        if self.classes < 0:
+            raise UsageError(f"classes is {self.classes}: use 0 for an unconditional energy")
+        if self.head == "logits" and self.classes < 2:
+            raise UsageError(f"head 'logits' with {self.classes} classes: it needs at least 2; set classes")
+
+
+def per_layer(what: str, values: tuple[int, ...], layers: int) -> tuple[int, ...]:
+    """`values` stretched to `layers` entries by repeating the last; raises `UsageError` if there are more.
+
+    >>> per_layer("strides", (1, 2), 4)
+    (1, 2, 2, 2)
+    """
+    if not 1 <= len(values) <= layers:
+        raise UsageError(f"{what} has {len(values)} entries for {layers} layers: give 1 to {layers}")
+    return values + (values[-1],) * (layers - len(values))
+
+
+def igebm_wider(width: int = 128) -> NetConfig:
+    """ImageNet-32 net of Du & Mordatch (2019): nine blocks of widths w, w, w, 2w, 2w, 2w, 4w, 4w, 4w."""
+    blocks = (width,) * 3 + (2 * width,) * 3 + (4 * width,) * 3
+    return NetConfig(name="igebm", channels=(128, *blocks), strides=(1, 2, 1, 1, 2, 1, 1, 2, 1, 1))
+
+
+PAPER_NETS: dict[str, NetConfig] = {
+    "igebm_mnist": NetConfig(
+        channels=(64, 64, 128, 256), kernels=(3, 4), pool="flatten", head_hidden=(128,), spectral_norm=True
+    ),
+    "uva_mnist": NetConfig(
+        channels=(16, 32, 64, 64),
+        kernels=(5, 3),
+        strides=(2,),
+        paddings=(4, 1),
+        pool="flatten",
+        head_hidden=(64,),
+        activation="swish",
+    ),
+    "short_run_cifar10": NetConfig(channels=(64, 128, 256, 512), kernels=(3, 4), pool="flatten"),
+    "igebm_resnet32": NetConfig(
+        name="igebm", channels=(128, 128, 128, 256, 256, 256, 256), strides=(1, 2, 1, 2, 1, 2, 1)
+    ),
+    "igebm_large": NetConfig(
+        name="igebm",
+        channels=(128, 128, 128, 128, 256, 256, 256, 512, 512, 512),
+        strides=(1, 2, 1, 1, 2, 1, 1, 2, 1, 1),
+        dropout=0.5,
+    ),
+    "igebm_wider": igebm_wider(),
+}
+"""Networks of the papers: Du & Mordatch 2019 (igebm_*), the Amsterdam deep-learning course, tutorial 8
+(uva_mnist), Nijkamp et al. 2019 (short_run_cifar10). igebm_mnist pads symmetrically, so its last map is
+3x3 where the original's is 4x4; the last 4x4 convolution of short_run_cifar10 covers the whole map and is
+therefore the linear layer after `flatten`."""

@@ -1,0 +1,50 @@
+"""Short-run MCMC's settings. Torch-free.
+
+The paper's x + grad f + .01 xi is step_size 2 and noise .01 here: temperature 5e-5.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from .chain import ChainConfig, LossConfig, PixelConfig, StartConfig
+from .net import PAPER_NETS, NetConfig
+from .recipe import Paper, Published, Recipe
+from .train import MonitorConfig, TrainConfig
+
+
+@dataclass(frozen=True)
+class ShortRunConfig:
+    """One short-run model: the chain below is the sampler, in training and after."""
+
+    net: NetConfig = field(default_factory=NetConfig)
+    chain: ChainConfig = field(default_factory=lambda: ChainConfig(steps=100, step_size=2.0, noise=0.01))
+    start: StartConfig = field(default_factory=lambda: StartConfig(kind="noise"))
+    pixels: PixelConfig = field(default_factory=lambda: PixelConfig(-1.0, 1.0, noise=0.03))
+    loss: LossConfig = field(default_factory=LossConfig)
+
+
+PAPER = Paper(
+    key="nijkamp2019shortrun", authors="Erik Nijkamp and Mitch Hill and Song-Chun Zhu and Ying Nian Wu", year=2019,
+    title="Learning Non-Convergent Non-Persistent Short-Run MCMC Toward Energy-Based Model",
+    venue="Advances in Neural Information Processing Systems 32", url="https://arxiv.org/abs/1904.09770",
+)
+
+PUBLISHED = [Published("CIFAR-10 unconditional, K = 100", "FID", "44.50")]
+
+_DENSE = NetConfig(name="mlp", hidden=(256, 256), activation="swish")
+_DIGITS = ShortRunConfig(net=_DENSE, chain=ChainConfig(steps=20, step_size=2.0, noise=0.01, clamp=True))
+
+PRESETS: dict[str, Recipe] = {
+    "digits": Recipe(
+        _DIGITS,
+        TrainConfig(steps=3000, batch_size=128, lr=3e-3, warmup=100, decay=0.5, average=0.999, save_every=1000,
+                    sample_every=500),
+        data="digits", note="Ours, chosen on a validation split of the digits.",
+    ),
+    "cifar10": Recipe(
+        ShortRunConfig(net=PAPER_NETS["short_run_cifar10"]),
+        TrainConfig(steps=100_000, batch_size=64, lr=1e-4, log_every=50, save_every=1000, sample_every=1000),
+        data="cifar10", note="Nijkamp et al. 2019: K = 100, noise .01, data noise .03.",
+    ),
+}

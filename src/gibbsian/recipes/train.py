@@ -1,0 +1,100 @@
+"""What a person can set about fitting: optimiser, averages, budget, divergence policy."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from ..core.errors import UsageError, require_positive
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """The training loop."""
+
+    steps: int = 2000
+    """Weight updates."""
+    batch_size: int = 128
+    """Data points, and chains, in one update."""
+    lr: float = 1e-4
+    """Peak learning rate of Adam."""
+    beta1: float = 0.9
+    """Adam's first-moment decay."""
+    beta2: float = 0.999
+    """Adam's second-moment decay."""
+    weight_decay: float = 0.0
+    """Decoupled weight decay."""
+    warmup: int = 0
+    """Updates over which the learning rate rises from 0."""
+    decay: float = 0.0
+    """Last share of the updates over which the learning rate falls, by a cosine, to lr_end."""
+    lr_end: float = 0.0
+    """Learning rate at the end, as a share of lr; used when decay > 0."""
+    average: float = 0.0
+    """Decay of the exponentially averaged weights used for sampling; 0 uses the weights themselves."""
+    clip_norm: float = 0.0
+    """Bound on the norm of the weight gradient; 0 for none."""
+    clip_moments: bool = False
+    """Clip each weight gradient to 3 standard deviations by Adam's second moment (IGEBM)."""
+    accumulate: int = 1
+    """Micro-batches in one update."""
+    flip: bool = False
+    """Random horizontal flips of the data."""
+    precision: Literal["fp32", "bf16"] = "fp32"
+    """bf16: the network runs under bfloat16 autocast; positions, noise and sums stay float32."""
+    seed: int = 0
+    """Seed of every random stream."""
+    log_every: int = 10
+    """Updates between lines of metrics.jsonl."""
+    save_every: int = 500
+    """Updates between checkpoints."""
+    sample_every: int = 500
+    """Updates between sample grids; 0 for none."""
+    validate_every: int = 0
+    """Updates between validation measures, which choose the best checkpoint; 0 for none."""
+    keep: int = 2
+    """Newest checkpoints kept."""
+
+    def __post_init__(self) -> None:
+        require_positive(**{"train.lr": self.lr, "train.batch_size": self.batch_size})
+        require_positive(**{"train.accumulate": self.accumulate, "train.log_every": self.log_every})
+        require_positive(**{"train.save_every": self.save_every, "train.keep": self.keep})
+        if self.steps < 0:
+            raise UsageError(f"train.steps is {self.steps}: it must be 0 or more")
+        for name in ("beta1", "beta2", "average"):
+            if not 0 <= getattr(self, name) < 1:
+                raise UsageError(f"train.{name} is {getattr(self, name)}: it must lie in [0, 1)")
+        if not 0 <= self.decay <= 1:
+            raise UsageError(f"train.decay is {self.decay}: a share of the updates lies in [0, 1]")
+        if self.batch_size % self.accumulate:
+            raise UsageError(
+                f"train.batch_size {self.batch_size} does not split into {self.accumulate} equal micro-batches: "
+                "choose accumulate among its divisors"
+            )
+
+
+@dataclass(frozen=True)
+class MonitorConfig:
+    """When training counts as diverged, and what happens then."""
+
+    policy: Literal["stop", "rollback"] = "stop"
+    """Stop with exit code 4, or go back to the last good checkpoint with a lower learning rate."""
+    max_rollbacks: int = 3
+    """Rollbacks before giving up."""
+    lr_factor: float = 0.5
+    """Factor on the learning rate at each rollback."""
+    max_gap: float = 1e3
+    """Bound on |mean E(x_pos) - mean E(x_neg)|."""
+    max_grad: float = 1e6
+    """Bound on the norm of the weight gradient."""
+    max_drift: float = 1e3
+    """Bound on the mean norm of the drift of one chain step, in units of the data."""
+    max_saturated: float = 1.0
+    """Bound on the share of negative-phase pixels at or beyond the border of the data range."""
+    patience: int = 20
+    """Updates in a row beyond a bound before the alarm; non-finite values alarm at once."""
+
+    def __post_init__(self) -> None:
+        require_positive(**{"monitor.max_gap": self.max_gap, "monitor.patience": self.patience})
+        if not 0 < self.lr_factor <= 1:
+            raise UsageError(f"monitor.lr_factor is {self.lr_factor}: it must lie in (0, 1]")

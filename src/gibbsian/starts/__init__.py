@@ -1,0 +1,20 @@
+"""Where chains begin: noise, data, a fitted Gaussian, or stored chains."""
+
+from .base import Start, Ticket
+from .data import DataStart
+from .fixed import FixedNoise
+from .gaussian import ClassGaussian
+from .noise import GaussianNoise, UniformNoise, redraw
+from .replay import ReplayBuffer
+
+__all__ = [
+    "ClassGaussian",
+    "DataStart",
+    "FixedNoise",
+    "GaussianNoise",
+    "ReplayBuffer",
+    "Start",
+    "Ticket",
+    "UniformNoise",
+    "redraw",
+]

@@ -1,0 +1,48 @@
+"""Chains from a bank of noise that is drawn once and used again and again."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from ..core.errors import UsageError
+from ..core.position import Position
+from ..core.records import Batch
+from .base import Start, Ticket, all_fresh, chain_labels
+
+
+class FixedNoise(nn.Module):
+    """`capacity` starting points, drawn from the start `noise` at construction and never changed.
+
+    Each draw takes distinct rows at random. Buffer `bank` `(capacity, *event)`, part of the state; where
+    chains end is not kept. With a bank as large as the batch, all chains begin at the same points for
+    ever, which makes the sampler a deterministic map of its noise (E. Nijkamp et al., AAAI 2020,
+    arXiv 1903.12370, discuss the choice of starts).
+    """
+
+    def __init__(self, noise: Start, capacity: int, rng: torch.Generator) -> None:
+        super().__init__()
+        if capacity < 1:
+            raise UsageError(f"capacity is {capacity}: the bank needs at least one starting point")
+        bank = noise.draw(capacity, rng).position
+        if not isinstance(bank, Tensor):
+            raise UsageError("a bank of noise holds one tensor: use one start a part of a tuple position")
+        self.register_buffer("bank", bank)
+        self.bank: Tensor
+
+    @property
+    def capacity(self) -> int:
+        """Starting points in the bank."""
+        return self.bank.shape[0]
+
+    def draw(
+        self, n: int, rng: torch.Generator, *, batch: Batch | None = None, y: Tensor | None = None
+    ) -> Ticket:
+        """`n` distinct rows of the bank; raises `UsageError` if it holds fewer."""
+        if n > self.capacity:
+            raise UsageError(f"{n} chains from a bank of {self.capacity}: draw fewer, or enlarge the bank")
+        slots = torch.randperm(self.capacity, generator=rng, device=rng.device)[:n]
+        return Ticket(self.bank[slots], chain_labels(n, y), slots, all_fresh(n, rng))
+
+    def write(self, ticket: Ticket, position: Position) -> None:
+        """Nothing is kept."""

@@ -1,0 +1,85 @@
+"""Chains from fresh noise: a new draw from a fixed law each time.
+
+Short-run learning "from the same noise" means this: the *law* is fixed, the draws are new (E. Nijkamp
+et al., NeurIPS 2019, arXiv 1904.09770). For the same draws each time see `FixedNoise`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from ..core.errors import UsageError, require_positive
+from ..core.position import Position, batch_size, leaves, like
+from ..core.records import Batch
+from .base import Start, Ticket, all_fresh, chain_labels
+
+
+@dataclass(frozen=True)
+class UniformNoise:
+    """Independent U(low, high) in each coordinate of an event of `shape`; drawn on the device of `rng`."""
+
+    shape: tuple[int, ...]
+    low: float = -1.0
+    high: float = 1.0
+    dtype: torch.dtype = torch.float32
+
+    def __post_init__(self) -> None:
+        if not self.low < self.high:
+            raise UsageError(f"uniform noise from {self.low} to {self.high}: low must lie below high")
+
+    def draw(
+        self, n: int, rng: torch.Generator, *, batch: Batch | None = None, y: Tensor | None = None
+    ) -> Ticket:
+        """`n` fresh positions `(n, *shape)`; labels as asked for."""
+        unit = torch.rand(n, *self.shape, generator=rng, dtype=self.dtype, device=rng.device)
+        x = self.low + (self.high - self.low) * unit
+        return Ticket(x, chain_labels(n, y), None, all_fresh(n, rng))
+
+    def write(self, ticket: Ticket, position: Position) -> None:
+        """Nothing is kept."""
+
+
+@dataclass(frozen=True)
+class GaussianNoise:
+    """Independent N(mean, std^2) in each coordinate of an event of `shape`; drawn on the device of `rng`."""
+
+    shape: tuple[int, ...]
+    std: float = 1.0
+    mean: float = 0.0
+    dtype: torch.dtype = torch.float32
+
+    def __post_init__(self) -> None:
+        require_positive(std=self.std)
+
+    def draw(
+        self, n: int, rng: torch.Generator, *, batch: Batch | None = None, y: Tensor | None = None
+    ) -> Ticket:
+        """`n` fresh positions `(n, *shape)`; labels as asked for."""
+        x = torch.randn(n, *self.shape, generator=rng, dtype=self.dtype, device=rng.device)
+        return Ticket(self.mean + self.std * x, chain_labels(n, y), None, all_fresh(n, rng))
+
+    def write(self, ticket: Ticket, position: Position) -> None:
+        """Nothing is kept."""
+
+
+def redraw(position: Position, bad: Tensor, fresh: Start, rng: torch.Generator) -> Position:
+    """`position` with the chains where the `(B,)` mask `bad` is true begun anew by `fresh`.
+
+    Good chains are untouched, and where there is nothing to mend `rng` is too. Waits once for the device.
+    """
+    if bad.shape != (batch_size(position),):
+        raise UsageError(f"mask of shape {tuple(bad.shape)} for {batch_size(position)} chains: give (B,) bools")
+    count = int(bad.sum())
+    if not count:
+        return position
+    new = leaves(fresh.draw(count, rng).position)
+    return like(position, tuple(_replaced(a, bad, b) for a, b in zip(leaves(position), new, strict=True)))
+
+
+def _replaced(x: Tensor, bad: Tensor, new: Tensor) -> Tensor:
+    x = x.clone()
+    x[bad] = new.to(x.dtype)
+    return x

@@ -1,0 +1,228 @@
+"""Persistent chains: a replay buffer from which chains are drawn, and to which they return.
+
+A draw takes distinct slots that no other open ticket holds; `write` puts the chains back into those
+slots and frees them, `release` frees them without writing. Each drawn chain restarts from noise with
+probability `reinit`, independently of the others. The buffer starts filled with noise. Non-finite
+chains are never stored: their slots are counted in `rejected` and restart at their next draw.
+
+Sources: T. Tieleman, ICML 2008 (persistent chains); Y. Du and I. Mordatch, NeurIPS 2019, arXiv
+1903.08689 (buffer with 5 % restarts, 8-bit storage). Not assumed: that every ticket is written.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal, TypeAlias
+
+import torch
+from torch import Tensor, nn
+
+from ..core.errors import UsageError, require_positive, unknown
+from ..core.position import Position, finite, where
+from ..core.records import Batch
+from .base import Start, Ticket, chain_labels
+
+Labels: TypeAlias = Literal["stored", "batch"]
+
+
+class ReplayBuffer(nn.Module):
+    """`capacity` chains as module state, begun by the start `fresh` and drawn with `rng` at construction.
+
+    reinit   probability in [0, 1] that a drawn chain restarts; may be set between draws
+    uint8    store bin numbers of 256 equal bins of `bounds`; a draw adds uniform noise inside the bin
+             (U(0, 1/256) on [0, 1]), a write clamps to the bounds
+    classes  0 for unconditional chains
+    labels   "stored": a slot keeps its label, and asking for labels `y` draws chains of those classes,
+             so that a chain never changes class (JEM's class ranges); where a class has too few free
+             chains, slots of others restart from noise under the label asked for. "batch": labels are
+             `y` or the batch's, whatever chain they meet (IGEBM's code)
+
+    Buffers: `stored` (capacity, *event) of the noise's dtype or uint8, `age` int64 (writes since the last
+    restart), `due` bool (restarts at its next draw), `rejected` int64 scalar, and with stored labels
+    `label` int64. `.to(dtype)` leaves the integer ones as they are. Open tickets are not part of the
+    state: loading a state closes them. Raises `UsageError` for values out of range.
+    """
+
+    def __init__(
+        self,
+        fresh: Start,
+        capacity: int,
+        rng: torch.Generator,
+        *,
+        reinit: float = 0.05,
+        uint8: bool = False,
+        bounds: tuple[float, float] = (0.0, 1.0),
+        classes: int = 0,
+        labels: Labels = "stored",
+    ) -> None:
+        super().__init__()
+        require_positive(capacity=capacity, width_of_bounds=bounds[1] - bounds[0])
+        if not 0 <= reinit <= 1:
+            raise UsageError(f"reinit is {reinit}: a probability lies in [0, 1]; papers use .05")
+        if labels not in ("stored", "batch"):
+            raise unknown("label policy", labels, ("stored", "batch"))
+        self.fresh, self.capacity, self.reinit, self.bounds = fresh, capacity, reinit, bounds
+        self.uint8, self.classes, self.keeps_labels = uint8, classes, bool(classes) and labels == "stored"
+        self.stored: Tensor
+        self.register_buffer("stored", self._encode(_single(fresh.draw(capacity, rng).position)))
+        self._register_counters(self.stored.device)
+        self.register_load_state_dict_post_hook(_close_tickets)
+
+    def draw(
+        self, n: int, rng: torch.Generator, *, batch: Batch | None = None, y: Tensor | None = None
+    ) -> Ticket:
+        """`n` chains from distinct free slots, held until `write` or `release`.
+
+        Raises `UsageError` if fewer slots are free, or for labels the buffer cannot serve.
+        """
+        y = self._wanted(n, rng, batch, y)
+        free = self._free(n, rng)
+        if self.keeps_labels and y is not None:
+            slots, relabelled = self._of_classes(free, y)
+        else:
+            slots, relabelled = free[:n], torch.zeros(n, dtype=torch.bool, device=free.device)
+        restart = torch.rand(n, generator=rng, device=rng.device) < self.reinit
+        restart = restart | self.due[slots] | relabelled
+        position = where(restart, self.fresh.draw(n, rng).position, self._decode(self.stored[slots], rng))
+        self.held[slots] = True
+        return Ticket(position, self.label[slots] if self.keeps_labels and y is None else y, slots, restart)
+
+    @torch.no_grad()
+    def write(self, ticket: Ticket, position: Position) -> None:
+        """Store where the chains of a ticket ended, in the ticket's order, and free its slots.
+
+        A non-finite chain is left out and its slot restarts at its next draw. Raises `UsageError` for a
+        ticket that is already closed or a position of another shape.
+        """
+        slots, x = self._open(ticket), _single(position)
+        if x.shape != (len(slots), *self.stored.shape[1:]):
+            raise UsageError(
+                f"chains of shape {tuple(x.shape)} were written on a ticket for {len(slots)} of "
+                f"{tuple(self.stored.shape[1:])}: write all chains of the ticket, in its order"
+            )
+        good = finite(x)
+        kept = slots[good]
+        self.stored[kept] = self._encode(x[good])
+        self.age[slots] = torch.where(ticket.fresh, 0, self.age[slots]) + 1
+        self.age[slots[~good]] = 0
+        self.due[slots] = ~good
+        self.rejected += (~good).sum()
+        if self.keeps_labels and ticket.y is not None:
+            self.label[slots] = ticket.y
+        self.held[slots] = False
+
+    def release(self, ticket: Ticket) -> None:
+        """Free the slots of a ticket without writing; raises `UsageError` if it is already closed."""
+        self.held[self._open(ticket)] = False
+
+    def contents(self, slots: Tensor | slice = slice(None)) -> tuple[Tensor, Tensor | None]:
+        """Stored positions (bin centres if uint8) and labels, as they lie, for pictures and measures."""
+        x = self.stored[slots]
+        return (self._from_bins(x + 0.5) if self.uint8 else x.clone()), (
+            self.label[slots].clone() if self.keeps_labels else None
+        )
+
+    def age_histogram(self) -> dict[str, int]:
+        """Chains by age in decades: {"0": ..., "1-9": ..., "10-99": ..., ...}, up to the oldest chain."""
+        counts = {"0": int((self.age == 0).sum())}
+        low = 1
+        while low <= int(self.age.max()):
+            counts[f"{low}-{10 * low - 1}"] = int(((self.age >= low) & (self.age < 10 * low)).sum())
+            low *= 10
+        return counts
+
+    def _register_counters(self, device: torch.device) -> None:
+        slots = torch.arange(self.capacity, device=device)
+        self.register_buffer("age", torch.zeros_like(slots))
+        self.register_buffer("due", torch.zeros_like(slots, dtype=torch.bool))
+        self.register_buffer("rejected", torch.zeros((), dtype=torch.int64, device=device))
+        self.register_buffer("held", torch.zeros_like(slots, dtype=torch.bool), persistent=False)
+        if self.keeps_labels:
+            self.register_buffer("label", slots % self.classes)
+        self.age: Tensor
+        self.due: Tensor
+        self.rejected: Tensor
+        self.held: Tensor
+        self.label: Tensor
+
+    def _wanted(self, n: int, rng: torch.Generator, batch: Batch | None, y: Tensor | None) -> Tensor | None:
+        if not self.classes:
+            if y is not None:
+                raise UsageError("labels were asked of a buffer without classes: leave out y, or set classes")
+            return None
+        if y is None and not self.keeps_labels:
+            if batch is None or batch.y is None:
+                return torch.randint(self.classes, (n,), generator=rng, device=rng.device)
+            y = batch.y[:n]
+        if y is not None and self.keeps_labels:
+            self._check_classes(y)
+        return chain_labels(n, y)
+
+    def _check_classes(self, y: Tensor) -> None:
+        if y.is_floating_point():
+            raise UsageError("stored labels are class numbers: use labels 'batch' for soft or continuous ones")
+        if len(y) and not 0 <= int(y.min()) <= int(y.max()) < self.classes:
+            raise UsageError(f"labels run from {int(y.min())} to {int(y.max())}: use 0 to {self.classes - 1}")
+
+    def _free(self, n: int, rng: torch.Generator) -> Tensor:
+        order = torch.randperm(self.capacity, generator=rng, device=rng.device)
+        free = order[~self.held[order]]
+        if n > len(free):
+            raise UsageError(
+                f"{n} chains from a buffer of {self.capacity} with {len(free)} free slots: draw fewer, "
+                "enlarge the buffer, or write or release the open tickets first"
+            )
+        return free
+
+    def _of_classes(self, free: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+        """For each label a distinct free slot of its class; else, marked True, one of another class."""
+        mine = self.label[free]
+        by_class = free[mine.argsort(stable=True)]
+        counts = torch.bincount(mine, minlength=self.classes)
+        first, rank = counts.cumsum(0) - counts, _rank(y)
+        short = rank >= counts[y]
+        slots = by_class[torch.where(short, 0, first[y] + rank)]
+        taken = torch.zeros_like(self.held)
+        taken[slots[~short]] = True
+        slots[short] = free[~taken[free]][: int(short.sum())]
+        return slots, short
+
+    def _open(self, ticket: Ticket) -> Tensor:
+        if ticket.slots is None or not bool(self.held[ticket.slots].all()):
+            raise UsageError("ticket is not open in this buffer: write or release it once, in its own buffer")
+        return ticket.slots
+
+    def _encode(self, x: Tensor) -> Tensor:
+        if not self.uint8:
+            return x.detach()
+        low, high = self.bounds
+        return ((x.detach() - low) * (256 / (high - low))).floor().clamp(0, 255).to(torch.uint8)
+
+    def _decode(self, stored: Tensor, rng: torch.Generator) -> Tensor:
+        if not self.uint8:
+            return stored
+        return self._from_bins(stored + torch.rand(stored.shape, generator=rng, device=rng.device))
+
+    def _from_bins(self, bins: Tensor) -> Tensor:
+        low, high = self.bounds
+        return low + bins * ((high - low) / 256)
+
+
+def _single(position: Position) -> Tensor:
+    if isinstance(position, tuple):
+        raise UsageError("a replay buffer holds one tensor: use one start for each part of a tuple position")
+    return position
+
+
+def _rank(y: Tensor) -> Tensor:
+    """How many earlier entries of `y` equal each entry, (n,)."""
+    order = y.argsort(stable=True)
+    counts = torch.bincount(y)
+    first = (counts.cumsum(0) - counts)[y[order]]
+    rank = torch.empty_like(y)
+    rank[order] = torch.arange(len(y), device=y.device) - first
+    return rank
+
+
+def _close_tickets(buffer: Any, keys: Any) -> None:
+    """After loading a state no ticket is open."""
+    buffer.held.zero_()

@@ -1,0 +1,148 @@
+"""What a system is: the one place where energies, kernels, starts and objectives meet.
+
+    batch -> losses -> (group, Loss)          one optimiser step a yield
+    plan  -> (energy, kernel, steps, position)  one leg of a sampling chain a yield, sent back its end
+
+Every system is final: a new paper is a new file that holds parts, not a subclass of another system.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Generator, Iterator
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import torch
+from torch import Tensor, nn
+
+from ..core.energy import Energy
+from ..core.position import Position
+from ..core.records import Batch, Loss
+from ..mcmc.base import Chain, ChainInfo, ChainState, Kernel, run
+from .frozen import frozen
+
+Plan = Generator["Leg", Position, None]
+
+
+@dataclass(frozen=True)
+class Leg:
+    """One leg of a chain: `steps` of `kernel` on `energy` from `position`."""
+
+    energy: Energy
+    kernel: Kernel
+    steps: int
+    position: Position
+
+
+class System(nn.Module, ABC):
+    """An energy-based model with its way of learning and of sampling.
+
+    Attributes:
+        config: the frozen dataclass that it was built from.
+        event_shape: shape of one data point, `(C, H, W)` or `(D,)`.
+        temperature: T of the law exp(-E/T) that its training chains sample.
+        matched: whether they sample it up to step-size bias; log Z and likelihoods need this.
+        precision: "fp32" or "bf16", set by the trainer.
+    """
+
+    config: Any
+    event_shape: tuple[int, ...]
+    temperature: float = 1.0
+    matched: bool = False
+    precision: Literal["fp32", "bf16"] = "fp32"
+
+    @abstractmethod
+    def groups(self) -> dict[str, nn.Module]:
+        """The modules to train by name; each gets an optimiser of its own."""
+
+    @abstractmethod
+    def losses(self, batch: Batch, step: int, rng: torch.Generator) -> Iterator[tuple[str, Loss]]:
+        """The losses of one update, each with the group whose parameters it trains, in order."""
+
+    @abstractmethod
+    def plan(self, n: int, rng: torch.Generator, *, y: Tensor | None = None, steps: int | None = None) -> Plan:
+        """The legs of a sampling chain of `n` samples, started from noise; `steps` replaces the default."""
+
+    @abstractmethod
+    def decode(self, position: Position) -> Tensor:
+        """Data of shape `(n, *event_shape)` from where the last leg ended."""
+
+    @abstractmethod
+    def surprisal(self, x: Tensor, y: Tensor | None = None) -> Tensor:
+        """-log density up to a constant, shape `(B,)`; the docstring says with respect to what."""
+
+
+@dataclass(frozen=True)
+class Samples:
+    """What `sample` returns: data, the energy at the end, and the chains of the legs in order."""
+
+    x: Tensor
+    y: Tensor | None
+    energy: Tensor
+    chains: list[Chain]
+
+
+def sample(
+    system: System,
+    n: int,
+    *,
+    rng: torch.Generator,
+    y: Tensor | None = None,
+    steps: int | None = None,
+    thin: int = 0,
+    chunk: int = 512,
+    observe: Callable[[int, ChainState, ChainInfo], None] | None = None,
+    plan: Callable[..., Plan] | None = None,
+) -> Samples:
+    """Draw `n` samples by the system's own plan (or another `plan` of the same signature).
+
+    Chains run `chunk` at a time under `frozen(system)`; `thin` keeps every thin-th position in each
+    chain's trace; `observe(step, state, info)` is called after every step.
+    """
+    parts = []
+    with frozen(system):
+        for first in range(0, n, chunk):
+            size = min(chunk, n - first)
+            labels = None if y is None else y[first : first + size]
+            legs = (plan or system.plan)(size, rng, y=labels, steps=steps)
+            parts.append(walk(system, legs, rng, thin=thin, observe=observe))
+        x = torch.cat([system.decode(chains[-1].position) for chains in parts])
+    energy = torch.cat([_final_energy(chains) for chains in parts])
+    return Samples(x, y, energy, _join([c for c in parts]))
+
+
+def walk(
+    system: System,
+    legs: Plan,
+    rng: torch.Generator,
+    *,
+    thin: int = 0,
+    observe: Callable[[int, ChainState, ChainInfo], None] | None = None,
+) -> list[Chain]:
+    """Run the legs of a plan, sending back where each ended. Returns one chain a leg."""
+    chains: list[Chain] = []
+    leg = next(legs, None)
+    while leg is not None:
+        chain = run(
+            leg.kernel, leg.energy, leg.position, steps=leg.steps, rng=rng,
+            thin=thin, observe=observe, precision=system.precision,
+        )
+        chains.append(chain)
+        try:
+            leg = legs.send(chain.position)
+        except StopIteration:
+            leg = None
+    return chains
+
+
+def _final_energy(chains: list[Chain]) -> Tensor:
+    energy = chains[-1].energy
+    if energy is None:
+        raise RuntimeError("a chain ended without its energy")
+    return energy
+
+
+def _join(parts: list[list[Chain]]) -> list[Chain]:
+    """The chains of the first chunk; with one chunk these are all."""
+    return parts[0]

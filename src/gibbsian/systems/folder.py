@@ -1,0 +1,101 @@
+"""A model folder: config.json, model.safetensors and a model card, without training state.
+
+This is what `gibbsian export` writes, `gibbsian.load` reads and a model hub shows.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+
+from ..core.config import to_dict
+from ..core.errors import CheckpointError, UsageError
+from ..recipes.catalog import entry
+from .base import System
+from .registry import make, name_of
+
+BUFFERS = "chains."
+
+
+def save(system: System, path: Path | str, *, data: str = "") -> Path:
+    """Write a model folder; replay chains (state under `chains.`) stay behind."""
+    path = Path(path)
+    weights = {k: v.detach().cpu().contiguous().clone() for k, v in system.state_dict().items()}
+    kept = {k: v for k, v in weights.items() if not k.startswith(BUFFERS)}
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        aside = path / ".model.safetensors.tmp"
+        save_file(kept, aside)
+        aside.replace(path / "model.safetensors")
+        (path / "config.json").write_text(json.dumps(_config(system, data), indent=1))
+        (path / "README.md").write_text(_card(system, data))
+    except (OSError, SafetensorError) as error:
+        raise UsageError(f"cannot write model folder {path}: {error}") from error
+    return path
+
+
+def load(path: Path) -> System:
+    """The system of a model folder, in eval mode.
+
+    Raises `CheckpointError` when files are missing, damaged, or of another architecture.
+    """
+    try:
+        config = json.loads((path / "config.json").read_text())
+        weights = load_file(path / "model.safetensors")
+    except FileNotFoundError as error:
+        raise CheckpointError(f"{path} is no model folder: {Path(str(error.filename)).name} is missing") from error
+    except (ValueError, SafetensorError) as error:
+        raise CheckpointError(f"model folder {path} is damaged: {error}; export it again") from error
+    system = make(config["system"], config["config"], tuple(config["event_shape"]))
+    load_weights(system, weights, str(path))
+    return system.eval()
+
+
+def load_weights(system: System, weights: dict[str, Any], where: str) -> None:
+    """Load everything but replay chains; raises `CheckpointError` naming the first mismatch."""
+    own = {k: v for k, v in system.state_dict().items() if not k.startswith(BUFFERS)}
+    given = {k: v for k, v in weights.items() if not k.startswith(BUFFERS)}
+    for key, tensor in own.items():
+        if key not in given:
+            raise CheckpointError(f"{where} is of another system or network: it has no '{key}'")
+        if given[key].shape != tensor.shape:
+            shapes = f"{tuple(given[key].shape)}, not {tuple(tensor.shape)}"
+            raise CheckpointError(f"{where} is of another network: '{key}' has shape {shapes}")
+    extra = sorted(set(given) - set(own))
+    if extra:
+        raise CheckpointError(f"{where} is of another system or network: '{extra[0]}' has no place here")
+    system.load_state_dict(given, strict=False)
+
+
+def _config(system: System, data: str) -> dict[str, Any]:
+    from .. import __version__
+
+    return {
+        "system": name_of(system), "gibbsian_version": __version__, "event_shape": list(system.event_shape),
+        "temperature": system.temperature, "matched": system.matched, "data": data, "config": to_dict(system.config),
+    }
+
+
+def _card(system: System, data: str) -> str:
+    name = name_of(system)
+    paper = entry(name).module().PAPER
+    matched = "sampled by its training chain" if system.matched else "not sampled exactly by its training chain"
+    return f"""---
+library_name: gibbsian
+tags: [energy-based-model, {name}]
+---
+# {name} on {data or 'unnamed data'}
+
+A deep energy-based model, p(x) ~ exp(-E(x)/T) with T = {system.temperature:.3g} ({matched}).
+Method: {paper.authors}, "{paper.title}", {paper.year}, {paper.url}.
+
+```python
+import gibbsian as gb
+system = gb.load("THIS_FOLDER")
+x = gb.sample(system, 16).x          # shape (16, {', '.join(map(str, system.event_shape))})
+```
+"""

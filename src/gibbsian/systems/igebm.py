@@ -1,0 +1,126 @@
+"""IGEBM: implicit generation with energy-based models (Y. Du, I. Mordatch, NeurIPS 2019, arXiv 1903.08689).
+
+    p(x) ~ exp(-E(x)/T),    loss = mean E(x_pos) - mean E(x_neg) + alpha (mean E(x_pos)^2 + mean E(x_neg)^2)
+
+x_neg are persistent chains from a replay buffer, 5 % of them restarted from uniform noise. One chain
+step, in this order: add noise, take the gradient there, clip it, move, clamp. Drift and noise are set
+apart, so the chain's temperature T = noise^2 / step_size is far below 1 (1.25e-6 as published).
+
+Conditional models have E(x, y); their Z(y) is unknown, so E(x, y) says nothing of p(y). An ensemble
+keeps past weights and steps through them in turn while sampling.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator
+from functools import partial
+
+import torch
+from torch import Tensor, nn
+
+from ..core.errors import UsageError
+from ..core.position import Position
+from ..core.random import seeded_init
+from ..core.records import Batch, Loss
+from ..energies.link import link_energy
+from ..nets.build import build
+from ..recipes.igebm import IGEBMConfig
+from ..starts.replay import ReplayBuffer
+from .base import Leg, Plan, System
+from .phases import (
+    contrastive_loss,
+    draw_labels,
+    given,
+    label_energies,
+    langevin,
+    negatives,
+    noise_start,
+    paired,
+    positives,
+    training_start,
+)
+
+
+class IGEBM(System):
+    """Energy network, replay buffer, Langevin chains with drift and noise set apart."""
+
+    config: IGEBMConfig
+
+    def __init__(self, config: IGEBMConfig, event_shape: tuple[int, ...], rng: torch.Generator) -> None:
+        super().__init__()
+        self.config, self.event_shape = config, tuple(event_shape)
+        with seeded_init(rng):
+            self.net = build(config.net, event_shape)
+        self.past = nn.ModuleList(copy.deepcopy(self.net) for _ in range(config.ensemble.members))
+        self.past.requires_grad_(False)
+        self.fresh = noise_start(config.start, config.pixels, event_shape)
+        self.chains = training_start(config.start, config.pixels, event_shape, config.net.classes, rng)
+        self.temperature, self.matched = config.chain.temperature, config.chain.matched
+
+    def groups(self) -> dict[str, nn.Module]:
+        """One group: the energy network."""
+        return {"energy": self.net}
+
+    def energy(self, x: Tensor, y: Tensor | None = None) -> Tensor:
+        """E(x) or E(x, y), shape `(B,)`; the link turns the network's output into an energy."""
+        return link_energy(-self._out(self.net, x, y), self.config.loss.link)
+
+    def losses(self, batch: Batch, step: int, rng: torch.Generator) -> Iterator[tuple[str, Loss]]:
+        """Contrast of data and persistent chains."""
+        cfg, y = self.config, batch.y if self.config.net.classes else None
+        if step % cfg.ensemble.every == 0:
+            self._remember(step // cfg.ensemble.every)
+        ticket = self.chains.draw(len(batch), rng, batch=batch, y=y)
+        y_neg = None if y is None else ticket.y
+        kernel = langevin(cfg.chain, cfg.pixels.low, cfg.pixels.high)
+        neg = negatives(self, given(self.energy, y_neg), kernel, ticket, cfg.chain.steps, rng, self.fresh, self.precision)
+        e_pos, e_neg = paired(self.energy, positives(batch, cfg.pixels, rng), neg.x, y, y_neg)
+        yield "energy", contrastive_loss(e_pos, e_neg, cfg.loss, neg)
+        self.chains.write(ticket, neg.chain.position)
+
+    def plan(self, n: int, rng: torch.Generator, *, y: Tensor | None = None, steps: int | None = None) -> Plan:
+        """A chain from noise under the latest weights, or one step each under past weights in turn."""
+        chain = self.config.sampling
+        kernel, total = langevin(chain, self.config.pixels.low, self.config.pixels.high), steps or chain.steps
+        labels = draw_labels(n, y, self.config.net.classes, rng)
+        position: Position = self.fresh.draw(n, rng).position
+        if not self.config.ensemble.members:
+            yield Leg(given(self.energy, labels), kernel, total, position)
+            return
+        for k in range(total):
+            net = self.past[k % len(self.past)]
+            position = yield Leg(partial(self._past_energy, net, labels), kernel, 1, position)
+
+    def continued(self, n: int, rng: torch.Generator, *, y: Tensor | None = None, steps: int | None = None) -> Plan:
+        """A plan that goes on from stored chains of the replay buffer, as the paper's own samples do."""
+        if not isinstance(self.chains, ReplayBuffer):
+            raise UsageError("this model keeps no chains: sample from noise, or train with start.kind=persistent")
+        if n > self.chains.capacity:
+            raise UsageError(f"asked for {n} chains of a buffer of {self.chains.capacity}: take fewer, or use noise")
+        chain = self.config.sampling
+        ticket = self.chains.draw(n, rng, y=y)
+        self.chains.release(ticket)
+        kernel = langevin(chain, self.config.pixels.low, self.config.pixels.high)
+        yield Leg(given(self.energy, ticket.y), kernel, steps or chain.steps, ticket.position)
+
+    def decode(self, position: Position) -> Tensor:
+        """The position is the data."""
+        return position if isinstance(position, Tensor) else position[0]
+
+    def surprisal(self, x: Tensor, y: Tensor | None = None) -> Tensor:
+        """E(x, y)/T, or min_y E(x, y)/T without a label; a log-density in x only if `matched`."""
+        if y is None and self.config.net.classes:
+            return label_energies(self.energy, x, self.config.net.classes).amin(1) / (self.temperature or 1.0)
+        return self.energy(x, y) / (self.temperature or 1.0)
+
+    def _out(self, net: nn.Module, x: Tensor, y: Tensor | None) -> Tensor:
+        out: Tensor = net(x) if y is None else net(x, y)
+        return out
+
+    def _past_energy(self, net: nn.Module, y: Tensor | None, x: Position) -> Tensor:
+        return link_energy(-self._out(net, self.decode(x), y), self.config.loss.link)
+
+    def _remember(self, turn: int) -> None:
+        if self.config.ensemble.members:
+            self.past[turn % len(self.past)].load_state_dict(self.net.state_dict())

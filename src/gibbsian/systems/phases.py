@@ -1,0 +1,163 @@
+"""The two phases of contrastive learning, shared by every system whose chains move in data space.
+
+positive: data, smoothed by noise.   negative: where the chains of this step ended.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from ..core.energy import Energy
+from ..core.errors import UsageError
+from ..core.position import finite
+from ..core.records import Batch, Loss
+from ..energies.conditional import Given
+from ..mcmc.base import Chain, Kernel, Precision, run
+from ..mcmc.langevin import Langevin, NoiseFirst
+from ..mcmc.wrap import Clamped, Clipped, Scheduled
+from ..objectives.contrast import contrast, energy_l2
+from ..recipes.chain import ChainConfig, LossConfig, PixelConfig, StartConfig
+from ..starts.base import Start, Ticket
+from ..starts.data import DataStart
+from ..starts.fixed import FixedNoise
+from ..starts.noise import GaussianNoise, UniformNoise, redraw
+from ..starts.replay import ReplayBuffer
+from .frozen import frozen
+
+
+@dataclass(frozen=True)
+class FadingNoise:
+    """Temperature schedule whose noise falls linearly from `first` to `last` over `steps`."""
+
+    first: float
+    last: float
+    steps: int
+    step_size: float
+
+    def __call__(self, step: int) -> float:
+        share = min(step / max(self.steps - 1, 1), 1.0)
+        return (self.first + (self.last - self.first) * share) ** 2 / self.step_size
+
+
+def langevin(chain: ChainConfig, low: float, high: float) -> Kernel:
+    """The paper's Langevin kernel as a stack of wrappers; `low`, `high` bound clamped positions."""
+    kernel: Kernel = Langevin(step_size=chain.step_size, temperature=chain.temperature)
+    if chain.noise_first:
+        kernel = NoiseFirst(kernel)
+    if chain.noise_end not in (None, chain.noise):
+        fading = FadingNoise(chain.noise, chain.noise_end or 0.0, chain.steps, chain.step_size)
+        kernel = Scheduled(kernel, temperature=fading)
+    if chain.clip:
+        kernel = Clipped(kernel, **{chain.clip_by: chain.clip})
+    if chain.clamp:
+        kernel = Clamped(kernel, low, high)
+    return kernel
+
+
+def noise_start(start: StartConfig, pixels: PixelConfig, event_shape: tuple[int, ...]) -> Start:
+    """Fresh noise, uniform on the data range or Gaussian."""
+    if start.noise == "gaussian":
+        return GaussianNoise(event_shape, start.scale)
+    return UniformNoise(event_shape, pixels.low, pixels.high)
+
+
+def training_start(
+    start: StartConfig, pixels: PixelConfig, event_shape: tuple[int, ...], classes: int, rng: torch.Generator
+) -> Start:
+    """Where training chains begin, as the config says."""
+    fresh = noise_start(start, pixels, event_shape)
+    if start.kind == "noise":
+        return fresh
+    if start.kind == "data":
+        return DataStart(pixels.noise)
+    if start.kind == "fixed":
+        return FixedNoise(fresh, start.capacity, rng)
+    return ReplayBuffer(
+        fresh, start.capacity, rng, reinit=start.reinit, uint8=start.uint8,
+        bounds=(pixels.low, pixels.high), classes=classes, labels=start.labels,
+    )
+
+
+def draw_labels(n: int, y: Tensor | None, classes: int, rng: torch.Generator) -> Tensor | None:
+    """The labels asked for, or uniform ones; none for an unconditional model."""
+    if not classes:
+        if y is not None:
+            raise UsageError("this model has no labels: leave out the label, or train with net.classes > 0")
+        return None
+    return torch.randint(classes, (n,), generator=rng, device=rng.device) if y is None else y
+
+
+def given(energy: Callable[..., Tensor], y: Tensor | None) -> Energy:
+    """E(., y) for chains with labels, E itself without."""
+    return energy if y is None else Given(energy, y)
+
+
+def label_energies(energy: Callable[..., Tensor], x: Tensor, classes: int) -> Tensor:
+    """E(x, y) for every label, shape `(B, classes)`."""
+    return torch.stack([energy(x, torch.full((len(x),), c, device=x.device)) for c in range(classes)], dim=1)
+
+
+def positives(batch: Batch, pixels: PixelConfig, rng: torch.Generator) -> Tensor:
+    """The data of a batch, dequantised and smoothed by noise as the config says."""
+    x = batch.x
+    if pixels.dequantize:
+        span, base = pixels.high - pixels.low, pixels.low
+        jitter = torch.rand(x.shape, generator=rng, device=x.device, dtype=x.dtype)
+        x = base + (x - base) * (255 / 256) + jitter * (span / 256)
+    if pixels.noise:
+        x = x + pixels.noise * torch.randn(x.shape, generator=rng, device=x.device, dtype=x.dtype)
+    return x
+
+
+class Negatives(NamedTuple):
+    """Chain ends `x`, of which `redrawn` were non-finite and are fresh noise instead; the chain has the raw ends."""
+
+    x: Tensor
+    chain: Chain
+    redrawn: Tensor
+
+
+def negatives(
+    system: nn.Module, energy: Energy, kernel: Kernel, ticket: Ticket, steps: int,
+    rng: torch.Generator, fresh: Start, precision: Precision = "fp32",
+) -> Negatives:
+    """Run the chains of one update from `ticket`; non-finite ends are re-drawn from `fresh` and counted."""
+    with frozen(system):
+        chain = run(kernel, energy, ticket.position, steps=steps, rng=rng, evaluate=False, precision=precision)
+    good = finite(chain.position)
+    return Negatives(redraw(chain.position, ~good, fresh, rng), chain, (~good).sum())
+
+
+def paired(
+    energy: Callable[..., Tensor], x_pos: Tensor, x_neg: Tensor,
+    y_pos: Tensor | None = None, y_neg: Tensor | None = None,
+) -> tuple[Tensor, Tensor]:
+    """E(x_pos) and E(x_neg) from one forward pass: one set of normalised weights for both."""
+    x = torch.cat([x_pos, x_neg])
+    labelled = y_pos is not None and y_neg is not None
+    both = energy(x, torch.cat([y_pos, y_neg])) if labelled else energy(x)
+    return both[: len(x_pos)], both[len(x_pos) :]
+
+
+def contrastive_loss(e_pos: Tensor, e_neg: Tensor, loss: LossConfig, neg: Negatives) -> Loss:
+    """The contrast with its energy penalty, and what the monitor watches."""
+    total = contrast(e_pos, e_neg, loss.objective)
+    if loss.energy_l2:
+        total = total + energy_l2(e_pos, e_neg, loss.energy_l2)
+    return total + Loss(torch.zeros(()), chain_metrics(neg))
+
+
+def chain_metrics(neg: Negatives) -> dict[str, Tensor]:
+    """Chain diagnostics of one update, as the log and the monitor know them."""
+    info = neg.chain.info
+    known = {
+        "drift": info.drift, "drift_noise": info.drift_noise, "clipped": info.clipped,
+        "saturated": info.saturated, "acceptance": info.acceptance,
+    }
+    out = {k: v.float().mean() for k, v in known.items() if v is not None}
+    return {**out, "redrawn": neg.redrawn.float()}

@@ -1,0 +1,39 @@
+"""Systems from their configuration."""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+import torch
+
+from ..core.config import from_dict
+from ..core.random import Streams
+from ..recipes.catalog import SYSTEMS, RunConfig, entry
+from .base import System
+
+
+def make(
+    name: str, config: Any, event_shape: tuple[int, ...], rng: torch.Generator | None = None
+) -> System:
+    """A fresh system: `config` is its dataclass or a dictionary; `rng` (seed 0 by default) draws its weights."""
+    found = entry(name)
+    if isinstance(config, dict):
+        config = from_dict(found.config_class(), config)
+    file, _, cls = found.system.partition(":")
+    module = importlib.import_module(f"gibbsian.systems.{file}")
+    system: System = getattr(module, cls)(config, tuple(event_shape), rng or Streams(0).init)
+    return system
+
+
+def from_run(config: RunConfig, event_shape: tuple[int, ...]) -> System:
+    """The system that a run trains, with weights drawn from the run's seed."""
+    return make(config.system, config.model, event_shape, Streams(config.train.seed).init)
+
+
+def name_of(system: System) -> str:
+    """The name under which a system's class is registered."""
+    for name, found in SYSTEMS.items():
+        if found.system.endswith(f":{type(system).__name__}"):
+            return name
+    raise KeyError(type(system).__name__)

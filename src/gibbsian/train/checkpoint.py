@@ -1,0 +1,178 @@
+"""Checkpoints: nested dictionaries of tensors and plain values as safetensors + JSON, never pickle.
+
+    step-000500/state.json            every plain value, and size and SHA-256 of each tensor file
+               /<section>.safetensors the tensors below one top-level key, named by their path
+
+Written aside, synced and renamed: a checkpoint is whole or absent, whatever kills the process.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import shutil
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from ..core.errors import CheckpointError
+
+SCHEMA = 1
+Tree = dict[str, Any]
+
+
+def save(tree: Tree, path: Path) -> None:
+    """Write `tree` to the folder `path`, replacing one that stands there.
+
+    Raises `CheckpointError` when the disk refuses; what stood at `path` before is then still whole.
+    """
+    aside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        shutil.rmtree(aside, ignore_errors=True)
+        aside.mkdir(parents=True)
+        _write(tree, aside)
+        _swap(aside, path)
+    except OSError as error:
+        shutil.rmtree(aside, ignore_errors=True)
+        raise CheckpointError(
+            f"cannot write checkpoint {path}: {error.strerror or error}; free some space or choose another --out "
+            "(earlier checkpoints are untouched)"
+        ) from error
+    except SafetensorError as error:
+        shutil.rmtree(aside, ignore_errors=True)
+        raise CheckpointError(f"cannot write checkpoint {path}: {error}; free some space") from error
+
+
+def load(path: Path) -> Tree:
+    """The tree saved at `path`, tensors on the CPU.
+
+    Raises `CheckpointError` if it is missing, truncated, altered or of a newer schema.
+    """
+    state = _read_json(path)
+    if state["schema"] > SCHEMA:
+        raise CheckpointError(f"checkpoint {path} has schema {state['schema']}: this version reads up to {SCHEMA}; upgrade")
+    tree: Tree = state["plain"]
+    for name, record in state["files"].items():
+        _check(path / name, record)
+        for key, tensor in load_file(path / name).items():
+            _place(tree, key, tensor)
+    return tree
+
+
+def snapshot(tree: Tree) -> Tree:
+    """A deep copy in memory, tensors cloned."""
+    if isinstance(tree, dict):
+        return {k: snapshot(v) for k, v in tree.items()}
+    return tree.detach().clone() if isinstance(tree, Tensor) else tree
+
+
+def step_of(path: Path) -> int:
+    """The step in a checkpoint folder's name; -1 for other names."""
+    match = re.fullmatch(r"step-(\d+)", path.name)
+    return int(match[1]) if match else -1
+
+
+def listed(folder: Path) -> list[Path]:
+    """The step checkpoints in `folder`, oldest first."""
+    found = [p for p in folder.glob("step-*") if step_of(p) >= 0] if folder.is_dir() else []
+    return sorted(found, key=step_of)
+
+
+def _write(tree: Tree, folder: Path) -> None:
+    plain, tensors = _split(tree)
+    files = {}
+    for section, flat in tensors.items():
+        name = f"{section}.safetensors"
+        save_file({k: v.detach().cpu().contiguous().clone() for k, v in flat.items()}, folder / name)
+        _sync(folder / name)
+        files[name] = _record(folder / name)
+    text = json.dumps({"schema": SCHEMA, "files": files, "plain": plain}, indent=1, allow_nan=True)
+    (folder / "state.json").write_text(text)
+    _sync(folder / "state.json")
+    _sync(folder)
+
+
+def _swap(aside: Path, path: Path) -> None:
+    old = path.with_name(f".{path.name}.old")
+    shutil.rmtree(old, ignore_errors=True)
+    if path.exists():
+        path.rename(old)
+    aside.rename(path)
+    _sync(path.parent)
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def _sync(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _split(tree: Tree) -> tuple[Tree, dict[str, dict[str, Tensor]]]:
+    tensors: dict[str, dict[str, Tensor]] = {}
+
+    def walk(node: Any, path: tuple[str, ...]) -> Any:
+        if isinstance(node, Tensor):
+            tensors.setdefault(path[0], {})["/".join(path)] = node
+            return None
+        if isinstance(node, dict):
+            inner = {k: walk(v, (*path, k)) for k, v in node.items()}
+            return {k: v for k, v in inner.items() if not isinstance(node[k], Tensor)}
+        return node
+
+    return walk(tree, ()), tensors
+
+
+def _place(tree: Tree, key: str, tensor: Tensor) -> None:
+    *path, last = key.split("/")
+    for part in path:
+        tree = tree.setdefault(part, {})
+    tree[last] = tensor
+
+
+def _record(path: Path) -> dict[str, Any]:
+    return {"bytes": path.stat().st_size, "sha256": hashlib.sha256(path.read_bytes()).hexdigest()}
+
+
+def _read_json(path: Path) -> Tree:
+    try:
+        state: Tree = json.loads((path / "state.json").read_text())
+        state["schema"], state["plain"], state["files"]
+        return state
+    except FileNotFoundError as error:
+        raise CheckpointError(f"no checkpoint at {path}: there is no state.json; name a step-* folder or a run") from error
+    except (ValueError, KeyError, TypeError, OSError) as error:
+        raise CheckpointError(f"checkpoint {path} is damaged: state.json does not parse; use an earlier one") from error
+
+
+def _check(path: Path, record: dict[str, Any]) -> None:
+    if not path.is_file():
+        raise CheckpointError(f"checkpoint {path.parent} is damaged: {path.name} is missing; use an earlier one")
+    if path.stat().st_size != record["bytes"]:
+        raise CheckpointError(
+            f"checkpoint {path.parent} is damaged: {path.name} has {path.stat().st_size} bytes of "
+            f"{record['bytes']}; use an earlier one"
+        )
+    if _record(path) != record:
+        raise CheckpointError(f"checkpoint {path.parent} is damaged: {path.name} fails its SHA-256; use an earlier one")
+
+
+def optimizer_tree(optimizer: torch.optim.Optimizer) -> Tree:
+    """An optimiser's state with string keys, as a checkpoint takes it."""
+    state = optimizer.state_dict()
+    moments = {str(i): dict(s) for i, s in state["state"].items()}
+    return {"moments": moments, "groups": state["param_groups"]}
+
+
+def load_optimizer(optimizer: torch.optim.Optimizer, tree: Tree) -> None:
+    """Restore an optimiser from `optimizer_tree`."""
+    moments = {int(i): s for i, s in tree.get("moments", {}).items()}
+    optimizer.load_state_dict({"state": moments, "param_groups": tree["groups"]})

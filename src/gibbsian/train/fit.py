@@ -1,0 +1,149 @@
+"""`gibbsian.fit`: train a system on data, in one call. The command line goes through `prepare` too."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from ..core.errors import CheckpointError, UsageError
+from ..data.dataset import Dataset
+from ..data.load import load as load_data
+from ..recipes.catalog import RunConfig, from_config, resolve
+from ..systems.base import System
+from ..systems.registry import from_run, name_of
+from . import checkpoint
+from .folder import RunFolder
+from .load import load_into
+from .observers import default_observers
+from .trainer import Observer, Outcome, Trainer, Validator
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A run that is ready to go: `trainer.fit()` starts or continues it."""
+
+    config: RunConfig
+    trainer: Trainer
+
+
+def fit(
+    system: System | str, data: Dataset | str, *, steps: int | None = None, minutes: float | None = None,
+    preset: str | None = None, out: Path | str | None = None, resume: str | None = None, progress: bool = True,
+    validate: Validator | None = None, **changes: Any,
+) -> System:
+    """Train and return the system, in eval mode and with its averaged weights in place.
+
+    Args:
+        system: a name such as "short_run" (with a `preset`, or the one made for `data`), or a system of your own
+            making, trained with the default `TrainConfig`.
+        data: a name such as "digits", "mnist", "toy:ring", "folder:DIR", "file.npz", or a `Dataset`.
+        steps, minutes: weight updates, or a budget of time.
+        out: run folder for checkpoints, logs and sample grids; nothing is written without.
+        resume: "auto" goes on from the newest checkpoint in `out`; a path goes on from that one.
+        changes: settings with `__` for the dot, such as `train__lr=1e-3, chain__steps=30`.
+
+    Raises:
+        DivergedError: training left the finite world (see `MonitorConfig`).
+        UsageError: unknown names, bad settings. DataError: the data are missing or of the wrong shape.
+    """
+    dotted = {k.replace("__", ".", 1): v for k, v in changes.items()}
+    dataset = load_data(data) if isinstance(data, str) else data
+    if isinstance(system, System):
+        config = resolve(name_of(system), preset=preset, data=dataset.name, changes=dotted)
+        config = replace(config, model=system.config)
+        built: System | None = system
+    else:
+        config, built = resolve(system, preset=preset, data=dataset.name, changes=dotted), None
+    prepared = prepare(config, dataset, out=out, resume=resume, system=built, validate=validate)
+    prepared.trainer.fit(steps, minutes=minutes, progress=progress)
+    return finished(prepared.trainer)
+
+
+def finished(trainer: Trainer) -> System:
+    """The trained system in eval mode, with averaged weights where averaging is on."""
+    if trainer.config.average:
+        trainer.average.copy_to_model()
+    return trainer.system.eval()
+
+
+def prepare(
+    config: RunConfig, dataset: Dataset, *, out: Path | str | None = None, resume: str | None = None,
+    init_from: Path | str | None = None, system: System | None = None, validate: Validator | None = None,
+    observers: Sequence[Observer] = (), notify: Callable[[str], None] = lambda text: None, device: str = "cpu",
+) -> Prepared:
+    """System, trainer and run folder of a run, resumed or initialised as asked.
+
+    Raises `UsageError` when both `resume` and `init_from` are given, or when `out` already holds a run and
+    neither resuming nor another folder was asked for.
+    """
+    if resume and init_from:
+        raise UsageError("--resume goes on with a run, --init-from starts a new one from weights: give one of them")
+    folder = RunFolder(out) if out else None
+    source = _resume_source(folder, resume)
+    _match(config, dataset)
+    system = system or from_run(config, dataset.event_shape)
+    if init_from:
+        load_into(system, Path(init_from))
+    system.to(device)
+    trainer = Trainer(
+        system, dataset, config.train, config.monitor, folder=folder, validate=validate, notify=notify,
+        observers=[*observers, *(default_observers(dataset, folder) if folder else [])],
+    )
+    if folder and not source:
+        folder.create(config.to_dict(), {"state": "running", "seed": config.train.seed, "data": _about(dataset)})
+    if source:
+        _go_on(trainer, folder, source, notify)
+    return Prepared(config, trainer)
+
+
+def stored_config(folder: Path | str) -> RunConfig:
+    """The configuration of an existing run folder."""
+    return from_config(RunFolder(folder).config())
+
+
+def _resume_source(folder: RunFolder | None, resume: str | None) -> Path | None:
+    if resume and resume != "auto":
+        return Path(resume)
+    if resume == "auto" and folder is None:
+        raise UsageError("--resume auto needs a run folder: name it with --out")
+    newest = folder.newest() if folder else None
+    if newest and not resume:
+        raise UsageError(f"{newest.parent.parent} already holds a run: --resume auto goes on, or choose another --out")
+    return newest if resume else None
+
+
+def _go_on(trainer: Trainer, folder: RunFolder | None, source: Path, notify: Callable[[str], None]) -> None:
+    tree = checkpoint.load(source)
+    try:
+        trainer.load_state_dict(tree)
+    except (RuntimeError, KeyError, ValueError) as error:
+        first = str(error).splitlines()[0]
+        raise CheckpointError(f"checkpoint {source} is of another system or configuration: {first}") from error
+    if folder:
+        folder.samples.mkdir(parents=True, exist_ok=True)
+        folder.forget_after(trainer.step)
+        folder.update_record(state="running")
+    notify(f"resumed from {source} at step {trainer.step}")
+
+
+def _match(config: RunConfig, dataset: Dataset) -> None:
+    classes = config.model.net.classes
+    if not classes:
+        return
+    if dataset.y is None:
+        raise UsageError(f"net.classes is {classes}, but {dataset.name} has no labels: set net.classes to 0")
+    found = int(dataset.y.max()) + 1
+    if found > classes:
+        raise UsageError(f"net.classes is {classes}, but {dataset.name} has {found}: set net.classes to {found}")
+
+
+def _about(dataset: Dataset) -> dict[str, Any]:
+    return {
+        "name": dataset.name, "split": dataset.split, "n": len(dataset),
+        "event_shape": list(dataset.event_shape), "fingerprint": dataset.fingerprint,
+    }
+
+
+__all__ = ["Outcome", "Prepared", "finished", "fit", "prepare", "stored_config"]

@@ -1,0 +1,71 @@
+"""`gibbsian.load`: a trained system from a run folder, a checkpoint or a model folder."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+
+from ..core.errors import CheckpointError
+from ..recipes.catalog import from_config
+from ..systems import folder as model_folder
+from ..systems.base import System
+from ..systems.registry import from_run
+from . import checkpoint
+from .folder import RunFolder
+
+
+def load(path: Path | str, *, which: str = "newest", averaged: bool = True) -> System:
+    """The system at `path`, in eval mode.
+
+    Args:
+        path: a run folder, one of its checkpoints, or a folder written by `system.save` or `gibbsian export`.
+        which: "newest" or "best" checkpoint of a run folder.
+        averaged: put the averaged weights in place, where training averaged.
+
+    Raises:
+        CheckpointError: nothing there, damaged files, or weights of another system.
+    """
+    path = Path(path)
+    if (path / "model.safetensors").is_file() and (path / "config.json").is_file():
+        return model_folder.load(path)
+    source, run = locate(path, which)
+    config, record = from_config(run.config()), run.record()
+    shape = tuple(record.get("data", {}).get("event_shape", ()))
+    if not shape:
+        raise CheckpointError(f"{run.path}/run.json is missing or damaged: it holds the shape of the data")
+    system = from_run(config, shape)
+    _restore(system, checkpoint.load(source), averaged, str(source))
+    return system.eval()
+
+
+def locate(path: Path, which: str = "newest") -> tuple[Path, RunFolder]:
+    """The checkpoint folder meant by `path` and the run folder that it belongs to."""
+    if (path / "state.json").is_file():
+        return path, RunFolder(path.parent.parent)
+    run = RunFolder(path)
+    source = run.checkpoints / "best" if which == "best" else run.newest()
+    if source is None or not source.is_dir():
+        what = "no best checkpoint" if which == "best" else "no checkpoint"
+        raise CheckpointError(f"{what} in {path}: give a run folder, a checkpoint, or a model folder")
+    return source, run
+
+
+def load_into(system: System, path: Path) -> None:
+    """Copy the weights at `path` into `system`, replay chains apart (`--init-from`)."""
+    model_folder.load_weights(system, load(path).state_dict(), str(path))
+
+
+def _restore(system: System, tree: checkpoint.Tree, averaged: bool, where: str) -> None:
+    state = tree["model"]
+    own = system.state_dict()
+    chains = {k: v for k, v in state.items() if k.startswith(model_folder.BUFFERS)}
+    model_folder.load_weights(system, state, where)
+    if all(k in own and own[k].shape == v.shape for k, v in chains.items()):
+        system.load_state_dict(chains, strict=False)
+    updates = tree["average"].get("updates", 0)
+    if averaged and updates:
+        with torch.no_grad():
+            for group, module in system.groups().items():
+                for name, p in module.named_parameters():
+                    p.copy_(tree["average"][f"{group}.{name}"])

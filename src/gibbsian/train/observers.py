@@ -1,0 +1,70 @@
+"""What a run draws while it trains: sample grids for images, an energy landscape for points."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import torch
+from PIL import Image
+
+from ..core.random import derive, generator
+from ..data.dataset import Dataset
+from ..systems.base import sample
+from ..systems.frozen import frozen
+from .folder import RunFolder
+from .pictures import grid, landscape, save_gif, save_image, to_uint8
+from .trainer import Observer, Trainer
+
+
+def default_observers(dataset: Dataset, folder: RunFolder) -> list[Observer]:
+    """Grids of 64 samples for images; a landscape with positives and negatives for 2-D points."""
+    if dataset.is_image:
+        return [SampleGrid(folder)]
+    return [Landscape(folder)] if dataset.event_shape == (2,) else []
+
+
+def own_stream(trainer: Trainer, name: str) -> torch.Generator:
+    """A stream that depends on seed and step alone, so that drawing pictures changes no result."""
+    return generator(derive(trainer.config.seed, f"{name}/{trainer.step}"), trainer.streams.eval.device)
+
+
+class SampleGrid:
+    """`samples/step-000500.png`: 64 samples by the system's own chain from noise."""
+
+    def __init__(self, folder: RunFolder) -> None:
+        self.folder = folder
+
+    def __call__(self, trainer: Trainer) -> None:
+        low, high = trainer.pixel_range()
+        x = sample(trainer.system, 64, rng=own_stream(trainer, "grid")).x
+        save_image(grid(to_uint8(x, low, high)), self.folder.samples / f"step-{trainer.step:06d}.png")
+
+
+class Landscape:
+    """`samples/landscape.gif`: the energy as it learns, data in black, chain ends in red.
+
+    Modes are sought and shifted before one's eyes. Frames are kept as PNG, so a resumed run goes on.
+    """
+
+    def __init__(self, folder: RunFolder, cells: int = 100, points: int = 200) -> None:
+        self.folder, self.cells, self.points = folder, cells, points
+
+    def __call__(self, trainer: Trainer) -> None:
+        data = trainer.data.batch(torch.arange(min(self.points, len(trainer.data))), 0.0, 1.0).x
+        extent = 1.4 * float(data.abs().max())
+        axis = torch.linspace(-extent, extent, self.cells)
+        mesh = torch.cartesian_prod(axis, axis).flip(1)
+        negatives = sample(trainer.system, self.points, rng=own_stream(trainer, "landscape")).x
+        with frozen(trainer.system), torch.no_grad():
+            energy = trainer.system.surprisal(mesh.to(negatives.device)).reshape(self.cells, self.cells)
+        title = f"step {trainer.step}   gap {trainer.metrics.get('energy_gap', math.nan):+.3f}"
+        picture = landscape(
+            energy.double().cpu().numpy(), extent, data.cpu().numpy(), negatives.cpu().numpy().astype(np.float64), title
+        )
+        save_image(picture, self.folder.samples / f"step-{trainer.step:06d}.png")
+        self._animate()
+
+    def _animate(self) -> None:
+        frames = [Image.open(p).convert("RGB") for p in sorted(self.folder.samples.glob("step-*.png"))]
+        save_gif(frames, self.folder.samples / "landscape.gif", milliseconds=200)

@@ -1,0 +1,130 @@
+"""Pictures by Pillow alone: grids of samples, 2-D energy landscapes, chains that move."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image, ImageDraw
+from torch import Tensor
+
+from ..core.errors import UsageError
+
+PAPER, INK = (255, 255, 255), (40, 40, 40)
+POSITIVE, NEGATIVE = (20, 20, 20), (226, 61, 40)
+# Anchors of a perceptually even dark-to-light ramp; low energy (likely) is bright.
+RAMP = np.array([(253, 240, 200), (246, 178, 107), (214, 96, 77), (130, 50, 105), (48, 26, 84), (16, 10, 40)])
+
+
+def to_uint8(x: Tensor, low: float, high: float) -> np.ndarray:
+    """Images `(N, C, H, W)` in [low, high], clamped, as uint8 `(N, H, W)` grey or `(N, H, W, C)`."""
+    scaled = ((x.detach().float().cpu() - low) / (high - low)).clamp(0, 1)
+    pixels = (scaled * 255).round().to(torch.uint8).permute(0, 2, 3, 1).numpy()
+    return pixels[..., 0] if pixels.shape[-1] == 1 else pixels
+
+
+def grid(images: np.ndarray, columns: int | None = None, scale: int | None = None, gap: int = 2) -> Image.Image:
+    """A grid of uint8 images `(N, H, W)` or `(N, H, W, 3)`, enlarged by whole pixels to about 64 a side."""
+    n, height, width = images.shape[:3]
+    columns = columns or int(np.ceil(np.sqrt(n)))
+    scale = scale or max(1, round(64 / max(height, width)))
+    rows = -(-n // columns)
+    big = images.repeat(scale, 1).repeat(scale, 2)
+    if big.ndim == 3:
+        big = np.repeat(big[..., None], 3, axis=-1)
+    step_y, step_x = height * scale + gap, width * scale + gap
+    sheet = np.full((rows * step_y - gap, columns * step_x - gap, 3), 255, np.uint8)
+    for i, tile in enumerate(big):
+        y, x = divmod(i, columns)
+        sheet[y * step_y : y * step_y + tile.shape[0], x * step_x : x * step_x + tile.shape[1]] = tile
+    return Image.fromarray(sheet)
+
+
+def ramp(values: np.ndarray) -> np.ndarray:
+    """Numbers in [0, 1] as colours: 0 (low energy, likely) is bright, 1 is dark. Shape `(*, 3)` uint8."""
+    shown = np.where(np.isfinite(values), values, np.where(values == -np.inf, 0.0, 1.0))
+    place = np.clip(shown, 0, 1) * (len(RAMP) - 1)
+    left = np.minimum(place.astype(int), len(RAMP) - 2)
+    part = (place - left)[..., None]
+    return np.round(RAMP[left] * (1 - part) + RAMP[left + 1] * part).astype(np.uint8)
+
+
+def landscape(
+    energy: np.ndarray, extent: float, positives: np.ndarray, negatives: np.ndarray, title: str = "", side: int = 400
+) -> Image.Image:
+    """An energy `(n, n)` on [-extent, extent]^2, first axis y upwards, with data dark and chain ends red."""
+    finite = energy[np.isfinite(energy)]
+    low, high = (np.quantile(finite, [0.0, 0.9]) if finite.size else (0.0, 1.0))
+    shade = ramp((energy - low) / max(high - low, 1e-12))
+    picture = Image.fromarray(shade[::-1]).resize((side, side), Image.Resampling.BILINEAR)
+    draw = ImageDraw.Draw(picture)
+    for points, colour in ((positives, POSITIVE), (negatives, NEGATIVE)):
+        for px, py in (points / extent * 0.5 + 0.5) * side:
+            draw.ellipse((px - 1.5, side - py - 1.5, px + 1.5, side - py + 1.5), fill=colour)
+    return _titled(picture, title)
+
+
+def curve(values: Sequence[float], width: int, height: int = 80, total: int | None = None) -> Image.Image:
+    """A line of `values` on white, `total` wide; used under moving chains."""
+    picture = Image.new("RGB", (width, height), PAPER)
+    finite = [v for v in values if np.isfinite(v)]
+    if len(finite) < 2:
+        return picture
+    low, high = min(finite), max(finite)
+    span, last = max(high - low, 1e-12), max((total or len(values)) - 1, 1)
+    points = [
+        (4 + i / last * (width - 8), height - 16 - (v - low) / span * (height - 32))
+        for i, v in enumerate(values) if np.isfinite(v)
+    ]
+    draw = ImageDraw.Draw(picture)
+    draw.line(points, fill=NEGATIVE, width=2)
+    draw.text((4, 0), f"mean energy {values[-1]:+.3g}", fill=INK)
+    return picture
+
+
+def stacked(top: Image.Image, bottom: Image.Image) -> Image.Image:
+    """One picture above another, left-aligned on white."""
+    sheet = Image.new("RGB", (max(top.width, bottom.width), top.height + bottom.height), PAPER)
+    sheet.paste(top, (0, 0))
+    sheet.paste(bottom, (0, top.height))
+    return sheet
+
+
+def save_image(picture: Image.Image, path: Path | str) -> None:
+    """Write a picture aside and rename it; raises `UsageError` where that fails."""
+    path = Path(path)
+    aside = path.with_name(f".{path.stem}.tmp{path.suffix}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        picture.save(aside)
+        aside.replace(path)
+    except (OSError, ValueError) as error:
+        aside.unlink(missing_ok=True)
+        raise UsageError(f"cannot write picture {path}: {error}; use a .png path in a folder you can write") from error
+
+
+def save_gif(frames: Sequence[Image.Image], path: Path | str, *, milliseconds: int = 80, hold: int = 12) -> None:
+    """Write an endless animation; the last frame is held for `hold` frames."""
+    if not frames:
+        raise UsageError(f"no frames for {path}: keep some positions with thin > 0")
+    path = Path(path)
+    paths = [f.convert("P", palette=Image.Palette.ADAPTIVE, colors=128) for f in [*frames, *[frames[-1]] * hold]]
+    aside = path.with_name(f".{path.stem}.tmp.gif")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        paths[0].save(aside, save_all=True, append_images=paths[1:], duration=milliseconds, loop=0)
+        aside.replace(path)
+    except OSError as error:
+        aside.unlink(missing_ok=True)
+        raise UsageError(f"cannot write animation {path}: {error}") from error
+
+
+def _titled(picture: Image.Image, title: str) -> Image.Image:
+    if not title:
+        return picture
+    sheet = Image.new("RGB", (picture.width, picture.height + 16), PAPER)
+    ImageDraw.Draw(sheet).text((4, 2), title, fill=INK)
+    sheet.paste(picture, (0, 16))
+    return sheet
