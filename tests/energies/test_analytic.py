@@ -32,19 +32,19 @@ Z = 5
 COV = [[1.0, 0.6], [0.6, 0.8]]
 DOUBLE = {"dtype": torch.float64}
 PLANE = {
-    "gaussian": (Gaussian([1.0, -0.5], COV, **DOUBLE), Grid(-8, 8, 400, **DOUBLE)),
+    "gaussian": (Gaussian([1.0, -0.5], COV, **DOUBLE), Grid(-8, 8, 200, **DOUBLE)),
     "mixture-std": (
         GaussianMixture([1, 3], [[-2, 0], [2, 1]], std=[1.0, 0.5], **DOUBLE),
-        Grid(-8, 8, 500, **DOUBLE),
+        Grid(-8, 8, 250, **DOUBLE),
     ),
     "mixture-covs": (
         GaussianMixture([0.2, 0.8], [[-2, 0], [1, 1]], [COV, [[0.5, -0.2], [-0.2, 0.3]]], **DOUBLE),
-        Grid(-8, 8, 500, **DOUBLE),
+        Grid(-8, 8, 250, **DOUBLE),
     ),
-    "banana": (Banana(1.0, 0.5, **DOUBLE), Grid(-20, 20, 800, **DOUBLE)),
-    "funnel": (Funnel(2, 0.5, **DOUBLE), Grid(-14, 14, 800, **DOUBLE)),
-    "skewed": (Skewed([2.0, 3.5], **DOUBLE), Grid(-16, 6, 800, **DOUBLE)),
-    "bounded": (Bounded(2, **DOUBLE), Grid(-2, 2, 1000, **DOUBLE)),
+    "banana": (Banana(1.0, 0.5, **DOUBLE), Grid(-20, 20, 400, **DOUBLE)),
+    "funnel": (Funnel(2, 0.5, **DOUBLE), Grid(-14, 14, 400, **DOUBLE)),
+    "skewed": (Skewed([2.0, 3.5], **DOUBLE), Grid(-16, 6, 400, **DOUBLE)),
+    "bounded": (Bounded(2, **DOUBLE), Grid(-2, 2, 600, **DOUBLE)),
 }
 VECTORS = {name: target for name, (target, _) in PLANE.items()} | {
     "funnel-mild": Funnel(4, 0.4, **DOUBLE),
@@ -190,7 +190,9 @@ def test_skewed_moments_are_those_of_log_gamma():
         (lambda: Gaussian(0.0, [[1.0]]), r"mean has shape \(\)"),
         (lambda: GaussianMixture([1, 1], [[0.0], [1.0]]), "exactly one"),
         (lambda: GaussianMixture([1, 1], [[0.0], [1.0]], [[[1.0]]], std=1.0), "exactly one"),
-        (lambda: GaussianMixture([1, 1], [[0.0]], std=1.0), "sizes differ"),
+        (lambda: GaussianMixture([1, 1], [[0.0]], std=1.0), "2 weights for 1 means"),
+        (lambda: GaussianMixture([1, 1], [[0.0], [1.0]], std=[1.0, 1.0, 1.0]), "sizes differ"),
+        (lambda: GaussianMixture([1, 1], [[0.0], [1.0]], [[[1.0]]]), "sizes differ"),
         (lambda: GaussianMixture([1, -1], [[0.0], [1.0]], std=1.0), "weights"),
         (lambda: GaussianMixture([1, 1], [[0.0], [1.0]], std=0.0), "std"),
         (lambda: Funnel(1), "dim is 1"),

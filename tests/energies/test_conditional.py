@@ -7,7 +7,7 @@ from gibbsian.energies import Gaussian, Given, Grid, Guided, Marginal, Negation,
 
 PARTS = [Gaussian([-1.5, 0.0], torch.eye(2)), Gaussian([1.0, 1.0], 0.5 * torch.eye(2))]
 X = torch.randn((6, 2), generator=generator(0), dtype=torch.float64)
-GRID = Grid(-7, 7, 200, dtype=torch.float64)
+GRID = Grid(-7, 7, 120, dtype=torch.float64)
 
 
 def joint(x):

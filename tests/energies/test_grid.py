@@ -48,15 +48,15 @@ def test_density_integrates_to_one_and_indexes_the_first_coordinate_first():
 
 
 def test_kl_of_gaussians_in_closed_form():
-    assert grid_kl(P, Q) == pytest.approx(gaussian_kl(P, Q), abs=1e-5)
-    assert grid_kl(Q, P) == pytest.approx(gaussian_kl(Q, P), abs=1e-5)
-    assert grid_kl(P, lambda x: P(x) + 100) == pytest.approx(0, abs=1e-6)
+    assert grid_kl(P, Q, n=150) == pytest.approx(gaussian_kl(P, Q), abs=1e-5)
+    assert grid_kl(Q, P, n=150) == pytest.approx(gaussian_kl(Q, P), abs=1e-5)
+    assert grid_kl(P, lambda x: P(x) + 100, n=150) == pytest.approx(0, abs=1e-6)
 
 
 def test_kl_with_walls():
     walled = Product([P, Box(-4, 0.5)])
-    assert grid_kl(walled, P) > 0.5
-    assert grid_kl(P, walled) == math.inf
+    assert grid_kl(walled, P, n=150) > 0.5
+    assert grid_kl(P, walled, n=150) == math.inf
 
 
 def test_sample_kl_of_exact_draws_is_its_bias():
@@ -67,6 +67,16 @@ def test_sample_kl_of_exact_draws_is_its_bias():
     assert 0 < sample_kl(x, mixture) < 0.0135
     other = GaussianMixture([0.5, 0.5], [[-1.5, 0.0], [1.5, 1.0]], std=0.6)
     assert sample_kl(x, other) > 0.05
+
+
+def test_mass_of_a_cell_is_the_gaussian_distribution_function():
+    # Draws in one cell only: the divergence is -log of that cell's mass.
+    target = Gaussian([0.5, -0.3], [[0.64, 0.0], [0.0, 0.81]], dtype=torch.float64)
+    below = [0.5 * math.erfc(m / s / math.sqrt(2)) for m, s in [(0.5, 0.8), (-0.3, 0.9)]]
+    kl = sample_kl(torch.full((5, 2), -0.1), target, Grid(-6, 6, dtype=torch.float64), bins=4)
+    edge = [0.5 * math.erfc((m + 3) / s / math.sqrt(2)) for m, s in [(0.5, 0.8), (-0.3, 0.9)]]
+    mass = (below[0] - edge[0]) * (below[1] - edge[1])
+    assert kl == pytest.approx(-math.log(mass), abs=0.01)
 
 
 def test_points_come_in_the_dtype_asked_for():

@@ -45,11 +45,11 @@ def test_pulled_back_law_pushes_forward_to_the_tilted_generator():
     # x = 2 z + 1 for z ~ N(0, I) is N(1, 4 I); tilted by a Gaussian it is their normalised product.
     energy = PullBack(TARGET, lambda z: 2 * z + 1)
     base = Gaussian([1.0, 1.0], 4 * torch.eye(2))
-    grid = Grid(-6, 6, 240, dtype=torch.float64)
+    grid = Grid(-6, 6, 120, dtype=torch.float64)
     tilted = Product([base, TARGET])
     assert grid.kl(energy, lambda z: tilted(2 * z + 1)) < 1e-10
     in_latents = grid.log_z(energy) - GaussianReference(1.0).log_z(2)
-    in_data = Grid(-11, 13, 480, dtype=torch.float64).log_z(tilted) - base.log_z
+    in_data = Grid(-11, 13, 240, dtype=torch.float64).log_z(tilted) - base.log_z
     assert in_latents == pytest.approx(in_data, abs=1e-6)
 
 

@@ -11,7 +11,7 @@ import typing
 from collections.abc import Mapping
 from typing import Any, TypeVar
 
-from .errors import UsageError, did_you_mean
+from .errors import UsageError, did_you_mean, unknown
 
 T = TypeVar("T")
 
@@ -43,6 +43,13 @@ def override(config: T, changes: Mapping[str, Any]) -> T:
             inner = _descend(inner, part, ".".join(path[: depth + 1]))
         inner[last] = value
     return from_dict(type(config), values)
+
+
+def require_choices(config: Any, section: str) -> None:
+    """Raise `UsageError` unless every `Literal` field of a dataclass holds one of its options."""
+    for name, hint in typing.get_type_hints(type(config)).items():
+        if typing.get_origin(hint) is typing.Literal and getattr(config, name) not in typing.get_args(hint):
+            raise unknown(f"{section}.{name}", str(getattr(config, name)), map(str, typing.get_args(hint)))
 
 
 def _descend(values: dict[str, Any], part: str, dotted: str) -> dict[str, Any]:
@@ -103,7 +110,7 @@ def _scalar(hint: Any, value: Any, where: str) -> Any:
     if hint is float and isinstance(value, (int, str)) and not isinstance(value, bool):
         try:
             return float(value)
-        except ValueError:
+        except (ValueError, OverflowError):
             pass
     elif isinstance(value, hint) and not (hint is int and isinstance(value, bool)):
         return value

@@ -62,3 +62,10 @@ def require_positive(**values: float) -> None:
     for name, value in values.items():
         if not 0 < value < float("inf"):
             raise UsageError(f"{name} is {value}: it must be a positive finite number")
+
+
+def require_not_negative(**values: float) -> None:
+    """Raise `UsageError` unless every keyword value is a finite number, zero or above."""
+    for name, value in values.items():
+        if not 0 <= value < float("inf"):
+            raise UsageError(f"{name} is {value}: it must be a finite number, 0 or more")

@@ -48,8 +48,14 @@ class Streams:
 
 @contextmanager
 def seeded_init(rng: torch.Generator) -> Iterator[None]:
-    """Build modules under a forked, seeded global generator: torch's own state is left as it was."""
+    """Run modules that draw from torch's global generator (initialisation) under a forked, seeded one.
+
+    The global state of the CPU, and of the device of `rng`, is left as it was.
+    """
     seed = int(torch.randint(2**62, (), generator=rng, device=rng.device))
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+    devices = [rng.device] if rng.device.type == "cuda" else []
+    with torch.random.fork_rng(devices=devices):
+        torch.default_generator.manual_seed(seed)
+        if devices:
+            torch.cuda.manual_seed(seed)
         yield

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 
+import torch
 from torch import Tensor
 
 
@@ -24,7 +25,7 @@ class Batch:
         pieces = {k: v.tensor_split(parts) for k, v in self._tensors().items()}
         return [Batch(**{k: v[i] for k, v in pieces.items()}) for i in range(parts)]
 
-    def to(self, device: str) -> Batch:
+    def to(self, device: torch.device | str) -> Batch:
         """The same batch on `device`."""
         return replace(self, **{k: v.to(device) for k, v in self._tensors().items()})
 

@@ -9,6 +9,7 @@ import hashlib
 import os
 import tarfile
 import tempfile
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -50,9 +51,9 @@ def fetch(remote: Remote, folder: Path) -> None:
             part = Path(aside) / remote.name
             _check(_stream(remote, part), remote)
             _keep(part, remote, folder)
-    except (OSError, HTTPException, tarfile.TarError) as error:
+    except (OSError, HTTPException, EOFError, zlib.error, tarfile.TarError) as error:
         wanted = ", ".join(Path(member).name for member in remote.members) or remote.name
-        reason = error.reason if isinstance(error, URLError) else error
+        reason = str(error.reason if isinstance(error, URLError) else error).splitlines()[0]
         raise DataError(f"could not download {remote.url} ({reason}): put {wanted} into {folder}") from error
 
 

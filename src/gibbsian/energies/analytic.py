@@ -29,9 +29,8 @@ class Gaussian(Target):
         self.mean, self.cov, self.dtype = exact(mean, "mean", 1), exact(cov, "cov", 2), dtype
         self.event, self.var = tuple(self.mean.shape), self.cov.diagonal()
         if self.cov.shape != (*self.event, *self.event):
-            raise UsageError(
-                f"mean has {len(self.mean)} entries, cov is {tuple(self.cov.shape)}: give (d, d)"
-            )
+            sizes = f"mean has {len(self.mean)} entries, cov is {tuple(self.cov.shape)}"
+            raise UsageError(f"{sizes}: give (d,) and (d, d)")
         self._factor = cholesky(self.cov, "cov")
         self._whiten = torch.linalg.inv(self._factor)
         self.log_z = 0.5 * len(self.mean) * LOG_2PI + float(self._factor.diagonal().log().sum())
@@ -66,7 +65,9 @@ class GaussianMixture(Target):
         self.weights, self.means, self.dtype = exact(weights, "weights", 1), exact(means, "means", 2), dtype
         above_zero("weights", self.weights)
         self.weights = self.weights / self.weights.sum()
-        self.covs = self._covariances(covs, std)
+        self.covs = _covariances(len(self.means), self.means.shape[1], covs, std)
+        if len(self.weights) != len(self.means):
+            raise UsageError(f"{len(self.weights)} weights for {len(self.means)} means: give one each")
         self._factor = cholesky(self.covs, "covs")
         self._whiten = torch.linalg.inv(self._factor)
         self.event = (self.means.shape[1],)
@@ -91,23 +92,6 @@ class GaussianMixture(Target):
         k = torch.multinomial(self.weights.to(noise), n, replacement=True, generator=rng)
         moved = torch.einsum("nij,nj->ni", self._factor.to(noise)[k], noise)
         return (self.means.to(noise)[k] + moved).to(self.dtype)
-
-    def _covariances(self, covs: object | None, std: object | None) -> Tensor:
-        if (covs is None) == (std is None):
-            raise UsageError("a mixture takes covs or std: give exactly one of them")
-        size, dim = self.means.shape
-        if covs is None:
-            deviations = torch.as_tensor(std, dtype=torch.float64).expand(len(self.weights))
-            above_zero("std", deviations)
-            out = deviations.square()[:, None, None] * torch.eye(dim, dtype=torch.float64)
-        else:
-            out = exact(covs, "covs", 3)
-        if not len(self.weights) == size == len(out) or out.shape[1] != dim:
-            sizes = f"{len(self.weights)} weights, {size} means, {len(out)} covariances"
-            raise UsageError(
-                f"{sizes} of {tuple(out.shape[1:])}: sizes differ, give K weights, (K, d), (K, d, d)"
-            )
-        return out
 
 
 class Banana(Target):
@@ -225,3 +209,19 @@ def _over_bounded(moment: Callable[[np.ndarray], np.ndarray]) -> float:
     t = nodes * math.pi / 2
     x, cos = 2 * np.sin(t), np.cos(t)
     return float((weights * moment(x) * np.exp(2 * cos - x**2 / 2) * 2 * cos).sum() * math.pi / 2)
+
+
+def _covariances(size: int, dim: int, covs: object | None, std: object | None) -> Tensor:
+    """Covariances `(size, dim, dim)` from themselves, or from one deviation or `size` of them."""
+    if (covs is None) == (std is None):
+        raise UsageError("a mixture takes covs or std: give exactly one of them")
+    if covs is None:
+        deviations = torch.as_tensor(std, dtype=torch.float64).reshape(-1, 1, 1)
+        above_zero("std", deviations)
+        out = deviations.square() * torch.eye(dim, dtype=torch.float64)
+        out = out.expand(size, dim, dim) if len(out) == 1 else out
+    else:
+        out = exact(covs, "covs", 3)
+    if out.shape != (size, dim, dim):
+        raise UsageError(f"covs has shape {tuple(out.shape)} for {size} means of {dim}: sizes differ")
+    return out

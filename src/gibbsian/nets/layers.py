@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from ..core.errors import UsageError, unknown
+from .precision import full_precision, widened
 from .spectral import SpectralConv2d, SpectralLinear
 
 ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
@@ -76,11 +77,6 @@ def pooled(h: Tensor, how: str) -> Tensor:
     """Feature maps `(B, C, H, W)` to `(B, F)` in float32 or better: sum or mean over space, or flatten."""
     h = widened(h)
     return h.flatten(1) if how == "flatten" else h.mean((2, 3)) if how == "mean" else h.sum((2, 3))
-
-
-def widened(h: Tensor) -> Tensor:
-    """Half precision to float32; wider types unchanged."""
-    return h.float() if h.dtype in (torch.bfloat16, torch.float16) else h
 
 
 def check_event(x: Tensor, event_shape: tuple[int, ...]) -> None:
@@ -163,7 +159,7 @@ class EnergyHead(nn.Module):
             )
 
     def _outputs(self, h: Tensor) -> Tensor:
-        with torch.autocast(h.device.type, enabled=False):
+        with full_precision(h):
             out: Tensor = self.layers(widened(h))
         return out
 

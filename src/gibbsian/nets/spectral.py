@@ -23,6 +23,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from .precision import full_precision
+
 WARM_UP = 15
 
 
@@ -39,8 +41,8 @@ class SpectralWeight(nn.Module):
         self.lower_bound = lower_bound
         self.weight = nn.Parameter(weight)
         rows, columns = weight.flatten(1).shape
-        self.register_buffer("u", F.normalize(torch.randn(rows), dim=0))
-        self.register_buffer("v", F.normalize(torch.randn(columns), dim=0))
+        self.register_buffer("u", F.normalize(torch.randn(rows, dtype=weight.dtype), dim=0))
+        self.register_buffer("v", F.normalize(torch.randn(columns, dtype=weight.dtype), dim=0))
         self.u: Tensor
         self.v: Tensor
         self._cached: Tensor | None = None
@@ -51,7 +53,7 @@ class SpectralWeight(nn.Module):
         """The normalised weight; advances u and v first when training and not cached."""
         if self._cached is not None:
             return self._cached
-        with torch.autocast(self.weight.device.type, enabled=False):
+        with full_precision(self.weight):
             if self.training:
                 self.advance()
             return self.normalised()
@@ -64,6 +66,12 @@ class SpectralWeight(nn.Module):
         """The weight divided by sigma, or by max(sigma, 1) with `lower_bound`."""
         floor = 1.0 if self.lower_bound else torch.finfo(self.weight.dtype).tiny
         return self.weight / self.sigma().clamp_min(floor)
+
+    @torch.no_grad()
+    def constant(self) -> Tensor:
+        """The normalised weight without a graph, in full precision; u and v stay as they are."""
+        with full_precision(self.weight):
+            return self.normalised()
 
     @torch.no_grad()
     def advance(self) -> None:
@@ -133,9 +141,8 @@ def cached_weights(module: nn.Module) -> Iterator[nn.Module]:
     weights = [m for m in module.modules() if isinstance(m, SpectralWeight)]
     before = [m._cached for m in weights]
     try:
-        with torch.no_grad():
-            for m in weights:
-                m._cached = m.normalised()
+        for m in weights:
+            m._cached = m.constant()
         yield module
     finally:
         for m, cached in zip(weights, before, strict=True):

@@ -113,6 +113,8 @@ def from_config(values: Mapping[str, Any]) -> RunConfig:
     """The configuration stored in a run folder's `config.yaml`."""
     rest = dict(values)
     head = {k: rest.pop(k, None) for k in ("system", "preset", "data")}
+    if head["system"] is None:
+        raise UsageError("the configuration names no system: add a line such as 'system: igebm'")
     train = from_dict(TrainConfig, rest.pop("train", {}), "train.")
     monitor = from_dict(MonitorConfig, rest.pop("monitor", {}), "monitor.")
     model = from_dict(entry(str(head["system"])).config_class(), rest)
@@ -129,6 +131,8 @@ def _changed(config: RunConfig, changes: Mapping[str, Any]) -> RunConfig:
     for dotted, value in changes.items():
         head, _, rest = dotted.partition(".")
         if head in ("train", "monitor"):
+            if not rest:
+                raise UsageError(f"{head} is {value!r}: it must be a section of keys and values")
             sections[head][rest] = value
         elif head in own:
             sections["model"][dotted] = value

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from ..core.errors import UsageError
+from ..core.config import require_choices
+from ..core.errors import UsageError, require_not_negative
 
 
 @dataclass(frozen=True)
@@ -30,14 +31,13 @@ class ChainConfig:
     """Keep positions inside the data range after every step."""
 
     def __post_init__(self) -> None:
-        if self.steps < 0:
-            raise UsageError(f"chain.steps is {self.steps}: it must be 0 or more")
-        if not self.step_size > 0:
+        require_choices(self, "chain")
+        if self.steps < 1:
+            raise UsageError(f"chain.steps is {self.steps}: it must be at least 1; papers use 20 to 500")
+        if not 0 < self.step_size < float("inf"):
             raise UsageError(f"chain.step_size is {self.step_size}: it must be positive; papers use 1e-4 to 20")
-        if self.noise < 0 or (self.noise_end or 0) < 0:
-            raise UsageError(f"chain.noise is {self.noise}: a standard deviation cannot be negative")
-        if self.clip < 0:
-            raise UsageError(f"chain.clip is {self.clip}: it must be positive, or 0 for none")
+        for name in ("noise", "noise_end", "clip"):
+            require_not_negative(**{f"chain.{name}": getattr(self, name) or 0.0})
 
     @property
     def temperature(self) -> float:
@@ -71,6 +71,9 @@ class StartConfig:
     """Conditional chains keep their label, or take the current batch's (as IGEBM's code does)."""
 
     def __post_init__(self) -> None:
+        require_choices(self, "start")
+        if not 0 < self.scale < float("inf"):
+            raise UsageError(f"start.scale is {self.scale}: a standard deviation must be positive")
         if not 0 <= self.reinit <= 1:
             raise UsageError(f"start.reinit is {self.reinit}: a probability lies in [0, 1]")
         if self.capacity < 1:
@@ -88,6 +91,15 @@ class LossConfig:
     link: Literal["exp", "square", "abs", "softplus"] = "exp"
     """Density that the network output g = -E stands for: exp(g), g^2, |g| or softplus(g)."""
 
+    def __post_init__(self) -> None:
+        require_choices(self, "loss")
+        require_not_negative(**{"loss.energy_l2": self.energy_l2})
+
+    @property
+    def additive(self) -> bool:
+        """Whether the loss is a mean over samples, so that gradients of micro-batches may be averaged."""
+        return self.objective != "logsumexp"
+
 
 @dataclass(frozen=True)
 class PixelConfig:
@@ -103,7 +115,6 @@ class PixelConfig:
     """Add uniform noise of one grey level of 256, shrinking the range to fit."""
 
     def __post_init__(self) -> None:
-        if not self.low < self.high:
+        if not -float("inf") < self.low < self.high < float("inf"):
             raise UsageError(f"pixels.low {self.low} must lie below pixels.high {self.high}")
-        if self.noise < 0:
-            raise UsageError(f"pixels.noise is {self.noise}: a standard deviation cannot be negative")
+        require_not_negative(**{"pixels.noise": self.noise})

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from ..core.errors import UsageError
 from .chain import ChainConfig, LossConfig, PixelConfig, StartConfig
 from .net import PAPER_NETS, NetConfig
 from .recipe import Paper, Published, Recipe
@@ -22,6 +23,10 @@ class ShortRunConfig:
     start: StartConfig = field(default_factory=lambda: StartConfig(kind="noise"))
     pixels: PixelConfig = field(default_factory=lambda: PixelConfig(-1.0, 1.0, noise=0.03))
     loss: LossConfig = field(default_factory=LossConfig)
+
+    def __post_init__(self) -> None:
+        if self.start.kind != "noise":
+            raise UsageError(f"start.kind is '{self.start.kind}': short-run chains start from fresh noise, 'noise'")
 
 
 PAPER = Paper(

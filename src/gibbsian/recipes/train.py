@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from ..core.errors import UsageError, require_positive
+from ..core.config import require_choices
+from ..core.errors import UsageError, require_not_negative, require_positive
 
 
 @dataclass(frozen=True)
@@ -56,11 +57,13 @@ class TrainConfig:
     """Newest checkpoints kept."""
 
     def __post_init__(self) -> None:
-        require_positive(**{"train.lr": self.lr, "train.batch_size": self.batch_size})
-        require_positive(**{"train.accumulate": self.accumulate, "train.log_every": self.log_every})
-        require_positive(**{"train.save_every": self.save_every, "train.keep": self.keep})
-        if self.steps < 0:
-            raise UsageError(f"train.steps is {self.steps}: it must be 0 or more")
+        require_choices(self, "train")
+        for name in ("lr", "batch_size", "accumulate", "log_every", "save_every", "keep"):
+            require_positive(**{f"train.{name}": getattr(self, name)})
+        for name in (
+            "steps", "weight_decay", "warmup", "lr_end", "clip_norm", "sample_every", "validate_every", "seed",
+        ):
+            require_not_negative(**{f"train.{name}": getattr(self, name)})
         for name in ("beta1", "beta2", "average"):
             if not 0 <= getattr(self, name) < 1:
                 raise UsageError(f"train.{name} is {getattr(self, name)}: it must lie in [0, 1)")
@@ -75,7 +78,13 @@ class TrainConfig:
 
 @dataclass(frozen=True)
 class MonitorConfig:
-    """When training counts as diverged, and what happens then."""
+    """When training counts as diverged, and what happens then.
+
+    A bound must be broken `patience` updates in a row; a hundredfold excess and non-finite numbers alarm
+    at once. The defaults were measured on the digits recipe, where over whole runs the gap stays below 1,
+    the weight gradient below 3, the drift below .05 and the excess saturation below 0; a chain step 100
+    times too large gives drifts of .28 to .4 and a saturation of .55 to .65 in its first ten updates.
+    """
 
     policy: Literal["stop", "rollback"] = "stop"
     """Stop with exit code 4, or go back to the last good checkpoint with a lower learning rate."""
@@ -85,16 +94,22 @@ class MonitorConfig:
     """Factor on the learning rate at each rollback."""
     max_gap: float = 1e3
     """Bound on |mean E(x_pos) - mean E(x_neg)|."""
-    max_grad: float = 1e6
+    max_grad: float = 1e5
     """Bound on the norm of the weight gradient."""
-    max_drift: float = 1e3
-    """Bound on the mean norm of the drift of one chain step, in units of the data."""
-    max_saturated: float = 1.0
-    """Bound on the share of negative-phase pixels at or beyond the border of the data range."""
-    patience: int = 20
-    """Updates in a row beyond a bound before the alarm; non-finite values alarm at once."""
+    max_drift: float = 0.2
+    """Bound on the mean length of one chain step's drift, as a share of the diagonal of the data's box."""
+    max_saturated: float = 0.5
+    """Bound on the share of negative-phase pixels at the border of the range, among those that lie inside
+    it in the data (so that black backgrounds do not count)."""
+    max_divergent: float = 0.5
+    """Bound on the share of chains that meet a non-finite number on their way."""
+    patience: int = 10
+    """Updates in a row beyond a bound before the alarm."""
 
     def __post_init__(self) -> None:
-        require_positive(**{"monitor.max_gap": self.max_gap, "monitor.patience": self.patience})
+        require_choices(self, "monitor")
+        for name in ("max_gap", "max_grad", "max_drift", "max_saturated", "max_divergent", "patience"):
+            require_positive(**{f"monitor.{name}": getattr(self, name)})
+        require_not_negative(**{"monitor.max_rollbacks": self.max_rollbacks})
         if not 0 < self.lr_factor <= 1:
             raise UsageError(f"monitor.lr_factor is {self.lr_factor}: it must lie in (0, 1]")

@@ -71,7 +71,7 @@ def redraw(position: Position, bad: Tensor, fresh: Start, rng: torch.Generator) 
     Good chains are untouched, and where there is nothing to mend `rng` is too. Waits once for the device.
     """
     if bad.shape != (batch_size(position),):
-        raise UsageError(f"mask of shape {tuple(bad.shape)} for {batch_size(position)} chains: give (B,) bools")
+        raise UsageError(f"mask is {tuple(bad.shape)} for {batch_size(position)} chains: use (B,) bools")
     count = int(bad.sum())
     if not count:
         return position

@@ -84,7 +84,9 @@ class ReplayBuffer(nn.Module):
         restart = restart | self.due[slots] | relabelled
         position = where(restart, self.fresh.draw(n, rng).position, self._decode(self.stored[slots], rng))
         self.held[slots] = True
-        return Ticket(position, self.label[slots] if self.keeps_labels and y is None else y, slots, restart)
+        if self.keeps_labels and y is None:
+            y = self.label[slots]
+        return Ticket(position, y, slots, restart)
 
     @torch.no_grad()
     def write(self, ticket: Ticket, position: Position) -> None:
@@ -101,7 +103,7 @@ class ReplayBuffer(nn.Module):
             )
         good = finite(x)
         kept = slots[good]
-        self.stored[kept] = self._encode(x[good])
+        self.stored[kept] = self._encode(x[good]).to(self.stored.dtype)
         self.age[slots] = torch.where(ticket.fresh, 0, self.age[slots]) + 1
         self.age[slots[~good]] = 0
         self.due[slots] = ~good
@@ -116,10 +118,8 @@ class ReplayBuffer(nn.Module):
 
     def contents(self, slots: Tensor | slice = slice(None)) -> tuple[Tensor, Tensor | None]:
         """Stored positions (bin centres if uint8) and labels, as they lie, for pictures and measures."""
-        x = self.stored[slots]
-        return (self._from_bins(x + 0.5) if self.uint8 else x.clone()), (
-            self.label[slots].clone() if self.keeps_labels else None
-        )
+        x = self._from_bins(self.stored[slots] + 0.5) if self.uint8 else self.stored[slots].clone()
+        return x, self.label[slots].clone() if self.keeps_labels else None
 
     def age_histogram(self) -> dict[str, int]:
         """Chains by age in decades: {"0": ..., "1-9": ..., "10-99": ..., ...}, up to the oldest chain."""
@@ -159,7 +159,7 @@ class ReplayBuffer(nn.Module):
 
     def _check_classes(self, y: Tensor) -> None:
         if y.is_floating_point():
-            raise UsageError("stored labels are class numbers: use labels 'batch' for soft or continuous ones")
+            raise UsageError("stored labels are class numbers: for soft ones use labels 'batch'")
         if len(y) and not 0 <= int(y.min()) <= int(y.max()) < self.classes:
             raise UsageError(f"labels run from {int(y.min())} to {int(y.max())}: use 0 to {self.classes - 1}")
 
@@ -193,9 +193,9 @@ class ReplayBuffer(nn.Module):
 
     def _encode(self, x: Tensor) -> Tensor:
         if not self.uint8:
-            return x.detach()
+            return x
         low, high = self.bounds
-        return ((x.detach() - low) * (256 / (high - low))).floor().clamp(0, 255).to(torch.uint8)
+        return ((x - low) * (256 / (high - low))).floor().clamp(0, 255).to(torch.uint8)
 
     def _decode(self, stored: Tensor, rng: torch.Generator) -> Tensor:
         if not self.uint8:

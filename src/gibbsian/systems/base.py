@@ -11,6 +11,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Literal
 
 import torch
@@ -43,6 +44,7 @@ class System(nn.Module, ABC):
         event_shape: shape of one data point, `(C, H, W)` or `(D,)`.
         temperature: T of the law exp(-E/T) that its training chains sample.
         matched: whether they sample it up to step-size bias; log Z and likelihoods need this.
+        additive: whether its losses are means over samples; gradient accumulation needs this.
         precision: "fp32" or "bf16", set by the trainer.
     """
 
@@ -50,6 +52,7 @@ class System(nn.Module, ABC):
     event_shape: tuple[int, ...]
     temperature: float = 1.0
     matched: bool = False
+    additive: bool = True
     precision: Literal["fp32", "bf16"] = "fp32"
 
     @abstractmethod
@@ -72,10 +75,19 @@ class System(nn.Module, ABC):
     def surprisal(self, x: Tensor, y: Tensor | None = None) -> Tensor:
         """-log density up to a constant, shape `(B,)`; the docstring says with respect to what."""
 
+    def save(self, path: Path | str, *, data: str = "") -> Path:
+        """Write a model folder that `gibbsian.load` reads; `data` names what it was trained on."""
+        from .folder import save
+
+        return save(self, path, data=data)
+
 
 @dataclass(frozen=True)
 class Samples:
-    """What `sample` returns: data, the energy at the end, and the chains of the legs in order."""
+    """What `sample` returns: data, the energy at the end, and the chains of the legs in order.
+
+    `chains` are those of the first chunk; with one chunk these are all.
+    """
 
     x: Tensor
     y: Tensor | None
@@ -109,7 +121,7 @@ def sample(
             parts.append(walk(system, legs, rng, thin=thin, observe=observe))
         x = torch.cat([system.decode(chains[-1].position) for chains in parts])
     energy = torch.cat([_final_energy(chains) for chains in parts])
-    return Samples(x, y, energy, _join([c for c in parts]))
+    return Samples(x, y, energy, parts[0])
 
 
 def walk(
@@ -141,8 +153,3 @@ def _final_energy(chains: list[Chain]) -> Tensor:
     if energy is None:
         raise RuntimeError("a chain ended without its energy")
     return energy
-
-
-def _join(parts: list[list[Chain]]) -> list[Chain]:
-    """The chains of the first chunk; with one chunk these are all."""
-    return parts[0]

@@ -14,7 +14,7 @@ from safetensors.torch import load_file, save_file
 
 from ..core.config import to_dict
 from ..core.errors import CheckpointError, UsageError
-from ..recipes.catalog import entry
+from ..recipes.catalog import SYSTEMS, entry
 from .base import System
 from .registry import make, name_of
 
@@ -22,8 +22,13 @@ BUFFERS = "chains."
 
 
 def save(system: System, path: Path | str, *, data: str = "") -> Path:
-    """Write a model folder; replay chains (state under `chains.`) stay behind."""
+    """Write a model folder; replay chains (state under `chains.`) stay behind.
+
+    Raises `UsageError` for a system that is not registered, and when the disk refuses.
+    """
     path = Path(path)
+    if name_of(system) not in SYSTEMS:
+        raise UsageError(f"{name_of(system)} is not registered, so no folder could be loaded: save its state_dict()")
     weights = {k: v.detach().cpu().contiguous().clone() for k, v in system.state_dict().items()}
     kept = {k: v for k, v in weights.items() if not k.startswith(BUFFERS)}
     try:
@@ -43,22 +48,33 @@ def load(path: Path) -> System:
 
     Raises `CheckpointError` when files are missing, damaged, or of another architecture.
     """
+    config, weights = _read(path)
     try:
-        config = json.loads((path / "config.json").read_text())
-        weights = load_file(path / "model.safetensors")
-    except FileNotFoundError as error:
-        raise CheckpointError(f"{path} is no model folder: {Path(str(error.filename)).name} is missing") from error
-    except (ValueError, SafetensorError) as error:
-        raise CheckpointError(f"model folder {path} is damaged: {error}; export it again") from error
-    system = make(config["system"], config["config"], tuple(config["event_shape"]))
+        system = make(config["system"], config["config"], tuple(config["event_shape"]))
+    except (KeyError, TypeError, UsageError) as error:
+        raise CheckpointError(f"{path}/config.json describes no system of this version: {error}") from error
     load_weights(system, weights, str(path))
     return system.eval()
 
 
+def _read(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
+    try:
+        return json.loads((path / "config.json").read_text()), load_file(path / "model.safetensors")
+    except FileNotFoundError as error:
+        raise CheckpointError(f"{path} is no model folder: it lacks config.json or model.safetensors") from error
+    except (OSError, ValueError, RecursionError, SafetensorError) as error:
+        raise CheckpointError(f"model folder {path} is damaged: {error}; export it again") from error
+
+
 def load_weights(system: System, weights: dict[str, Any], where: str) -> None:
     """Load everything but replay chains; raises `CheckpointError` naming the first mismatch."""
-    own = {k: v for k, v in system.state_dict().items() if not k.startswith(BUFFERS)}
     given = {k: v for k, v in weights.items() if not k.startswith(BUFFERS)}
+    require_match({k: v for k, v in system.state_dict().items() if not k.startswith(BUFFERS)}, given, where)
+    system.load_state_dict(given, strict=False)
+
+
+def require_match(own: dict[str, Any], given: dict[str, Any], where: str) -> None:
+    """Raise `CheckpointError` unless `given` has the keys and shapes of `own`, naming the first mismatch."""
     for key, tensor in own.items():
         if key not in given:
             raise CheckpointError(f"{where} is of another system or network: it has no '{key}'")
@@ -68,7 +84,6 @@ def load_weights(system: System, weights: dict[str, Any], where: str) -> None:
     extra = sorted(set(given) - set(own))
     if extra:
         raise CheckpointError(f"{where} is of another system or network: '{extra[0]}' has no place here")
-    system.load_state_dict(given, strict=False)
 
 
 def _config(system: System, data: str) -> dict[str, Any]:

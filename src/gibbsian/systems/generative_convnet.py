@@ -62,20 +62,21 @@ class GenerativeConvNet(System):
         self.chains = training_start(config.start, config.pixels, event_shape, 0, rng)
         self.matched = config.chain.matched
         self.temperature = 1.0 if config.reference_sigma else config.chain.temperature
+        self.additive = config.loss.additive
 
     def groups(self) -> dict[str, nn.Module]:
         """One group: the energy network."""
         return {"energy": self.net}
 
-    def learnt(self, x: Tensor) -> Tensor:
+    def learnt(self, x: Position) -> Tensor:
         """The learnt part E(x), shape `(B,)`, at the temperature of the training chain."""
-        return link_energy(-self.net(x), self.config.loss.link)
+        return link_energy(-self.net(self.decode(x)), self.config.loss.link)
 
     def energy(self, x: Position) -> Tensor:
         """What chains move on: E(x), or E(x)/T + |x|^2/2 sigma^2 (then to be run at temperature 1)."""
         sigma = self.config.reference_sigma
         if not sigma:
-            return self.learnt(self.decode(x))
+            return self.learnt(x)
         cold = Tempered(self.learnt, self.config.chain.temperature)
         return Product((cold, GaussianReference(sigma)))(x)
 
@@ -85,7 +86,8 @@ class GenerativeConvNet(System):
         ticket = self.chains.draw(len(batch), rng, batch=batch)
         kernel = self._kernel(cfg.chain)
         neg = negatives(self, self.energy, kernel, ticket, cfg.chain.steps, rng, self.fresh, self.precision)
-        e_pos, e_neg = paired(self.learnt, positives(batch, cfg.pixels, rng), neg.x)
+        x_pos = positives(batch, cfg.pixels, rng)
+        e_pos, e_neg = paired(self.learnt, x_pos, neg.x, precision=self.precision)
         loss = contrastive_loss(e_pos, e_neg, cfg.loss, neg)
         yield "energy", loss + Loss(torch.zeros(()), self._anatomy(loss))
         self.chains.write(ticket, neg.chain.position)
@@ -107,12 +109,14 @@ class GenerativeConvNet(System):
         return self.energy(x) / (self.temperature or 1.0)
 
     def _kernel(self, chain: ChainConfig) -> Kernel:
-        """The same chain on E/T + reference: step s T at temperature 1 (noise^2 = s T is unchanged)."""
+        """The same chain on E/T + reference: step s T, temperature over T, clip over T; the noise is unchanged."""
         if self.config.reference_sigma:
-            chain = replace(chain, step_size=chain.noise**2)
+            t = self.config.chain.temperature
+            chain = replace(chain, step_size=chain.step_size * t, clip=chain.clip / t)
         return langevin(chain, self.config.pixels.low, self.config.pixels.high)
 
     def _anatomy(self, loss: Loss) -> dict[str, Tensor]:
-        """d and v; a drift is (s/2)|grad E| = (s T/2)|grad E/T|, with s T = noise^2."""
-        t, noise = self.config.chain.temperature or 1.0, self.config.chain.noise or 1.0
-        return {"d": loss.metrics["energy_gap"] / t, "v": 2 * loss.metrics["drift"] / noise**2}
+        """d and v; the drift of a step is (s/2)|grad E| = (s T/2)|grad E/T|."""
+        s, t = self.config.chain.step_size, self.config.chain.temperature or 1.0
+        found = {"d": loss.metrics["energy_gap"] / t}
+        return {**found, "v": 2 * loss.metrics["drift"] / (s * t)} if "drift" in loss.metrics else found

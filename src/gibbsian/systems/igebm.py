@@ -57,6 +57,7 @@ class IGEBM(System):
         self.fresh = noise_start(config.start, config.pixels, event_shape)
         self.chains = training_start(config.start, config.pixels, event_shape, config.net.classes, rng)
         self.temperature, self.matched = config.chain.temperature, config.chain.matched
+        self.additive = config.loss.additive
 
     def groups(self) -> dict[str, nn.Module]:
         """One group: the energy network."""
@@ -74,8 +75,9 @@ class IGEBM(System):
         ticket = self.chains.draw(len(batch), rng, batch=batch, y=y)
         y_neg = None if y is None else ticket.y
         kernel = langevin(cfg.chain, cfg.pixels.low, cfg.pixels.high)
-        neg = negatives(self, given(self.energy, y_neg), kernel, ticket, cfg.chain.steps, rng, self.fresh, self.precision)
-        e_pos, e_neg = paired(self.energy, positives(batch, cfg.pixels, rng), neg.x, y, y_neg)
+        energy = given(self.energy, y_neg)
+        neg = negatives(self, energy, kernel, ticket, cfg.chain.steps, rng, self.fresh, self.precision)
+        e_pos, e_neg = paired(self.energy, positives(batch, cfg.pixels, rng), neg.x, y, y_neg, self.precision)
         yield "energy", contrastive_loss(e_pos, e_neg, cfg.loss, neg)
         self.chains.write(ticket, neg.chain.position)
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import torch
 from torch import Tensor, nn
@@ -115,11 +115,14 @@ def positives(batch: Batch, pixels: PixelConfig, rng: torch.Generator) -> Tensor
 
 
 class Negatives(NamedTuple):
-    """Chain ends `x`, of which `redrawn` were non-finite and are fresh noise instead; the chain has the raw ends."""
+    """Chain ends `x`; where the `(B,)` mask `bad` is true they were not finite and are fresh noise instead.
+
+    `chain` has the raw ends.
+    """
 
     x: Tensor
     chain: Chain
-    redrawn: Tensor
+    bad: Tensor
 
 
 def negatives(
@@ -129,18 +132,20 @@ def negatives(
     """Run the chains of one update from `ticket`; non-finite ends are re-drawn from `fresh` and counted."""
     with frozen(system):
         chain = run(kernel, energy, ticket.position, steps=steps, rng=rng, evaluate=False, precision=precision)
-    good = finite(chain.position)
-    return Negatives(redraw(chain.position, ~good, fresh, rng), chain, (~good).sum())
+    bad = ~finite(chain.position)
+    return Negatives(cast(Tensor, redraw(chain.position, bad, fresh, rng)), chain, bad)
 
 
 def paired(
     energy: Callable[..., Tensor], x_pos: Tensor, x_neg: Tensor,
-    y_pos: Tensor | None = None, y_neg: Tensor | None = None,
+    y_pos: Tensor | None = None, y_neg: Tensor | None = None, precision: Precision = "fp32",
 ) -> tuple[Tensor, Tensor]:
     """E(x_pos) and E(x_neg) from one forward pass: one set of normalised weights for both."""
     x = torch.cat([x_pos, x_neg])
-    labelled = y_pos is not None and y_neg is not None
-    both = energy(x, torch.cat([y_pos, y_neg])) if labelled else energy(x)
+    labels = () if y_pos is None or y_neg is None else (torch.cat([y_pos, y_neg]),)
+    with torch.autocast(x.device.type, dtype=torch.bfloat16, enabled=precision == "bf16"):
+        both = energy(x, *labels)
+    both = both.to(x.dtype)
     return both[: len(x_pos)], both[len(x_pos) :]
 
 
@@ -153,11 +158,22 @@ def contrastive_loss(e_pos: Tensor, e_neg: Tensor, loss: LossConfig, neg: Negati
 
 
 def chain_metrics(neg: Negatives) -> dict[str, Tensor]:
-    """Chain diagnostics of one update, as the log and the monitor know them."""
+    """Chain diagnostics of one update, as the log and the monitor know them.
+
+    `divergent` and `redrawn` are shares of chains: those that met a non-finite number on their way, and
+    those that ended in one. The means of the others leave divergent chains out.
+    """
     info = neg.chain.info
+    shares = {"divergent": info.divergent.float().mean(), "redrawn": neg.bad.float().mean()}
+    if bool(info.divergent.all()):
+        return shares
+    drift, acceptance = (_mean(v, ~info.divergent) for v in (info.drift, info.acceptance))
     known = {
-        "drift": info.drift, "drift_noise": info.drift_noise, "clipped": info.clipped,
-        "saturated": info.saturated, "acceptance": info.acceptance,
+        "drift": drift, "drift_noise": info.drift_noise, "clipped": info.clipped,
+        "saturated": info.saturated, "acceptance": acceptance,
     }
-    out = {k: v.float().mean() for k, v in known.items() if v is not None}
-    return {**out, "redrawn": neg.redrawn.float()}
+    return {**{k: v.float() for k, v in known.items() if v is not None}, **shares}
+
+
+def _mean(values: Tensor | None, good: Tensor) -> Tensor | None:
+    return None if values is None else values.masked_fill(~good, 0.0).sum() / good.sum()

@@ -32,8 +32,9 @@ def from_run(config: RunConfig, event_shape: tuple[int, ...]) -> System:
 
 
 def name_of(system: System) -> str:
-    """The name under which a system's class is registered."""
+    """The name under which a system's class is registered, else the name of the class."""
+    cls = type(system)
     for name, found in SYSTEMS.items():
-        if found.system.endswith(f":{type(system).__name__}"):
+        if f"gibbsian.systems.{found.system}" == f"{cls.__module__}:{cls.__name__}":
             return name
-    raise KeyError(type(system).__name__)
+    return cls.__name__

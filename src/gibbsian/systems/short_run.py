@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from ..core.position import Position
 from ..core.random import seeded_init
 from ..core.records import Batch, Loss
+from ..energies.link import link_energy
 from ..nets.build import build
 from ..recipes.short_run import ShortRunConfig
 from .base import Leg, Plan, System
@@ -47,22 +48,24 @@ class ShortRun(System):
         self.noise = noise_start(config.start, config.pixels, event_shape)
         self.kernel = langevin(config.chain, config.pixels.low, config.pixels.high)
         self.temperature, self.matched = config.chain.temperature, False
+        self.additive = config.loss.additive
 
     def groups(self) -> dict[str, nn.Module]:
         """One group: the energy network."""
         return {"energy": self.net}
 
     def energy(self, x: Tensor, y: Tensor | None = None) -> Tensor:
-        """E(x) or E(x, y), shape `(B,)`."""
+        """E(x) or E(x, y), shape `(B,)`; the link turns the network's output into an energy."""
         out: Tensor = self.net(x) if y is None else self.net(x, y)
-        return out
+        return link_energy(-out, self.config.loss.link)
 
     def losses(self, batch: Batch, step: int, rng: torch.Generator) -> Iterator[tuple[str, Loss]]:
         """Contrast of data and the ends of K-step chains; conditional chains take the batch's labels."""
         cfg, y = self.config, batch.y if self.config.net.classes else None
         ticket = self.noise.draw(len(batch), rng)
-        neg = negatives(self, given(self.energy, y), self.kernel, ticket, cfg.chain.steps, rng, self.noise, self.precision)
-        e_pos, e_neg = paired(self.energy, positives(batch, cfg.pixels, rng), neg.x, y, y)
+        energy, steps = given(self.energy, y), cfg.chain.steps
+        neg = negatives(self, energy, self.kernel, ticket, steps, rng, self.noise, self.precision)
+        e_pos, e_neg = paired(self.energy, positives(batch, cfg.pixels, rng), neg.x, y, y, self.precision)
         yield "energy", contrastive_loss(e_pos, e_neg, cfg.loss, neg)
 
     def plan(self, n: int, rng: torch.Generator, *, y: Tensor | None = None, steps: int | None = None) -> Plan:

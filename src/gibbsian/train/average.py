@@ -10,19 +10,22 @@ from torch import Tensor, nn
 
 
 class Average:
-    """Averages every floating parameter of the trained groups; buffers are not averaged.
+    """Averages every parameter of the trained groups; buffers are not averaged. Decay 0 keeps nothing.
 
     The decay is warmed up as min(decay, (1 + t) / (10 + t)), so early averages forget the start.
     """
 
     def __init__(self, modules: dict[str, nn.Module], decay: float) -> None:
         self.decay, self.updates = decay, 0
-        self.live = {f"{g}.{n}": p for g, m in modules.items() for n, p in m.named_parameters()}
+        named = {f"{g}.{n}": p for g, m in modules.items() for n, p in m.named_parameters()}
+        self.live = named if decay else {}
         self.weights = {k: p.detach().clone() for k, p in self.live.items()}
 
     @torch.no_grad()
     def update(self) -> None:
         """Move the averages towards the weights of now."""
+        if not self.live:
+            return
         self.updates += 1
         decay = min(self.decay, (1 + self.updates) / (10 + self.updates))
         kept = list(self.weights.values())
@@ -51,9 +54,7 @@ class Average:
         return {"updates": self.updates, **self.weights}
 
     def load_state_dict(self, state: dict[str, Tensor | int]) -> None:
-        """Restore averages in place."""
+        """Restore averages in place; raises `KeyError` for the state of another model."""
         self.updates = int(state["updates"])
         for k, w in self.weights.items():
-            saved = state[k]
-            assert isinstance(saved, Tensor)
-            w.copy_(saved)
+            w.copy_(torch.as_tensor(state[k]))

@@ -55,13 +55,15 @@ def load(path: Path) -> Tree:
     Raises `CheckpointError` if it is missing, truncated, altered or of a newer schema.
     """
     state = _read_json(path)
-    if state["schema"] > SCHEMA:
-        raise CheckpointError(f"checkpoint {path} has schema {state['schema']}: this version reads up to {SCHEMA}; upgrade")
     tree: Tree = state["plain"]
     for name, record in state["files"].items():
-        _check(path / name, record)
-        for key, tensor in load_file(path / name).items():
-            _place(tree, key, tensor)
+        _check(path, name, record)
+        try:
+            tensors = load_file(path / name)
+            for key, tensor in tensors.items():
+                _place(tree, key, tensor)
+        except (OSError, SafetensorError, TypeError, AttributeError) as error:
+            raise CheckpointError(f"checkpoint {path} is damaged: {name} holds no tensors; use an earlier one") from error
     return tree
 
 
@@ -70,6 +72,16 @@ def snapshot(tree: Tree) -> Tree:
     if isinstance(tree, dict):
         return {k: snapshot(v) for k, v in tree.items()}
     return tree.detach().clone() if isinstance(tree, Tensor) else tree
+
+
+def sweep(folder: Path) -> None:
+    """Mend what a killed process left: finish or undo a replacement, remove half-written folders."""
+    for old in folder.glob(".*.old"):
+        path = folder / old.name[1 : -len(".old")]
+        if not path.exists():
+            old.rename(path)
+    for left in [*folder.glob(".*.old"), *folder.glob(".*.tmp")]:
+        shutil.rmtree(left, ignore_errors=True)
 
 
 def step_of(path: Path) -> int:
@@ -103,7 +115,12 @@ def _swap(aside: Path, path: Path) -> None:
     shutil.rmtree(old, ignore_errors=True)
     if path.exists():
         path.rename(old)
-    aside.rename(path)
+    try:
+        aside.rename(path)
+    except OSError:
+        if old.exists():
+            old.rename(path)
+        raise
     _sync(path.parent)
     shutil.rmtree(old, ignore_errors=True)
 
@@ -144,25 +161,31 @@ def _record(path: Path) -> dict[str, Any]:
 
 def _read_json(path: Path) -> Tree:
     try:
-        state: Tree = json.loads((path / "state.json").read_text())
-        state["schema"], state["plain"], state["files"]
-        return state
+        state = json.loads((path / "state.json").read_text())
+        schema, parts = int(state["schema"]), (state["plain"], state["files"])
     except FileNotFoundError as error:
         raise CheckpointError(f"no checkpoint at {path}: there is no state.json; name a step-* folder or a run") from error
-    except (ValueError, KeyError, TypeError, OSError) as error:
+    except (ValueError, KeyError, TypeError, OSError, RecursionError) as error:
         raise CheckpointError(f"checkpoint {path} is damaged: state.json does not parse; use an earlier one") from error
+    if schema > SCHEMA:
+        raise CheckpointError(f"checkpoint {path} has schema {schema}: this version reads up to {SCHEMA}; upgrade")
+    if not all(isinstance(part, dict) for part in parts):
+        raise CheckpointError(f"checkpoint {path} is damaged: state.json is no checkpoint's; use an earlier one")
+    return dict(state)
 
 
-def _check(path: Path, record: dict[str, Any]) -> None:
+def _check(folder: Path, name: str, record: object) -> None:
+    """Size and hash of one tensor file, whose name must not lead out of the folder."""
+    path, blame = folder / name, f"checkpoint {folder} is damaged: {name}"
+    if not re.fullmatch(r"\w+\.safetensors", name) or not isinstance(record, dict):
+        raise CheckpointError(f"{blame} is no name of a tensor file; do not use this checkpoint")
     if not path.is_file():
-        raise CheckpointError(f"checkpoint {path.parent} is damaged: {path.name} is missing; use an earlier one")
-    if path.stat().st_size != record["bytes"]:
-        raise CheckpointError(
-            f"checkpoint {path.parent} is damaged: {path.name} has {path.stat().st_size} bytes of "
-            f"{record['bytes']}; use an earlier one"
-        )
+        raise CheckpointError(f"{blame} is missing; use an earlier one")
+    size = path.stat().st_size
+    if size != record.get("bytes"):
+        raise CheckpointError(f"{blame} has {size} bytes of {record.get('bytes')}; use an earlier one")
     if _record(path) != record:
-        raise CheckpointError(f"checkpoint {path.parent} is damaged: {path.name} fails its SHA-256; use an earlier one")
+        raise CheckpointError(f"{blame} fails its SHA-256; use an earlier one")
 
 
 def optimizer_tree(optimizer: torch.optim.Optimizer) -> Tree:

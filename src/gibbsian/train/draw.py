@@ -31,11 +31,14 @@ def sample(
         raise UsageError(f"asked for {n} samples in {steps} steps: both must be at least 1")
     device = next(system.parameters()).device
     rng = rng or Streams(seed, device=device).eval
+    classes = system.config.net.classes
+    if y is None and classes:
+        y = torch.randint(classes, (n,), generator=rng, device=device)
     return draw(system, n, rng=rng, y=labels(system, n, y, device), steps=steps, thin=thin, chunk=chunk)
 
 
 def labels(system: System, n: int, y: int | Tensor | None, device: torch.device) -> Tensor | None:
-    """`y` as a `(n,)` tensor, checked against the system's classes."""
+    """`y` as a `(n,)` tensor, checked against the system's classes; raises `UsageError`."""
     if y is None:
         return None
     classes = system.config.net.classes

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..core.errors import CheckpointError, UsageError
+from ..core.config import override
+from ..core.errors import UsageError, unknown
 from ..data.dataset import Dataset
 from ..data.load import load as load_data
-from ..recipes.catalog import RunConfig, from_config, resolve
+from ..recipes.catalog import RunConfig, entry, from_config, resolve
+from ..recipes.recipe import Recipe
 from ..systems.base import System
 from ..systems.registry import from_run, name_of
 from . import checkpoint
 from .folder import RunFolder
-from .load import load_into
+from .load import load_into, locate
 from .observers import default_observers
 from .trainer import Observer, Outcome, Trainer, Validator
 
@@ -37,23 +39,24 @@ def fit(
 
     Args:
         system: a name such as "short_run" (with a `preset`, or the one made for `data`), or a system of your own
-            making, trained with the default `TrainConfig`.
+            making, trained as `preset` says, or with the default `TrainConfig`.
         data: a name such as "digits", "mnist", "toy:ring", "folder:DIR", "file.npz", or a `Dataset`.
         steps, minutes: weight updates, or a budget of time.
         out: run folder for checkpoints, logs and sample grids; nothing is written without.
         resume: "auto" goes on from the newest checkpoint in `out`; a path goes on from that one.
-        changes: settings with `__` for the dot, such as `train__lr=1e-3, chain__steps=30`.
+        changes: settings with `__` for the dot, such as `train__lr=1e-3, chain__steps=30`; of a system that is
+            built already, only those of `train` and `monitor`.
 
     Raises:
         DivergedError: training left the finite world (see `MonitorConfig`).
         UsageError: unknown names, bad settings. DataError: the data are missing or of the wrong shape.
     """
-    dotted = {k.replace("__", ".", 1): v for k, v in changes.items()}
+    dotted = {k.replace("__", "."): v for k, v in changes.items()}
+    if steps is not None:
+        dotted["train.steps"] = steps
     dataset = load_data(data) if isinstance(data, str) else data
     if isinstance(system, System):
-        config = resolve(name_of(system), preset=preset, data=dataset.name, changes=dotted)
-        config = replace(config, model=system.config)
-        built: System | None = system
+        config, built = _own(system, preset, dataset.name, dotted), system
     else:
         config, built = resolve(system, preset=preset, data=dataset.name, changes=dotted), None
     prepared = prepare(config, dataset, out=out, resume=resume, system=built, validate=validate)
@@ -91,7 +94,7 @@ def prepare(
         system, dataset, config.train, config.monitor, folder=folder, validate=validate, notify=notify,
         observers=[*observers, *(default_observers(dataset, folder) if folder else [])],
     )
-    if folder and not source:
+    if folder and (not source or not folder.is_run):
         folder.create(config.to_dict(), {"state": "running", "seed": config.train.seed, "data": _about(dataset)})
     if source:
         _go_on(trainer, folder, source, notify)
@@ -103,9 +106,28 @@ def stored_config(folder: Path | str) -> RunConfig:
     return from_config(RunFolder(folder).config())
 
 
+def _own(system: System, preset: str | None, data: str, changes: dict[str, Any]) -> RunConfig:
+    """The run of a system that is built already: its own model, a preset's or the default training."""
+    name = name_of(system)
+    presets = entry(name).presets() if preset else {}
+    if preset and preset not in presets:
+        raise unknown(f"preset of {name}", preset, presets)
+    recipe = presets[preset] if preset else Recipe(system.config)
+    train, monitor = recipe.train, recipe.monitor
+    for dotted, value in changes.items():
+        head, _, rest = dotted.partition(".")
+        if head == "train":
+            train = override(train, {rest: value})
+        elif head == "monitor":
+            monitor = override(monitor, {rest: value})
+        else:
+            raise UsageError(f"'{dotted}' is a setting of the model, which stands: build it with that value")
+    return RunConfig(name, preset or "", data, system.config, train, monitor)
+
+
 def _resume_source(folder: RunFolder | None, resume: str | None) -> Path | None:
     if resume and resume != "auto":
-        return Path(resume)
+        return locate(Path(resume))[0]
     if resume == "auto" and folder is None:
         raise UsageError("--resume auto needs a run folder: name it with --out")
     newest = folder.newest() if folder else None
@@ -116,14 +138,9 @@ def _resume_source(folder: RunFolder | None, resume: str | None) -> Path | None:
 
 def _go_on(trainer: Trainer, folder: RunFolder | None, source: Path, notify: Callable[[str], None]) -> None:
     tree = checkpoint.load(source)
-    try:
-        trainer.load_state_dict(tree)
-    except (RuntimeError, KeyError, ValueError) as error:
-        first = str(error).splitlines()[0]
-        raise CheckpointError(f"checkpoint {source} is of another system or configuration: {first}") from error
+    trainer.load_state_dict(tree, f"checkpoint {source}")
     if folder:
-        folder.samples.mkdir(parents=True, exist_ok=True)
-        folder.forget_after(trainer.step)
+        folder.reopen(tree["log"]["lines"])
         folder.update_record(state="running")
     notify(f"resumed from {source} at step {trainer.step}")
 

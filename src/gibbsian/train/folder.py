@@ -27,35 +27,47 @@ class RunFolder:
     def __init__(self, path: Path | str) -> None:
         self.path = Path(path)
         self.checkpoints = self.path / "checkpoints"
+        self.best = self.checkpoints / "best"
         self.samples = self.path / "samples"
         self.metrics = self.path / "metrics.jsonl"
+        self.logged = 0
 
     def create(self, config: dict[str, Any], record: dict[str, Any]) -> None:
-        """Make the folder and write `config.yaml` and `run.json`."""
+        """Make the folder, empty of an earlier try's log and pictures, and write `config.yaml` and `run.json`."""
         try:
             self.samples.mkdir(parents=True, exist_ok=True)
             self.checkpoints.mkdir(exist_ok=True)
+            for left in (self.metrics, *self.samples.iterdir()):
+                left.unlink(missing_ok=True)
         except OSError as error:
             raise UsageError(f"cannot make run folder {self.path}: {error.strerror}; choose another --out") from error
         replace_text(self.path / "config.yaml", yaml.safe_dump(config, sort_keys=False))
         self.write_record({**versions(), **record})
 
+    @property
+    def is_run(self) -> bool:
+        """Whether the folder holds a run's configuration."""
+        return (self.path / "config.yaml").is_file()
+
     def config(self) -> dict[str, Any]:
-        """The resolved configuration."""
+        """The resolved configuration; raises `CheckpointError` where it is missing or damaged."""
         try:
             loaded = yaml.safe_load((self.path / "config.yaml").read_text())
-        except FileNotFoundError as error:
-            raise CheckpointError(f"{self.path} is no run folder: it has no config.yaml") from error
-        except yaml.YAMLError as error:
+        except OSError as error:
+            raise CheckpointError(f"{self.path} is no run folder: it has no readable config.yaml") from error
+        except (yaml.YAMLError, ValueError) as error:
             raise CheckpointError(f"{self.path}/config.yaml does not parse: {str(error).splitlines()[0]}") from error
-        return dict(loaded)
+        if not isinstance(loaded, dict):
+            raise CheckpointError(f"{self.path}/config.yaml is damaged: it holds no settings")
+        return loaded
 
     def record(self) -> dict[str, Any]:
         """`run.json`, or nothing where it is missing or unreadable."""
         try:
-            return dict(json.loads((self.path / "run.json").read_text()))
+            loaded = json.loads((self.path / "run.json").read_text())
         except (OSError, ValueError):
             return {}
+        return loaded if isinstance(loaded, dict) else {}
 
     def write_record(self, record: dict[str, Any]) -> None:
         """Replace `run.json`."""
@@ -68,8 +80,12 @@ class RunFolder:
     def log(self, line: dict[str, Any]) -> None:
         """Append one line to `metrics.jsonl`; non-finite numbers become strings, so that JSON stays JSON."""
         safe = {k: str(v) if isinstance(v, float) and not math.isfinite(v) else v for k, v in line.items()}
-        with self.metrics.open("a") as handle:
-            handle.write(json.dumps(safe) + "\n")
+        try:
+            with self.metrics.open("a") as handle:
+                handle.write(json.dumps(safe) + "\n")
+        except OSError as error:
+            raise CheckpointError(f"cannot write {self.metrics}: {error.strerror}; free some space") from error
+        self.logged += 1
 
     def lines(self) -> list[dict[str, Any]]:
         """Every whole line of `metrics.jsonl`."""
@@ -83,10 +99,22 @@ class RunFolder:
                 continue
         return out
 
-    def forget_after(self, step: int) -> None:
-        """Drop log lines beyond `step`, before a resumed run writes them anew."""
-        kept = [json.dumps(line) for line in self.lines() if line.get("step", 0) <= step]
+    def reopen(self, lines: int) -> None:
+        """Go on from a checkpoint that was written after `lines` log lines: later ones will be written anew.
+
+        Folders that a killed process left half written are removed.
+        """
+        self.samples.mkdir(parents=True, exist_ok=True)
+        checkpoint.sweep(self.checkpoints)
+        kept = [json.dumps(line) for line in self.lines()[:lines]]
         replace_text(self.metrics, "".join(f"{line}\n" for line in kept))
+        self.logged = len(kept)
+
+    def forget_checkpoints_after(self, step: int) -> None:
+        """Remove checkpoints beyond `step`, which a rollback has disowned."""
+        for path in checkpoint.listed(self.checkpoints):
+            if checkpoint.step_of(path) > step:
+                shutil.rmtree(path, ignore_errors=True)
 
     def save(self, tree: checkpoint.Tree, step: int, keep: int) -> Path:
         """Write the checkpoint of `step` and drop all but the newest `keep`."""

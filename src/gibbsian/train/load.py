@@ -30,11 +30,7 @@ def load(path: Path | str, *, which: str = "newest", averaged: bool = True) -> S
     if (path / "model.safetensors").is_file() and (path / "config.json").is_file():
         return model_folder.load(path)
     source, run = locate(path, which)
-    config, record = from_config(run.config()), run.record()
-    shape = tuple(record.get("data", {}).get("event_shape", ()))
-    if not shape:
-        raise CheckpointError(f"{run.path}/run.json is missing or damaged: it holds the shape of the data")
-    system = from_run(config, shape)
+    system = from_run(from_config(run.config()), _shape(run))
     _restore(system, checkpoint.load(source), averaged, str(source))
     return system.eval()
 
@@ -44,7 +40,7 @@ def locate(path: Path, which: str = "newest") -> tuple[Path, RunFolder]:
     if (path / "state.json").is_file():
         return path, RunFolder(path.parent.parent)
     run = RunFolder(path)
-    source = run.checkpoints / "best" if which == "best" else run.newest()
+    source = run.best if which == "best" else run.newest()
     if source is None or not source.is_dir():
         what = "no best checkpoint" if which == "best" else "no checkpoint"
         raise CheckpointError(f"{what} in {path}: give a run folder, a checkpoint, or a model folder")
@@ -56,16 +52,22 @@ def load_into(system: System, path: Path) -> None:
     model_folder.load_weights(system, load(path).state_dict(), str(path))
 
 
+def _shape(run: RunFolder) -> tuple[int, ...]:
+    try:
+        return tuple(int(n) for n in run.record()["data"]["event_shape"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise CheckpointError(f"{run.path}/run.json is missing or damaged: it holds the shape of the data") from error
+
+
 def _restore(system: System, tree: checkpoint.Tree, averaged: bool, where: str) -> None:
-    state = tree["model"]
+    state, average = tree.get("model", {}), tree.get("average", {})
     own = system.state_dict()
     chains = {k: v for k, v in state.items() if k.startswith(model_folder.BUFFERS)}
     model_folder.load_weights(system, state, where)
     if all(k in own and own[k].shape == v.shape for k, v in chains.items()):
         system.load_state_dict(chains, strict=False)
-    updates = tree["average"].get("updates", 0)
-    if averaged and updates:
+    if averaged and average.get("updates"):
         with torch.no_grad():
             for group, module in system.groups().items():
                 for name, p in module.named_parameters():
-                    p.copy_(tree["average"][f"{group}.{name}"])
+                    p.copy_(average[f"{group}.{name}"])

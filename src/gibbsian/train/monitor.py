@@ -1,41 +1,79 @@
-"""Divergence is an event: what is watched, when it alarms, and why."""
+"""Divergence is an event: what is watched, when it alarms, and why.
+
+    gap, weight gradient     as they are
+    drift                    mean length of a chain step's drift / diagonal of the box that the data fills
+    saturated                (share at the border - the data's own share) / (1 - the data's own share)
+    divergent                share of chains that met a non-finite number on their way
+
+A chain that drifts a fifth of the way across the data at every step does not sample; pixels of the
+negative phase that all lie on the border of the range say the same of clamped chains, which cannot
+drift away. Both are measured against the data, so that one bound serves points and images.
+"""
 
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 
+import torch
+
+from ..data.dataset import Dataset
 from ..recipes.train import MonitorConfig
 
 BOUNDS = {
     "energy_gap": ("max_gap", "energy gap", "lower train.lr, add loss.energy_l2, or raise chain.steps"),
-    "grad_norm": ("max_grad", "weight gradient", "lower train.lr or set train.clip_norm"),
+    "grad_norm": ("max_grad", "norm of the weight gradient", "lower train.lr or set train.clip_norm"),
     "drift": ("max_drift", "drift of a chain step", "lower chain.step_size or set chain.clip"),
     "saturated": ("max_saturated", "share of saturated pixels", "lower chain.step_size or raise loss.energy_l2"),
+    "divergent": ("max_divergent", "share of non-finite chains", "lower chain.step_size or set chain.clip"),
 }
-REDRAWN = "redrawn"
+AT_ONCE = 100.0
+
+
+@dataclass(frozen=True)
+class Scale:
+    """Sizes of the data: `span`, the diagonal of its box; `border`, its own share of values at the border."""
+
+    span: float = 1.0
+    border: float = 0.0
+
+
+def scale_of(data: Dataset, low: float, high: float, rows: int = 1000) -> Scale:
+    """The scale of `data`, images in [low, high], from up to `rows` rows spread over the set."""
+    index = torch.linspace(0, len(data) - 1, min(rows, len(data))).long()
+    x = data.batch(index, low, high).x.flatten(1)
+    if data.is_image:
+        span = (high - low) * math.sqrt(x.shape[1])
+    else:
+        span = float(torch.linalg.vector_norm(x.amax(0) - x.amin(0)))
+    return Scale(max(span, 1e-12), float(((x <= low) | (x >= high)).float().mean()))
 
 
 class Monitor:
     """Watches the numbers of every update. `check` returns a reason to stop, or None.
 
-    Non-finite values alarm at once; a bound must be broken `patience` updates in a row.
+    A bound must be broken `patience` updates in a row; non-finite numbers, and a bound broken a
+    hundredfold, alarm at once.
     """
 
-    def __init__(self, config: MonitorConfig, batch_size: int) -> None:
-        self.config, self.batch_size = config, batch_size
-        self.runs = dict.fromkeys([*BOUNDS, REDRAWN], 0)
+    def __init__(self, config: MonitorConfig, scale: Scale | None = None) -> None:
+        self.config, self.scale = config, scale or Scale()
+        self.runs = dict.fromkeys(BOUNDS, 0)
 
     def check(self, metrics: dict[str, float]) -> str | None:
         """The reason why this update counts as diverged, with what to try; None when healthy."""
         for key, value in metrics.items():
             if not math.isfinite(value):
                 return f"{key} is {value}: try a lower train.lr or chain.step_size"
-        for key, (field, name, hint) in BOUNDS.items():
-            if self._persists(key, abs(metrics.get(key, 0.0)) > (bound := getattr(self.config, field))):
-                return f"{name} {metrics[key]:.3g} beyond {bound:g} for {self.config.patience} updates: {hint}"
-        if self._persists(REDRAWN, metrics.get(REDRAWN, 0.0) > 0.5 * self.batch_size):
-            return "more than half of the chains end non-finite: lower chain.step_size or set chain.clip"
+        for key in (k for k in BOUNDS if k in metrics):
+            if reason := self._judge(key, self._relative(key, metrics[key])):
+                return reason
         return None
+
+    @property
+    def quiet(self) -> bool:
+        """Whether no bound was broken at the last update: a state worth going back to."""
+        return not any(self.runs.values())
 
     def reset(self) -> None:
         """Forget counts, after a rollback."""
@@ -47,8 +85,21 @@ class Monitor:
 
     def load_state_dict(self, state: dict[str, int]) -> None:
         """Restore the counts."""
-        self.runs = {k: int(v) for k, v in state.items()}
+        self.runs = {k: int(state.get(k, 0)) for k in BOUNDS}
 
-    def _persists(self, key: str, broken: bool) -> bool:
-        self.runs[key] = self.runs[key] + 1 if broken else 0
-        return self.runs[key] >= self.config.patience
+    def _relative(self, key: str, value: float) -> float:
+        if key == "drift":
+            return value / self.scale.span
+        if key == "saturated":
+            return (value - self.scale.border) / max(1 - self.scale.border, 1e-12)
+        return abs(value)
+
+    def _judge(self, key: str, value: float) -> str | None:
+        field, name, hint = BOUNDS[key]
+        bound = getattr(self.config, field)
+        self.runs[key] = self.runs[key] + 1 if value > bound else 0
+        if value > AT_ONCE * bound:
+            return f"{name} {value:.3g} is far beyond {bound:g}: {hint}"
+        if self.runs[key] >= self.config.patience:
+            return f"{name} {value:.3g} beyond {bound:g} for {self.runs[key]} updates: {hint}"
+        return None

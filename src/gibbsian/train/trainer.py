@@ -1,37 +1,41 @@
-"""The training loop: batch -> losses -> monitor -> update -> log -> checkpoint.
+"""The training loop: update -> log -> look -> validate -> save, until done, out of time or interrupted.
 
-A system yields (group, loss) and the trainer makes one optimiser step a yield. With gradient
-accumulation, M generators run in lockstep over the micro-batches of one step. N + N updates equal 2N
-bit for bit on a CPU: a checkpoint holds weights, averages, optimisers, replay buffer, every random
-stream and the place in the data.
+N + N updates equal 2N bit for bit on a CPU: a checkpoint holds weights, averages, optimisers, replay
+buffer, every random stream, the place in the data and the length of the log. Slightly longer than
+other files, because the loop, its events and its state read best together.
 """
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterator, Sequence
+import math
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from typing import Any
 
 import torch
-from torch import Tensor
 from tqdm import tqdm
 
-from ..core.errors import DivergedError, Interrupted, UsageError
-from ..core.random import Streams, derive, generator, seeded_init
-from ..core.records import Batch, Loss
+from ..core.errors import CheckpointError, DivergedError, Interrupted, UsageError
+from ..core.random import Streams, derive, generator
+from ..core.records import Batch
 from ..data.batches import Batches
 from ..data.dataset import Dataset
 from ..recipes.train import MonitorConfig, TrainConfig
 from ..systems.base import System
+from ..systems.folder import require_match
 from . import checkpoint
 from .average import Average
+from .budget import Budget
 from .folder import RunFolder
-from .monitor import Monitor
-from .optim import clip_moments, clip_norm, grad_norm, lr_factor, make_optimizer
+from .monitor import Monitor, scale_of
+from .optim import lr_factor
 from .signals import Signals
+from .update import Step, Updater
 
 Observer = Callable[["Trainer"], None]
 Validator = Callable[[System, torch.Generator], float]
+LOOP = ("step", "total", "lr_scale", "rollbacks", "best", "metrics")
 
 
 @dataclass(frozen=True)
@@ -64,10 +68,11 @@ class Trainer:
     ) -> None:
         self.system, self.data, self.config, self.folder = system, data, config, folder
         self.observers, self.validate, self.notify = observers, validate, notify
-        self.monitor = Monitor(monitor or MonitorConfig(), config.batch_size)
-        self.streams = Streams(config.seed)
+        self.device = next(system.parameters()).device
+        self.monitor = Monitor(monitor or MonitorConfig(), scale_of(data, *self.pixel_range()))
+        self.streams = Streams(config.seed, device=self.device)
         self.batches = Batches(data, config.batch_size, self.streams.data, flip=config.flip)
-        self.optimizers = {name: make_optimizer(module, config) for name, module in system.groups().items()}
+        self.updater = Updater(system, config, self._examine)
         self.average = Average(system.groups(), config.average)
         self.step, self.total, self.lr_scale, self.rollbacks = 0, config.steps, 1.0, 0
         self.best: float | None = None
@@ -76,77 +81,28 @@ class Trainer:
         self._memory: list[checkpoint.Tree] = []
         system.precision = config.precision
 
-    # -- one update ---------------------------------------------------------------------------------
-
     def update(self) -> dict[str, float]:
         """One step of training; raises `DivergedError` before weights or buffer take harm."""
-        batch = self._batch()
-        self.system.train()
-        with seeded_init(self.streams.chain):
-            logged = self._rounds(batch)
-        if self.config.average:
-            self.average.update()
+        batch = self.batches.next(*self.pixel_range()).to(self.device)
+        step = Step(self.step, self.lr, self.streams.chain)
+        logged = self.updater(batch, step)
+        self.average.update()
         self.step += 1
-        self.last_batch, self.metrics = batch, logged
+        self.last_batch, self.metrics = batch, {**logged, "lr": step.lr}
         return logged
 
-    def _rounds(self, batch: Batch) -> dict[str, float]:
-        parts = batch.split(self.config.accumulate)
-        running = [self.system.losses(part, self.step, self.streams.chain) for part in parts]
-        logged: dict[str, float] = {}
-        try:
-            while (first := next(running[0], None)) is not None:
-                logged |= self._round(first, running)
-            for other in running[1:]:
-                if next(other, None) is not None:
-                    raise RuntimeError("micro-batches of one step yielded different numbers of losses")
-        finally:
-            for generator_ in running:
-                generator_.close()  # type: ignore[attr-defined]
-        return logged
-
-    def _round(self, first: tuple[str, Loss], running: list[Iterator[tuple[str, Loss]]]) -> dict[str, float]:
-        group, loss = first
-        optimizer = self.optimizers[group]
-        optimizer.zero_grad(set_to_none=True)
-        losses = [self._backward(loss)]
-        for other in running[1:]:
-            name, loss = next(other)
-            if name != group:
-                raise RuntimeError(f"micro-batches of one step disagree: {group} and {name}")
-            losses.append(self._backward(loss))
-        params = [p for g in optimizer.param_groups for p in g["params"]]
-        norm = grad_norm(params)
-        metrics = _to_floats({**_mean(losses), "grad_norm": norm})
-        self._examine(metrics)
-        self._apply(optimizer, params, norm)
-        return metrics
-
-    def _backward(self, loss: Loss) -> Loss:
-        (loss.value / self.config.accumulate).backward()
-        return Loss(loss.value.detach(), loss.metrics)
-
-    def _examine(self, metrics: dict[str, float]) -> None:
-        reason = self.monitor.check(metrics)
-        if reason:
-            raise DivergedError(f"diverged at step {self.step}: {reason}")
-
-    def _apply(self, optimizer: torch.optim.Optimizer, params: list[Tensor], norm: Tensor) -> None:
-        if self.config.clip_moments:
-            clip_moments(optimizer)
-        if self.config.clip_norm:
-            clip_norm(params, norm, self.config.clip_norm)
-        for group in optimizer.param_groups:
-            group["lr"] = self.config.lr * self.lr_scale * lr_factor(self.step, self.total, self.config)
-        optimizer.step()
-
-    def _batch(self) -> Batch:
-        low, high = self.pixel_range()
-        return self.batches.next(low, high)
+    @property
+    def lr(self) -> float:
+        """Learning rate of the next update."""
+        return self.config.lr * self.lr_scale * lr_factor(self.step, self.total, self.config)
 
     def pixel_range(self) -> tuple[float, float]:
         """Values of black and white pixels in this system."""
         return self.system.config.pixels.low, self.system.config.pixels.high
+
+    def averaged(self) -> AbstractContextManager[None]:
+        """A context in which the model carries its averaged weights, if averaging is on."""
+        return self.average.applied() if self.config.average else nullcontext()
 
     # -- the loop -----------------------------------------------------------------------------------
 
@@ -157,88 +113,69 @@ class Trainer:
             DivergedError: policy "stop", or "rollback" after its last try.
             Interrupted: Ctrl-C or SIGTERM, after saving.
         """
+        if steps is not None and steps < 0:
+            raise UsageError(f"steps is {steps}: it must be 0 or more")
+        budget = Budget(minutes, self.step)
         if self.step == 0 or steps is not None:
             self.total = self.config.steps if steps is None else steps
-        begun = time.monotonic()
         with Signals() as signals, self._bar(progress) as bar:
-            state = self._loop(signals, bar, begun, minutes, capped=steps is not None)
+            state = self._loop(signals, bar, budget, self.total if steps is not None else None)
         self._finish(state)
-        return Outcome(self.step, time.monotonic() - begun, self.rollbacks, self.metrics, self.best, state)
+        return Outcome(self.step, budget.seconds, self.rollbacks, self.metrics, self.best, state)
 
-    def _loop(
-        self, signals: Signals, bar: tqdm[None], begun: float, minutes: float | None, capped: bool
-    ) -> str:
+    def _loop(self, signals: Signals, bar: tqdm[Any], budget: Budget, cap: int | None) -> str:
         self._remember()
-        first = self.step
         while self.step < self.total:
             try:
                 self.update()
             except DivergedError as error:
                 self._recover(error)
                 bar.n = self.step
-                continue
-            self._after_update(bar)
+            else:
+                self._after_update(bar)
             if signals.received:
                 self._interrupt(signals.name)
-            if minutes is not None and self._budget(begun, first, minutes, capped, bar):
+            if (possible := budget.estimate(self.step)) is not None:
+                self.total = bar.total = min(possible, cap or possible)
+                self.notify(f"budget of {budget.minutes:g} min: {self.total} updates planned")
+            if budget.over:
                 return "stopped"
         return "done"
 
-    def _budget(self, begun: float, first: int, minutes: float, capped: bool, bar: tqdm[None]) -> bool:
-        """Fit the number of updates to the budget after a few; true when the time is over."""
-        made, spent = self.step - first, time.monotonic() - begun
-        if made == 10:
-            possible = first + max(int(made / spent * minutes * 60), 11)
-            self.total = min(self.total, possible) if capped else possible
-            bar.total = self.total
-            rate = made / spent
-            self.notify(f"budget of {minutes:g} min at {rate:.1f} updates/s: {self.total} updates planned")
-        return spent > 60 * minutes
-
-    def _after_update(self, bar: tqdm[None]) -> None:
-        config = self.config
+    def _after_update(self, bar: tqdm[Any]) -> None:
+        config, last = self.config, self.step == self.total
         bar.update(1)
-        if self.step % config.log_every == 0 or self.step == self.total:
+        if self.step % config.log_every == 0 or last:
             bar.set_postfix(gap=f"{self.metrics['energy_gap']:+.3f}" if "energy_gap" in self.metrics else "")
-            self._log()
-        if config.sample_every and (self.step % config.sample_every == 0 or self.step == self.total):
+            self._log({**self.metrics, "rollbacks": self.rollbacks})
+        if config.sample_every and (self.step % config.sample_every == 0 or last):
             self._observe()
         if self.validate and config.validate_every and self.step % config.validate_every == 0:
-            self._validate()
-        if self.step % config.save_every == 0:
+            self._validate(self.validate)
+        if self.step % config.save_every == 0 and self.monitor.quiet:
             self.save()
 
-    def _log(self) -> None:
+    def _log(self, numbers: dict[str, object]) -> None:
         if self.folder:
-            lr = next(iter(self.optimizers.values())).param_groups[0]["lr"]
-            self.folder.log({"step": self.step, **self.metrics, "lr": lr, "rollbacks": self.rollbacks})
+            self.folder.log({"step": self.step, **numbers})
 
     def _observe(self) -> None:
-        if not self.observers:
-            return
-        with self.averaged():
-            for observer in self.observers:
-                observer(self)
+        if self.observers:
+            with self.averaged():
+                for observer in self.observers:
+                    observer(self)
 
-    def _validate(self) -> None:
-        assert self.validate is not None
-        rng = generator(derive(self.config.seed, "validate"), self.streams.eval.device)
+    def _validate(self, validate: Validator) -> None:
+        rng = generator(derive(self.config.seed, "validate"), self.device)
         with self.averaged():
-            value = self.validate(self.system, rng)
-        if self.folder:
-            self.folder.log({"step": self.step, "validation": value})
-        if self.best is None or value < self.best:
+            value = float(validate(self.system, rng))
+        self._log({"validation": value})
+        if math.isfinite(value) and (self.best is None or value < self.best):
             self.best = value
             if self.folder:
-                checkpoint.save(self.state_dict(), self.folder.checkpoints / "best")
+                checkpoint.save(self.state_dict(), self.folder.best)
 
-    def averaged(self):  # noqa: ANN201
-        """A context in which the model carries its averaged weights, if averaging is on."""
-        from contextlib import nullcontext
-
-        return self.average.applied() if self.config.average else nullcontext()
-
-    def _bar(self, progress: bool) -> tqdm[None]:
+    def _bar(self, progress: bool) -> tqdm[Any]:
         disable = None if progress else True
         return tqdm(total=self.total, initial=self.step, desc="train", unit="update", disable=disable)
 
@@ -256,29 +193,36 @@ class Trainer:
 
     # -- divergence ---------------------------------------------------------------------------------
 
+    def _examine(self, metrics: dict[str, float]) -> None:
+        reason = self.monitor.check(metrics)
+        if reason:
+            raise DivergedError(f"diverged at step {self.step}: {reason}")
+
     def _recover(self, error: DivergedError) -> None:
         config = self.monitor.config
-        if config.policy == "stop" or self.rollbacks >= config.max_rollbacks:
-            tried = f" after {self.rollbacks} rollbacks" if self.rollbacks else ""
-            if self.folder:
-                self.folder.update_record(state="diverged", step=self.step, rollbacks=self.rollbacks)
-                self.folder.log({"step": self.step, "event": "diverged", "reason": str(error)})
-            raise DivergedError(f"{error}{tried}")
-        self._roll_back(str(error))
+        if config.policy == "rollback" and self.rollbacks < config.max_rollbacks:
+            return self._roll_back(str(error))
+        tried = f" (after {self.rollbacks} rollbacks)" if self.rollbacks else ""
+        if self.folder:
+            self._log({"event": "diverged", "reason": str(error)})
+            self.folder.update_record(state="diverged", step=self.step, rollbacks=self.rollbacks)
+        raise DivergedError(f"{error}{tried}")
 
     def _roll_back(self, reason: str) -> None:
+        """Back to the last good state, or to the one before if nothing good has come since."""
         made, scale, failed = self.rollbacks + 1, self.lr_scale * self.monitor.config.lr_factor, self.step
         tree = self._memory.pop() if len(self._memory) > 1 else self._memory[-1]
         self.load_state_dict(checkpoint.snapshot(tree))
         self.rollbacks, self.lr_scale = made, scale
-        fresh = Streams(derive(self.config.seed, f"rollback-{made}"))
-        for name, state in fresh.state_dict().items():
-            getattr(self.streams, name).set_state(state)
+        self.streams.load_state_dict(
+            Streams(derive(self.config.seed, f"rollback-{made}"), device=self.device).state_dict()
+        )
         self.monitor.reset()
         self.notify(f"{reason}; rolled back to step {self.step}, learning rate x {scale:g}")
+        self._log({"event": "rollback", "failed_at": failed, "reason": reason, "lr_scale": scale})
         if self.folder:
-            event = {"event": "rollback", "failed_at": failed, "reason": reason}
-            self.folder.log({"step": self.step, **event, "lr_scale": scale})
+            self.folder.forget_checkpoints_after(self.step)
+            self._write()
 
     def _remember(self) -> None:
         """Keep the last three good states for rollback."""
@@ -290,6 +234,9 @@ class Trainer:
     def save(self) -> None:
         """Write a checkpoint of now, and remember it for rollback."""
         self._remember()
+        self._write()
+
+    def _write(self) -> None:
         if self.folder:
             self.folder.save(self.state_dict(), self.step, self.config.keep)
 
@@ -297,39 +244,31 @@ class Trainer:
         """Everything that the rest of the run depends on."""
         return {
             "model": self.system.state_dict(), "average": self.average.state_dict(),
-            "optimizer": {k: checkpoint.optimizer_tree(o) for k, o in self.optimizers.items()},
+            "optimizer": {k: checkpoint.optimizer_tree(o) for k, o in self.updater.optimizers.items()},
             "streams": self.streams.state_dict(), "batches": self.batches.state_dict(),
             "monitor": self.monitor.state_dict(), "data": {"fingerprint": self.data.fingerprint},
-            "loop": {
-                "step": self.step, "total": self.total, "lr_scale": self.lr_scale,
-                "rollbacks": self.rollbacks, "best": self.best, "metrics": self.metrics,
-            },
+            "loop": {k: getattr(self, k) for k in LOOP},
+            "log": {"lines": self.folder.logged if self.folder else 0},
         }
 
-    def load_state_dict(self, tree: checkpoint.Tree) -> None:
-        """Go on from `state_dict()`; raises `UsageError` for a checkpoint of another data set."""
-        if tree["data"]["fingerprint"] != self.data.fingerprint:
-            raise UsageError("this checkpoint was trained on other data: resume with the same data set")
-        self.system.load_state_dict(tree["model"])
-        self.average.load_state_dict(tree["average"])
-        for name, optimizer in self.optimizers.items():
-            checkpoint.load_optimizer(optimizer, tree["optimizer"][name])
-        self.streams.load_state_dict(tree["streams"])
-        self.batches.load_state_dict(tree["batches"])
-        self.monitor.load_state_dict(tree["monitor"])
-        for key in ("step", "total", "lr_scale", "rollbacks", "best", "metrics"):
-            setattr(self, key, tree["loop"][key])
+    def load_state_dict(self, tree: checkpoint.Tree, where: str = "this state") -> None:
+        """Go on from `state_dict()`.
 
-
-def _mean(losses: list[Loss]) -> dict[str, Tensor]:
-    keys = losses[0].metrics
-    return {
-        "loss": torch.stack([loss.value for loss in losses]).mean(),
-        **{k: torch.stack([loss.metrics[k].detach().float() for loss in losses]).mean() for k in keys},
-    }
-
-
-def _to_floats(metrics: dict[str, Tensor]) -> dict[str, float]:
-    """All numbers in one transfer from the device."""
-    values = torch.stack([v.detach().float().reshape(()) for v in metrics.values()]).tolist()
-    return dict(zip(metrics, values, strict=True))
+        Raises `CheckpointError` for a state of other data, another system or another network.
+        """
+        try:
+            if tree["data"]["fingerprint"] != self.data.fingerprint:
+                raise CheckpointError(f"{where} was trained on other data: resume with the same data set")
+            require_match(self.system.state_dict(), tree["model"], where)
+            self.system.load_state_dict(tree["model"])
+            self.average.load_state_dict(tree["average"])
+            for name, optimizer in self.updater.optimizers.items():
+                checkpoint.load_optimizer(optimizer, tree["optimizer"][name])
+            self.streams.load_state_dict(tree["streams"])
+            self.batches.load_state_dict(tree["batches"])
+            self.monitor.load_state_dict(tree["monitor"])
+            for key in LOOP:
+                setattr(self, key, tree["loop"][key])
+        except (KeyError, TypeError, ValueError, RuntimeError, AttributeError) as error:
+            reason = str(error).splitlines()[0]
+            raise CheckpointError(f"{where} is of another system or configuration: {reason}") from error

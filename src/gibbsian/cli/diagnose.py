@@ -1,0 +1,205 @@
+"""How a run fares, in plain words, from its log alone. No torch.
+
+The remedies are those that help in practice: go back to the last good checkpoint with another seed, lower the
+learning rate, give the chains more steps, put a small penalty (about .1) on the energies. They are the advice
+of issue 4 of the code of JEM (W. Grathwohl et al., ICLR 2020, arXiv 1912.03263).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from statistics import fmean, median, pstdev
+from typing import Any, Literal
+
+Line = Mapping[str, Any]
+RESTART = (
+    "start from the last good weights with another seed (--init-from RUN --seed 1), lower train.lr, raise "
+    "chain.steps, add loss.energy_l2 0.1, or let --monitor.policy rollback do so"
+)
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing worth saying: `grade` good, watch or bad; `remedy` is empty where nothing need be done."""
+
+    grade: Literal["good", "watch", "bad"]
+    what: str
+    remedy: str = ""
+
+
+def diagnose(record: Line, config: Mapping[str, Any], lines: Sequence[Line]) -> list[Finding]:
+    """Findings on a run, in the order in which a person would look.
+
+    `record` is run.json, `config` is config.yaml, `lines` are those of metrics.jsonl, oldest first.
+    """
+    logged = [line for line in lines if "loss" in line]
+    first = [_state(record, config, lines)]
+    if not logged:
+        return [*first, Finding("watch", "no updates are logged yet: nothing more can be said")]
+    found = [rule(Log(logged, config)) for rule in RULES]
+    return [*first, *_rollbacks(lines), *(f for f in found if f is not None), *_validation(lines)]
+
+
+@dataclass(frozen=True)
+class Log:
+    """The logged updates and the configuration."""
+
+    lines: Sequence[Line]
+    config: Mapping[str, Any]
+
+    def all(self, key: str) -> list[float]:
+        """The finite values of a measure, oldest first."""
+        numbers = [float(line[key]) for line in self.lines if line.get(key) is not None]
+        return [x for x in numbers if math.isfinite(x)]
+
+    def late(self, key: str) -> list[float]:
+        """The last quarter, at least five values."""
+        values = self.all(key)
+        return values[-max(5, len(values) // 4) :]
+
+    def setting(self, dotted: str, default: float) -> float:
+        """A number of the configuration."""
+        inner: Any = self.config
+        for part in dotted.split("."):
+            inner = inner.get(part) if isinstance(inner, Mapping) else None
+        return float(inner) if isinstance(inner, (int, float)) else default
+
+
+def _state(record: Line, config: Mapping[str, Any], lines: Sequence[Line]) -> Finding:
+    state = str(record.get("state", "unknown"))
+    step = max((int(line.get("step", 0)) for line in lines), default=0)
+    total = config.get("train", {}).get("steps", "?")
+    if state == "diverged":
+        reasons = [str(line["reason"]) for line in lines if line.get("event") == "diverged"]
+        return Finding("bad", f"diverged: {reasons[-1] if reasons else f'at step {step}'}", RESTART)
+    if state in ("running", "stopped"):
+        told = "running, or killed without a word" if state == "running" else "stopped"
+        return Finding(
+            "watch", f"{told} at step {step} of {total}", "--resume auto goes on, if it is not running"
+        )
+    return Finding("good" if state == "done" else "watch", f"{state} at step {step} of {total}")
+
+
+def _rollbacks(lines: Sequence[Line]) -> list[Finding]:
+    events = [line for line in lines if line.get("event") == "rollback"]
+    if not events:
+        return []
+    last = events[-1]
+    return [Finding(
+        "watch", f"{len(events)} rollbacks, the last at step {last.get('failed_at')}: {last.get('reason')}",
+        f"keep the lowered learning rate from the start: train.lr x {last.get('lr_scale')}",
+    )]  # fmt: skip
+
+
+def _gap(log: Log) -> Finding | None:
+    gaps, late = log.all("energy_gap"), log.late("energy_gap")
+    if len(gaps) < 10:
+        return Finding("watch", "too few log lines to judge the energy gap")
+    before = max(median(map(abs, gaps[: len(gaps) // 2])), 1e-12)
+    now, bound = median(map(abs, late)), log.setting("monitor.max_gap", 1e3)
+    if now > 5 * before and now > 0.01 * bound:
+        return Finding(
+            "bad", f"energy gap grew from {before:.3g} to {now:.3g}: data and chains part", RESTART
+        )
+    mean, spread = fmean(late), pstdev(late)
+    if mean < -3 * spread - 1e-12:
+        return Finding(
+            "watch",
+            f"energy gap stays below 0 ({mean:+.3g}): chains do not reach where the energy is low",
+            "raise chain.steps, or chain.step_size",
+        )
+    if mean > 3 * spread + 1e-12:
+        return Finding(
+            "watch",
+            f"energy gap stays above 0 ({mean:+.3g}): chains find lower energy than the data has",
+            "lower train.lr, or add loss.energy_l2 0.1",
+        )
+    return Finding("good", f"energy gap {mean:+.3g} +- {spread:.2g}, without a trend")
+
+
+def _saturation(log: Log) -> Finding | None:
+    late = log.late("saturated")
+    if not late:
+        return None
+    share = fmean(late)
+    if share > 0.5:
+        return Finding(
+            "bad",
+            f"{share:.0%} of the chains' pixels lie at the border of the range",
+            "lower chain.step_size, add loss.energy_l2, or drop chain.clamp",
+        )
+    return Finding("watch" if share > 0.2 else "good", f"{share:.0%} of the chains' pixels lie at the border")
+
+
+def _clipping(log: Log) -> Finding | None:
+    late = log.late("clipped")
+    if not late or fmean(late) < 0.9:
+        return None
+    return Finding(
+        "watch",
+        f"{fmean(late):.0%} of the chains' gradients are clipped: the clip, not the energy, sets the pace",
+        "raise chain.clip, or lower train.lr",
+    )
+
+
+def _balance(log: Log) -> Finding | None:
+    late = log.late("drift_noise")
+    if not late:
+        return None
+    ratio = fmean(late)
+    if ratio < 0.1:
+        return Finding(
+            "watch",
+            f"drift is {ratio:.2g} of the noise: chains wander and learn little",
+            "raise chain.step_size or lower chain.noise",
+        )
+    if ratio > 10:
+        return Finding(
+            "watch",
+            f"drift is {ratio:.3g} times the noise: chains descend, what is learnt is the K-step sampler",
+            "fine for samples; for a density raise chain.noise towards the root of chain.step_size",
+        )
+    return Finding("good", f"drift is {ratio:.2g} times the noise (healthy: .1 to 10)")
+
+
+def _redrawn(log: Log) -> Finding | None:
+    total = sum(log.all("redrawn"))
+    if not total:
+        return None
+    return Finding(
+        "watch",
+        f"{total:.0f} chains ended non-finite in the logged updates and were drawn anew",
+        "lower chain.step_size, or set chain.clip",
+    )
+
+
+def _size(log: Log) -> Finding | None:
+    late = log.late("energy_pos")
+    gap = max(median(map(abs, log.late("energy_gap"))), 1e-12) if log.late("energy_gap") else 1.0
+    if not late or log.setting("loss.energy_l2", 0.0) or median(map(abs, late)) < 1e4 * gap:
+        return None
+    return Finding(
+        "watch",
+        f"energies of data stand at {median(late):+.3g}, {median(map(abs, late)) / gap:.0e} times their gap",
+        "their free constant drifts and eats precision: add loss.energy_l2 0.1",
+    )
+
+
+RULES: tuple[Callable[[Log], Finding | None], ...] = (_gap, _balance, _saturation, _clipping, _redrawn, _size)
+
+
+def _validation(lines: Sequence[Line]) -> list[Finding]:
+    marks = [(float(v["validation"]), int(v["step"])) for v in lines if "validation" in v]
+    if len(marks) < 3:
+        return []
+    best, at = min(marks)
+    last = marks[-1][0]
+    if last > 1.2 * best and at != marks[-1][1]:
+        return [
+            Finding(
+                "watch", f"validation was best at step {at} ({best:.4g}), now {last:.4g}", "use --which best"
+            )
+        ]
+    return [Finding("good", f"validation {last:.4g}, best {best:.4g} at step {at}")]

@@ -1,0 +1,54 @@
+"""`gibbsian doctor`: is this machine sound, and how does a run fare?"""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Annotated, Any
+
+from ..core.errors import CheckpointError
+from .diagnose import Finding, diagnose
+from .options import Arg
+from .result import Result, table
+
+
+def doctor(
+    run: Annotated[str | None, Arg("run folder to look at; this machine by default")] = None,
+) -> Result:
+    """Check this machine: versions, devices, threads, and a few seconds of proof that sign, gradient and
+    kernels are exact. With RUN, read its log instead and say how it fares and what to change."""
+    return machine() if run is None else patient(Path(run))
+
+
+def machine() -> Result:
+    """Versions and self-check; exit code 1 if a check fails."""
+    from .machine import facts
+    from .selfcheck import CHECKS
+
+    began = time.monotonic()
+    known = facts()
+    outcomes = {name: check() for name, check in CHECKS.items()}
+    passed = all(good for good, _ in outcomes.values())
+    rows = [[name, str(value)] for name, value in known.items()]
+    rows += [[name, f"{'ok  ' if good else 'FAIL'}  {what}"] for name, (good, what) in outcomes.items()]
+    verdict = "all checks pass" if passed else "some checks fail: this installation computes wrong numbers"
+    text = f"{table(rows)}\n{verdict} ({time.monotonic() - began:.1f} s)"
+    checks = {name: {"ok": good, "what": what} for name, (good, what) in outcomes.items()}
+    return Result({"versions": known, "checks": checks, "ok": passed}, text, 0 if passed else 1)
+
+
+def patient(path: Path) -> Result:
+    """Findings on a run folder; raises `CheckpointError` where there is none."""
+    from ..train.folder import RunFolder
+
+    folder = RunFolder(path)
+    if not path.is_dir():
+        raise CheckpointError(f"no run folder {path}: give the --out of a training")
+    findings = diagnose(folder.record(), folder.config(), folder.lines())
+    data: dict[str, Any] = {"run": str(path), "findings": [vars(f) for f in findings]}
+    return Result(data, "\n".join(map(_told, findings)))
+
+
+def _told(finding: Finding) -> str:
+    remedy = f"\n       try: {finding.remedy}" if finding.remedy else ""
+    return f"{finding.grade:<5}  {finding.what}{remedy}"

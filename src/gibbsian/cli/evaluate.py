@@ -1,0 +1,58 @@
+"""`gibbsian evaluate`: how good a trained system's samples are."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated
+
+from ..core.errors import UsageError
+from .options import Arg
+from .result import Result, plain
+from .runs import DataDir, Device, Run, Which, trained_on
+
+
+def evaluate(
+    run: Run,
+    *,
+    n: Annotated[int, Arg("samples in one draw", "N", "-n")] = 2000,
+    draws: Annotated[int, Arg("independent draws, 2 or more, for the intervals", "N")] = 5,
+    seed: Annotated[int, Arg("of the draws", "S")] = 0,
+    data: Annotated[str | None, Arg("data set; the one of training by default", "NAME")] = None,
+    out: Annotated[str | None, Arg("folder for report.json and report.txt", "DIR")] = None,
+    which: Which = "newest",
+    device: Device = "cpu",
+    data_dir: DataDir = None,
+) -> Result:
+    """Measure samples against held-out data, with baselines beside, and the chains that drew them. Intervals
+    are of 95 % over the draws.
+    """
+    from ..tasks.evaluate import evaluate as measure
+    from ..train.load import load
+    from .machine import usable
+
+    usable(device)
+    system = load(run, which=which).to(device)
+    name = data or trained_on(run)
+    if not name:
+        raise UsageError(f"{run} does not say what it was trained on: name a data set with --data")
+    report = measure(system, name, n=n, draws=draws, seed=seed, data_dir=data_dir, progress=_say)
+    result = Result({"run": run, "data": name, **report.to_dict()}, report.table())
+    if out:
+        write_report(result, Path(out))
+    return result
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr)
+
+
+def write_report(result: Result, folder: Path) -> None:
+    """`report.json` and `report.txt` in `folder`; raises `UsageError` where that fails."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "report.json").write_text(json.dumps(plain(result.data), indent=1) + "\n")
+        (folder / "report.txt").write_text(result.text + "\n")
+    except OSError as error:
+        raise UsageError(f"cannot write {folder}: {error.strerror}; choose another --out") from error

@@ -1,0 +1,24 @@
+"""`gibbsian export`: a model folder without training state."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+from ..core.errors import UsageError
+from .options import Arg
+from .result import Result
+from .runs import Run, Which, trained_on
+
+
+def export(run: Run, *, out: Annotated[str, Arg("folder to make", "DIR")], which: Which = "newest") -> Result:
+    """Write config.json, model.safetensors and a model card. Averaged weights are used where training
+    averaged; replay chains and optimisers stay behind."""
+    folder = Path(out)
+    if (folder / "config.yaml").exists():
+        raise UsageError(f"{out} is a run folder: choose another --out")
+    from ..systems.folder import save
+    from ..train.load import load
+
+    save(load(run, which=which), folder, data=trained_on(run))
+    return Result({"run": run, "out": out}, f"model folder {out}")

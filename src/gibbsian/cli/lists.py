@@ -1,0 +1,95 @@
+"""`gibbsian list` and `gibbsian cite`: what there is, and whose it is. No torch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from types import ModuleType
+from typing import Annotated, Any, Literal
+
+from ..data.names import DATA_NAMES
+from ..recipes.catalog import SYSTEMS, entry
+from ..recipes.recipe import Paper
+from .kernels import KERNELS
+from .options import Arg
+from .result import Result, table
+
+Rows = list[dict[str, Any]]
+
+
+def show(what: Annotated[Literal["systems", "presets", "data", "kernels"], Arg("what to list")]) -> Result:
+    """List systems, their presets, data sets, or kernels for sampling."""
+    rows = LISTS[what]()
+    return Result({what: rows}, table([[_cell(v) for v in row.values()] for row in rows]))
+
+
+def cite(system: Annotated[str, Arg("a system, see gibbsian list systems")]) -> Result:
+    """BibTeX of the papers behind a system, and the figures that they printed, to stand beside one's own."""
+    module = entry(system).module()
+    papers, published = _papers(module), module.PUBLISHED
+    figures = [{"setting": p.setting, "measure": p.measure, "value": p.value} for p in published]
+    text = "\n\n".join(p.bibtex() for p in papers)
+    if figures:
+        text += "\n\npublished figures:\n" + table(
+            [[f"  {f['setting']}", f["measure"], f["value"]] for f in figures]
+        )
+    about = {"system": system, "papers": [_about(p) for p in papers], "published": figures}
+    return Result(about, text)
+
+
+def _systems() -> Rows:
+    return [
+        {"name": name, "about": found.about, "paper": f"{_lead(found.module().PAPER)}"}
+        for name, found in SYSTEMS.items()
+    ]
+
+
+def _presets() -> Rows:
+    return [
+        {"system": name, "preset": preset, "data": recipe.data, "note": recipe.note}
+        for name, found in SYSTEMS.items()
+        for preset, recipe in found.presets().items()
+    ]
+
+
+def _data() -> Rows:
+    return [
+        {"name": d.name, "shape": list(d.shape), "classes": d.classes, "what": d.what, "credit": d.credit}
+        for d in DATA_NAMES
+    ]
+
+
+def _kernels() -> Rows:
+    return [{"name": name, "exact": k.exact, "about": k.about} for name, k in KERNELS.items()]
+
+
+LISTS: dict[str, Callable[[], Rows]] = {
+    "systems": _systems,
+    "presets": _presets,
+    "data": _data,
+    "kernels": _kernels,
+}
+
+
+def _papers(module: ModuleType) -> list[Paper]:
+    """The papers that a recipes module names, its own first."""
+    others = [v for v in vars(module).values() if isinstance(v, Paper) and v is not module.PAPER]
+    return [module.PAPER, *others]
+
+
+def _about(paper: Paper) -> dict[str, Any]:
+    return {**vars(paper), "bibtex": paper.bibtex()}
+
+
+def _lead(paper: Paper) -> str:
+    """Authors and year as one cites them in a sentence."""
+    names = [a.split()[-1] for a in paper.authors.split(" and ")]
+    who = " and ".join(names) if len(names) < 3 else f"{names[0]} et al."
+    return f"{who} {paper.year}"
+
+
+def _cell(value: Any) -> str:
+    if isinstance(value, bool):
+        return "exact" if value else "biased by its step"
+    if isinstance(value, list):
+        return " x ".join(map(str, value)) or "any"
+    return f"{value} classes" if isinstance(value, int) and value else "" if value == 0 else str(value)

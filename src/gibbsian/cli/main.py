@@ -1,0 +1,119 @@
+"""`gibbsian COMMAND ...`: find the command, call it with plain values, print its result, exit with a code.
+
+Commands are imported when called, and none imports torch before its words are parsed.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import platform
+import sys
+import tempfile
+import traceback
+from collections.abc import Callable, Sequence
+from typing import Any, NoReturn
+
+from .. import __version__
+from ..core.errors import GibbsianError, unknown
+from .help import command_help, overview
+from .options import options, parse, split
+from .result import Result
+
+COMMANDS: dict[str, tuple[str, str]] = {
+    "train": ("train:train", "fit a system to data, or go on with a run"),
+    "sample": ("sample:sample", "draw from a trained system: pictures, arrays, moving chains"),
+    "evaluate": ("evaluate:evaluate", "measure quality, diversity and chains of a trained system"),
+    "export": ("export:export", "make a model folder that gibbsian.load reads, without training state"),
+    "doctor": ("doctor:doctor", "check this machine, or say in words how a run fares"),
+    "list": ("lists:show", "systems, presets, data sets or kernels"),
+    "cite": ("lists:cite", "the paper behind a system, and the figures it printed"),
+}
+HELP = ("-h", "--help", "help")
+
+
+def run() -> NoReturn:
+    """Entry point: `main`, with a reader that closes the pipe early taken for granted."""
+    try:
+        code = main()
+        sys.stdout.flush()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = 0
+    sys.exit(code)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command line and return its exit code; never raises but for a broken pipe."""
+    words = list(sys.argv[1:] if argv is None else argv)
+    as_json = "--json" in words
+    try:
+        result = answer([w for w in words if w != "--json"])
+    except BrokenPipeError:
+        raise
+    except (Exception, KeyboardInterrupt) as error:
+        result = failure(error, words)
+        print(f"gibbsian: {result.text}", file=sys.stderr)
+        if not as_json:
+            return result.code
+    print(result.shown(as_json))
+    return result.code
+
+
+def answer(words: list[str]) -> Result:
+    """The result of a command line without `--json`."""
+    if not words or words[0] in HELP:
+        text = overview(COMMANDS)
+        return Result({"help": text}, text)
+    if words[0] == "--version":
+        return Result({"version": __version__}, __version__)
+    name, *rest = words
+    function = command(name)
+    if any(w in HELP[:2] for w in rest):
+        return _help(name, function, [w for w in rest if w not in HELP[:2]])
+    result: Result = function(**parse(function, rest))
+    return result
+
+
+def command(name: str) -> Callable[..., Result]:
+    """The function of a command; raises `UsageError` naming the nearest for an unknown one."""
+    if name not in COMMANDS:
+        raise unknown("command", name, COMMANDS)
+    module, _, function = COMMANDS[name][0].partition(":")
+    found: Callable[..., Result] = getattr(importlib.import_module(f"gibbsian.cli.{module}"), function)
+    return found
+
+
+def failure(error: BaseException, words: list[str]) -> Result:
+    """An error as one line and an exit code; what nobody expected goes to a log file."""
+    if isinstance(error, GibbsianError):
+        text, code = str(error), error.exit_code
+    elif isinstance(error, KeyboardInterrupt):
+        text, code = "interrupted", 130
+    elif isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
+        text, code = "out of memory: lower train.batch_size, -n or the sizes of the net", 1
+    else:
+        text, code = f"unexpected {type(error).__name__}: {error} (details in {write_log(error, words)})", 3
+    text = " ".join(text.split())
+    return Result({"error": text, "exit_code": code}, text, code)
+
+
+def write_log(error: BaseException, words: list[str]) -> str:
+    """A file with versions and traceback, to paste in a report."""
+    torch: Any = sys.modules.get("torch")
+    head = [
+        f"gibbsian {__version__}, python {platform.python_version()}, torch {torch and torch.__version__}, "
+        f"{platform.platform()}",
+        f"gibbsian {' '.join(words)}",
+    ]
+    with tempfile.NamedTemporaryFile("w", prefix="gibbsian-", suffix=".log", delete=False) as log:
+        log.write("\n".join([*head, "", *traceback.format_exception(error)]))
+    return log.name
+
+
+def _help(name: str, function: Callable[..., Result], rest: list[str]) -> Result:
+    words = split(function, rest)
+    first = [o.name for o in options(function) if not o.flag]
+    given = {**dict(zip(first, words.free, strict=False)), **words.options}
+    text = command_help(name, function, given)
+    return Result({"help": text}, text)

@@ -1,0 +1,43 @@
+"""What a command hands back: a plain dictionary for `--json`, a text for people, an exit code."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Result:
+    """`data` is printed with `--json`, `text` without; `code` is the exit code."""
+
+    data: dict[str, Any]
+    text: str
+    code: int = 0
+
+    def shown(self, as_json: bool) -> str:
+        """The one thing that goes to stdout."""
+        return json.dumps(plain(self.data), allow_nan=False) if as_json else self.text
+
+
+def plain(value: Any) -> Any:
+    """`value` as JSON can say it: numbers that are not finite, and paths, become strings."""
+    if isinstance(value, Mapping):
+        return {str(k): plain(v) for k, v in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [plain(v) for v in value]
+    if isinstance(value, float) and not math.isfinite(value) or isinstance(value, Path):
+        return str(value)
+    return value
+
+
+def table(rows: Sequence[Sequence[str]]) -> str:
+    """Rows as lines with aligned columns, two blanks apart; the last column is free."""
+    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]) - 1)] if rows else []
+    return "\n".join(
+        "  ".join([*(cell.ljust(w) for cell, w in zip(row, widths, strict=False)), row[-1]]).rstrip()
+        for row in rows
+    )

@@ -1,0 +1,31 @@
+"""What a RUN on the command line is, and the words that several commands share."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated, Literal
+
+from .options import Arg
+
+Run = Annotated[str, Arg("run folder, checkpoint, or exported model folder")]
+Which = Annotated[Literal["newest", "best"], Arg("checkpoint of a run folder")]
+Device = Annotated[str, Arg("cpu, cuda or cuda:N", "D")]
+DataDir = Annotated[str | None, Arg("where data lie, before $GIBBSIAN_DATA and the cache", "DIR")]
+
+
+def trained_on(run: str) -> str:
+    """The data set that the system at `run` was trained on, "" where an exported folder does not say.
+
+    Raises `CheckpointError` when nothing is there.
+    """
+    path = Path(run)
+    if (path / "model.safetensors").is_file():
+        try:
+            return str(json.loads((path / "config.json").read_text()).get("data", ""))
+        except (OSError, ValueError):
+            return ""
+    from ..train.fit import stored_config
+    from ..train.load import locate
+
+    return stored_config(locate(path)[1].path).data

@@ -1,0 +1,216 @@
+"""`gibbsian sample`: draw from a trained system into pictures, arrays and animations."""
+
+from __future__ import annotations
+
+import io
+import sys
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from ..core.errors import UsageError
+from .kernels import KERNELS, kernel_options, kernel_settings, with_kernel
+from .options import Arg, Keys
+from .result import Result
+from .runs import Device, Run, Which
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from ..systems.base import Samples, System
+    from ..tasks.film import Film
+    from .kernels import Planner
+
+KernelName = Literal["langevin", "mala", "hmc", "underdamped"]
+
+
+def sample(
+    run: Run,
+    *,
+    n: Annotated[int, Arg("how many", "N", "-n")] = 64,
+    out: Annotated[str | None, Arg("grid of images, or points on their energy", "GRID.png")] = None,
+    npz: Annotated[
+        str | None,
+        Arg("arrays x (images uint8), energy and y", "FILE.npz"),
+    ] = None,
+    gif: Annotated[str | None, Arg("chains that move, with their mean energy", "CHAIN.gif")] = None,
+    label: Annotated[int | None, Arg("class; all in turn by default", "Y")] = None,
+    kernel: Annotated[KernelName | None, Arg("move by this kernel, see gibbsian list kernels")] = None,
+    temperature: Annotated[float | None, Arg("T of exp(-E/T), with --kernel", "T")] = None,
+    steps: Annotated[int | None, Arg("chain steps; the system's own number by default", "K")] = None,
+    seed: Annotated[int, Arg("the same seed gives the same samples", "S")] = 0,
+    start: Annotated[Literal["noise", "buffer"], Arg("where chains begin", flag="--from")] = "noise",
+    which: Which = "newest",
+    columns: Annotated[int | None, Arg("of the grid", "N")] = None,
+    device: Device = "cpu",
+    settings: Annotated[Mapping[str, Any] | None, Keys(kernel_settings, "--kernel")] = None,
+) -> Result:
+    """Draw from a trained system by its own chain from noise, or by another kernel. Without --out, --npz and
+    --gif a picture is written to samples.png, or arrays to samples.npz where nothing can be drawn.
+
+    The array x is uint8 (N,H,W) or (N,H,W,C) for images, float32 otherwise; y is there for conditional models.
+
+    mala, hmc and underdamped are exact at any step size: they begin where the system's own chain ends and
+    move on E/T, so they ask for a system whose training chain samples exp(-E/T), or for --temperature.
+    """
+    if n < 1 or (steps is not None and steps < 1) or (columns is not None and columns < 1):
+        raise UsageError(f"asked for -n {n}, --steps {steps}, --columns {columns}: each must be at least 1")
+    if temperature is not None and kernel is None:
+        raise UsageError(f"--temperature needs a kernel: add --kernel {' or '.join(KERNELS)}")
+    options = kernel_options(kernel, settings or {})
+    from ..train.load import load
+    from .machine import usable
+
+    usable(device)
+    system = load(run, which=which).to(device)
+    plan = planner(system, start, run)
+    if kernel is not None:
+        plan = with_kernel(system, plan, kernel, options, temperature)
+    outputs = Outputs.chosen(system, out, npz, gif)
+    y = labels(system, n, label, start)
+    began = time.monotonic()
+    drawn, film = _draw(system, n, plan, y, steps, seed, keep=outputs.gif is not None)
+    seconds = time.monotonic() - began
+    outputs.write(system, drawn, film, columns or (system.config.net.classes if y is not None else None))
+    return _result(run, n, kernel or "own", drawn, seconds, outputs)
+
+
+@dataclass(frozen=True)
+class Outputs:
+    """The files to write."""
+
+    out: Path | None
+    npz: Path | None
+    gif: Path | None
+
+    @staticmethod
+    def chosen(system: System, out: str | None, npz: str | None, gif: str | None) -> Outputs:
+        """What was asked for, or a default; raises `UsageError` for pictures of what cannot be drawn."""
+        from ..tasks.film import drawable
+
+        can_draw = drawable(system.event_shape)
+        if not can_draw and (out or gif):
+            raise UsageError(f"data of shape {system.event_shape} have no picture: use --npz")
+        if not (out or npz or gif):
+            out, npz = ("samples.png", None) if can_draw else (None, "samples.npz")
+        return Outputs(*(Path(p) if p else None for p in (out, npz, gif)))
+
+    def write(self, system: System, drawn: Samples, film: Film, columns: int | None) -> None:
+        """Write them, each aside and renamed."""
+        from ..tasks.film import frames, painter
+        from ..train.pictures import save_gif, save_image
+
+        if self.out:
+            save_image(painter(system, drawn.x, columns)(drawn.x), self.out)
+        if self.npz:
+            write_npz(arrays(system, drawn), self.npz)
+        if self.gif:
+            save_gif(frames(system, film, columns), self.gif)
+
+    def named(self) -> dict[str, str]:
+        """The files by option."""
+        return {k: str(v) for k, v in vars(self).items() if v is not None}
+
+
+def planner(system: System, start: str, run: str) -> Planner:
+    """The system's plan from noise, or from its replay buffer; raises `UsageError` where it keeps none."""
+    if start == "noise":
+        return system.plan
+    from ..systems.igebm import IGEBM
+
+    if (Path(run) / "model.safetensors").is_file():
+        raise UsageError(
+            f"{run} is an exported model, which holds no chains: give the run folder, or use --from noise"
+        )
+    if not isinstance(system, IGEBM):
+        raise UsageError("this system does not go on from stored chains: use --from noise")
+    return system.continued
+
+
+def labels(system: System, n: int, label: int | None, start: str) -> Tensor | None:
+    """The class asked for, or every class in turn; none for an unconditional model or for stored chains."""
+    import torch
+
+    from ..train.draw import labels as checked
+
+    device = next(system.parameters()).device
+    classes = system.config.net.classes
+    if label is not None or not classes or start == "buffer":
+        return checked(system, n, label, device)
+    return torch.arange(n, device=device) % classes
+
+
+def arrays(system: System, drawn: Samples) -> dict[str, Any]:
+    """`x` as uint8 for images and float32 otherwise, `energy` float32, `y` int64 where labels were given."""
+    from ..train.pictures import to_uint8
+
+    pixels = system.config.pixels
+    image = len(system.event_shape) == 3
+    x = to_uint8(drawn.x, pixels.low, pixels.high) if image else drawn.x.detach().float().cpu().numpy()
+    named = {"x": x, "energy": drawn.energy.detach().float().cpu().numpy()}
+    return named if drawn.y is None else {**named, "y": drawn.y.cpu().numpy()}
+
+
+def write_npz(named: Mapping[str, Any], path: Path) -> None:
+    """Write arrays aside and rename; raises `UsageError` where that fails."""
+    import numpy as np
+
+    aside = path.with_name(f".{path.name}.tmp")
+    packed = io.BytesIO()
+    np.savez_compressed(packed, **named)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        aside.write_bytes(packed.getvalue())
+        aside.replace(path)
+    except OSError as error:
+        aside.unlink(missing_ok=True)
+        raise UsageError(f"cannot write {path}: {error.strerror}; choose a folder you can write") from error
+
+
+def _draw(
+    system: System, n: int, plan: Planner, y: Tensor | None, steps: int | None, seed: int, keep: bool
+) -> tuple[Samples, Film]:
+    from tqdm import tqdm
+
+    from ..core.random import Streams
+    from ..systems.base import sample as draw
+    from ..tasks.film import Film
+
+    rng = Streams(seed, device=next(system.parameters()).device).eval
+    with tqdm(desc="sample", unit="step", disable=None, leave=False) as bar:
+
+        def progress(done: int, planned: int) -> None:
+            bar.total = planned
+            bar.update(done - bar.n)
+
+        film = Film(plan, keep=keep, progress=progress)
+        drawn = draw(system, n, rng=rng, y=y, steps=steps, observe=film.observe, plan=film.planned)
+    return drawn, film
+
+
+def _result(run: str, n: int, kernel: str, drawn: Samples, seconds: float, outputs: Outputs) -> Result:
+    energy, info = drawn.energy, drawn.chains[-1].info
+    bad = int((~energy.isfinite()).sum())
+    if bad:
+        print(f"{bad} of {n} chains ended at a non-finite energy: try a smaller step", file=sys.stderr)
+    data: dict[str, Any] = {
+        "run": run,
+        "n": n,
+        "kernel": kernel,
+        "seconds": round(seconds, 3),
+        "energy": float(energy.mean()),
+        "energy_spread": float(energy.std()) if n > 1 else 0.0,
+        "non_finite": bad,
+        **outputs.named(),
+    }
+    if info.acceptance is not None:
+        data["acceptance"] = float(info.acceptance.mean())
+    if info.drift_noise is not None:
+        data["drift_noise"] = float(info.drift_noise)
+    files = ", ".join(outputs.named().values())
+    accepted = f", acceptance {data['acceptance']:.2f}" if "acceptance" in data else ""
+    return Result(
+        data, f"{n} samples in {seconds:.1f} s, mean energy {data['energy']:+.3g}{accepted}: {files}"
+    )

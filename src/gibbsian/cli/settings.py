@@ -1,0 +1,79 @@
+"""The settings of a system as `--section.key`: names, types, a preset's values, the texts under the fields.
+
+The texts are read from the source of the configuration dataclasses, so that each is written once.
+"""
+
+from __future__ import annotations
+
+import ast
+import dataclasses
+import functools
+import inspect
+import textwrap
+import types
+import typing
+from collections.abc import Hashable
+from typing import Any, Literal
+
+from ..core.config import to_dict
+from ..recipes.catalog import resolve
+from .options import Given, Setting
+
+
+def system_settings(given: Given) -> list[Setting]:
+    """Every setting of the system on the command line, with the values of its preset."""
+    if not given.get("system"):
+        return []
+    config = resolve(given["system"], preset=given.get("preset"), data=given.get("data"))
+    return [*listed(config.model), *listed(config.train, "train."), *listed(config.monitor, "monitor.")]
+
+
+def listed(config: Any, prefix: str = "") -> list[Setting]:
+    """The settings of a configuration and of its sections, in the order of the fields."""
+    hints, docs = typing.get_type_hints(type(config)), field_docs(type(config))
+    out: list[Setting] = []
+    for f in dataclasses.fields(config):
+        name, value, inner = prefix + f.name, getattr(config, f.name), inner_type(hints[f.name])
+        if dataclasses.is_dataclass(inner) and inner is not hints[f.name]:
+            out.append(Setting(name, "null for none", None if value is None else "set", docs.get(f.name, "")))
+        if isinstance(inner, type) and dataclasses.is_dataclass(inner):
+            out += listed(inner() if value is None else value, f"{name}.")
+        else:
+            out.append(Setting(name, words(hints[f.name]), to_dict(config)[f.name], docs.get(f.name, "")))
+    return out
+
+
+@functools.cache
+def field_docs(cls: Hashable) -> dict[str, str]:
+    """The string under each field of a dataclass, on one line."""
+    assert isinstance(cls, type)
+    body = ast.parse(textwrap.dedent(inspect.getsource(cls))).body[0]
+    assert isinstance(body, ast.ClassDef)
+    docs = {}
+    for field, after in zip(body.body, body.body[1:], strict=False):
+        if (
+            isinstance(field, ast.AnnAssign)
+            and isinstance(field.target, ast.Name)
+            and isinstance(after, ast.Expr)
+        ):
+            docs[field.target.id] = " ".join(str(ast.literal_eval(after.value)).split())
+    return docs
+
+
+def words(hint: Any) -> str:
+    """A type as help shows it: `int`, `float or null`, `[int, ...]`, `value|norm`."""
+    origin, args = typing.get_origin(hint), typing.get_args(hint)
+    if origin in (typing.Union, types.UnionType):
+        return " or ".join("null" if a is type(None) else words(a) for a in args)
+    if origin is Literal:
+        return "|".join(map(str, args))
+    if origin is tuple:
+        return f"[{', '.join('...' if a is Ellipsis else words(a) for a in args)}]"
+    return str(hint.__name__)
+
+
+def inner_type(hint: Any) -> Any:
+    """The type itself, without "or none"."""
+    if typing.get_origin(hint) in (typing.Union, types.UnionType):
+        return next(a for a in typing.get_args(hint) if a is not type(None))
+    return hint

@@ -1,0 +1,189 @@
+"""`gibbsian train`: resolve the configuration, prepare the run, fit."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from ..core.errors import CheckpointError, UsageError
+from ..recipes.catalog import RunConfig, entry, resolve
+from .options import Arg, Keys
+from .result import Result
+from .runs import DataDir, Device
+from .settings import system_settings
+
+if TYPE_CHECKING:
+    from ..data.dataset import Dataset
+    from ..train.fit import Prepared
+    from ..train.trainer import Outcome, Validator
+
+Settings = Mapping[str, Any]
+
+
+def train(
+    system: Annotated[str, Arg("which system, see gibbsian list systems")],
+    *,
+    data: Annotated[str | None, Arg("data set, see gibbsian list data", "NAME")] = None,
+    preset: Annotated[str | None, Arg("named settings, see gibbsian list presets", "P")] = None,
+    config: Annotated[str | None, Arg("YAML file of settings, as a run's config.yaml", "F.yaml")] = None,
+    steps: Annotated[int | None, Arg("weight updates in all (train.steps)", "N")] = None,
+    minutes: Annotated[float | None, Arg("budget of time; the updates are fitted to it", "M")] = None,
+    out: Annotated[str | None, Arg("run folder; runs/SYSTEM-DATA by default", "DIR")] = None,
+    resume: Annotated[
+        str | None,
+        Arg("auto: go on in --out; PATH: a run or checkpoint", "auto|PATH"),
+    ] = None,
+    init_from: Annotated[str | None, Arg("start anew from the weights of this run", "DIR")] = None,
+    net: Annotated[str | None, Arg("network, or module:Class (net.name)", "NAME")] = None,
+    seed: Annotated[int | None, Arg("seed of every random stream (train.seed)", "S")] = None,
+    device: Device = "cpu",
+    precision: Annotated[Literal["fp32", "bf16"] | None, Arg("of the network (train.precision)")] = None,
+    data_dir: DataDir = None,
+    settings: Annotated[Settings | None, Keys(system_settings, "SYSTEM")] = None,
+    print_config: Annotated[bool, Arg("print the configuration and stop", flag="--print_config")] = False,
+) -> Result:
+    """Fit a system to data. A preset gives settings, a YAML file changes some, --section.key changes more.
+
+    The run folder holds config.yaml, run.json, metrics.jsonl, samples/ and checkpoints/. Ctrl-C saves before
+    it stops; --resume auto goes on bit for bit, and starts anew where there is nothing to resume. A run that
+    diverges ends with exit code 4, or goes back to its last good state with --monitor.policy rollback.
+    """
+    entry(system)
+    if resume and init_from:
+        raise UsageError(
+            "--resume goes on with a run, --init-from starts a new one from weights: give one of them"
+        )
+    if minutes is not None and not minutes > 0:
+        raise UsageError(f"--minutes is {minutes:g}: it must be above 0")
+    direct = {"train.steps": steps, "train.seed": seed, "train.precision": precision, "net.name": net}
+    changes = {**(settings or {}), **{k: v for k, v in direct.items() if v is not None}}
+    folder, checkpoint = _places(system, data, out, resume)
+    file = read_yaml(config) if config else _stored(system, folder) if resume else None
+    resolved = resolve(system, preset=preset, data=data, file=file, changes=changes)
+    if print_config:
+        return Result(resolved.to_dict(), yaml_text(resolved))
+    where = {"init_from": init_from, "resume": checkpoint, "out": folder or free_folder(resolved)}
+    prepared = _prepare(resolved, where, data_dir, device)
+    asked = resolved.train.steps if "train.steps" in changes else None
+    outcome = prepared.trainer.fit(asked, minutes=minutes)
+    return _result(prepared, outcome)
+
+
+def read_yaml(path: str) -> dict[str, Any]:
+    """The sections of a YAML file; raises `UsageError` where it is missing or is none."""
+    import yaml
+
+    try:
+        loaded = yaml.safe_load(Path(path).read_text())
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(
+            f"cannot read configuration {path}: {getattr(error, 'strerror', 'no text')}"
+        ) from error
+    except yaml.YAMLError as error:
+        raise UsageError(f"configuration {path} does not parse: {error}") from error
+    if not isinstance(loaded or {}, dict):
+        raise UsageError(f"configuration {path} is no mapping: write it as --print_config does")
+    return loaded or {}
+
+
+def yaml_text(config: RunConfig) -> str:
+    """The configuration as a file that `--config` reads."""
+    import yaml
+
+    return yaml.safe_dump(config.to_dict(), sort_keys=False).rstrip()
+
+
+def run_name(system: str, data: str) -> str:
+    """`igebm-digits`, `igebm-toy-ring`, `igebm-faces` for folder:/data/faces."""
+    last = data.removeprefix("folder:").rstrip("/").rpartition("/")[2]
+    return f"{system}-{last.removesuffix('.npz').removesuffix('.csv').replace(':', '-')}"
+
+
+def free_folder(config: RunConfig) -> Path:
+    """`runs/SYSTEM-DATA`, with -2, -3, ... where it is taken."""
+    first = Path("runs") / run_name(config.system, config.data)
+    return next(
+        p for p in (first, *(first.with_name(f"{first.name}-{i}") for i in range(2, 10**6))) if not p.exists()
+    )
+
+
+def _places(
+    system: str, data: str | None, out: str | None, resume: str | None
+) -> tuple[Path | None, str | None]:
+    """The run folder, if the command line settles it, and what to resume from."""
+    if resume is None or resume == "auto":
+        resumed = Path("runs") / run_name(system, data or "digits") if resume else None
+        return (Path(out) if out else resumed), resume
+    from ..train.load import locate
+
+    source, run = locate(Path(resume))
+    if out and Path(out).resolve() != run.path.resolve():
+        raise UsageError(
+            f"--resume {resume} goes on in {run.path}: leave out --out, or start anew with --init-from"
+        )
+    return run.path, str(source)
+
+
+def _stored(system: str, folder: Path | None) -> dict[str, Any] | None:
+    """The configuration of the run that is resumed, none where there is no run yet."""
+    if folder is None or not (folder / "config.yaml").is_file():
+        return None
+    from ..train.folder import RunFolder
+
+    stored = RunFolder(folder).config()
+    if stored.get("system") != system:
+        raise CheckpointError(
+            f"{folder} is a run of {stored.get('system')}, not {system}: choose another --out"
+        )
+    return stored
+
+
+def _prepare(config: RunConfig, where: dict[str, Any], data_dir: str | None, device: str) -> Prepared:
+    from ..data.load import load
+    from ..train.fit import prepare
+    from .machine import usable
+
+    usable(device)
+    dataset = load(config.data, data_dir=data_dir)
+    validate = _validator(config, dataset, data_dir)
+    print(f"{config.system} on {config.data}, preset {config.preset}, in {where['out']}", file=sys.stderr)
+    return prepare(config, dataset, **where, validate=validate, notify=_say, device=device)
+
+
+def _validator(config: RunConfig, dataset: Dataset, data_dir: str | None) -> Validator | None:
+    """The measure that chooses the best checkpoint; only labelled images have one."""
+    if not config.train.validate_every or not dataset.is_image or dataset.y is None:
+        return None
+    from ..tasks.evaluate import validator
+
+    measure: Validator = validator(dataset.name, data_dir=data_dir)
+    return measure
+
+
+def _say(text: str) -> None:
+    from tqdm import tqdm
+
+    tqdm.write(text, file=sys.stderr)
+
+
+def _result(prepared: Prepared, outcome: Outcome) -> Result:
+    folder = prepared.trainer.folder
+    out = str(folder.path) if folder else None
+    config = prepared.config
+    data = {
+        "system": config.system,
+        "data": config.data,
+        "preset": config.preset,
+        "out": out,
+        "state": outcome.state,
+        "steps": outcome.step,
+        "seconds": round(outcome.seconds, 3),
+        "rollbacks": outcome.rollbacks,
+        "best": outcome.best,
+        "metrics": outcome.metrics,
+    }
+    gap = outcome.metrics.get("energy_gap")
+    told = f", energy gap {gap:+.3g}" if gap is not None else ""
+    return Result(data, f"{outcome.state}: {outcome.step} updates in {outcome.seconds:.1f} s{told}; {out}")

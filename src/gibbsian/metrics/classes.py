@@ -1,0 +1,52 @@
+"""What a classifier says about samples: which classes, how evenly, how surely.
+
+`probabilities` is (N, C), rows summing to 1. Entropies are in nats: C classes in equal parts have
+entropy log C.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from ..core.errors import UsageError
+from .arrays import table
+
+
+def class_histogram(probabilities: Tensor) -> Tensor:
+    """Share (C,) of samples whose likeliest class is each; sums to 1."""
+    p = _checked(probabilities)
+    return torch.bincount(p.argmax(1), minlength=p.shape[1]).double() / len(p)
+
+
+def class_entropy(probabilities: Tensor) -> float:
+    """Entropy of `class_histogram` in nats: log C if all classes come up equally, 0 if only one does."""
+    return float(torch.special.entr(class_histogram(probabilities)).sum())
+
+
+def confidence(probabilities: Tensor) -> float:
+    """Mean probability of the likeliest class, from 1/C to 1."""
+    return float(_checked(probabilities).amax(1).mean())
+
+
+def accuracy(probabilities: Tensor, y: Tensor) -> float:
+    """Share of samples whose likeliest class is the label `y` (N,)."""
+    p = _checked(probabilities)
+    if y.shape != (len(p),):
+        raise UsageError(f"labels have shape {tuple(y.shape)} for {len(p)} samples")
+    return float((p.argmax(1) == y).double().mean())
+
+
+def classifier_score(probabilities: Tensor) -> float:
+    """exp E[KL(p(y|x) || p(y))], from 1 to C: the Inception score (Salimans et al. 2016, arXiv
+    1606.03498) of another classifier, not to be compared with published ones."""
+    p = _checked(probabilities)
+    gap = torch.special.entr(p.mean(0)).sum() - torch.special.entr(p).sum(1).mean()
+    return float(gap.exp())
+
+
+def _checked(probabilities: Tensor) -> Tensor:
+    p = table(probabilities, "probabilities", rows=1)
+    if probabilities.dim() != 2 or bool((p < 0).any()) or bool(((p.sum(1) - 1).abs() > 1e-3).any()):
+        raise UsageError("probabilities must have shape (N, C), no number below 0 and rows that sum to 1")
+    return p

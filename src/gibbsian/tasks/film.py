@@ -1,0 +1,134 @@
+"""Chains that move: a sampling chain as an animation, with the mean energy below."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import torch
+from PIL import Image
+from torch import Tensor
+
+from ..core.errors import UsageError
+from ..core.position import Position, rows
+from ..mcmc.state import ChainInfo, ChainState
+from ..systems.base import Leg, Plan, System, sample
+from ..systems.frozen import frozen
+from ..train.pictures import curve, grid, landscape, save_gif, stacked, to_uint8
+
+FRAMES, POINTS, CELLS = 64, 2000, 100
+
+
+def film(
+    system: System,
+    n: int,
+    path: Path | str,
+    *,
+    rng: torch.Generator,
+    y: Tensor | None = None,
+    steps: int | None = None,
+) -> None:
+    """Write a GIF of `n` chains from noise to sample: images in a grid, points on the energy landscape.
+
+    Raises `UsageError` for data that are neither images nor points of the plane.
+    """
+    watched = Film(system.plan)
+    sample(system, n, rng=rng, y=y, steps=steps, chunk=n, plan=watched.planned, observe=watched.observe)
+    save_gif(frames(system, watched), path)
+
+
+class Film:
+    """Watches a plan: hand `planned` and `observe` to `systems.base.sample`.
+
+    With `keep`, the positions of the first chunk of chains (2,000 at most) are kept from start to end with
+    the mean energy there. When more than 64 are kept every second is dropped and the stride doubles, so that the
+    length of the chain need not be known. `progress(done, planned)` counts steps over all legs and chunks.
+    """
+
+    def __init__(
+        self,
+        plan: Callable[..., Plan],
+        *,
+        keep: bool = True,
+        progress: Callable[[int, int], None] | None = None,
+    ) -> None:
+        self.plan, self.keep, self.progress = plan, keep, progress
+        self.positions: list[Position] = []
+        self.energies: list[float] = []
+        self._leg: Leg | None = None
+        self._chunk, self._done, self._total, self._stride = 0, 0, 0, 1
+
+    def planned(
+        self, n: int, rng: torch.Generator, *, y: Tensor | None = None, steps: int | None = None
+    ) -> Plan:
+        """The plan itself, each leg noted as it begins."""
+        self._chunk += 1
+        legs = self.plan(n, rng, y=y, steps=steps)
+        leg = next(legs, None)
+        while leg is not None:
+            self._begin(leg)
+            end = yield leg
+            try:
+                leg = legs.send(end)
+            except StopIteration:
+                leg = None
+
+    def observe(self, step: int, state: ChainState, info: ChainInfo) -> None:
+        """Called after every step of every leg."""
+        self._done += 1
+        if self.progress is not None:
+            self.progress(self._done, self._total)
+        if self.keep and self._chunk == 1 and self._done % self._stride == 0:
+            self._add(state.position)
+
+    def _begin(self, leg: Leg) -> None:
+        self._leg, self._total = leg, self._total + leg.steps
+        if self.keep and not self.positions:
+            self._add(leg.position)
+
+    def _add(self, x: Position) -> None:
+        assert self._leg is not None
+        with torch.no_grad():
+            self.energies.append(float(self._leg.energy(x).mean()))
+        self.positions.append(rows(x, slice(0, POINTS)))
+        if len(self.positions) > FRAMES:
+            self.positions, self.energies = self.positions[::2], self.energies[::2]
+            self._stride *= 2
+
+
+def frames(system: System, watched: Film, columns: int | None = None) -> list[Image.Image]:
+    """A picture of every kept position (64 images at most), the curve of the mean energy so far below it."""
+    kept = [system.decode(x) for x in watched.positions]
+    if len(system.event_shape) == 3:
+        kept = [x[:64] for x in kept]
+    paint = painter(system, kept[-1], columns)
+    tops = [paint(x) for x in kept]
+    return [
+        stacked(top, curve(watched.energies[: i + 1], top.width, total=len(kept)))
+        for i, top in enumerate(tops)
+    ]
+
+
+def painter(system: System, x: Tensor, columns: int | None = None) -> Callable[[Tensor], Image.Image]:
+    """How to draw chains of a system: images as a grid, points on the energy around `x`.
+
+    Raises `UsageError` for data that are neither images nor points of the plane.
+    """
+    if len(system.event_shape) == 3:
+        low, high = system.config.pixels.low, system.config.pixels.high
+        return lambda images: grid(to_uint8(images, low, high), columns)
+    if system.event_shape != (2,):
+        raise UsageError(
+            f"data of shape {system.event_shape} have no picture: images or points of the plane only"
+        )
+    extent = 1.2 * max(float(x.abs().max()), 1.0)
+    axis = torch.linspace(-extent, extent, CELLS, device=x.device)
+    with frozen(system), torch.no_grad():
+        values = system.surprisal(torch.cartesian_prod(axis, axis).flip(1))
+    energy, none = values.reshape(CELLS, CELLS).double().cpu().numpy(), x[:0].cpu().numpy()
+    return lambda points: landscape(energy, extent, none, points.double().cpu().numpy())
+
+
+def drawable(event_shape: Sequence[int]) -> bool:
+    """Whether `painter` can draw such data."""
+    return len(event_shape) == 3 or tuple(event_shape) == (2,)

@@ -1,0 +1,138 @@
+"""What every energy network keeps to. A new network joins by one line in `NETS`."""
+
+from __future__ import annotations
+
+import copy
+
+import pytest
+import torch
+
+from gibbsian.core.energy import value_and_grad
+from gibbsian.core.errors import UsageError
+from gibbsian.core.random import generator, seeded_init
+from gibbsian.nets.build import build
+from gibbsian.nets.spectral import cached_weights
+from gibbsian.recipes.net import NetConfig
+
+IMAGE = (1, 8, 8)
+SMALL = {"channels": (4, 6, 8), "activation": "swish"}
+NETS = {
+    "mlp": (NetConfig(name="mlp", hidden=(8, 8), activation="swish"), (2,)),
+    "mlp_spectral": (NetConfig(name="mlp", hidden=(8, 8), activation="swish", spectral_norm=True), IMAGE),
+    "mlp_classes": (NetConfig(name="mlp", hidden=(8, 8), activation="swish", classes=3), (2,)),
+    "mlp_logits": (NetConfig(name="mlp", hidden=(8, 8), activation="swish", classes=3, head="logits"), (2,)),
+    "conv_sum": (NetConfig(**SMALL), IMAGE),
+    "conv_mean": (NetConfig(pool="mean", dropout=0.3, **SMALL), IMAGE),
+    "conv_flatten": (NetConfig(pool="flatten", head_hidden=(5,), spectral_norm=True, **SMALL), IMAGE),
+    "conv_classes": (NetConfig(classes=3, **SMALL), IMAGE),
+    "conv_logits": (NetConfig(classes=3, head="logits", **SMALL), IMAGE),
+    "igebm": (NetConfig(name="igebm", **SMALL), IMAGE),
+    "igebm_classes": (NetConfig(name="igebm", classes=3, dropout=0.5, **SMALL), IMAGE),
+    "igebm_logits": (NetConfig(name="igebm", classes=3, head="logits", **SMALL), IMAGE),
+}
+
+
+@pytest.fixture(params=NETS)
+def case(request):
+    config, shape = NETS[request.param]
+    with seeded_init(generator(0)):
+        net = build(config, shape).double()
+    x = torch.randn(5, *shape, dtype=torch.float64, generator=generator(1))
+    y = torch.tensor([0, 1, 2, 0, 1]) if config.classes else None
+    return net, x, y
+
+
+def call(net, x, y):
+    return net(x) if y is None else net(x, y)
+
+
+def test_one_energy_a_chain(case):
+    net, x, y = case
+    e = call(net, x, y)
+    assert e.shape == (5,) and e.dtype == torch.float64 and torch.isfinite(e).all()
+
+
+def test_chains_do_not_depend_on_one_another(case):
+    net, x, y = case
+    net.eval()
+    whole, one = call(net, x, y), call(net, x[2:3], None if y is None else y[2:3])
+    torch.testing.assert_close(whole[2:3], one)
+
+
+def test_every_parameter_gets_a_gradient(case):
+    net, x, y = case
+    call(net, x, y).square().sum().backward()
+    assert all(p.grad is not None and torch.isfinite(p.grad).all() for p in net.parameters())
+
+
+def test_position_gradient_is_the_finite_difference(case):
+    net, x, y = case
+    net.eval()
+    direction = torch.randn(x.shape, dtype=x.dtype, generator=generator(2))
+    _, grad = value_and_grad(lambda z: call(net, z, y), x)
+    h = 1e-5
+    slope = (call(net, x + h * direction, y) - call(net, x - h * direction, y)) / (2 * h)
+    torch.testing.assert_close((grad * direction).flatten(1).sum(1), slope.detach(), rtol=1e-5, atol=1e-8)
+
+
+def test_eval_repeats_itself_and_changes_no_buffer(case):
+    net, x, y = case
+    net.eval()
+    before = copy.deepcopy(net.state_dict())
+    first, second = call(net, x, y), call(net, x, y)
+    with cached_weights(net):
+        third = call(net, x, y)
+    assert torch.equal(first, second) and torch.equal(first, third)
+    assert all(torch.equal(v, before[k]) for k, v in net.state_dict().items())
+
+
+def test_state_reloads(case):
+    net, x, y = case
+    other = copy.deepcopy(net)
+    with torch.no_grad():
+        for p in other.parameters():
+            p.add_(1.0)
+    other.load_state_dict(net.state_dict())
+    assert torch.equal(call(other.eval(), x, y), call(net.eval(), x, y))
+
+
+def test_training_leaves_the_global_stream(case):
+    net, x, y = case
+    before = torch.get_rng_state()
+    call(net.train(), x, y).sum().backward()
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_bfloat16_ends_in_float32(case):
+    net, x, y = case
+    net.float().eval()
+    plain = call(net, x.float(), y).detach()
+    with torch.autocast("cpu", torch.bfloat16):
+        half = call(net, x.float(), y).detach()
+    assert half.dtype == torch.float32
+    torch.testing.assert_close(half, plain, rtol=0.1, atol=0.1 * float(plain.abs().max()))
+
+
+def test_wrong_shape_is_one_line(case):
+    net, x, y = case
+    with pytest.raises(UsageError, match="built for") as caught:
+        call(net, x[..., :-1], y)
+    assert "\n" not in str(caught.value)
+
+
+def test_soft_labels_and_missing_labels(case):
+    net, x, y = case
+    net.eval()
+    if y is None:
+        with pytest.raises(UsageError, match="unconditional"):
+            net(x, torch.zeros(5, dtype=torch.int64))
+        return
+    soft = torch.nn.functional.one_hot(y, 3).double()
+    torch.testing.assert_close(net(x, soft), net(x, y))
+    if net.head.joint:
+        every = torch.stack([net(x, torch.full((5,), c)) for c in range(3)], 1)
+        torch.testing.assert_close(net(x), -torch.logsumexp(-every, 1))
+        torch.testing.assert_close(net.logits(x), -every)
+    else:
+        with pytest.raises(UsageError, match="without labels"):
+            net(x)

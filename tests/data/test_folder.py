@@ -1,0 +1,128 @@
+"""Folders of images, in memory and streamed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from gibbsian.core.errors import DataError
+from gibbsian.data import folder
+from gibbsian.data.batches import Batches
+from gibbsian.data.load import load
+
+
+def write(path: Path, shape: tuple[int, ...] = (6, 8, 3), seed: int = 0) -> np.ndarray:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    values = np.random.default_rng(seed).integers(0, 256, shape, dtype=np.uint8)
+    Image.fromarray(values).save(path)
+    return values
+
+
+@pytest.fixture
+def classes(tmp_path: Path) -> Path:
+    """Two classes of 10 colour images."""
+    for i in range(20):
+        write(tmp_path / ("cat" if i < 10 else "dog") / "deep" / f"{i:02}.png", seed=i)
+    return tmp_path
+
+
+def test_folders_are_classes_and_a_tenth_is_for_testing(classes):
+    train, test = (load(f"folder:{classes}", split) for split in ("train", "test"))
+    assert (len(train), len(test)) == (18, 2) and train.classes == ("cat", "dog")
+    assert train.event_shape == (3, 6, 8) and train.x.dtype == torch.uint8
+    rows = {x.numpy().tobytes() for data in (train, test) for x in data.x}
+    assert len(rows) == 20
+
+
+def test_pixels_and_labels_are_those_of_the_files(tmp_path):
+    want = {write(tmp_path / name / "0.png", seed=i).tobytes(): i for i, name in enumerate("abc")}
+    data = load(f"folder:{tmp_path}")
+    assert [want[x.numpy().tobytes()] for x in data.x] == data.y.tolist()
+
+
+def test_loose_images_are_unlabelled_and_hidden_files_are_passed_over(tmp_path):
+    for i in range(4):
+        write(tmp_path / f"{i}.png", (5, 5), seed=i)
+    (tmp_path / ".DS_Store").write_text("x")
+    data = load(f"folder:{tmp_path}")
+    assert data.y is None and data.classes == () and data.event_shape == (1, 5, 5)
+
+
+def test_train_and_test_folders_are_the_splits(tmp_path):
+    for i in range(6):
+        write(tmp_path / ("train" if i < 4 else "test") / "ab"[i % 2] / f"{i}.png", seed=i)
+    write(tmp_path / "train" / "c" / "c.png", seed=9)
+    train, test = (load(f"folder:{tmp_path}", split) for split in ("train", "test"))
+    assert (len(train), len(test)) == (5, 2) and train.classes == test.classes == ("a", "b", "c")
+
+
+def test_streamed_is_the_same_data(classes, monkeypatch):
+    kept = load(f"folder:{classes}")
+    monkeypatch.setattr(folder, "MEMORY_LIMIT", 0)
+    streamed = load(f"folder:{classes}")
+    assert isinstance(streamed.rows, folder.ImageFiles) and len(streamed) == 18
+    assert streamed.event_shape == kept.event_shape and torch.equal(streamed.x, kept.x)
+    some = streamed.take(5).subset(torch.tensor([3, 0]))
+    assert torch.equal(some.x, kept.x[[3, 0]]) and torch.equal(some.y, kept.y[[3, 0]])
+    two = (Batches(data, 7, torch.Generator().manual_seed(0)).next() for data in (kept, streamed))
+    assert torch.equal(*(batch.x for batch in two))
+    assert streamed.fingerprint == load(f"folder:{classes}").fingerprint != some.fingerprint
+
+
+def test_size_crops_and_grey_drops_colour(classes, monkeypatch):
+    for limit in (1 << 30, 0):
+        monkeypatch.setattr(folder, "MEMORY_LIMIT", limit)
+        data = load(f"folder:{classes}", size=4, grey=True)
+        assert data.event_shape == (1, 4, 4)
+        assert data.batch(torch.arange(2)).x.shape == (2, 1, 4, 4)
+
+
+def test_a_folder_and_an_archive_of_the_same_images_agree(tmp_path):
+    pictures = [write(tmp_path / "all" / f"{i:02}.png", (9, 7, 3), seed=i) for i in range(12)]
+    np.savez(tmp_path / "all.npz", x=np.stack(pictures))
+    for options in ({"size": 6}, {"grey": True}, {"size": 5, "grey": True}, {}):
+        one = load(f"folder:{tmp_path / 'all'}", **options)
+        two = load(str(tmp_path / "all.npz"), **options)
+        assert torch.equal(one.x, two.x)
+
+
+def one_line(path: Path, **options) -> str:
+    with pytest.raises(DataError) as error:
+        load(f"folder:{path}", **options).batch(torch.arange(1))
+    assert "\n" not in str(error.value)
+    return str(error.value)
+
+
+def test_faults_are_one_line(tmp_path, monkeypatch):
+    assert "there is no folder" in one_line(tmp_path / "nowhere")
+    (tmp_path / "empty").mkdir()
+    assert "holds no images" in one_line(tmp_path / "empty")
+    write(tmp_path / "text" / "0.png")
+    (tmp_path / "text" / "notes.txt").write_text("hello")
+    assert "notes.txt is not an image" in one_line(tmp_path / "text")
+    for i in range(3):
+        write(tmp_path / "sizes" / f"{i}.png", (6, 6 + i // 2, 3))
+    assert "give a size" in one_line(tmp_path / "sizes")
+    assert load(f"folder:{tmp_path / 'sizes'}", size=6).event_shape == (3, 6, 6)
+    write(tmp_path / "mixed" / "0.png")
+    write(tmp_path / "mixed" / "a" / "0.png")
+    assert "both images" in one_line(tmp_path / "mixed")
+
+
+@pytest.mark.parametrize("limit", [0, 1 << 30])
+@pytest.mark.parametrize("fault", ["text", "cut", "empty"])
+def test_a_broken_image_is_named(tmp_path, monkeypatch, fault, limit):
+    monkeypatch.setattr(folder, "MEMORY_LIMIT", limit)
+    for i in range(3):
+        write(tmp_path / f"{i}.png", (32, 32, 3), seed=i)
+    for i in range(1, 3):
+        broken = tmp_path / f"{i}.png"
+        raw = broken.read_bytes()
+        broken.write_bytes({"text": b"not a picture", "cut": raw[: len(raw) // 2], "empty": b""}[fault])
+    with pytest.raises(DataError, match=r"\d.png cannot be read as an image") as error:
+        load(f"folder:{tmp_path}").batch(torch.arange(2))
+    assert "\n" not in str(error.value)
