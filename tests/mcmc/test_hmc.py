@@ -96,7 +96,11 @@ def test_jitter_spreads_the_step_of_each_chain():
 
 @pytest.mark.parametrize(
     ("options", "message"),
-    [({"leapfrogs": 0}, "leapfrogs is 0"), ({"leapfrogs": 2.5}, "leapfrogs is 2.5"), ({"jitter": 1.0}, "jitter is 1")],
+    [
+        ({"leapfrogs": 0}, "leapfrogs is 0"),
+        ({"leapfrogs": 2.5}, "leapfrogs is 2.5"),
+        ({"jitter": 1.0}, "jitter is 1"),
+    ],
 )
 def test_options_are_validated(options, message):
     with pytest.raises(UsageError, match=message):

@@ -122,7 +122,9 @@ def test_a_leap_to_infinity_is_divergent_though_clamped():
 
 
 def test_schedules_read_the_count_of_the_chain():
-    kernel = Scheduled(Langevin(1.0, 5.0), step_size=lambda k: 0.1 / (k + 1), temperature=lambda k: [0.5, 0.0][k])
+    kernel = Scheduled(
+        Langevin(1.0, 5.0), step_size=lambda k: 0.1 / (k + 1), temperature=lambda k: [0.5, 0.0][k]
+    )
     x, rng = start(), generator(0)
     chain = run(kernel, ripple, x, steps=2, rng=generator(0))
     xi = torch.randn(x.shape, generator=rng, dtype=x.dtype)

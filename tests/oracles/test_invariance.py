@@ -139,7 +139,8 @@ def test_image_shaped_gaussian(kernel):
     moments = torch.stack(
         [t.flatten(1).mean(1) for t in (x, x**2, x * x.roll(1, dims=3), x * x.roll(1, dims=1))], dim=1
     )
-    truth = torch.stack([torch.zeros((), dtype=F64), FIELD.var[0, 0, 0], neighbour, torch.zeros((), dtype=F64)])
+    zero = torch.zeros((), dtype=F64)
+    truth = torch.stack([zero, FIELD.var[0, 0, 0], neighbour, zero])
     assert z_scores(moments, truth).abs().max() < Z
 
 

@@ -86,7 +86,7 @@ KERNELS = {
     "hmc": KernelLine("Hamiltonian Monte Carlo, long moves with a Metropolis test", True, HmcOptions),
     "underdamped": KernelLine("kinetic Langevin (obabo) with a Metropolis test", True, UnderdampedOptions),
 }
-FIRST_GUESS, TUNING = 0.1, 200
+FIRST_GUESS, TUNING = 0.1, 100
 
 
 def kernel_settings(given: Given) -> list[Setting]:
@@ -114,7 +114,7 @@ def with_kernel(
         return _replaced(plan, options, temperature)
     if temperature is None and not system.matched:
         raise UsageError(
-            f"--kernel {kernel} samples exp(-E/T), but this system's training chain (clipped, clamped, short, or "
+            f"--kernel {kernel} samples exp(-E/T), but the training chain (clipped, clamped, short or "
             "of fading noise) defines no T: give --temperature, or train with a matched chain"
         )
     return _continued(plan, kernel, options, temperature or system.temperature)
@@ -145,9 +145,7 @@ def _continued(plan: Planner, kernel: str, options: Any, temperature: float) -> 
     """The legs of a plan, then `steps` of an exact kernel on the energy of the last one."""
     from ..systems.base import Leg
 
-    def planned(
-        n: int, rng: torch.Generator, *, y: Tensor | None = None, steps: int | None = None
-    ) -> Plan:
+    def planned(n: int, rng: torch.Generator, *, y: Tensor | None = None, steps: int | None = None) -> Plan:
         legs = plan(n, rng, y=y)
         leg: Leg = next(legs)
         following: Leg | None = leg

@@ -1,4 +1,4 @@
-"""The page docs/cli.md, generated: `python -m gibbsian.cli.reference > docs/cli.md`. A test compares the two."""
+"""The page docs/cli.md: `python -m gibbsian.cli.reference > docs/cli.md`. A test compares the two."""
 
 from __future__ import annotations
 
@@ -55,7 +55,11 @@ def _sections() -> list[str]:
 def _split(config: type[Any]) -> tuple[dict[str, type[Any]], list[str]]:
     """The sections of a system's configuration, and its keys without a section."""
     hints = {f.name: inner_type(typing.get_type_hints(config)[f.name]) for f in dataclasses.fields(config)}
-    sections = {name: hint for name, hint in hints.items() if dataclasses.is_dataclass(hint)}
+    sections = {
+        name: hint
+        for name, hint in hints.items()
+        if isinstance(hint, type) and dataclasses.is_dataclass(hint)
+    }
     return sections, [name for name in hints if name not in sections]
 
 

@@ -50,7 +50,7 @@ def sample(
     """Draw from a trained system by its own chain from noise, or by another kernel. Without --out, --npz and
     --gif a picture is written to samples.png, or arrays to samples.npz where nothing can be drawn.
 
-    The array x is uint8 (N,H,W) or (N,H,W,C) for images, float32 otherwise; y is there for conditional models.
+    The array x is uint8 (N,H,W) or (N,H,W,C) for images, float32 otherwise; y for conditional models.
 
     mala, hmc and underdamped are exact at any step size: they begin where the system's own chain ends and
     move on E/T, so they ask for a system whose training chain samples exp(-E/T), or for --temperature.

@@ -7,12 +7,10 @@ from __future__ import annotations
 
 import ast
 import dataclasses
-import functools
 import inspect
 import textwrap
 import types
 import typing
-from collections.abc import Hashable
 from typing import Any, Literal
 
 from ..core.config import to_dict
@@ -43,10 +41,8 @@ def listed(config: Any, prefix: str = "") -> list[Setting]:
     return out
 
 
-@functools.cache
-def field_docs(cls: Hashable) -> dict[str, str]:
+def field_docs(cls: type) -> dict[str, str]:
     """The string under each field of a dataclass, on one line."""
-    assert isinstance(cls, type)
     body = ast.parse(textwrap.dedent(inspect.getsource(cls))).body[0]
     assert isinstance(body, ast.ClassDef)
     docs = {}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
+from itertools import chain, count
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -104,9 +105,8 @@ def run_name(system: str, data: str) -> str:
 def free_folder(config: RunConfig) -> Path:
     """`runs/SYSTEM-DATA`, with -2, -3, ... where it is taken."""
     first = Path("runs") / run_name(config.system, config.data)
-    return next(
-        p for p in (first, *(first.with_name(f"{first.name}-{i}") for i in range(2, 10**6))) if not p.exists()
-    )
+    numbered = (first.with_name(f"{first.name}-{i}") for i in count(2))
+    return next(p for p in chain([first], numbered) if not p.exists())
 
 
 def _places(

@@ -43,7 +43,7 @@ class Batches:
     def state_dict(self) -> dict[str, Tensor]:
         """Tensors only: the order of this epoch (N,), the place in it, the number of epochs begun."""
         return {
-            "order": self._order.clone(),
+            "order": self._order,
             "place": torch.tensor(self._place),
             "epoch": torch.tensor(self.epoch),
         }
@@ -56,7 +56,7 @@ class Batches:
                 f"the saved data position is for {len(order)} rows, but {self.dataset.name} has "
                 f"{len(self.dataset)}: resume with the data set that the run was started with"
             )
-        self._order = order.clone()
+        self._order = order
         self._place = int(state["place"])
         self.epoch = int(state["epoch"])
 

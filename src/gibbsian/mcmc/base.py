@@ -31,19 +31,23 @@ Graph: TypeAlias = Literal[False, "last", "all"]
 
 
 class Kernel(Protocol):
-    """A Markov transition. `exact`: it leaves exp(-E/T) invariant at any step size."""
+    """A Markov transition with its hyper-parameters; the public ones are frozen dataclasses."""
 
     @property
-    def exact(self) -> bool: ...
+    def exact(self) -> bool:
+        """Whether exp(-E/T) is invariant at any step size."""
 
     @property
-    def gradients_per_step(self) -> int: ...
+    def gradients_per_step(self) -> int:
+        """Evaluations of the gradient a step; a kernel that caches one needs one more at the start."""
 
-    def init(self, energy: Energy, x: Position) -> ChainState: ...
+    def init(self, energy: Energy, x: Position) -> ChainState:
+        """The state at position `x` `(B, *event)`."""
 
     def step(
         self, energy: Energy, state: ChainState, rng: torch.Generator
-    ) -> tuple[ChainState, ChainInfo]: ...
+    ) -> tuple[ChainState, ChainInfo]:
+        """The next state of B chains and its report."""
 
 
 @runtime_checkable
@@ -52,7 +56,8 @@ class DifferentiableKernel(Kernel, Protocol):
 
     def step_with_graph(
         self, energy: Energy, state: ChainState, rng: torch.Generator
-    ) -> tuple[ChainState, ChainInfo]: ...
+    ) -> tuple[ChainState, ChainInfo]:
+        """As `step`, with a graph."""
 
 
 @dataclass(frozen=True)
@@ -108,11 +113,14 @@ def run(
     """
     _check(kernel, steps, thin, precision, differentiable)
     energy = energy if precision == "fp32" else _autocast(energy)
+    plain = kernel.step
+    graphed = kernel.step_with_graph if isinstance(kernel, DifferentiableKernel) else plain
     with torch.no_grad():
         state, started = _start(kernel, energy, x, keep_graph=differentiable == "all")
         tally, kept = Tally(batch_size(state.position)), Trace(thin)
+        first_graph = {False: steps, "last": steps - 1, "all": 0}[differentiable]
         for k in range(steps):
-            state, info = _stepper(kernel, differentiable, last=k == steps - 1)(energy, state, rng)
+            state, info = (plain if k < first_graph else graphed)(energy, state, rng)
             tally.add(info)
             kept.add(state)
             if observe is not None:
@@ -159,14 +167,6 @@ def _start(
         raise UsageError("a position has one dimension: give (B, *event), so (B, 1) for events of one number")
     state = kernel.init(energy, x if keep_graph else detach(x))
     return state, int(state.grad is not None)
-
-
-def _stepper(
-    kernel: Kernel, differentiable: Graph, *, last: bool
-) -> Callable[[Energy, ChainState, torch.Generator], tuple[ChainState, ChainInfo]]:
-    if isinstance(kernel, DifferentiableKernel) and (differentiable == "all" or (differentiable and last)):
-        return kernel.step_with_graph
-    return kernel.step
 
 
 def _autocast(energy: Energy) -> Energy:

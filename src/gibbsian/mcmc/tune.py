@@ -6,9 +6,10 @@ The step size is doubled or halved until the acceptance crosses its target, then
     log s_{t+1} = log s_0 - sqrt(t) / (g (t + t0)) sum_{i<=t} (target - acceptance_i)
 
 with the acceptance averaged over the chains that are alive, so that one dead chain (a non-finite energy or
-gradient) neither stops nor poisons it. The result is the average of log s with weights t^-kappa. Constants are
-theirs but for g = .25 (theirs: .05, for one chain): averaged over many chains the acceptance is hardly noisy, and
-a smaller g only makes the step swing. A diagonal metric is the variance of each coordinate over chains and steps.
+gradient) neither stops nor poisons it. The result is the average of log s with weights t^-kappa. The
+constants are theirs but for g = .25 (theirs: .05, for one chain): over many chains the acceptance is hardly
+noisy, and a small g only makes the step swing. A diagonal metric is the variance of each coordinate over
+chains and steps.
 """
 
 from __future__ import annotations
@@ -170,7 +171,7 @@ class _Moments:
         self.count = total
 
     def metric(self) -> tuple[Tensor, ...]:
-        """Variances over their geometric mean; those of (almost) no spread are raised to 1e-12 of the largest."""
+        """Variances over their geometric mean; the smallest are raised to 1e-12 of the largest."""
         variances = [s / self.count for s in self.square]
         top = torch.stack([v.max() for v in variances]).max()
         if not top > 0:

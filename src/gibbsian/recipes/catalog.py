@@ -99,7 +99,8 @@ def resolve(
     file = dict(file or {})
     if file.get("system", system) != system:
         raise UsageError(f"the configuration file is for system '{file['system']}', not '{system}'")
-    data = data or file.get("data") or (entry(system).presets()[preset].data if _known(system, preset) else "digits")
+    made_for = entry(system).presets()[preset].data if preset and _known(system, preset) else "digits"
+    data = data or file.get("data") or made_for
     name = preset or file.get("preset") or default_preset(system, data)
     if not _known(system, name):
         raise unknown(f"preset of {system}", name, entry(system).presets())

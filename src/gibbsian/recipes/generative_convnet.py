@@ -11,7 +11,7 @@ from ..core.errors import UsageError
 from .chain import ChainConfig, LossConfig, PixelConfig, StartConfig
 from .net import NetConfig
 from .recipe import Paper, Published, Recipe
-from .train import TrainConfig
+from .train import MonitorConfig, TrainConfig
 
 
 @dataclass(frozen=True)
@@ -60,6 +60,40 @@ _TOY_NET = NetConfig(name="mlp", hidden=(32, 64, 64, 64), activation="leaky_relu
 _TOY_PIXELS = PixelConfig(-1.0, 1.0)
 
 PRESETS: dict[str, Recipe] = {
+    "digits": Recipe(
+        GenerativeConvNetConfig(
+            net=NetConfig(channels=(32, 64), kernels=(4,), strides=(2,), pool="flatten", activation="swish"),
+            chain=ChainConfig(20, 2.0, 0.01, clamp=True), start=StartConfig(kind="noise"),
+        ),
+        TrainConfig(
+            steps=1500, batch_size=64, lr=2e-3, warmup=100, decay=0.5, average=0.999, save_every=500,
+            sample_every=500,
+        ),
+        data="digits", note="Ours: short-run chains, uniform reference, a small convolutional network.",
+    ),
+    "images": Recipe(
+        GenerativeConvNetConfig(
+            net=NetConfig(channels=(32, 64, 128), kernels=(5, 3), strides=(2,), pool="flatten", activation="swish"),
+            chain=ChainConfig(30, 2.0, 0.01, clamp=True), start=StartConfig(kind="noise"),
+        ),
+        TrainConfig(
+            steps=5000, batch_size=64, lr=1e-3, warmup=100, decay=0.5, average=0.999, save_every=500,
+            sample_every=500,
+        ),
+        MonitorConfig(policy="rollback"), data="folder",
+        note="Ours, a place to start for images of 28 to 64 pixels a side; not tuned to any set.",
+    ),
+    "toy": Recipe(
+        GenerativeConvNetConfig(
+            net=NetConfig(name="mlp", hidden=(128, 128), activation="swish"),
+            chain=ChainConfig(40, 0.01, 0.1), sample=ChainConfig(1000, 0.01, 0.1),
+            start=StartConfig(capacity=5000), pixels=PixelConfig(-2.5, 2.5), reference_sigma=2.0,
+        ),
+        TrainConfig(
+            steps=1500, batch_size=256, lr=1e-3, decay=0.5, average=0.999, save_every=500, sample_every=100
+        ),
+        data="toy:ring", note="Ours: Gaussian reference N(0, 4 I), persistent chains at temperature 1.",
+    ),
     "toy-cold": Recipe(
         GenerativeConvNetConfig(
             net=_TOY_NET, chain=ChainConfig(100, 2.0, 0.01), pixels=_TOY_PIXELS,

@@ -83,6 +83,48 @@ def _labelled(net: NetConfig, classes: int) -> NetConfig:
 
 
 PRESETS: dict[str, Recipe] = {
+    "digits": Recipe(
+        IGEBMConfig(
+            net=NetConfig(name="mlp", hidden=(256, 256), activation="swish"),
+            chain=ChainConfig(steps=20, step_size=2.0, noise=0.01, clamp=True),
+            sample=ChainConfig(steps=100, step_size=2.0, noise=0.01, clamp=True),
+            start=StartConfig(capacity=5000, reinit=0.2), pixels=PixelConfig(-1.0, 1.0, noise=0.03),
+            loss=LossConfig(), ensemble=EnsembleConfig(),
+        ),
+        TrainConfig(
+            steps=2500, batch_size=128, lr=2e-3, warmup=100, decay=0.5, average=0.999, save_every=500,
+            sample_every=500,
+        ),
+        data="digits", note="Ours: persistent chains on the short-run recipe's network and step.",
+    ),
+    "images": Recipe(
+        IGEBMConfig(
+            net=NetConfig(channels=(32, 64, 128), kernels=(5, 3), strides=(2,), pool="flatten", activation="swish"),
+            chain=ChainConfig(steps=40, step_size=2.0, noise=0.01, clamp=True),
+            sample=ChainConfig(steps=200, step_size=2.0, noise=0.01, clamp=True),
+            start=StartConfig(capacity=5000, reinit=0.1), pixels=PixelConfig(-1.0, 1.0, noise=0.03),
+            loss=LossConfig(energy_l2=0.01),
+        ),
+        TrainConfig(
+            steps=5000, batch_size=64, lr=3e-4, warmup=200, decay=0.5, average=0.999, save_every=500,
+            sample_every=500,
+        ),
+        MonitorConfig(policy="rollback"), data="folder",
+        note="Ours, a place to start for images of 28 to 64 pixels a side; not tuned to any set.",
+    ),
+    "toy": Recipe(
+        IGEBMConfig(
+            net=NetConfig(name="mlp", hidden=(128, 128), activation="swish"),
+            chain=ChainConfig(steps=40, step_size=0.01, noise=0.1),
+            sample=ChainConfig(steps=1000, step_size=0.01, noise=0.1),
+            start=StartConfig(capacity=5000, reinit=0.05), pixels=PixelConfig(-2.5, 2.5), loss=LossConfig(),
+        ),
+        TrainConfig(
+            steps=1500, batch_size=256, lr=1e-3, decay=0.5, average=0.999, save_every=500, sample_every=100
+        ),
+        data="toy:ring",
+        note="Ours, matched at temperature 1, so that exp(-E) is the learnt density.",
+    ),
     "cifar10": Recipe(
         _paper(PAPER_NETS["igebm_large"]), _PAPER_TRAIN, data="cifar10",
         note="Du & Mordatch 2019, unconditional; trained there for about 2 GPU-days.",

@@ -37,15 +37,42 @@ PAPER = Paper(
 
 PUBLISHED = [Published("CIFAR-10 unconditional, K = 100", "FID", "44.50")]
 
-_DENSE = NetConfig(name="mlp", hidden=(256, 256), activation="swish")
-_DIGITS = ShortRunConfig(net=_DENSE, chain=ChainConfig(steps=20, step_size=2.0, noise=0.01, clamp=True))
+DENSE = NetConfig(name="mlp", hidden=(256, 256), activation="swish")
+"""For 8x8 images: at equal time a dense network beat convolutions, whose chain steps cost 5 to 8 times more."""
+
+_CONV = NetConfig(
+    channels=(32, 64, 128), kernels=(5, 3), strides=(2,), pool="flatten", activation="swish"
+)
+_PLANE = NetConfig(name="mlp", hidden=(128, 128), activation="swish")
 
 PRESETS: dict[str, Recipe] = {
     "digits": Recipe(
-        _DIGITS,
-        TrainConfig(steps=3000, batch_size=128, lr=3e-3, warmup=100, decay=0.5, average=0.999, save_every=1000,
-                    sample_every=500),
-        data="digits", note="Ours, chosen on a validation split of the digits.",
+        ShortRunConfig(net=DENSE, chain=ChainConfig(steps=20, step_size=2.0, noise=0.01, clamp=True)),
+        TrainConfig(
+            steps=3000, batch_size=128, lr=3e-3, warmup=100, decay=0.5, average=0.999, save_every=1000,
+            sample_every=500,
+        ),
+        data="digits",
+        note="Ours, chosen on a validation split. Fewer than 20 steps, or a rate of 1e-2, diverged.",
+    ),
+    "images": Recipe(
+        ShortRunConfig(net=_CONV, chain=ChainConfig(steps=30, step_size=2.0, noise=0.01, clamp=True)),
+        TrainConfig(
+            steps=5000, batch_size=64, lr=1e-3, warmup=100, decay=0.5, average=0.999, save_every=500,
+            sample_every=500,
+        ),
+        MonitorConfig(policy="rollback"), data="folder",
+        note="Ours, a place to start for images of 28 to 64 pixels a side; not tuned to any set.",
+    ),
+    "toy": Recipe(
+        ShortRunConfig(
+            net=_PLANE, chain=ChainConfig(steps=100, step_size=0.02, noise=0.1),
+            pixels=PixelConfig(-2.5, 2.5),
+        ),
+        TrainConfig(
+            steps=1000, batch_size=256, lr=1e-3, decay=0.5, average=0.99, save_every=500, sample_every=100
+        ),
+        data="toy:ring", note="Ours, for densities of the plane within [-2.5, 2.5]^2.",
     ),
     "cifar10": Recipe(
         ShortRunConfig(net=PAPER_NETS["short_run_cifar10"]),

@@ -81,9 +81,10 @@ class MonitorConfig:
     """When training counts as diverged, and what happens then.
 
     A bound must be broken `patience` updates in a row; a hundredfold excess and non-finite numbers alarm
-    at once. The defaults were measured on the digits recipe, where over whole runs the gap stays below 1,
-    the weight gradient below 3, the drift below .05 and the excess saturation below 0; a chain step 100
-    times too large gives drifts of .28 to .4 and a saturation of .55 to .65 in its first ten updates.
+    at once. The defaults come from the digits recipe: healthy runs stay below .7 in the gap, 2 in the
+    weight gradient, .06 in the drift and 0 in the saturation; with chain steps 100 times too large the
+    drifts of the first five updates lie between .27 and .58. The bound of .15 is 2.5 times the one and
+    about half of the other; no chain whose clipped gradient is that of a paper's preset can reach it.
     """
 
     policy: Literal["stop", "rollback"] = "stop"
@@ -96,14 +97,14 @@ class MonitorConfig:
     """Bound on |mean E(x_pos) - mean E(x_neg)|."""
     max_grad: float = 1e5
     """Bound on the norm of the weight gradient."""
-    max_drift: float = 0.2
+    max_drift: float = 0.15
     """Bound on the mean length of one chain step's drift, as a share of the diagonal of the data's box."""
     max_saturated: float = 0.5
     """Bound on the share of negative-phase pixels at the border of the range, among those that lie inside
     it in the data (so that black backgrounds do not count)."""
     max_divergent: float = 0.5
     """Bound on the share of chains that meet a non-finite number on their way."""
-    patience: int = 10
+    patience: int = 5
     """Updates in a row beyond a bound before the alarm."""
 
     def __post_init__(self) -> None:

@@ -77,7 +77,7 @@ class IGEBM(System):
         kernel = langevin(cfg.chain, cfg.pixels.low, cfg.pixels.high)
         energy = given(self.energy, y_neg)
         neg = negatives(self, energy, kernel, ticket, cfg.chain.steps, rng, self.fresh, self.precision)
-        e_pos, e_neg = paired(self.energy, positives(batch, cfg.pixels, rng), neg.x, y, y_neg, self.precision)
+        e_pos, e_neg = paired(self.energy, positives(batch, cfg.pixels, rng), neg.x, y, y_neg, precision=self.precision)
         yield "energy", contrastive_loss(e_pos, e_neg, cfg.loss, neg)
         self.chains.write(ticket, neg.chain.position)
 

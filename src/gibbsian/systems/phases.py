@@ -18,8 +18,9 @@ from ..core.position import finite
 from ..core.records import Batch, Loss
 from ..energies.conditional import Given
 from ..mcmc.base import Chain, Kernel, Precision, run
-from ..mcmc.langevin import Langevin, NoiseFirst
+from ..mcmc.langevin import Langevin, NoiseFirst, Unadjusted
 from ..mcmc.wrap import Clamped, Clipped, Scheduled
+from ..noise.schedule import Polynomial
 from ..objectives.contrast import contrast, energy_l2
 from ..recipes.chain import ChainConfig, LossConfig, PixelConfig, StartConfig
 from ..starts.base import Start, Ticket
@@ -44,14 +45,16 @@ class FadingNoise:
         return (self.first + (self.last - self.first) * share) ** 2 / self.step_size
 
 
-def langevin(chain: ChainConfig, low: float, high: float) -> Kernel:
+def langevin(chain: ChainConfig, low: float, high: float) -> Unadjusted:
     """The paper's Langevin kernel as a stack of wrappers; `low`, `high` bound clamped positions."""
-    kernel: Kernel = Langevin(step_size=chain.step_size, temperature=chain.temperature)
+    kernel: Unadjusted = Langevin(step_size=chain.step_size, temperature=chain.temperature)
     if chain.noise_first:
         kernel = NoiseFirst(kernel)
     if chain.noise_end not in (None, chain.noise):
         fading = FadingNoise(chain.noise, chain.noise_end or 0.0, chain.steps, chain.step_size)
         kernel = Scheduled(kernel, temperature=fading)
+    if chain.decay:
+        kernel = Scheduled(kernel, step_size=Polynomial(chain.step_size, 1.0, chain.decay))
     if chain.clip:
         kernel = Clipped(kernel, **{chain.clip_by: chain.clip})
     if chain.clamp:
@@ -138,13 +141,13 @@ def negatives(
 
 def paired(
     energy: Callable[..., Tensor], x_pos: Tensor, x_neg: Tensor,
-    y_pos: Tensor | None = None, y_neg: Tensor | None = None, precision: Precision = "fp32",
+    y_pos: Tensor | None = None, y_neg: Tensor | None = None, *, precision: Precision = "fp32",
 ) -> tuple[Tensor, Tensor]:
     """E(x_pos) and E(x_neg) from one forward pass: one set of normalised weights for both."""
     x = torch.cat([x_pos, x_neg])
-    labels = () if y_pos is None or y_neg is None else (torch.cat([y_pos, y_neg]),)
+    y = torch.cat([y_pos, y_neg]) if y_pos is not None and y_neg is not None else None
     with torch.autocast(x.device.type, dtype=torch.bfloat16, enabled=precision == "bf16"):
-        both = energy(x, *labels)
+        both = energy(x) if y is None else energy(x, y)
     both = both.to(x.dtype)
     return both[: len(x_pos)], both[len(x_pos) :]
 

@@ -13,11 +13,9 @@ from torch import Tensor
 from ..core.errors import UsageError
 from ..core.random import Streams
 from ..metrics.chains import ess, rhat
-from ..metrics.classes import accuracy
 from ..metrics.interval import Interval, mean_interval
 from ..systems.base import Samples, System, sample
 from ..systems.frozen import frozen
-from .features import load_classifier
 from .yardstick import Yardstick, yardstick
 
 CHAINS, KEPT = 64, 50
@@ -94,7 +92,7 @@ def evaluate(
     sets = []
     for k in range(draws):
         progress(f"drawing {n} samples ({k + 1} of {draws})")
-        sets.append(_measured(system, stick, data, n, rng))
+        sets.append(_measured(system, stick, n, rng))
     rows = {"model": _summary(sets)}
     for name, draw in stick.baselines().items():
         progress(f"measuring {name}")
@@ -161,17 +159,11 @@ def _energies(system: System, drawn: Samples) -> Tensor | None:
     return values if bool(torch.isfinite(values).all()) else None
 
 
-def _measured(system: System, stick: Yardstick, data: str, n: int, rng: torch.Generator) -> dict[str, float]:
+def _measured(system: System, stick: Yardstick, n: int, rng: torch.Generator) -> dict[str, float]:
     classes = system.config.net.classes
     y = torch.arange(n, device=rng.device) % classes if classes else None
     drawn = sample(system, n, rng=rng, y=y)
-    found = stick.measure(drawn.x)
-    if y is not None and not data.startswith("toy:"):
-        judge = load_classifier(data, role="judge")
-        low, high = system.config.pixels.low, system.config.pixels.high
-        x = ((drawn.x.cpu() - low) / (high - low)).clamp(0, 1) * 2 - 1
-        found["asked_class"] = accuracy(judge.probabilities(x), y.cpu())
-    return found
+    return stick.measure(drawn.x, drawn.y)
 
 
 def _summary(sets: list[dict[str, float]]) -> dict[str, Interval]:

@@ -40,8 +40,8 @@ def film(
 class Film:
     """Watches a plan: hand `planned` and `observe` to `systems.base.sample`.
 
-    With `keep`, the positions of the first chunk of chains (2,000 at most) are kept from start to end with
-    the mean energy there. When more than 64 are kept every second is dropped and the stride doubles, so that the
+    With `keep`, positions of the first chunk of chains (2,000 at most) are kept from start to end with the
+    mean energy there. When more than 64 are kept every second is dropped and the stride doubles, so that the
     length of the chain need not be known. `progress(done, planned)` counts steps over all legs and chunks.
     """
 
@@ -97,7 +97,7 @@ class Film:
 
 
 def frames(system: System, watched: Film, columns: int | None = None) -> list[Image.Image]:
-    """A picture of every kept position (64 images at most), the curve of the mean energy so far below it."""
+    """A picture of every kept position (64 images at most), above the curve of the mean energy so far."""
     kept = [system.decode(x) for x in watched.positions]
     if len(system.event_shape) == 3:
         kept = [x[:64] for x in kept]

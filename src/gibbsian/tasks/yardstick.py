@@ -24,12 +24,12 @@ from ..data.dataset import Dataset
 from ..data.load import load
 from ..data.toy import toy
 from ..metrics.baselines import class_gaussians, one_gaussian
-from ..metrics.classes import class_entropy, class_histogram, confidence
+from ..metrics.classes import accuracy, class_entropy, class_histogram, confidence
 from ..metrics.coverage import coverage, nearest_neighbour_ratio
 from ..metrics.frechet import frechet_distance
 from ..metrics.toy import grid_divergence, mode_recall
 from ..metrics.two_sample import sliced_wasserstein
-from .features import Classifier, load_classifier
+from .features import Classifier, classifier_for
 
 Draw = Callable[[int, torch.Generator], Tensor]
 NEIGHBOURS = 10_000
@@ -42,8 +42,8 @@ class Yardstick(Protocol):
     def record(self) -> dict[str, str | int]:
         """What the measures were taken with."""
 
-    def measure(self, x: Tensor) -> dict[str, float]:
-        """Named numbers of samples `x` `(n, *event)`."""
+    def measure(self, x: Tensor, y: Tensor | None = None) -> dict[str, float]:
+        """Named numbers of samples `x` `(n, *event)`, drawn for the classes `y` `(n,)` if given."""
 
     def baselines(self) -> dict[str, Draw]:
         """Draws to set beside the model's, by name; "training data" gives the floor, "noise" the ceiling."""
@@ -83,7 +83,7 @@ class ImageYardstick:
         self, train: Dataset, held: Dataset, n: int, rng: torch.Generator, low: float, high: float
     ) -> None:
         self.train, self.low, self.high = train, low, high
-        self.classifier: Classifier = load_classifier(train.name)
+        self.classifier: Classifier = classifier_for(train)
         self.held = held.subset(torch.randperm(len(held), generator=rng)[: min(n, len(held))])
         self.held_x = self._all(self.held)
         self.held_features = self.classifier.features(self.held_x)
@@ -98,8 +98,11 @@ class ImageYardstick:
             "held_out": len(self.held),
         }
 
-    def measure(self, x: Tensor) -> dict[str, float]:
-        """All measures of the module's list but `normalised`, which needs floor and ceiling."""
+    def measure(self, x: Tensor, y: Tensor | None = None) -> dict[str, float]:
+        """All measures of the module's list but `normalised`, which needs floor and ceiling.
+
+        With `y` also `asked_class`: the share that an independent classifier puts in the class asked for.
+        """
         x = self._as_picture(x)
         features, answers = self.classifier.features(x), self.classifier.probabilities(x)
         near = coverage(self.held_features, features)
@@ -111,7 +114,7 @@ class ImageYardstick:
             "precision": near.precision,
             "recall": near.recall,
             "nn_ratio": nearest_neighbour_ratio(x.flatten(1), self._neighbours, self.held_x.flatten(1)),
-        }
+        } | ({} if y is None else {"asked_class": accuracy(self._judge.probabilities(x), y.cpu())})
 
     def baselines(self) -> dict[str, Draw]:
         """Training images, one Gaussian a class, one Gaussian, uniform noise."""
@@ -121,6 +124,10 @@ class ImageYardstick:
             "one Gaussian": lambda n, rng: one_gaussian(self._pixels, n, rng),
             "noise": lambda n, rng: torch.rand(n, *self.train.event_shape, generator=rng) * 2 - 1,
         }
+
+    @cached_property
+    def _judge(self) -> Classifier:
+        return classifier_for(self.train, role="judge")
 
     @property
     def _labels(self) -> Tensor:
@@ -165,7 +172,7 @@ class PointYardstick:
         """Against how many exact draws."""
         return {"against": "exact draws", "held_out": self.n}
 
-    def measure(self, x: Tensor) -> dict[str, float]:
+    def measure(self, x: Tensor, y: Tensor | None = None) -> dict[str, float]:
         """KL(density || samples), KL(samples || density) on a grid, sliced Wasserstein, mode recall."""
         x = x.detach().double().cpu()
         divergence = grid_divergence(x, self.density.log_density, self.density.box)

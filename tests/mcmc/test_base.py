@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from gibbsian.core.errors import UsageError
+from gibbsian.core.position import finite
 from gibbsian.core.random import generator
 from gibbsian.mcmc import MALA, Clamped, Langevin, NoiseFirst, run
 
@@ -46,7 +47,10 @@ def test_no_steps_give_the_start():
 
 def test_progress_hears_of_every_step():
     calls = []
-    run(Langevin(0.1), bowl, start(2, 1), steps=3, rng=generator(0), progress=lambda k, n: calls.append((k, n)))
+    run(
+        Langevin(0.1), bowl, start(2, 1), steps=3, rng=generator(0),
+        progress=lambda done, steps: calls.append((done, steps)),
+    )  # fmt: skip
     assert calls == [(1, 3), (2, 3), (3, 3)]
 
 
@@ -60,7 +64,9 @@ def test_summary_is_the_mean_of_the_reports():
     torch.testing.assert_close(chain.info.drift_noise, drift.mean() / noise.mean())
     torch.testing.assert_close(chain.info.saturated, torch.stack([i.saturated for i in infos]).mean())
     infos = []
-    chain = run(MALA(0.9), bowl, start(6, 2), steps=5, rng=generator(0), observe=lambda k, s, i: infos.append(i))
+    chain = run(
+        MALA(0.9), bowl, start(6, 2), steps=5, rng=generator(0), observe=lambda k, s, info: infos.append(info)
+    )
     torch.testing.assert_close(chain.info.acceptance, torch.stack([i.acceptance for i in infos]).mean(0))
 
 
@@ -144,3 +150,12 @@ def test_no_graph_grows_along_a_plain_chain():
     run(Langevin(0.1), energy, start(2, 1).requires_grad_(), steps=4, rng=generator(0),
         observe=lambda k, state, info: states.append(state.position))  # fmt: skip
     assert all(x.grad_fn is None and not x.requires_grad for x in states)
+
+
+def test_finiteness_is_told_chain_by_chain():
+    """`core.position.finite`, on which every divergence flag rests."""
+    bad = torch.tensor([0.0, float("nan"), float("inf"), -float("inf"), 3e38])
+    x = torch.zeros(5, 2)
+    x[:, 1] = bad
+    expected = [True, False, False, False, True]
+    assert finite(x).tolist() == finite((torch.zeros(5, 1), x)).tolist() == expected

@@ -1,0 +1,99 @@
+"""What `doctor RUN` says of a log."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+
+from gibbsian.cli.diagnose import diagnose
+
+CONFIG = {"train": {"steps": 400}, "monitor": {"max_gap": 1000.0}, "loss": {"energy_l2": 0.0}}
+DONE = {"state": "done"}
+
+
+def log(**measures):
+    """Forty lines; a measure is a number or a function of the line's number."""
+    return [
+        {"step": 10 * i, "loss": 0.0, **{k: v(i) if callable(v) else v for k, v in measures.items()}}
+        for i in range(1, 41)
+    ]
+
+
+def wobble(i):
+    return math.sin(i) * 0.1
+
+
+def grades(lines, record=DONE, config=CONFIG):
+    return {f.what: f.grade for f in diagnose(record, config, lines)}
+
+
+def said(lines, part, record=DONE, config=CONFIG):
+    found = [f for f in diagnose(record, config, lines) if part in f.what]
+    assert len(found) == 1, [f.what for f in diagnose(record, config, lines)]
+    return found[0]
+
+
+def test_a_healthy_run_is_all_good():
+    lines = log(energy_gap=wobble, drift_noise=1.0, saturated=0.05, redrawn=0.0, energy_pos=0.3)
+    assert set(grades(lines).values()) == {"good"}
+
+
+def test_a_run_without_lines():
+    assert [f.grade for f in diagnose(DONE, CONFIG, [])] == ["good", "watch"]
+
+
+@pytest.mark.parametrize(
+    ("measures", "part", "grade", "remedy"),
+    [
+        ({"energy_gap": lambda i: -0.01 * 1.4**i}, "grew from", "bad", "train.lr"),
+        ({"energy_gap": lambda i: -5 + wobble(i)}, "below 0", "watch", "chain.steps"),
+        ({"energy_gap": lambda i: 5 + wobble(i)}, "above 0", "watch", "energy_l2"),
+        ({"energy_gap": wobble, "saturated": 0.8}, "80% of", "bad", "chain.step_size"),
+        ({"energy_gap": wobble, "saturated": 0.3}, "30% of", "watch", ""),
+        ({"energy_gap": wobble, "clipped": 0.97}, "clipped", "watch", "chain.clip"),
+        ({"energy_gap": wobble, "drift_noise": 0.01}, "wander", "watch", "chain.noise"),
+        ({"energy_gap": wobble, "drift_noise": 400.0}, "K-step sampler", "watch", "chain.noise"),
+        ({"energy_gap": wobble, "redrawn": 2.0}, "80 chains ended non-finite", "watch", "chain.clip"),
+        ({"energy_gap": wobble, "energy_pos": 1e5}, "their gap", "watch", "energy_l2"),
+    ],
+)
+def test_findings(measures, part, grade, remedy):
+    found = said(log(**measures), part)
+    assert found.grade == grade and remedy in found.remedy
+
+
+def test_divergence_tells_the_reason_and_the_remedy():
+    lines = [*log(energy_gap=wobble), {"step": 401, "event": "diverged", "reason": "loss is nan"}]
+    found = said(lines, "loss is nan", {"state": "diverged"})
+    assert found.grade == "bad" and "--seed" in found.remedy and "chain.steps" in found.remedy
+
+
+def test_rollbacks_are_counted():
+    event = {"event": "rollback", "failed_at": 77, "reason": "gap", "lr_scale": 0.25}
+    assert "x 0.25" in said([*log(energy_gap=wobble), event], "1 rollbacks, the last at step 77").remedy
+
+
+def test_a_killed_run_can_go_on():
+    assert "--resume auto" in said(log(energy_gap=wobble), "step 400 of 400", {"state": "running"}).remedy
+
+
+def test_the_best_checkpoint_is_recommended_once_passed():
+    marks = [{"step": s, "validation": v} for s, v in ((100, 2.0), (200, 1.0), (300, 1.5))]
+    assert "--which best" in said([*log(energy_gap=wobble), *marks], "best at step 200").remedy
+    assert (
+        said([*log(energy_gap=wobble), *marks[:2], {"step": 400, "validation": 0.9}], "validation").grade
+        == "good"
+    )
+
+
+def test_numbers_that_are_no_numbers_are_left_out():
+    lines = log(energy_gap=lambda i: "nan" if i == 7 else wobble(i))
+    assert "bad" not in grades(lines).values()
+
+
+def test_penalised_energies_are_not_blamed_for_their_size():
+    config = {**CONFIG, "loss": {"energy_l2": 0.1}}
+    assert not any(
+        "their gap" in what for what in grades(log(energy_gap=wobble, energy_pos=1e5), config=config)
+    )

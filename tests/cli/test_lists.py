@@ -1,0 +1,47 @@
+"""`gibbsian list` and `gibbsian cite`."""
+
+from __future__ import annotations
+
+import pytest
+
+from gibbsian.cli.kernels import KERNELS
+from gibbsian.data.names import DATA_NAMES
+from gibbsian.recipes.catalog import SYSTEMS
+
+COUNTS = {
+    "systems": len(SYSTEMS), "presets": sum(len(e.presets()) for e in SYSTEMS.values()),
+    "data": len(DATA_NAMES), "kernels": len(KERNELS),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("what", COUNTS)
+def test_every_line_is_there(cli, what):
+    assert len(cli(f"list {what} --json").json[what]) == COUNTS[what]
+    assert len(cli(f"list {what}").out.splitlines()) == COUNTS[what]
+
+
+def test_unknown_list_names_the_nearest(cli):
+    ran = cli("list sistems")
+    assert ran.code == 2 and "did you mean 'systems'?" in ran.err
+
+
+@pytest.mark.parametrize("system", SYSTEMS)
+def test_every_system_is_cited(cli, system):
+    ran = cli(f"cite {system}")
+    paper = SYSTEMS[system].module().PAPER
+    assert f"@inproceedings{{{paper.key}," in ran.out and paper.url in ran.out
+    assert cli(f"cite {system} --json").json["papers"][0]["key"] == paper.key
+
+
+def test_published_figures_stand_below(cli):
+    assert "6.02 / 40.58" in cli("cite igebm").out
+    assert cli("cite short_run --json").json["published"][0]["value"] == "44.50"
+
+
+def test_second_papers_are_cited_too(cli):
+    assert "nijkamp2020anatomy" in cli("cite generative_convnet").out
+
+
+def test_unknown_system_names_the_nearest(cli):
+    ran = cli("cite short_rum")
+    assert ran.code == 2 and "did you mean 'short_run'?" in ran.err

@@ -1,0 +1,171 @@
+"""`gibbsian sample`."""
+
+from __future__ import annotations
+
+import shutil
+
+import numpy as np
+import pytest
+from PIL import Image
+
+
+@pytest.fixture
+def drawn(cli, runs, tmp_path):
+    """Draw from a tiny run into files: `drawn("igebm", "-n", "4")` gives the call and the arrays."""
+
+    def draw(system, *words):
+        npz = tmp_path / "x.npz"
+        ran = cli("sample", str(runs[system]), "--npz", str(npz), *words, "--json")
+        assert ran.code == 0, ran.err
+        return ran, dict(np.load(npz))
+
+    return draw
+
+
+def test_images_are_uint8(drawn):
+    ran, arrays = drawn("short_run", "-n", "5")
+    assert arrays["x"].shape == (5, 8, 8) and arrays["x"].dtype == np.uint8
+    assert arrays["energy"].shape == (5,) and "y" not in arrays
+    assert ran.json["n"] == 5 and abs(ran.json["energy"] - arrays["energy"].mean()) < 1e-5
+
+
+def test_points_are_float32(drawn):
+    _, arrays = drawn("generative_convnet", "-n", "5")
+    assert arrays["x"].shape == (5, 2) and arrays["x"].dtype == np.float32
+
+
+def test_labels_come_in_turn_or_as_asked(drawn):
+    assert drawn("igebm", "-n", "12")[1]["y"].tolist() == [*range(10), 0, 1]
+    arrays = drawn("igebm", "-n", "3", "--label", "7")[1]
+    assert arrays["y"].tolist() == [7, 7, 7] and arrays["y"].dtype == np.int64
+
+
+def test_the_seed_decides(drawn):
+    first, again = (drawn("short_run", "-n", "3", "--seed", "5")[1]["x"] for _ in range(2))
+    assert (first == again).all()
+    assert (first != drawn("short_run", "-n", "3", "--seed", "6")[1]["x"]).any()
+
+
+def test_buffer_chains_go_on(drawn, cli, runs):
+    drawn("igebm", "-n", "4", "--from", "buffer", "--steps", "1")
+    ran = cli("sample", str(runs["short_run"]), "--from", "buffer")
+    assert ran.code == 2 and "--from noise" in ran.err
+    ran = cli("sample", str(runs["igebm"]), "--from", "buffer", "-n", "1000")
+    assert ran.code == 2 and "buffer of 64" in ran.err
+
+
+def test_pictures(cli, runs, tmp_path):
+    out, gif = tmp_path / "g.png", tmp_path / "deep/c.gif"
+    words = [
+        "sample",
+        str(runs["short_run"]),
+        "-n",
+        "6",
+        "--columns",
+        "3",
+        "--out",
+        str(out),
+        "--gif",
+        str(gif),
+    ]
+    assert cli(*words, "--steps", "5").code == 0
+    with Image.open(out) as grid, Image.open(gif) as chain:
+        assert grid.size == (3 * 66 - 2, 2 * 66 - 2)
+        assert chain.size == (grid.width, grid.height + 80) and chain.n_frames == 6
+
+
+def test_long_chains_keep_few_frames(cli, runs, tmp_path):
+    gif = tmp_path / "c.gif"
+    assert (
+        cli("sample", str(runs["generative_convnet"]), "-n", "4", "--gif", str(gif), "--steps", "150").code
+        == 0
+    )
+    with Image.open(gif) as chain:
+        assert 30 < chain.n_frames < 80
+
+
+def test_a_picture_is_written_without_being_asked(cli, runs, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert cli("sample", str(runs["generative_convnet"]), "-n", "9").code == 0
+    assert (tmp_path / "samples.png").is_file()
+
+
+def test_what_cannot_be_drawn_goes_to_an_array(cli, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "p.csv").write_text("\n".join(f"{i},{i % 3},{i % 5}" for i in range(40)))
+    words = "--net.hidden [4] --chain.steps 2 --train.batch_size 4 --train.sample_every 0 --steps 1 --out run"
+    assert cli(f"train generative_convnet --preset toy-cold --data p.csv {words}").code == 0
+    assert cli("sample run -n 3").code == 0
+    assert np.load("samples.npz")["x"].shape == (3, 3)
+    ran = cli("sample run --out x.png")
+    assert ran.code == 2 and "use --npz" in ran.err
+
+
+@pytest.mark.parametrize("kernel", ["mala", "hmc", "underdamped"])
+def test_exact_kernels_on_a_matched_system(drawn, kernel):
+    ran, arrays = drawn(
+        "generative_convnet", "-n", "8", "--kernel", kernel, "--kernel.step_size", ".3", "--steps", "3"
+    )
+    assert 0 < ran.json["acceptance"] <= 1 and ran.json["kernel"] == kernel and len(arrays["x"]) == 8
+
+
+def test_step_sizes_are_tuned_where_none_is_given(drawn):
+    ran, _ = drawn("generative_convnet", "-n", "16", "--kernel", "mala", "--steps", "5")
+    assert 0 < ran.json["acceptance"] < 1
+
+
+def test_langevin_replaces_the_chain_of_any_system(drawn):
+    ran, _ = drawn("igebm", "-n", "4", "--kernel", "langevin", "--kernel.step_size", "1e-2", "--steps", "3")
+    assert ran.json["kernel"] == "langevin" and "acceptance" not in ran.json
+
+
+def test_a_temperature_makes_up_for_an_unmatched_chain(drawn, cli, runs):
+    ran = cli("sample", str(runs["short_run"]), "--kernel", "mala")
+    assert ran.code == 2 and "defines no T" in ran.err and ran.err.count("\n") == 1
+    words = ["--kernel", "mala", "--kernel.step_size", ".1", "--temperature", ".1", "--steps", "2"]
+    assert drawn("short_run", "-n", "4", *words)[0].json["acceptance"] > 0
+
+
+MISTAKES = [
+    ("-n 0", 2, "at least 1"),
+    ("--steps 0", 2, "at least 1"),
+    ("--label 3", 2, "no labels"),
+    ("--temperature 1", 2, "--temperature needs a kernel"),
+    ("--kernel hcm", 2, "did you mean 'hmc'?"),
+    ("--kernel mala --temperature -1", 2, "--temperature is -1"),
+    ("--kernel mala --kernel.step_size -1 --temperature 1", 2, "step_size"),
+    ("--kernel mala --kernel.step_size a --temperature 1", 2, "kernel.step_size is 'a'"),
+    ("--kernel mala --kernel.leapfrogs 3", 2, "unknown option '--kernel.leapfrogs'"),
+    ("--kernel.step_size 3", 2, "needs --kernel"),
+    ("--which best", 1, "no best checkpoint"),
+    ("--out grid.xyz", 2, "cannot write picture"),
+]
+
+
+@pytest.mark.parametrize(("words", "code", "part"), MISTAKES)
+def test_mistakes_are_one_line(cli, runs, monkeypatch, tmp_path, words, code, part):
+    monkeypatch.chdir(tmp_path)
+    ran = cli("sample", str(runs["short_run"]), *words.split())
+    assert (ran.code, ran.out) == (code, ""), ran.err
+    assert ran.err.count("\n") == 1 and part in ran.err
+
+
+def test_labels_out_of_range(cli, runs):
+    ran = cli("sample", str(runs["igebm"]), "--label", "10")
+    assert ran.code == 2 and "classes 0 to 9" in ran.err
+
+
+def test_missing_and_truncated_runs(cli, runs, tmp_path):
+    ran = cli("sample", str(tmp_path / "none"))
+    assert ran.code == 1 and "no checkpoint" in ran.err
+    shutil.copytree(runs["short_run"], tmp_path / "a")
+    state = tmp_path / "a/checkpoints/step-000003/state.json"
+    state.write_text(state.read_text()[:50])
+    ran = cli("sample", str(tmp_path / "a"))
+    assert ran.code == 1 and "damaged" in ran.err and ran.err.count("\n") == 1
+
+
+def test_exported_models_hold_no_chains(cli, runs, tmp_path):
+    assert cli("export", str(runs["igebm"]), "--out", str(tmp_path / "m")).code == 0
+    ran = cli("sample", str(tmp_path / "m"), "--from", "buffer")
+    assert ran.code == 2 and "holds no chains" in ran.err

@@ -1,0 +1,195 @@
+"""`gibbsian train`."""
+
+from __future__ import annotations
+
+import json
+import shutil
+
+import pytest
+import yaml
+
+from gibbsian.cli.train import free_folder, run_name
+from gibbsian.recipes.catalog import resolve
+from gibbsian.tasks import evaluate
+
+
+def test_a_run_is_one_json_object_and_a_folder(cli, tiny, runs, tmp_path):
+    ran = cli(*tiny("short_run", tmp_path / "a", "--steps", "2", "--json"))
+    assert ran.code == 0 and ran.json["state"] == "done" and ran.json["steps"] == 2
+    assert (tmp_path / "a/checkpoints/step-000002").is_dir()
+    assert yaml.safe_load((tmp_path / "a/config.yaml").read_text())["train"]["steps"] == 2
+
+
+def test_text_says_how_it_ended(cli, tiny, tmp_path):
+    ran = cli(*tiny("short_run", tmp_path / "a", "--steps", "1"))
+    assert (
+        ran.out.startswith("done: 1 updates") and str(tmp_path / "a") in ran.out and ran.out.count("\n") == 1
+    )
+
+
+def test_resume_auto_starts_anew_and_then_goes_on(cli, tiny, tmp_path):
+    out = tmp_path / "a"
+    assert cli(*tiny("short_run", out, "--steps", "2", "--resume", "auto", "--json")).json["steps"] == 2
+    again = cli("train", "short_run", "--out", str(out), "--resume", "auto", "--steps", "4", "--json")
+    assert again.code == 0 and again.json["steps"] == 4 and "at step 2" in again.err
+    whole = cli(*tiny("short_run", tmp_path / "b", "--steps", "4", "--json")).json
+    assert again.json["metrics"] == whole["metrics"]
+
+
+def test_resume_from_a_path_goes_on_in_that_run(cli, tiny, tmp_path):
+    cli(*tiny("short_run", tmp_path / "a", "--steps", "2"))
+    for path in (tmp_path / "a", tmp_path / "a/checkpoints/step-000002"):
+        ran = cli("train", "short_run", "--resume", str(path), "--train.steps", "3", "--json")
+        assert ran.code == 0 and ran.json["out"] == str(tmp_path / "a") and ran.json["steps"] == 3
+        shutil.rmtree(tmp_path / "a/checkpoints/step-000003")
+
+
+def test_init_from_takes_the_weights_only(cli, tiny, runs, tmp_path):
+    ran = cli(
+        *tiny("short_run", tmp_path / "a", "--init-from", str(runs["short_run"]), "--steps", "0", "--json")
+    )
+    assert ran.code == 0 and ran.json["steps"] == 0
+
+
+def test_shorthands_are_settings(cli):
+    words = (
+        "train short_run --data digits --steps 7 --seed 3 --net mlp --precision bf16 --print_config --json"
+    )
+    config = cli(words).json
+    assert (config["train"]["steps"], config["train"]["seed"]) == (7, 3)
+    assert (config["net"]["name"], config["train"]["precision"]) == ("mlp", "bf16")
+
+
+def test_printed_config_is_read_back(cli, tmp_path):
+    words = ["train", "igebm", "--preset", "cifar10", "--chain.steps", "9", "--print_config"]
+    file = tmp_path / "f.yaml"
+    file.write_text(cli(*words).out)
+    again = cli(
+        "train", "igebm", "--config", str(file), "--train.lr", "1e-3", "--print_config", "--json"
+    ).json
+    assert again["chain"]["steps"] == 9 and again["train"]["lr"] == 1e-3 and again["preset"] == "cifar10"
+
+
+def test_own_network(cli, tiny, tmp_path, monkeypatch):
+    (tmp_path / "mynet.py").write_text(
+        "from torch import nn\n"
+        "class Flat(nn.Module):\n"
+        "    def __init__(self, config, event_shape):\n"
+        "        super().__init__()\n"
+        "        self.last = nn.Linear(64, 1)\n"
+        "    def forward(self, x):\n"
+        "        return self.last(x.flatten(1))[:, 0]\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    ran = cli(*tiny("short_run", tmp_path / "a", "--net", "mynet:Flat", "--steps", "1"))
+    assert ran.code == 0, ran.err
+
+
+BAD = [
+    ("train", 2, "SYSTEM is missing"),
+    ("train igebn", 2, "did you mean 'igebm'?"),
+    ("train igebm --preset cifar", 2, "did you mean 'cifar10'?"),
+    ("train short_run --data digist", 2, "did you mean 'digits'?"),
+    ("train short_run --data digits --preset digits --train.lrr 1", 2, "did you mean '--train.lr'?"),
+    ("train short_run --data digits --stpes 1", 2, "did you mean '--steps'?"),
+    ("train short_run --data digits --steps -4", 2, "train.steps is -4"),
+    ("train short_run --data digits --chain.step_size -2", 2, "chain.step_size is -2"),
+    ("train short_run --data digits --chain.steps many", 2, "chain.steps is 'many'"),
+    ("train short_run --data digits --config nowhere.yaml", 2, "cannot read configuration nowhere.yaml"),
+    ("train short_run --data digits --resume auto --init-from x", 2, "give one of them"),
+    ("train short_run --data digits --resume nowhere", 1, "no checkpoint in nowhere"),
+    ("train short_run --data nowhere.npz", 1, "nowhere.npz"),
+    ("train short_run --data digits --device warp", 2, "unknown device 'warp'"),
+    ("train short_run --data digits --minutes 0", 2, "--minutes is 0"),
+    ("train short_run --data digits --precision fp16", 2, "--precision is 'fp16'"),
+    ("train short_run --data digits --init-from nowhere", 1, "no checkpoint in nowhere"),
+]
+
+
+@pytest.mark.parametrize(("words", "code", "part"), BAD)
+def test_mistakes_are_one_line(cli, monkeypatch, tmp_path, words, code, part):
+    monkeypatch.chdir(tmp_path)
+    ran = cli(words)
+    assert (ran.code, ran.out) == (code, ""), ran.err
+    last = ran.err.splitlines()[-1]
+    assert last.startswith("gibbsian: ") and part in last
+
+
+def test_bad_yaml(cli, tmp_path):
+    for text in ("chain: [1", "- 1\n- 2", "chain: {stepz: 3}", "chain: 3", "system: igebm"):
+        (tmp_path / "f.yaml").write_text(text)
+        ran = cli("train", "short_run", "--data", "digits", "--config", str(tmp_path / "f.yaml"))
+        assert ran.code == 2 and ran.err.count("\n") == 1, (text, ran.err)
+
+
+def test_a_taken_folder_is_refused(cli, tiny, runs):
+    ran = cli(*tiny("short_run", runs["short_run"], "--steps", "1"))
+    assert ran.code == 2 and "already holds a run" in ran.err
+
+
+def test_a_run_of_another_system_is_refused(cli, runs):
+    for words in (["--out", str(runs["igebm"]), "--resume", "auto"], ["--resume", str(runs["igebm"])]):
+        ran = cli("train", "short_run", "--data", "digits", *words)
+        assert ran.code == 1 and "a run of igebm, not short_run" in ran.err
+
+
+def test_weights_of_another_network_are_refused(cli, tiny, runs, tmp_path):
+    words = tiny("short_run", tmp_path / "a", "--net.hidden", "[9]", "--init-from", str(runs["short_run"]))
+    ran = cli(*words)
+    assert ran.code == 1 and "shape" in ran.err.splitlines()[-1]
+
+
+def test_resume_elsewhere_is_refused(cli, runs, tmp_path):
+    ran = cli("train", "short_run", "--resume", str(runs["short_run"]), "--out", str(tmp_path / "other"))
+    assert ran.code == 2 and "leave out --out" in ran.err
+
+
+def test_a_truncated_checkpoint_is_named(cli, runs, tmp_path):
+    shutil.copytree(runs["short_run"], tmp_path / "a")
+    (weights,) = (tmp_path / "a/checkpoints/step-000003").glob("model.safetensors")
+    weights.write_bytes(weights.read_bytes()[:100])
+    ran = cli("train", "short_run", "--resume", str(tmp_path / "a"), "--steps", "5")
+    assert ran.code == 1 and "damaged" in ran.err.splitlines()[-1]
+
+
+def test_divergence_is_exit_code_4(cli, tiny, tmp_path):
+    words = tiny(
+        "short_run", tmp_path / "a", "--steps", "9", "--monitor.max_grad", "1e-9", "--monitor.patience", "1"
+    )
+    ran = cli(*words, "--json")
+    assert ran.code == 4 and ran.json["exit_code"] == 4 and "diverged" in ran.json["error"]
+    assert json.loads((tmp_path / "a/run.json").read_text())["state"] == "diverged"
+
+
+def test_folders_are_numbered_where_taken(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    config = resolve("igebm", preset="cifar10", data="toy:ring")
+    assert str(free_folder(config)) == "runs/igebm-toy-ring"
+    (tmp_path / "runs/igebm-toy-ring").mkdir(parents=True)
+    assert str(free_folder(config)) == "runs/igebm-toy-ring-2"
+
+
+@pytest.mark.parametrize(
+    ("data", "name"),
+    [
+        ("digits", "jem-digits"),
+        ("toy:ring", "jem-toy-ring"),
+        ("folder:/a/cats/", "jem-cats"),
+        ("x/y.npz", "jem-y"),
+    ],
+)
+def test_run_names(data, name):
+    assert run_name("jem", data) == name
+
+
+def test_validation_chooses_the_best_checkpoint(cli, tiny, tmp_path, monkeypatch):
+    asked = []
+
+    def validator(data, n=500, *, validation=None, data_dir=None):
+        asked.append(data)
+        return lambda system, rng: 0.5
+
+    monkeypatch.setattr(evaluate, "validator", validator)
+    ran = cli(*tiny("short_run", tmp_path / "a", "--steps", "2", "--train.validate_every", "1", "--json"))
+    assert ran.code == 0 and ran.json["best"] == 0.5 and asked == ["digits"]
+    assert (tmp_path / "a/checkpoints/best").is_dir()

@@ -1,0 +1,72 @@
+"""Chains on film."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from PIL import Image
+
+from gibbsian.core.errors import UsageError
+from gibbsian.core.random import generator
+from gibbsian.recipes.catalog import resolve
+from gibbsian.systems.base import sample
+from gibbsian.systems.registry import make
+from gibbsian.tasks.film import Film, film, frames, painter
+
+
+def tiny(event_shape, **changes):
+    changes = {"net.name": "mlp", "net.hidden": [4], "chain.steps": 3, "start.capacity": 8, **changes}
+    config = resolve("igebm", preset="cifar10", changes={**changes, "net.channels": [4], "net.strides": [1]})
+    return make("igebm", config.model, event_shape)
+
+
+def watched(system, n=4, **options):
+    kept = Film(system.plan, **options)
+    drawn = sample(system, n, rng=generator(0), plan=kept.planned, observe=kept.observe)
+    return kept, drawn
+
+
+def test_every_position_from_start_to_end_is_kept_with_its_energy():
+    kept, drawn = watched(tiny((1, 4, 4)))
+    assert len(kept.positions) == len(kept.energies) == 4
+    assert torch.equal(kept.positions[-1], drawn.x)
+    assert kept.energies[-1] == pytest.approx(float(drawn.energy.mean()))
+
+
+def test_legs_of_one_step_are_kept_too():
+    assert len(watched(tiny((1, 4, 4), **{"ensemble.members": 2}))[0].positions) == 4
+
+
+def test_watching_changes_nothing():
+    system = tiny((1, 4, 4))
+    assert torch.equal(watched(system)[1].x, sample(system, 4, rng=generator(0)).x)
+
+
+def test_long_chains_are_thinned_evenly():
+    system = tiny((1, 4, 4), **{"chain.steps": 400})
+    kept, _ = watched(system)
+    assert 32 < len(kept.positions) <= 64
+    assert len(kept.energies) == len(kept.positions)
+
+
+def test_steps_are_counted():
+    seen = []
+    watched(tiny((1, 4, 4)), keep=False, progress=lambda done, planned: seen.append((done, planned)))
+    assert seen == [(1, 3), (2, 3), (3, 3)]
+
+
+def test_a_film_is_written(tmp_path):
+    film(tiny((2,)), 5, tmp_path / "c.gif", rng=generator(0), steps=6)
+    with Image.open(tmp_path / "c.gif") as gif:
+        assert gif.n_frames == 7
+
+
+def test_frames_are_pictures_above_a_curve():
+    system = tiny((1, 4, 4))
+    made = frames(system, watched(system)[0], columns=2)
+    assert {f.size for f in made} == {(2 * 66 - 2, 2 * 66 - 2 + 80)}
+
+
+def test_what_has_no_picture_is_refused():
+    with pytest.raises(UsageError, match="no picture"):
+        painter(tiny((3,)), torch.zeros(2, 3))

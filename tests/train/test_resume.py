@@ -1,0 +1,195 @@
+"""N + N updates are 2N bit for bit: weights, averages, chains, streams, log."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+from pathlib import Path
+
+import pytest
+import torch
+
+from gibbsian.core.errors import CheckpointError, Interrupted, UsageError
+from gibbsian.train import checkpoint
+
+CONV = {"net.name": "conv", "net.channels": [4, 8], "chain.steps": 2, "start.capacity": 48}
+MLP = {"net.name": "mlp", "net.hidden": [16], "chain.steps": 2, "start.capacity": 48}
+TRAIN = {"train.average": 0.9, "train.decay": 0.5, "train.warmup": 2, "train.flip": True, "train.save_every": 3}
+CASES = {
+    "igebm-labels": ("igebm", "digits", {**CONV, "net.classes": 10, "net.dropout": 0.2, "start.uint8": True}),
+    "igebm-spectral": ("igebm", "digits", {**CONV, "net.name": "igebm", "net.strides": [1, 2]}),
+    "igebm-ensemble": ("igebm", "toy:ring", {**MLP, "ensemble.members": 2, "ensemble.every": 2}),
+    "igebm-fixed": ("igebm", "toy:ring", {**MLP, "start.kind": "fixed", "train.clip_moments": True}),
+    "generative_convnet": ("generative_convnet", "toy:ring", {**MLP, "reference_sigma": 2.0}),
+    "short_run": ("short_run", "digits", {**CONV, "start.kind": "noise", "train.accumulate": 2}),
+}
+
+
+def flat(tree: dict, path: str = "") -> dict:
+    out = {}
+    for key, value in tree.items():
+        out |= flat(value, f"{path}/{key}") if isinstance(value, dict) else {f"{path}/{key}": value}
+    return out
+
+
+def assert_same_run(left: Path, right: Path) -> None:
+    """Newest checkpoints and logs are equal bit for bit."""
+    a, b = (checkpoint.listed(p / "checkpoints")[-1] for p in (left, right))
+    assert a.name == b.name
+    x, y = flat(checkpoint.load(a)), flat(checkpoint.load(b))
+    assert x.keys() == y.keys()
+    for key, value in x.items():
+        same = torch.equal(value, y[key]) if isinstance(value, torch.Tensor) else value == y[key]
+        assert same, key
+    assert (left / "metrics.jsonl").read_text() == (right / "metrics.jsonl").read_text()
+
+
+class Raise:
+    """An observer that sends this process a signal at one step."""
+
+    def __init__(self, step: int, number: int) -> None:
+        self.step, self.number = step, number
+
+    def __call__(self, trainer) -> None:
+        if trainer.step == self.step:
+            os.kill(os.getpid(), self.number)
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_interrupted_and_resumed_equals_uninterrupted(case, tiny_run, tmp_path: Path) -> None:
+    system, data, changes = CASES[case]
+    changes = {**changes, **TRAIN, "train.flip": data == "digits"}
+    tiny_run(system, data, changes, out=tmp_path / "one").trainer.fit(progress=False)
+    # the signal comes at a step that is no multiple of save_every
+    observed = {**changes, "train.sample_every": 1}
+    broken = tiny_run(system, data, observed, out=tmp_path / "two").trainer
+    broken.observers = [Raise(5, signal.SIGTERM)]
+    with pytest.raises(Interrupted, match="SIGTERM at step 5: state saved in .*--resume auto"):
+        broken.fit(progress=False)
+    torch.manual_seed(17)
+    again = tiny_run(system, data, changes, out=tmp_path / "two", resume="auto").trainer
+    assert (again.step, again.total) == (5, 8)
+    outcome = again.fit(progress=False)
+    assert (outcome.step, outcome.state) == (8, "done")
+    assert_same_run(tmp_path / "one", tmp_path / "two")
+
+
+def test_n_and_n_equals_2n(tiny_run, tmp_path: Path) -> None:
+    system, data, changes = CASES["igebm-labels"]
+    tiny_run(system, data, changes, out=tmp_path / "one").trainer.fit(8, progress=False)
+    tiny_run(system, data, changes, out=tmp_path / "two").trainer.fit(4, progress=False)
+    tiny_run(system, data, changes, out=tmp_path / "two", resume="auto").trainer.fit(8, progress=False)
+    assert_same_run(tmp_path / "one", tmp_path / "two")
+
+
+def test_resume_from_an_earlier_checkpoint_rewrites_the_log(tiny_run, tmp_path: Path) -> None:
+    system, data, changes = CASES["short_run"]
+    changes = {**changes, **TRAIN, "train.keep": 5}
+    tiny_run(system, data, changes, out=tmp_path / "one").trainer.fit(progress=False)
+    before = (tmp_path / "one" / "metrics.jsonl").read_text()
+    old = tmp_path / "one" / "checkpoints" / "step-000003"
+    tiny_run(system, data, changes, out=tmp_path / "one", resume=str(old)).trainer.fit(progress=False)
+    assert (tmp_path / "one" / "metrics.jsonl").read_text() == before
+
+
+def test_resume_of_another_folders_checkpoint_makes_a_whole_run(tiny_run, tmp_path: Path) -> None:
+    from gibbsian.train.load import load
+
+    system, data, changes = CASES["short_run"]
+    tiny_run(system, data, changes, out=tmp_path / "one").trainer.fit(3, progress=False)
+    two = tiny_run(system, data, changes, out=tmp_path / "two", resume=str(tmp_path / "one")).trainer
+    assert two.step == 3
+    two.fit(5, progress=False)
+    assert load(tmp_path / "two").config == two.system.config
+
+
+def test_a_finished_run_resumes_to_nothing(tiny_run, tmp_path: Path) -> None:
+    system, data, changes = CASES["short_run"]
+    tiny_run(system, data, changes, out=tmp_path).trainer.fit(3, progress=False)
+    before = (tmp_path / "metrics.jsonl").read_text()
+    outcome = tiny_run(system, data, changes, out=tmp_path, resume="auto").trainer.fit(progress=False)
+    assert outcome.step == 3 and (tmp_path / "metrics.jsonl").read_text() == before
+
+
+def test_resume_auto_starts_anew_without_a_checkpoint(tiny_run, tmp_path: Path) -> None:
+    """A run that was killed before its first checkpoint leaves a log behind, which must not stay."""
+    system, data, changes = CASES["short_run"]
+    prepared = tiny_run(system, data, changes, out=tmp_path, resume="auto")
+    prepared.trainer.folder.log({"step": 1, "stale": True})
+    trainer = tiny_run(system, data, changes, out=tmp_path, resume="auto").trainer
+    trainer.fit(2, progress=False)
+    steps = [json.loads(line)["step"] for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
+    assert steps == [1, 2]
+
+
+def test_a_used_folder_is_not_overwritten(tiny_run, tmp_path: Path) -> None:
+    system, data, changes = CASES["short_run"]
+    tiny_run(system, data, changes, out=tmp_path).trainer.fit(1, progress=False)
+    with pytest.raises(UsageError, match="already holds a run: --resume auto"):
+        tiny_run(system, data, changes, out=tmp_path)
+
+
+def test_resume_and_init_from_exclude_each_other(tiny_run, tmp_path: Path) -> None:
+    system, data, changes = CASES["short_run"]
+    with pytest.raises(UsageError, match="give one of them"):
+        tiny_run(system, data, changes, out=tmp_path, resume="auto", init_from=tmp_path)
+    with pytest.raises(UsageError, match="needs a run folder"):
+        tiny_run(system, data, changes, resume="auto")
+
+
+def test_init_from_takes_weights_and_nothing_else(tiny_run, tmp_path: Path) -> None:
+    system, data, changes = CASES["igebm-labels"]
+    first = tiny_run(system, data, changes, out=tmp_path / "one").trainer
+    first.fit(3, progress=False)
+    second = tiny_run(system, data, changes, init_from=tmp_path / "one").trainer
+    assert second.step == 0
+    for name, p in first.system.net.named_parameters():
+        assert torch.equal(p, dict(second.system.net.named_parameters())[name])
+    assert not torch.equal(first.system.chains.stored, second.system.chains.stored)
+
+
+@pytest.mark.parametrize(
+    ("other", "reason"),
+    [
+        (("igebm", "digits", {**CONV, "net.channels": [4, 16]}), "has shape"),
+        (("igebm", "digits", {**CONV, "net.classes": 10}), "it has no"),
+        (("short_run", "digits", {**CONV, "start.kind": "noise"}), "has no place here"),
+        (("igebm", "digits", {**CONV, "start.capacity": 40}), "has shape"),
+        (("igebm", "toy:ring", MLP), "trained on other data"),
+        (("igebm", "digits", {**CONV, "train.average": 0.9}), "of another system or configuration"),
+    ],
+)
+def test_a_checkpoint_of_something_else_is_one_clear_line(other, reason, tiny_run, tmp_path: Path) -> None:
+    tiny_run("igebm", "digits", CONV, out=tmp_path).trainer.fit(1, progress=False)
+    system, data, changes = other
+    with pytest.raises(CheckpointError, match=reason) as caught:
+        tiny_run(system, data, changes, out=tmp_path, resume="auto")
+    assert "\n" not in str(caught.value) and "step-000001" in str(caught.value)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_signals_save_and_say_how_to_go_on(number, tiny_run, tmp_path: Path) -> None:
+    before = signal.getsignal(number)
+    trainer = tiny_run("short_run", "toy:ring", {**MLP, "start.kind": "noise", "train.sample_every": 1}, out=tmp_path).trainer
+    trainer.observers = [Raise(2, number)]
+    with pytest.raises(Interrupted) as caught:
+        trainer.fit(progress=False)
+    assert caught.value.exit_code == 130
+    assert signal.getsignal(number) is before
+    assert json.loads((tmp_path / "run.json").read_text())["state"] == "stopped"
+    assert trainer.folder.newest().name == "step-000002"
+
+
+def test_a_signal_without_a_folder_says_that_nothing_is_saved(tiny_run) -> None:
+    trainer = tiny_run("short_run", "toy:ring", {**MLP, "start.kind": "noise", "train.sample_every": 1}).trainer
+    trainer.observers = [Raise(1, signal.SIGINT)]
+    with pytest.raises(Interrupted, match="SIGINT at step 1: nothing saved"):
+        trainer.fit(progress=False)
+
+
+def test_a_second_signal_is_immediate(tiny_run) -> None:
+    trainer = tiny_run("short_run", "toy:ring", {**MLP, "start.kind": "noise", "train.sample_every": 1}).trainer
+    trainer.observers = [Raise(1, signal.SIGINT), Raise(1, signal.SIGINT)]
+    with pytest.raises(KeyboardInterrupt):
+        trainer.fit(progress=False)
