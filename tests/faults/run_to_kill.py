@@ -13,7 +13,7 @@ from gibbsian.systems.registry import make
 from gibbsian.train.fit import fit
 
 STEPS = 120
-MODEL = {"net.name": "mlp", "net.hidden": [16], "chain.steps": 2, "start.capacity": 2000, "pixels.low": -1.0}
+MODEL = {"net.name": "mlp", "net.hidden": [16], "chain.steps": 2, "start.capacity": 2000, "chain.clamp": False}
 
 
 def main(out: str) -> None:

@@ -84,17 +84,20 @@ class Trace:
         self.states: list[ChainState] = []
 
     def add(self, state: ChainState) -> None:
+        """Count a step, and keep its position if its turn has come."""
         self.steps += 1
         if self.thin and self.steps % self.thin == 0:
             self.states.append(ChainState(detach(state.position), state.energy))
 
     def positions(self) -> Position | None:
+        """The kept positions `(kept, B, *event)`, None without any."""
         if not self.states:
             return None
         parts = zip(*(leaves(s.position) for s in self.states), strict=True)
         return like(self.states[0].position, tuple(torch.stack(group) for group in parts))
 
     def energies(self) -> Tensor | None:
+        """Their energies `(kept, B)`, None where the kernel does not know them."""
         known = [s.energy for s in self.states if s.energy is not None]
         return torch.stack(known) if known else None
 
@@ -109,6 +112,7 @@ class Tally:
         self.sums: dict[str, Tensor] = {}
 
     def add(self, info: ChainInfo) -> None:
+        """Add the report of one step to the sums."""
         self.steps += 1
         self.divergent = info.divergent if self.divergent is None else self.divergent | info.divergent
         for name, number in info._asdict().items():
@@ -116,6 +120,7 @@ class Tally:
                 self.sums[name] = self.sums[name] + number if name in self.sums else number
 
     def summary(self, device: torch.device, gradients: int) -> ChainSummary:
+        """The means over the steps so far."""
         divergent = self.divergent
         if divergent is None:
             divergent = torch.zeros(self.chains, dtype=torch.bool, device=device)

@@ -45,6 +45,23 @@ _CONV = NetConfig(
 )
 _PLANE = NetConfig(name="mlp", hidden=(128, 128), activation="swish")
 
+
+def _twenty_eight(data: str) -> Recipe:
+    """For 28x28 grey images: a dense network again, and three times the paper's drift on the gradient."""
+    return Recipe(
+        ShortRunConfig(
+            net=NetConfig(name="mlp", hidden=(1024, 512), activation="swish"),
+            chain=ChainConfig(steps=20, step_size=6.0, noise=0.01, clamp=True),
+        ),
+        TrainConfig(
+            steps=8000, batch_size=128, lr=1.5e-3, warmup=100, decay=0.5, average=0.999, log_every=20,
+            save_every=500, sample_every=500,
+        ),
+        data=data,
+        note="Ours, chosen on 5,000 images set aside from MNIST's training part.",
+    )
+
+
 PRESETS: dict[str, Recipe] = {
     "digits": Recipe(
         ShortRunConfig(net=DENSE, chain=ChainConfig(steps=20, step_size=2.0, noise=0.01, clamp=True)),
@@ -55,6 +72,8 @@ PRESETS: dict[str, Recipe] = {
         data="digits",
         note="Ours, chosen on a validation split. Fewer than 20 steps, or a rate of 1e-2, diverged.",
     ),
+    "mnist": _twenty_eight("mnist"),
+    "fashion_mnist": _twenty_eight("fashion_mnist"),
     "images": Recipe(
         ShortRunConfig(net=_CONV, chain=ChainConfig(steps=30, step_size=2.0, noise=0.01, clamp=True)),
         TrainConfig(

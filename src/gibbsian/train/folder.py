@@ -12,6 +12,7 @@ import math
 import os
 import platform
 import shutil
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -152,5 +153,6 @@ def replace_text(path: Path, text: str) -> None:
             os.fsync(handle.fileno())
         aside.replace(path)
     except OSError as error:
-        aside.unlink(missing_ok=True)
+        with suppress(OSError):
+            aside.unlink()
         raise CheckpointError(f"cannot write {path}: {error.strerror}; free some space") from error

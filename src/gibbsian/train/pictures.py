@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -94,31 +96,29 @@ def stacked(top: Image.Image, bottom: Image.Image) -> Image.Image:
 
 def save_image(picture: Image.Image, path: Path | str) -> None:
     """Write a picture aside and rename it; raises `UsageError` where that fails."""
-    path = Path(path)
-    aside = path.with_name(f".{path.stem}.tmp{path.suffix}")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        picture.save(aside)
-        aside.replace(path)
-    except (OSError, ValueError) as error:
-        aside.unlink(missing_ok=True)
-        raise UsageError(f"cannot write picture {path}: {error}; use a .png path in a folder you can write") from error
+    _replace(Path(path), picture.save, "picture", "use a .png path in a folder you can write")
 
 
 def save_gif(frames: Sequence[Image.Image], path: Path | str, *, milliseconds: int = 80, hold: int = 12) -> None:
     """Write an endless animation; the last frame is held for `hold` frames."""
     if not frames:
         raise UsageError(f"no frames for {path}: keep some positions with thin > 0")
-    path = Path(path)
-    paths = [f.convert("P", palette=Image.Palette.ADAPTIVE, colors=128) for f in [*frames, *[frames[-1]] * hold]]
-    aside = path.with_name(f".{path.stem}.tmp.gif")
+    all_frames = [*frames, *[frames[-1]] * hold]
+    first, *rest = (f.convert("P", palette=Image.Palette.ADAPTIVE, colors=128) for f in all_frames)
+    write = partial(first.save, save_all=True, append_images=rest, duration=milliseconds, loop=0)
+    _replace(Path(path), write, "animation", "use a .gif path in a folder you can write")
+
+
+def _replace(path: Path, write: Callable[[Path], None], what: str, hint: str) -> None:
+    aside = path.with_name(f".{path.stem}.tmp{path.suffix}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        paths[0].save(aside, save_all=True, append_images=paths[1:], duration=milliseconds, loop=0)
+        write(aside)
         aside.replace(path)
-    except OSError as error:
-        aside.unlink(missing_ok=True)
-        raise UsageError(f"cannot write animation {path}: {error}") from error
+    except (OSError, ValueError) as error:
+        with suppress(OSError):
+            aside.unlink()
+        raise UsageError(f"cannot write {what} {path}: {error}; {hint}") from error
 
 
 def _titled(picture: Image.Image, title: str) -> Image.Image:

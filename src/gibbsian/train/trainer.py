@@ -138,7 +138,7 @@ class Trainer:
             if (possible := budget.estimate(self.step)) is not None:
                 self.total = bar.total = min(possible, cap or possible)
                 self.notify(f"budget of {budget.minutes:g} min: {self.total} updates planned")
-            if budget.over:
+            if budget.over and self.step < self.total:
                 return "stopped"
         return "done"
 

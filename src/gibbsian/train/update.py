@@ -82,7 +82,7 @@ class Updater:
         optimizer.zero_grad(set_to_none=True)
         losses = [self._backward(loss)]
         for other in others:
-            name, loss = next(other)
+            name, loss = next(other, ("nothing", loss))
             if name != group:
                 raise RuntimeError(f"micro-batches of one step disagree: {group} and {name}")
             losses.append(self._backward(loss))

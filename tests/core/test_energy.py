@@ -1,0 +1,75 @@
+"""Sign and gradient against closed forms, in float64."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import nn
+
+from gibbsian.core.energy import hessian_vector, score, value, value_and_grad
+from gibbsian.core.errors import UsageError
+
+X = torch.tensor([[1.0, -2.0], [0.5, 3.0], [0.0, 0.0]], dtype=torch.float64)
+A = torch.tensor([[2.0, 0.5], [0.5, 1.0]], dtype=torch.float64)
+
+
+def quadratic(x):
+    return 0.5 * ((x @ A) * x).sum(1)
+
+
+def test_value_and_gradient() -> None:
+    e, grad = value_and_grad(quadratic, X)
+    torch.testing.assert_close(e, quadratic(X))
+    torch.testing.assert_close(grad, X @ A)
+    assert not e.requires_grad and not grad.requires_grad and not X.requires_grad
+
+
+def test_score_points_to_lower_energy() -> None:
+    """score = -grad E / T: the sign convention of the library, on a skewed target as well."""
+    torch.testing.assert_close(score(quadratic, X, temperature=0.5), -2 * X @ A)
+    skewed = lambda x: (x + torch.exp(-x)).sum(1)  # noqa: E731  Gumbel, whose two sides differ
+    torch.testing.assert_close(score(skewed, X), torch.exp(-X) - 1)
+    moved = X + 1e-4 * score(skewed, X)
+    assert (skewed(moved)[:2] < skewed(X)[:2]).all()
+
+
+def test_tuples_and_leaves_that_do_not_matter() -> None:
+    e, (gz, ge) = value_and_grad(lambda p: p[0].square().sum(1), (X, torch.ones(3, 4)))
+    assert e.shape == (3,)
+    torch.testing.assert_close(gz, 2 * X)
+    assert torch.equal(ge, torch.zeros(3, 4))
+
+
+def test_works_inside_no_grad_and_leaves_parameters_alone() -> None:
+    net = nn.Linear(2, 1).double()
+    with torch.no_grad():
+        _, grad = value_and_grad(lambda x: net(x)[:, 0], X)
+    torch.testing.assert_close(grad, net.weight.detach().expand(3, 2))
+    assert all(p.grad is None for p in net.parameters())
+
+
+def test_differentiable_keeps_the_graph_to_parameters_and_position() -> None:
+    scale = torch.tensor(2.0, dtype=torch.float64, requires_grad=True)
+    e, grad = value_and_grad(lambda x: scale * x.pow(3).sum(1), X, differentiable=True)
+    loss = grad.square().sum() + e.sum()
+    loss.backward()
+    wanted = (2 * 2.0 * (3 * X.square()).square()).sum() + X.pow(3).sum()
+    torch.testing.assert_close(scale.grad, wanted)
+
+
+def test_hessian_vector_products() -> None:
+    v = torch.tensor([[1.0, 0.0], [0.0, 1.0], [1.0, 1.0]], dtype=torch.float64)
+    torch.testing.assert_close(hessian_vector(quadratic, X, v), v @ A)
+    assert torch.equal(hessian_vector(lambda x: x.sum(1), X, v), torch.zeros_like(v))
+
+
+@pytest.mark.parametrize("bad", [lambda x: x, lambda x: x.sum(), lambda x: x.sum(1, keepdim=True), lambda x: x[:2, 0]])
+def test_energies_of_the_wrong_shape_are_refused(bad) -> None:
+    """A (B, 1) energy would broadcast silently."""
+    with pytest.raises(UsageError, match="one number a chain|one\\s+number"):
+        value(bad, X)
+
+
+def test_energies_without_a_gradient_are_refused() -> None:
+    with pytest.raises(UsageError, match="no gradient"):
+        value_and_grad(lambda x: torch.zeros(3), X)

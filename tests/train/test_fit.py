@@ -1,0 +1,137 @@
+"""`gb.fit`, `gb.sample`, `gb.load`: what a person types first."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+import gibbsian as gb
+from gibbsian.core.errors import UsageError
+from gibbsian.core.records import Batch, Loss
+from gibbsian.recipes.chain import PixelConfig
+from gibbsian.recipes.igebm import IGEBMConfig
+from gibbsian.recipes.net import NetConfig
+from gibbsian.systems.base import Leg, Plan, System
+
+QUICK = {
+    "net__name": "mlp", "net__hidden": [8], "chain__steps": 2, "train__batch_size": 16, "train__sample_every": 0,
+    "progress": False,
+}
+
+
+def test_a_name_and_a_preset(tmp_path: Path) -> None:
+    system = gb.fit("short_run", "digits", preset="digits", steps=2, out=tmp_path, **QUICK)
+    assert not system.training and system.config.chain.steps == 2
+    assert gb.sample(system, 3).x.shape == (3, 1, 8, 8)
+    again = gb.load(tmp_path)
+    assert again.config == system.config
+    assert torch.equal(gb.sample(again, 3).x, gb.sample(system, 3).x)
+    assert "steps: 2" in (tmp_path / "config.yaml").read_text()
+
+
+def test_settings_are_checked_and_the_nearest_is_named() -> None:
+    with pytest.raises(UsageError, match="did you mean 'short_run'"):
+        gb.fit("shortrun", "digits", steps=1)
+    with pytest.raises(UsageError, match="did you mean 'chain'"):
+        gb.fit("short_run", "digits", preset="digits", steps=1, chian__steps=3)
+    with pytest.raises(UsageError, match="did you mean 'steps'"):
+        gb.fit("short_run", "digits", preset="digits", steps=1, chain__stpes=3)
+    with pytest.raises(UsageError, match="unknown preset"):
+        gb.fit("short_run", "digits", preset="digit", steps=1)
+    with pytest.raises(UsageError, match="train.steps is -3"):
+        gb.fit("short_run", "digits", preset="digits", steps=-3)
+
+
+def test_labels_that_do_not_fit_are_refused(small_data) -> None:
+    with pytest.raises(UsageError, match="net.classes is 3, but digits has 10: set net.classes to 10"):
+        gb.fit("short_run", small_data("digits"), preset="digits", steps=1, net__classes=3, progress=False)
+    unlabelled = gb.dataset("digits").take(8)
+    from dataclasses import replace
+
+    with pytest.raises(UsageError, match="has no labels"):
+        gb.fit("short_run", replace(unlabelled, y=None), preset="digits", steps=1, net__classes=10, progress=False)
+
+
+def test_a_built_system_trains_as_told(small_data) -> None:
+    config = IGEBMConfig(net=NetConfig(name="mlp", hidden=(8,)))
+    system = gb.make("igebm", config, (2,))
+    before = system.net.state_dict()
+    before = {k: v.clone() for k, v in before.items()}
+    trained = gb.fit(system, small_data("toy:ring"), steps=2, train__batch_size=8, progress=False)
+    assert trained is system and any(not torch.equal(v, before[k]) for k, v in system.net.state_dict().items())
+    with pytest.raises(UsageError, match="chain.steps.*which stands"):
+        gb.fit(system, small_data("toy:ring"), steps=1, chain__steps=3)
+    with pytest.raises(UsageError, match="unknown preset of igebm"):
+        gb.fit(system, small_data("toy:ring"), steps=1, preset="nope")
+
+
+@dataclass(frozen=True)
+class QuadraticConfig:
+    net: NetConfig = field(default_factory=NetConfig)
+    pixels: PixelConfig = field(default_factory=PixelConfig)
+
+
+class Quadratic(System):
+    """A system of one's own: E(x) = a |x|^2 / 2, fitted by its exact likelihood gradient."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.config, self.event_shape, self.log_a = QuadraticConfig(), (2,), nn.Parameter(torch.zeros(1))
+        self.box = nn.ParameterList([self.log_a])
+
+    def groups(self) -> dict[str, nn.Module]:
+        return {"precision": self.box}
+
+    def energy(self, x: Tensor) -> Tensor:
+        return self.log_a.exp() * x.square().sum(1) / 2
+
+    def losses(self, batch: Batch, step: int, rng: torch.Generator) -> Iterator[tuple[str, Loss]]:
+        yield "precision", Loss(self.energy(batch.x).mean() - self.log_a.sum())
+
+    def plan(self, n, rng, *, y=None, steps=None) -> Plan:
+        yield Leg(self.energy, gb.Langevin(0.1), steps or 50, torch.randn(n, 2, generator=rng))
+
+    def decode(self, position: Tensor) -> Tensor:
+        return position
+
+    def surprisal(self, x: Tensor, y: Tensor | None = None) -> Tensor:
+        return self.energy(x)
+
+
+def test_a_system_of_ones_own_trains_and_samples(small_data, tmp_path: Path) -> None:
+    data = small_data("toy:ring")
+    system = gb.fit(Quadratic(), data, steps=300, progress=False, train__lr=0.05, train__batch_size=128)
+    # E x^2 sums to 2/a at the likelihood's maximum
+    wanted = 2 / data.x.square().sum(1).mean()
+    assert float(system.log_a.detach().exp()) == pytest.approx(float(wanted), rel=1e-3)
+    assert gb.sample(system, 5).x.shape == (5, 2)
+    with pytest.raises(UsageError, match="Quadratic is not registered"):
+        system.save(tmp_path)
+
+
+def test_sample_checks_its_arguments(small_data) -> None:
+    system = gb.make("igebm", IGEBMConfig(net=NetConfig(name="mlp", hidden=(8,), classes=3)), (2,))
+    for n, steps in ((0, None), (-1, None), (2, 0)):
+        with pytest.raises(UsageError, match="at least 1"):
+            gb.sample(system, n, steps=steps)
+    with pytest.raises(UsageError, match="give one class, or one a sample"):
+        gb.sample(system, 3, y=torch.zeros(2, dtype=torch.long), steps=1)
+    for wrong in (-1, 3):
+        with pytest.raises(UsageError, match="classes 0 to 2"):
+            gb.sample(system, 2, y=wrong, steps=1)
+    drawn = gb.sample(system, 3, y=torch.tensor([2, 0, 1]), steps=1)
+    assert drawn.y.tolist() == [2, 0, 1]
+    assert gb.sample(system, 64, steps=1).y.unique().tolist() == [0, 1, 2]
+
+
+def test_the_lazy_front_door() -> None:
+    for name in gb.__all__:
+        assert getattr(gb, name) is not None
+    assert set(dir(gb)) == set(gb.__all__)
+    with pytest.raises(AttributeError, match="no attribute 'nope'"):
+        _ = gb.nope

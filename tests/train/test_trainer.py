@@ -1,0 +1,165 @@
+"""The loop: what is logged, looked at, validated, kept and reported."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+
+import pytest
+import torch
+from PIL import Image
+
+import gibbsian as gb
+from gibbsian.core.errors import UsageError
+from gibbsian.recipes.train import TrainConfig
+from gibbsian.train import trainer as trainer_module
+from gibbsian.train.budget import Budget
+
+MLP = {"net.name": "mlp", "net.hidden": [8], "chain.steps": 1, "start.capacity": 32}
+CONV = {"net.name": "conv", "net.channels": [4, 4], "chain.steps": 1, "start.capacity": 32}
+
+
+def lines(folder: Path) -> list[dict]:
+    return [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+
+
+def test_a_run_folder_is_what_the_design_says(tiny_run, tmp_path: Path) -> None:
+    prepared = tiny_run("igebm", "digits", {**CONV, "train.log_every": 3, "train.sample_every": 4}, out=tmp_path)
+    outcome = prepared.trainer.fit(progress=False)
+    assert (outcome.step, outcome.state, outcome.rollbacks) == (8, "done", 0)
+    assert [line["step"] for line in lines(tmp_path)] == [3, 6, 8]
+    assert {"loss", "energy_gap", "grad_norm", "drift", "drift_noise", "lr", "redrawn"} <= set(lines(tmp_path)[0])
+    assert sorted(p.name for p in (tmp_path / "samples").iterdir()) == ["step-000004.png", "step-000008.png"]
+    assert [p.name for p in sorted((tmp_path / "checkpoints").iterdir())] == ["step-000004", "step-000008"]
+    record = json.loads((tmp_path / "run.json").read_text())
+    assert record["state"] == "done" and record["step"] == 8 and record["seed"] == 0
+    assert record["data"]["event_shape"] == [1, 8, 8] and len(record["data"]["fingerprint"]) == 64
+    assert {"gibbsian", "torch", "python"} <= set(record)
+    assert gb.load(tmp_path).config == prepared.config.model
+    assert not [p for p in tmp_path.rglob("*") if ".tmp" in p.name or p.suffix in (".pt", ".pkl")]
+
+
+def test_points_get_an_animated_landscape(tiny_run, tmp_path: Path) -> None:
+    tiny_run("igebm", "toy:ring", {**MLP, "train.sample_every": 4}, out=tmp_path).trainer.fit(progress=False)
+    with Image.open(tmp_path / "samples" / "landscape.gif") as film:
+        assert film.n_frames == 2  # the last one is held as one long frame
+    assert (tmp_path / "samples" / "step-000004.png").is_file()
+
+
+def test_looking_changes_no_result(tiny_run, tmp_path: Path) -> None:
+    plain = tiny_run("igebm", "digits", CONV).trainer
+    watched = tiny_run("igebm", "digits", {**CONV, "train.sample_every": 1}, out=tmp_path).trainer
+    plain.fit(3, progress=False), watched.fit(3, progress=False)
+    for key, value in plain.system.state_dict().items():
+        assert torch.equal(value, watched.system.state_dict()[key]), key
+
+
+def test_observers_see_averaged_weights(tiny_run) -> None:
+    seen = []
+    changes = {**MLP, "train.average": 0.5, "train.sample_every": 2}
+    trainer = tiny_run("igebm", "toy:ring", changes, observers=[lambda t: seen.append(weight(t))]).trainer
+    trainer.fit(2, progress=False)
+    kept = trainer.average.weights
+    assert torch.equal(seen[0], next(iter(kept.values()))) and not torch.equal(seen[0], weight(trainer))
+
+
+def weight(trainer) -> torch.Tensor:
+    return next(trainer.system.parameters()).detach().clone()
+
+
+def test_the_best_checkpoint_is_kept(tiny_run, tmp_path: Path) -> None:
+    values = iter([3.0, 1.0, math.nan, 2.0])
+    changes = {**MLP, "train.validate_every": 2, "train.keep": 1}
+    trainer = tiny_run("igebm", "toy:ring", changes, out=tmp_path, validate=lambda s, rng: next(values)).trainer
+    outcome = trainer.fit(progress=False)
+    assert outcome.best == 1.0
+    assert json.loads((tmp_path / "checkpoints" / "best" / "state.json").read_text())["plain"]["loop"]["step"] == 4
+    assert [line["validation"] for line in lines(tmp_path) if "validation" in line] == [3.0, 1.0, "nan", 2.0]
+    assert sorted(p.name for p in (tmp_path / "checkpoints").iterdir()) == ["best", "step-000008"]
+    best, newest = gb.load(tmp_path, which="best"), gb.load(tmp_path)
+    assert any(not torch.equal(a, b) for a, b in zip(best.parameters(), newest.parameters(), strict=True))
+
+
+def test_validation_draws_from_one_stream_each_time(tiny_run) -> None:
+    drawn = []
+    changes = {**MLP, "train.validate_every": 1}
+    validate = lambda system, rng: drawn.append(float(torch.rand((), generator=rng))) or 0.0  # noqa: E731
+    tiny_run("igebm", "toy:ring", changes, validate=validate).trainer.fit(3, progress=False)
+    assert len(drawn) == 3 and len(set(drawn)) == 1
+
+
+class Clock:
+    """A clock that moves by a second whenever it is read."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def monotonic(self) -> float:
+        self.now += 1.0
+        return self.now
+
+
+def test_a_budget_of_time_is_estimated_then_kept(tiny_run, tmp_path: Path, monkeypatch) -> None:
+    from gibbsian.train import budget
+
+    monkeypatch.setattr(budget, "time", Clock())
+    said: list[str] = []
+    trainer = tiny_run("igebm", "toy:ring", {**MLP, "train.steps": 10_000}, out=tmp_path, notify=said.append).trainer
+    outcome = trainer.fit(minutes=1.0, progress=False)
+    # the clock is read once an update, and nine times before the estimate: one update a second
+    assert said == ["budget of 1 min: 60 updates planned"]
+    assert (outcome.step, outcome.state) == (60, "done")
+    slow = tiny_run("igebm", "toy:ring", {**MLP, "train.steps": 10_000}).trainer
+    assert slow.fit(minutes=0.1, progress=False).state in ("stopped", "done") and slow.step <= 10
+
+
+def test_a_budget_never_exceeds_the_steps_asked_for(tiny_run) -> None:
+    trainer = tiny_run("igebm", "toy:ring", MLP).trainer
+    assert trainer.fit(14, minutes=60, progress=False).step == 14
+
+
+@pytest.mark.parametrize("minutes", [0.0, -1.0, math.nan, math.inf])
+def test_budgets_out_of_range(minutes: float, tiny_run) -> None:
+    with pytest.raises(UsageError, match="minutes is"):
+        Budget(minutes, 0)
+    with pytest.raises(UsageError, match="steps is -1"):
+        tiny_run("igebm", "toy:ring", MLP).trainer.fit(-1)
+
+
+def test_the_progress_bar_shows_rate_time_left_and_gap(tiny_run, capsys, monkeypatch) -> None:
+    real = trainer_module.tqdm
+    monkeypatch.setattr(trainer_module, "tqdm", lambda **kw: real(**{**kw, "disable": False, "mininterval": 0}))
+    tiny_run("igebm", "toy:ring", MLP).trainer.fit(3)
+    shown = capsys.readouterr()
+    assert "gap=" in shown.err and "update/s" in shown.err and "3/3" in shown.err and not shown.out
+
+
+def test_the_bar_is_silent_when_nobody_watches(tiny_run, capsys) -> None:
+    tiny_run("igebm", "toy:ring", MLP).trainer.fit(2)
+    assert capsys.readouterr().err == ""
+
+
+def test_the_learning_rate_is_the_schedules(tiny_run, tmp_path: Path) -> None:
+    changes = {**MLP, "train.warmup": 4, "train.lr": 1e-3}
+    tiny_run("igebm", "toy:ring", changes, out=tmp_path).trainer.fit(6, progress=False)
+    assert [line["lr"] for line in lines(tmp_path)] == pytest.approx([0.25e-3, 0.5e-3, 0.75e-3, 1e-3, 1e-3, 1e-3])
+
+
+def test_clipping_bounds_what_the_optimiser_sees(tiny_run) -> None:
+    from gibbsian.train.optim import grad_norm
+
+    trainer = tiny_run("igebm", "toy:ring", {**MLP, "train.clip_norm": 1e-3}).trainer
+    metrics = trainer.update()
+    assert metrics["grad_norm"] > 1e-3, "the log shows the norm before clipping"
+    assert float(grad_norm(trainer.system.parameters())) == pytest.approx(1e-3, rel=1e-4)
+
+
+def test_zero_steps_are_fine(tiny_run, tmp_path: Path) -> None:
+    outcome = tiny_run("igebm", "toy:ring", MLP, out=tmp_path).trainer.fit(0, progress=False)
+    assert (outcome.step, outcome.metrics, outcome.state) == (0, {}, "done")
+    gb.load(tmp_path)
+
+
+def test_the_schedule_config_of_a_run_is_not_shared() -> None:
+    assert TrainConfig() == TrainConfig() and hash(TrainConfig()) == hash(TrainConfig())

@@ -1,0 +1,189 @@
+"""One update: gradient accumulation, groups, gradients, devices."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import pytest
+import torch
+from torch import nn
+
+from gibbsian.core.errors import UsageError
+from gibbsian.core.records import Batch, Loss
+from gibbsian.recipes.chain import PixelConfig
+from gibbsian.recipes.net import NetConfig
+from gibbsian.recipes.train import TrainConfig
+from gibbsian.systems.base import System
+from gibbsian.train.update import Step, Updater
+
+MLP = {"net.name": "mlp", "net.hidden": [16], "net.activation": "swish", "chain.steps": 2, "start.capacity": 64}
+
+
+@dataclass(frozen=True)
+class ToyConfig:
+    net: NetConfig = field(default_factory=NetConfig)
+    pixels: PixelConfig = field(default_factory=PixelConfig)
+
+
+class Toy(System):
+    """A deterministic loss with two groups, so that gradients can be compared exactly."""
+
+    def __init__(self, yields: int = 2) -> None:
+        super().__init__()
+        self.config, self.event_shape, self.yields = ToyConfig(), (2,), yields
+        self.energy_net, self.generator = nn.Linear(2, 1).double(), nn.Linear(2, 2).double()
+        for p in self.parameters():
+            nn.init.constant_(p, 0.3)
+        self.order: list[str] = []
+
+    def groups(self) -> dict[str, nn.Module]:
+        return {"energy": self.energy_net, "generator": self.generator}
+
+    def losses(self, batch: Batch, step: int, rng: torch.Generator) -> Iterator[tuple[str, Loss]]:
+        self.order.append(f"draw {len(batch)}")
+        made = self.generator(batch.x)
+        yield "energy", Loss((self.energy_net(batch.x) ** 2).mean(), {"seen": batch.x.sum()})
+        if self.yields > 1:
+            yield "generator", Loss((self.energy_net(made) ** 3).mean())
+        self.order.append(f"write {len(batch)}")
+
+    def plan(self, n, rng, *, y=None, steps=None):
+        yield from ()
+
+    def decode(self, position):
+        return position
+
+    def surprisal(self, x, y=None):
+        return self.energy_net(x)[:, 0]
+
+
+def step(number: int = 0) -> Step:
+    return Step(number, 0.01, torch.Generator().manual_seed(0))
+
+
+def data(n: int = 12) -> Batch:
+    return Batch(torch.linspace(-1, 1, 2 * n, dtype=torch.float64).reshape(n, 2))
+
+
+def test_micro_batches_sum_to_the_full_gradient() -> None:
+    """Exact up to rounding: float64, 1e-12."""
+    found = []
+    for parts in (1, 2, 3, 4):
+        system = Toy()
+        metrics = Updater(system, TrainConfig(batch_size=12, accumulate=parts), lambda m: None)(data(), step())
+        found.append((torch.cat([p.flatten() for p in system.parameters()]), metrics))
+    for weights, metrics in found[1:]:
+        torch.testing.assert_close(weights, found[0][0], rtol=1e-12, atol=1e-12)
+        for key in ("energy_grad_norm", "energy_loss", "generator_grad_norm", "generator_loss"):
+            assert metrics[key] == pytest.approx(found[0][1][key], rel=1e-6)
+
+
+def test_generators_run_in_lockstep_and_draw_before_any_writes() -> None:
+    system = Toy()
+    Updater(system, TrainConfig(batch_size=12, accumulate=3), lambda m: None)(data(), step())
+    assert system.order == ["draw 4"] * 3 + ["write 4"] * 3
+
+
+def test_one_optimiser_step_a_round(monkeypatch) -> None:
+    system = Toy()
+    updater = Updater(system, TrainConfig(batch_size=12, accumulate=4), lambda m: None)
+    calls: list[str] = []
+    for name, optimizer in updater.optimizers.items():
+        plain = optimizer.step
+        monkeypatch.setattr(optimizer, "step", lambda name=name, plain=plain: (calls.append(name), plain()))
+    updater(data(), step())
+    assert calls == ["energy", "generator"]
+
+
+def test_buffer_tickets_of_micro_batches_are_disjoint(tiny_run, monkeypatch) -> None:
+    trainer = tiny_run("igebm", "toy:ring", {**MLP, "train.accumulate": 4, "start.reinit": 0.0}).trainer
+    buffer, slots = trainer.system.chains, []
+    plain = buffer.draw
+    monkeypatch.setattr(buffer, "draw", lambda *a, **k: (slots.append(plain(*a, **k)), slots[-1])[1])
+    trainer.update()
+    drawn = torch.cat([t.slots for t in slots])
+    assert len(slots) == 4 and len(drawn.unique()) == 16
+    assert int((buffer.age == 1).sum()) == 16 and not buffer.held.any()
+
+
+def test_micro_batches_on_equal_negatives_give_the_gradient_of_one_batch(tiny_run, monkeypatch) -> None:
+    """The whole contrastive loss, with the chains replaced by fixed negatives."""
+    from gibbsian.systems import igebm
+    from gibbsian.systems.phases import Negatives, negatives
+
+    pool = torch.linspace(-1, 1, 32).reshape(16, 2)
+    found = []
+    for parts in (1, 4):
+        trainer = tiny_run("igebm", "toy:ring", {**MLP, "train.accumulate": parts, "pixels.dequantize": False}).trainer
+        place = iter(range(4))
+
+        def fixed(*args, parts=parts, place=place, **kw):
+            neg, k = negatives(*args, **kw), next(place)
+            return Negatives(pool[k * (16 // parts) : (k + 1) * (16 // parts)], neg.chain, neg.bad)
+
+        monkeypatch.setattr(igebm, "negatives", fixed)
+        trainer.update()
+        found.append(torch.cat([p.grad.flatten() for p in trainer.system.net.parameters()]))
+    torch.testing.assert_close(found[1], found[0], rtol=1e-5, atol=1e-7)
+
+
+def test_losses_that_are_no_means_refuse_accumulation(tiny_run) -> None:
+    with pytest.raises(UsageError, match="no mean over samples"):
+        tiny_run("igebm", "toy:ring", {**MLP, "train.accumulate": 2, "loss.objective": "logsumexp"})
+    tiny_run("igebm", "toy:ring", {**MLP, "train.accumulate": 2, "loss.objective": "softplus"}).trainer.update()
+
+
+def test_examine_comes_before_the_step() -> None:
+    system = Toy(yields=1)
+    before = [p.clone() for p in system.parameters()]
+
+    def refuse(metrics):
+        raise ValueError(f"seen {metrics['seen']:.0f}")
+
+    with pytest.raises(ValueError, match="seen"):
+        Updater(system, TrainConfig(batch_size=12), refuse)(data(), step())
+    assert all(torch.equal(a, b) for a, b in zip(before, system.parameters(), strict=True))
+    assert system.order == ["draw 12"], "an update that was refused wrote to the buffer"
+
+
+def test_micro_batches_that_disagree_are_an_error() -> None:
+    class Odd(Toy):
+        def losses(self, batch, step, rng):
+            yield from list(super().losses(batch, step, rng))[: 2 if batch.x[0, 0] < 0 else 1]
+
+    with pytest.raises(RuntimeError, match="disagree|different numbers"):
+        Updater(Odd(), TrainConfig(batch_size=12, accumulate=2), lambda m: None)(data(), step())
+
+
+def test_a_network_of_ones_own_may_draw_from_the_global_stream() -> None:
+    class Noisy(Toy):
+        def losses(self, batch, step, rng):
+            yield "energy", Loss((self.energy_net(nn.functional.dropout(batch.x, 0.5)) ** 2).mean())
+
+    torch.manual_seed(1)
+    state = torch.get_rng_state()
+    first, second = Noisy(), Noisy()
+    for system, seed in ((first, 3), (second, 4)):
+        torch.manual_seed(1) if seed == 3 else None
+        Updater(system, TrainConfig(batch_size=12), lambda m: None)(data(), step())
+        assert torch.equal(torch.get_rng_state(), state)
+    assert torch.equal(first.energy_net.weight, second.energy_net.weight)
+
+
+def test_batches_and_streams_live_where_the_system_does(tiny_run) -> None:
+    """torchebm caches the sampler's device at construction; here the trainer asks the weights."""
+    trainer = tiny_run("igebm", "toy:ring", MLP).trainer
+    assert trainer.device == next(trainer.system.parameters()).device
+    assert trainer.streams.chain.device == trainer.device
+    trainer.update()
+    assert trainer.last_batch.x.device == trainer.device
+
+
+@pytest.mark.gpu
+def test_one_update_on_a_gpu(tiny_run) -> None:
+    trainer = tiny_run("igebm", "digits", {**MLP, "net.dropout": 0.0}, device="cuda").trainer
+    before = torch.cuda.get_rng_state()
+    trainer.update()
+    assert trainer.system.chains.stored.device.type == "cuda"
+    assert torch.equal(before, torch.cuda.get_rng_state())
