@@ -15,22 +15,65 @@ ROOT = Path(__file__).parents[1] / "src" / "gibbsian"
 FILES = sorted(p for p in ROOT.rglob("*.py"))
 # recipes holds plain settings, torch-free; whatever is built from settings stands above it.
 FLOORS = {
-    "core": 1, "recipes": 1.5, "nets": 2, "noise": 2, "data": 2, "energies": 3, "mcmc": 4, "starts": 4,
-    "objectives": 4, "metrics": 4, "systems": 5, "train": 6, "tasks": 7, "app": 8, "cli": 9,
+    "core": 1,
+    "recipes": 1.5,
+    "nets": 2,
+    "noise": 2,
+    "data": 2,
+    "energies": 3,
+    "mcmc": 4,
+    "starts": 4,
+    "objectives": 4,
+    "metrics": 4,
+    "systems": 5,
+    "train": 6,
+    "tasks": 7,
+    "app": 8,
+    "cli": 9,
 }
 LONGEST = 250
 FORBIDDEN_NAMES = {"utils", "util", "helpers", "helper", "common", "misc", "tools", "lib"}
 GLOBAL_DRAWS = {
-    "rand", "randn", "randint", "randperm", "rand_like", "randn_like", "randint_like", "normal", "bernoulli",
-    "multinomial", "poisson", "seed", "manual_seed", "uniform_", "normal_", "random_", "bernoulli_",
-    "exponential_", "log_normal_", "cauchy_", "geometric_", "trunc_normal_", "kaiming_uniform_",
-    "kaiming_normal_", "xavier_uniform_", "xavier_normal_", "orthogonal_", "dropout",
+    "rand",
+    "randn",
+    "randint",
+    "randperm",
+    "rand_like",
+    "randn_like",
+    "randint_like",
+    "normal",
+    "bernoulli",
+    "multinomial",
+    "poisson",
+    "seed",
+    "manual_seed",
+    "uniform_",
+    "normal_",
+    "random_",
+    "bernoulli_",
+    "exponential_",
+    "log_normal_",
+    "cauchy_",
+    "geometric_",
+    "trunc_normal_",
+    "kaiming_uniform_",
+    "kaiming_normal_",
+    "xavier_uniform_",
+    "xavier_normal_",
+    "orthogonal_",
+    "dropout",
 }
 # Initialisation draws from torch's global stream, which `core.random.seeded_init` forks and seeds around it.
 INITIALISERS = {"nets"}
 # Explicitly seeded or handled: the door itself.
 SEEDED = {"core/random.py"}
-TORCH_FREE = ("gibbsian", "gibbsian.cli.main", "gibbsian.core.config", "gibbsian.core.errors", "gibbsian.data.names")
+TORCH_FREE = (
+    "gibbsian",
+    "gibbsian.cli.main",
+    "gibbsian.core.config",
+    "gibbsian.core.errors",
+    "gibbsian.data.names",
+)
 
 each_file = pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(ROOT)))
 
@@ -91,13 +134,16 @@ def test_imports_go_down(path: Path) -> None:
         parts = name.split(".")
         other = parts[1] if len(parts) > 1 else ""
         if own and other in FLOORS and other != own:
-            assert FLOORS[other] < FLOORS[own], f"{own} (floor {FLOORS[own]}) imports {name} (floor {FLOORS[other]})"
+            assert FLOORS[other] < FLOORS[own], (
+                f"{own} (floor {FLOORS[own]}) imports {name} (floor {FLOORS[other]})"
+            )
 
 
 def test_no_cycles() -> None:
     names = {module(p): p for p in FILES}
     graph = {
-        name: {i for i in imported(path, top_level(path)) if i in names and i != name} for name, path in names.items()
+        name: {i for i in imported(path, top_level(path)) if i in names and i != name}
+        for name, path in names.items()
     }
     done: set[str] = set()
 
@@ -113,7 +159,12 @@ def test_no_cycles() -> None:
 
 
 def test_one_place_differentiates_by_position() -> None:
-    found = {str(p.relative_to(ROOT)) for p in FILES for c in calls(p) if ast.unparse(c.func).endswith("autograd.grad")}
+    found = {
+        str(p.relative_to(ROOT))
+        for p in FILES
+        for c in calls(p)
+        if ast.unparse(c.func).endswith("autograd.grad")
+    }
     assert found == {"core/energy.py"}
     assert not [p for p in FILES if "create_graph" in p.read_text() and p.name != "energy.py"]
 
@@ -156,7 +207,9 @@ def test_initialisers_draw_only_where_modules_are_built() -> None:
         for node in ast.walk(tree(path)):
             if isinstance(node, ast.FunctionDef) and node.name == "forward":
                 for call in (c for c in ast.walk(node) if isinstance(c, ast.Call)):
-                    if last_name(call) in GLOBAL_DRAWS and ast.unparse(call.func).startswith(("torch.", "F.")):
+                    if last_name(call) in GLOBAL_DRAWS and ast.unparse(call.func).startswith(
+                        ("torch.", "F.")
+                    ):
                         assert "generator" in {k.arg for k in call.keywords}, f"{path.name}:{call.lineno}"
 
 
@@ -201,9 +254,14 @@ def test_public_names_are_documented(path: Path) -> None:
 
 def test_help_and_lists_never_import_torch() -> None:
     recipes = [module(p) for p in FILES if package(p) == "recipes"]
-    wanted = [m for m in (*TORCH_FREE, *recipes) if (ROOT.parent / m.replace(".", "/")).with_suffix(".py").exists()
-              or (ROOT.parent / m.replace(".", "/") / "__init__.py").exists()]
-    code = f"import importlib, sys; [importlib.import_module(m) for m in {wanted!r}]; sys.exit('torch' in sys.modules)"
+    wanted = [
+        m
+        for m in (*TORCH_FREE, *recipes)
+        if (ROOT.parent / m.replace(".", "/")).with_suffix(".py").exists()
+        or (ROOT.parent / m.replace(".", "/") / "__init__.py").exists()
+    ]
+    load = f"import importlib, sys; [importlib.import_module(m) for m in {wanted!r}]"
+    code = f"{load}; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], timeout=60).returncode == 0
 
 

@@ -27,7 +27,11 @@ CASES = {
     "igebm-points": ("igebm", "toy:ring", {**MLP, "net.spectral_norm": True}),
     "igebm-labels": ("igebm", "digits", LABELS),
     "igebm-labels-batch": ("igebm", "digits", {**LABELS, "start.labels": "batch", "start.uint8": True}),
-    "igebm-resnet": ("igebm", "digits", {**CONV, "net.name": "igebm", "net.strides": [1, 2], "net.dropout": 0.2}),
+    "igebm-resnet": (
+        "igebm",
+        "digits",
+        {**CONV, "net.name": "igebm", "net.strides": [1, 2], "net.dropout": 0.2},
+    ),
     "igebm-noise": ("igebm", "digits", {**CONV, **NOISE}),
     "igebm-fixed": ("igebm", "digits", {**CONV, "start.kind": "fixed", "chain.noise_end": 0.0}),
     "igebm-data": ("igebm", "toy:ring", {**MLP, "start.kind": "data"}),
@@ -35,10 +39,18 @@ CASES = {
     "generative_convnet": ("generative_convnet", "digits", CONV),
     "generative_convnet-reference": ("generative_convnet", "digits", {**CONV, "reference_sigma": 0.5}),
     "generative_convnet-data": ("generative_convnet", "toy:ring", {**MLP, "start.kind": "data"}),
-    "generative_convnet-cold": ("generative_convnet", "toy:ring", {**MLP, **NOISE, "start.noise": "gaussian"}),
+    "generative_convnet-cold": (
+        "generative_convnet",
+        "toy:ring",
+        {**MLP, **NOISE, "start.noise": "gaussian"},
+    ),
     "short_run": ("short_run", "digits", {**CONV, **NOISE}),
     "short_run-labels": ("short_run", "digits", {**LABELS, **NOISE, "loss.link": "softplus"}),
-    "short_run-points": ("short_run", "toy:ring", {**MLP, **NOISE, "chain.clamp": True, "loss.objective": "softplus"}),
+    "short_run-points": (
+        "short_run",
+        "toy:ring",
+        {**MLP, **NOISE, "chain.clamp": True, "loss.objective": "softplus"},
+    ),
 }
 # configuration -> (temperature, matched) as the paper's numbers imply
 TEMPERATURES = [
@@ -137,8 +149,12 @@ def test_chains_run_in_eval_mode_without_parameter_gradients(case, run) -> None:
     system = run(case).trainer.system.train()
     seen = []
     sample(
-        system, 2, rng=torch.Generator().manual_seed(0),
-        observe=lambda step, s, i: seen.append((system.training, any(p.requires_grad for p in system.parameters()))),
+        system,
+        2,
+        rng=torch.Generator().manual_seed(0),
+        observe=lambda step, s, i: seen.append(
+            (system.training, any(p.requires_grad for p in system.parameters()))
+        ),
     )
     assert seen and set(seen) == {(False, False)}
 
@@ -192,13 +208,21 @@ def test_model_folder_round_trip(case, run, small_data, tmp_path: Path) -> None:
     x = small_data(CASES[case][1]).batch(torch.arange(6), 0.0, 1.0).x
     assert torch.equal(system.surprisal(x), other.surprisal(x))
     assert torch.equal(draw(system, 3).x, draw(other, 3).x)
-    assert (other.temperature, other.matched, other.config) == (system.temperature, system.matched, system.config)
+    assert (other.temperature, other.matched, other.config) == (
+        system.temperature,
+        system.matched,
+        system.config,
+    )
     assert not other.training
 
 
 @pytest.mark.parametrize(("name", "changes", "temperature", "matched"), TEMPERATURES)
-def test_temperature_and_match_follow_the_configuration(name, changes, temperature, matched, tiny_run) -> None:
-    system = tiny_run(name, "digits", {**CONV, **(NOISE if name == "short_run" else {}), **changes}).trainer.system
+def test_temperature_and_match_follow_the_configuration(
+    name, changes, temperature, matched, tiny_run
+) -> None:
+    system = tiny_run(
+        name, "digits", {**CONV, **(NOISE if name == "short_run" else {}), **changes}
+    ).trainer.system
     assert system.temperature == pytest.approx(temperature)
     assert system.matched is matched
 

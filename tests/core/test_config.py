@@ -36,7 +36,11 @@ class Outer:
 
 finite = st.floats(allow_nan=False, allow_infinity=False)
 inners = st.builds(
-    Inner, finite, st.sampled_from(["a", "bee"]), st.lists(st.integers(), max_size=4).map(tuple), st.tuples(finite, finite)
+    Inner,
+    finite,
+    st.sampled_from(["a", "bee"]),
+    st.lists(st.integers(), max_size=4).map(tuple),
+    st.tuples(finite, finite),
 )
 outers = st.builds(
     Outer, st.integers(), st.text(), st.booleans(), inners, st.none() | inners, st.none() | finite

@@ -63,7 +63,9 @@ def test_hessian_vector_products() -> None:
     assert torch.equal(hessian_vector(lambda x: x.sum(1), X, v), torch.zeros_like(v))
 
 
-@pytest.mark.parametrize("bad", [lambda x: x, lambda x: x.sum(), lambda x: x.sum(1, keepdim=True), lambda x: x[:2, 0]])
+@pytest.mark.parametrize(
+    "bad", [lambda x: x, lambda x: x.sum(), lambda x: x.sum(1, keepdim=True), lambda x: x[:2, 0]]
+)
 def test_energies_of_the_wrong_shape_are_refused(bad) -> None:
     """A (B, 1) energy would broadcast silently."""
     with pytest.raises(UsageError, match="one number a chain|one\\s+number"):

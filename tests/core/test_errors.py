@@ -12,8 +12,12 @@ from gibbsian.core.errors import did_you_mean, require_not_negative, require_pos
 
 def test_exit_codes_are_those_of_the_command_line() -> None:
     codes = {
-        errors.GibbsianError: 1, errors.UsageError: 2, errors.DataError: 1, errors.CheckpointError: 1,
-        errors.DivergedError: 4, errors.Interrupted: 130,
+        errors.GibbsianError: 1,
+        errors.UsageError: 2,
+        errors.DataError: 1,
+        errors.CheckpointError: 1,
+        errors.DivergedError: 4,
+        errors.Interrupted: 130,
     }
     for cls, code in codes.items():
         assert cls.exit_code == code and issubclass(cls, errors.GibbsianError)

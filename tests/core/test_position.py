@@ -13,7 +13,12 @@ PAIR = (ONE, torch.arange(6.0).reshape(3, 1, 2) - 2)
 
 @pytest.mark.parametrize("x", [ONE, PAIR], ids=["tensor", "tuple"])
 def test_structure_survives(x) -> None:
-    for y in (P.tree_map(lambda a: a + 0, x), P.where(torch.tensor([True] * 3), x, x), P.detach(x), P.cat([P.rows(x, slice(0, 1)), P.rows(x, slice(1, 3))])):
+    for y in (
+        P.tree_map(lambda a: a + 0, x),
+        P.where(torch.tensor([True] * 3), x, x),
+        P.detach(x),
+        P.cat([P.rows(x, slice(0, 1)), P.rows(x, slice(1, 3))]),
+    ):
         assert type(y) is type(x)
         assert all(torch.equal(a, b) for a, b in zip(P.leaves(x), P.leaves(y), strict=True))
     assert P.batch_size(x) == 3

@@ -25,6 +25,9 @@ def test_to_moves_what_is_there() -> None:
 
 
 def test_losses_add_values_and_join_metrics() -> None:
-    a, b = Loss(torch.tensor(1.0), {"a": torch.tensor(1.0)}), Loss(torch.tensor(2.0), {"b": torch.tensor(2.0)})
+    a, b = (
+        Loss(torch.tensor(1.0), {"a": torch.tensor(1.0)}),
+        Loss(torch.tensor(2.0), {"b": torch.tensor(2.0)}),
+    )
     total = a + b
     assert float(total.value) == 3.0 and set(total.metrics) == {"a", "b"}

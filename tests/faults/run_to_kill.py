@@ -13,16 +13,32 @@ from gibbsian.systems.registry import make
 from gibbsian.train.fit import fit
 
 STEPS = 120
-MODEL = {"net.name": "mlp", "net.hidden": [16], "chain.steps": 2, "start.capacity": 2000, "chain.clamp": False}
+MODEL = {
+    "net.name": "mlp",
+    "net.hidden": [16],
+    "chain.steps": 2,
+    "start.capacity": 2000,
+    "chain.clamp": False,
+}
 
 
 def main(out: str) -> None:
     torch.set_num_threads(1)
     system = make("igebm", override(IGEBMConfig(), MODEL), (2,))
     fit(
-        system, load("toy:ring").take(512), steps=STEPS, out=out, resume="auto", progress=False,
-        train__batch_size=16, train__lr=1e-3, train__save_every=5, train__log_every=1, train__average=0.99,
-        train__sample_every=0, train__keep=2,
+        system,
+        load("toy:ring").take(512),
+        steps=STEPS,
+        out=out,
+        resume="auto",
+        progress=False,
+        train__batch_size=16,
+        train__lr=1e-3,
+        train__save_every=5,
+        train__log_every=1,
+        train__average=0.99,
+        train__sample_every=0,
+        train__keep=2,
     )
 
 

@@ -19,7 +19,11 @@ from gibbsian.train import checkpoint
 
 SMALL = {"net.name": "mlp", "net.hidden": [8], "chain.steps": 1, "start.capacity": 32}
 TREE = {
-    "model": {"w": torch.arange(6.0).reshape(2, 3), "deep": {"n": torch.tensor(3)}, "b": torch.tensor([True])},
+    "model": {
+        "w": torch.arange(6.0).reshape(2, 3),
+        "deep": {"n": torch.tensor(3)},
+        "b": torch.tensor([True]),
+    },
     "loop": {"step": 7, "best": None, "rate": 1e-300, "list": [1, 2.5, "x"], "nan": float("inf")},
 }
 
@@ -74,7 +78,9 @@ def test_missing_state(saved: Path) -> None:
     refused(saved, "no state.json")
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]", "null", '{"schema": "x"}', '{"schema": 1}', "[" * 100_000, "\x00\xff"])
+@pytest.mark.parametrize(
+    "text", ["", "{", "[]", "null", '{"schema": "x"}', '{"schema": 1}', "[" * 100_000, "\x00\xff"]
+)
 def test_unreadable_state(text: str, saved: Path) -> None:
     (saved / "state.json").write_text(text)
     refused(saved, "state.json")
@@ -106,7 +112,9 @@ def test_a_pickle_is_not_opened(saved: Path, tmp_path: Path) -> None:
     assert not bait.exists()
 
 
-@pytest.mark.parametrize("name", ["../secret.safetensors", "/etc/passwd", "a/b.safetensors", "..", "state.json", ""])
+@pytest.mark.parametrize(
+    "name", ["../secret.safetensors", "/etc/passwd", "a/b.safetensors", "..", "state.json", ""]
+)
 def test_names_that_lead_elsewhere(name: str, saved: Path, tmp_path: Path) -> None:
     shutil.copy(saved / "model.safetensors", tmp_path / "secret.safetensors")
 
@@ -186,7 +194,9 @@ def test_a_full_disk_at_the_log_is_one_line(tiny_run, tmp_path: Path, monkeypatc
 
 
 def test_newest_damaged_names_the_step_and_the_earlier_still_loads(tiny_run, tmp_path: Path) -> None:
-    tiny_run("igebm", "toy:ring", {**SMALL, "train.save_every": 2}, out=tmp_path).trainer.fit(4, progress=False)
+    tiny_run("igebm", "toy:ring", {**SMALL, "train.save_every": 2}, out=tmp_path).trainer.fit(
+        4, progress=False
+    )
     (tmp_path / "checkpoints" / "step-000004" / "model.safetensors").unlink()
     with pytest.raises(CheckpointError, match="step-000004 is damaged"):
         gb.load(tmp_path)
@@ -234,8 +244,16 @@ def test_damaged_run_folders(file, text, words, trained: Path) -> None:
         ("config.json", b"[]", "describes no system"),
         ("config.json", b"{}", "describes no system"),
         ("config.json", b'{"system": "nope", "config": {}, "event_shape": [2]}', "describes no system"),
-        ("config.json", b'{"system": "igebm", "config": {"a": 1}, "event_shape": [2]}', "describes no system"),
-        ("config.json", b'{"system": "igebm", "config": {"net": {"name": "mlp"}}, "event_shape": [2]}', "another"),
+        (
+            "config.json",
+            b'{"system": "igebm", "config": {"a": 1}, "event_shape": [2]}',
+            "describes no system",
+        ),
+        (
+            "config.json",
+            b'{"system": "igebm", "config": {"net": {"name": "mlp"}}, "event_shape": [2]}',
+            "another",
+        ),
         ("model.safetensors", b"", "is damaged"),
         ("model.safetensors", b"\x80\x04K\x01.", "is damaged"),
     ],

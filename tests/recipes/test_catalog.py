@@ -16,9 +16,17 @@ from gibbsian.recipes.recipe import Paper, Published, Recipe
 from gibbsian.systems.registry import from_run, make, name_of
 
 SHAPES = {
-    "digits": (1, 8, 8), "mnist": (1, 28, 28), "fashion_mnist": (1, 28, 28), "omniglot": (1, 28, 28),
-    "cifar10": (3, 32, 32), "svhn": (3, 32, 32), "imagenet32": (3, 32, 32), "celeba": (3, 64, 64),
-    "stacked_mnist": (3, 28, 28), "dsprites": (1, 64, 64), "folder": (3, 32, 32),
+    "digits": (1, 8, 8),
+    "mnist": (1, 28, 28),
+    "fashion_mnist": (1, 28, 28),
+    "omniglot": (1, 28, 28),
+    "cifar10": (3, 32, 32),
+    "svhn": (3, 32, 32),
+    "imagenet32": (3, 32, 32),
+    "celeba": (3, 64, 64),
+    "stacked_mnist": (3, 28, 28),
+    "dsprites": (1, 64, 64),
+    "folder": (3, 32, 32),
 }
 PRESETS = [(system, preset) for system in SYSTEMS for preset in entry(system).presets()]
 presets = pytest.mark.parametrize(("system", "preset"), PRESETS, ids=["-".join(p) for p in PRESETS])
@@ -96,7 +104,10 @@ def test_the_preset_made_for_the_data_is_the_default() -> None:
     ("arguments", "words"),
     [
         ({"system": "igebn"}, "unknown system 'igebn': did you mean 'igebm'"),
-        ({"system": "short_run", "preset": "digit"}, "unknown preset of short_run 'digit': did you mean 'digits'"),
+        (
+            {"system": "short_run", "preset": "digit"},
+            "unknown preset of short_run 'digit': did you mean 'digits'",
+        ),
         ({"changes": {"chian.steps": 3}}, "did you mean 'chain'"),
         ({"changes": {"chain.stpes": 3}}, "unknown key 'chain.stpes': did you mean 'steps'"),
         ({"changes": {"train.stpes": 3}}, "unknown key 'stpes': did you mean 'steps'"),
@@ -135,8 +146,10 @@ def test_literals_hold_for_configs_built_by_hand() -> None:
     from gibbsian.recipes.train import MonitorConfig, TrainConfig
 
     for build, words in [
-        (lambda: ChainConfig(clip_by="size"), "chain.clip_by 'size'"), (lambda: StartConfig(kind="cold"), "start.kind"),
-        (lambda: LossConfig(link="log"), "loss.link"), (lambda: TrainConfig(precision="fp16"), "train.precision"),
+        (lambda: ChainConfig(clip_by="size"), "chain.clip_by 'size'"),
+        (lambda: StartConfig(kind="cold"), "start.kind"),
+        (lambda: LossConfig(link="log"), "loss.link"),
+        (lambda: TrainConfig(precision="fp16"), "train.precision"),
         (lambda: MonitorConfig(policy="pray"), "monitor.policy"),
     ]:
         with pytest.raises(UsageError, match=words):

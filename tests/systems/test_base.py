@@ -77,7 +77,13 @@ def test_chains_go_downhill_where_noise_alone_does_not(tiny_run) -> None:
 
 
 def test_ensemble_steps_through_past_weights_in_turn(tiny_run) -> None:
-    changes = {**MLP, "start.kind": "persistent", "start.capacity": 32, "ensemble.members": 2, "ensemble.every": 1}
+    changes = {
+        **MLP,
+        "start.kind": "persistent",
+        "start.capacity": 32,
+        "ensemble.members": 2,
+        "ensemble.every": 1,
+    }
     trainer = tiny_run("igebm", "toy:ring", changes).trainer
     trainer.fit(3, progress=False)
     system = trainer.system
@@ -88,7 +94,9 @@ def test_ensemble_steps_through_past_weights_in_turn(tiny_run) -> None:
         assert leg.steps == 1
         leg = legs.send(leg.position) if len(nets) < 4 else leg
     assert nets == [system.past[0], system.past[1]] * 2
-    first, second = (p[0].flatten() for p in (list(system.past[0].parameters()), list(system.past[1].parameters())))
+    first, second = (
+        p[0].flatten() for p in (list(system.past[0].parameters()), list(system.past[1].parameters()))
+    )
     assert not torch.equal(first, second)
     assert all(not p.requires_grad for p in system.past.parameters())
 
@@ -103,5 +111,8 @@ def test_going_on_from_stored_chains_takes_none_away(tiny_run) -> None:
 
 def test_streams_of_one_seed_differ() -> None:
     streams = Streams(3)
-    draws = {name: float(torch.rand((), generator=getattr(streams, name))) for name in ("data", "chain", "init", "eval")}
+    draws = {
+        name: float(torch.rand((), generator=getattr(streams, name)))
+        for name in ("data", "chain", "init", "eval")
+    }
     assert len(set(draws.values())) == 4

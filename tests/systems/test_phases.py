@@ -61,8 +61,10 @@ def test_fading_noise_ends_where_it_should() -> None:
 
 def test_starts_follow_the_configuration() -> None:
     batch = Batch(torch.full((3, 2), 0.25), torch.tensor([0, 1, 1]))
+
     def start(**kw):
         return training_start(StartConfig(capacity=8, **kw), PIXELS, (2,), 2, rng())
+
     assert torch.equal(start(kind="data").draw(3, rng(), batch=batch).position, batch.x)
     fixed = start(kind="fixed")
     bank = {tuple(x.tolist()) for x in fixed.bank}
@@ -71,7 +73,11 @@ def test_starts_follow_the_configuration() -> None:
     assert not start(labels="batch").keeps_labels and start(uint8=True).stored.dtype == torch.uint8
     uniform = noise_start(StartConfig(kind="noise"), PIXELS, (2,)).draw(5000, rng()).position
     assert uniform.min() >= -1 and uniform.max() <= 1
-    gauss = noise_start(StartConfig(kind="noise", noise="gaussian", scale=3.0), PIXELS, (2,)).draw(5000, rng()).position
+    gauss = (
+        noise_start(StartConfig(kind="noise", noise="gaussian", scale=3.0), PIXELS, (2,))
+        .draw(5000, rng())
+        .position
+    )
     assert 2.85 < float(gauss.std()) < 3.15  # 10,000 numbers: 7 standard errors
 
 
@@ -79,7 +85,12 @@ def test_positives_are_dequantised_into_the_range_and_smoothed() -> None:
     x = torch.tensor([[-1.0, 1.0]]).repeat(4000, 1)
     y = positives(Batch(x), PixelConfig(-1.0, 1.0, dequantize=True), rng())
     # black fills [-1, -1 + 2/256), white [1 - 2/256, 1)
-    assert y.min() >= -1 and y[:, 0].max() < -1 + 2 / 256 and y[:, 1].min() >= 1 - 2 / 256 - 1e-6 and y.max() <= 1
+    assert (
+        y.min() >= -1
+        and y[:, 0].max() < -1 + 2 / 256
+        and y[:, 1].min() >= 1 - 2 / 256 - 1e-6
+        and y.max() <= 1
+    )
     smoothed = positives(Batch(x), PixelConfig(-1.0, 1.0, noise=0.1), rng())
     assert float((smoothed - x).std()) == pytest.approx(0.1, rel=0.05)
     assert torch.equal(positives(Batch(x), PIXELS, rng()), x)
@@ -177,7 +188,9 @@ def test_descending_the_loss_lowers_the_energy_of_data() -> None:
     net = nn.Linear(1, 1, bias=False)
     nn.init.zeros_(net.weight)
     buffer = ReplayBuffer(noise_start(StartConfig(), PIXELS, (1,)), 8, rng())
-    neg = negatives(net, lambda x: net(x)[:, 0], Langevin(0.1, 1e-3), buffer.draw(4, rng()), 1, rng(), buffer.fresh)
+    neg = negatives(
+        net, lambda x: net(x)[:, 0], Langevin(0.1, 1e-3), buffer.draw(4, rng()), 1, rng(), buffer.fresh
+    )
     e_pos, e_neg = paired(lambda x: net(x)[:, 0], torch.ones(4, 1), -torch.ones(4, 1))
     loss = contrastive_loss(e_pos, e_neg, LossConfig(energy_l2=0.5), neg)
     loss.value.backward()

@@ -85,7 +85,13 @@ def test_a_flat_reference_changes_nothing(tiny_run) -> None:
 
 
 def test_the_sampling_chain_keeps_its_own_numbers_under_a_reference(tiny_run) -> None:
-    changes = {**MLP, "reference_sigma": 1.0, "sample.step_size": 0.5, "sample.noise": 0.03, "sample.steps": 7}
+    changes = {
+        **MLP,
+        "reference_sigma": 1.0,
+        "sample.step_size": 0.5,
+        "sample.noise": 0.03,
+        "sample.steps": 7,
+    }
     system = tiny_run("generative_convnet", "toy:ring", changes).trainer.system
     leg = next(system.plan(2, rng()))
     move, t = leg.kernel.move(0), system.config.chain.temperature
@@ -108,12 +114,14 @@ def test_anatomy_numbers(tiny_run) -> None:
         metrics = trainer.update()
         t = trainer.system.config.chain.temperature
         assert metrics["d"] == pytest.approx(metrics["energy_gap"] / t, rel=1e-5)
-        assert metrics["v"] == pytest.approx(metrics["drift"] / (trainer.system.config.chain.step_size * t / 2), rel=1e-5)
+        assert metrics["v"] == pytest.approx(
+            metrics["drift"] / (trainer.system.config.chain.step_size * t / 2), rel=1e-5
+        )
 
 
 def test_gradient_of_the_reference_falls_out(tiny_run) -> None:
     trainer = tiny_run("generative_convnet", "toy:ring", {**MLP, "start.kind": "data"}).trainer
-    (group, loss), = trainer.system.losses(batch_of(trainer), 0, rng())
+    ((group, loss),) = trainer.system.losses(batch_of(trainer), 0, rng())
     assert group == "energy"
     assert loss.value.item() == pytest.approx(float(loss.metrics["energy_gap"]))
 

@@ -53,7 +53,13 @@ def test_decay_zero_keeps_nothing() -> None:
 def test_training_hands_out_the_averaged_weights(tiny_run) -> None:
     from gibbsian.train.fit import finished
 
-    changes = {"net.name": "mlp", "net.hidden": [8], "chain.steps": 1, "start.capacity": 32, "train.average": 0.9}
+    changes = {
+        "net.name": "mlp",
+        "net.hidden": [8],
+        "chain.steps": 1,
+        "start.capacity": 32,
+        "train.average": 0.9,
+    }
     trainer = tiny_run("igebm", "toy:ring", changes).trainer
     trainer.fit(5, progress=False)
     live = trainer.system.net.state_dict()

@@ -117,7 +117,9 @@ def test_policy_stop_records_the_end(tiny_run, tmp_path: Path) -> None:
 def test_rollback_recovers(folder: bool, tiny_run, tmp_path: Path) -> None:
     said: list[str] = []
     changes = {**SMALL, "train.save_every": 2, "monitor.policy": "rollback"}
-    trainer = tiny_run("igebm", "toy:ring", changes, out=tmp_path if folder else None, notify=said.append).trainer
+    trainer = tiny_run(
+        "igebm", "toy:ring", changes, out=tmp_path if folder else None, notify=said.append
+    ).trainer
     poison(trainer, {5})
     outcome = trainer.fit(progress=False)
     assert (outcome.step, outcome.rollbacks, outcome.state) == (8, 1, "done")
@@ -131,7 +133,10 @@ def test_rollback_recovers(folder: bool, tiny_run, tmp_path: Path) -> None:
 def test_rollback_draws_fresh_streams(tiny_run) -> None:
     """Going back to the same noise would diverge in the same way again."""
     changes = {**SMALL, "train.save_every": 4, "monitor.policy": "rollback", "monitor.lr_factor": 1.0}
-    calm, poisoned = tiny_run("igebm", "toy:ring", changes).trainer, tiny_run("igebm", "toy:ring", changes).trainer
+    calm, poisoned = (
+        tiny_run("igebm", "toy:ring", changes).trainer,
+        tiny_run("igebm", "toy:ring", changes).trainer,
+    )
     poison(poisoned, {5})
     calm.fit(6, progress=False), poisoned.fit(6, progress=False)
     pairs = zip(calm.system.parameters(), poisoned.system.parameters(), strict=True)

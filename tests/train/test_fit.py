@@ -19,7 +19,11 @@ from gibbsian.recipes.net import NetConfig
 from gibbsian.systems.base import Leg, Plan, System
 
 QUICK = {
-    "net__name": "mlp", "net__hidden": [8], "chain__steps": 2, "train__batch_size": 16, "train__sample_every": 0,
+    "net__name": "mlp",
+    "net__hidden": [8],
+    "chain__steps": 2,
+    "train__batch_size": 16,
+    "train__sample_every": 0,
     "progress": False,
 }
 
@@ -54,7 +58,14 @@ def test_labels_that_do_not_fit_are_refused(small_data) -> None:
     from dataclasses import replace
 
     with pytest.raises(UsageError, match="has no labels"):
-        gb.fit("short_run", replace(unlabelled, y=None), preset="digits", steps=1, net__classes=10, progress=False)
+        gb.fit(
+            "short_run",
+            replace(unlabelled, y=None),
+            preset="digits",
+            steps=1,
+            net__classes=10,
+            progress=False,
+        )
 
 
 def test_a_built_system_trains_as_told(small_data) -> None:
@@ -63,7 +74,9 @@ def test_a_built_system_trains_as_told(small_data) -> None:
     before = system.net.state_dict()
     before = {k: v.clone() for k, v in before.items()}
     trained = gb.fit(system, small_data("toy:ring"), steps=2, train__batch_size=8, progress=False)
-    assert trained is system and any(not torch.equal(v, before[k]) for k, v in system.net.state_dict().items())
+    assert trained is system and any(
+        not torch.equal(v, before[k]) for k, v in system.net.state_dict().items()
+    )
     with pytest.raises(UsageError, match="chain.steps.*which stands"):
         gb.fit(system, small_data("toy:ring"), steps=1, chain__steps=3)
     with pytest.raises(UsageError, match="unknown preset of igebm"):

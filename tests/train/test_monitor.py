@@ -11,7 +11,14 @@ from gibbsian.data.dataset import from_arrays
 from gibbsian.recipes.train import MonitorConfig
 from gibbsian.train.monitor import Monitor, Scale, scale_of
 
-HEALTHY = {"loss": 0.1, "energy_gap": -0.3, "grad_norm": 1.0, "drift": 0.7, "saturated": 0.4, "divergent": 0.0}
+HEALTHY = {
+    "loss": 0.1,
+    "energy_gap": -0.3,
+    "grad_norm": 1.0,
+    "drift": 0.7,
+    "saturated": 0.4,
+    "divergent": 0.0,
+}
 SCALE = Scale(span=16.0, border=0.58)
 
 
@@ -39,8 +46,11 @@ def test_non_finite_numbers_alarm_at_once(key: str, value: float) -> None:
 @pytest.mark.parametrize(
     ("key", "inside", "outside"),
     [
-        ("energy_gap", 999.0, 1001.0), ("energy_gap", -999.0, -1001.0), ("grad_norm", 0.99e5, 1.01e5),
-        ("drift", 0.149 * 16, 0.151 * 16), ("saturated", 0.58 + 0.49 * 0.42, 0.58 + 0.51 * 0.42),
+        ("energy_gap", 999.0, 1001.0),
+        ("energy_gap", -999.0, -1001.0),
+        ("grad_norm", 0.99e5, 1.01e5),
+        ("drift", 0.149 * 16, 0.151 * 16),
+        ("saturated", 0.58 + 0.49 * 0.42, 0.58 + 0.51 * 0.42),
         ("divergent", 0.49, 0.51),
     ],
 )
@@ -52,7 +62,9 @@ def test_bounds_must_be_broken_in_a_row(key: str, inside: float, outside: float)
         assert monitor.check({**HEALTHY, key: inside if k % 5 == 4 else outside}) is None
 
 
-@pytest.mark.parametrize(("key", "value"), [("energy_gap", -1.1e5), ("grad_norm", 1.1e7), ("drift", 16 * 16.0)])
+@pytest.mark.parametrize(
+    ("key", "value"), [("energy_gap", -1.1e5), ("grad_norm", 1.1e7), ("drift", 16 * 16.0)]
+)
 def test_a_hundredfold_excess_alarms_at_once(key: str, value: float) -> None:
     assert alarms_at(key, value) == 1
 

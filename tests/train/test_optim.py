@@ -21,7 +21,9 @@ def test_lr_factor_at_its_corners() -> None:
 def test_lr_is_constant_by_default_and_falls_monotonically_when_asked() -> None:
     assert {lr_factor(k, 50, TrainConfig()) for k in range(60)} == {1.0}
     falling = [lr_factor(k, 50, TrainConfig(decay=1.0)) for k in range(51)]
-    assert falling[0] == 1.0 and falling[-1] == pytest.approx(0.0) and falling == sorted(falling, reverse=True)
+    assert (
+        falling[0] == 1.0 and falling[-1] == pytest.approx(0.0) and falling == sorted(falling, reverse=True)
+    )
     assert lr_factor(0, 0, TrainConfig(decay=1.0)) == 1.0
 
 

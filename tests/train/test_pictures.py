@@ -35,7 +35,11 @@ def test_ramp_is_bright_where_energy_is_low() -> None:
 def test_landscape_has_y_upwards() -> None:
     energy = np.ones((10, 10))
     energy[9, 0] = 0.0  # high y, low x: the top left corner
-    picture = np.asarray(landscape(energy, 1.0, np.zeros((1, 2)), np.full((1, 2), 0.5), side=100)).astype(int).sum(-1)
+    picture = (
+        np.asarray(landscape(energy, 1.0, np.zeros((1, 2)), np.full((1, 2), 0.5), side=100))
+        .astype(int)
+        .sum(-1)
+    )
     assert picture[2, 2] > picture[97, 2] + 100
     assert np.asarray(landscape(np.full((4, 4), np.inf), 1.0, np.zeros((0, 2)), np.zeros((0, 2)))).size > 0
     titled = landscape(energy, 1.0, np.zeros((1, 2)), np.zeros((1, 2)), "step 1", side=50)

@@ -15,7 +15,13 @@ from gibbsian.train import checkpoint
 
 CONV = {"net.name": "conv", "net.channels": [4, 8], "chain.steps": 2, "start.capacity": 48}
 MLP = {"net.name": "mlp", "net.hidden": [16], "chain.steps": 2, "start.capacity": 48}
-TRAIN = {"train.average": 0.9, "train.decay": 0.5, "train.warmup": 2, "train.flip": True, "train.save_every": 3}
+TRAIN = {
+    "train.average": 0.9,
+    "train.decay": 0.5,
+    "train.warmup": 2,
+    "train.flip": True,
+    "train.save_every": 3,
+}
 CASES = {
     "igebm-labels": ("igebm", "digits", {**CONV, "net.classes": 10, "net.dropout": 0.2, "start.uint8": True}),
     "igebm-spectral": ("igebm", "digits", {**CONV, "net.name": "igebm", "net.strides": [1, 2]}),
@@ -171,7 +177,9 @@ def test_a_checkpoint_of_something_else_is_one_clear_line(other, reason, tiny_ru
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_signals_save_and_say_how_to_go_on(number, tiny_run, tmp_path: Path) -> None:
     before = signal.getsignal(number)
-    trainer = tiny_run("short_run", "toy:ring", {**MLP, "start.kind": "noise", "train.sample_every": 1}, out=tmp_path).trainer
+    trainer = tiny_run(
+        "short_run", "toy:ring", {**MLP, "start.kind": "noise", "train.sample_every": 1}, out=tmp_path
+    ).trainer
     trainer.observers = [Raise(2, number)]
     with pytest.raises(Interrupted) as caught:
         trainer.fit(progress=False)
@@ -182,14 +190,18 @@ def test_signals_save_and_say_how_to_go_on(number, tiny_run, tmp_path: Path) -> 
 
 
 def test_a_signal_without_a_folder_says_that_nothing_is_saved(tiny_run) -> None:
-    trainer = tiny_run("short_run", "toy:ring", {**MLP, "start.kind": "noise", "train.sample_every": 1}).trainer
+    trainer = tiny_run(
+        "short_run", "toy:ring", {**MLP, "start.kind": "noise", "train.sample_every": 1}
+    ).trainer
     trainer.observers = [Raise(1, signal.SIGINT)]
     with pytest.raises(Interrupted, match="SIGINT at step 1: nothing saved"):
         trainer.fit(progress=False)
 
 
 def test_a_second_signal_is_immediate(tiny_run) -> None:
-    trainer = tiny_run("short_run", "toy:ring", {**MLP, "start.kind": "noise", "train.sample_every": 1}).trainer
+    trainer = tiny_run(
+        "short_run", "toy:ring", {**MLP, "start.kind": "noise", "train.sample_every": 1}
+    ).trainer
     trainer.observers = [Raise(1, signal.SIGINT), Raise(1, signal.SIGINT)]
     with pytest.raises(KeyboardInterrupt):
         trainer.fit(progress=False)

@@ -25,11 +25,15 @@ def lines(folder: Path) -> list[dict]:
 
 
 def test_a_run_folder_is_what_the_design_says(tiny_run, tmp_path: Path) -> None:
-    prepared = tiny_run("igebm", "digits", {**CONV, "train.log_every": 3, "train.sample_every": 4}, out=tmp_path)
+    prepared = tiny_run(
+        "igebm", "digits", {**CONV, "train.log_every": 3, "train.sample_every": 4}, out=tmp_path
+    )
     outcome = prepared.trainer.fit(progress=False)
     assert (outcome.step, outcome.state, outcome.rollbacks) == (8, "done", 0)
     assert [line["step"] for line in lines(tmp_path)] == [3, 6, 8]
-    assert {"loss", "energy_gap", "grad_norm", "drift", "drift_noise", "lr", "redrawn"} <= set(lines(tmp_path)[0])
+    assert {"loss", "energy_gap", "grad_norm", "drift", "drift_noise", "lr", "redrawn"} <= set(
+        lines(tmp_path)[0]
+    )
     assert sorted(p.name for p in (tmp_path / "samples").iterdir()) == ["step-000004.png", "step-000008.png"]
     assert [p.name for p in sorted((tmp_path / "checkpoints").iterdir())] == ["step-000004", "step-000008"]
     record = json.loads((tmp_path / "run.json").read_text())
@@ -71,10 +75,15 @@ def weight(trainer) -> torch.Tensor:
 def test_the_best_checkpoint_is_kept(tiny_run, tmp_path: Path) -> None:
     values = iter([3.0, 1.0, math.nan, 2.0])
     changes = {**MLP, "train.validate_every": 2, "train.keep": 1}
-    trainer = tiny_run("igebm", "toy:ring", changes, out=tmp_path, validate=lambda s, rng: next(values)).trainer
+    trainer = tiny_run(
+        "igebm", "toy:ring", changes, out=tmp_path, validate=lambda s, rng: next(values)
+    ).trainer
     outcome = trainer.fit(progress=False)
     assert outcome.best == 1.0
-    assert json.loads((tmp_path / "checkpoints" / "best" / "state.json").read_text())["plain"]["loop"]["step"] == 4
+    assert (
+        json.loads((tmp_path / "checkpoints" / "best" / "state.json").read_text())["plain"]["loop"]["step"]
+        == 4
+    )
     assert [line["validation"] for line in lines(tmp_path) if "validation" in line] == [3.0, 1.0, "nan", 2.0]
     assert sorted(p.name for p in (tmp_path / "checkpoints").iterdir()) == ["best", "step-000008"]
     best, newest = gb.load(tmp_path, which="best"), gb.load(tmp_path)
@@ -105,7 +114,9 @@ def test_a_budget_of_time_is_estimated_then_kept(tiny_run, tmp_path: Path, monke
 
     monkeypatch.setattr(budget, "time", Clock())
     said: list[str] = []
-    trainer = tiny_run("igebm", "toy:ring", {**MLP, "train.steps": 10_000}, out=tmp_path, notify=said.append).trainer
+    trainer = tiny_run(
+        "igebm", "toy:ring", {**MLP, "train.steps": 10_000}, out=tmp_path, notify=said.append
+    ).trainer
     outcome = trainer.fit(minutes=1.0, progress=False)
     # the clock is read once an update, and nine times before the estimate: one update a second
     assert said == ["budget of 1 min: 60 updates planned"]
@@ -129,7 +140,9 @@ def test_budgets_out_of_range(minutes: float, tiny_run) -> None:
 
 def test_the_progress_bar_shows_rate_time_left_and_gap(tiny_run, capsys, monkeypatch) -> None:
     real = trainer_module.tqdm
-    monkeypatch.setattr(trainer_module, "tqdm", lambda **kw: real(**{**kw, "disable": False, "mininterval": 0}))
+    monkeypatch.setattr(
+        trainer_module, "tqdm", lambda **kw: real(**{**kw, "disable": False, "mininterval": 0})
+    )
     tiny_run("igebm", "toy:ring", MLP).trainer.fit(3)
     shown = capsys.readouterr()
     assert "gap=" in shown.err and "update/s" in shown.err and "3/3" in shown.err and not shown.out
@@ -143,7 +156,9 @@ def test_the_bar_is_silent_when_nobody_watches(tiny_run, capsys) -> None:
 def test_the_learning_rate_is_the_schedules(tiny_run, tmp_path: Path) -> None:
     changes = {**MLP, "train.warmup": 4, "train.lr": 1e-3}
     tiny_run("igebm", "toy:ring", changes, out=tmp_path).trainer.fit(6, progress=False)
-    assert [line["lr"] for line in lines(tmp_path)] == pytest.approx([0.25e-3, 0.5e-3, 0.75e-3, 1e-3, 1e-3, 1e-3])
+    assert [line["lr"] for line in lines(tmp_path)] == pytest.approx(
+        [0.25e-3, 0.5e-3, 0.75e-3, 1e-3, 1e-3, 1e-3]
+    )
 
 
 def test_clipping_bounds_what_the_optimiser_sees(tiny_run) -> None:

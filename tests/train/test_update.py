@@ -17,7 +17,13 @@ from gibbsian.recipes.train import TrainConfig
 from gibbsian.systems.base import System
 from gibbsian.train.update import Step, Updater
 
-MLP = {"net.name": "mlp", "net.hidden": [16], "net.activation": "swish", "chain.steps": 2, "start.capacity": 64}
+MLP = {
+    "net.name": "mlp",
+    "net.hidden": [16],
+    "net.activation": "swish",
+    "chain.steps": 2,
+    "start.capacity": 64,
+}
 
 
 @dataclass(frozen=True)
@@ -71,7 +77,9 @@ def test_micro_batches_sum_to_the_full_gradient() -> None:
     found = []
     for parts in (1, 2, 3, 4):
         system = Toy()
-        metrics = Updater(system, TrainConfig(batch_size=12, accumulate=parts), lambda m: None)(data(), step())
+        metrics = Updater(system, TrainConfig(batch_size=12, accumulate=parts), lambda m: None)(
+            data(), step()
+        )
         found.append((torch.cat([p.flatten() for p in system.parameters()]), metrics))
     for weights, metrics in found[1:]:
         torch.testing.assert_close(weights, found[0][0], rtol=1e-12, atol=1e-12)
@@ -115,7 +123,9 @@ def test_micro_batches_on_equal_negatives_give_the_gradient_of_one_batch(tiny_ru
     pool = torch.linspace(-1, 1, 32).reshape(16, 2)
     found = []
     for parts in (1, 4):
-        trainer = tiny_run("igebm", "toy:ring", {**MLP, "train.accumulate": parts, "pixels.dequantize": False}).trainer
+        trainer = tiny_run(
+            "igebm", "toy:ring", {**MLP, "train.accumulate": parts, "pixels.dequantize": False}
+        ).trainer
         place = iter(range(4))
 
         def fixed(*args, parts=parts, place=place, **kw):
@@ -131,7 +141,9 @@ def test_micro_batches_on_equal_negatives_give_the_gradient_of_one_batch(tiny_ru
 def test_losses_that_are_no_means_refuse_accumulation(tiny_run) -> None:
     with pytest.raises(UsageError, match="no mean over samples"):
         tiny_run("igebm", "toy:ring", {**MLP, "train.accumulate": 2, "loss.objective": "logsumexp"})
-    tiny_run("igebm", "toy:ring", {**MLP, "train.accumulate": 2, "loss.objective": "softplus"}).trainer.update()
+    tiny_run(
+        "igebm", "toy:ring", {**MLP, "train.accumulate": 2, "loss.objective": "softplus"}
+    ).trainer.update()
 
 
 def test_examine_comes_before_the_step() -> None:

@@ -1,6 +1,6 @@
 """The systems by name, and how a run's configuration is resolved. Torch-free: `--help` and `list` read this.
 
-    preset of a paper or ours  ->  a YAML file's sections  ->  dotted overrides  ->  RunConfig
+preset of a paper or ours  ->  a YAML file's sections  ->  dotted overrides  ->  RunConfig
 """
 
 from __future__ import annotations
@@ -44,14 +44,18 @@ class Entry:
 SYSTEMS: dict[str, Entry] = {
     "igebm": Entry(
         "persistent Langevin chains from a replay buffer; conditional; ensembles of past weights",
-        "igebm", "IGEBMConfig", "igebm:IGEBM",
+        "igebm",
+        "IGEBMConfig",
+        "igebm:IGEBM",
     ),
     "generative_convnet": Entry(
         "energy times a reference; persistent, contrastive-divergence or short-run chains",
-        "generative_convnet", "GenerativeConvNetConfig", "generative_convnet:GenerativeConvNet",
+        "generative_convnet",
+        "GenerativeConvNetConfig",
+        "generative_convnet:GenerativeConvNet",
     ),
     "short_run": Entry(
-        "the K-step chain from noise is the sampler", "short_run", "ShortRunConfig", "short_run:ShortRun",
+        "the K-step chain from noise is the sampler", "short_run", "ShortRunConfig", "short_run:ShortRun"
     ),
 }
 
@@ -89,8 +93,12 @@ def default_preset(system: str, data: str) -> str:
 
 
 def resolve(
-    system: str, *, preset: str | None = None, data: str | None = None,
-    file: Mapping[str, Any] | None = None, changes: Mapping[str, Any] | None = None,
+    system: str,
+    *,
+    preset: str | None = None,
+    data: str | None = None,
+    file: Mapping[str, Any] | None = None,
+    changes: Mapping[str, Any] | None = None,
 ) -> RunConfig:
     """The configuration of a run: preset, then the sections of a `file`, then dotted `changes`.
 

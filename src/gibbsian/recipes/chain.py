@@ -22,7 +22,7 @@ class ChainConfig:
     noise_end: float | None = None
     """Noise of the last step, reached linearly; none keeps the noise constant."""
     decay: float = 0.0
-    """Exponent g of a falling step size, step_size (1 + k)^-g at step k, with noise to match (SGLD); 0 for none."""
+    """Exponent g of a falling step size, step_size (1 + k)^-g at step k, noise to match (SGLD); 0 for none."""
     noise_first: bool = False
     """Add the noise before the gradient is taken (IGEBM, UvA) instead of after."""
     clip: float = 0.0
@@ -37,7 +37,9 @@ class ChainConfig:
         if self.steps < 1:
             raise UsageError(f"chain.steps is {self.steps}: it must be at least 1; papers use 20 to 500")
         if not 0 < self.step_size < float("inf"):
-            raise UsageError(f"chain.step_size is {self.step_size}: it must be positive; papers use 1e-4 to 20")
+            raise UsageError(
+                f"chain.step_size is {self.step_size}: it must be positive; papers use 1e-4 to 20"
+            )
         for name in ("noise", "noise_end", "clip", "decay"):
             require_not_negative(**{f"chain.{name}": getattr(self, name) or 0.0})
 

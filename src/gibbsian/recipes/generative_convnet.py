@@ -31,7 +31,9 @@ class GenerativeConvNetConfig:
 
     def __post_init__(self) -> None:
         if self.reference_sigma < 0:
-            raise UsageError(f"reference_sigma is {self.reference_sigma}: it must be positive, or 0 for uniform")
+            raise UsageError(
+                f"reference_sigma is {self.reference_sigma}: it must be positive, or 0 for uniform"
+            )
         if self.reference_sigma and not self.chain.noise:
             raise UsageError("a Gaussian reference needs a temperature: set chain.noise above 0")
 
@@ -42,16 +44,21 @@ class GenerativeConvNetConfig:
 
 
 PAPER = Paper(
-    key="xie2016generative", authors="Jianwen Xie and Yang Lu and Song-Chun Zhu and Ying Nian Wu", year=2016,
-    title="A Theory of Generative ConvNet", venue="International Conference on Machine Learning",
+    key="xie2016generative",
+    authors="Jianwen Xie and Yang Lu and Song-Chun Zhu and Ying Nian Wu",
+    year=2016,
+    title="A Theory of Generative ConvNet",
+    venue="International Conference on Machine Learning",
     url="https://arxiv.org/abs/1602.03264",
 )
 
 ANATOMY = Paper(
     key="nijkamp2020anatomy",
-    authors="Erik Nijkamp and Mitch Hill and Tian Han and Song-Chun Zhu and Ying Nian Wu", year=2020,
+    authors="Erik Nijkamp and Mitch Hill and Tian Han and Song-Chun Zhu and Ying Nian Wu",
+    year=2020,
     title="On the Anatomy of MCMC-Based Maximum Likelihood Learning of Energy-Based Models",
-    venue="AAAI Conference on Artificial Intelligence", url="https://arxiv.org/abs/1903.12370",
+    venue="AAAI Conference on Artificial Intelligence",
+    url="https://arxiv.org/abs/1903.12370",
 )
 
 PUBLISHED: list[Published] = []
@@ -63,48 +70,75 @@ PRESETS: dict[str, Recipe] = {
     "digits": Recipe(
         GenerativeConvNetConfig(
             net=NetConfig(channels=(32, 64), kernels=(4,), strides=(2,), pool="flatten", activation="swish"),
-            chain=ChainConfig(20, 2.0, 0.01, clamp=True), start=StartConfig(kind="noise"),
+            chain=ChainConfig(20, 2.0, 0.01, clamp=True),
+            start=StartConfig(kind="noise"),
         ),
         TrainConfig(
-            steps=1500, batch_size=64, lr=2e-3, warmup=100, decay=0.5, average=0.999, save_every=500,
+            steps=1500,
+            batch_size=64,
+            lr=2e-3,
+            warmup=100,
+            decay=0.5,
+            average=0.999,
+            save_every=500,
             sample_every=500,
         ),
-        data="digits", note="Ours: short-run chains, uniform reference, a small convolutional network.",
+        data="digits",
+        note="Ours: short-run chains, uniform reference, a small convolutional network.",
     ),
     "images": Recipe(
         GenerativeConvNetConfig(
-            net=NetConfig(channels=(32, 64, 128), kernels=(5, 3), strides=(2,), pool="flatten", activation="swish"),
-            chain=ChainConfig(30, 2.0, 0.01, clamp=True), start=StartConfig(kind="noise"),
+            net=NetConfig(
+                channels=(32, 64, 128), kernels=(5, 3), strides=(2,), pool="flatten", activation="swish"
+            ),
+            chain=ChainConfig(30, 2.0, 0.01, clamp=True),
+            start=StartConfig(kind="noise"),
         ),
         TrainConfig(
-            steps=5000, batch_size=64, lr=1e-3, warmup=100, decay=0.5, average=0.999, save_every=500,
+            steps=5000,
+            batch_size=64,
+            lr=1e-3,
+            warmup=100,
+            decay=0.5,
+            average=0.999,
+            save_every=500,
             sample_every=500,
         ),
-        MonitorConfig(policy="rollback"), data="folder",
+        MonitorConfig(policy="rollback"),
+        data="folder",
         note="Ours, a place to start for images of 28 to 64 pixels a side; not tuned to any set.",
     ),
     "toy": Recipe(
         GenerativeConvNetConfig(
             net=NetConfig(name="mlp", hidden=(128, 128), activation="swish"),
-            chain=ChainConfig(40, 0.01, 0.1), sample=ChainConfig(1000, 0.01, 0.1),
-            start=StartConfig(capacity=5000), pixels=PixelConfig(-2.5, 2.5), reference_sigma=2.0,
+            chain=ChainConfig(40, 0.01, 0.1),
+            sample=ChainConfig(1000, 0.01, 0.1),
+            start=StartConfig(capacity=5000),
+            pixels=PixelConfig(-2.5, 2.5),
+            reference_sigma=2.0,
         ),
         TrainConfig(
             steps=1500, batch_size=256, lr=1e-3, decay=0.5, average=0.999, save_every=500, sample_every=100
         ),
-        data="toy:ring", note="Ours: Gaussian reference N(0, 4 I), persistent chains at temperature 1.",
+        data="toy:ring",
+        note="Ours: Gaussian reference N(0, 4 I), persistent chains at temperature 1.",
     ),
     "toy-cold": Recipe(
         GenerativeConvNetConfig(
-            net=_TOY_NET, chain=ChainConfig(100, 2.0, 0.01), pixels=_TOY_PIXELS,
+            net=_TOY_NET,
+            chain=ChainConfig(100, 2.0, 0.01),
+            pixels=_TOY_PIXELS,
             start=StartConfig(kind="noise", noise="gaussian"),
         ),
-        TrainConfig(steps=5000, batch_size=100, lr=1e-4), data="toy:ring",
+        TrainConfig(steps=5000, batch_size=100, lr=1e-4),
+        data="toy:ring",
         note="Anatomy study, non-convergent: Adam, eps .01, K = 100, Gaussian starts.",
     ),
     "toy-convergent": Recipe(
         GenerativeConvNetConfig(
-            net=_TOY_NET, chain=ChainConfig(500, 2.0, 0.125), pixels=_TOY_PIXELS,
+            net=_TOY_NET,
+            chain=ChainConfig(500, 2.0, 0.125),
+            pixels=_TOY_PIXELS,
             start=StartConfig(kind="persistent", capacity=10_000, reinit=0.0),
         ),
         TrainConfig(steps=20_000, batch_size=100, lr=1e-3, decay=0.9, lr_end=0.01, average=0.999),
@@ -113,21 +147,37 @@ PRESETS: dict[str, Recipe] = {
     ),
     "cifar10-cold": Recipe(
         GenerativeConvNetConfig(
-            net=NetConfig(channels=(32, 64, 128, 256), kernels=(3, 4), strides=(1, 2), pool="flatten",
-                          negative_slope=0.05),
-            chain=ChainConfig(150, 2.0, 0.01), start=StartConfig(kind="noise"),
+            net=NetConfig(
+                channels=(32, 64, 128, 256),
+                kernels=(3, 4),
+                strides=(1, 2),
+                pool="flatten",
+                negative_slope=0.05,
+            ),
+            chain=ChainConfig(150, 2.0, 0.01),
+            start=StartConfig(kind="noise"),
         ),
         TrainConfig(steps=100_000, batch_size=100, lr=1e-4, log_every=50, save_every=1000, sample_every=1000),
-        data="cifar10", note="Anatomy study, CIFAR-10 non-convergent: K = 150 from uniform noise.",
+        data="cifar10",
+        note="Anatomy study, CIFAR-10 non-convergent: K = 150 from uniform noise.",
     ),
     "mnist-convergent": Recipe(
         GenerativeConvNetConfig(
-            net=NetConfig(channels=(32, 64, 128, 256), kernels=(3, 4), strides=(1, 2), pool="flatten",
-                          negative_slope=0.05),
-            chain=ChainConfig(500, 2.0, 0.0075), start=StartConfig(capacity=60_000, reinit=0.0),
+            net=NetConfig(
+                channels=(32, 64, 128, 256),
+                kernels=(3, 4),
+                strides=(1, 2),
+                pool="flatten",
+                negative_slope=0.05,
+            ),
+            chain=ChainConfig(500, 2.0, 0.0075),
+            start=StartConfig(capacity=60_000, reinit=0.0),
             pixels=PixelConfig(-1.0, 1.0, noise=0.015),
         ),
-        TrainConfig(steps=100_000, batch_size=100, lr=1e-4, decay=0.9, lr_end=0.01, log_every=50, save_every=500),
-        data="mnist", note="Anatomy study, MNIST convergent, with a plain in place of a non-local network.",
+        TrainConfig(
+            steps=100_000, batch_size=100, lr=1e-4, decay=0.9, lr_end=0.01, log_every=50, save_every=500
+        ),
+        data="mnist",
+        note="Anatomy study, MNIST convergent, with a plain in place of a non-local network.",
     ),
 }

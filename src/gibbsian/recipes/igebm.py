@@ -6,7 +6,7 @@ chain's temperature is .005^2 / 20 = 1.25e-6. See algorithms in `systems/igebm.p
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from ..core.errors import UsageError
 from .chain import ChainConfig, LossConfig, PixelConfig, StartConfig
@@ -53,9 +53,12 @@ class IGEBMConfig:
 
 
 PAPER = Paper(
-    key="du2019igebm", authors="Yilun Du and Igor Mordatch", year=2019,
+    key="du2019igebm",
+    authors="Yilun Du and Igor Mordatch",
+    year=2019,
     title="Implicit Generation and Modeling with Energy-Based Models",
-    venue="Advances in Neural Information Processing Systems 32", url="https://arxiv.org/abs/1903.08689",
+    venue="Advances in Neural Information Processing Systems 32",
+    url="https://arxiv.org/abs/1903.08689",
 )
 
 PUBLISHED = [
@@ -66,7 +69,13 @@ PUBLISHED = [
 ]
 
 _PAPER_TRAIN = TrainConfig(
-    steps=75_000, batch_size=128, lr=3e-4, beta1=0.0, clip_moments=True, log_every=50, save_every=1000,
+    steps=75_000,
+    batch_size=128,
+    lr=3e-4,
+    beta1=0.0,
+    clip_moments=True,
+    log_every=50,
+    save_every=1000,
     sample_every=1000,
 )
 _PAPER_START = StartConfig(capacity=10_000, reinit=0.05, uint8=True, labels="batch")
@@ -77,9 +86,38 @@ def _paper(net: NetConfig, members: int = 0) -> IGEBMConfig:
 
 
 def _labelled(net: NetConfig, classes: int) -> NetConfig:
-    from dataclasses import replace
-
     return replace(net, classes=classes)
+
+
+def _twenty_eight(data: str, classes: int = 0, members: int = 0) -> Recipe:
+    """For 28x28 grey images: persistent chains on the short-run recipe's network and step."""
+    head = "logits" if classes else "scalar"
+    net = NetConfig(name="mlp", hidden=(1024, 512), activation="swish", classes=classes, head=head)
+    chain = ChainConfig(steps=20, step_size=6.0, noise=0.01, clamp=True)
+    return Recipe(
+        IGEBMConfig(
+            net=net,
+            chain=chain,
+            sample=replace(chain, steps=60),
+            start=StartConfig(capacity=10_000, reinit=0.2),
+            pixels=PixelConfig(-1.0, 1.0, noise=0.03),
+            loss=LossConfig(),
+            ensemble=EnsembleConfig(members),
+        ),
+        TrainConfig(
+            steps=6000,
+            batch_size=128,
+            lr=1e-3,
+            warmup=100,
+            decay=0.5,
+            average=0.999,
+            log_every=20,
+            save_every=500,
+            sample_every=500,
+        ),
+        data=data,
+        note="Ours; with classes, E(x, y) = -f(x)[y] of one network with a logit a class.",
+    )
 
 
 PRESETS: dict[str, Recipe] = {
@@ -88,28 +126,50 @@ PRESETS: dict[str, Recipe] = {
             net=NetConfig(name="mlp", hidden=(256, 256), activation="swish"),
             chain=ChainConfig(steps=20, step_size=2.0, noise=0.01, clamp=True),
             sample=ChainConfig(steps=100, step_size=2.0, noise=0.01, clamp=True),
-            start=StartConfig(capacity=5000, reinit=0.2), pixels=PixelConfig(-1.0, 1.0, noise=0.03),
-            loss=LossConfig(), ensemble=EnsembleConfig(),
+            start=StartConfig(capacity=5000, reinit=0.2),
+            pixels=PixelConfig(-1.0, 1.0, noise=0.03),
+            loss=LossConfig(),
+            ensemble=EnsembleConfig(),
         ),
         TrainConfig(
-            steps=2500, batch_size=128, lr=2e-3, warmup=100, decay=0.5, average=0.999, save_every=500,
+            steps=2500,
+            batch_size=128,
+            lr=2e-3,
+            warmup=100,
+            decay=0.5,
+            average=0.999,
+            save_every=500,
             sample_every=500,
         ),
-        data="digits", note="Ours: persistent chains on the short-run recipe's network and step.",
+        data="digits",
+        note="Ours: persistent chains on the short-run recipe's network and step.",
     ),
+    "mnist": _twenty_eight("mnist"),
+    "fashion_mnist": _twenty_eight("fashion_mnist"),
+    "mnist-conditional": _twenty_eight("mnist", classes=10, members=10),
     "images": Recipe(
         IGEBMConfig(
-            net=NetConfig(channels=(32, 64, 128), kernels=(5, 3), strides=(2,), pool="flatten", activation="swish"),
+            net=NetConfig(
+                channels=(32, 64, 128), kernels=(5, 3), strides=(2,), pool="flatten", activation="swish"
+            ),
             chain=ChainConfig(steps=40, step_size=2.0, noise=0.01, clamp=True),
             sample=ChainConfig(steps=200, step_size=2.0, noise=0.01, clamp=True),
-            start=StartConfig(capacity=5000, reinit=0.1), pixels=PixelConfig(-1.0, 1.0, noise=0.03),
+            start=StartConfig(capacity=5000, reinit=0.1),
+            pixels=PixelConfig(-1.0, 1.0, noise=0.03),
             loss=LossConfig(energy_l2=0.01),
         ),
         TrainConfig(
-            steps=5000, batch_size=64, lr=3e-4, warmup=200, decay=0.5, average=0.999, save_every=500,
+            steps=5000,
+            batch_size=64,
+            lr=3e-4,
+            warmup=200,
+            decay=0.5,
+            average=0.999,
+            save_every=500,
             sample_every=500,
         ),
-        MonitorConfig(policy="rollback"), data="folder",
+        MonitorConfig(policy="rollback"),
+        data="folder",
         note="Ours, a place to start for images of 28 to 64 pixels a side; not tuned to any set.",
     ),
     "toy": Recipe(
@@ -117,7 +177,9 @@ PRESETS: dict[str, Recipe] = {
             net=NetConfig(name="mlp", hidden=(128, 128), activation="swish"),
             chain=ChainConfig(steps=40, step_size=0.01, noise=0.1),
             sample=ChainConfig(steps=1000, step_size=0.01, noise=0.1),
-            start=StartConfig(capacity=5000, reinit=0.05), pixels=PixelConfig(-2.5, 2.5), loss=LossConfig(),
+            start=StartConfig(capacity=5000, reinit=0.05),
+            pixels=PixelConfig(-2.5, 2.5),
+            loss=LossConfig(),
         ),
         TrainConfig(
             steps=1500, batch_size=256, lr=1e-3, decay=0.5, average=0.999, save_every=500, sample_every=100
@@ -126,28 +188,52 @@ PRESETS: dict[str, Recipe] = {
         note="Ours, matched at temperature 1, so that exp(-E) is the learnt density.",
     ),
     "cifar10": Recipe(
-        _paper(PAPER_NETS["igebm_large"]), _PAPER_TRAIN, data="cifar10",
+        _paper(PAPER_NETS["igebm_large"]),
+        _PAPER_TRAIN,
+        data="cifar10",
         note="Du & Mordatch 2019, unconditional; trained there for about 2 GPU-days.",
     ),
     "cifar10-conditional": Recipe(
-        _paper(_labelled(PAPER_NETS["igebm_resnet32"], 10)), _PAPER_TRAIN, data="cifar10",
+        _paper(_labelled(PAPER_NETS["igebm_resnet32"], 10)),
+        _PAPER_TRAIN,
+        data="cifar10",
         note="Du & Mordatch 2019, conditional ResNet; buffer without labels, as in the released code.",
     ),
     "cifar10-ensemble": Recipe(
-        _paper(PAPER_NETS["igebm_large"], members=10), _PAPER_TRAIN, data="cifar10",
+        _paper(PAPER_NETS["igebm_large"], members=10),
+        _PAPER_TRAIN,
+        data="cifar10",
         note="Du & Mordatch 2019: ten past weights, 300 updates apart, one step each in turn.",
     ),
     "imagenet32": Recipe(
-        _paper(_labelled(PAPER_NETS["igebm_wider"], 1000)), TrainConfig(
-            steps=120_000, batch_size=32, lr=3e-4, beta1=0.0, clip_moments=True, log_every=50, save_every=1000,
+        _paper(_labelled(PAPER_NETS["igebm_wider"], 1000)),
+        TrainConfig(
+            steps=120_000,
+            batch_size=32,
+            lr=3e-4,
+            beta1=0.0,
+            clip_moments=True,
+            log_every=50,
+            save_every=1000,
             sample_every=1000,
-        ), data="imagenet32", note="Du & Mordatch 2019, conditional ImageNet-32.",
+        ),
+        data="imagenet32",
+        note="Du & Mordatch 2019, conditional ImageNet-32.",
     ),
     "mnist-paper": Recipe(
-        _paper(PAPER_NETS["igebm_mnist"]), TrainConfig(
-            steps=60_000, batch_size=128, lr=3e-4, beta1=0.0, clip_moments=True, log_every=50, save_every=1000,
+        _paper(PAPER_NETS["igebm_mnist"]),
+        TrainConfig(
+            steps=60_000,
+            batch_size=128,
+            lr=3e-4,
+            beta1=0.0,
+            clip_moments=True,
+            log_every=50,
+            save_every=1000,
             sample_every=1000,
-        ), data="mnist", note="Du & Mordatch 2019, MNIST network; symmetric padding makes its last map 3x3.",
+        ),
+        data="mnist",
+        note="Du & Mordatch 2019, MNIST network; symmetric padding makes its last map 3x3.",
     ),
     "uva-mnist": Recipe(
         IGEBMConfig(
@@ -155,12 +241,22 @@ PRESETS: dict[str, Recipe] = {
             chain=ChainConfig(60, 20.0, 0.005, noise_first=True, clip=0.03, clamp=True),
             sample=ChainConfig(256, 20.0, 0.005, noise_first=True, clip=0.03, clamp=True),
             start=StartConfig(capacity=8192, reinit=0.05),
-            pixels=PixelConfig(-1.0, 1.0, noise=0.005), loss=LossConfig(energy_l2=0.1),
+            pixels=PixelConfig(-1.0, 1.0, noise=0.005),
+            loss=LossConfig(energy_l2=0.1),
         ),
         TrainConfig(
-            steps=28_000, batch_size=128, lr=1e-4, beta1=0.0, clip_norm=0.1, decay=1.0, lr_end=0.16,
-            log_every=50, save_every=500, sample_every=500,
-        ), data="mnist",
+            steps=28_000,
+            batch_size=128,
+            lr=1e-4,
+            beta1=0.0,
+            clip_norm=0.1,
+            decay=1.0,
+            lr_end=0.16,
+            log_every=50,
+            save_every=500,
+            sample_every=500,
+        ),
+        data="mnist",
         note="Amsterdam deep-learning course, tutorial 8 (P. Lippe): 60 epochs, lr x .97 an epoch, here a cosine "
         "to the same end.",
     ),

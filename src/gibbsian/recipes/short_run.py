@@ -26,13 +26,18 @@ class ShortRunConfig:
 
     def __post_init__(self) -> None:
         if self.start.kind != "noise":
-            raise UsageError(f"start.kind is '{self.start.kind}': short-run chains start from fresh noise, 'noise'")
+            raise UsageError(
+                f"start.kind is '{self.start.kind}': short-run chains start from fresh noise, 'noise'"
+            )
 
 
 PAPER = Paper(
-    key="nijkamp2019shortrun", authors="Erik Nijkamp and Mitch Hill and Song-Chun Zhu and Ying Nian Wu", year=2019,
+    key="nijkamp2019shortrun",
+    authors="Erik Nijkamp and Mitch Hill and Song-Chun Zhu and Ying Nian Wu",
+    year=2019,
     title="Learning Non-Convergent Non-Persistent Short-Run MCMC Toward Energy-Based Model",
-    venue="Advances in Neural Information Processing Systems 32", url="https://arxiv.org/abs/1904.09770",
+    venue="Advances in Neural Information Processing Systems 32",
+    url="https://arxiv.org/abs/1904.09770",
 )
 
 PUBLISHED = [Published("CIFAR-10 unconditional, K = 100", "FID", "44.50")]
@@ -40,9 +45,7 @@ PUBLISHED = [Published("CIFAR-10 unconditional, K = 100", "FID", "44.50")]
 DENSE = NetConfig(name="mlp", hidden=(256, 256), activation="swish")
 """For 8x8 images: at equal time a dense network beat convolutions, whose chain steps cost 5 to 8 times more."""
 
-_CONV = NetConfig(
-    channels=(32, 64, 128), kernels=(5, 3), strides=(2,), pool="flatten", activation="swish"
-)
+_CONV = NetConfig(channels=(32, 64, 128), kernels=(5, 3), strides=(2,), pool="flatten", activation="swish")
 _PLANE = NetConfig(name="mlp", hidden=(128, 128), activation="swish")
 
 
@@ -54,8 +57,15 @@ def _twenty_eight(data: str) -> Recipe:
             chain=ChainConfig(steps=20, step_size=6.0, noise=0.01, clamp=True),
         ),
         TrainConfig(
-            steps=8000, batch_size=128, lr=1.5e-3, warmup=100, decay=0.5, average=0.999, log_every=20,
-            save_every=500, sample_every=500,
+            steps=8000,
+            batch_size=128,
+            lr=1.5e-3,
+            warmup=100,
+            decay=0.5,
+            average=0.999,
+            log_every=20,
+            save_every=500,
+            sample_every=500,
         ),
         data=data,
         note="Ours, chosen on 5,000 images set aside from MNIST's training part.",
@@ -66,7 +76,13 @@ PRESETS: dict[str, Recipe] = {
     "digits": Recipe(
         ShortRunConfig(net=DENSE, chain=ChainConfig(steps=20, step_size=2.0, noise=0.01, clamp=True)),
         TrainConfig(
-            steps=3000, batch_size=128, lr=3e-3, warmup=100, decay=0.5, average=0.999, save_every=1000,
+            steps=3000,
+            batch_size=128,
+            lr=3e-3,
+            warmup=100,
+            decay=0.5,
+            average=0.999,
+            save_every=1000,
             sample_every=500,
         ),
         data="digits",
@@ -77,25 +93,35 @@ PRESETS: dict[str, Recipe] = {
     "images": Recipe(
         ShortRunConfig(net=_CONV, chain=ChainConfig(steps=30, step_size=2.0, noise=0.01, clamp=True)),
         TrainConfig(
-            steps=5000, batch_size=64, lr=1e-3, warmup=100, decay=0.5, average=0.999, save_every=500,
+            steps=5000,
+            batch_size=64,
+            lr=1e-3,
+            warmup=100,
+            decay=0.5,
+            average=0.999,
+            save_every=500,
             sample_every=500,
         ),
-        MonitorConfig(policy="rollback"), data="folder",
+        MonitorConfig(policy="rollback"),
+        data="folder",
         note="Ours, a place to start for images of 28 to 64 pixels a side; not tuned to any set.",
     ),
     "toy": Recipe(
         ShortRunConfig(
-            net=_PLANE, chain=ChainConfig(steps=100, step_size=0.02, noise=0.1),
+            net=_PLANE,
+            chain=ChainConfig(steps=100, step_size=0.02, noise=0.1),
             pixels=PixelConfig(-2.5, 2.5),
         ),
         TrainConfig(
             steps=1000, batch_size=256, lr=1e-3, decay=0.5, average=0.99, save_every=500, sample_every=100
         ),
-        data="toy:ring", note="Ours, for densities of the plane within [-2.5, 2.5]^2.",
+        data="toy:ring",
+        note="Ours, for densities of the plane within [-2.5, 2.5]^2.",
     ),
     "cifar10": Recipe(
         ShortRunConfig(net=PAPER_NETS["short_run_cifar10"]),
         TrainConfig(steps=100_000, batch_size=64, lr=1e-4, log_every=50, save_every=1000, sample_every=1000),
-        data="cifar10", note="Nijkamp et al. 2019: K = 100, noise .01, data noise .03.",
+        data="cifar10",
+        note="Nijkamp et al. 2019: K = 100, noise .01, data noise .03.",
     ),
 }

@@ -61,7 +61,14 @@ class TrainConfig:
         for name in ("lr", "batch_size", "accumulate", "log_every", "save_every", "keep"):
             require_positive(**{f"train.{name}": getattr(self, name)})
         for name in (
-            "steps", "weight_decay", "warmup", "lr_end", "clip_norm", "sample_every", "validate_every", "seed",
+            "steps",
+            "weight_decay",
+            "warmup",
+            "lr_end",
+            "clip_norm",
+            "sample_every",
+            "validate_every",
+            "seed",
         ):
             require_not_negative(**{f"train.{name}": getattr(self, name)})
         for name in ("beta1", "beta2", "average"):
@@ -71,8 +78,8 @@ class TrainConfig:
             raise UsageError(f"train.decay is {self.decay}: a share of the updates lies in [0, 1]")
         if self.batch_size % self.accumulate:
             raise UsageError(
-                f"train.batch_size {self.batch_size} does not split into {self.accumulate} equal micro-batches: "
-                "choose accumulate among its divisors"
+                f"train.batch_size {self.batch_size} does not split into {self.accumulate} equal "
+                "micro-batches: choose accumulate among its divisors"
             )
 
 

@@ -64,7 +64,9 @@ class System(nn.Module, ABC):
         """The losses of one update, each with the group whose parameters it trains, in order."""
 
     @abstractmethod
-    def plan(self, n: int, rng: torch.Generator, *, y: Tensor | None = None, steps: int | None = None) -> Plan:
+    def plan(
+        self, n: int, rng: torch.Generator, *, y: Tensor | None = None, steps: int | None = None
+    ) -> Plan:
         """The legs of a sampling chain of `n` samples, started from noise; `steps` replaces the default."""
 
     @abstractmethod
@@ -137,8 +139,14 @@ def walk(
     leg = next(legs, None)
     while leg is not None:
         chain = run(
-            leg.kernel, leg.energy, leg.position, steps=leg.steps, rng=rng,
-            thin=thin, observe=observe, precision=system.precision,
+            leg.kernel,
+            leg.energy,
+            leg.position,
+            steps=leg.steps,
+            rng=rng,
+            thin=thin,
+            observe=observe,
+            precision=system.precision,
         )
         chains.append(chain)
         try:

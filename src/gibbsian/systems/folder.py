@@ -28,7 +28,9 @@ def save(system: System, path: Path | str, *, data: str = "") -> Path:
     """
     path = Path(path)
     if name_of(system) not in SYSTEMS:
-        raise UsageError(f"{name_of(system)} is not registered, so no folder could be loaded: save its state_dict()")
+        raise UsageError(
+            f"{name_of(system)} is not registered, so no folder could be loaded: save its state_dict()"
+        )
     weights = {k: v.detach().cpu().contiguous().clone() for k, v in system.state_dict().items()}
     kept = {k: v for k, v in weights.items() if not k.startswith(BUFFERS)}
     try:
@@ -61,7 +63,9 @@ def _read(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
     try:
         return json.loads((path / "config.json").read_text()), load_file(path / "model.safetensors")
     except FileNotFoundError as error:
-        raise CheckpointError(f"{path} is no model folder: it lacks config.json or model.safetensors") from error
+        raise CheckpointError(
+            f"{path} is no model folder: it lacks config.json or model.safetensors"
+        ) from error
     except (OSError, ValueError, RecursionError, SafetensorError) as error:
         raise CheckpointError(f"model folder {path} is damaged: {error}; export it again") from error
 
@@ -90,20 +94,27 @@ def _config(system: System, data: str) -> dict[str, Any]:
     from .. import __version__
 
     return {
-        "system": name_of(system), "gibbsian_version": __version__, "event_shape": list(system.event_shape),
-        "temperature": system.temperature, "matched": system.matched, "data": data, "config": to_dict(system.config),
+        "system": name_of(system),
+        "gibbsian_version": __version__,
+        "event_shape": list(system.event_shape),
+        "temperature": system.temperature,
+        "matched": system.matched,
+        "data": data,
+        "config": to_dict(system.config),
     }
 
 
 def _card(system: System, data: str) -> str:
     name = name_of(system)
     paper = entry(name).module().PAPER
-    matched = "sampled by its training chain" if system.matched else "not sampled exactly by its training chain"
+    matched = (
+        "sampled by its training chain" if system.matched else "not sampled exactly by its training chain"
+    )
     return f"""---
 library_name: gibbsian
 tags: [energy-based-model, {name}]
 ---
-# {name} on {data or 'unnamed data'}
+# {name} on {data or "unnamed data"}
 
 A deep energy-based model, p(x) ~ exp(-E(x)/T) with T = {system.temperature:.3g} ({matched}).
 Method: {paper.authors}, "{paper.title}", {paper.year}, {paper.url}.
@@ -111,6 +122,6 @@ Method: {paper.authors}, "{paper.title}", {paper.year}, {paper.url}.
 ```python
 import gibbsian as gb
 system = gb.load("THIS_FOLDER")
-x = gb.sample(system, 16).x          # shape (16, {', '.join(map(str, system.event_shape))})
+x = gb.sample(system, 16).x          # shape (16, {", ".join(map(str, system.event_shape))})
 ```
 """

@@ -33,15 +33,7 @@ from ..nets.build import build
 from ..recipes.chain import ChainConfig
 from ..recipes.generative_convnet import GenerativeConvNetConfig
 from .base import Leg, Plan, System
-from .phases import (
-    contrastive_loss,
-    langevin,
-    negatives,
-    noise_start,
-    paired,
-    positives,
-    training_start,
-)
+from .phases import contrastive_loss, langevin, negatives, noise_start, paired, positives, training_start
 
 
 class GenerativeConvNet(System):
@@ -92,7 +84,9 @@ class GenerativeConvNet(System):
         yield "energy", loss + Loss(torch.zeros(()), self._anatomy(loss))
         self.chains.write(ticket, neg.chain.position)
 
-    def plan(self, n: int, rng: torch.Generator, *, y: Tensor | None = None, steps: int | None = None) -> Plan:
+    def plan(
+        self, n: int, rng: torch.Generator, *, y: Tensor | None = None, steps: int | None = None
+    ) -> Plan:
         """A chain from fresh noise, as long as `sample` (or the training chain) says."""
         if y is not None:
             raise UsageError("the generative ConvNet has no labels: leave out the label")
@@ -109,7 +103,7 @@ class GenerativeConvNet(System):
         return self.energy(x) / (self.temperature or 1.0)
 
     def _kernel(self, chain: ChainConfig) -> Kernel:
-        """The same chain on E/T + reference: step s T, temperature over T, clip over T; the noise is unchanged."""
+        """The same chain on E/T + reference: step s T, temperature and clip over T, noise as it was."""
         if self.config.reference_sigma:
             t = self.config.chain.temperature
             chain = replace(chain, step_size=chain.step_size * t, clip=chain.clip / t)

@@ -24,7 +24,9 @@ from ..core.position import Position
 from ..core.random import seeded_init
 from ..core.records import Batch, Loss
 from ..energies.link import link_energy
+from ..mcmc.base import Kernel
 from ..nets.build import build
+from ..recipes.chain import ChainConfig
 from ..recipes.igebm import IGEBMConfig
 from ..starts.replay import ReplayBuffer
 from .base import Leg, Plan, System
@@ -54,6 +56,8 @@ class IGEBM(System):
             self.net = build(config.net, event_shape)
         self.past = nn.ModuleList(copy.deepcopy(self.net) for _ in range(config.ensemble.members))
         self.past.requires_grad_(False)
+        self.remembered: Tensor
+        self.register_buffer("remembered", torch.zeros((), dtype=torch.int64))
         self.fresh = noise_start(config.start, config.pixels, event_shape)
         self.chains = training_start(config.start, config.pixels, event_shape, config.net.classes, rng)
         self.temperature, self.matched = config.chain.temperature, config.chain.matched
@@ -71,40 +75,54 @@ class IGEBM(System):
         """Contrast of data and persistent chains."""
         cfg, y = self.config, batch.y if self.config.net.classes else None
         if step % cfg.ensemble.every == 0:
-            self._remember(step // cfg.ensemble.every)
+            self._remember()
         ticket = self.chains.draw(len(batch), rng, batch=batch, y=y)
         y_neg = None if y is None else ticket.y
-        kernel = langevin(cfg.chain, cfg.pixels.low, cfg.pixels.high)
-        energy = given(self.energy, y_neg)
+        kernel, energy = self._kernel(cfg.chain), given(self.energy, y_neg)
         neg = negatives(self, energy, kernel, ticket, cfg.chain.steps, rng, self.fresh, self.precision)
-        e_pos, e_neg = paired(self.energy, positives(batch, cfg.pixels, rng), neg.x, y, y_neg, precision=self.precision)
+        e_pos, e_neg = paired(
+            self.energy, positives(batch, cfg.pixels, rng), neg.x, y, y_neg, precision=self.precision
+        )
         yield "energy", contrastive_loss(e_pos, e_neg, cfg.loss, neg)
         self.chains.write(ticket, neg.chain.position)
 
-    def plan(self, n: int, rng: torch.Generator, *, y: Tensor | None = None, steps: int | None = None) -> Plan:
-        """A chain from noise under the latest weights, or one step each under past weights in turn."""
-        chain = self.config.sampling
-        kernel, total = langevin(chain, self.config.pixels.low, self.config.pixels.high), steps or chain.steps
-        labels = draw_labels(n, y, self.config.net.classes, rng)
-        position: Position = self.fresh.draw(n, rng).position
-        if not self.config.ensemble.members:
-            yield Leg(given(self.energy, labels), kernel, total, position)
+    def plan(
+        self, n: int, rng: torch.Generator, *, y: Tensor | None = None, steps: int | None = None
+    ) -> Plan:
+        """A chain from noise: one step each under past weights in turn, or all under the latest."""
+        nets = self.past[: min(int(self.remembered), len(self.past))]
+        if not len(nets):
+            yield from self.latest(n, rng, y=y, steps=steps)
             return
-        for k in range(total):
-            net = self.past[k % len(self.past)]
-            position = yield Leg(partial(self._past_energy, net, labels), kernel, 1, position)
+        labels = draw_labels(n, y, self.config.net.classes, rng)
+        kernel, position = self._kernel(self.config.sampling), self.fresh.draw(n, rng).position
+        for k in range(steps or self.config.sampling.steps):
+            energy = partial(self._past_energy, nets[k % len(nets)], labels)
+            position = yield Leg(energy, kernel, 1, position)
 
-    def continued(self, n: int, rng: torch.Generator, *, y: Tensor | None = None, steps: int | None = None) -> Plan:
+    def latest(
+        self, n: int, rng: torch.Generator, *, y: Tensor | None = None, steps: int | None = None
+    ) -> Plan:
+        """A plan from noise under the latest weights alone, with or without an ensemble."""
+        energy = given(self.energy, draw_labels(n, y, self.config.net.classes, rng))
+        chain, start = self.config.sampling, self.fresh.draw(n, rng).position
+        yield Leg(energy, self._kernel(chain), steps or chain.steps, start)
+
+    def continued(
+        self, n: int, rng: torch.Generator, *, y: Tensor | None = None, steps: int | None = None
+    ) -> Plan:
         """A plan that goes on from stored chains of the replay buffer, as the paper's own samples do."""
         if not isinstance(self.chains, ReplayBuffer):
-            raise UsageError("this model keeps no chains: sample from noise, or train with start.kind=persistent")
+            raise UsageError(
+                "this model keeps no chains: sample from noise, or train with start.kind=persistent"
+            )
         if n > self.chains.capacity:
-            raise UsageError(f"asked for {n} chains of a buffer of {self.chains.capacity}: take fewer, or use noise")
-        chain = self.config.sampling
-        ticket = self.chains.draw(n, rng, y=y)
+            raise UsageError(
+                f"asked for {n} chains of a buffer of {self.chains.capacity}: take fewer, or use noise"
+            )
+        chain, ticket = self.config.sampling, self.chains.draw(n, rng, y=y)
         self.chains.release(ticket)
-        kernel = langevin(chain, self.config.pixels.low, self.config.pixels.high)
-        yield Leg(given(self.energy, ticket.y), kernel, steps or chain.steps, ticket.position)
+        yield Leg(given(self.energy, ticket.y), self._kernel(chain), steps or chain.steps, ticket.position)
 
     def decode(self, position: Position) -> Tensor:
         """The position is the data."""
@@ -123,6 +141,11 @@ class IGEBM(System):
     def _past_energy(self, net: nn.Module, y: Tensor | None, x: Position) -> Tensor:
         return link_energy(-self._out(net, self.decode(x), y), self.config.loss.link)
 
-    def _remember(self, turn: int) -> None:
+    def _kernel(self, chain: ChainConfig) -> Kernel:
+        return langevin(chain, self.config.pixels.low, self.config.pixels.high)
+
+    def _remember(self) -> None:
+        """Copy the weights of now over the oldest copy."""
         if self.config.ensemble.members:
-            self.past[turn % len(self.past)].load_state_dict(self.net.state_dict())
+            self.past[int(self.remembered) % len(self.past)].load_state_dict(self.net.state_dict())
+            self.remembered += 1

@@ -81,8 +81,14 @@ def training_start(
     if start.kind == "fixed":
         return FixedNoise(fresh, start.capacity, rng)
     return ReplayBuffer(
-        fresh, start.capacity, rng, reinit=start.reinit, uint8=start.uint8,
-        bounds=(pixels.low, pixels.high), classes=classes, labels=start.labels,
+        fresh,
+        start.capacity,
+        rng,
+        reinit=start.reinit,
+        uint8=start.uint8,
+        bounds=(pixels.low, pixels.high),
+        classes=classes,
+        labels=start.labels,
     )
 
 
@@ -129,19 +135,32 @@ class Negatives(NamedTuple):
 
 
 def negatives(
-    system: nn.Module, energy: Energy, kernel: Kernel, ticket: Ticket, steps: int,
-    rng: torch.Generator, fresh: Start, precision: Precision = "fp32",
+    system: nn.Module,
+    energy: Energy,
+    kernel: Kernel,
+    ticket: Ticket,
+    steps: int,
+    rng: torch.Generator,
+    fresh: Start,
+    precision: Precision = "fp32",
 ) -> Negatives:
     """Run the chains of one update from `ticket`; non-finite ends are re-drawn from `fresh` and counted."""
     with frozen(system):
-        chain = run(kernel, energy, ticket.position, steps=steps, rng=rng, evaluate=False, precision=precision)
+        chain = run(
+            kernel, energy, ticket.position, steps=steps, rng=rng, evaluate=False, precision=precision
+        )
     bad = ~finite(chain.position)
     return Negatives(cast(Tensor, redraw(chain.position, bad, fresh, rng)), chain, bad)
 
 
 def paired(
-    energy: Callable[..., Tensor], x_pos: Tensor, x_neg: Tensor,
-    y_pos: Tensor | None = None, y_neg: Tensor | None = None, *, precision: Precision = "fp32",
+    energy: Callable[..., Tensor],
+    x_pos: Tensor,
+    x_neg: Tensor,
+    y_pos: Tensor | None = None,
+    y_neg: Tensor | None = None,
+    *,
+    precision: Precision = "fp32",
 ) -> tuple[Tensor, Tensor]:
     """E(x_pos) and E(x_neg) from one forward pass: one set of normalised weights for both."""
     x = torch.cat([x_pos, x_neg])
@@ -172,8 +191,11 @@ def chain_metrics(neg: Negatives) -> dict[str, Tensor]:
         return shares
     drift, acceptance = (_mean(v, ~info.divergent) for v in (info.drift, info.acceptance))
     known = {
-        "drift": drift, "drift_noise": info.drift_noise, "clipped": info.clipped,
-        "saturated": info.saturated, "acceptance": acceptance,
+        "drift": drift,
+        "drift_noise": info.drift_noise,
+        "clipped": info.clipped,
+        "saturated": info.saturated,
+        "acceptance": acceptance,
     }
     return {**{k: v.float() for k, v in known.items() if v is not None}, **shares}
 

@@ -13,10 +13,8 @@ from ..recipes.catalog import SYSTEMS, RunConfig, entry
 from .base import System
 
 
-def make(
-    name: str, config: Any, event_shape: tuple[int, ...], rng: torch.Generator | None = None
-) -> System:
-    """A fresh system: `config` is its dataclass or a dictionary; `rng` (seed 0 by default) draws its weights."""
+def make(name: str, config: Any, event_shape: tuple[int, ...], rng: torch.Generator | None = None) -> System:
+    """A fresh system from its dataclass or a dictionary; `rng` (seed 0 by default) draws its weights."""
     found = entry(name)
     if isinstance(config, dict):
         config = from_dict(found.config_class(), config)

@@ -65,10 +65,14 @@ class ShortRun(System):
         ticket = self.noise.draw(len(batch), rng)
         energy, steps = given(self.energy, y), cfg.chain.steps
         neg = negatives(self, energy, self.kernel, ticket, steps, rng, self.noise, self.precision)
-        e_pos, e_neg = paired(self.energy, positives(batch, cfg.pixels, rng), neg.x, y, y, precision=self.precision)
+        e_pos, e_neg = paired(
+            self.energy, positives(batch, cfg.pixels, rng), neg.x, y, y, precision=self.precision
+        )
         yield "energy", contrastive_loss(e_pos, e_neg, cfg.loss, neg)
 
-    def plan(self, n: int, rng: torch.Generator, *, y: Tensor | None = None, steps: int | None = None) -> Plan:
+    def plan(
+        self, n: int, rng: torch.Generator, *, y: Tensor | None = None, steps: int | None = None
+    ) -> Plan:
         """The K steps of training, from noise."""
         y = draw_labels(n, y, self.config.net.classes, rng)
         start = self.noise.draw(n, rng).position

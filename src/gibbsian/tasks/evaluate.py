@@ -14,7 +14,7 @@ from ..core.errors import UsageError
 from ..core.random import Streams
 from ..metrics.chains import ess, rhat
 from ..metrics.interval import Interval, mean_interval
-from ..systems.base import Samples, System, sample
+from ..systems.base import Plan, Samples, System, sample
 from ..systems.frozen import frozen
 from .yardstick import Yardstick, yardstick
 
@@ -68,6 +68,7 @@ def evaluate(
     against: str = "test",
     validation: int | None = None,
     data_dir: str | Path | None = None,
+    plan: Callable[..., Plan] | None = None,
     progress: Callable[[str], None] = lambda text: None,
 ) -> Report:
     """Measure `draws` independent sets of `n` samples against held-out data, baselines beside.
@@ -76,6 +77,7 @@ def evaluate(
         system: a trained system; conditional ones draw uniform classes.
         data: name of a labelled image set or of a toy density.
         against: "test" for figures to quote, "validation" (with `validation` rows) to choose by.
+        plan: another sampling plan than the system's own, such as `system.latest` of an ensemble.
 
     Raises:
         UsageError: n below 16, draws below 2, or data that cannot be measured.
@@ -92,7 +94,7 @@ def evaluate(
     sets = []
     for k in range(draws):
         progress(f"drawing {n} samples ({k + 1} of {draws})")
-        sets.append(_measured(system, stick, n, rng))
+        sets.append(_measured(system, stick, n, rng, plan))
     rows = {"model": _summary(sets)}
     for name, draw in stick.baselines().items():
         progress(f"measuring {name}")
@@ -159,10 +161,12 @@ def _energies(system: System, drawn: Samples) -> Tensor | None:
     return values if bool(torch.isfinite(values).all()) else None
 
 
-def _measured(system: System, stick: Yardstick, n: int, rng: torch.Generator) -> dict[str, float]:
+def _measured(
+    system: System, stick: Yardstick, n: int, rng: torch.Generator, plan: Callable[..., Plan] | None
+) -> dict[str, float]:
     classes = system.config.net.classes
     y = torch.arange(n, device=rng.device) % classes if classes else None
-    drawn = sample(system, n, rng=rng, y=y)
+    drawn = sample(system, n, rng=rng, y=y, plan=plan)
     return stick.measure(drawn.x, drawn.y)
 
 

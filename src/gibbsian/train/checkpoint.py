@@ -41,8 +41,8 @@ def save(tree: Tree, path: Path) -> None:
     except OSError as error:
         shutil.rmtree(aside, ignore_errors=True)
         raise CheckpointError(
-            f"cannot write checkpoint {path}: {error.strerror or error}; free some space or choose another --out "
-            "(earlier checkpoints are untouched)"
+            f"cannot write checkpoint {path}: {error.strerror or error}; free some space or choose another "
+            "--out (earlier checkpoints are untouched)"
         ) from error
     except SafetensorError as error:
         shutil.rmtree(aside, ignore_errors=True)
@@ -63,7 +63,9 @@ def load(path: Path) -> Tree:
             for key, tensor in tensors.items():
                 _place(tree, key, tensor)
         except (OSError, SafetensorError, TypeError, AttributeError) as error:
-            raise CheckpointError(f"checkpoint {path} is damaged: {name} holds no tensors; use an earlier one") from error
+            raise CheckpointError(
+                f"checkpoint {path} is damaged: {name} holds no tensors; use an earlier one"
+            ) from error
     return tree
 
 
@@ -164,13 +166,21 @@ def _read_json(path: Path) -> Tree:
         state = json.loads((path / "state.json").read_text())
         schema, parts = int(state["schema"]), (state["plain"], state["files"])
     except FileNotFoundError as error:
-        raise CheckpointError(f"no checkpoint at {path}: there is no state.json; name a step-* folder or a run") from error
+        raise CheckpointError(
+            f"no checkpoint at {path}: there is no state.json; name a step-* folder or a run"
+        ) from error
     except (ValueError, KeyError, TypeError, OSError, RecursionError) as error:
-        raise CheckpointError(f"checkpoint {path} is damaged: state.json does not parse; use an earlier one") from error
+        raise CheckpointError(
+            f"checkpoint {path} is damaged: state.json does not parse; use an earlier one"
+        ) from error
     if schema > SCHEMA:
-        raise CheckpointError(f"checkpoint {path} has schema {schema}: this version reads up to {SCHEMA}; upgrade")
+        raise CheckpointError(
+            f"checkpoint {path} has schema {schema}: this version reads up to {SCHEMA}; upgrade"
+        )
     if not all(isinstance(part, dict) for part in parts):
-        raise CheckpointError(f"checkpoint {path} is damaged: state.json is no checkpoint's; use an earlier one")
+        raise CheckpointError(
+            f"checkpoint {path} is damaged: state.json is no checkpoint's; use an earlier one"
+        )
     return dict(state)
 
 

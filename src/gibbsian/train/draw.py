@@ -12,8 +12,15 @@ from ..systems.base import sample as draw
 
 
 def sample(
-    system: System, n: int, *, y: int | Tensor | None = None, steps: int | None = None, seed: int = 0,
-    rng: torch.Generator | None = None, thin: int = 0, chunk: int = 512,
+    system: System,
+    n: int,
+    *,
+    y: int | Tensor | None = None,
+    steps: int | None = None,
+    seed: int = 0,
+    rng: torch.Generator | None = None,
+    thin: int = 0,
+    chunk: int = 512,
 ) -> Samples:
     """Draw `n` samples by the system's own chain from noise.
 
@@ -42,9 +49,15 @@ def labels(system: System, n: int, y: int | Tensor | None, device: torch.device)
     if y is None:
         return None
     classes = system.config.net.classes
-    ys = torch.as_tensor(y, device=device).long().expand(n) if isinstance(y, int) or y.dim() == 0 else y.to(device)
+    ys = (
+        torch.as_tensor(y, device=device).long().expand(n)
+        if isinstance(y, int) or y.dim() == 0
+        else y.to(device)
+    )
     if ys.shape != (n,):
-        raise UsageError(f"labels have shape {tuple(ys.shape)} for {n} samples: give one class, or one a sample")
+        raise UsageError(
+            f"labels have shape {tuple(ys.shape)} for {n} samples: give one class, or one a sample"
+        )
     if not classes:
         raise UsageError("this model has no labels: leave out the label, or train with net.classes > 0")
     if int(ys.min()) < 0 or int(ys.max()) >= classes:

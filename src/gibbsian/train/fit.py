@@ -31,21 +31,29 @@ class Prepared:
 
 
 def fit(
-    system: System | str, data: Dataset | str, *, steps: int | None = None, minutes: float | None = None,
-    preset: str | None = None, out: Path | str | None = None, resume: str | None = None, progress: bool = True,
-    validate: Validator | None = None, **changes: Any,
+    system: System | str,
+    data: Dataset | str,
+    *,
+    steps: int | None = None,
+    minutes: float | None = None,
+    preset: str | None = None,
+    out: Path | str | None = None,
+    resume: str | None = None,
+    progress: bool = True,
+    validate: Validator | None = None,
+    **changes: Any,
 ) -> System:
     """Train and return the system, in eval mode and with its averaged weights in place.
 
     Args:
-        system: a name such as "short_run" (with a `preset`, or the one made for `data`), or a system of your own
-            making, trained as `preset` says, or with the default `TrainConfig`.
+        system: a name such as "short_run" (with a `preset`, or the one made for `data`), or a system of your
+            own making, trained as `preset` says, or with the default `TrainConfig`.
         data: a name such as "digits", "mnist", "toy:ring", "folder:DIR", "file.npz", or a `Dataset`.
         steps, minutes: weight updates, or a budget of time.
         out: run folder for checkpoints, logs and sample grids; nothing is written without.
         resume: "auto" goes on from the newest checkpoint in `out`; a path goes on from that one.
-        changes: settings with `__` for the dot, such as `train__lr=1e-3, chain__steps=30`; of a system that is
-            built already, only those of `train` and `monitor`.
+        changes: settings with `__` for the dot, such as `train__lr=1e-3, chain__steps=30`; of a system that
+            is built already, only those of `train` and `monitor`.
 
     Raises:
         DivergedError: training left the finite world (see `MonitorConfig`).
@@ -72,9 +80,17 @@ def finished(trainer: Trainer) -> System:
 
 
 def prepare(
-    config: RunConfig, dataset: Dataset, *, out: Path | str | None = None, resume: str | None = None,
-    init_from: Path | str | None = None, system: System | None = None, validate: Validator | None = None,
-    observers: Sequence[Observer] = (), notify: Callable[[str], None] = lambda text: None, device: str = "cpu",
+    config: RunConfig,
+    dataset: Dataset,
+    *,
+    out: Path | str | None = None,
+    resume: str | None = None,
+    init_from: Path | str | None = None,
+    system: System | None = None,
+    validate: Validator | None = None,
+    observers: Sequence[Observer] = (),
+    notify: Callable[[str], None] = lambda text: None,
+    device: str = "cpu",
 ) -> Prepared:
     """System, trainer and run folder of a run, resumed or initialised as asked.
 
@@ -82,7 +98,9 @@ def prepare(
     neither resuming nor another folder was asked for.
     """
     if resume and init_from:
-        raise UsageError("--resume goes on with a run, --init-from starts a new one from weights: give one of them")
+        raise UsageError(
+            "--resume goes on with a run, --init-from starts a new one from weights: give one of them"
+        )
     folder = RunFolder(out) if out else None
     source = _resume_source(folder, resume)
     _match(config, dataset)
@@ -91,11 +109,19 @@ def prepare(
         load_into(system, Path(init_from))
     system.to(device)
     trainer = Trainer(
-        system, dataset, config.train, config.monitor, folder=folder, validate=validate, notify=notify,
+        system,
+        dataset,
+        config.train,
+        config.monitor,
+        folder=folder,
+        validate=validate,
+        notify=notify,
         observers=[*observers, *(default_observers(dataset, folder) if folder else [])],
     )
     if folder and (not source or not folder.is_run):
-        folder.create(config.to_dict(), {"state": "running", "seed": config.train.seed, "data": _about(dataset)})
+        folder.create(
+            config.to_dict(), {"state": "running", "seed": config.train.seed, "data": _about(dataset)}
+        )
     if source:
         _go_on(trainer, folder, source, notify)
     return Prepared(config, trainer)
@@ -132,7 +158,9 @@ def _resume_source(folder: RunFolder | None, resume: str | None) -> Path | None:
         raise UsageError("--resume auto needs a run folder: name it with --out")
     newest = folder.newest() if folder else None
     if newest and not resume:
-        raise UsageError(f"{newest.parent.parent} already holds a run: --resume auto goes on, or choose another --out")
+        raise UsageError(
+            f"{newest.parent.parent} already holds a run: --resume auto goes on, or choose another --out"
+        )
     return newest if resume else None
 
 
@@ -153,13 +181,18 @@ def _match(config: RunConfig, dataset: Dataset) -> None:
         raise UsageError(f"net.classes is {classes}, but {dataset.name} has no labels: set net.classes to 0")
     found = int(dataset.y.max()) + 1
     if found > classes:
-        raise UsageError(f"net.classes is {classes}, but {dataset.name} has {found}: set net.classes to {found}")
+        raise UsageError(
+            f"net.classes is {classes}, but {dataset.name} has {found}: set net.classes to {found}"
+        )
 
 
 def _about(dataset: Dataset) -> dict[str, Any]:
     return {
-        "name": dataset.name, "split": dataset.split, "n": len(dataset),
-        "event_shape": list(dataset.event_shape), "fingerprint": dataset.fingerprint,
+        "name": dataset.name,
+        "split": dataset.split,
+        "n": len(dataset),
+        "event_shape": list(dataset.event_shape),
+        "fingerprint": dataset.fingerprint,
     }
 
 

@@ -1,8 +1,8 @@
 """A run folder: configuration, record of the run, metrics, sample grids, checkpoints.
 
-    config.yaml   resolved configuration        samples/*.png
-    run.json      versions, seed, data, state   checkpoints/step-000500/, checkpoints/best/
-    metrics.jsonl one object a log line
+config.yaml   resolved configuration        samples/*.png
+run.json      versions, seed, data, state   checkpoints/step-000500/, checkpoints/best/
+metrics.jsonl one object a log line
 """
 
 from __future__ import annotations
@@ -34,14 +34,16 @@ class RunFolder:
         self.logged = 0
 
     def create(self, config: dict[str, Any], record: dict[str, Any]) -> None:
-        """Make the folder, empty of an earlier try's log and pictures, and write `config.yaml` and `run.json`."""
+        """Make the folder, without an earlier try's log and pictures; write `config.yaml` and `run.json`."""
         try:
             self.samples.mkdir(parents=True, exist_ok=True)
             self.checkpoints.mkdir(exist_ok=True)
             for left in (self.metrics, *self.samples.iterdir()):
                 left.unlink(missing_ok=True)
         except OSError as error:
-            raise UsageError(f"cannot make run folder {self.path}: {error.strerror}; choose another --out") from error
+            raise UsageError(
+                f"cannot make run folder {self.path}: {error.strerror}; choose another --out"
+            ) from error
         replace_text(self.path / "config.yaml", yaml.safe_dump(config, sort_keys=False))
         self.write_record({**versions(), **record})
 
@@ -57,7 +59,9 @@ class RunFolder:
         except OSError as error:
             raise CheckpointError(f"{self.path} is no run folder: it has no readable config.yaml") from error
         except (yaml.YAMLError, ValueError) as error:
-            raise CheckpointError(f"{self.path}/config.yaml does not parse: {str(error).splitlines()[0]}") from error
+            raise CheckpointError(
+                f"{self.path}/config.yaml does not parse: {str(error).splitlines()[0]}"
+            ) from error
         if not isinstance(loaded, dict):
             raise CheckpointError(f"{self.path}/config.yaml is damaged: it holds no settings")
         return loaded
@@ -85,7 +89,9 @@ class RunFolder:
             with self.metrics.open("a") as handle:
                 handle.write(json.dumps(safe) + "\n")
         except OSError as error:
-            raise CheckpointError(f"cannot write {self.metrics}: {error.strerror}; free some space") from error
+            raise CheckpointError(
+                f"cannot write {self.metrics}: {error.strerror}; free some space"
+            ) from error
         self.logged += 1
 
     def lines(self) -> list[dict[str, Any]]:
@@ -138,8 +144,11 @@ def versions() -> dict[str, str]:
     from .. import __version__
 
     return {
-        "gibbsian": __version__, "torch": torch.__version__, "python": platform.python_version(),
-        "machine": platform.machine(), "threads": str(torch.get_num_threads()),
+        "gibbsian": __version__,
+        "torch": torch.__version__,
+        "python": platform.python_version(),
+        "machine": platform.machine(),
+        "threads": str(torch.get_num_threads()),
     }
 
 

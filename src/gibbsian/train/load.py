@@ -56,7 +56,9 @@ def _shape(run: RunFolder) -> tuple[int, ...]:
     try:
         return tuple(int(n) for n in run.record()["data"]["event_shape"])
     except (KeyError, TypeError, ValueError) as error:
-        raise CheckpointError(f"{run.path}/run.json is missing or damaged: it holds the shape of the data") from error
+        raise CheckpointError(
+            f"{run.path}/run.json is missing or damaged: it holds the shape of the data"
+        ) from error
 
 
 def _restore(system: System, tree: checkpoint.Tree, averaged: bool, where: str) -> None:

@@ -24,7 +24,11 @@ BOUNDS = {
     "energy_gap": ("max_gap", "energy gap", "lower train.lr, add loss.energy_l2, or raise chain.steps"),
     "grad_norm": ("max_grad", "norm of the weight gradient", "lower train.lr or set train.clip_norm"),
     "drift": ("max_drift", "drift of a chain step", "lower chain.step_size or set chain.clip"),
-    "saturated": ("max_saturated", "share of saturated pixels", "lower chain.step_size or raise loss.energy_l2"),
+    "saturated": (
+        "max_saturated",
+        "share of saturated pixels",
+        "lower chain.step_size or raise loss.energy_l2",
+    ),
     "divergent": ("max_divergent", "share of non-finite chains", "lower chain.step_size or set chain.clip"),
 }
 AT_ONCE = 100.0

@@ -60,7 +60,11 @@ class Landscape:
             energy = trainer.system.surprisal(mesh.to(negatives.device)).reshape(self.cells, self.cells)
         title = f"step {trainer.step}   gap {trainer.metrics.get('energy_gap', math.nan):+.3f}"
         picture = landscape(
-            energy.double().cpu().numpy(), extent, data.cpu().numpy(), negatives.cpu().numpy().astype(np.float64), title
+            energy.double().cpu().numpy(),
+            extent,
+            data.cpu().numpy(),
+            negatives.cpu().numpy().astype(np.float64),
+            title,
         )
         save_image(picture, self.folder.samples / f"step-{trainer.step:06d}.png")
         self._animate()

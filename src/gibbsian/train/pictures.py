@@ -27,7 +27,9 @@ def to_uint8(x: Tensor, low: float, high: float) -> np.ndarray:
     return pixels[..., 0] if pixels.shape[-1] == 1 else pixels
 
 
-def grid(images: np.ndarray, columns: int | None = None, scale: int | None = None, gap: int = 2) -> Image.Image:
+def grid(
+    images: np.ndarray, columns: int | None = None, scale: int | None = None, gap: int = 2
+) -> Image.Image:
     """A grid of uint8 images `(N, H, W)` or `(N, H, W, 3)`, enlarged by whole pixels to about 64 a side."""
     n, height, width = images.shape[:3]
     columns = columns or int(np.ceil(np.sqrt(n)))
@@ -54,11 +56,16 @@ def ramp(values: np.ndarray) -> np.ndarray:
 
 
 def landscape(
-    energy: np.ndarray, extent: float, positives: np.ndarray, negatives: np.ndarray, title: str = "", side: int = 400
+    energy: np.ndarray,
+    extent: float,
+    positives: np.ndarray,
+    negatives: np.ndarray,
+    title: str = "",
+    side: int = 400,
 ) -> Image.Image:
     """An energy `(n, n)` on [-extent, extent]^2, first axis y upwards, with data dark and chain ends red."""
     finite = energy[np.isfinite(energy)]
-    low, high = (np.quantile(finite, [0.0, 0.9]) if finite.size else (0.0, 1.0))
+    low, high = np.quantile(finite, [0.0, 0.9]) if finite.size else (0.0, 1.0)
     shade = ramp((energy - low) / max(high - low, 1e-12))
     picture = Image.fromarray(shade[::-1]).resize((side, side), Image.Resampling.BILINEAR)
     draw = ImageDraw.Draw(picture)
@@ -78,7 +85,8 @@ def curve(values: Sequence[float], width: int, height: int = 80, total: int | No
     span, last = max(high - low, 1e-12), max((total or len(values)) - 1, 1)
     points = [
         (4 + i / last * (width - 8), height - 16 - (v - low) / span * (height - 32))
-        for i, v in enumerate(values) if np.isfinite(v)
+        for i, v in enumerate(values)
+        if np.isfinite(v)
     ]
     draw = ImageDraw.Draw(picture)
     draw.line(points, fill=NEGATIVE, width=2)
@@ -99,7 +107,9 @@ def save_image(picture: Image.Image, path: Path | str) -> None:
     _replace(Path(path), picture.save, "picture", "use a .png path in a folder you can write")
 
 
-def save_gif(frames: Sequence[Image.Image], path: Path | str, *, milliseconds: int = 80, hold: int = 12) -> None:
+def save_gif(
+    frames: Sequence[Image.Image], path: Path | str, *, milliseconds: int = 80, hold: int = 12
+) -> None:
     """Write an endless animation; the last frame is held for `hold` frames."""
     if not frames:
         raise UsageError(f"no frames for {path}: keep some positions with thin > 0")

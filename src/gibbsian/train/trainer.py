@@ -57,13 +57,20 @@ class Trainer:
         folder: run folder for logs and checkpoints; without one, nothing is written and rollback keeps its
             checkpoints in memory.
         observers: called with the trainer every `sample_every` updates, with averaged weights in place.
-        validate: a measure, lower is better, taken every `validate_every` updates; the best checkpoint is kept.
+        validate: a measure, lower is better, taken every `validate_every` updates; the best is kept.
         notify: where one-line messages go.
     """
 
     def __init__(
-        self, system: System, data: Dataset, config: TrainConfig, monitor: MonitorConfig | None = None, *,
-        folder: RunFolder | None = None, observers: Sequence[Observer] = (), validate: Validator | None = None,
+        self,
+        system: System,
+        data: Dataset,
+        config: TrainConfig,
+        monitor: MonitorConfig | None = None,
+        *,
+        folder: RunFolder | None = None,
+        observers: Sequence[Observer] = (),
+        validate: Validator | None = None,
         notify: Callable[[str], None] = lambda text: None,
     ) -> None:
         self.system, self.data, self.config, self.folder = system, data, config, folder
@@ -106,7 +113,9 @@ class Trainer:
 
     # -- the loop -----------------------------------------------------------------------------------
 
-    def fit(self, steps: int | None = None, *, minutes: float | None = None, progress: bool = True) -> Outcome:
+    def fit(
+        self, steps: int | None = None, *, minutes: float | None = None, progress: bool = True
+    ) -> Outcome:
         """Train until `steps` updates in all (default: the config's), or for a budget of `minutes`.
 
         Raises:
@@ -243,10 +252,13 @@ class Trainer:
     def state_dict(self) -> checkpoint.Tree:
         """Everything that the rest of the run depends on."""
         return {
-            "model": self.system.state_dict(), "average": self.average.state_dict(),
+            "model": self.system.state_dict(),
+            "average": self.average.state_dict(),
             "optimizer": {k: checkpoint.optimizer_tree(o) for k, o in self.updater.optimizers.items()},
-            "streams": self.streams.state_dict(), "batches": self.batches.state_dict(),
-            "monitor": self.monitor.state_dict(), "data": {"fingerprint": self.data.fingerprint},
+            "streams": self.streams.state_dict(),
+            "batches": self.batches.state_dict(),
+            "monitor": self.monitor.state_dict(),
+            "data": {"fingerprint": self.data.fingerprint},
             "loop": {k: getattr(self, k) for k in LOOP},
             "log": {"lines": self.folder.logged if self.folder else 0},
         }

@@ -45,8 +45,8 @@ class Updater:
     ) -> None:
         if config.accumulate > 1 and not system.additive:
             raise UsageError(
-                f"train.accumulate is {config.accumulate}, but this loss is no mean over samples, so micro-batches "
-                "cannot be averaged: set train.accumulate to 1 or choose another loss.objective"
+                f"train.accumulate is {config.accumulate}, but this loss is no mean over samples, so "
+                "micro-batches cannot be averaged: set train.accumulate to 1 or choose another loss.objective"
             )
         self.system, self.config, self.examine = system, config, examine
         self.optimizers = {name: make_optimizer(module, config) for name, module in system.groups().items()}
