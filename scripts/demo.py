@@ -87,7 +87,9 @@ def histogram(system: System, path: Path, seed: int) -> None:
     with frozen(system), torch.no_grad():
         energies = {name: system.surprisal(x) for name, x in sets.items()}
     figure, axes = plt.subplots(figsize=(6, 3), layout="constrained")
-    edges = torch.linspace(float(min(e.min() for e in energies.values())), float(max(e.max() for e in energies.values())), 60)
+    edges = torch.linspace(
+        float(min(e.min() for e in energies.values())), float(max(e.max() for e in energies.values())), 60
+    )
     for (name, e), colour in zip(energies.items(), ("#222222", "#e23d28", "#7d8ca3"), strict=True):
         axes.hist(e.numpy(), edges.tolist(), alpha=0.65, label=name, color=colour)
     axes.set(xlabel="energy E(x): low is likely", ylabel="images")
@@ -98,8 +100,10 @@ def histogram(system: System, path: Path, seed: int) -> None:
 
 def conclude(report: Report, out: Path, seconds: float) -> None:
     """The summary on screen, with what to try next."""
-    print(f"\nSamples from noise against {report.record['held_out']} held-out digits, "
-          f"n = {report.n}, mean of {report.draws} draws, 95 % intervals:\n")
+    print(
+        f"\nSamples from noise against {report.record['held_out']} held-out digits, "
+        f"n = {report.n}, mean of {report.draws} draws, 95 % intervals:\n"
+    )
     print(report.table())
     print(f"\n{seconds:.0f} s in all. Pictures: {out}/samples.png, {out}/chains.gif, {out}/energies.png")
     print(f"Next: .venv/bin/gibbsian sample {out}/run -n 64 --out grid.png")

@@ -1,4 +1,4 @@
-"""Figures of the docs that need no training. `python scripts/figures.py limits` writes docs/images/limits.png.
+"""Figures that need no training: `python scripts/figures.py limits` writes docs/images/limits.png.
 
 limits: the law of a K-step Langevin chain, started uniform, against the model p ~ exp(-E). As K grows and
 the step s shrinks it tends to p; without noise every chain falls into a minimum. Prints the table too.
@@ -78,10 +78,18 @@ def limits(out: Path) -> None:
     left.set(xscale="log", yscale="log", xlabel="steps K", ylabel="total variation to exp(-E)/Z")
     left.legend(frameon=False)
     cold = laws(STEP_SIZES[1], 0.0)[LENGTHS[-1]]
-    print(f"no noise: {torch.unique(cold.round(decimals=3)).numel()} distinct end points (to .001) among {CHAINS} chains")
+    ends = torch.unique(cold.round(decimals=3)).numel()
+    print(f"no noise: {ends} distinct end points (to .001) among {CHAINS} chains")
     right.plot(middle, exact / 0.1, color="#222222", label="model")
     right.stairs(cells(laws(0.02, 1.0)[3000]) / 0.1, EDGES, color="#5b2a86", label="s = 0.02, K = 3000")
-    right.stairs((cells(cold) / 0.1).clamp(max=1.0), EDGES, color="#7d8ca3", fill=True, alpha=0.6, label="no noise (cut at 1)")
+    right.stairs(
+        (cells(cold) / 0.1).clamp(max=1.0),
+        EDGES,
+        color="#7d8ca3",
+        fill=True,
+        alpha=0.6,
+        label="no noise (cut at 1)",
+    )
     right.set(xlabel="x", ylabel="density")
     right.legend(frameon=False)
     figure.savefig(out / "limits.png", dpi=120)

@@ -11,12 +11,30 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 _NAMES = {
-    "fit": "train.fit", "load": "train.load", "sample": "train.draw", "run": "mcmc.base", "make": "systems.registry",
-    "Langevin": "mcmc.langevin", "NoiseFirst": "mcmc.langevin", "MALA": "mcmc.mala", "HMC": "mcmc.hmc",
-    "Underdamped": "mcmc.underdamped", "Clipped": "mcmc.wrap", "Clamped": "mcmc.wrap", "Scheduled": "mcmc.wrap",
-    "tune": "mcmc.tune", "score": "core.energy", "value_and_grad": "core.energy", "Batch": "core.records",
-    "Loss": "core.records", "Streams": "core.random", "generator": "core.random", "dataset": "data.load",
-    "frozen": "systems.frozen", "System": "systems.base", "Leg": "systems.base",
+    "fit": "train.fit",
+    "load": "train.load",
+    "sample": "train.draw",
+    "run": "mcmc.base",
+    "make": "systems.registry",
+    "Langevin": "mcmc.langevin",
+    "NoiseFirst": "mcmc.langevin",
+    "MALA": "mcmc.mala",
+    "HMC": "mcmc.hmc",
+    "Underdamped": "mcmc.underdamped",
+    "Clipped": "mcmc.wrap",
+    "Clamped": "mcmc.wrap",
+    "Scheduled": "mcmc.wrap",
+    "tune": "mcmc.tune",
+    "score": "core.energy",
+    "value_and_grad": "core.energy",
+    "Batch": "core.records",
+    "Loss": "core.records",
+    "Streams": "core.random",
+    "generator": "core.random",
+    "dataset": "data.load",
+    "frozen": "systems.frozen",
+    "System": "systems.base",
+    "Leg": "systems.base",
 }
 _RENAMED = {"dataset": "load"}
 

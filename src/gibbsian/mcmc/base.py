@@ -44,9 +44,7 @@ class Kernel(Protocol):
     def init(self, energy: Energy, x: Position) -> ChainState:
         """The state at position `x` `(B, *event)`."""
 
-    def step(
-        self, energy: Energy, state: ChainState, rng: torch.Generator
-    ) -> tuple[ChainState, ChainInfo]:
+    def step(self, energy: Energy, state: ChainState, rng: torch.Generator) -> tuple[ChainState, ChainInfo]:
         """The next state of B chains and its report."""
 
 

@@ -91,9 +91,7 @@ class Unadjusted(ABC):
     ) -> tuple[ChainState, ChainInfo]:
         """One step whose result depends, for autograd, on the energy's parameters and on the position."""
         with torch.enable_grad():
-            x, info = langevin_step(
-                self.move(state.count), energy, state.position, rng, differentiable=True
-            )
+            x, info = langevin_step(self.move(state.count), energy, state.position, rng, differentiable=True)
         return ChainState(x, count=state.count + 1), info
 
 

@@ -81,9 +81,7 @@ class IGEBMNet(nn.Module):
         self.act = activation(activation_name, negative_slope)
         self.bias = LabelVector(inputs)
         self.stem = conv3x3(inputs, channels[0])
-        self.head = EnergyHead(
-            channels[-1], hidden, self.act, classes=classes, joint=joint, spectral=True
-        )
+        self.head = EnergyHead(channels[-1], hidden, self.act, classes=classes, joint=joint, spectral=True)
         labels = self.head.modulating
         self.blocks = nn.ModuleList(
             ResBlock(a, b, self.act, down=down, dropout=dropout, classes=labels)

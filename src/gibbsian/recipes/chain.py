@@ -22,7 +22,7 @@ class ChainConfig:
     noise_end: float | None = None
     """Noise of the last step, reached linearly; none keeps the noise constant."""
     decay: float = 0.0
-    """Exponent g of a falling step size, step_size (1 + k)^-g at step k, noise to match (SGLD); 0 for none."""
+    """Exponent g of a falling step size, step_size (1 + k)^-g, with noise to match (SGLD); 0 for none."""
     noise_first: bool = False
     """Add the noise before the gradient is taken (IGEBM, UvA) instead of after."""
     clip: float = 0.0

@@ -143,7 +143,7 @@ PRESETS: dict[str, Recipe] = {
         ),
         TrainConfig(steps=20_000, batch_size=100, lr=1e-3, decay=0.9, lr_end=0.01, average=0.999),
         data="toy:ring",
-        note="Anatomy study, convergent: eps .125, K = 500, persistent; Adam with a falling rate in place of SGD.",
+        note="Anatomy study, convergent: eps .125, K = 500, persistent; Adam, its rate falling, for SGD.",
     ),
     "cifar10-cold": Recipe(
         GenerativeConvNetConfig(

@@ -91,8 +91,9 @@ def _labelled(net: NetConfig, classes: int) -> NetConfig:
 
 def _twenty_eight(data: str, classes: int = 0, members: int = 0) -> Recipe:
     """For 28x28 grey images: persistent chains on the short-run recipe's network and step."""
-    head = "logits" if classes else "scalar"
-    net = NetConfig(name="mlp", hidden=(1024, 512), activation="swish", classes=classes, head=head)
+    net = NetConfig(name="mlp", hidden=(1024, 512), activation="swish")
+    if classes:
+        net = replace(net, classes=classes, head="logits")
     chain = ChainConfig(steps=20, step_size=6.0, noise=0.01, clamp=True)
     return Recipe(
         IGEBMConfig(
@@ -257,7 +258,7 @@ PRESETS: dict[str, Recipe] = {
             sample_every=500,
         ),
         data="mnist",
-        note="Amsterdam deep-learning course, tutorial 8 (P. Lippe): 60 epochs, lr x .97 an epoch, here a cosine "
-        "to the same end.",
+        note="Amsterdam deep-learning course, tutorial 8 (P. Lippe): 60 epochs; lr x .97 an epoch "
+        "there, a cosine to the same end here.",
     ),
 }

@@ -43,7 +43,7 @@ PAPER = Paper(
 PUBLISHED = [Published("CIFAR-10 unconditional, K = 100", "FID", "44.50")]
 
 DENSE = NetConfig(name="mlp", hidden=(256, 256), activation="swish")
-"""For 8x8 images: at equal time a dense network beat convolutions, whose chain steps cost 5 to 8 times more."""
+"""For 8x8 images: at equal time dense beat convolutions, whose chain steps cost 5 to 8 times more."""
 
 _CONV = NetConfig(channels=(32, 64, 128), kernels=(5, 3), strides=(2,), pool="flatten", activation="swish")
 _PLANE = NetConfig(name="mlp", hidden=(128, 128), activation="swish")

@@ -84,7 +84,7 @@ def evaluate(
     """
     if n < 16 or draws < 2:
         raise UsageError(
-            f"evaluate with n = {n} and {draws} draws: take n of at least 16, and two draws or more for an interval"
+            f"evaluate with n = {n} and {draws} draws: take n of at least 16, and two draws or more"
         )
     rng = Streams(seed).eval
     low, high = system.config.pixels.low, system.config.pixels.high
