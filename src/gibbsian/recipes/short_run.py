@@ -49,12 +49,16 @@ _CONV = NetConfig(channels=(32, 64, 128), kernels=(5, 3), strides=(2,), pool="fl
 _PLANE = NetConfig(name="mlp", hidden=(128, 128), activation="swish")
 
 
-def _twenty_eight(data: str) -> Recipe:
-    """For 28x28 grey images: a dense network again, and three times the paper's drift on the gradient."""
+def _twenty_eight(data: str, start: StartConfig) -> Recipe:
+    """For 28x28 grey images: a dense network again, and three times the paper's drift on the gradient.
+
+    Narrower Gaussian noise leaves less grain on the grey cloth of Fashion-MNIST.
+    """
     return Recipe(
         ShortRunConfig(
             net=NetConfig(name="mlp", hidden=(1024, 512), activation="swish"),
             chain=ChainConfig(steps=20, step_size=6.0, noise=0.01, clamp=True),
+            start=start,
         ),
         TrainConfig(
             steps=8000,
@@ -68,7 +72,7 @@ def _twenty_eight(data: str) -> Recipe:
             sample_every=500,
         ),
         data=data,
-        note="Ours, chosen on 5,000 images set aside from MNIST's training part.",
+        note="Ours, chosen on 5,000 images set aside from the training part.",
     )
 
 
@@ -88,8 +92,8 @@ PRESETS: dict[str, Recipe] = {
         data="digits",
         note="Ours, chosen on a validation split. Fewer than 20 steps, or a rate of 1e-2, diverged.",
     ),
-    "mnist": _twenty_eight("mnist"),
-    "fashion_mnist": _twenty_eight("fashion_mnist"),
+    "mnist": _twenty_eight("mnist", StartConfig(kind="noise")),
+    "fashion_mnist": _twenty_eight("fashion_mnist", StartConfig(kind="noise", noise="gaussian", scale=0.3)),
     "images": Recipe(
         ShortRunConfig(net=_CONV, chain=ChainConfig(steps=30, step_size=2.0, noise=0.01, clamp=True)),
         TrainConfig(
