@@ -64,7 +64,8 @@ def test_a_film_is_written(tmp_path):
 def test_frames_are_pictures_above_a_curve():
     system = tiny((1, 4, 4))
     made = frames(system, watched(system)[0], columns=2)
-    assert {f.size for f in made} == {(2 * 66 - 2, 2 * 66 - 2 + 80)}
+    side = 6 * 11 + 2  # a frame around 4 pixels, enlarged 11 times, and a gap
+    assert {f.size for f in made} == {(2 * side - 2, 2 * side - 2 + 80)}
 
 
 def test_what_has_no_picture_is_refused():

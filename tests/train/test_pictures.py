@@ -20,11 +20,18 @@ def test_to_uint8_clamps_and_keeps_order() -> None:
 
 
 def test_grid_places_tiles_row_by_row() -> None:
-    images = np.stack([np.full((2, 2), v, np.uint8) for v in (10, 20, 30)])
+    images = np.stack([np.full((20, 20), v, np.uint8) for v in (10, 20, 30)])
     sheet = np.asarray(grid(images, columns=2, scale=1, gap=1))
-    assert sheet.shape == (5, 5, 3)
-    assert [int(sheet[y, x, 0]) for y, x in ((0, 0), (0, 3), (3, 0), (3, 3))] == [10, 20, 30, 255]
-    assert np.asarray(grid(images, columns=2, scale=3, gap=1)).shape == (13, 13, 3)
+    assert sheet.shape == (41, 41, 3)
+    assert [int(sheet[y, x, 0]) for y, x in ((0, 0), (0, 21), (21, 0), (21, 21))] == [10, 20, 30, 255]
+    assert np.asarray(grid(images, columns=2, scale=3, gap=1)).shape == (121, 121, 3)
+
+
+def test_pixels_stay_sharp_but_for_tiny_images_which_are_framed() -> None:
+    checks = (np.indices((16, 16)).sum(0) % 2 * 255).astype(np.uint8)
+    assert set(np.asarray(grid(checks[None])).ravel().tolist()) == {0, 255}
+    tiny = np.asarray(grid(np.full((1, 8, 8), 255, np.uint8)))[..., 0]
+    assert tiny.shape == (60, 60) and tiny[0, 0] < 20 and tiny[30, 30] == 255
 
 
 def test_ramp_is_bright_where_energy_is_low() -> None:

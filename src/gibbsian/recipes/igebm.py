@@ -107,7 +107,7 @@ def _twenty_eight(data: str, classes: int = 0, members: int = 0) -> Recipe:
             ensemble=EnsembleConfig(members),
         ),
         TrainConfig(
-            steps=6000,
+            steps=4500,
             batch_size=128,
             lr=1e-3,
             warmup=100,

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from ..core.errors import UsageError
 
+SMOOTH, SHARP = Image.Resampling.BICUBIC, Image.Resampling.NEAREST
 PAPER, INK = (255, 255, 255), (40, 40, 40)
 POSITIVE, NEGATIVE = (20, 20, 20), (226, 61, 40)
 # Anchors of a perceptually even dark-to-light ramp; low energy (likely) is bright.
@@ -30,20 +31,30 @@ def to_uint8(x: Tensor, low: float, high: float) -> np.ndarray:
 def grid(
     images: np.ndarray, columns: int | None = None, scale: int | None = None, gap: int = 2
 ) -> Image.Image:
-    """A grid of uint8 images `(N, H, W)` or `(N, H, W, 3)`, enlarged by whole pixels to about 64 a side."""
-    n, height, width = images.shape[:3]
+    """A grid of uint8 images `(N, H, W)` or `(N, H, W, 3)`, each enlarged to about 64 pixels a side.
+
+    Pixels stay sharp, except that images under 16 pixels get a black frame and are smoothed: as blocks
+    they cannot be read.
+    """
+    n, tiny = len(images), max(images.shape[1:3]) < 16
     columns = columns or int(np.ceil(np.sqrt(n)))
+    tiles = _enlarged(_framed(images) if tiny else images, scale, SMOOTH if tiny else SHARP)
+    step_x, step_y = tiles[0].width + gap, tiles[0].height + gap
+    sheet = Image.new("RGB", (columns * step_x - gap, -(-n // columns) * step_y - gap), PAPER)
+    for i, tile in enumerate(tiles):
+        sheet.paste(tile, (i % columns * step_x, i // columns * step_y))
+    return sheet
+
+
+def _framed(images: np.ndarray) -> np.ndarray:
+    return np.pad(images, [(0, 0), (1, 1), (1, 1), (0, 0)][: images.ndim])
+
+
+def _enlarged(images: np.ndarray, scale: int | None, how: Image.Resampling) -> list[Image.Image]:
+    height, width = images.shape[1:3]
     scale = scale or max(1, round(64 / max(height, width)))
-    rows = -(-n // columns)
-    big = images.repeat(scale, 1).repeat(scale, 2)
-    if big.ndim == 3:
-        big = np.repeat(big[..., None], 3, axis=-1)
-    step_y, step_x = height * scale + gap, width * scale + gap
-    sheet = np.full((rows * step_y - gap, columns * step_x - gap, 3), 255, np.uint8)
-    for i, tile in enumerate(big):
-        y, x = divmod(i, columns)
-        sheet[y * step_y : y * step_y + tile.shape[0], x * step_x : x * step_x + tile.shape[1]] = tile
-    return Image.fromarray(sheet)
+    size = (width * scale, height * scale)
+    return [Image.fromarray(x).convert("RGB").resize(size, how) for x in images]
 
 
 def ramp(values: np.ndarray) -> np.ndarray:
