@@ -16,6 +16,7 @@ _NAMES = {
     "sample": "train.draw",
     "run": "mcmc.base",
     "make": "systems.registry",
+    "describe": "nets.describe",
     "Langevin": "mcmc.langevin",
     "NoiseFirst": "mcmc.langevin",
     "MALA": "mcmc.mala",
@@ -52,6 +53,7 @@ if TYPE_CHECKING:
     from .mcmc.tune import tune
     from .mcmc.underdamped import Underdamped
     from .mcmc.wrap import Clamped, Clipped, Scheduled
+    from .nets.describe import describe
     from .systems.base import Leg, System
     from .systems.frozen import frozen
     from .systems.registry import make

@@ -14,7 +14,7 @@ class StandIn:
     def to_dict(self):
         return {"measure": 1.5}
 
-    def table(self):
+    def text(self):
         return "measure  1.5"
 
 
@@ -68,3 +68,11 @@ def test_an_exported_model_knows_its_data(cli, runs, tmp_path):
 def test_no_run_there(cli, tmp_path):
     ran = cli("evaluate", str(tmp_path))
     assert ran.code == 1 and ran.err.count("\n") == 1
+
+
+def test_a_folder_that_cannot_be_written_is_told_before_the_work(cli, runs, asked, tmp_path):
+    (tmp_path / "file").write_text("")
+    ran = cli("evaluate", str(runs["short_run"]), "--out", str(tmp_path / "file"))
+    assert ran.code == 2 and "cannot make folder" in ran.err and not asked
+    ran = cli("sample", str(runs["short_run"]), "--npz", str(tmp_path / "file/x.npz"))
+    assert ran.code == 2 and "cannot make folder" in ran.err

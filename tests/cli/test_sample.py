@@ -70,7 +70,7 @@ def test_pictures(cli, runs, tmp_path):
     ]
     assert cli(*words, "--steps", "5").code == 0
     with Image.open(out) as grid, Image.open(gif) as chain:
-        assert grid.size == (3 * 66 - 2, 2 * 66 - 2)
+        assert grid.size == (3 * 62 - 2, 2 * 62 - 2)  # 8x8 in a frame of 1, six times
         assert chain.size == (grid.width, grid.height + 80) and chain.n_frames == 6
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 
+import numpy as np
 import pytest
 import yaml
 
@@ -186,10 +187,20 @@ def test_validation_chooses_the_best_checkpoint(cli, tiny, tmp_path, monkeypatch
     asked = []
 
     def validator(data, n=500, *, validation=None, data_dir=None):
-        asked.append(data)
+        asked.append((data, n, validation))
         return lambda system, rng: 0.5
 
     monkeypatch.setattr(evaluate, "validator", validator)
     ran = cli(*tiny("short_run", tmp_path / "a", "--steps", "2", "--train.validate_every", "1", "--json"))
-    assert ran.code == 0 and ran.json["best"] == 0.5 and asked == ["digits"]
+    assert ran.code == 0 and ran.json["best"] == 0.5 and asked == [("digits", 279, 279)]
     assert (tmp_path / "a/checkpoints/best").is_dir()
+    record = json.loads((tmp_path / "a/run.json").read_text())
+    assert record["data"]["n"] == 1397 - 279  # what validates is not trained on
+
+
+def test_validation_of_what_cannot_be_measured_is_refused(cli, tmp_path):
+    np.savez(tmp_path / "x.npz", x=np.zeros((40, 8, 8), np.uint8))
+    words = f"train short_run --data {tmp_path}/x.npz --train.validate_every 1 --out {tmp_path}/a"
+    ran = cli(words)
+    assert ran.code == 2 and "validate_every" in ran.err.splitlines()[-1]
+    assert not (tmp_path / "a").exists()

@@ -19,6 +19,7 @@ from gibbsian.mcmc import (
     Clamped,
     Clipped,
     Langevin,
+    Later,
     NoiseFirst,
     Scheduled,
     Underdamped,
@@ -33,6 +34,7 @@ KERNELS = {
     "clipped-norm": Clipped(Langevin(0.1), norm=0.5),
     "clamped": Clamped(Langevin(0.1), -1.0, 1.0),
     "scheduled": Scheduled(Langevin(0.1), temperature=lambda k: 1.0 / (1 + k)),
+    "later": Later(Scheduled(Langevin(0.1), step_size=lambda k: 0.1 / (1 + k)), 3),
     "igebm": Clamped(Clipped(NoiseFirst(Langevin.matched_to(10, 0.005)), value=0.01), 0.0, 1.0),
     "mala": MALA(0.3, temperature=0.7),
     "hmc": HMC(0.4, leapfrogs=3, temperature=0.7, jitter=0.2),
@@ -44,7 +46,7 @@ KERNELS = {
 EXACT = {"mala", "hmc", "ghmc"}
 CACHING = {"mala", "hmc", "baoab", "obabo", "ghmc"}
 DIFFERENTIABLE = {k for k, kernel in KERNELS.items() if isinstance(kernel, Langevin)} | {
-    "noise-first", "clipped-value", "clipped-norm", "clamped", "scheduled", "igebm"
+    "noise-first", "clipped-value", "clipped-norm", "clamped", "scheduled", "later", "igebm"
 }  # fmt: skip
 
 every_kernel = pytest.mark.parametrize("name", KERNELS)
@@ -210,6 +212,7 @@ def test_wrappers_take_the_langevin_family_only(name):
         lambda k: Clamped(k, -9.0, 9.0),
         lambda k: Clipped(k, value=9.0),
         lambda k: Scheduled(k, step_size=lambda count: 0.1),
+        lambda k: Later(k, 2),
     ]
     for make in makers:
         if name not in DIFFERENTIABLE:

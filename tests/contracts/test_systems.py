@@ -194,6 +194,8 @@ def test_labels_are_checked(case, run) -> None:
     assert draw(system, 3, y=7).y.tolist() == [7, 7, 7]
     with pytest.raises(UsageError, match="class 10 is unknown"):
         draw(system, 2, y=10)
+    with pytest.raises(UsageError, match="class -1 is unknown"):
+        draw(system, 2, y=torch.tensor([3, -1]))
 
 
 @each

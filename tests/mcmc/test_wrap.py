@@ -10,7 +10,7 @@ from torch import Tensor
 
 from gibbsian.core.errors import UsageError
 from gibbsian.core.random import generator
-from gibbsian.mcmc import Clamped, Clipped, Langevin, NoiseFirst, Scheduled, run
+from gibbsian.mcmc import Clamped, Clipped, Langevin, Later, NoiseFirst, Scheduled, run
 
 
 def ripple(x: Tensor) -> Tensor:
@@ -154,3 +154,11 @@ def test_a_schedule_out_of_range_is_refused_when_it_gets_there():
 def test_wrappers_are_validated(make, message):
     with pytest.raises(UsageError, match=message):
         make(Langevin(0.1))
+
+
+def test_later_goes_on_with_the_schedule():
+    inner = Scheduled(Langevin(0.1), step_size=lambda k: 0.1 / (1 + k))
+    later = Later(NoiseFirst(inner), 3)
+    assert [later.move(k) for k in range(3)] == [NoiseFirst(inner).move(k + 3) for k in range(3)]
+    with pytest.raises(UsageError, match="made is -1"):
+        Later(Langevin(0.1), -1)

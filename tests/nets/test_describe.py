@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import torch
 
+from gibbsian import describe
 from gibbsian.core.random import generator, seeded_init
 from gibbsian.nets.build import build
-from gibbsian.nets.describe import describe
 from gibbsian.recipes.net import NetConfig
 
 

@@ -85,7 +85,7 @@ def test_ensemble_steps_through_past_weights_in_turn(tiny_run) -> None:
         "ensemble.every": 1,
     }
     trainer = tiny_run("igebm", "toy:ring", changes).trainer
-    trainer.fit(3, progress=False)
+    trainer.fit(4, progress=False)
     system = trainer.system
     legs = system.plan(4, rng())
     leg, nets = next(legs), []
@@ -99,6 +99,37 @@ def test_ensemble_steps_through_past_weights_in_turn(tiny_run) -> None:
     )
     assert not torch.equal(first, second)
     assert all(not p.requires_grad for p in system.past.parameters())
+
+
+def test_an_ensemble_keeps_no_untrained_weights_and_each_only_once(tiny_run) -> None:
+    changes = {**MLP, "start.kind": "persistent", "start.capacity": 64, "train.accumulate": 4}
+    changes |= {"ensemble.members": 2, "ensemble.every": 2, "train.batch_size": 16}
+    trainer = tiny_run("igebm", "toy:ring", changes).trainer
+    system = trainer.system
+    trainer.fit(2, progress=False)
+    assert int(system.remembered) == 0 and next(system.plan(4, rng())).steps == system.config.sampling.steps
+    trainer.fit(4, progress=False)
+    assert int(system.remembered) == 1  # four micro-batches saw the same weights
+    trainer.fit(5, progress=False)
+    assert int(system.remembered) == 2
+
+
+def test_noise_fades_over_an_ensembles_legs(tiny_run) -> None:
+    changes = {**MLP, "start.kind": "persistent", "start.capacity": 32, "chain.noise_end": 0.0}
+    changes |= {"ensemble.members": 2, "ensemble.every": 1}
+    trainer = tiny_run("igebm", "toy:ring", changes).trainer
+    trainer.fit(3, progress=False)
+    system, temperatures = trainer.system, []
+    legs = system.plan(4, rng(), steps=system.config.chain.steps)
+    leg = next(legs, None)
+    while leg is not None:
+        temperatures.append(leg.kernel.move(0).temperature)
+        try:
+            leg = legs.send(leg.position)
+        except StopIteration:
+            leg = None
+    own = [system._kernel(system.config.chain).move(k).temperature for k in range(system.config.chain.steps)]
+    assert temperatures == own and own[-1] == 0 < own[0]
 
 
 def test_going_on_from_stored_chains_takes_none_away(tiny_run) -> None:

@@ -13,6 +13,7 @@ from gibbsian.core.records import Batch
 from gibbsian.mcmc.langevin import Langevin
 from gibbsian.nets.spectral import SpectralLinear
 from gibbsian.recipes.chain import ChainConfig, LossConfig, PixelConfig, StartConfig
+from gibbsian.recipes.igebm import PRESETS
 from gibbsian.starts.replay import ReplayBuffer
 from gibbsian.systems.phases import (
     FadingNoise,
@@ -21,6 +22,7 @@ from gibbsian.systems.phases import (
     draw_labels,
     label_energies,
     langevin,
+    matched,
     negatives,
     noise_start,
     paired,
@@ -50,6 +52,30 @@ def test_kernel_is_the_papers() -> None:
 ])  # fmt: skip
 def test_config_and_kernel_agree_on_match(chain: ChainConfig) -> None:
     assert langevin(chain, -1.0, 1.0).matched == chain.matched
+
+
+def test_chains_that_begin_at_noise_each_time_are_not_matched() -> None:
+    plain = ChainConfig(20, 0.1, 0.3)
+    kinds = ("persistent", "data", "noise", "fixed")
+    assert [matched(plain, StartConfig(kind=k)) for k in kinds] == [True, True, False, False]
+    assert not matched(ChainConfig(clamp=True), StartConfig())
+
+
+def test_the_uva_chain_clamps_the_noised_point_too() -> None:
+    move = langevin(PRESETS["uva-mnist"].model.chain, -1.0, 1.0).move(0)
+    assert move.noise_first and move.box == (-1.0, 1.0) and move.box_noised
+    with pytest.raises(UsageError, match="clamp_noised"):
+        ChainConfig(clamp_noised=True, clamp=True)
+
+
+def test_falling_steps_keep_the_temperature() -> None:
+    chain = ChainConfig(steps=4, step_size=0.2, noise=0.3, decay=0.5)
+    moves = [langevin(chain, -1.0, 1.0).move(k) for k in range(4)]
+    assert [m.step_size for m in moves] == pytest.approx([0.2 * (1 + k) ** -0.5 for k in range(4)])
+    assert {m.temperature for m in moves} == {chain.temperature} and chain.matched
+    assert chain.mean_step_size == pytest.approx(sum(m.step_size for m in moves) / 4)
+    with pytest.raises(UsageError, match=r"chain\.decay"):
+        ChainConfig(decay=1.5)
 
 
 def test_fading_noise_ends_where_it_should() -> None:

@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 import torch
 
+from gibbsian.core.energy import value_and_grad
 from gibbsian.core.errors import UsageError
 from gibbsian.core.records import Batch
 from gibbsian.recipes.chain import StartConfig
@@ -117,6 +118,14 @@ def test_anatomy_numbers(tiny_run) -> None:
         assert metrics["v"] == pytest.approx(
             metrics["drift"] / (trainer.system.config.chain.step_size * t / 2), rel=1e-5
         )
+
+
+def test_v_is_the_slope_also_where_steps_fall(tiny_run) -> None:
+    changes = {**MLP, "net.activation": "leaky_relu", "net.negative_slope": 1.0, "chain.decay": 0.5}
+    system = (trainer := tiny_run("generative_convnet", "toy:ring", changes).trainer).system
+    _, slope = value_and_grad(system.learnt, torch.zeros(1, 2))  # a linear energy has one slope
+    wanted = float(slope.norm()) / system.config.chain.temperature
+    assert trainer.update()["v"] == pytest.approx(wanted, rel=1e-4)
 
 
 def test_gradient_of_the_reference_falls_out(tiny_run) -> None:

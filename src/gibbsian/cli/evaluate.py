@@ -10,7 +10,7 @@ from typing import Annotated
 from ..core.errors import UsageError
 from .options import Arg
 from .result import Result, plain
-from .runs import DataDir, Device, Run, Which, trained_on
+from .runs import DataDir, Device, Run, Which, require_writable, trained_on
 
 
 def evaluate(
@@ -33,12 +33,14 @@ def evaluate(
     from .machine import usable
 
     usable(device)
+    if out:
+        require_writable(Path(out))
     system = load(run, which=which).to(device)
     name = data or trained_on(run)
     if not name:
         raise UsageError(f"{run} does not say what it was trained on: name a data set with --data")
     report = measure(system, name, n=n, draws=draws, seed=seed, data_dir=data_dir, progress=_say)
-    result = Result({"run": run, "data": name, **report.to_dict()}, report.table())
+    result = Result({"run": run, "data": name, **report.to_dict()}, report.text())
     if out:
         write_report(result, Path(out))
     return result

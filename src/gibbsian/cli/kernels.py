@@ -2,7 +2,7 @@
 
 Langevin replaces the system's own chain. The exact kernels begin where the system's own chain ends and sample
 exp(-E/T), so the system must be `matched`, or T given. Their options are those of E/T at temperature 1; they
-run as the same chains of E at T (s' = s T, h' = h sqrt T), so that energies keep their scale.
+run as the same chains of E at T (steps s / T and h / sqrt T there), so that energies keep their scale.
 """
 
 from __future__ import annotations
@@ -125,6 +125,7 @@ def _replaced(plan: Planner, options: LangevinOptions, temperature: float | None
     from dataclasses import replace
 
     from ..mcmc.langevin import Langevin, Unadjusted
+    from ..systems.base import advance
 
     def planned(n: int, rng: torch.Generator, *, y: Tensor | None = None, steps: int | None = None) -> Plan:
         legs = plan(n, rng, y=y, steps=steps)
@@ -135,15 +136,14 @@ def _replaced(plan: Planner, options: LangevinOptions, temperature: float | None
             own = leg.kernel.move(0)
             t = own.temperature if temperature is None else temperature
             s = own.step_size if options.step_size is None else options.step_size
-            end = yield replace(leg, kernel=Langevin(s, t))
-            leg = _send(legs, end)
+            leg = advance(legs, (yield replace(leg, kernel=Langevin(s, t))))
 
     return planned
 
 
 def _continued(plan: Planner, kernel: str, options: Any, temperature: float) -> Planner:
     """The legs of a plan, then `steps` of an exact kernel on the energy of the last one."""
-    from ..systems.base import Leg
+    from ..systems.base import Leg, advance
 
     def planned(n: int, rng: torch.Generator, *, y: Tensor | None = None, steps: int | None = None) -> Plan:
         legs = plan(n, rng, y=y)
@@ -153,7 +153,7 @@ def _continued(plan: Planner, kernel: str, options: Any, temperature: float) -> 
         while following is not None:
             leg, total = following, total + following.steps
             end = yield leg
-            following = _send(legs, end)
+            following = advance(legs, end)
         yield Leg(leg.energy, build(kernel, options, temperature, leg.energy, end, rng), steps or total, end)
 
     return planned
@@ -180,10 +180,3 @@ def build(
         return tuned(HMC(s / root, options.leapfrogs, temperature, jitter=options.jitter))
     friction = options.friction * root
     return tuned(Underdamped(s / root, friction, temperature, "obabo", True, options.leapfrogs))
-
-
-def _send(legs: Plan, end: Position) -> Any:
-    try:
-        return legs.send(end)
-    except StopIteration:
-        return None

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Annotated, Literal
 
+from ..core.errors import UsageError
 from .options import Arg
 
 Run = Annotated[str, Arg("run folder, checkpoint, or exported model folder")]
@@ -29,3 +31,13 @@ def trained_on(run: str) -> str:
     from ..train.load import locate
 
     return stored_config(locate(path)[1].path).data
+
+
+def require_writable(folder: Path) -> None:
+    """Make `folder` if need be; raises `UsageError` where nothing can be written, before long work begins."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UsageError(f"cannot make folder {folder}: {error.strerror}; choose another") from error
+    if not os.access(folder, os.W_OK):
+        raise UsageError(f"folder {folder} is read-only: choose another")

@@ -14,7 +14,7 @@ from ..core.errors import UsageError
 from .kernels import KERNELS, kernel_options, kernel_settings, with_kernel
 from .options import Arg, Keys
 from .result import Result
-from .runs import Device, Run, Which
+from .runs import Device, Run, Which, require_writable
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -71,7 +71,8 @@ def sample(
     outputs = Outputs.chosen(system, out, npz, gif)
     y = labels(system, n, label, start)
     began = time.monotonic()
-    drawn, film = _draw(system, n, plan, y, steps, seed, keep=outputs.gif is not None)
+    chunk = n if start == "buffer" else 512
+    drawn, film = _draw(system, n, plan, y, steps, seed, chunk, keep=outputs.gif is not None)
     seconds = time.monotonic() - began
     outputs.write(system, drawn, film, columns or (system.config.net.classes if y is not None else None))
     return _result(run, n, kernel or "own", drawn, seconds, outputs)
@@ -95,7 +96,10 @@ class Outputs:
             raise UsageError(f"data of shape {system.event_shape} have no picture: use --npz")
         if not (out or npz or gif):
             out, npz = ("samples.png", None) if can_draw else (None, "samples.npz")
-        return Outputs(*(Path(p) if p else None for p in (out, npz, gif)))
+        paths = [Path(p) if p else None for p in (out, npz, gif)]
+        for path in filter(None, paths):
+            require_writable(path.parent)
+        return Outputs(*paths)
 
     def write(self, system: System, drawn: Samples, film: Film, columns: int | None) -> None:
         """Write them, each aside and renamed."""
@@ -170,8 +174,16 @@ def write_npz(named: Mapping[str, Any], path: Path) -> None:
 
 
 def _draw(
-    system: System, n: int, plan: Planner, y: Tensor | None, steps: int | None, seed: int, keep: bool
+    system: System,
+    n: int,
+    plan: Planner,
+    y: Tensor | None,
+    steps: int | None,
+    seed: int,
+    chunk: int,
+    keep: bool,
 ) -> tuple[Samples, Film]:
+    """Samples and what was filmed; stored chains are drawn in one chunk, so that none comes twice."""
     from tqdm import tqdm
 
     from ..core.random import Streams
@@ -186,7 +198,9 @@ def _draw(
             bar.update(done - bar.n)
 
         film = Film(plan, keep=keep, progress=progress)
-        drawn = draw(system, n, rng=rng, y=y, steps=steps, observe=film.observe, plan=film.planned)
+        drawn = draw(
+            system, n, rng=rng, y=y, steps=steps, chunk=chunk, observe=film.observe, plan=film.planned
+        )
     return drawn, film
 
 

@@ -147,19 +147,27 @@ def _prepare(config: RunConfig, where: dict[str, Any], data_dir: str | None, dev
 
     usable(device)
     dataset = load(config.data, data_dir=data_dir)
-    validate = _validator(config, dataset, data_dir)
+    validate = None
+    if config.train.validate_every:
+        dataset, validate = _set_aside(config.data, dataset, data_dir)
     print(f"{config.system} on {config.data}, preset {config.preset}, in {where['out']}", file=sys.stderr)
     return prepare(config, dataset, **where, validate=validate, notify=_say, device=device)
 
 
-def _validator(config: RunConfig, dataset: Dataset, data_dir: str | None) -> Validator | None:
-    """The measure that chooses the best checkpoint; only labelled images have one."""
-    if not config.train.validate_every or not dataset.is_image or dataset.y is None:
-        return None
+def _set_aside(name: str, dataset: Dataset, data_dir: str | None) -> tuple[Dataset, Validator]:
+    """The data to train on, and the measure that chooses the best checkpoint: against a toy's exact draws, or
+    against a fifth of the images, 500 at most, that training then never sees."""
     from ..tasks.evaluate import validator
 
-    measure: Validator = validator(dataset.name, data_dir=data_dir)
-    return measure
+    if name.startswith("toy:"):
+        return dataset, validator(name)
+    held = min(500, len(dataset) // 5)
+    if not dataset.is_image or dataset.y is None or held < 16:
+        raise UsageError(
+            "train.validate_every needs a toy density or at least 80 labelled images, which "
+            f"{name} is not: set it to 0"
+        )
+    return dataset.split_off(held)[0], validator(name, held, validation=held, data_dir=data_dir)
 
 
 def _say(text: str) -> None:

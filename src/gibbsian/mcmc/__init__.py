@@ -2,7 +2,7 @@
 
 | kernel | exact | gradients for K steps | step size in units of |
 | --- | --- | --- | --- |
-| `Langevin`, and `NoiseFirst`, `Clipped`, `Clamped`, `Scheduled` around it | no | K | x^2 / energy |
+| `Langevin`, and `NoiseFirst`, `Clipped`, `Clamped`, `Scheduled`, `Later` around it | no | K | x^2 / energy |
 | `MALA` | yes | K + 1 | x^2 / energy |
 | `HMC` | yes | K L + 1 | x / sqrt(energy) |
 | `Underdamped` "baoab", "obabo" | with `metropolis` ("obabo") | K L + 1 | x / sqrt(energy) |
@@ -16,7 +16,7 @@ from .mala import MALA
 from .state import ChainInfo, ChainState, ChainSummary
 from .tune import tune
 from .underdamped import Underdamped
-from .wrap import Clamped, Clipped, Scheduled
+from .wrap import Clamped, Clipped, Later, Scheduled
 
 __all__ = [
     "HMC",
@@ -30,6 +30,7 @@ __all__ = [
     "DifferentiableKernel",
     "Kernel",
     "Langevin",
+    "Later",
     "Move",
     "NoiseFirst",
     "Scheduled",

@@ -108,3 +108,20 @@ class Scheduled(Unadjusted):
         if self.temperature is not None:
             move = replace(move, temperature=float(self.temperature(count)), annealed=True)
         return move
+
+
+@dataclass(frozen=True)
+class Later(Unadjusted):
+    """The wrapped kernel as it stands after `made` >= 0 steps: its schedules go on where other legs ended."""
+
+    kernel: Unadjusted
+    made: int
+
+    def __post_init__(self) -> None:
+        require_unadjusted("Later", self.kernel)
+        if self.made < 0:
+            raise UsageError(f"made is {self.made}: the number of earlier steps must be 0 or more")
+
+    def move(self, count: int) -> Move:
+        """The wrapped move, `made` steps further on."""
+        return self.kernel.move(self.made + count)

@@ -1,6 +1,6 @@
 """Intervals for means, shares and any statistic of samples.
 
-    mean        m +- z s / sqrt(n), s with n - 1
+    mean        m +- t s / sqrt(n), s and Student's t with n - 1 (Student 1908): 2.78 s for 95 % of 5 values
     share       Wilson (1927): the shares q with |p - q| <= z sqrt(q (1 - q) / n)
     statistic   t +- z sd*(t), sd* over bootstrap draws of the rows (Efron 1979)
 
@@ -19,6 +19,8 @@ from torch import Tensor
 
 from ..core.errors import UsageError
 from .arrays import table
+
+EXACT = 200
 
 
 @dataclass(frozen=True)
@@ -47,11 +49,46 @@ def quantile(level: float) -> float:
     return float(torch.special.ndtri(torch.tensor(0.5 + level / 2, dtype=torch.float64)))
 
 
+def t_quantile(level: float, degrees: int) -> float:
+    """t with P(|T| <= t) = `level` for Student's T of `degrees` >= 1 degrees of freedom.
+
+    Up to 200 degrees by bisection of the finite sums for whole degrees (Abramowitz and Stegun 1964, 26.7.3
+    and 26.7.4), beyond that by the expansion about the normal quantile (26.7.5). Raises `UsageError`
+    for other arguments.
+
+    >>> round(t_quantile(0.95, 4), 4)
+    2.7764
+    """
+    z = quantile(level)
+    if degrees < 1:
+        raise UsageError(f"degrees of freedom are {degrees}: at least 1, so at least 2 values, are needed")
+    if degrees > EXACT:
+        first = (z**3 + z) / 4
+        second = (5 * z**5 + 16 * z**3 + 3 * z) / 96
+        third = (3 * z**7 + 19 * z**5 + 17 * z**3 - 15 * z) / 384
+        return z + first / degrees + second / degrees**2 + third / degrees**3
+    low, high = 0.0, math.pi / 2
+    for _ in range(100):
+        middle = (low + high) / 2
+        low, high = (middle, high) if _t_probability(middle, degrees) < level else (low, middle)
+    return math.sqrt(degrees) * math.tan(low)
+
+
+def _t_probability(angle: float, degrees: int) -> float:
+    """P(|T| <= sqrt(degrees) tan(angle)), `angle` in [0, pi/2]."""
+    odd, cos = degrees % 2, math.cos(angle)
+    term, total = (cos, 0.0) if odd else (1.0, 0.0)
+    for k in range(1 + odd, degrees, 2):
+        total += term
+        term *= cos * cos * k / (k + 1)
+    return 2 / math.pi * (angle + math.sin(angle) * total) if odd else math.sin(angle) * total
+
+
 def mean_interval(values: Tensor, level: float = 0.95) -> Interval:
-    """The mean of independent `values` (N,), N at least 2."""
+    """The mean of independent `values` (N,), N at least 2, as if they were normal."""
     x = table(values.reshape(-1, 1), "values")[:, 0]
     mean = float(x.mean())
-    reach = quantile(level) * float(x.std()) / math.sqrt(len(x))
+    reach = t_quantile(level, len(x) - 1) * float(x.std()) / math.sqrt(len(x))
     return Interval(mean, mean - reach, mean + reach, level)
 
 

@@ -31,6 +31,8 @@ class ChainConfig:
     """Clip each coordinate of the gradient, or its Euclidean norm."""
     clamp: bool = False
     """Keep positions inside the data range after every step."""
+    clamp_noised: bool = False
+    """Also clamp the noised point at which the gradient is taken (UvA); needs clamp and noise_first."""
 
     def __post_init__(self) -> None:
         require_choices(self, "chain")
@@ -40,13 +42,26 @@ class ChainConfig:
             raise UsageError(
                 f"chain.step_size is {self.step_size}: it must be positive; papers use 1e-4 to 20"
             )
-        for name in ("noise", "noise_end", "clip", "decay"):
+        if self.clamp_noised and not (self.clamp and self.noise_first):
+            raise UsageError(
+                "chain.clamp_noised needs chain.clamp and chain.noise_first: set both, or leave it"
+            )
+        if not 0 <= self.decay <= 1:
+            raise UsageError(
+                f"chain.decay is {self.decay}: an exponent in (0, 1], usually above .5, or 0 for none"
+            )
+        for name in ("noise", "noise_end", "clip"):
             require_not_negative(**{f"chain.{name}": getattr(self, name) or 0.0})
 
     @property
     def temperature(self) -> float:
         """T of the law p ~ exp(-E/T) that the unclipped chain tends to as the step shrinks."""
         return self.noise**2 / self.step_size
+
+    @property
+    def mean_step_size(self) -> float:
+        """The mean of s over the chain: s itself, or less where it falls."""
+        return self.step_size * sum((1 + k) ** -self.decay for k in range(self.steps)) / self.steps
 
     @property
     def matched(self) -> bool:

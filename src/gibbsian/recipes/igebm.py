@@ -220,7 +220,7 @@ PRESETS: dict[str, Recipe] = {
             sample_every=1000,
         ),
         data="imagenet32",
-        note="Du & Mordatch 2019, conditional ImageNet-32.",
+        note="Du & Mordatch 2019, conditional ImageNet-32; give the images as --data folder:DIR or FILE.npz.",
     ),
     "mnist-paper": Recipe(
         _paper(PAPER_NETS["igebm_mnist"]),
@@ -240,8 +240,8 @@ PRESETS: dict[str, Recipe] = {
     "uva-mnist": Recipe(
         IGEBMConfig(
             net=PAPER_NETS["uva_mnist"],
-            chain=ChainConfig(60, 20.0, 0.005, noise_first=True, clip=0.03, clamp=True),
-            sample=ChainConfig(256, 20.0, 0.005, noise_first=True, clip=0.03, clamp=True),
+            chain=ChainConfig(60, 20.0, 0.005, noise_first=True, clip=0.03, clamp=True, clamp_noised=True),
+            sample=ChainConfig(256, 20.0, 0.005, noise_first=True, clip=0.03, clamp=True, clamp_noised=True),
             start=StartConfig(capacity=8192, reinit=0.05),
             pixels=PixelConfig(-1.0, 1.0, noise=0.005),
             loss=LossConfig(energy_l2=0.1),

@@ -149,11 +149,16 @@ def walk(
             precision=system.precision,
         )
         chains.append(chain)
-        try:
-            leg = legs.send(chain.position)
-        except StopIteration:
-            leg = None
+        leg = advance(legs, chain.position)
     return chains
+
+
+def advance(legs: Plan, end: Position) -> Leg | None:
+    """The next leg of a plan whose last one ended at `end`; none when that was all."""
+    try:
+        return legs.send(end)
+    except StopIteration:
+        return None
 
 
 def _final_energy(chains: list[Chain]) -> Tensor:

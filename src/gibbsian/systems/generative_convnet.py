@@ -33,7 +33,16 @@ from ..nets.build import build
 from ..recipes.chain import ChainConfig
 from ..recipes.generative_convnet import GenerativeConvNetConfig
 from .base import Leg, Plan, System
-from .phases import contrastive_loss, langevin, negatives, noise_start, paired, positives, training_start
+from .phases import (
+    contrastive_loss,
+    langevin,
+    matched,
+    negatives,
+    noise_start,
+    paired,
+    positives,
+    training_start,
+)
 
 
 class GenerativeConvNet(System):
@@ -52,7 +61,7 @@ class GenerativeConvNet(System):
             self.net = build(config.net, event_shape)
         self.fresh = noise_start(config.start, config.pixels, event_shape)
         self.chains = training_start(config.start, config.pixels, event_shape, 0, rng)
-        self.matched = config.chain.matched
+        self.matched = matched(config.chain, config.start)
         self.temperature = 1.0 if config.reference_sigma else config.chain.temperature
         self.additive = config.loss.additive
 
@@ -110,7 +119,7 @@ class GenerativeConvNet(System):
         return langevin(chain, self.config.pixels.low, self.config.pixels.high)
 
     def _anatomy(self, loss: Loss) -> dict[str, Tensor]:
-        """d and v; the drift of a step is (s/2)|grad E| = (s T/2)|grad E/T|."""
-        s, t = self.config.chain.step_size, self.config.chain.temperature or 1.0
+        """d and v; the drift of a step is (s/2)|grad E| = (s T/2)|grad E/T|, s its mean where it falls."""
+        s, t = self.config.chain.mean_step_size, self.config.chain.temperature or 1.0
         found = {"d": loss.metrics["energy_gap"] / t}
         return {**found, "v": 2 * loss.metrics["drift"] / (s * t)} if "drift" in loss.metrics else found

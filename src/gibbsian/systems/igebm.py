@@ -24,7 +24,8 @@ from ..core.position import Position
 from ..core.random import seeded_init
 from ..core.records import Batch, Loss
 from ..energies.link import link_energy
-from ..mcmc.base import Kernel
+from ..mcmc.langevin import Unadjusted
+from ..mcmc.wrap import Later
 from ..nets.build import build
 from ..recipes.chain import ChainConfig
 from ..recipes.igebm import IGEBMConfig
@@ -36,6 +37,7 @@ from .phases import (
     given,
     label_energies,
     langevin,
+    matched,
     negatives,
     noise_start,
     paired,
@@ -60,7 +62,7 @@ class IGEBM(System):
         self.register_buffer("remembered", torch.zeros((), dtype=torch.int64))
         self.fresh = noise_start(config.start, config.pixels, event_shape)
         self.chains = training_start(config.start, config.pixels, event_shape, config.net.classes, rng)
-        self.temperature, self.matched = config.chain.temperature, config.chain.matched
+        self.temperature, self.matched = config.chain.temperature, matched(config.chain, config.start)
         self.additive = config.loss.additive
 
     def groups(self) -> dict[str, nn.Module]:
@@ -74,7 +76,7 @@ class IGEBM(System):
     def losses(self, batch: Batch, step: int, rng: torch.Generator) -> Iterator[tuple[str, Loss]]:
         """Contrast of data and persistent chains."""
         cfg, y = self.config, batch.y if self.config.net.classes else None
-        if step % cfg.ensemble.every == 0:
+        if step and step % cfg.ensemble.every == 0:
             self._remember()
         ticket = self.chains.draw(len(batch), rng, batch=batch, y=y)
         y_neg = None if y is None else ticket.y
@@ -98,7 +100,7 @@ class IGEBM(System):
         kernel, position = self._kernel(self.config.sampling), self.fresh.draw(n, rng).position
         for k in range(steps or self.config.sampling.steps):
             energy = partial(self._past_energy, nets[k % len(nets)], labels)
-            position = yield Leg(energy, kernel, 1, position)
+            position = yield Leg(energy, Later(kernel, k), 1, position)
 
     def latest(
         self, n: int, rng: torch.Generator, *, y: Tensor | None = None, steps: int | None = None
@@ -141,11 +143,16 @@ class IGEBM(System):
     def _past_energy(self, net: nn.Module, y: Tensor | None, x: Position) -> Tensor:
         return link_energy(-self._out(net, self.decode(x), y), self.config.loss.link)
 
-    def _kernel(self, chain: ChainConfig) -> Kernel:
+    def _kernel(self, chain: ChainConfig) -> Unadjusted:
         return langevin(chain, self.config.pixels.low, self.config.pixels.high)
 
     def _remember(self) -> None:
-        """Copy the weights of now over the oldest copy."""
-        if self.config.ensemble.members:
-            self.past[int(self.remembered) % len(self.past)].load_state_dict(self.net.state_dict())
+        """Copy the weights of now over the oldest copy, once a step: micro-batches of one step share them."""
+        kept, made = len(self.past), int(self.remembered)
+        if kept and not (made and _same_weights(self.past[(made - 1) % kept], self.net)):
+            self.past[made % kept].load_state_dict(self.net.state_dict())
             self.remembered += 1
+
+
+def _same_weights(one: nn.Module, other: nn.Module) -> bool:
+    return all(torch.equal(a, b) for a, b in zip(one.parameters(), other.parameters(), strict=True))

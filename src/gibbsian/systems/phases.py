@@ -58,8 +58,17 @@ def langevin(chain: ChainConfig, low: float, high: float) -> Unadjusted:
     if chain.clip:
         kernel = Clipped(kernel, **{chain.clip_by: chain.clip})
     if chain.clamp:
-        kernel = Clamped(kernel, low, high)
+        kernel = Clamped(kernel, low, high, noised=chain.clamp_noised)
     return kernel
+
+
+def matched(chain: ChainConfig, start: StartConfig) -> bool:
+    """Whether training chains sample exp(-E/T) up to step-size bias: a matched kernel on chains that last.
+
+    Chains that begin at noise each time are read as a K-step generator, whose E is no log-density (Nijkamp
+    et al. 2019, 2020), however plain the kernel.
+    """
+    return chain.matched and start.kind in ("persistent", "data")
 
 
 def noise_start(start: StartConfig, pixels: PixelConfig, event_shape: tuple[int, ...]) -> Start:

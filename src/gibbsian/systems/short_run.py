@@ -5,7 +5,7 @@
 
 Every chain starts from fresh noise and takes K steps, in training and after. What is learnt is the
 K-step sampler, read as a generator x_K = M(x_0); E itself need not be a density at equilibrium, and
-longer chains drift away from the data. No clip, no clamp, no buffer.
+longer chains drift away from the data. No buffer; the paper neither clips nor clamps, our presets clamp.
 """
 
 from __future__ import annotations

@@ -2,30 +2,30 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
 
 from ..core.errors import UsageError
 from ..core.random import Streams
-from ..metrics.chains import ess, rhat
 from ..metrics.interval import Interval, mean_interval
-from ..systems.base import Plan, Samples, System, sample
-from ..systems.frozen import frozen
+from ..systems.base import Plan, System, sample
+from .chains import CHAINS, chain_report, classes_in_turn
 from .yardstick import Yardstick, yardstick
 
-CHAINS, KEPT = 64, 50
+ALWAYS = ("acceptance", "drift_noise", "saturated", "energy_ess", "energy_rhat")
 
 
 @dataclass(frozen=True)
 class Report:
     """Measures by row: the model's samples first, baselines after; chain diagnostics of the model.
 
-    Intervals are of 95 %: over draws of samples (the model's weights are one training run's).
+    Intervals are of 95 %, by Student's t: over draws of samples, and of `CHAINS` chains for the diagnostics
+    (the model's weights are one training run's).
     """
 
     data: str
@@ -34,7 +34,7 @@ class Report:
     seed: int
     record: dict[str, str | int]
     rows: dict[str, dict[str, Interval]]
-    chains: dict[str, float]
+    chains: dict[str, Interval]
 
     @property
     def model(self) -> dict[str, Interval]:
@@ -42,13 +42,15 @@ class Report:
         return self.rows["model"]
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain values, as `evaluate --json` prints them; every measure with n, seed and interval."""
+        """Plain values, as `evaluate --json` prints them; every measure with n, seed and interval, and null
+        for diagnostics that these chains have not (no acceptance without a Metropolis test)."""
         rows = {
             row: {k: _plain(v, self.n, self.draws, self.seed) for k, v in measures.items()}
             for row, measures in self.rows.items()
         }
         head = {"data": self.data, "n": self.n, "draws": self.draws, "seed": self.seed, **self.record}
-        return {**head, "measures": rows, "chains": {"n": CHAINS, "seed": self.seed, **self.chains}}
+        chains = {k: _plain(v, CHAINS, self.draws, self.seed) for k, v in self.chains.items()}
+        return {**head, "measures": rows, "chains": {**dict.fromkeys(ALWAYS), **chains}}
 
     def table(self, markdown: bool = False) -> str:
         """The rows as a text (or Markdown) table, mean and half-width of the interval."""
@@ -56,6 +58,11 @@ class Report:
         head = ["", *keys]
         body = [[row, *[_cell(measures.get(k)) for k in keys]] for row, measures in self.rows.items()]
         return _markdown(head, body) if markdown else _text(head, body)
+
+    def text(self) -> str:
+        """The table, and a line on the chains below."""
+        told = ", ".join(f"{k} {_cell(v)}" for k, v in self.chains.items())
+        return f"{self.table()}\n\nchains from noise ({CHAINS} a draw): {told}"
 
 
 def evaluate(
@@ -86,10 +93,11 @@ def evaluate(
         raise UsageError(
             f"evaluate with n = {n} and {draws} draws: take n of at least 16, and two draws or more"
         )
-    rng = Streams(seed).eval
+    rng = Streams(seed, device=next(system.parameters()).device).eval
+    held = Streams(seed).data
     low, high = system.config.pixels.low, system.config.pixels.high
     stick = yardstick(
-        data, n, rng, low=low, high=high, against=against, validation=validation, data_dir=data_dir
+        data, n, held, low=low, high=high, against=against, validation=validation, data_dir=data_dir
     )
     sets = []
     for k in range(draws):
@@ -98,24 +106,26 @@ def evaluate(
     rows = {"model": _summary(sets)}
     for name, draw in stick.baselines().items():
         progress(f"measuring {name}")
-        rows[name] = _summary([stick.measure(draw(n, rng)) for _ in range(draws)])
-    return Report(data, n, draws, seed, stick.record, _normalised(rows), chain_report(system, rng))
+        rows[name] = _summary([stick.measure(draw(n, held)) for _ in range(draws)])
+    progress("looking at the chains")
+    chains = _summary([chain_report(system, rng, plan) for _ in range(draws)])
+    return Report(data, n, draws, seed, stick.record, _normalised(rows), chains)
 
 
 def validator(
     data: str, n: int = 500, *, validation: int | None = None, data_dir: str | Path | None = None
 ) -> Callable[[System, torch.Generator], float]:
     """A measure for choosing the best checkpoint, lower is better: feature distance (or forward KL) to
-    training data's validation rows; never the test split."""
+    training data's validation rows; never the test split. Equal weights and equal `rng` give equal values."""
     sticks: list[Yardstick] = []
+    held = validation or (None if data.startswith("toy:") else n)
 
     def measure(system: System, rng: torch.Generator) -> float:
         if not sticks:
-            low, high = system.config.pixels.low, system.config.pixels.high
-            held = validation or (None if data.startswith("toy:") else n)
+            low, high, own = system.config.pixels.low, system.config.pixels.high, Streams(0).data
             sticks.append(
                 yardstick(
-                    data, n, rng, low=low, high=high, against="validation", validation=held, data_dir=data_dir
+                    data, n, own, low=low, high=high, against="validation", validation=held, data_dir=data_dir
                 )
             )
         found = sticks[0].measure(sample(system, n, rng=rng).x)
@@ -124,58 +134,22 @@ def validator(
     return measure
 
 
-def chain_report(system: System, rng: torch.Generator) -> dict[str, float]:
-    """Diagnostics of sampling chains from noise: ESS and split R-hat of the energy over the second half of
-    the chain, acceptance, drift/noise ratio, saturation. Short-run chains are not meant to have converged:
-    an R-hat far above 1.01 then says just that."""
-    steps = _plan_steps(system, rng)
-    drawn = sample(system, CHAINS, rng=rng, thin=max(1, steps // KEPT))
-    info = drawn.chains[-1].info
-    known = {
-        "acceptance": info.acceptance,
-        "drift_noise": info.drift_noise,
-        "saturated": info.saturated,
-        "clipped": info.clipped,
-        "divergent": info.divergent.float().mean(),
-    }
-    out = {k: float(v.float().mean()) for k, v in known.items() if v is not None}
-    energies = _energies(system, drawn)
-    if energies is not None and energies.shape[1] >= 8:
-        half = energies[:, energies.shape[1] // 2 :]
-        out |= {"energy_ess": float(ess(half)), "energy_rhat": float(rhat(half))}
-    return {"steps": float(steps), **out, "energy_end": float(drawn.energy.mean())}
-
-
-def _plan_steps(system: System, rng: torch.Generator) -> int:
-    with frozen(system):
-        return next(system.plan(1, rng)).steps
-
-
-def _energies(system: System, drawn: Samples) -> Tensor | None:
-    """Surprisal along the last leg, `(chains, kept)`."""
-    trace = drawn.chains[-1].trace
-    if trace is None:
-        return None
-    with frozen(system), torch.no_grad():
-        values = torch.stack([system.surprisal(system.decode(x)) for x in trace], dim=1)
-    return values if bool(torch.isfinite(values).all()) else None
-
-
 def _measured(
     system: System, stick: Yardstick, n: int, rng: torch.Generator, plan: Callable[..., Plan] | None
 ) -> dict[str, float]:
-    classes = system.config.net.classes
-    y = torch.arange(n, device=rng.device) % classes if classes else None
-    drawn = sample(system, n, rng=rng, y=y, plan=plan)
+    drawn = sample(system, n, rng=rng, y=classes_in_turn(system, n, rng), plan=plan)
     return stick.measure(drawn.x, drawn.y)
 
 
 def _summary(sets: list[dict[str, float]]) -> dict[str, Interval]:
-    out = {}
-    for key in sets[0]:
-        values = torch.tensor([s[key] for s in sets], dtype=torch.float64)
-        out[key] = mean_interval(values)
-    return out
+    """Mean and interval of every number that all draws have."""
+    return {key: _interval([s[key] for s in sets]) for key in sets[0] if all(key in s for s in sets)}
+
+
+def _interval(values: list[float]) -> Interval:
+    if not all(map(math.isfinite, values)):
+        return Interval(math.nan, math.nan, math.nan)
+    return mean_interval(torch.tensor(values, dtype=torch.float64))
 
 
 def _normalised(rows: dict[str, dict[str, Interval]]) -> dict[str, dict[str, Interval]]:

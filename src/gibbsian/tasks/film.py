@@ -12,7 +12,7 @@ from torch import Tensor
 from ..core.errors import UsageError
 from ..core.position import Position, rows
 from ..mcmc.state import ChainInfo, ChainState
-from ..systems.base import Leg, Plan, System, sample
+from ..systems.base import Leg, Plan, System, advance, sample
 from ..systems.frozen import frozen
 from ..train.pictures import curve, grid, landscape, save_gif, stacked, to_uint8
 
@@ -67,11 +67,7 @@ class Film:
         leg = next(legs, None)
         while leg is not None:
             self._begin(leg)
-            end = yield leg
-            try:
-                leg = legs.send(end)
-            except StopIteration:
-                leg = None
+            leg = advance(legs, (yield leg))
 
     def observe(self, step: int, state: ChainState, info: ChainInfo) -> None:
         """Called after every step of every leg."""

@@ -84,7 +84,8 @@ class ImageYardstick:
     ) -> None:
         self.train, self.low, self.high = train, low, high
         self.classifier: Classifier = classifier_for(train)
-        self.held = held.subset(torch.randperm(len(held), generator=rng)[: min(n, len(held))])
+        order = torch.randperm(len(held), generator=rng, device=rng.device).cpu()
+        self.held = held.subset(order[: min(n, len(held))])
         self.held_x = self._all(self.held)
         self.held_features = self.classifier.features(self.held_x)
 
@@ -117,13 +118,19 @@ class ImageYardstick:
         } | ({} if y is None else {"asked_class": accuracy(self._judge.probabilities(x), y.cpu())})
 
     def baselines(self) -> dict[str, Draw]:
-        """Training images, one Gaussian a class, one Gaussian, uniform noise."""
+        """Training images, one Gaussian a class, one Gaussian, uniform noise, all in [low, high]."""
         return {
             "training data": self._training_rows,
-            "class Gaussians": lambda n, rng: class_gaussians(self._pixels, self._labels, n, rng)[0],
-            "one Gaussian": lambda n, rng: one_gaussian(self._pixels, n, rng),
-            "noise": lambda n, rng: torch.rand(n, *self.train.event_shape, generator=rng) * 2 - 1,
+            "class Gaussians": self._class_gaussians,
+            "one Gaussian": lambda n, rng: one_gaussian(self._pixels, n, rng, low=self.low, high=self.high),
+            "noise": self._noise,
         }
+
+    def _class_gaussians(self, n: int, rng: torch.Generator) -> Tensor:
+        return class_gaussians(self._pixels, self._labels, n, rng, low=self.low, high=self.high)[0]
+
+    def _noise(self, n: int, rng: torch.Generator) -> Tensor:
+        return self.low + (self.high - self.low) * torch.rand(n, *self.train.event_shape, generator=rng)
 
     @cached_property
     def _judge(self) -> Classifier:
@@ -136,7 +143,8 @@ class ImageYardstick:
 
     @cached_property
     def _pixels(self) -> Tensor:
-        return self._all(self.train)
+        """Training images in [low, high]."""
+        return self.train.batch(torch.arange(len(self.train)), self.low, self.high).x
 
     @cached_property
     def _neighbours(self) -> Tensor:

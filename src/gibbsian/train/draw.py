@@ -60,6 +60,7 @@ def labels(system: System, n: int, y: int | Tensor | None, device: torch.device)
         )
     if not classes:
         raise UsageError("this model has no labels: leave out the label, or train with net.classes > 0")
-    if int(ys.min()) < 0 or int(ys.max()) >= classes:
-        raise UsageError(f"class {int(ys.max())} is unknown: this model has classes 0 to {classes - 1}")
+    unknown = ys[(ys < 0) | (ys >= classes)]
+    if len(unknown):
+        raise UsageError(f"class {int(unknown[0])} is unknown: this model has classes 0 to {classes - 1}")
     return ys

@@ -1,0 +1,44 @@
+"""Chain diagnostics: over all legs of a plan, from what the kernels tell."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from gibbsian.tasks.chains import chain_report, classes_in_turn
+
+MLP = {"net.name": "mlp", "net.hidden": [8], "chain.steps": 16, "start.capacity": 64}
+
+
+def rng(seed: int = 0) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
+@pytest.fixture
+def system(tiny_run):
+    def make(name: str, data: str, changes: dict | None = None, steps: int = 0):
+        trainer = tiny_run(name, data, {**MLP, **(changes or {})}).trainer
+        trainer.fit(steps, progress=False)
+        return trainer.system
+
+    return make
+
+
+def test_chains_of_an_ensemble_are_followed_over_all_legs(system):
+    changes = {"ensemble.members": 2, "ensemble.every": 1, "net.classes": 8}
+    model = system("igebm", "toy:ring", changes, steps=3)
+    found = chain_report(model, rng())
+    assert found["steps"] == 16 and {"energy_ess", "energy_rhat", "drift_noise"} <= set(found)
+    assert found["energy_ess"] > 0 and found["divergent"] == 0
+    assert chain_report(model, rng(), model.latest)["steps"] == 16
+
+
+def test_saturation_is_told_of_clamped_chains(system):
+    found = chain_report(system("igebm", "digits", {"chain.clamp": True}), rng())
+    assert 0 <= found["saturated"] <= 1
+
+
+def test_classes_come_in_turn(system):
+    plain, labelled = system("igebm", "toy:ring"), system("igebm", "toy:ring", {"net.classes": 8})
+    assert classes_in_turn(plain, 4, rng()) is None
+    assert classes_in_turn(labelled, 10, rng()).tolist() == [0, 1, 2, 3, 4, 5, 6, 7, 0, 1]

@@ -1,0 +1,73 @@
+"""`tasks.evaluate`: rows, normalised distance, intervals, chain diagnostics over all legs."""
+
+from __future__ import annotations
+
+import json
+import math
+
+import pytest
+import torch
+
+from gibbsian.core.errors import UsageError
+from gibbsian.metrics.interval import Interval
+from gibbsian.tasks import evaluate as task
+from gibbsian.tasks.evaluate import ALWAYS, evaluate, validator
+
+MLP = {"net.name": "mlp", "net.hidden": [8], "chain.steps": 16, "start.capacity": 64}
+UNIT = {"pixels.low": 0.0, "pixels.high": 1.0}
+
+
+def rng(seed: int = 0) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
+@pytest.fixture
+def system(tiny_run):
+    def make(name: str, data: str, changes: dict | None = None, steps: int = 0):
+        trainer = tiny_run(name, data, {**MLP, **(changes or {})}).trainer
+        trainer.fit(steps, progress=False)
+        return trainer.system
+
+    return make
+
+
+def test_report_of_a_labelled_model(system):
+    report = evaluate(system("igebm", "digits", {**UNIT, "net.classes": 10}), "digits", n=40, draws=2, seed=3)
+    assert list(report.rows) == ["model", "training data", "class Gaussians", "one Gaussian", "noise"]
+    assert {"feature_distance", "normalised", "asked_class", "nn_ratio"} <= set(report.model)
+    assert report.rows["training data"]["normalised"].estimate == pytest.approx(0.0, abs=1e-12)
+    assert report.rows["noise"]["normalised"].estimate == pytest.approx(1.0)
+    plain = json.loads(json.dumps(report.to_dict(), allow_nan=False))
+    for found in [*plain["measures"]["model"].values(), *filter(None, plain["chains"].values())]:
+        assert found["seed"] == 3 and found["draws"] == 2 and found["n"] > 0
+        assert found["interval"][0] <= found["value"] <= found["interval"][1]
+    assert set(ALWAYS) <= set(plain["chains"]) and plain["chains"]["acceptance"] is None
+    assert "normalised" in report.table() and "energy_rhat" in report.text()
+
+
+def test_same_seed_same_report(system):
+    model = system("short_run", "toy:ring", {"start.kind": "noise"})
+    a, b, c = (evaluate(model, "toy:ring", n=50, draws=2, seed=s).to_dict() for s in (1, 1, 2))
+    assert a == b != c
+
+
+def test_intervals_of_few_draws_are_students():
+    found = task._summary([{"a": float(v), "b": math.nan} for v in (1, 2, 3)])
+    assert found["a"].half_width == pytest.approx(4.3027 / math.sqrt(3), rel=1e-4)
+    assert math.isnan(found["b"].estimate) and isinstance(found["b"], Interval)
+
+
+def test_validation_needs_no_test_split(system, monkeypatch):
+    splits = []
+    real = task.yardstick
+    monkeypatch.setattr(task, "yardstick", lambda *a, **k: splits.append(k["against"]) or real(*a, **k))
+    measure = validator("digits", 40)
+    model = system("short_run", "digits", {"start.kind": "noise"})
+    assert measure(model, rng()) == measure(model, rng()) > 0
+    assert splits == ["validation"]
+
+
+@pytest.mark.parametrize(("n", "draws"), [(15, 2), (16, 1)])
+def test_too_few_are_refused(system, n, draws):
+    with pytest.raises(UsageError, match="at least 16"):
+        evaluate(system("short_run", "toy:ring", {"start.kind": "noise"}), "toy:ring", n=n, draws=draws)
