@@ -46,9 +46,7 @@ def test_gradient_is_the_finite_difference_but_for_constant_weights(objective):
 
 def test_order_of_the_samples_does_not_matter(objective):
     e_pos, e_neg, order = energies(0), energies(1), torch.tensor([3, 0, 5, 1, 4, 2])
-    torch.testing.assert_close(
-        objective(e_pos, e_neg).value, objective(e_pos[order], e_neg[order]).value
-    )
+    torch.testing.assert_close(objective(e_pos, e_neg).value, objective(e_pos[order], e_neg[order]).value)
 
 
 @pytest.mark.parametrize("name", SHIFT_FREE)

@@ -46,9 +46,7 @@ def test_igebm_in_five_steps(parts):
 
 def test_uva_clamps_the_noised_point_too():
     """Noise, clamp, gradient, clamp of the gradient, move, clamp, in [-1, 1]."""
-    kernel = Clamped(
-        Clipped(NoiseFirst(Langevin.matched_to(10, 0.05)), value=0.03), -1.0, 1.0, noised=True
-    )
+    kernel = Clamped(Clipped(NoiseFirst(Langevin.matched_to(10, 0.05)), value=0.03), -1.0, 1.0, noised=True)
     begin = 2 * start() - 1
     chain = run(kernel, ripple, begin, steps=5, rng=generator(0))
     x, other, rng = begin, begin, generator(0)
