@@ -38,12 +38,12 @@ def ensemble(run: str, n: int) -> None:
     show(f"{members} past, in turn", evaluate(raw, data, n=n))
 
 
-def seeds(count: int) -> None:
+def seeds(first: int, count: int) -> None:
     """Train the digits recipe on its training part in `count` seeds; distances to 197 validation digits."""
     stick = yardstick("digits", 197, Streams(0).eval, against="validation", validation=197)
     train = gb.dataset("digits", "train", validation=197)
     alarms = 0
-    for seed in range(count):
+    for seed in range(first, first + count):
         try:
             system = gb.fit("short_run", train, train__seed=seed, progress=False)
             found = stick.measure(gb.sample(system, 400, seed=seed).x)
@@ -64,11 +64,12 @@ def main() -> int:
     one.add_argument("-n", type=int, default=2000)
     many = kinds.add_parser("seeds")
     many.add_argument("count", type=int)
+    many.add_argument("--first", type=int, default=0)
     args = parser.parse_args()
     if args.kind == "ensemble":
         ensemble(args.run, args.n)
     else:
-        seeds(args.count)
+        seeds(args.first, args.count)
     return 0
 
 
