@@ -80,7 +80,7 @@ PRESETS: dict[str, Recipe] = {
     "digits": Recipe(
         ShortRunConfig(net=DENSE, chain=ChainConfig(steps=20, step_size=2.0, noise=0.01, clamp=True)),
         TrainConfig(
-            steps=3000,
+            steps=2000,
             batch_size=128,
             lr=3e-3,
             warmup=100,
