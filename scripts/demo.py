@@ -36,7 +36,7 @@ def main() -> int:
         drawn = gb.sample(system, 100, seed=args.seed)
         low, high = system.config.pixels.low, system.config.pixels.high
         save_image(grid(to_uint8(drawn.x, low, high), columns=10), out / "samples.png")
-        film(system, 36, out / "chains.gif", rng=gb.generator(args.seed))
+        film(system, 16, out / "chains.gif", rng=gb.generator(args.seed))
         histogram(system, out / "energies.png", args.seed)
         report = evaluate(system, "digits", n=400, draws=5, seed=args.seed, progress=say)
     except GibbsianError as error:
