@@ -42,6 +42,9 @@ def seeds(first: int, count: int) -> None:
     """Train the digits recipe on its training part in `count` seeds; distances to 197 validation digits."""
     stick = yardstick("digits", 197, Streams(0).eval, against="validation", validation=197)
     train = gb.dataset("digits", "train", validation=197)
+    for name, draw in stick.baselines().items():
+        distances = [stick.measure(draw(400, gb.generator(k)))["feature_distance"] for k in range(5)]
+        print(f"{name}: feature distance {sum(distances) / 5:.1f} (mean of 5 draws)", flush=True)
     alarms = 0
     for seed in range(first, first + count):
         try:
