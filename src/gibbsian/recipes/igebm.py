@@ -118,7 +118,9 @@ def _twenty_eight(data: str, classes: int = 0, members: int = 0) -> Recipe:
             sample_every=500,
         ),
         data=data,
-        note="Ours; with classes, E(x, y) = -f(x)[y] of one network with a logit a class.",
+        note="Ours: E(x, y) = -f(x)[y], one network with a logit a class."
+        if classes
+        else "Ours: the conditional recipe without classes; not measured yet.",
     )
 
 
