@@ -8,6 +8,7 @@ not depend on one another (no batch norm): gradients are taken of the sum over c
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import TypeAlias
 
@@ -18,6 +19,21 @@ from .errors import UsageError
 from .position import Position, batch_size, leaves, like, tree_map
 
 Energy: TypeAlias = Callable[[Position], Tensor]
+
+
+class OwnGradient(ABC):
+    """An energy that has its own way to its gradient by position, such as slice by slice.
+
+    `value_and_grad` below asks it, unless the gradient must keep its graph or is being compiled.
+    """
+
+    @abstractmethod
+    def __call__(self, x: Position) -> Tensor:
+        """E(x), shape `(B,)`."""
+
+    @abstractmethod
+    def value_and_grad(self, x: Position) -> tuple[Tensor, Position]:
+        """E(x) of shape `(B,)` and dE/dx in the structure of `x`, both without a graph."""
 
 
 def value(energy: Energy, x: Position) -> Tensor:
@@ -37,6 +53,10 @@ def value_and_grad(energy: Energy, x: Position, *, differentiable: bool = False)
     With `differentiable` the graph is kept, so that the gradient can itself be differentiated by
     position or by parameters (score matching, improved contrastive divergence); else both are detached.
     """
+    if torch.compiler.is_compiling():
+        return _traced(energy, x)
+    if isinstance(energy, OwnGradient) and not differentiable:
+        return energy.value_and_grad(x)
     with torch.enable_grad():
         if differentiable:
             xs = tuple(a if a.requires_grad else a.detach().requires_grad_() for a in leaves(x))
@@ -48,6 +68,18 @@ def value_and_grad(energy: Energy, x: Position, *, differentiable: bool = False)
         grads = torch.autograd.grad(e.sum(), xs, create_graph=differentiable, allow_unused=True)
     filled = tuple(torch.zeros_like(a) if g is None else g for a, g in zip(xs, grads, strict=True))
     return (e if differentiable else e.detach()), like(x, filled)
+
+
+def _traced(energy: Energy, x: Position) -> tuple[Tensor, Position]:
+    """The same inside a graph, where only the functional form of the gradient can be traced."""
+
+    def total(*parts: Tensor) -> tuple[Tensor, Tensor]:
+        e = value(energy, like(x, parts))
+        return e.sum(), e
+
+    argnums = tuple(range(len(leaves(x))))
+    grads, e = torch.func.grad(total, argnums=argnums, has_aux=True)(*leaves(x))
+    return e, like(x, grads)
 
 
 def score(energy: Energy, x: Position, *, temperature: float = 1.0, differentiable: bool = False) -> Position:

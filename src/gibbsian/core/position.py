@@ -12,6 +12,8 @@ from typing import TypeAlias
 import torch
 from torch import Tensor
 
+from .draws import Rng, normal, uniform
+
 Position: TypeAlias = Tensor | tuple[Tensor, ...]
 
 
@@ -73,9 +75,14 @@ def detach(x: Position) -> Position:
     return tree_map(Tensor.detach, x)
 
 
-def randn_like(x: Position, rng: torch.Generator) -> Position:
+def randn_like(x: Position, rng: Rng) -> Position:
     """Standard normal noise of the shape, dtype and device of `x`, drawn from `rng`."""
-    return tree_map(lambda a: torch.randn(a.shape, generator=rng, dtype=a.dtype, device=a.device), x)
+    return tree_map(lambda a: normal(a, rng), x)
+
+
+def rand_chains(x: Position, rng: Rng) -> Tensor:
+    """A number uniform on [0, 1) for each chain, `(B,)`, in the dtype and on the device of `x`."""
+    return uniform(leaves(x)[0].flatten(1)[:, 0], rng)
 
 
 def finite(x: Position) -> Tensor:

@@ -9,8 +9,9 @@
 | `Underdamped` "aboba" | no | K | x / sqrt(energy) |
 """
 
-from .base import Chain, DifferentiableKernel, Kernel, run
+from .base import Chain, run
 from .hmc import HMC
+from .kernel import DifferentiableKernel, Kernel
 from .langevin import Langevin, Move, NoiseFirst, Unadjusted
 from .mala import MALA
 from .state import ChainInfo, ChainState, ChainSummary

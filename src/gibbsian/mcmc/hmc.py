@@ -13,9 +13,10 @@ from typing import ClassVar
 
 import torch
 
+from ..core.draws import Rng
 from ..core.energy import Energy, value_and_grad
 from ..core.errors import UsageError, require_positive
-from ..core.position import Position, batch_size, detach, leaves, randn_like, tree_map
+from ..core.position import Position, detach, rand_chains, randn_like, tree_map
 from .leapfrog import Step, hamiltonian, leapfrog, require_leapfrogs
 from .metric import Metric, require_fit, require_metric
 from .metropolis import choose, judge
@@ -67,7 +68,7 @@ class HMC:
         return ChainState(detach(x), *value_and_grad(energy, x))
 
     @torch.no_grad()
-    def step(self, energy: Energy, state: ChainState, rng: torch.Generator) -> tuple[ChainState, ChainInfo]:
+    def step(self, energy: Energy, state: ChainState, rng: Rng) -> tuple[ChainState, ChainInfo]:
         """One trajectory of every chain."""
         v = tree_map(lambda n: n * self.temperature**0.5, randn_like(state.position, rng))
         h = self._step_size(state.position, rng)
@@ -76,9 +77,7 @@ class HMC:
         verdict = judge(new, log_ratio, rng)
         return choose(verdict, new, state), ChainInfo(verdict.acceptance, verdict.divergent)
 
-    def _step_size(self, x: Position, rng: torch.Generator) -> Step:
+    def _step_size(self, x: Position, rng: Rng) -> Step:
         if self.jitter == 0:
             return self.step_size
-        first = leaves(x)[0]
-        u = torch.rand(batch_size(x), generator=rng, dtype=first.dtype, device=first.device)
-        return self.step_size * (1 + self.jitter * (2 * u - 1))
+        return self.step_size * (1 + self.jitter * (2 * rand_chains(x, rng) - 1))

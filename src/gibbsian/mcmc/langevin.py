@@ -21,6 +21,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
+from ..core.draws import Rng
 from ..core.energy import Energy, value_and_grad
 from ..core.errors import UsageError, require_positive
 from ..core.position import Position, detach, dot, expand, finite, leaves, norm, randn_like, tree_map
@@ -31,7 +32,8 @@ from .state import ChainInfo, ChainState
 class Move:
     """The plain numbers of one Langevin step, after every wrapper had its say.
 
-    `box` is (low, high) of the clamp; `annealed` tells that the temperature follows a schedule.
+    `box` is (low, high) of the clamp; `annealed` tells that the temperature follows a schedule; `inputs`
+    are step size and temperature as scalar tensors, for a compiled chain in which they change.
     """
 
     step_size: float
@@ -42,6 +44,7 @@ class Move:
     box: tuple[float, float] | None = None
     box_noised: bool = False
     annealed: bool = False
+    inputs: tuple[Tensor, Tensor] | None = None
 
     def __post_init__(self) -> None:
         require_positive(step_size=self.step_size)
@@ -49,10 +52,25 @@ class Move:
             raise UsageError(f"temperature is {self.temperature}: it must be finite and not negative")
 
     @property
+    def noisy(self) -> bool:
+        """Whether a step draws noise. Annealed ones do at T = 0 too, so that all steps are alike."""
+        return self.annealed or self.temperature > 0
+
+    @property
     def matched(self) -> bool:
         """Whether exp(-E/T) is the law that the chain aims at, up to the step-size bias."""
         changed = self.noise_first or self.clip_value or self.clip_norm or self.box or self.annealed
         return not changed and self.temperature > 0
+
+    @property
+    def numbers(self) -> tuple[float | Tensor, float | Tensor]:
+        """Step size and temperature."""
+        return self.inputs or (self.step_size, self.temperature)
+
+    def with_inputs(self, device: torch.device) -> Move:
+        """The same move for a graph that takes its numbers as inputs."""
+        s, t = (torch.tensor(n, device=device) for n in (self.step_size, self.temperature))
+        return replace(self, inputs=(s, t))
 
 
 class Unadjusted(ABC):
@@ -69,6 +87,11 @@ class Unadjusted(ABC):
         """The numbers of the step that follows `count` earlier ones."""
 
     @property
+    def steady(self) -> bool:
+        """Whether the move is the same at every step."""
+        return True
+
+    @property
     def matched(self) -> bool:
         """Whether log-densities of exp(-E/T) make sense for what this chain samples (design: `matched`)."""
         return self.move(0).matched
@@ -80,15 +103,13 @@ class Unadjusted(ABC):
             raise UsageError("Clamped(noised=True) clamps the point after noise: wrap NoiseFirst as well")
         return ChainState(x)
 
-    def step(self, energy: Energy, state: ChainState, rng: torch.Generator) -> tuple[ChainState, ChainInfo]:
+    def step(self, energy: Energy, state: ChainState, rng: Rng) -> tuple[ChainState, ChainInfo]:
         """One step without a graph."""
         with torch.no_grad():
             x, info = langevin_step(self.move(state.count), energy, state.position, rng)
         return ChainState(x, count=state.count + 1), info
 
-    def step_with_graph(
-        self, energy: Energy, state: ChainState, rng: torch.Generator
-    ) -> tuple[ChainState, ChainInfo]:
+    def step_with_graph(self, energy: Energy, state: ChainState, rng: Rng) -> tuple[ChainState, ChainInfo]:
         """One step whose result depends, for autograd, on the energy's parameters and on the position."""
         with torch.enable_grad():
             x, info = langevin_step(self.move(state.count), energy, state.position, rng, differentiable=True)
@@ -130,6 +151,17 @@ class Langevin(Unadjusted):
 
 
 @dataclass(frozen=True)
+class Fixed(Unadjusted):
+    """A kernel whose every step is the same, given `numbers`: one step of any other of this family."""
+
+    numbers: Move
+
+    def move(self, count: int) -> Move:
+        """The numbers, at every step."""
+        return self.numbers
+
+
+@dataclass(frozen=True)
 class NoiseFirst(Unadjusted):
     """Noise is added, then the gradient is taken at the noised point: y = x + sqrt(s T) xi,
     x' = y - (s/2) grad E(y).
@@ -142,6 +174,11 @@ class NoiseFirst(Unadjusted):
 
     def __post_init__(self) -> None:
         require_unadjusted("NoiseFirst", self.kernel)
+
+    @property
+    def steady(self) -> bool:
+        """As the wrapped kernel."""
+        return self.kernel.steady
 
     def move(self, count: int) -> Move:
         """The wrapped move with the noise first."""
@@ -158,24 +195,25 @@ def require_unadjusted(wrapper: str, kernel: object) -> None:
 
 
 def langevin_step(
-    move: Move, energy: Energy, x: Position, rng: torch.Generator, *, differentiable: bool = False
+    move: Move, energy: Energy, x: Position, rng: Rng, *, differentiable: bool = False
 ) -> tuple[Position, ChainInfo]:
     """One step from `x` `(B, *event)`; `divergent` marks chains whose gradient or move was not finite."""
-    sigma = (move.step_size * move.temperature) ** 0.5
-    xi = randn_like(x, rng) if sigma > 0 else None
+    step_size, temperature = move.numbers
+    sigma = (step_size * temperature) ** 0.5
+    xi = randn_like(x, rng) if move.noisy else None
     start = _push(x, xi, sigma) if move.noise_first else x
     if move.box is not None and move.box_noised:
         start = _clamp(start, move.box)
     _, grad = value_and_grad(energy, start, differentiable=differentiable)
     force, clipped = _clip(grad, move)
-    x = tree_map(lambda a, g: torch.add(a, g, alpha=-move.step_size / 2), start, force)
+    x = _push(start, force, -step_size / 2)
     x = x if move.noise_first else _push(x, xi, sigma)
     divergent = ~finite(detach(x)) if clipped is None else ~(finite(detach(x)) & finite(detach(grad)))
     x = x if move.box is None else _clamp(x, move.box)
     info = ChainInfo(
         acceptance=None,
         divergent=divergent,
-        drift=norm(detach(force)) * (move.step_size / 2),
+        drift=norm(detach(force)) * (step_size / 2),
         noise=None if xi is None else norm(xi) * sigma,
         clipped=clipped,
         saturated=None if move.box is None else _saturated(detach(x), move.box),
@@ -183,8 +221,13 @@ def langevin_step(
     return x, info
 
 
-def _push(x: Position, xi: Position | None, sigma: float) -> Position:
-    return x if xi is None else tree_map(lambda a, n: torch.add(a, n, alpha=sigma), x, xi)
+def _push(x: Position, direction: Position | None, amount: float | Tensor) -> Position:
+    if direction is None:
+        return x
+    if isinstance(amount, Tensor):
+        size = amount
+        return tree_map(lambda a, d: a + size * d, x, direction)
+    return tree_map(lambda a, d: torch.add(a, d, alpha=amount), x, direction)
 
 
 def _clamp(x: Position, box: tuple[float, float]) -> Position:

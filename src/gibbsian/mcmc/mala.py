@@ -17,6 +17,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
+from ..core.draws import Rng
 from ..core.energy import Energy, value_and_grad
 from ..core.errors import require_positive
 from ..core.position import Position, detach, dot, norm, randn_like, tree_map
@@ -58,7 +59,7 @@ class MALA:
         return ChainState(detach(x), *value_and_grad(energy, x))
 
     @torch.no_grad()
-    def step(self, energy: Energy, state: ChainState, rng: torch.Generator) -> tuple[ChainState, ChainInfo]:
+    def step(self, energy: Energy, state: ChainState, rng: Rng) -> tuple[ChainState, ChainInfo]:
         """Propose and test one step of every chain."""
         _, grad = cached(state)
         xi = randn_like(state.position, rng)

@@ -12,6 +12,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from ..core.draws import Rng, uniform
 from ..core.position import finite, where
 from .state import ChainState, cached
 
@@ -24,7 +25,7 @@ class Verdict(NamedTuple):
     divergent: Tensor
 
 
-def judge(proposal: ChainState, log_ratio: Tensor, rng: torch.Generator) -> Verdict:
+def judge(proposal: ChainState, log_ratio: Tensor, rng: Rng) -> Verdict:
     """Accept or reject each chain of `proposal` by its own `log_ratio` `(B,)`; one uniform a chain."""
     energy, grad = cached(proposal)
     placed = finite(proposal.position)
@@ -32,7 +33,7 @@ def judge(proposal: ChainState, log_ratio: Tensor, rng: torch.Generator) -> Verd
     wall = placed & (energy == float("inf"))
     probability = log_ratio.clamp(max=0.0).exp()
     acceptance = torch.where(usable & ~log_ratio.isnan(), probability, torch.zeros_like(probability))
-    u = torch.rand(energy.shape, generator=rng, dtype=energy.dtype, device=energy.device)
+    u = uniform(energy, rng)
     return Verdict(u < acceptance, acceptance, ~(usable | wall))
 
 

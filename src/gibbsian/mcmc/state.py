@@ -80,13 +80,11 @@ class Trace:
 
     def __init__(self, thin: int) -> None:
         self.thin = thin
-        self.steps = 0
         self.states: list[ChainState] = []
 
-    def add(self, state: ChainState) -> None:
-        """Count a step, and keep its position if its turn has come."""
-        self.steps += 1
-        if self.thin and self.steps % self.thin == 0:
+    def add(self, state: ChainState, made: int) -> None:
+        """Keep the position after `made` steps if its turn has come."""
+        if self.thin and made % self.thin == 0:
             self.states.append(ChainState(detach(state.position), state.energy))
 
     def positions(self) -> Position | None:
@@ -113,11 +111,15 @@ class Tally:
 
     def add(self, info: ChainInfo) -> None:
         """Add the report of one step to the sums."""
-        self.steps += 1
-        self.divergent = info.divergent if self.divergent is None else self.divergent | info.divergent
-        for name, number in info._asdict().items():
-            if name != "divergent" and number is not None:
-                self.sums[name] = self.sums[name] + number if name in self.sums else number
+        numbers = {k: v for k, v in info._asdict().items() if k != "divergent" and v is not None}
+        self.merge(1, info.divergent, numbers)
+
+    def merge(self, steps: int, divergent: Tensor, sums: dict[str, Tensor]) -> None:
+        """Add the sums over several steps."""
+        self.steps += steps
+        self.divergent = divergent if self.divergent is None else self.divergent | divergent
+        for name, number in sums.items():
+            self.sums[name] = self.sums[name] + number if name in self.sums else number
 
     def summary(self, device: torch.device, gradients: int) -> ChainSummary:
         """The means over the steps so far."""

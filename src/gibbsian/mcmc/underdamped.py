@@ -20,6 +20,7 @@ from typing import Literal
 
 import torch
 
+from ..core.draws import Rng
 from ..core.energy import Energy, value_and_grad
 from ..core.errors import UsageError, require_positive, unknown
 from ..core.position import Position, detach, finite, randn_like, tree_map, where
@@ -87,7 +88,7 @@ class Underdamped:
         return ChainState(detach(x), *value_and_grad(energy, x))
 
     @torch.no_grad()
-    def step(self, energy: Energy, state: ChainState, rng: torch.Generator) -> tuple[ChainState, ChainInfo]:
+    def step(self, energy: Energy, state: ChainState, rng: Rng) -> tuple[ChainState, ChainInfo]:
         """One step of every chain by the chosen splitting."""
         if state.velocity is None:
             v = tree_map(lambda n: n * self.temperature**0.5, randn_like(state.position, rng))
@@ -98,7 +99,7 @@ class Underdamped:
         new = move(energy, state, _velocity(state), rng)
         return new, ChainInfo(None, ~finite(new.position))
 
-    def _baoab(self, energy: Energy, state: ChainState, v: Position, rng: torch.Generator) -> ChainState:
+    def _baoab(self, energy: Energy, state: ChainState, v: Position, rng: Rng) -> ChainState:
         half = self.step_size / 2
         v = shift(v, cached(state)[1], -half)
         x = shift(state.position, v, half)
@@ -107,7 +108,7 @@ class Underdamped:
         e, grad = value_and_grad(energy, x)
         return ChainState(x, e, grad, shift(v, grad, -half), state.count + 1)
 
-    def _aboba(self, energy: Energy, state: ChainState, v: Position, rng: torch.Generator) -> ChainState:
+    def _aboba(self, energy: Energy, state: ChainState, v: Position, rng: Rng) -> ChainState:
         half = self.step_size / 2
         x = shift(state.position, v, half)
         _, grad = value_and_grad(energy, x)
@@ -116,7 +117,7 @@ class Underdamped:
         return ChainState(shift(x, v, half), velocity=v, count=state.count + 1)
 
     def _obabo(
-        self, energy: Energy, state: ChainState, v: Position, rng: torch.Generator
+        self, energy: Energy, state: ChainState, v: Position, rng: Rng
     ) -> tuple[ChainState, ChainInfo]:
         v = self._refresh(v, 0.5, rng)
         new, v_new = leapfrog(energy, state, v, self.step_size, self.leapfrogs)
@@ -129,7 +130,7 @@ class Underdamped:
         new = choose(verdict, new, state)._replace(velocity=self._refresh(v, 0.5, rng))
         return new, ChainInfo(verdict.acceptance, verdict.divergent)
 
-    def _refresh(self, v: Position, share: float, rng: torch.Generator) -> Position:
+    def _refresh(self, v: Position, share: float, rng: Rng) -> Position:
         """O over `share` of a step: exact for the friction and noise alone."""
         c = math.exp(-self.friction * self.step_size * share)
         sigma = math.sqrt(self.temperature * -math.expm1(-2 * self.friction * self.step_size * share))

@@ -46,6 +46,11 @@ class Clipped(Unadjusted):
         if inner.clip_value is not None or inner.clip_norm is not None:
             raise UsageError("this kernel clips its gradient already: Clipped can be used once")
 
+    @property
+    def steady(self) -> bool:
+        """As the wrapped kernel."""
+        return self.kernel.steady
+
     def move(self, count: int) -> Move:
         """The wrapped move with a limit on the gradient."""
         return replace(self.kernel.move(count), clip_value=self.value, clip_norm=self.norm)
@@ -74,6 +79,11 @@ class Clamped(Unadjusted):
         if self.kernel.move(0).box is not None:
             raise UsageError("this kernel clamps its position already: Clamped can be used once")
 
+    @property
+    def steady(self) -> bool:
+        """As the wrapped kernel."""
+        return self.kernel.steady
+
     def move(self, count: int) -> Move:
         """The wrapped move inside a box."""
         return replace(self.kernel.move(count), box=(self.low, self.high), box_noised=self.noised)
@@ -100,6 +110,11 @@ class Scheduled(Unadjusted):
         if self.step_size is None and self.temperature is None:
             raise UsageError("Scheduled has no schedule: give step_size=, temperature= or both")
 
+    @property
+    def steady(self) -> bool:
+        """False."""
+        return False
+
     def move(self, count: int) -> Move:
         """The wrapped move with the scheduled numbers of this step."""
         move = self.kernel.move(count)
@@ -121,6 +136,11 @@ class Later(Unadjusted):
         require_unadjusted("Later", self.kernel)
         if self.made < 0:
             raise UsageError(f"made is {self.made}: the number of earlier steps must be 0 or more")
+
+    @property
+    def steady(self) -> bool:
+        """As the wrapped kernel."""
+        return self.kernel.steady
 
     def move(self, count: int) -> Move:
         """The wrapped move, `made` steps further on."""

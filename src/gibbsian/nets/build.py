@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 from collections.abc import Callable
 
+import torch
 from torch import nn
 
 from ..core.errors import UsageError, unknown
@@ -27,7 +28,10 @@ def build(config: NetConfig, event_shape: tuple[int, ...]) -> nn.Module:
         return custom(config.name)(shape, config)
     if config.name not in NETS:
         raise unknown("network", config.name, NETS)
-    return NETS[config.name](shape, config)
+    # Weights lie in memory with channels last: convolutions then need no re-ordering, 1.2 to 1.4 times
+    # as fast a chain on a CPU (docs/benchmarks.md).
+    net: nn.Module = NETS[config.name](shape, config).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    return net
 
 
 def custom(path: str) -> Callable[[tuple[int, ...], NetConfig], nn.Module]:

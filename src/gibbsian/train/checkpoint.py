@@ -209,3 +209,10 @@ def load_optimizer(optimizer: torch.optim.Optimizer, tree: Tree) -> None:
     """Restore an optimiser from `optimizer_tree`."""
     moments = {int(i): s for i, s in tree.get("moments", {}).items()}
     optimizer.load_state_dict({"state": moments, "param_groups": tree["groups"]})
+    for p, state in optimizer.state.items():
+        state.update({k: _laid_out_as(p, v) for k, v in state.items() if v.shape == p.shape})
+
+
+def _laid_out_as(p: Tensor, value: Tensor) -> Tensor:
+    """`value` with the strides of `p`: fused optimisers walk both in memory order and check neither."""
+    return torch.empty_like(p, dtype=value.dtype, requires_grad=False).copy_(value)

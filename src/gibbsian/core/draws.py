@@ -1,0 +1,77 @@
+"""Where a kernel's random numbers come from: a generator, or numbers drawn beforehand.
+
+A kernel asks for noise by `normal` and `uniform` and does not see the difference. A compiler does: it can
+put many steps in one graph only if their noise is an input. `Recorder` makes a step from a generator
+and notes what it asked for; `draw` makes the same requests again, in the same order and from the same
+stream; `Replay` hands the numbers out. A chain is thus the same one, compiled or not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple, TypeAlias
+
+import torch
+from torch import Tensor
+
+
+class Request(NamedTuple):
+    """Numbers that a step asked for: standard normal or uniform on [0, 1), like a tensor of this kind."""
+
+    gaussian: bool
+    shape: torch.Size
+    dtype: torch.dtype
+    device: torch.device
+
+
+class Recorder:
+    """A generator that notes what it is asked for, in `requests`."""
+
+    def __init__(self, rng: torch.Generator) -> None:
+        self.rng = rng
+        self.requests: list[Request] = []
+
+    def take(self, request: Request) -> Tensor:
+        """Numbers from the generator, as `request` says."""
+        self.requests.append(request)
+        return _draw(request, self.rng)
+
+
+class Replay:
+    """Numbers drawn beforehand, handed out in order."""
+
+    def __init__(self, numbers: Sequence[Tensor]) -> None:
+        self.numbers = numbers
+        self.used = 0
+
+    def take(self, request: Request) -> Tensor:
+        """The next tensor; the request is the one that it was drawn for."""
+        self.used += 1
+        return self.numbers[self.used - 1]
+
+
+Rng: TypeAlias = torch.Generator | Recorder | Replay
+
+
+def normal(like: Tensor, rng: Rng) -> Tensor:
+    """Standard normal numbers of the shape, dtype and device of `like`."""
+    return _take(Request(True, like.shape, like.dtype, like.device), rng)
+
+
+def uniform(like: Tensor, rng: Rng) -> Tensor:
+    """Numbers uniform on [0, 1), of the shape, dtype and device of `like`."""
+    return _take(Request(False, like.shape, like.dtype, like.device), rng)
+
+
+def draw(requests: Sequence[Request], rng: torch.Generator) -> list[Tensor]:
+    """One tensor for each request, in order, as a step on `rng` itself would get them."""
+    return [_draw(r, rng) for r in requests]
+
+
+def _take(request: Request, rng: Rng) -> Tensor:
+    return _draw(request, rng) if isinstance(rng, torch.Generator) else rng.take(request)
+
+
+def _draw(request: Request, rng: torch.Generator) -> Tensor:
+    sample = torch.randn if request.gaussian else torch.rand
+    return sample(request.shape, generator=rng, dtype=request.dtype, device=request.device)
