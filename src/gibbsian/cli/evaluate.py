@@ -10,7 +10,7 @@ from typing import Annotated
 from ..core.errors import UsageError
 from .options import Arg
 from .result import Result, plain
-from .runs import DataDir, Device, Run, Which, require_writable, trained_on
+from .runs import Compile, DataDir, Device, Precision, Run, Which, require_writable, trained_on
 
 
 def evaluate(
@@ -23,6 +23,8 @@ def evaluate(
     out: Annotated[str | None, Arg("folder for report.json and report.txt", "DIR")] = None,
     which: Which = "newest",
     device: Device = "cpu",
+    precision: Precision = "fp32",
+    compile: Compile = "never",
     data_dir: DataDir = None,
 ) -> Result:
     """Measure samples against held-out data, with baselines beside, and the chains that drew them. Intervals
@@ -36,6 +38,7 @@ def evaluate(
     if out:
         require_writable(Path(out))
     system = load(run, which=which).to(device)
+    system.precision, system.compiling = precision, compile
     name = data or trained_on(run)
     if not name:
         raise UsageError(f"{run} does not say what it was trained on: name a data set with --data")

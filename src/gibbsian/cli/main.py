@@ -25,6 +25,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "sample": ("sample:sample", "draw from a trained system: pictures, arrays, moving chains"),
     "evaluate": ("evaluate:evaluate", "measure quality, diversity and chains of a trained system"),
     "export": ("export:export", "make a model folder that gibbsian.load reads, without training state"),
+    "bench": ("bench:bench", "time chains beside other libraries and the processor's ceiling"),
     "doctor": ("doctor:doctor", "check this machine, or say in words how a run fares"),
     "list": ("lists:show", "systems, presets, data sets or kernels"),
     "cite": ("lists:cite", "the paper behind a system, and the figures it printed"),

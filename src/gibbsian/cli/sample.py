@@ -14,7 +14,7 @@ from ..core.errors import UsageError
 from .kernels import KERNELS, kernel_options, kernel_settings, with_kernel
 from .options import Arg, Keys
 from .result import Result
-from .runs import Device, Run, Which, require_writable
+from .runs import Compile, Device, Precision, Run, Which, require_writable
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -45,6 +45,8 @@ def sample(
     which: Which = "newest",
     columns: Annotated[int | None, Arg("of the grid", "N")] = None,
     device: Device = "cpu",
+    precision: Precision = "fp32",
+    compile: Compile = "never",
     settings: Annotated[Mapping[str, Any] | None, Keys(kernel_settings, "--kernel")] = None,
 ) -> Result:
     """Draw from a trained system by its own chain from noise, or by another kernel. Without --out, --npz and
@@ -65,6 +67,7 @@ def sample(
 
     usable(device)
     system = load(run, which=which).to(device)
+    system.precision, system.compiling = precision, compile
     plan = planner(system, start, run)
     if kernel is not None:
         plan = with_kernel(system, plan, kernel, options, temperature)

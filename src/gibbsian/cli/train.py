@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from ..core.errors import CheckpointError, UsageError
 from ..recipes.catalog import RunConfig, entry, resolve
+from ..recipes.train import Compiling
 from .options import Arg, Keys
 from .result import Result
 from .runs import DataDir, Device
@@ -41,6 +42,7 @@ def train(
     seed: Annotated[int | None, Arg("seed of every random stream (train.seed)", "S")] = None,
     device: Device = "cpu",
     precision: Annotated[Literal["fp32", "bf16"] | None, Arg("of the network (train.precision)")] = None,
+    compile: Annotated[Compiling | None, Arg("chains in compiled graphs (train.compile)")] = None,
     data_dir: DataDir = None,
     settings: Annotated[Settings | None, Keys(system_settings, "SYSTEM")] = None,
     print_config: Annotated[bool, Arg("print the configuration and stop", flag="--print_config")] = False,
@@ -58,7 +60,8 @@ def train(
         )
     if minutes is not None and not minutes > 0:
         raise UsageError(f"--minutes is {minutes:g}: it must be above 0")
-    direct = {"train.steps": steps, "train.seed": seed, "train.precision": precision, "net.name": net}
+    train = {"steps": steps, "seed": seed, "precision": precision, "compile": compile}
+    direct = {f"train.{k}": v for k, v in train.items()} | {"net.name": net}
     changes = {**(settings or {}), **{k: v for k, v in direct.items() if v is not None}}
     folder, checkpoint = _places(system, data, out, resume)
     file = read_yaml(config) if config else _stored(system, folder) if resume else None

@@ -14,6 +14,8 @@ from typing import NamedTuple, TypeAlias
 import torch
 from torch import Tensor
 
+from .errors import UsageError
+
 
 class Request(NamedTuple):
     """Numbers that a step asked for: standard normal or uniform on [0, 1), like a tensor of this kind."""
@@ -38,16 +40,24 @@ class Recorder:
 
 
 class Replay:
-    """Numbers drawn beforehand, handed out in order."""
+    """Numbers drawn beforehand, handed out in order. Raises `UsageError` if others are asked for."""
 
     def __init__(self, numbers: Sequence[Tensor]) -> None:
         self.numbers = numbers
         self.used = 0
 
     def take(self, request: Request) -> Tensor:
-        """The next tensor; the request is the one that it was drawn for."""
+        """The next tensor, which must be of the shape and type requested."""
+        fits = self.used < len(self.numbers) and self.numbers[self.used].shape == request.shape
+        if not fits or self.numbers[self.used].dtype != request.dtype:
+            raise _changed(f"asked for numbers of shape {tuple(request.shape)} that were not drawn")
         self.used += 1
         return self.numbers[self.used - 1]
+
+    def finish(self) -> None:
+        """Check that all of them were asked for."""
+        if self.used < len(self.numbers):
+            raise _changed(f"asked for {self.used} of {len(self.numbers)} tensors of numbers")
 
 
 Rng: TypeAlias = torch.Generator | Recorder | Replay
@@ -66,6 +76,10 @@ def uniform(like: Tensor, rng: Rng) -> Tensor:
 def draw(requests: Sequence[Request], rng: torch.Generator) -> list[Tensor]:
     """One tensor for each request, in order, as a step on `rng` itself would get them."""
     return [_draw(r, rng) for r in requests]
+
+
+def _changed(what: str) -> UsageError:
+    return UsageError(f"a step {what}: steps of a compiled chain must all draw alike; use compile=False")
 
 
 def _take(request: Request, rng: Rng) -> Tensor:

@@ -12,8 +12,9 @@
 from .base import Chain, run
 from .hmc import HMC
 from .kernel import DifferentiableKernel, Kernel
-from .langevin import Langevin, Move, NoiseFirst, Unadjusted
+from .langevin import Langevin, NoiseFirst, Unadjusted
 from .mala import MALA
+from .move import Move
 from .state import ChainInfo, ChainState, ChainSummary
 from .tune import tune
 from .underdamped import Underdamped

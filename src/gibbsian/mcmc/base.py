@@ -20,6 +20,7 @@ from ..core.energy import Energy, value
 from ..core.errors import UsageError, unknown
 from ..core.position import Position, batch_size, detach, leaves
 from ..energies.context import Index, rows
+from ..energies.sliced import sliced
 from .kernel import DifferentiableKernel, Kernel
 from .state import ChainInfo, ChainState, ChainSummary, Tally, Trace
 
@@ -63,6 +64,7 @@ def run(
     evaluate: bool = True,
     differentiable: Graph = False,
     compile: Compile = False,
+    chunk: int | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Chain:
     """Move B chains by `steps` steps of `kernel` on `energy`.
@@ -83,31 +85,37 @@ def run(
             times as fast on small networks, after a start of seconds (see `docs/benchmarks.md`). "auto"
             compiles when that will pay, by what earlier chains on this machine took. False is the default
             because it repeats a chain bit for bit.
+        chunk: chains whose gradient is taken at once, which bounds the memory and changes nothing else beyond
+            rounding. None takes what fits, or less where that is quicker (see `energies.sliced`).
         progress: called with (steps done, steps) after each step or compiled block of steps.
 
     Raises:
         UsageError: bad arguments; "bf16" with a Metropolis kernel; `differentiable` with any kernel
             outside the unadjusted Langevin family.
     """
-    _check(kernel, steps, thin, precision, differentiable)
+    _check(kernel, steps, thin, precision, differentiable, compile)
     energy = energy if precision == "fp32" else _Autocast(energy)
+    if not differentiable:
+        energy = sliced(energy, x.position if isinstance(x, ChainState) else x, chunk)
     plain = kernel.step
     graphed = kernel.step_with_graph if isinstance(kernel, DifferentiableKernel) else plain
     with torch.no_grad():
         state, started = _start(kernel, energy, x, keep_graph=differentiable == "all")
         tally, kept = Tally(batch_size(state.position)), Trace(thin)
         first_graph = {False: steps, "last": steps - 1, "all": 0}[differentiable]
-        blocks = _blocks(kernel, energy, state, first_graph, 1 if observe else thin) if compile else None
+        blocks = _blocks(kernel, energy, state, 1 if observe else first_graph, thin, compile)
         made = 0
         while made < steps:
-            if blocks is not None and blocks.ready(state, first_graph - made, rng):
-                state, info = blocks.advance(state, rng, tally)
+            if blocks is not None and blocks.ready(state, made, first_graph - made, rng):
+                state, info = blocks.advance(state, made, rng, tally, kept)
                 made += blocks.length
             else:
                 state, info = (plain if made < first_graph else graphed)(energy, state, rng)
                 tally.add(info)
                 made += 1
-            kept.add(state, made)
+                kept.add(state, made)
+                if blocks is not None:
+                    blocks.stepped()
             if observe is not None:
                 observe(made - 1, state, info)
             if progress is not None:
@@ -120,13 +128,19 @@ def run(
     return Chain(state.position, final, state, kept.positions(), kept.energies(), summary)
 
 
-def _blocks(kernel: Kernel, energy: Energy, state: ChainState, steps: int, thin: int) -> Blocks:
-    from .compiled import Blocks, block_length  # the compiler takes two seconds to import
+def _blocks(
+    kernel: Kernel, energy: Energy, state: ChainState, steps: int, thin: int, compile: Compile
+) -> Blocks | None:
+    if not compile:
+        return None
+    from .compiled import Blocks  # the compiler takes two seconds to import
 
-    return Blocks(kernel, energy, state, block_length(kernel, energy, steps, thin))
+    return Blocks(kernel, energy, state, steps=steps, thin=thin, auto=compile == "auto")
 
 
-def _check(kernel: Kernel, steps: int, thin: int, precision: str, differentiable: Graph) -> None:
+def _check(
+    kernel: Kernel, steps: int, thin: int, precision: str, differentiable: Graph, compile: Compile
+) -> None:
     if steps < 0 or thin < 0:
         raise UsageError(f"steps is {steps} and thin is {thin}: neither may be negative")
     if precision not in ("fp32", "bf16"):
@@ -138,6 +152,8 @@ def _check(kernel: Kernel, steps: int, thin: int, precision: str, differentiable
         )
     if differentiable not in (False, "last", "all"):
         raise UsageError(f"differentiable is {differentiable!r}: choose from False, 'last', 'all'")
+    if compile not in (False, True, "auto"):
+        raise UsageError(f"compile is {compile!r}: choose from False, True, 'auto'")
     if differentiable and not isinstance(kernel, DifferentiableKernel):
         raise UsageError(
             f"{type(kernel).__name__} cannot keep the graph of its steps (differentiable="

@@ -13,121 +13,194 @@ schedule are inputs of the graph: they compile it no second time.
 from __future__ import annotations
 
 import logging
-import math
-import types
-from collections.abc import Callable, Sequence
-from dataclasses import fields, is_dataclass
-from typing import Any, TypeAlias
+import time
+from collections.abc import Sequence
+from typing import Any
 
 import torch
-from torch import Tensor, nn
-from torch._dynamo.exc import FailOnRecompileLimitHit
+from torch import Tensor
+from torch._inductor.exc import InvalidCxxCompiler, TritonMissing
 
-from ..core.draws import Recorder, Replay, Request, draw
+from ..core.draws import Recorder, Request, draw
 from ..core.energy import Energy
 from ..core.errors import GibbsianError
-from ..core.position import batch_size, leaves
+from ..core.position import cat, leaves, tree_map
+from ..energies.sliced import Sliced
+from .graphs import Sums, block, compiled, forget, graphs_made
 from .kernel import Kernel
+from .kinds import block_length, signature
 from .langevin import Fixed, Unadjusted
-from .state import ChainInfo, ChainState, Tally
+from .payoff import Payoff, name_of
+from .state import ChainInfo, ChainState, Tally, Trace
 
 log = logging.getLogger("gibbsian")
 
-Sums: TypeAlias = tuple[ChainState, Tensor, dict[str, Tensor]]
-LONGEST = 10
-LAYERS = 100
-
-
-def block(
-    energy: Energy, kernels: Sequence[Kernel], state: ChainState, numbers: Sequence[Sequence[Tensor]]
-) -> Sums:
-    """One step for each kernel, on noise drawn before; the last state, and the sums of the reports."""
-    tally = Tally(batch_size(state.position))
-    for kernel, drawn in zip(kernels, numbers, strict=True):
-        state, info = kernel.step(energy, state, Replay(drawn))
-        tally.add(info)
-    assert tally.divergent is not None
-    return state, tally.divergent, tally.sums
+ALL = slice(None)
+ANY = ("every kind of chain",)
 
 
 class Blocks:
-    """Makes the steps of one run in compiled blocks of `length` steps."""
+    """Makes the steps of one run in compiled blocks of `length` steps, slice by slice of the chains.
 
-    def __init__(self, kernel: Kernel, energy: Energy, state: ChainState, length: int) -> None:
-        self.kernel, self.energy, self.length = kernel, energy, length
+    With `auto`, only once they will pay; the loop tells of its own steps by `stepped`.
+    """
+
+    def __init__(
+        self, kernel: Kernel, energy: Energy, state: ChainState, *, steps: int, thin: int, auto: bool
+    ) -> None:
+        self.kernel, self.energy, self.thin = kernel, energy, thin
+        self.length = length = block_length(kernel, energy, steps, thin)
         self.device = leaves(state.position)[0].device
-        self.key = signature(kernel, energy, state, length)
+        self.parts = energy.parts(state.position) if isinstance(energy, Sliced) else [(ALL, energy)]
+        self.first = stationary(kernel, state)
+        self.steady = not isinstance(kernel, Unadjusted) or kernel.steady
+        self.inside = thin if thin and length % thin == 0 else 0
+        self.key = (*signature(self.first, energy, state, length), self.steady, self.inside)
         self.requests: list[Request] | None = None
+        self.payoff = payoff(self.key) if auto else None
+        self.since = 0.0
 
-    def ready(self, state: ChainState, left: int, rng: torch.Generator) -> bool:
-        """Whether the next steps can be a block: enough of them are left, and their noise is known."""
-        if left < self.length or self.key in _BROKEN:
-            return False
-        if self.requests is None:
+    def ready(self, state: ChainState, made: int, left: int, rng: torch.Generator) -> bool:
+        """Whether the steps after `made` can be a block: enough are left, it skips no position to be kept, it
+        pays, and its noise is known."""
+        fits = left >= self.length and (not self.thin or made % min(self.thin, self.length) == 0)
+        yes = fits and not self.broken and (self.payoff is None or self.payoff.pays(left))
+        if yes and self.requests is None:
             asked = (*self.key, outline(state))
             if asked not in _REQUESTS:
-                _REQUESTS[asked] = rehearse(self.kernel, self.energy, state, rng)
+                _REQUESTS[asked] = self._rehearse(state, rng)
             self.requests = _REQUESTS[asked]
-        return self.requests is not None
+        self.since = time.perf_counter()
+        return yes and self.requests is not None
 
-    def advance(self, state: ChainState, rng: torch.Generator, tally: Tally) -> tuple[ChainState, ChainInfo]:
-        """The state after a block, and the mean report of its steps; their sums go to `tally`."""
+    @property
+    def broken(self) -> bool:
+        """Whether compiling chains of this kind, or any chain, has failed."""
+        return self.key in _BROKEN or ANY in _BROKEN
+
+    def stepped(self) -> None:
+        """Note that the loop has made a step by itself since `ready`."""
+        if self.payoff is not None:
+            self.payoff.eager_step(time.perf_counter() - self.since)
+
+    def advance(
+        self, state: ChainState, made: int, rng: torch.Generator, tally: Tally, trace: Trace
+    ) -> tuple[ChainState, ChainInfo]:
+        """The state after a block that follows `made` steps, and the mean report of its steps.
+
+        The sums of the reports go to `tally`, positions to be kept to `trace`.
+        """
         assert self.requests is not None
-        kernels = [stationary(self.kernel, state.count + k, self.device) for k in range(self.length)]
+        begin, before = time.perf_counter(), graphs_made()
         numbers = [draw(self.requests, rng) for _ in range(self.length)]
-        new, divergent, sums = self._call(kernels, state._replace(count=0), numbers)
+        done = [
+            self._call(energy, cut(state, part), [[pick(n, part) for n in drawn] for drawn in numbers])
+            for part, energy in self.parts
+        ]
+        new, divergent, sums, kept = done[0] if len(done) == 1 else joined(done)
         tally.merge(self.length, divergent, sums)
+        if self.inside:
+            trace.extend(kept)
+        else:
+            trace.add(new, made + self.length)
+        if self.payoff is not None and not self.broken:
+            started = graphs_made() > before
+            self.payoff.compiled_block(time.perf_counter() - begin, self.length, started=started)
         means = {name: total / self.length for name, total in sums.items()}
         report = ChainInfo(means.pop("acceptance", None), divergent, **means)
         return new._replace(count=state.count + self.length), report
 
-    def _call(self, *inputs: Any) -> Sums:
+    def _call(self, energy: Energy, state: ChainState, numbers: list[list[Tensor]]) -> Sums:
+        """A block, compiled if that goes well."""
+        if not self.broken:
+            try:
+                kernels = [self._kernel(state, k) for k in range(self.length)]
+                start = state._replace(count=0)
+                return compiled(self.key, self.device)(energy, kernels, start, numbers, self.inside)
+            except GibbsianError:
+                raise
+            except Exception as error:  # whatever the compiler dislikes, the chain goes on
+                self._give_up(error)
+        return block(energy, [self.kernel] * self.length, state, numbers, self.inside)
+
+    def _kernel(self, state: ChainState, k: int) -> Kernel:
+        return self.first if self.steady else stationary(self.kernel, state, k)
+
+    def _rehearse(self, state: ChainState, rng: torch.Generator) -> list[Request] | None:
         try:
-            result: Sums = compiled(self.key, self.device)(self.energy, *inputs)
+            return rehearse(self.first, self.energy, state, rng)
         except GibbsianError:
             raise
-        except FailOnRecompileLimitHit:  # many shapes, none of them wrong: forget the old graphs
-            del _COMPILED[self.key]
-            result = compiled(self.key, self.device)(self.energy, *inputs)
-        except Exception as error:  # whatever the compiler dislikes, the chain goes on
-            _BROKEN.add(self.key)
-            log.warning("chains run without compilation: %s", reason(error))
-            result = block(self.energy, *inputs)
-        return result
+        except Exception as error:  # an error of the energy's own comes again without a graph
+            self._give_up(error)
+            return None
+
+    def _give_up(self, error: Exception) -> None:
+        absent = isinstance(cause(error), (InvalidCxxCompiler, TritonMissing))
+        _BROKEN.add(ANY if absent else self.key)
+        forget(self.key)
+        log.warning("chains run without compilation: %s", reason(cause(error)))
 
 
-def block_length(kernel: Kernel, energy: Energy, steps: int, thin: int) -> int:
-    """Steps of one graph: few for deep networks, which gain little and compile long; a divisor of `thin`."""
-    layers = max(depth(energy), 5) * kernel.gradients_per_step
-    longest = max(1, min(LONGEST, LAYERS // layers, steps))
-    span = math.gcd(thin, steps) if thin and steps % thin == 0 else thin or steps
-    fitting = [n for n in range(longest, 0, -1) if span % n == 0]
-    return fitting[0] if thin or fitting[0] > longest // 2 else longest
+def cut(state: ChainState, part: slice) -> ChainState:
+    """The chains of a state at `part`, in plain layout: another one would need a graph of its own."""
+    kept = (None if p is None else tree_map(lambda a: pick(a, part).contiguous(), p) for p in state[:-1])
+    return ChainState(*kept, state.count)  # type: ignore[arg-type, call-arg]
 
 
-def depth(energy: object) -> int:
-    """Layers of the networks in an energy: a module, a record that holds some, a closure or a method."""
-    if isinstance(energy, nn.Module):
-        return sum(not list(m.children()) for m in energy.modules())
-    if isinstance(energy, (tuple, list)):
-        return sum(depth(part) for part in energy)
-    if isinstance(energy, types.MethodType):
-        return depth(energy.__self__)
-    if isinstance(energy, types.FunctionType):
-        return sum(depth(cell.cell_contents) for cell in energy.__closure__ or ())
-    return sum(depth(getattr(energy, f.name)) for f in fields(energy)) if is_dataclass(energy) else 0
+def pick(numbers: Tensor, part: slice) -> Tensor:
+    """The rows of `numbers` at `part`."""
+    return numbers if part == ALL else numbers[part]
+
+
+def joined(done: Sequence[Sums]) -> Sums:
+    """The slices of all chains side by side; shares, which are scalars, weighted by their chains."""
+    states, divergent, sums, kept = zip(*done, strict=True)
+    chains = torch.tensor([len(d) for d in divergent]) / len(torch.cat(divergent))
+    totals = {name: _total([s[name] for s in sums], chains) for name in sums[0]}
+    trace = [side_by_side(group) for group in zip(*kept, strict=True)]
+    return side_by_side(states), torch.cat(divergent), totals, trace
+
+
+def side_by_side(states: Sequence[ChainState]) -> ChainState:
+    """One state of the chains of all."""
+    groups = zip(*(s[:-1] for s in states), strict=True)
+    parts = (None if group[0] is None else cat(list(group)) for group in groups)
+    return ChainState(*parts, states[0].count)  # type: ignore[arg-type, call-arg]
+
+
+def _total(numbers: list[Tensor], shares: Tensor) -> Tensor:
+    if numbers[0].dim():
+        return torch.cat(numbers)
+    stacked = torch.stack(numbers)
+    return (stacked * shares.to(stacked)).sum()
+
+
+class Unread:
+    """Stands for the number of steps made where a graph must not depend on it: it can be counted on only."""
+
+    def __add__(self, more: int) -> Unread:
+        return self
+
+    def __eq__(self, other: object) -> bool:
+        raise TypeError("this kernel looks at the number of steps made")
+
+    def __bool__(self) -> bool:
+        raise TypeError("this kernel looks at the number of steps made")
 
 
 def rehearse(kernel: Kernel, energy: Energy, state: ChainState, rng: torch.Generator) -> list[Request] | None:
     """What a step asks of its generator; None if the next steps will not ask the same.
 
     The step is made on a copy of the generator and forgotten. A first step that still completes the state
-    (the velocity of `Underdamped`) has to be made for real before.
+    (the velocity of `Underdamped`) has to be made for real before. Raises whatever the step raises, a
+    `TypeError` if it looks at `state.count`.
     """
     copy = torch.Generator(rng.device)
     copy.set_state(rng.get_state())
     recorder = Recorder(copy)
-    new, _ = kernel.step(energy, state, recorder)
+    unread: Any = Unread()
+    new, _ = kernel.step(energy, state._replace(count=unread), recorder)
     return recorder.requests if outline(new) == outline(state) else None
 
 
@@ -136,52 +209,32 @@ def outline(state: ChainState) -> tuple[bool, ...]:
     return tuple(part is None for part in state)
 
 
-def stationary(kernel: Kernel, count: int, device: torch.device) -> Kernel:
-    """`kernel` with its numbers of the step after `count` others; scheduled ones as tensors."""
+def stationary(kernel: Kernel, state: ChainState, later: int = 0) -> Kernel:
+    """`kernel` as it stands `later` steps after `state`, its step size and noise given as tensors."""
     if not isinstance(kernel, Unadjusted):
         return kernel
-    move = kernel.move(count)
-    return Fixed(move if kernel.steady else move.with_inputs(device))
+    return Fixed(kernel.move(state.count + later).with_inputs(state.position))
 
 
-def signature(kernel: Kernel, energy: Energy, state: ChainState, length: int) -> tuple[Any, ...]:
-    """What decides, beside the shapes inside the energy, which graph serves."""
-    shapes = tuple((a.shape, a.dtype, a.device.type) for a in leaves(state.position))
-    return traits(kernel), type(energy), shapes, length, torch.get_num_threads()
+def payoff(key: tuple[Any, ...]) -> Payoff:
+    """The one record of times for `key`."""
+    if key not in _PAYOFFS:
+        _PAYOFFS[key] = Payoff(name_of(key))
+    return _PAYOFFS[key]
 
 
-def traits(part: object) -> Any:
-    """What in a kernel's fields decides which operations a step makes: words, counts, switches, zeros."""
-    if is_dataclass(part):
-        return (type(part), *(traits(getattr(part, f.name)) for f in fields(part)))
-    if isinstance(part, float):
-        return part == 0
-    return part if part is None or isinstance(part, (str, int)) else type(part)
+def cause(error: BaseException) -> BaseException:
+    """What the compiler met, without the wrappers that it adds."""
+    inner = getattr(error, "inner_exception", None)
+    return cause(inner) if isinstance(inner, BaseException) else error
 
 
-def compiled(key: tuple[Any, ...], device: torch.device) -> Callable[..., Sums]:
-    """The compiled `block` for `key`; each key has a cache of graphs of its own."""
-    if key not in _COMPILED:
-        own = types.FunctionType(block.__code__.replace(), block.__globals__, "block")
-        _COMPILED[key] = torch.compile(own, dynamic=False, fullgraph=True, options=options(device))
-    return _COMPILED[key]
-
-
-def options(device: torch.device) -> dict[str, Any]:
-    """Compiler settings: on a CPU no Python between operations and our rewrites, on CUDA captured graphs."""
-    if device.type != "cpu":
-        return {"triton.cudagraphs": device.type == "cuda"}
-    from .rewrite import Rewrite
-
-    return {"cpp_wrapper": True, "post_grad_custom_pre_pass": Rewrite()}
-
-
-def reason(error: Exception) -> str:
+def reason(error: BaseException) -> str:
     """The first line that says something, and no stack trace."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     return f"{type(error).__name__}: {lines[0] if lines else 'no reason given'}"[:300]
 
 
-_COMPILED: dict[tuple[Any, ...], Callable[..., Sums]] = {}
 _REQUESTS: dict[tuple[Any, ...], list[Request] | None] = {}
+_PAYOFFS: dict[tuple[Any, ...], Payoff] = {}
 _BROKEN: set[tuple[Any, ...]] = set()

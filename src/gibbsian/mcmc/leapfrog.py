@@ -11,12 +11,13 @@ from __future__ import annotations
 
 from typing import TypeAlias
 
+import torch
 from torch import Tensor
 
 from ..core.energy import Energy, value_and_grad
 from ..core.errors import UsageError
-from ..core.position import Position, dot, expand, tree_map
-from .metric import Metric, scaled
+from ..core.position import Position, dot, expand, like, tree_map
+from .metric import Metric
 from .state import ChainState, cached
 
 Step: TypeAlias = float | Tensor
@@ -26,8 +27,8 @@ def shift(x: Position, direction: Position, amount: Step) -> Position:
     """x + amount * direction, with one number or one for each chain."""
     if isinstance(amount, Tensor):
         sizes = amount
-        return tree_map(lambda a, d: a + expand(sizes, a) * d, x, direction)
-    return tree_map(lambda a, d: a + amount * d, x, direction)
+        return tree_map(lambda a, d: torch.addcmul(a, expand(sizes, a), d), x, direction)
+    return tree_map(lambda a, d: torch.add(a, d, alpha=amount), x, direction)
 
 
 def leapfrog(
@@ -36,12 +37,32 @@ def leapfrog(
     """State and velocity after `steps` leapfrog steps of `step_size` h from a state with its gradient."""
     x, v = state.position, velocity
     e, grad = cached(state)
+    stride = strides(x, step_size, metric)
     for k in range(steps):
-        v = shift(v, scaled(grad, metric), -step_size / 2 if k == 0 else -step_size)
-        x = shift(x, scaled(v, metric), step_size)
+        v = moved(v, grad, stride, -0.5 if k == 0 else -1.0)
+        x = moved(x, v, stride, 1.0)
         e, grad = value_and_grad(energy, x)
-    v = shift(v, scaled(grad, metric), -step_size / 2)
+    v = moved(v, grad, stride, -0.5)
     return ChainState(x, e, grad), v
+
+
+def strides(x: Position, step_size: Step, metric: Metric) -> Position | float:
+    """h sqrt(m), the way of each coordinate in a step; a number if that is the same for all of them."""
+    if metric is None:
+        sizes = step_size
+        return sizes if not isinstance(sizes, Tensor) else tree_map(lambda a: expand(sizes, a), x)
+    return tree_map(lambda a, m: m.sqrt() * _beside(step_size, a), x, like(x, metric))
+
+
+def moved(x: Position, direction: Position, stride: Position | float, factor: float) -> Position:
+    """x + factor * stride * direction, one operation a leaf."""
+    if isinstance(stride, float | int):
+        return shift(x, direction, factor * stride)
+    return tree_map(lambda a, s, d: torch.addcmul(a, s, d, value=factor), x, stride, direction)
+
+
+def _beside(step_size: Step, x: Tensor) -> Step:
+    return expand(step_size, x) if isinstance(step_size, Tensor) else step_size
 
 
 def require_leapfrogs(leapfrogs: int) -> None:

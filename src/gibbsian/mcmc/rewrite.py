@@ -4,10 +4,11 @@ The graph of a step is a forward pass and the gradient by position. The compiler
 the matrix products, but not always well: each rule below makes the same numbers by other operations,
 and `docs/benchmarks.md` says what they save together.
 
-    bias        addmm(b, x, w)       ->  mm(x, w) + b           b is no longer copied to all rows first
     thin        mm with few columns  ->  products and sums      a matrix product of 2 columns wastes its tiles
-    outer       mm over few terms    ->  sum of outer products  fused into what follows
+    outer       mm over few terms    ->  sum of outer products  fused into what follows; its bias too
     share       silu(x), sigmoid(x)  ->  one sigmoid            the forward pass's serves the gradient
+
+The weights of the first two are laid out once a graph, so that all their loads are of neighbours.
 
 Rules look at one graph of `aten` operations, float32 or wider, and change no shape.
 """
@@ -43,20 +44,29 @@ class Rewrite(CustomGraphPass):
         return get_hash_for_files((__file__,))
 
 
-def bias(graph: Graph, node: Node) -> Node | None:
-    """`mm + b` for an addmm without scale factors."""
+def affine(graph: Graph, node: Node) -> Node | None:
+    """addmm(b, x, w) without scale factors as a narrow product and a sum."""
     b, x, w = node.args
-    return None if node.kwargs else call(graph, aten.add.Tensor, call(graph, aten.mm.default, x, w), b)
+    assert isinstance(x, Node) and isinstance(w, Node)
+    product = None if node.kwargs else narrowed(graph, x, w)
+    return None if product is None else call(graph, aten.add.Tensor, product, b)
 
 
 def narrow(graph: Graph, node: Node) -> Node | None:
-    """A product `(M, K) (K, N)` of small N or K as elementwise products and sums."""
+    """mm(x, w) as a narrow product."""
     x, w = node.args
     assert isinstance(x, Node) and isinstance(w, Node)
+    return narrowed(graph, x, w)
+
+
+def narrowed(graph: Graph, x: Node, w: Node) -> Node | None:
+    """A product `(M, K) (K, N)` of small N or K as elementwise products and sums; None if both are large."""
+    if not _value(w).is_floating_point():  # a sum of whole numbers has another type
+        return None
     terms, columns = _value(w).shape
     if terms <= FEW:
-        return outer(graph, x, w, terms)
-    return thin(graph, x, w, columns) if columns <= FEW else None
+        return outer(graph, x, laid_out(graph, w), terms)
+    return thin(graph, x, laid_out(graph, w, turned=True), columns) if columns <= FEW else None
 
 
 def outer(graph: Graph, x: Node, w: Node, terms: int) -> Node:
@@ -71,14 +81,24 @@ def outer(graph: Graph, x: Node, w: Node, terms: int) -> Node:
     return total
 
 
-def thin(graph: Graph, x: Node, w: Node, columns: int) -> Node:
-    """Columns (x * w[:, n]).sum(1), side by side."""
+def thin(graph: Graph, x: Node, turned: Node, columns: int) -> Node:
+    """Columns (x * w[:, n]).sum(1), side by side, of w given as its transpose."""
     made = []
     for n in range(columns):
-        column = call(graph, aten.select.int, w, 1, n)
+        column = call(graph, aten.select.int, turned, 0, n)
         product = call(graph, aten.mul.Tensor, x, column)
         made.append(call(graph, aten.sum.dim_IntList, product, [1], True))
     return made[0] if columns == 1 else call(graph, aten.cat.default, made, 1)
+
+
+def laid_out(graph: Graph, w: Node, *, turned: bool = False) -> Node:
+    """`w`, or its transpose, with the entries of a row side by side in memory."""
+    w = call(graph, aten.permute.default, w, [1, 0]) if turned else w
+    if _value(w).is_contiguous():
+        return w
+    copy = call(graph, aten.clone.default, w, memory_format=torch.contiguous_format)
+    # A strided view of the copy keeps the compiler from undoing it inside its readers.
+    return call(graph, aten.as_strided.default, copy, list(_value(copy).shape), list(_value(copy).stride()))
 
 
 def gate(graph: Graph, node: Node) -> Node:
@@ -88,25 +108,23 @@ def gate(graph: Graph, node: Node) -> Node:
 
 
 def share(graph: Graph) -> None:
-    """One sigmoid for each argument."""
-    known: dict[Node, Node] = {}
-    order = {node: k for k, node in enumerate(graph.nodes)}
-    for node in sorted(
-        graph.find_nodes(op="call_function", target=aten.sigmoid.default), key=order.__getitem__
-    ):
-        first = known.setdefault(node.args[0], node)
-        if first is not node:
-            node.replace_all_uses_with(first)
-            graph.erase_node(node)
+    """One node for each sigmoid of an argument and each layout of a weight."""
+    known: dict[str, Node] = {}
+    for node in list(graph.nodes):
+        if node.target in SHARED:
+            first = known.setdefault(f"{node.target} {node.args} {node.kwargs}", node)
+            if first is not node:
+                node.replace_all_uses_with(first)
+                graph.erase_node(node)
 
 
-def call(graph: Graph, target: Callable[..., Any], *args: Any) -> Node:
+def call(graph: Graph, target: Callable[..., Any], *args: Any, **kwargs: Any) -> Node:
     """A node for target(*args), with the fake value that the compiler keeps beside each node."""
-    node = graph.call_function(target, args)
+    node = graph.call_function(target, args, kwargs)
     values = torch.fx.node.map_arg(args, _value)
     mode = next(v.fake_mode for v in _tensors(values))
     with mode:
-        node.meta["val"] = target(*values)
+        node.meta["val"] = target(*values, **kwargs)
     return node
 
 
@@ -120,7 +138,14 @@ def _tensors(values: Any) -> list[Any]:
 
 
 RULES: list[tuple[Any, Callable[[Graph, Node], Node | None]]] = [
-    (aten.addmm.default, bias),
+    (aten.addmm.default, affine),
     (aten.mm.default, narrow),
     (aten.silu.default, gate),
 ]
+SHARED = (
+    aten.sigmoid.default,
+    aten.t.default,
+    aten.permute.default,
+    aten.clone.default,
+    aten.as_strided.default,
+)

@@ -6,6 +6,7 @@ tensors, with B chains along the first dimension. Sums stay on the device until 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -86,6 +87,10 @@ class Trace:
         """Keep the position after `made` steps if its turn has come."""
         if self.thin and made % self.thin == 0:
             self.states.append(ChainState(detach(state.position), state.energy))
+
+    def extend(self, states: Sequence[ChainState]) -> None:
+        """Keep positions whose turn has come."""
+        self.states += states
 
     def positions(self) -> Position | None:
         """The kept positions `(kept, B, *event)`, None without any."""

@@ -15,7 +15,8 @@ from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 from ..core.errors import UsageError, require_positive
-from .langevin import Move, Unadjusted, require_unadjusted
+from .langevin import Unadjusted, require_unadjusted
+from .move import Move
 
 Schedule: TypeAlias = Callable[[int], float]
 

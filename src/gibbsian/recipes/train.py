@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, TypeAlias
 
 from ..core.config import require_choices
 from ..core.errors import UsageError, require_not_negative, require_positive
+
+Compiling: TypeAlias = Literal["never", "auto", "always"]
 
 
 @dataclass(frozen=True)
@@ -43,6 +45,8 @@ class TrainConfig:
     """Random horizontal flips of the data."""
     precision: Literal["fp32", "bf16"] = "fp32"
     """bf16: the network runs under bfloat16 autocast; positions, noise and sums stay float32."""
+    compile: Compiling = "never"
+    """Compile chains: always, when it will pay (auto: no bit-for-bit resume), or never."""
     seed: int = 0
     """Seed of every random stream."""
     log_every: int = 10

@@ -20,10 +20,12 @@ from torch import Tensor, nn
 from ..core.energy import Energy
 from ..core.position import Position
 from ..core.records import Batch, Loss
-from ..mcmc.base import Chain, ChainInfo, ChainState, Kernel, run
+from ..mcmc.base import Chain, ChainInfo, ChainState, Compile, Kernel, run
+from ..recipes.train import Compiling
 from .frozen import frozen
 
 Plan = Generator["Leg", Position, None]
+COMPILE: dict[Compiling, Compile] = {"never": False, "auto": "auto", "always": True}
 
 
 @dataclass(frozen=True)
@@ -46,6 +48,7 @@ class System(nn.Module, ABC):
         matched: whether they sample it up to step-size bias; log Z and likelihoods need this.
         additive: whether its losses are means over samples; gradient accumulation needs this.
         precision: "fp32" or "bf16", set by the trainer.
+        compiling: whether its chains are compiled: "never", "always", or "auto" where it pays.
     """
 
     config: Any
@@ -54,6 +57,7 @@ class System(nn.Module, ABC):
     matched: bool = False
     additive: bool = True
     precision: Literal["fp32", "bf16"] = "fp32"
+    compiling: Compiling = "never"
 
     @abstractmethod
     def groups(self) -> dict[str, nn.Module]:
@@ -147,6 +151,7 @@ def walk(
             thin=thin,
             observe=observe,
             precision=system.precision,
+            compile=COMPILE[system.compiling],
         )
         chains.append(chain)
         leg = advance(legs, chain.position)

@@ -86,7 +86,7 @@ class GenerativeConvNet(System):
         cfg = self.config
         ticket = self.chains.draw(len(batch), rng, batch=batch)
         kernel = self._kernel(cfg.chain)
-        neg = negatives(self, self.energy, kernel, ticket, cfg.chain.steps, rng, self.fresh, self.precision)
+        neg = negatives(self, self.energy, kernel, ticket, cfg.chain.steps, rng, self.fresh)
         x_pos = positives(batch, cfg.pixels, rng)
         e_pos, e_neg = paired(self.learnt, x_pos, neg.x, precision=self.precision)
         loss = contrastive_loss(e_pos, e_neg, cfg.loss, neg)

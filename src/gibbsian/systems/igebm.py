@@ -81,7 +81,7 @@ class IGEBM(System):
         ticket = self.chains.draw(len(batch), rng, batch=batch, y=y)
         y_neg = None if y is None else ticket.y
         kernel, energy = self._kernel(cfg.chain), given(self.energy, y_neg)
-        neg = negatives(self, energy, kernel, ticket, cfg.chain.steps, rng, self.fresh, self.precision)
+        neg = negatives(self, energy, kernel, ticket, cfg.chain.steps, rng, self.fresh)
         e_pos, e_neg = paired(
             self.energy, positives(batch, cfg.pixels, rng), neg.x, y, y_neg, precision=self.precision
         )

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import NamedTuple, cast
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from ..core.energy import Energy
 from ..core.errors import UsageError
@@ -28,6 +28,7 @@ from ..starts.data import DataStart
 from ..starts.fixed import FixedNoise
 from ..starts.noise import GaussianNoise, UniformNoise, redraw
 from ..starts.replay import ReplayBuffer
+from .base import COMPILE, System
 from .frozen import frozen
 
 
@@ -144,19 +145,25 @@ class Negatives(NamedTuple):
 
 
 def negatives(
-    system: nn.Module,
+    system: System,
     energy: Energy,
     kernel: Kernel,
     ticket: Ticket,
     steps: int,
     rng: torch.Generator,
     fresh: Start,
-    precision: Precision = "fp32",
 ) -> Negatives:
     """Run the chains of one update from `ticket`; non-finite ends are re-drawn from `fresh` and counted."""
     with frozen(system):
         chain = run(
-            kernel, energy, ticket.position, steps=steps, rng=rng, evaluate=False, precision=precision
+            kernel,
+            energy,
+            ticket.position,
+            steps=steps,
+            rng=rng,
+            evaluate=False,
+            precision=system.precision,
+            compile=COMPILE[system.compiling],
         )
     bad = ~finite(chain.position)
     return Negatives(cast(Tensor, redraw(chain.position, bad, fresh, rng)), chain, bad)

@@ -64,7 +64,7 @@ class ShortRun(System):
         cfg, y = self.config, batch.y if self.config.net.classes else None
         ticket = self.noise.draw(len(batch), rng)
         energy, steps = given(self.energy, y), cfg.chain.steps
-        neg = negatives(self, energy, self.kernel, ticket, steps, rng, self.noise, self.precision)
+        neg = negatives(self, energy, self.kernel, ticket, steps, rng, self.noise)
         e_pos, e_neg = paired(
             self.energy, positives(batch, cfg.pixels, rng), neg.x, y, y, precision=self.precision
         )

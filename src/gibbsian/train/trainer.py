@@ -86,7 +86,7 @@ class Trainer:
         self.last_batch: Batch | None = None
         self.metrics: dict[str, float] = {}
         self._memory: list[checkpoint.Tree] = []
-        system.precision = config.precision
+        system.precision, system.compiling = config.precision, config.compile
 
     def update(self) -> dict[str, float]:
         """One step of training; raises `DivergedError` before weights or buffer take harm."""

@@ -1,0 +1,77 @@
+"""From seconds to what they mean: against the better peer, against the ceiling, against the target.
+
+A record of a case is plain JSON:
+
+    {"about": ..., "seconds": {contender: [a round each]}, "first": {contender: seconds},
+     "ceilings": {"fp32": {"format": ..., "seconds": [...]}, "bf16": ...}, "notes": [...]}
+"""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from .cases import Case, Goal, Kind
+from .contenders import CONTENDERS
+from .timing import Spread, ratio
+
+Record = dict[str, Any]
+RUNNERS: dict[Kind, tuple[str, ...]] = {
+    "compiled": ("compiled",),
+    "fp32": ("gibbsian", "compiled"),
+    "bf16": ("bf16", "bf16-compiled"),
+    "any": ("gibbsian", "compiled", "bf16", "bf16-compiled"),
+    "ceiling": ("gibbsian", "compiled"),
+}
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of a goal: `reached` by `contender`, None where there was nothing to compare."""
+
+    goal: Goal
+    contender: str = ""
+    reached: float | None = None
+
+    @property
+    def met(self) -> bool:
+        """Whether it was reached."""
+        return self.reached is not None and self.reached >= self.goal.at_least
+
+
+def quickest(record: Record, names: Sequence[str]) -> str:
+    """Which of `names` has the least median, "" if none was measured."""
+    measured = [n for n in names if n in record["seconds"]]
+    return min(measured, key=lambda n: statistics.median(record["seconds"][n]), default="")
+
+
+def better_peer(record: Record) -> str:
+    """The faster of the other libraries, "" without any."""
+    return quickest(record, [c.name for c in CONTENDERS.values() if c.kind == "peer"])
+
+
+def speedup(record: Record, name: str) -> Spread | None:
+    """How many times as fast as the better peer a contender is."""
+    peer = better_peer(record)
+    return ratio(record["seconds"][peer], record["seconds"][name]) if peer else None
+
+
+def share(record: Record, name: str) -> Spread | None:
+    """Seconds of the ceiling in the contender's own precision, over the contender's seconds."""
+    found = record["ceilings"].get(CONTENDERS[name].precision)
+    return ratio(found["seconds"], record["seconds"][name]) if found else None
+
+
+def outcomes(case: Case, record: Record) -> list[Outcome]:
+    """What became of each goal of a case."""
+    return [_outcome(goal, record) for goal in case.goals]
+
+
+def _outcome(goal: Goal, record: Record) -> Outcome:
+    name = quickest(record, RUNNERS[goal.kind])
+    if not name:
+        return Outcome(goal)
+    found = (share if goal.kind == "ceiling" else speedup)(record, name)
+    return Outcome(goal, name, found.median if found else None)

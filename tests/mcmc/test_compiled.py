@@ -1,0 +1,719 @@
+"""Compiled chains are the eager ones within rounding, whatever happens to the compiler.
+
+The quick tests trace by the real tracer and run what it traced without a code generator (`traced`); a few,
+and all of those marked `slow`, generate code.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+import os
+import shutil
+import weakref
+from functools import partial
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from gibbsian.core.errors import UsageError
+from gibbsian.core.position import leaves, randn_like
+from gibbsian.core.random import generator
+from gibbsian.energies.algebra import Mixture, Negation, Product, Scaled, Tempered
+from gibbsian.energies.analytic import Gaussian
+from gibbsian.energies.conditional import Given, Guided
+from gibbsian.energies.latent import PullBack
+from gibbsian.energies.restrict import Restricted
+from gibbsian.energies.sliced import Sliced
+from gibbsian.mcmc import (
+    HMC,
+    MALA,
+    Clamped,
+    Clipped,
+    Langevin,
+    Later,
+    NoiseFirst,
+    Scheduled,
+    Underdamped,
+    compiled,
+    graphs,
+    kinds,
+    run,
+)
+from gibbsian.mcmc.base import Chain, ChainInfo, ChainState
+from gibbsian.nets.conv import ConvNet
+from gibbsian.nets.igebm import IGEBMNet
+from gibbsian.nets.mlp import MLP
+from gibbsian.systems.frozen import frozen
+
+F64 = torch.float64
+METRIC = (torch.tensor([1.0, 0.5, 0.2], dtype=F64),)
+KERNELS = {
+    "langevin": Langevin(0.1),
+    "descent": Langevin(0.1, temperature=0.0),
+    "noise-first": NoiseFirst(Langevin(0.1)),
+    "clipped-value": Clipped(Langevin(0.1), value=0.3),
+    "clipped-norm": Clipped(Langevin(0.1), norm=0.5),
+    "clamped": Clamped(Langevin(0.1), -0.5, 0.5),
+    "clamped-noised": Clamped(NoiseFirst(Langevin(0.1)), -0.5, 0.5, noised=True),
+    "igebm": Clamped(Clipped(NoiseFirst(Langevin.matched_to(10, 0.005)), value=0.01), 0.0, 1.0),
+    "annealed": Scheduled(Langevin(0.1), temperature=lambda k: 1.0 / (1 + k)),
+    "annealed-to-zero": Scheduled(Langevin(0.1), temperature=lambda k: max(0.0, 1 - k / 5)),
+    "shrinking": Clipped(Scheduled(Langevin(0.1), step_size=lambda k: 0.1 / (1 + k)), value=1.0),
+    "later": Later(Scheduled(Langevin(0.1), step_size=lambda k: 0.1 / (1 + k)), 3),
+    "mala": MALA(0.3, temperature=0.7),
+    "mala-metric": MALA(0.3, metric=METRIC),
+    "hmc": HMC(0.4, leapfrogs=2, temperature=0.7, jitter=0.2),
+    "hmc-metric": HMC(0.4, leapfrogs=2, metric=METRIC),
+    "baoab": Underdamped(0.3, friction=1.0),
+    "aboba": Underdamped(0.3, friction=1.0, splitting="aboba"),
+    "obabo": Underdamped(0.3, friction=1.0, splitting="obabo", temperature=0.5),
+    "ghmc": Underdamped(0.6, friction=1.0, splitting="obabo", metropolis=True, leapfrogs=2),
+}
+CLOSE = {"rtol": 1e-10, "atol": 1e-10}
+COMPILER = shutil.which(os.environ.get("CXX", "g++"))
+needs_compiler = pytest.mark.skipif(COMPILER is None, reason="no C++ compiler here")
+# The compiler imports parts of torch that warn of themselves.
+pytestmark = pytest.mark.filterwarnings("ignore:.torch.jit.*is deprecated:DeprecationWarning")
+real_compile = torch.compile
+
+
+class Traced:
+    """The graphs made since the test began, run as they were traced."""
+
+    def __init__(self) -> None:
+        self.made = 0
+
+    def backend(self, module, inputs):
+        self.made += 1
+        return module.forward
+
+    def compile(self, function, *, dynamic, fullgraph, options):
+        assert isinstance(options, dict)
+        return real_compile(function, dynamic=dynamic, fullgraph=fullgraph, backend=self.backend)
+
+
+@pytest.fixture(autouse=True)
+def forgetful(monkeypatch, tmp_path):
+    """No graph, failure or time of another test."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setattr(graphs, "_COMPILED", {})
+    for name, empty in (("_REQUESTS", {}), ("_PAYOFFS", {}), ("_BROKEN", set())):
+        monkeypatch.setattr(compiled, name, empty)
+
+
+@pytest.fixture
+def traced(monkeypatch):
+    """A cheap backend, and blocks of one step unless `pairs` makes them two."""
+    spy = Traced()
+    monkeypatch.setattr(torch, "compile", spy.compile)
+    monkeypatch.setattr(kinds, "LONGEST", 1)
+    return spy
+
+
+@pytest.fixture
+def pairs(traced, monkeypatch):
+    """Blocks of two steps."""
+    monkeypatch.setattr(kinds, "LONGEST", 2)
+
+
+def rough(x) -> Tensor:
+    """On positions of any structure; not a Gaussian, so that steps are accepted and rejected."""
+    return sum((a.pow(2) / 2 + a.cos()).flatten(1).sum(1) * (i + 1) for i, a in enumerate(leaves(x)))
+
+
+def start(*shape: int, dtype: torch.dtype = F64) -> Tensor:
+    return torch.randn(shape, generator=generator(1), dtype=dtype)
+
+
+def built(make, seed: int = 0, dtype: torch.dtype = F64) -> nn.Module:
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        return make().to(dtype).requires_grad_(False).eval()
+
+
+def mlp(seed: int = 0, event: int = 2, **options) -> nn.Module:
+    return built(lambda: MLP((event,), (6, 5), **options), seed)
+
+
+def same(a: object, b: object, **bounds) -> None:
+    """Chains, states, reports or positions, field by field."""
+    if isinstance(a, Tensor):
+        shares = CLOSE | {"rtol": 1e-6} if a.dtype == torch.float32 else CLOSE
+        torch.testing.assert_close(b, a, **(bounds or shares))
+    elif isinstance(a, tuple):
+        assert len(a) == len(b)
+        for p, q in zip(a, b, strict=True):
+            same(p, q, **bounds)
+    elif dataclasses.is_dataclass(a):
+        for f in dataclasses.fields(a):
+            same(getattr(a, f.name), getattr(b, f.name), **bounds)
+    else:
+        assert a == b
+
+
+def both(kernel, energy, x, steps: int = 13, seed: int = 5, **options) -> tuple[Chain, Chain]:
+    """The chain without and with a compiler, known to be the same and to leave the generator the same."""
+    bounds = options.pop("bounds", {})
+    rngs = generator(seed), generator(seed)
+    plain = run(kernel, energy, x, steps=steps, rng=rngs[0], **options)
+    quick = run(kernel, energy, x, steps=steps, rng=rngs[1], compile=True, **options)
+    same(plain, quick, **bounds)
+    assert torch.equal(rngs[0].get_state(), rngs[1].get_state())
+    assert not compiled._BROKEN
+    return plain, quick
+
+
+def messages(caplog) -> list[str]:
+    return [r.getMessage() for r in caplog.records if r.name == "gibbsian"]
+
+
+@pytest.mark.parametrize("name", KERNELS)
+def test_every_kernel_makes_the_same_chain(name, traced, pairs):
+    """Positions, cached energies, all means, the counts; then the same once more from where it ended."""
+    kernel = KERNELS[name]
+    plain, quick = both(kernel, rough, start(6, 3))
+    assert quick.state.count == plain.state.count == 13 and quick.info.steps == 13
+    assert 1 <= traced.made <= 2 and not quick.position.requires_grad
+    before = traced.made
+    rngs = generator(9), generator(9)
+    plain = run(kernel, rough, plain.state, steps=9, rng=rngs[0])
+    quick = run(kernel, rough, quick.state, steps=9, rng=rngs[1], compile=True)
+    same(plain, quick)
+    assert quick.state.count == 22 and traced.made == before
+
+
+@pytest.mark.parametrize("name", ["clipped-norm", "ghmc"])
+def test_a_pair_is_a_position(name, traced):
+    plain, quick = both(KERNELS[name], rough, (start(4, 3), start(4, 1, 2, 2)), steps=7)
+    assert isinstance(quick.position, tuple) and traced.made == 1
+
+
+@pytest.mark.parametrize("thin", [2, 3, 5])
+def test_a_trace_holds_the_same_positions(thin, traced, monkeypatch):
+    monkeypatch.setattr(kinds, "LONGEST", 3)
+    plain, quick = both(MALA(0.3), rough, start(4, 2), steps=13, thin=thin)
+    assert len(quick.trace) == len(quick.energies) == 13 // thin and traced.made == 1
+    if thin == 3:
+        both(Langevin(0.1), rough, (start(4, 2), start(4, 1)), steps=12, thin=thin)
+
+
+def test_observers_see_every_step(traced):
+    seen: list[list[tuple[int, ChainState, ChainInfo]]] = [[], []]
+    for compile, into in zip((False, True), seen, strict=True):
+        run(
+            KERNELS["clamped"], rough, start(4, 2), steps=5, rng=generator(0), compile=compile,
+            observe=lambda k, state, info, into=into: into.append((k, state, info)),
+        )  # fmt: skip
+    assert [k for k, _, _ in seen[1]] == list(range(5)) and traced.made == 1
+    assert [state.count for _, state, _ in seen[1]] == [1, 2, 3, 4, 5]
+    for a, b in zip(*seen, strict=True):
+        same(a, b)
+
+
+def test_progress_tells_the_steps_of_each_block(traced, pairs):
+    calls = []
+    run(
+        Langevin(0.1), rough, start(4, 2), steps=7, rng=generator(0), compile=True,
+        progress=lambda done, steps: calls.append((done, steps)),
+    )  # fmt: skip
+    assert calls == [(2, 7), (4, 7), (6, 7), (7, 7)]
+
+
+def test_few_or_no_steps(traced, pairs):
+    x = start(4, 2)
+    for steps in (0, 1, 2):
+        both(Langevin(0.1), rough, x, steps=steps)
+    assert torch.equal(run(MALA(0.1), rough, x, steps=0, rng=generator(0), compile=True).position, x)
+
+
+class Bowl:
+    """A callable object that is neither a module nor a record."""
+
+    def __init__(self, steepness: float) -> None:
+        self.steepness = steepness
+
+    def __call__(self, x: Tensor) -> Tensor:
+        return self.steepness * (x**2).flatten(1).sum(1)
+
+    def away(self, x: Tensor) -> Tensor:
+        return self(x - 1)
+
+
+def scaled_by(factor: Tensor, number: float, x: Tensor) -> Tensor:
+    return (factor * x**4).sum(1) * number
+
+
+FACTOR = torch.tensor([0.3, 0.1], dtype=F64)
+LABELS = torch.tensor([0, 2, 1, 0])
+MASK = torch.tensor([[True, False]])
+ENERGIES = {
+    "network": mlp,
+    "given": lambda: Given(mlp(classes=3), LABELS),
+    "guided": lambda: Guided(mlp(classes=3, head="logits").logits, 1, 0.5),
+    "pullback": lambda: PullBack(mlp(event=3), built(lambda: nn.Linear(2, 3))),
+    "sums": lambda: Product(
+        [
+            Tempered(mlp(), 0.5),
+            Scaled(mlp(1), torch.rand(4, generator=generator(0))),
+            Mixture([mlp(), mlp(1)], weights=[1.0, 2.0]),
+            Negation(mlp(), mlp(1), alpha=0.3, ceiling=0.1),
+        ]
+    ),
+    "restricted": lambda: Restricted(mlp(), start(4, 2), MASK),
+    "closure": lambda: (lambda net, t: lambda x: net(x) / t + FACTOR[0] * x.square().sum(1))(mlp(), 0.7),
+    "method": lambda: Bowl(0.4).away,
+    "partial": lambda: partial(scaled_by, FACTOR, 2.0),
+    "object": lambda: Bowl(0.7),
+    "analytic": lambda: Gaussian([0.0, 1.0], [[1.0, 0.3], [0.3, 0.5]], dtype=F64),
+    "sliced": lambda: Sliced(Given(mlp(classes=3), LABELS), 3),
+}
+
+
+@pytest.mark.parametrize("name", ENERGIES)
+def test_energies_of_the_algebra(name, traced):
+    kernel = Clamped(Langevin(0.2), -1.0, 1.0)
+    both(kernel, ENERGIES[name](), start(4, 2), steps=6)
+    assert traced.made == 1
+
+
+@pytest.mark.parametrize("kernel", [Clipped(Langevin(0.3), norm=1.0), HMC(0.4, leapfrogs=1)])
+def test_slices_of_unequal_length(kernel, traced):
+    """Chains in slices of 2 and 3: the report joins them."""
+    energy = Sliced(Given(mlp(classes=3), torch.tensor([0, 2, 1, 0, 1])), 3)
+    both(kernel, energy, start(5, 2), steps=7)
+    assert traced.made == 2
+
+
+def test_frozen_spectral_norm(traced):
+    """Normalised weights are made anew for each chain: they must be inputs of the graph."""
+    net = IGEBMNet((1, 4, 4), (4,), strides=(1,)).double()
+    x = start(3, 1, 4, 4)
+    for _ in range(2):
+        with frozen(net):
+            both(Langevin(0.1), net, x, steps=3)
+        with torch.no_grad():
+            for p in net.parameters():
+                p.mul_(1.3)
+    assert traced.made == 1
+
+
+def test_other_weights_are_inputs(traced):
+    """A second network of the kind, weights changed in place, a buffer: no new graph and no stale number."""
+    ends = []
+    nets = [mlp(0), mlp(1)]
+    for net in nets:
+        ends.append(both(Langevin(0.1), net, start(4, 2), steps=1)[1].position)
+    with torch.no_grad():
+        for p in nets[0].parameters():
+            p.mul_(1.5)
+    ends.append(both(Langevin(0.1), nets[0], start(4, 2), steps=1)[1].position)
+    assert traced.made == 1 and not torch.allclose(ends[0], ends[1]) and not torch.allclose(ends[0], ends[2])
+
+
+def test_weights_that_need_gradients_and_then_do_not(traced):
+    net = mlp()
+    for needed in (True, False, True, False):
+        chain = both(Langevin(0.1), net.requires_grad_(needed), start(4, 2), steps=1)[1]
+        assert not chain.position.requires_grad
+    assert traced.made <= 2 and all(p.grad is None for p in net.parameters())
+
+
+def test_what_a_closure_holds_may_change(traced):
+    factor, number = FACTOR.clone(), {"of": 2.0}
+
+    def energy(x: Tensor) -> Tensor:
+        return scaled_by(factor, number["of"], x)
+
+    for change in (lambda: None, lambda: factor.mul_(2), lambda: number.update(of=3.0)):
+        change()
+        both(Langevin(0.1), energy, start(4, 2), steps=1)
+    assert traced.made == 2
+
+
+def test_graphs_hold_no_network(traced):
+    net = mlp()
+    both(MALA(0.1), net, start(4, 2), steps=1)
+    gone = weakref.ref(net)
+    del net
+    assert gone() is None
+
+
+def test_step_sizes_and_temperatures_are_inputs(traced):
+    """More of them than the compiler would keep graphs for."""
+    for k in range(10):
+        both(Langevin(0.01 + 0.02 * k, 0.5 + k), rough, start(4, 2), steps=1)
+    assert traced.made == 1
+    both(Langevin(0.1, 0.0), rough, start(4, 2), steps=1)
+    assert traced.made == 2
+
+
+def test_schedules_and_legs_share_a_graph(traced, pairs):
+    for first in (0, 5, 40):
+        both(Later(KERNELS["annealed"], first), rough, start(4, 2), steps=9)
+    both(Scheduled(Langevin(0.3), temperature=lambda k: 0.0), rough, start(4, 2), steps=9)
+    assert traced.made == 1
+
+
+def test_zero_and_not_zero_draw_differently(traced):
+    for jitter in (0.0, 0.3, 0.0):
+        both(HMC(0.4, leapfrogs=1, jitter=jitter), rough, start(4, 2), steps=1)
+
+
+def test_kernels_of_other_numbers_get_their_own_result(traced):
+    for step_size in (0.1, 0.2, 0.1):
+        both(MALA(step_size), rough, start(4, 2), steps=1)
+    assert traced.made == 2
+
+
+@pytest.mark.parametrize("shapes", [[(4, 2), (7, 2), (4, 2)]])
+def test_other_numbers_of_chains(shapes, traced):
+    for shape in shapes:
+        both(Langevin(0.1), rough, start(*shape), steps=1)
+    assert traced.made == 2
+
+
+def test_single_and_double_precision(traced):
+    for dtype in (torch.float32, F64, torch.float32):
+        chain = both(
+            KERNELS["annealed"], rough, start(4, 2, dtype=dtype), steps=1, bounds={"rtol": None, "atol": None}
+        )[1]
+        assert chain.position.dtype == dtype
+    assert traced.made == 2
+
+
+def test_layouts_need_no_graph_of_their_own(traced):
+    x = start(4, 3, 6, 6)
+    same_point = x[:1].expand(4, 3, 6, 6)
+    turned = x.transpose(2, 3).contiguous().transpose(2, 3)
+    for begin in (x, same_point, turned, x.to(memory_format=torch.channels_last), start(8, 3, 6, 6)[::2]):
+        both(MALA(0.01), rough, begin, steps=6)
+    assert traced.made == 1
+
+
+def test_bfloat16_is_traced(traced):
+    """The eager chain but for some roundings, much nearer to it than full precision is.
+
+    With swish both chains round to bfloat16 at other places, so this is a network without.
+    """
+    net = built(lambda: MLP((2,), (16, 16), activation_name="leaky_relu"), dtype=torch.float32)
+    x = start(64, 2, dtype=torch.float32)
+    chains = {
+        (precision, compile): run(
+            Langevin(0.1), net, x, steps=6, rng=generator(0), precision=precision, compile=compile
+        ).position
+        for precision in ("fp32", "bf16")
+        for compile in (False, True)
+    }
+    error = (chains["bf16", True] - chains["bf16", False]).abs().mean()
+    assert error < 0.05 * (chains["bf16", True] - chains["fp32", False]).abs().mean()
+    assert chains["bf16", True].dtype == torch.float32 and traced.made == 2
+
+
+def test_the_last_step_keeps_its_graph(traced):
+    grads = []
+    for compile in (False, True):
+        net = mlp().requires_grad_()
+        chain = run(
+            KERNELS["shrinking"], net, start(4, 2), steps=8, rng=generator(0),
+            differentiable="last", compile=compile,
+        )  # fmt: skip
+        chain.position.square().sum().backward()
+        grads.append(tuple(p.grad for p in net.parameters() if p.grad is not None))
+    assert grads[0] and traced.made >= 1
+    same(*grads)
+
+
+def test_all_steps_keep_their_graph_without_a_compiler(traced):
+    net = mlp().requires_grad_()
+    chain = run(
+        Langevin(0.1), net, start(4, 2), steps=4, rng=generator(0), differentiable="all", compile=True
+    )
+    chain.position.sum().backward()
+    assert traced.made == 0 and any(p.grad is not None for p in net.parameters())
+
+
+# What the compiler cannot do.
+
+
+def by_item(x: Tensor) -> Tensor:
+    return (x**2).sum(1) * (2.0 if x.sum().item() > 0 else 1.0)
+
+
+def by_bytes(x: Tensor) -> Tensor:
+    return (x**2).sum(1) * len(x.detach().numpy().tobytes())
+
+
+@pytest.mark.parametrize(("energy", "name"), [(by_item, "annealed"), (by_bytes, "mala")])
+def test_an_energy_that_cannot_be_traced(energy, name, caplog, traced, monkeypatch, pairs):
+    """The very same chain, one line in the log, and no second try; other energies are compiled still."""
+    attempts = []
+    backend = compiled.compiled
+    monkeypatch.setattr(compiled, "compiled", lambda *a: attempts.append(a) or backend(*a))
+    x = start(4, 2)
+    for _ in range(2):
+        rngs = generator(5), generator(5)
+        plain = run(KERNELS[name], energy, x, steps=7, rng=rngs[0])
+        quick = run(KERNELS[name], energy, x, steps=7, rng=rngs[1], compile=True)
+        same(plain, quick, rtol=0, atol=0)
+        assert torch.equal(rngs[0].get_state(), rngs[1].get_state())
+    assert len(attempts) == 1 and len(messages(caplog)) == 1
+    assert messages(caplog)[0].startswith("chains run without compilation: ")
+    run(KERNELS[name], rough, x, steps=7, rng=generator(0), compile=True)
+    assert traced.made == 1 and len(messages(caplog)) == 1
+
+
+def test_a_missing_compiler(caplog, monkeypatch):
+    """One line for the whole process, whatever the shapes."""
+    monkeypatch.setattr(kinds, "LONGEST", 1)
+    with torch._inductor.config.patch(
+        {"cpp.cxx": ("a-compiler-that-is-not-there",), "fx_graph_cache": False}
+    ):
+        for shape in ((4, 2), (5, 3)):
+            rngs = generator(5), generator(5)
+            plain = run(KERNELS["shrinking"], rough, start(*shape), steps=3, rng=rngs[0])
+            quick = run(KERNELS["shrinking"], rough, start(*shape), steps=3, rng=rngs[1], compile=True)
+            same(plain, quick, rtol=0, atol=0)
+    assert len(messages(caplog)) == 1 and "compiler" in messages(caplog)[0]
+    assert "\n" not in messages(caplog)[0]
+
+
+def test_a_graph_that_fails_in_the_middle(caplog, monkeypatch, traced, pairs):
+    """After two good blocks; the noise of the failed one is not drawn twice."""
+    calls = []
+
+    def failing(module, inputs):
+        def call(*args):
+            calls.append(1)
+            if len(calls) == 3:
+                raise MemoryError("no room")
+            return module.forward(*args)
+
+        return call
+
+    monkeypatch.setattr(traced, "backend", failing)
+    rngs = generator(5), generator(5)
+    plain = run(KERNELS["annealed"], rough, start(4, 2), steps=13, rng=rngs[0])
+    quick = run(KERNELS["annealed"], rough, start(4, 2), steps=13, rng=rngs[1], compile=True)
+    same(plain, quick)
+    assert torch.equal(rngs[0].get_state(), rngs[1].get_state())
+    assert len(calls) == 3 and "no room" in messages(caplog)[0] and len(messages(caplog)) == 1
+
+
+def test_ctrl_c_is_heard(caplog, monkeypatch, traced):
+    def interrupted(module, inputs):
+        def call(*args):
+            raise KeyboardInterrupt
+
+        return call
+
+    monkeypatch.setattr(traced, "backend", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        run(Langevin(0.1), rough, start(4, 2), steps=6, rng=generator(0), compile=True)
+    assert not messages(caplog) and not compiled._BROKEN
+
+
+@pytest.mark.parametrize("kernel", [Langevin(0.1), MALA(0.1)])
+def test_a_usage_error_in_the_energy_surfaces(kernel, caplog, traced):
+    def refusing(x: Tensor) -> Tensor:
+        raise UsageError("no such label")
+
+    with pytest.raises(UsageError, match="no such label"):
+        run(kernel, refusing, start(4, 2), steps=6, rng=generator(0), compile=True)
+    with pytest.raises(UsageError, match="one number a chain"):
+        run(kernel, lambda x: x, start(4, 2), steps=6, rng=generator(0), compile=True)
+    assert not messages(caplog)
+
+
+def test_an_error_of_the_energy_is_its_own(traced):
+    def wrong(x: Tensor) -> Tensor:
+        raise ZeroDivisionError("by hand")
+
+    with pytest.raises(ZeroDivisionError, match="by hand"):
+        run(Langevin(0.1), wrong, start(4, 2), steps=6, rng=generator(0), compile=True)
+
+
+class Counting:
+    """Changes at every call, so that no graph serves twice."""
+
+    def __init__(self) -> None:
+        self.calls = 0
+
+    def __call__(self, x: Tensor) -> Tensor:
+        self.calls += 1
+        return rough(x)
+
+
+def test_graphs_that_never_serve_twice_are_given_up(caplog, traced):
+    with torch._dynamo.config.patch(recompile_limit=3):
+        rngs = generator(5), generator(5)
+        plain = run(Langevin(0.1), Counting(), start(4, 2), steps=8, rng=rngs[0])
+        quick = run(Langevin(0.1), Counting(), start(4, 2), steps=8, rng=rngs[1], compile=True)
+    same(plain, quick)
+    assert traced.made == 3 and len(messages(caplog)) == 1 and "changes" in messages(caplog)[0]
+
+
+def test_graphs_that_served_well_make_room_for_new_ones(caplog, traced, monkeypatch):
+    monkeypatch.setattr(graphs, "WELL_USED", 2)
+    with torch._dynamo.config.patch(recompile_limit=2):
+        for k in range(4):
+            both(MALA(0.1 + 0.1 * k), rough, start(4, 2), steps=1)
+    assert traced.made == 4 and not messages(caplog)
+
+
+def test_the_kinds_used_last_are_held(traced, monkeypatch):
+    monkeypatch.setattr(graphs, "KEPT", 2)
+    for chains in (2, 3, 2, 4, 2):
+        both(Langevin(0.1), rough, start(chains, 2), steps=1)
+    assert traced.made == 3 and len(graphs._COMPILED) == 2
+    both(Langevin(0.1), rough, start(3, 2), steps=1)
+    assert traced.made == 4
+
+
+# Kernels of others.
+
+
+@dataclasses.dataclass(frozen=True)
+class Foreign:
+    """A random walk whose `kind` breaks one of the promises of a kernel that can be compiled."""
+
+    kind: str
+    exact = False
+    gradients_per_step = 0
+
+    def init(self, energy, x):
+        return ChainState(x)
+
+    def step(self, energy, state, rng):
+        x, size = state.position, 1.0
+        if self.kind == "counts":
+            size = 1.0 / (1 + state.count)
+        if self.kind == "compares" and state.count == 0:
+            size = 10.0
+        if self.kind == "branches" and state.count:
+            size = 10.0
+        x = x + size * randn_like(x, rng)
+        return ChainState(x, count=state.count + 1), ChainInfo(None, torch.zeros(len(x), dtype=torch.bool))
+
+
+@pytest.mark.parametrize("kind", ["plain", "counts", "compares", "branches"])
+def test_a_kernel_that_looks_at_the_number_of_steps_is_not_compiled(kind, caplog, traced):
+    """A graph does not know that number, and would freeze it."""
+    rngs = generator(5), generator(5)
+    plain = run(Foreign(kind), rough, start(4, 2), steps=7, rng=rngs[0])
+    quick = run(Foreign(kind), rough, start(4, 2), steps=7, rng=rngs[1], compile=True)
+    same(plain, quick)
+    assert traced.made == (kind == "plain") and len(messages(caplog)) == (kind != "plain")
+
+
+class Moody(Foreign):
+    """Draws twice once `mood` is set, which its type does not tell."""
+
+    mood: list[bool] = []
+
+    def step(self, energy, state, rng):
+        if self.mood:
+            randn_like(state.position, rng)
+        return super().step(energy, state, rng)
+
+
+def test_a_kernel_that_draws_otherwise_than_before_is_refused(traced):
+    both(Moody("plain"), rough, start(4, 2), steps=3)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Moody, "mood", [True])
+        with pytest.raises(UsageError, match="draw alike"):
+            run(Moody("plain"), rough, start(4, 2), steps=3, rng=generator(0), compile=True)
+
+
+# When to compile.
+
+
+@pytest.mark.parametrize("value", ["yes", "atuo", None, 2])
+def test_other_values_of_compile_are_refused(value):
+    with pytest.raises(UsageError, match="False, True, 'auto'"):
+        run(Langevin(0.1), rough, start(4, 2), steps=2, rng=generator(0), compile=value)
+
+
+def test_auto_leaves_a_short_job_alone(monkeypatch):
+    def refuse(*args):
+        raise AssertionError("compiled a short job")
+
+    monkeypatch.setattr(compiled, "compiled", refuse)
+    monkeypatch.setattr(compiled, "rehearse", refuse)
+    x = start(4, 2)
+    auto = run(MALA(0.1), rough, x, steps=300, rng=generator(0), compile="auto")
+    same(run(MALA(0.1), rough, x, steps=300, rng=generator(0)), auto, rtol=0, atol=0)
+    assert not compiled._BROKEN
+
+
+class Hasty:
+    """In place of `Payoff`: compile after four eager steps, and note what is told."""
+
+    def __init__(self) -> None:
+        self.eager: list[float] = []
+        self.blocks: list[tuple[float, int, bool]] = []
+
+    def pays(self, left: int) -> bool:
+        return len(self.eager) >= 4
+
+    def eager_step(self, seconds: float) -> None:
+        self.eager.append(seconds)
+
+    def compiled_block(self, seconds: float, steps: int, *, started: bool) -> None:
+        self.blocks.append((seconds, steps, started))
+
+
+def test_auto_measures_steps_and_starts_apart(monkeypatch, traced, pairs):
+    """Eager steps without what observers take; a block that made a graph is told from one that did not."""
+    times = Hasty()
+    monkeypatch.setattr(compiled, "payoff", lambda key: times)
+    rngs = generator(5), generator(5)
+    plain = run(Langevin(0.1), rough, start(4, 2), steps=10, rng=rngs[0])
+    quick = run(
+        Langevin(0.1), rough, start(4, 2), steps=10, rng=rngs[1], compile="auto",
+        progress=lambda done, steps: torch.zeros(2_000_000).normal_(generator=generator(0)),
+    )  # fmt: skip
+    same(plain, quick)
+    assert [(steps, started) for _, steps, started in times.blocks] == [(2, True), (2, False), (2, False)]
+    assert len(times.eager) == 4 and min(times.eager) < 0.005
+    assert times.blocks[0][0] > times.blocks[1][0]
+
+
+def test_auto_compiles_what_will_pay(monkeypatch, traced):
+    monkeypatch.setattr("gibbsian.mcmc.payoff.GUESS.start", 1e-6)
+    plain = run(Langevin(0.1), rough, start(4, 2), steps=40, rng=generator(5))
+    quick = run(Langevin(0.1), rough, start(4, 2), steps=40, rng=generator(5), compile="auto")
+    same(plain, quick)
+    assert traced.made == 1
+
+
+# The real compiler.
+
+
+@needs_compiler
+def test_generated_code_of_a_small_network(monkeypatch, caplog):
+    """All rewrites take part: products with a bias, of two columns, of one; gates and their derivative."""
+    monkeypatch.setattr(kinds, "LONGEST", 2)
+    net = built(lambda: MLP((2,), (16, 16)))
+    both(Clamped(Langevin(0.1), -2.0, 2.0), net, start(8, 2), steps=12)
+    assert not messages(caplog)
+
+
+@needs_compiler
+def test_generated_code_of_a_convolution(monkeypatch, caplog):
+    monkeypatch.setattr(kinds, "LONGEST", 1)
+    net = built(lambda: ConvNet((1, 6, 6), (4, 4), strides=(2, 1)).to(memory_format=torch.channels_last))
+    both(Langevin(0.01), net, start(3, 1, 6, 6), steps=12)
+    assert not messages(caplog)
+
+
+@pytest.mark.slow
+@needs_compiler
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("name", KERNELS)
+def test_generated_code_of_every_kernel(name, caplog):
+    caplog.set_level(logging.WARNING)
+    both(KERNELS[name], rough, start(6, 3), steps=12)
+    both(KERNELS[name], mlp(event=3), start(6, 3), steps=12)
+    assert not messages(caplog)

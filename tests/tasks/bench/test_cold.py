@@ -1,0 +1,36 @@
+"""Starts of the compiled path, in processes of their own."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+import torch
+
+from gibbsian.core.errors import GibbsianError
+from gibbsian.tasks.bench.cases import TRIALS
+from gibbsian.tasks.bench.cold import first_calls, starts
+
+CPU = torch.device("cpu")
+
+
+def test_a_start_that_takes_too_long_is_given_up():
+    with pytest.raises(GibbsianError, match="trial-chains.*0.01 s"):
+        starts(TRIALS["trial-chains"], CPU, limit=0.01)
+
+
+def test_a_start_that_fails_says_why():
+    with pytest.raises(GibbsianError, match="no-such-case"):
+        starts(replace(TRIALS["trial-chains"], name="no-such-case"), CPU)
+
+
+def test_a_case_without_a_compiled_path_is_refused():
+    with pytest.raises(GibbsianError, match="no compiled path"):
+        first_calls(TRIALS["trial-updates"], CPU)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_a_warm_start_is_shorter_than_a_cold_one():
+    found = starts(TRIALS["trial-chains"], CPU)
+    assert found["cold"] > found["warm"] > found["steady"] > 0
