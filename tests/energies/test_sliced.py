@@ -15,8 +15,8 @@ from gibbsian.core.energy import OwnGradient, value, value_and_grad
 from gibbsian.core.errors import UsageError
 from gibbsian.core.random import generator, seeded_init
 from gibbsian.energies.sliced import (
+    MANY,
     SLICE,
-    SMALL,
     Sliced,
     automatic,
     cuts,
@@ -133,7 +133,7 @@ def test_closures_are_left_alone():
     for energy in (closure, tempered, en.Product([net, closure]), en.PullBack(net, lambda z: z)):
         assert not declared(energy)
         assert sliced(energy, vectors(), 5) is energy
-    many = randn(9, SMALL, 4)
+    many = randn(9, MANY, 4)
     assert sliced(closure, many) is closure and not seen
     value_and_grad(sliced(tempered, vectors(), 5), vectors())
     assert seen == [B]
@@ -287,25 +287,26 @@ class Counted(nn.Module):
 
 def test_few_chains_cost_nothing_and_many_two_small_calls():
     energy = Counted(8)
-    assert sliced(energy, torch.zeros(SMALL - 1, 2)) is energy and energy.seen == []
-    assert sliced(energy, torch.zeros(SMALL, 2)) is energy and energy.seen == [4, 2]
+    assert sliced(energy, torch.zeros(MANY - 1, 2)) is energy and energy.seen == []
+    assert sliced(energy, torch.zeros(MANY, 2)) is energy and energy.seen == [4, 2]
     energy.seen.clear()
     sliced(energy, torch.zeros(2, 2), 1)
     assert energy.seen == [], "a number asks for no measurement"
 
 
-def test_automatic_slices_save_what_the_constant_says():
+def test_automatic_slices_save_what_the_constant_says(monkeypatch):
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 1)
     energy, chains = Counted(1024), 20_000
     each = gradient_bytes(energy, torch.zeros(4, 2))
     assert each == 4 * 1024
     cut = sliced(energy, torch.zeros(chains, 2))
     assert isinstance(cut, Sliced) and cut.size == SLICE // each < chains
-    fits = torch.zeros(SLICE // each, 2)
+    fits = torch.zeros(3 * SLICE // each, 2)
     assert sliced(energy, fits) is energy
 
 
 def test_slices_grow_with_the_threads(monkeypatch):
-    energy, x = Counted(1024), torch.zeros(20_000, 2)
+    energy, x = Counted(1024), torch.zeros(40_000, 2)
     monkeypatch.setattr(torch, "get_num_threads", lambda: 3)
     assert automatic(energy, x) == 3 * SLICE // 4096
 

@@ -7,9 +7,9 @@ and all of those marked `slow`, generate code.
 from __future__ import annotations
 
 import dataclasses
-import logging
 import os
 import shutil
+import threading
 import weakref
 from functools import partial
 
@@ -197,6 +197,21 @@ def test_a_trace_holds_the_same_positions(thin, traced, monkeypatch):
     assert len(quick.trace) == len(quick.energies) == 13 // thin and traced.made == 1
     if thin == 3:
         both(Langevin(0.1), rough, (start(4, 2), start(4, 1)), steps=12, thin=thin)
+
+
+def test_positions_kept_inside_a_block(traced, monkeypatch):
+    """Blocks of four steps that keep all or two of them; a first step made without a graph."""
+    monkeypatch.setattr(kinds, "LONGEST", 4)
+    for kernel, thin in ((KERNELS["annealed"], 1), (KERNELS["baoab"], 2)):
+        _, quick = both(kernel, rough, start(4, 2), steps=13, thin=thin)
+        assert len(quick.trace) == 13 // thin
+    assert traced.made == 2
+
+
+def test_positions_kept_slice_by_slice(traced, monkeypatch):
+    monkeypatch.setattr(kinds, "LONGEST", 2)
+    energy = Sliced(Given(mlp(classes=3), torch.tensor([0, 2, 1, 0, 1])), 3)
+    both(MALA(0.3), energy, start(5, 2), steps=4, thin=1)
 
 
 def test_observers_see_every_step(traced):
@@ -635,6 +650,25 @@ def test_other_values_of_compile_are_refused(value):
         run(Langevin(0.1), rough, start(4, 2), steps=2, rng=generator(0), compile=value)
 
 
+def test_kinds_are_held_whatever_threads_ask(traced, monkeypatch):
+    monkeypatch.setattr(graphs, "KEPT", 1)
+    errors = []
+
+    def ask() -> None:
+        try:
+            for k in range(300):
+                graphs.compiled((k % 3,), torch.device("cpu"))
+        except Exception as error:
+            errors.append(error)
+
+    threads = [threading.Thread(target=ask) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not errors and len(graphs._COMPILED) == 1
+
+
 def test_auto_leaves_a_short_job_alone(monkeypatch):
     def refuse(*args):
         raise AssertionError("compiled a short job")
@@ -712,8 +746,7 @@ def test_generated_code_of_a_convolution(monkeypatch, caplog):
 @needs_compiler
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("name", KERNELS)
-def test_generated_code_of_every_kernel(name, caplog):
-    caplog.set_level(logging.WARNING)
-    both(KERNELS[name], rough, start(6, 3), steps=12)
+def test_generated_code_of_every_kernel(name, caplog, monkeypatch):
+    monkeypatch.setattr(kinds, "LONGEST", 3)
     both(KERNELS[name], mlp(event=3), start(6, 3), steps=12)
     assert not messages(caplog)

@@ -27,13 +27,17 @@ from ..core.errors import UsageError
 from ..core.position import Position, batch_size, leaves, tree_map
 from .context import Index, Rowed, rows
 
-# Bytes that a slice on a CPU saves, at most, for each thread; `gibbsian bench scaling` shows the gain. Far
-# smaller slices pay for starting the threads (2,000 chains on a 2-128-128-1 MLP in four: 1.4 times as long).
-SLICE = 8 * 2**20
-FEWEST = 4
+# Bytes that a slice on a CPU saves, for each thread, once a gradient saves three times as much. On two cores
+# 100,000 chains on a 2-128-128-1 MLP (98 MiB) are 1.4 times as fast in such slices on two threads and 2.1
+# times on one; 1,024 images 28x28 on 16-64 convolutions (162 MiB) 1.4 to 2 and 2.4 times. Nearer to one slice
+# it does not pay: 128 images on 64-256 convolutions (29 MiB) take longer in two slices than in one.
+SLICE = 16 * 2**20
+FEWEST = 64
 """Chains in a slice that is cut for speed, at least; for memory it may be one."""
-SMALL = 512
-"""Fewer chains than this, of events smaller than `SLICE` / 64 in all, are not even looked at."""
+MANY = 512
+"""Fewer chains are not cut for speed."""
+HEAVY = 2000
+"""Bytes that a gradient may save for each byte of a position, at most: whether memory could matter at all."""
 UNKNOWN_MEMORY = 2**31
 
 
@@ -82,9 +86,10 @@ def sliced(energy: Energy, x: Position, chunk: int | None = None) -> Energy:
     Args:
         energy: returned as it is if its context is not declared (see `declared`) or one slice will do.
         x: the chains, `(B, *event)` or a tuple of such; only its shape and its first rows matter.
-        chunk: chains in a slice, at least 1. None takes as many as save `SLICE` bytes a thread (on a CPU), or
-            as fit in half of the free memory (the other half is for what a backward pass needs on top). To
-            know, it evaluates the energy on two and on four chains, if there are enough to matter.
+        chunk: chains in a slice, at least 1. None takes as many as fit in half of the free memory (the other
+            half is for what a backward pass needs on top), and on a CPU fewer where slices are quicker. To
+            know, it evaluates the energy on two and on four chains, if there are enough to matter: a few
+            chains of small positions on a huge network need a number here.
 
     Raises:
         UsageError: chunk below 1.
@@ -99,16 +104,17 @@ def sliced(energy: Energy, x: Position, chunk: int | None = None) -> Energy:
 
 def automatic(energy: Energy, x: Position) -> int:
     """The chains of a slice that `sliced` chooses for the energy at `x` of B chains; B or more: all."""
-    chains = batch_size(x)
-    everything, speedy = max(chains, 1), SLICE * torch.get_num_threads()
-    if chains < SMALL and 64 * sum(a.nbytes for a in leaves(x)) <= SLICE:
+    chains, device = batch_size(x), leaves(x)[0].device
+    everything = max(chains, 1)
+    heaviest = HEAVY * sum(a.nbytes for a in leaves(x))
+    if chains < MANY and (heaviest <= UNKNOWN_MEMORY or heaviest <= free_bytes(device) // 2):
         return everything
-    each = gradient_bytes(energy, x)
-    if each * chains <= speedy:
-        return everything
-    device = leaves(x)[0].device
-    fitting = max(1, free_bytes(device) // 2 // each)
-    return min(fitting, max(FEWEST, speedy // each)) if device.type == "cpu" else fitting
+    each = max(1, gradient_bytes(energy, x))
+    size = min(everything, max(1, free_bytes(device) // 2 // each))
+    speedy = SLICE * torch.get_num_threads()
+    if device.type == "cpu" and each * chains > 3 * speedy:
+        size = min(size, max(FEWEST, speedy // each))
+    return size
 
 
 def gradient_bytes(energy: Energy, x: Position) -> int:

@@ -94,9 +94,11 @@ def run(
             outside the unadjusted Langevin family.
     """
     _check(kernel, steps, thin, precision, differentiable, compile)
+    begin = x.position if isinstance(x, ChainState) else x
+    _check_position(begin)
     energy = energy if precision == "fp32" else _Autocast(energy)
     if not differentiable:
-        energy = sliced(energy, x.position if isinstance(x, ChainState) else x, chunk)
+        energy = sliced(energy, begin, chunk)
     plain = kernel.step
     graphed = kernel.step_with_graph if isinstance(kernel, DifferentiableKernel) else plain
     with torch.no_grad():
@@ -161,17 +163,20 @@ def _check(
         )
 
 
+def _check_position(x: Position) -> None:
+    if not all(a.is_floating_point() for a in leaves(x)):
+        kinds = ", ".join(str(a.dtype) for a in leaves(x))
+        raise UsageError(f"positions have type {kinds}: chains move floating-point tensors, convert first")
+    if not all(a.dim() > 1 for a in leaves(x)):
+        raise UsageError("a position has one dimension: give (B, *event), so (B, 1) for events of one number")
+
+
 def _start(
     kernel: Kernel, energy: Energy, x: Position | ChainState, *, keep_graph: bool
 ) -> tuple[ChainState, int]:
     """The first state and the number of gradients that it cost."""
     if isinstance(x, ChainState):
         return (x if keep_graph else x._replace(position=detach(x.position))), 0
-    if not all(a.is_floating_point() for a in leaves(x)):
-        kinds = ", ".join(str(a.dtype) for a in leaves(x))
-        raise UsageError(f"positions have type {kinds}: chains move floating-point tensors, convert first")
-    if not all(a.dim() > 1 for a in leaves(x)):
-        raise UsageError("a position has one dimension: give (B, *event), so (B, 1) for events of one number")
     state = kernel.init(energy, x if keep_graph else detach(x))
     return state, int(state.grad is not None)
 

@@ -7,6 +7,7 @@ another graph.
 
 from __future__ import annotations
 
+import threading
 import types
 from collections.abc import Callable, Sequence
 from typing import Any, TypeAlias
@@ -84,10 +85,11 @@ class Graphs:
 
 def compiled(key: tuple[Any, ...], device: torch.device) -> Graphs:
     """The graphs for `key`, which are made when called; the kinds used last are kept."""
-    graphs = _COMPILED.pop(key, None) or Graphs(device)
-    _COMPILED[key] = graphs
-    while len(_COMPILED) > KEPT:
-        del _COMPILED[next(iter(_COMPILED))]
+    with _LOCK:
+        graphs = _COMPILED.pop(key, None) or Graphs(device)
+        _COMPILED[key] = graphs
+        while len(_COMPILED) > KEPT:
+            del _COMPILED[next(iter(_COMPILED))]
     return graphs
 
 
@@ -110,4 +112,5 @@ def options(device: torch.device) -> dict[str, Any]:
     return {"cpp_wrapper": True, "post_grad_custom_pre_pass": Rewrite()}
 
 
+_LOCK = threading.Lock()
 _COMPILED: dict[tuple[Any, ...], Graphs] = {}
