@@ -32,9 +32,10 @@ def evaluate(
     """
     from ..tasks.evaluate import evaluate as measure
     from ..train.load import load
-    from .machine import usable
+    from .machine import usable, warn_if_emulated
 
     usable(device)
+    warn_if_emulated(precision, device)
     if out:
         require_writable(Path(out))
     system = load(run, which=which).to(device)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+import sys
 from typing import Any
 
 from .. import __version__
@@ -23,6 +24,19 @@ def usable(device: str) -> str:
     if kind == "mps" and not torch.backends.mps.is_available():
         raise UsageError(f"device '{device}' is not on this machine: use --device cpu")
     return device
+
+
+def warn_if_emulated(precision: str, device: str) -> None:
+    """One line on stderr where bf16 would be slower than fp32, because `device` has no such arithmetic."""
+    import torch
+
+    from ..tasks.bench.hardware import native_bf16
+
+    if precision == "bf16" and not native_bf16(torch.device(device)):
+        print(
+            "note: this machine has no bfloat16 arithmetic: --precision bf16 is several times slower here",
+            file=sys.stderr,
+        )
 
 
 def facts() -> dict[str, Any]:

@@ -63,9 +63,10 @@ def sample(
         raise UsageError(f"--temperature needs a kernel: add --kernel {' or '.join(KERNELS)}")
     options = kernel_options(kernel, settings or {})
     from ..train.load import load
-    from .machine import usable
+    from .machine import usable, warn_if_emulated
 
     usable(device)
+    warn_if_emulated(precision, device)
     system = load(run, which=which).to(device)
     system.precision, system.compiling = precision, compile
     plan = planner(system, start, run)

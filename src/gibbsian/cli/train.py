@@ -146,9 +146,10 @@ def _stored(system: str, folder: Path | None) -> dict[str, Any] | None:
 def _prepare(config: RunConfig, where: dict[str, Any], data_dir: str | None, device: str) -> Prepared:
     from ..data.load import load
     from ..train.fit import prepare
-    from .machine import usable
+    from .machine import usable, warn_if_emulated
 
     usable(device)
+    warn_if_emulated(config.train.precision, device)
     dataset = load(config.data, data_dir=data_dir)
     validate = None
     if config.train.validate_every:
