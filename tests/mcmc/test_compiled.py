@@ -11,6 +11,7 @@ import os
 import shutil
 import threading
 import weakref
+from dataclasses import dataclass
 from functools import partial
 
 import pytest
@@ -33,15 +34,19 @@ from gibbsian.mcmc import (
     Clipped,
     Langevin,
     Later,
+    Move,
     NoiseFirst,
     Scheduled,
+    Unadjusted,
     Underdamped,
+    base,
     compiled,
     graphs,
     kinds,
     run,
 )
 from gibbsian.mcmc.base import Chain, ChainInfo, ChainState
+from gibbsian.mcmc.payoff import Patience
 from gibbsian.nets.conv import ConvNet
 from gibbsian.nets.igebm import IGEBMNet
 from gibbsian.nets.mlp import MLP
@@ -109,6 +114,7 @@ def traced(monkeypatch):
     spy = Traced()
     monkeypatch.setattr(torch, "compile", spy.compile)
     monkeypatch.setattr(kinds, "LONGEST", 1)
+    monkeypatch.setattr(Patience, "LIMIT", 0.0)
     return spy
 
 
@@ -679,6 +685,28 @@ def test_auto_leaves_a_short_job_alone(monkeypatch):
     auto = run(MALA(0.1), rough, x, steps=300, rng=generator(0), compile="auto")
     same(run(MALA(0.1), rough, x, steps=300, rng=generator(0)), auto, rtol=0, atol=0)
     assert not compiled._BROKEN
+
+
+def test_auto_does_not_load_the_compiler_within_a_second(monkeypatch):
+    def refuse(*args):
+        raise AssertionError("loaded the compiler")
+
+    monkeypatch.setattr(base, "_PATIENCE", Patience())
+    monkeypatch.setattr(base, "_blocks", refuse)
+    chain = run(Langevin(0.1), rough, start(4, 2), steps=20, rng=generator(0), compile="auto")
+    assert chain.info.steps == 20
+    base._PATIENCE.spent = 2.0
+    with pytest.raises(AssertionError, match="loaded"):
+        run(Langevin(0.1), rough, start(4, 2), steps=20, rng=generator(0), compile="auto")
+
+
+def test_a_kernel_that_says_nothing_of_its_schedule_keeps_it(traced):
+    @dataclass(frozen=True)
+    class Slowing(Unadjusted):
+        def move(self, count: int) -> Move:
+            return Move(0.2 / (1 + count), 1.0)
+
+    both(Slowing(), rough, start(4, 2), steps=6)
 
 
 class Hasty:

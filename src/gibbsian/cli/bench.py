@@ -44,7 +44,7 @@ def bench(
     Sections are kept in --out; single cases join those kept there. The cases trial-chains and trial-updates
     take milliseconds, and nothing is kept where one is named. WHAT none measures nothing, for --write.
     """
-    from ..tasks.bench.report import keep
+    from ..tasks.bench.report import keep, require_same
     from ..tasks.bench.report import write as write_page
     from .machine import usable
 
@@ -53,12 +53,21 @@ def bench(
     keeps = bool(sections) and not any(name.startswith("trial-") for name in cases)
     if keeps:
         require_writable(Path(out))
+    if set(sections) - {"chains"} and (contenders or no_compile or precision != "auto" or device != "cpu"):
+        raise UsageError(
+            "the sections hmc and scaling run on the CPU in float32 and take --rounds and --threads only: "
+            "measure chains apart for --device, --precision, --contenders or --no-compile"
+        )
+    if write:
+        require_writable(Path(write).parent)
     settings = _settings(cases, device, precision, contenders, compiled=not no_compile, cold=not no_cold)
     words = _words(rounds, threads, device, precision, contenders, no_compile, no_cold)
     records = []
     with _threads(threads):
         for section in sections:
             named = ",".join(cases) if section == "chains" and cases else section
+            if keeps and cases:
+                require_same(Path(out), settings.device, rounds)
             found = _record(section, " ".join(["gibbsian bench", named, *words]), rounds, settings)
             if keeps:
                 keep(Path(out), found, merge=section == "chains" and bool(cases))

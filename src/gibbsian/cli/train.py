@@ -50,8 +50,9 @@ def train(
     """Fit a system to data. A preset gives settings, a YAML file changes some, --section.key changes more.
 
     The run folder holds config.yaml, run.json, metrics.jsonl, samples/ and checkpoints/. Ctrl-C saves before
-    it stops; --resume auto goes on bit for bit, and starts anew where there is nothing to resume. A run that
-    diverges ends with exit code 4, or goes back to its last good state with --monitor.policy rollback.
+    it stops; --resume auto goes on bit for bit (not with --compile auto), and starts anew where there is
+    nothing to resume. A run that diverges ends with exit code 4, or goes back to its last good state with
+    --monitor.policy rollback.
     """
     entry(system)
     if resume and init_from:

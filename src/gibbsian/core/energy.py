@@ -54,7 +54,7 @@ def value_and_grad(energy: Energy, x: Position, *, differentiable: bool = False)
     position or by parameters (score matching, improved contrastive divergence); else both are detached.
     """
     if torch.compiler.is_compiling():
-        return _traced(energy, x)
+        return _traced(energy, x, differentiable)
     if isinstance(energy, OwnGradient) and not differentiable:
         return energy.value_and_grad(x)
     with torch.enable_grad():
@@ -70,7 +70,7 @@ def value_and_grad(energy: Energy, x: Position, *, differentiable: bool = False)
     return (e if differentiable else e.detach()), like(x, filled)
 
 
-def _traced(energy: Energy, x: Position) -> tuple[Tensor, Position]:
+def _traced(energy: Energy, x: Position, differentiable: bool) -> tuple[Tensor, Position]:
     """The same inside a graph, where only the functional form of the gradient can be traced."""
 
     def total(*parts: Tensor) -> tuple[Tensor, Tensor]:
@@ -79,7 +79,9 @@ def _traced(energy: Energy, x: Position) -> tuple[Tensor, Position]:
 
     argnums = tuple(range(len(leaves(x))))
     grads, e = torch.func.grad(total, argnums=argnums, has_aux=True)(*leaves(x))
-    return e, like(x, grads)
+    if differentiable:
+        return e, like(x, grads)
+    return e.detach(), like(x, tuple(g.detach() for g in grads))
 
 
 def score(energy: Energy, x: Position, *, temperature: float = 1.0, differentiable: bool = False) -> Position:

@@ -13,8 +13,10 @@ system at every use and leaves the caches before it is used again, which costs m
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field, fields, is_dataclass
+from pathlib import Path
 from types import MethodType
 from typing import Any
 
@@ -109,8 +111,12 @@ def automatic(energy: Energy, x: Position) -> int:
     heaviest = HEAVY * sum(a.nbytes for a in leaves(x))
     if chains < MANY and (heaviest <= UNKNOWN_MEMORY or heaviest <= free_bytes(device) // 2):
         return everything
-    each = max(1, gradient_bytes(energy, x))
-    size = min(everything, max(1, free_bytes(device) // 2 // each))
+    try:
+        each = max(1, gradient_bytes(energy, x))
+    except RuntimeError:  # a module that holds something of its chains cannot be cut
+        return everything
+    fitting = max(1, free_bytes(device) // 2 // each)
+    size = min(everything, 2 ** (fitting.bit_length() - 1))  # the same on most days
     speedy = SLICE * torch.get_num_threads()
     if device.type == "cpu" and each * chains > 3 * speedy:
         size = min(size, max(FEWEST, speedy // each))
@@ -164,7 +170,7 @@ def free_bytes(device: torch.device) -> int:
     try:
         with open("/proc/meminfo") as file:
             lines = dict(line.split(":", 1) for line in file)
-        return 1024 * int(lines["MemAvailable"].split()[0])
+        return min(1024 * int(lines["MemAvailable"].split()[0]), _allowed())
     except (OSError, KeyError, ValueError):
         return _physical()
 
@@ -172,6 +178,15 @@ def free_bytes(device: torch.device) -> int:
 def _check(size: int) -> None:
     if size < 1:
         raise UsageError(f"chunk is {size}: it is a number of chains, at least 1; None chooses one")
+
+
+def _allowed() -> int:
+    """What a container may still take; very much without a limit."""
+    group = Path("/sys/fs/cgroup")
+    try:
+        return int((group / "memory.max").read_text()) - int((group / "memory.current").read_text())
+    except (OSError, ValueError):
+        return sys.maxsize
 
 
 def _physical() -> int:

@@ -22,6 +22,7 @@ from ..core.position import Position, batch_size, detach, leaves
 from ..energies.context import Index, rows
 from ..energies.sliced import sliced
 from .kernel import DifferentiableKernel, Kernel
+from .payoff import Patience
 from .state import ChainInfo, ChainState, ChainSummary, Tally, Trace
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Chain", "ChainInfo", "ChainState", "ChainSummary", "DifferentiableKernel", "Kernel", "run"]
 
+_PATIENCE = Patience()
 Precision: TypeAlias = Literal["fp32", "bf16"]
 Graph: TypeAlias = Literal[False, "last", "all"]
 Compile: TypeAlias = Literal[False, True, "auto"]
@@ -81,12 +83,13 @@ def run(
         differentiable: "last" keeps the graph of the last step, "all" of every step (memory then grows
             with `steps`) and back to `x`, so that gradients reach the energy's parameters through the
             final position (Du et al. 2021, arXiv 2012.01316) or the input of an attacked refinement.
-        compile: True makes several steps in one compiled graph: the same chain within rounding, two to five
-            times as fast on small networks, after a start of seconds (see `docs/benchmarks.md`). "auto"
-            compiles when that will pay, by what earlier chains on this machine took. False is the default
-            because it repeats a chain bit for bit.
+        compile: True makes several steps in one compiled graph: the same chain within rounding, about six
+            times as fast for few chains on a small network and hardly faster on large convolutions, after a
+            start of 10 to 30 seconds (see `docs/benchmarks.md`). "auto" compiles when that will pay, by what
+            chains on this machine took. False is the default because it repeats a chain bit for bit.
         chunk: chains whose gradient is taken at once, which bounds the memory and changes nothing else beyond
-            rounding. None takes what fits, or less where that is quicker (see `energies.sliced`).
+            rounding. None takes what fits in the memory that is free, or less where that is quicker (see
+            `energies.sliced`). Energies that may hide context of single chains (closures) are never cut.
         progress: called with (steps done, steps) after each step or compiled block of steps.
 
     Raises:
@@ -105,9 +108,11 @@ def run(
         state, started = _start(kernel, energy, x, keep_graph=differentiable == "all")
         tally, kept = Tally(batch_size(state.position)), Trace(thin)
         first_graph = {False: steps, "last": steps - 1, "all": 0}[differentiable]
-        blocks = _blocks(kernel, energy, state, 1 if observe else first_graph, thin, compile)
-        made = 0
+        blocks, made = None, 0
+        _PATIENCE.begin()
         while made < steps:
+            if blocks is None and (compile is True or (compile == "auto" and _PATIENCE.over())):
+                blocks = _blocks(kernel, energy, state, 1 if observe else first_graph, thin, compile)
             if blocks is not None and blocks.ready(state, made, first_graph - made, rng):
                 state, info = blocks.advance(state, made, rng, tally, kept)
                 made += blocks.length
@@ -132,9 +137,7 @@ def run(
 
 def _blocks(
     kernel: Kernel, energy: Energy, state: ChainState, steps: int, thin: int, compile: Compile
-) -> Blocks | None:
-    if not compile:
-        return None
+) -> Blocks:
     from .compiled import Blocks  # the compiler takes two seconds to import
 
     return Blocks(kernel, energy, state, steps=steps, thin=thin, auto=compile == "auto")

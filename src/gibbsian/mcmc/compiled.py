@@ -15,13 +15,13 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Sequence
+from dataclasses import is_dataclass
 from typing import Any
 
 import torch
 from torch import Tensor
-from torch._inductor.exc import InvalidCxxCompiler, TritonMissing
 
-from ..core.draws import Recorder, Request, draw
+from ..core.draws import Request, draw
 from ..core.energy import Energy
 from ..core.errors import GibbsianError
 from ..core.position import cat, leaves, tree_map
@@ -31,12 +31,14 @@ from .kernel import Kernel
 from .kinds import block_length, signature
 from .langevin import Fixed, Unadjusted
 from .payoff import Payoff, name_of
+from .rehearse import outline, rehearse
 from .state import ChainInfo, ChainState, Tally, Trace
 
 log = logging.getLogger("gibbsian")
 
 ALL = slice(None)
 ANY = ("every kind of chain",)
+NO_COMPILER = ("InvalidCxxCompiler", "TritonMissing")
 
 
 class Blocks:
@@ -67,7 +69,7 @@ class Blocks:
         yes = fits and not self.broken and (self.payoff is None or self.payoff.pays(left))
         if yes and self.requests is None:
             asked = (*self.key, outline(state))
-            if asked not in _REQUESTS:
+            if asked not in _REQUESTS or not is_dataclass(self.kernel):
                 _REQUESTS[asked] = self._rehearse(state, rng)
             self.requests = _REQUESTS[asked]
         self.since = time.perf_counter()
@@ -81,6 +83,7 @@ class Blocks:
     def stepped(self) -> None:
         """Note that the loop has made a step by itself since `ready`."""
         if self.payoff is not None:
+            self._wait()
             self.payoff.eager_step(time.perf_counter() - self.since)
 
     def advance(
@@ -104,6 +107,7 @@ class Blocks:
         else:
             trace.add(new, made + self.length)
         if self.payoff is not None and not self.broken:
+            self._wait()
             started = graphs_made() > before
             self.payoff.compiled_block(time.perf_counter() - begin, self.length, started=started)
         means = {name: total / self.length for name, total in sums.items()}
@@ -123,6 +127,11 @@ class Blocks:
                 self._give_up(error)
         return block(energy, [self.kernel] * self.length, state, numbers, self.inside)
 
+    def _wait(self) -> None:
+        """Let a CUDA device finish, where times are taken."""
+        if self.device.type == "cuda":
+            torch.cuda.synchronize(self.device)
+
     def _kernel(self, state: ChainState, k: int) -> Kernel:
         return self.first if self.steady else stationary(self.kernel, state, k)
 
@@ -136,7 +145,7 @@ class Blocks:
             return None
 
     def _give_up(self, error: Exception) -> None:
-        absent = isinstance(cause(error), (InvalidCxxCompiler, TritonMissing))
+        absent = type(cause(error)).__name__ in NO_COMPILER
         _BROKEN.add(ANY if absent else self.key)
         forget(self.key)
         log.warning("chains run without compilation: %s", reason(cause(error)))
@@ -176,44 +185,16 @@ def _total(numbers: list[Tensor], shares: Tensor) -> Tensor:
     return (stacked * shares.to(stacked)).sum()
 
 
-class Unread:
-    """Stands for the number of steps made where a graph must not depend on it: it can be counted on only."""
-
-    def __add__(self, more: int) -> Unread:
-        return self
-
-    def __eq__(self, other: object) -> bool:
-        raise TypeError("this kernel looks at the number of steps made")
-
-    def __bool__(self) -> bool:
-        raise TypeError("this kernel looks at the number of steps made")
-
-
-def rehearse(kernel: Kernel, energy: Energy, state: ChainState, rng: torch.Generator) -> list[Request] | None:
-    """What a step asks of its generator; None if the next steps will not ask the same.
-
-    The step is made on a copy of the generator and forgotten. A first step that still completes the state
-    (the velocity of `Underdamped`) has to be made for real before. Raises whatever the step raises, a
-    `TypeError` if it looks at `state.count`.
-    """
-    copy = torch.Generator(rng.device)
-    copy.set_state(rng.get_state())
-    recorder = Recorder(copy)
-    unread: Any = Unread()
-    new, _ = kernel.step(energy, state._replace(count=unread), recorder)
-    return recorder.requests if outline(new) == outline(state) else None
-
-
-def outline(state: ChainState) -> tuple[bool, ...]:
-    """Which parts of a state are there."""
-    return tuple(part is None for part in state)
-
-
 def stationary(kernel: Kernel, state: ChainState, later: int = 0) -> Kernel:
     """`kernel` as it stands `later` steps after `state`, its step size and noise given as tensors."""
     if not isinstance(kernel, Unadjusted):
         return kernel
     return Fixed(kernel.move(state.count + later).with_inputs(state.position))
+
+
+def forget_failures() -> None:
+    """Try again to compile what could not be compiled so far, and say so again if it fails."""
+    _BROKEN.clear()
 
 
 def payoff(key: tuple[Any, ...]) -> Payoff:

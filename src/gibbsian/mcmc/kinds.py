@@ -27,7 +27,7 @@ LAYERS = 100
 
 def signature(kernel: Kernel, energy: Energy, state: ChainState, length: int) -> tuple[Any, ...]:
     """The kind of a chain made in graphs of `length` steps; its text is the same in every process."""
-    shapes = tuple((a.shape, a.dtype, a.device.type) for a in leaves(state.position))
+    shapes = tuple((a.shape, a.dtype, str(a.device)) for a in leaves(state.position))
     weights = tuple(tuple(p.shape) for net in networks(energy) for p in net.parameters())
     return traits(kernel), kind(energy), weights, shapes, length, torch.get_num_threads()
 
@@ -40,7 +40,7 @@ def traits(part: object) -> Any:
         return tuple(map(traits, part))
     if isinstance(part, float):
         return part == 0
-    return part if part is None or isinstance(part, (str, int)) else type(part)
+    return part if part is None or isinstance(part, (str, int)) else label(part)
 
 
 def kind(energy: object) -> Any:
@@ -63,8 +63,7 @@ def block_length(kernel: Kernel, energy: Energy, steps: int, thin: int) -> int:
     layers = max(depth(energy), 2) * max(kernel.gradients_per_step, 1)
     longest = max(1, min(LONGEST, LAYERS // layers, steps))
     fitting = [n for n in range(longest, 0, -1) if not thin or n % thin == 0 or thin % n == 0]
-    even = [n for n in fitting if steps % n == 0 and 2 * n > fitting[0]]
-    return (even or fitting)[0]
+    return min((n for n in fitting if 2 * n > fitting[0]), key=lambda n: steps % n)
 
 
 def depth(energy: object) -> int:

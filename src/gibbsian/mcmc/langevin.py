@@ -40,8 +40,8 @@ class Unadjusted(ABC):
 
     @property
     def steady(self) -> bool:
-        """Whether the move is the same at every step."""
-        return True
+        """Whether the move is known to be the same at every step; False is always safe."""
+        return False
 
     @property
     def matched(self) -> bool:
@@ -82,6 +82,7 @@ class Langevin(Unadjusted):
 
     step_size: float
     temperature: float = 1.0
+    steady = True
 
     def __post_init__(self) -> None:
         self.move(0)
@@ -107,6 +108,7 @@ class Fixed(Unadjusted):
     """A kernel whose every step is the same, given `numbers`: one step of any other of this family."""
 
     numbers: Move
+    steady = True
 
     def move(self, count: int) -> Move:
         """The numbers, at every step."""

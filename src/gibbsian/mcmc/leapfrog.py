@@ -23,11 +23,8 @@ from .state import ChainState, cached
 Step: TypeAlias = float | Tensor
 
 
-def shift(x: Position, direction: Position, amount: Step) -> Position:
-    """x + amount * direction, with one number or one for each chain."""
-    if isinstance(amount, Tensor):
-        sizes = amount
-        return tree_map(lambda a, d: torch.addcmul(a, expand(sizes, a), d), x, direction)
+def shift(x: Position, direction: Position, amount: float) -> Position:
+    """x + amount * direction."""
     return tree_map(lambda a, d: torch.add(a, d, alpha=amount), x, direction)
 
 

@@ -19,6 +19,7 @@ import math
 import os
 import platform
 import threading
+import time
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -38,10 +39,32 @@ class Record:
     start: float | None = None
 
 
-GUESS = Record(compiled=0.6, start=15.0)  # the first as a share of an eager step
+GUESS = Record(compiled=0.6, start=30.0)  # the first as a share of an eager step
 WORTH = 0.9  # a graph that saves less than a tenth is not used again
 ENOUGH = 5  # eager steps before their time is believed
 KEPT = 1000  # records on the disk, the latest ones
+
+
+class Patience:
+    """Seconds that chains of compile="auto" ran in this process before the compiler was loaded.
+
+    Loading takes two seconds, so nothing is loaded for jobs of less than one.
+    """
+
+    LIMIT = 1.0
+
+    def __init__(self) -> None:
+        self.spent, self.since = 0.0, time.perf_counter()
+
+    def begin(self) -> None:
+        """A run begins."""
+        self.since = time.perf_counter()
+
+    def over(self) -> bool:
+        """Whether this run and those before have taken a second; to be asked at each step."""
+        now = time.perf_counter()
+        self.spent, self.since = self.spent + now - self.since, now
+        return self.spent > self.LIMIT
 
 
 class Payoff:
@@ -64,7 +87,8 @@ class Payoff:
     def compiled_block(self, seconds: float, steps: int, *, started: bool) -> None:
         """Note a compiled block; one that `started` contains the making of a graph."""
         if started:
-            self.starts, self.spent, self.record.start = self.starts + 1, self.spent + seconds, seconds
+            self.starts, self.spent = self.starts + 1, self.spent + seconds
+            self.record.start = max(seconds, self.record.start or 0.0)
             return
         self.record.compiled = self.compiled.add(seconds, steps)
         if self.compiled.steps in (steps, 10 * steps):

@@ -10,7 +10,7 @@ and `docs/benchmarks.md` says what they save together.
 
 The weights of the first two are laid out once a graph, so that all their loads are of neighbours.
 
-Rules look at one graph of `aten` operations, float32 or wider, and change no shape.
+Rules look at one graph of `aten` operations and change no shape.
 """
 
 from __future__ import annotations
@@ -119,7 +119,7 @@ def share(graph: Graph) -> None:
 
 
 def call(graph: Graph, target: Callable[..., Any], *args: Any, **kwargs: Any) -> Node:
-    """A node for target(*args), with the fake value that the compiler keeps beside each node."""
+    """A node for target(*args), with the shape-only value that the compiler keeps beside each node."""
     node = graph.call_function(target, args, kwargs)
     values = torch.fx.node.map_arg(args, _value)
     mode = next(v.fake_mode for v in _tensors(values))

@@ -111,11 +111,6 @@ class Scheduled(Unadjusted):
         if self.step_size is None and self.temperature is None:
             raise UsageError("Scheduled has no schedule: give step_size=, temperature= or both")
 
-    @property
-    def steady(self) -> bool:
-        """False."""
-        return False
-
     def move(self, count: int) -> Move:
         """The wrapped move with the scheduled numbers of this step."""
         move = self.kernel.move(count)

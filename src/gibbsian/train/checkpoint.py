@@ -210,7 +210,8 @@ def load_optimizer(optimizer: torch.optim.Optimizer, tree: Tree) -> None:
     moments = {int(i): s for i, s in tree.get("moments", {}).items()}
     optimizer.load_state_dict({"state": moments, "param_groups": tree["groups"]})
     for p, state in optimizer.state.items():
-        state.update({k: _laid_out_as(p, v) for k, v in state.items() if v.shape == p.shape})
+        moments = {k: v for k, v in state.items() if isinstance(v, Tensor) and v.dim() and v.shape == p.shape}
+        state.update({k: _laid_out_as(p, v) for k, v in moments.items()})
 
 
 def _laid_out_as(p: Tensor, value: Tensor) -> Tensor:

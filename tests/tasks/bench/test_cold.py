@@ -9,7 +9,7 @@ import torch
 
 from gibbsian.core.errors import GibbsianError
 from gibbsian.tasks.bench.cases import TRIALS
-from gibbsian.tasks.bench.cold import first_calls, starts
+from gibbsian.tasks.bench.cold import starts
 
 CPU = torch.device("cpu")
 
@@ -22,11 +22,6 @@ def test_a_start_that_takes_too_long_is_given_up():
 def test_a_start_that_fails_says_why():
     with pytest.raises(GibbsianError, match="no-such-case"):
         starts(replace(TRIALS["trial-chains"], name="no-such-case"), CPU)
-
-
-def test_a_case_without_a_compiled_path_is_refused():
-    with pytest.raises(GibbsianError, match="no compiled path"):
-        first_calls(TRIALS["trial-updates"], CPU)
 
 
 @pytest.mark.slow

@@ -13,6 +13,7 @@ import torch
 from ...core.errors import GibbsianError, UsageError
 from ...core.random import generator, seeded_init
 from ...mcmc.base import Precision
+from ...mcmc.compiled import forget_failures
 from .cases import CASES, Case
 from .ceilings import ceiling
 from .cold import starts
@@ -88,6 +89,8 @@ def measure(*, rounds: int, notify: Notify, settings: Settings | None = None) ->
     entrants, absent = settings.entrants()
     for name, reason in absent.items():
         notify(f"without {name}: {reason}")
+    if not entrants:
+        raise UsageError(f"nobody is left to run: {'; '.join(absent.values())}")
     found: dict[str, Record] = {}
     for k, case in enumerate(settings.cases):
         tell = partial(_tell, notify, f"[{k + 1}/{len(settings.cases)}] {case.name}")
@@ -126,6 +129,7 @@ def _warm(
         if call is None:
             continue
         if c.compiled:
+            forget_failures()
             tell(f"compiling for {c.name}")
         with Warnings() as warned:
             first[c.name] = seconds(call, wait)

@@ -15,8 +15,10 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import torch
+
 from ...core.errors import UsageError
-from .hardware import line
+from .hardware import line, machine
 
 SECTIONS = {
     "chains": "Chains and training steps",
@@ -60,7 +62,9 @@ def keep(folder: Path, new: dict[str, Any], *, merge: bool = False) -> Path:
         new = merged(old, new)
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps(new, indent=1) + "\n")
+        aside = path.with_suffix(".tmp")
+        aside.write_text(json.dumps(new, indent=1) + "\n")
+        aside.replace(path)
     except OSError as error:
         raise UsageError(f"cannot write {path}: {error.strerror}; choose another --out") from error
     return path
@@ -78,14 +82,25 @@ def load(folder: Path, section: str) -> dict[str, Any] | None:
         raise UsageError(f"{path} is no record of a benchmark: delete it, or measure again") from error
 
 
-def merged(old: dict[str, Any], new: dict[str, Any]) -> dict[str, Any]:
-    """The cases of two records of the section `chains`, the new ones winning; the older date stays."""
-    facts, before = ({k: v for k, v in r["machine"].items() if k != "date"} for r in (new, old))
-    if facts != before or old["result"]["rounds"] != new["result"]["rounds"]:
+def require_same(folder: Path, device: torch.device, rounds: int) -> None:
+    """Raise `UsageError`, before any work, unless cases measured now can join those kept in `folder`."""
+    old = load(folder, "chains")
+    if old is not None:
+        _require_same(old, machine(device), rounds)
+
+
+def _require_same(old: dict[str, Any], facts: dict[str, Any], rounds: int) -> None:
+    now, before = ({k: v for k, v in m.items() if k != "date"} for m in (facts, old["machine"]))
+    if now != before or old["result"]["rounds"] != rounds:
         raise UsageError(
-            "some cases were measured on another machine, or in other versions or rounds, than those kept: "
+            "the cases kept were measured on another machine, or in other versions or rounds: "
             "choose another --out, or measure them all"
         )
+
+
+def merged(old: dict[str, Any], new: dict[str, Any]) -> dict[str, Any]:
+    """The cases of two records of the section `chains`, the new ones winning; the older date stays."""
+    _require_same(old, new["machine"], new["result"]["rounds"])
     result = {
         **old["result"],
         "cases": {**old["result"]["cases"], **new["result"]["cases"]},

@@ -22,10 +22,12 @@ KINDS = {
     "ceiling": "float32, share of the ceiling",
 }
 EXPLAINED = """\
-Every contender runs the same chains on the very same network, from the same weights and the same starting
-points: one gradient and one draw of noise a step. They take turns within one process, in rotated order,
-after a first call each that does not count. Seconds are of one run of the whole case, on the wall clock:
-the median of {rounds} rounds, with the least and the greatest in brackets.
+Every contender runs the same chains on the same network, from the same weights and the same starting
+points: one gradient and one draw of noise a step. What differs beside the engine: the convolution weights of
+networks built here lie channels last, those of the others in torch's default format; and spectral norms
+are computed once a chain here, at each step by the peers. They take turns within one process, in rotated
+order, after a first call each that does not count. Seconds are of one run of the whole case, on the wall
+clock: the median of {rounds} rounds, with the least and the greatest in brackets.
 
 The **ceiling** is what the case's matrix products and convolutions take by themselves, forward and by
 position, on ready buffers of the same shapes, in the better of two memory formats: no activations, no
