@@ -33,6 +33,12 @@ from gibbsian.systems.phases import (
 PIXELS = PixelConfig(-1.0, 1.0)
 
 
+def carrying(net: nn.Module) -> nn.Module:
+    """`net` with what `negatives` asks of a system."""
+    net.precision, net.compiling = "fp32", "never"
+    return net
+
+
 def rng(seed: int = 0) -> torch.Generator:
     return torch.Generator().manual_seed(seed)
 
@@ -147,7 +153,7 @@ def test_non_finite_chains_are_drawn_anew_counted_and_never_stored(share: str) -
     if share == "all":
         ticket.position[:, 0] = -0.5
     left = ticket.position[:, 0] < 0
-    neg = negatives(nn.Identity(), blown, Langevin(0.5, 1e-6), ticket, 4, rng(2), buffer.fresh)
+    neg = negatives(carrying(nn.Identity()), blown, Langevin(0.5, 1e-6), ticket, 4, rng(2), buffer.fresh)
     assert torch.equal(neg.bad, left)
     assert torch.isfinite(neg.x).all() and neg.x.abs().max() <= 1
     assert torch.equal(neg.x[~left], neg.chain.position[~left])
@@ -166,7 +172,7 @@ def test_clamped_chains_that_blow_up_count_as_divergent() -> None:
     kernel = langevin(ChainConfig(4, 1e12, 1e-3, clamp=True), -1.0, 1.0)
     ticket = buffer.draw(16, rng(1))
     left = ticket.position[:, 0] < 0
-    neg = negatives(nn.Identity(), blown, kernel, ticket, 1, rng(2), buffer.fresh)
+    neg = negatives(carrying(nn.Identity()), blown, kernel, ticket, 1, rng(2), buffer.fresh)
     metrics = chain_metrics(neg)
     assert float(metrics["divergent"]) >= float(left.float().mean()) > 0
 
@@ -192,7 +198,7 @@ def test_power_iteration_moves_once_an_update_and_never_in_chains() -> None:
     net.layer.matrix.v.copy_(torch.tensor([1.0, 0.0]))
     before = net.layer.matrix.v.clone()
     buffer = ReplayBuffer(noise_start(StartConfig(), PIXELS, (2,)), 8, rng())
-    neg = negatives(net, net, Langevin(0.1, 1e-3), buffer.draw(4, rng()), 5, rng(), buffer.fresh)
+    neg = negatives(carrying(net), net, Langevin(0.1, 1e-3), buffer.draw(4, rng()), 5, rng(), buffer.fresh)
     assert torch.equal(net.layer.matrix.v, before) and net.calls == 0
     assert all(p.grad is None for p in net.parameters())
     paired(net, torch.zeros(4, 2), neg.x)
@@ -215,7 +221,13 @@ def test_descending_the_loss_lowers_the_energy_of_data() -> None:
     nn.init.zeros_(net.weight)
     buffer = ReplayBuffer(noise_start(StartConfig(), PIXELS, (1,)), 8, rng())
     neg = negatives(
-        net, lambda x: net(x)[:, 0], Langevin(0.1, 1e-3), buffer.draw(4, rng()), 1, rng(), buffer.fresh
+        carrying(net),
+        lambda x: net(x)[:, 0],
+        Langevin(0.1, 1e-3),
+        buffer.draw(4, rng()),
+        1,
+        rng(),
+        buffer.fresh,
     )
     e_pos, e_neg = paired(lambda x: net(x)[:, 0], torch.ones(4, 1), -torch.ones(4, 1))
     loss = contrastive_loss(e_pos, e_neg, LossConfig(energy_l2=0.5), neg)
