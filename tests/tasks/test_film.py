@@ -71,3 +71,15 @@ def test_frames_are_pictures_above_a_curve():
 def test_what_has_no_picture_is_refused():
     with pytest.raises(UsageError, match="no picture"):
         painter(tiny((3,)), torch.zeros(2, 3))
+
+
+def test_progress_counts_steps_over_legs_and_chunks_with_and_without_a_film():
+    system = tiny((1, 4, 4), **{"ensemble.members": 2})
+    told: list[list[tuple[int, int]]] = [[], []]
+    for calls, keep in zip(told, (True, False), strict=True):
+        seen = Film(
+            system.plan, keep=keep, progress=lambda done, total, calls=calls: calls.append((done, total))
+        )
+        watch = {"observe": seen.observe} if keep else {"progress": seen.advanced}
+        sample(system, 4, rng=generator(0), chunk=2, plan=seen.planned, **watch)
+    assert told[0] == told[1] and told[0][-1] == (6, 6)

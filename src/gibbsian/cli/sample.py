@@ -202,9 +202,8 @@ def _draw(
             bar.update(done - bar.n)
 
         film = Film(plan, keep=keep, progress=progress)
-        drawn = draw(
-            system, n, rng=rng, y=y, steps=steps, chunk=chunk, observe=film.observe, plan=film.planned
-        )
+        watch: dict[str, Any] = {"observe": film.observe} if keep else {"progress": film.advanced}
+        drawn = draw(system, n, rng=rng, y=y, steps=steps, chunk=chunk, plan=film.planned, **watch)
     return drawn, film
 
 

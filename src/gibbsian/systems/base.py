@@ -111,12 +111,14 @@ def sample(
     thin: int = 0,
     chunk: int = 512,
     observe: Callable[[int, ChainState, ChainInfo], None] | None = None,
+    progress: Callable[[int, int], None] | None = None,
     plan: Callable[..., Plan] | None = None,
 ) -> Samples:
     """Draw `n` samples by the system's own plan (or another `plan` of the same signature).
 
     Chains run `chunk` at a time under `frozen(system)`; `thin` keeps every thin-th position in each
-    chain's trace; `observe(step, state, info)` is called after every step.
+    chain's trace; `observe(step, state, info)` is called after every step (compiled chains then make one step
+    a graph), `progress(done, steps)` of a leg now and then.
     """
     parts = []
     with frozen(system):
@@ -124,7 +126,7 @@ def sample(
             size = min(chunk, n - first)
             labels = None if y is None else y[first : first + size]
             legs = (plan or system.plan)(size, rng, y=labels, steps=steps)
-            parts.append(walk(system, legs, rng, thin=thin, observe=observe))
+            parts.append(walk(system, legs, rng, thin=thin, observe=observe, progress=progress))
         x = torch.cat([system.decode(chains[-1].position) for chains in parts])
     energy = torch.cat([_final_energy(chains) for chains in parts])
     return Samples(x, y, energy, parts[0])
@@ -137,6 +139,7 @@ def walk(
     *,
     thin: int = 0,
     observe: Callable[[int, ChainState, ChainInfo], None] | None = None,
+    progress: Callable[[int, int], None] | None = None,
 ) -> list[Chain]:
     """Run the legs of a plan, sending back where each ended. Returns one chain a leg."""
     chains: list[Chain] = []
@@ -150,6 +153,7 @@ def walk(
             rng=rng,
             thin=thin,
             observe=observe,
+            progress=progress,
             precision=system.precision,
             compile=COMPILE[system.compiling],
         )

@@ -77,6 +77,12 @@ class Film:
         if self.keep and self._chunk == 1 and self._done % self._stride == 0:
             self._add(state.position)
 
+    def advanced(self, done: int, steps: int) -> None:
+        """In place of `observe` where nothing is kept: `done` steps of a leg of `steps` are made."""
+        self._done = self._total - steps + done
+        if self.progress is not None:
+            self.progress(self._done, self._total)
+
     def _begin(self, leg: Leg) -> None:
         self._leg, self._total = leg, self._total + leg.steps
         if self.keep and not self.positions:
