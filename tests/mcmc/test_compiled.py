@@ -575,6 +575,7 @@ def test_graphs_that_never_serve_twice_are_given_up(caplog, traced):
     assert traced.made == 3 and len(messages(caplog)) == 1 and "changes" in messages(caplog)[0]
 
 
+@pytest.mark.slow
 def test_graphs_that_served_well_make_room_for_new_ones(caplog, traced, monkeypatch):
     monkeypatch.setattr(graphs, "WELL_USED", 2)
     with torch._dynamo.config.patch(recompile_limit=2):
@@ -583,6 +584,7 @@ def test_graphs_that_served_well_make_room_for_new_ones(caplog, traced, monkeypa
     assert traced.made == 4 and not messages(caplog)
 
 
+@pytest.mark.slow
 def test_the_kinds_used_last_are_held(traced, monkeypatch):
     monkeypatch.setattr(graphs, "KEPT", 2)
     for chains in (2, 3, 2, 4, 2):
@@ -762,6 +764,7 @@ def test_generated_code_of_a_small_network(monkeypatch, caplog):
     assert not messages(caplog)
 
 
+@pytest.mark.slow
 @needs_compiler
 def test_generated_code_of_a_convolution(monkeypatch, caplog):
     monkeypatch.setattr(kinds, "LONGEST", 1)

@@ -99,6 +99,7 @@ def test_numbers_do_not_make_a_kind_but_zeros_do(changed):
     assert traits(kernel) == traits(replace(kernel, **changed)) != traits(replace(kernel, jitter=0.0))
 
 
+@pytest.mark.slow
 def test_names_are_the_same_in_every_process():
     """The records on the disk go by the text of a key; it may hold no address."""
     code = (

@@ -19,6 +19,7 @@ def test_a_start_that_takes_too_long_is_given_up():
         starts(TRIALS["trial-chains"], CPU, limit=0.01)
 
 
+@pytest.mark.slow
 def test_a_start_that_fails_says_why():
     with pytest.raises(GibbsianError, match="no-such-case"):
         starts(replace(TRIALS["trial-chains"], name="no-such-case"), CPU)

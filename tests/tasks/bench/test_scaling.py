@@ -18,6 +18,7 @@ def few(name: str, *sizes: int) -> Sweep:
     return replace(SWEEPS[name], sizes=sizes)
 
 
+@pytest.mark.slow
 def test_a_tiny_measurement_is_json_and_can_be_shown(monkeypatch, tmp_path) -> None:
     tiny = {
         "chains": few("chains", 1, 2, 3),
