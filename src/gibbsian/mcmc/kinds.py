@@ -17,7 +17,6 @@ from torch import nn
 
 from ..core.energy import Energy
 from ..core.position import leaves
-from ..energies.sliced import Sliced
 from .kernel import Kernel
 from .state import ChainState
 
@@ -97,8 +96,6 @@ def parts(whole: object) -> list[Any]:
         return [part for cell in whole.__closure__ or () for part in _content(cell)]
     if isinstance(whole, partial):
         return [whole.func, *whole.args, *whole.keywords.values()]
-    if isinstance(whole, Sliced):
-        return [whole.energy]
     if is_dataclass(whole) and not isinstance(whole, type):
         return [getattr(whole, f.name) for f in fields(whole)]
     return list(whole) if isinstance(whole, (tuple, list)) else []

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
 import sys
 import tempfile
 from pathlib import Path
@@ -21,6 +20,7 @@ import torch
 
 from ...core.errors import GibbsianError
 from .cases import Case, find
+from .child import answer
 from .contenders import CONTENDERS
 from .hardware import waiter
 from .timing import seconds
@@ -54,16 +54,11 @@ def first_calls(case: Case, device: torch.device) -> dict[str, float]:
 
 
 def _start(case: Case, device: torch.device, cache: Path, limit: float) -> dict[str, float]:
-    words = [sys.executable, "-m", __name__, case.name, str(device), str(torch.get_num_threads())]
     env = {**os.environ, "TORCHINDUCTOR_CACHE_DIR": str(cache), "XDG_CACHE_HOME": str(cache)}
-    try:
-        done = subprocess.run(words, env=env, timeout=limit, capture_output=True, text=True, check=True)
-    except subprocess.TimeoutExpired as error:
-        raise GibbsianError(f"start of '{case.name}' took more than {limit:g} s: it was given up") from error
-    except subprocess.CalledProcessError as error:
-        last = (error.stderr.strip().splitlines() or ["no reason given"])[-1]
-        raise GibbsianError(f"start of '{case.name}' failed: {last}") from error
-    found: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
+    threads = str(torch.get_num_threads())
+    found: dict[str, float] = json.loads(
+        answer(__name__, case.name, str(device), threads, limit=limit, env=env)
+    )
     return found
 
 

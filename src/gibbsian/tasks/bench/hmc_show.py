@@ -7,7 +7,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from .show import NOTHING, markdown
+from .show import NOTHING, bars, markdown, panels_for
 from .timing import Spread, ratio, spread
 
 PEER = "blackjax"
@@ -72,35 +72,12 @@ def table(result: dict[str, Any]) -> str:
 
 def plot(result: dict[str, Any], path: Path) -> None:
     """A panel a case, a bar for each sampler's median rate, whiskers to the least and the greatest."""
-    from matplotlib.figure import Figure
-
-    cases = result["cases"]
-    columns = min(2, len(cases))
-    lines = math.ceil(len(cases) / columns)
-    figure = Figure(figsize=(5.2 * columns, 1.5 * lines + 0.5), layout="constrained")
-    panels = list(figure.subplots(lines, columns, squeeze=False).flat)
-    for panel, (name, case) in zip(panels, cases.items(), strict=False):
-        _panel(panel, name, case)
-    for panel in panels[len(cases) :]:
-        panel.axis("off")
+    figure, panels = panels_for(len(result["cases"]), 1.5)
+    for panel, (name, case) in zip(panels, result["cases"].items(), strict=True):
+        spreads = {s: spread(rates(found)) for s, found in case["samplers"].items()}
+        bars(panel, name, spreads, [COLOURS[s] for s in spreads], _number)
     figure.supxlabel("effective samples a second: median, least and greatest", fontsize=9)
     figure.savefig(path, dpi=110)
-
-
-def _panel(panel: Any, name: str, case: Case) -> None:
-    shown = list(reversed(case["samplers"]))
-    spreads = [spread(rates(case["samplers"][s])) for s in shown]
-    middle = [s.median for s in spreads]
-    reach = [[s.median - s.low for s in spreads], [s.high - s.median for s in spreads]]
-    colours = [COLOURS[s] for s in shown]
-    panel.barh(shown, middle, xerr=reach, color=colours, height=0.7, error_kw={"lw": 1, "ecolor": "#555555"})
-    room = max(s.high for s in spreads)
-    for k, s in enumerate(spreads):
-        panel.text(s.high + 0.02 * room, k, f"{_number(s.median)}", va="center", fontsize=8)
-    panel.set_xlim(0, room * 1.2)
-    panel.set_title(name, fontsize=10, loc="left")
-    panel.tick_params(labelsize=8)
-    panel.spines[["top", "right"]].set_visible(False)
 
 
 def _speeds(result: dict[str, Any]) -> list[list[str]]:

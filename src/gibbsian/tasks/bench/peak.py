@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import subprocess
 import sys
 
-from ...core.errors import GibbsianError
+from .child import answer
 
 LIMIT = 300
 """Seconds after which a process is given up."""
@@ -16,15 +15,7 @@ def peak(module: str, *words: str, limit: float = LIMIT) -> float:
 
     Raises `GibbsianError` where it fails or takes longer than `limit` seconds.
     """
-    command = [sys.executable, "-m", module, *words]
-    try:
-        done = subprocess.run(command, timeout=limit, capture_output=True, text=True, check=True)
-    except subprocess.TimeoutExpired as error:
-        raise GibbsianError(f"{module} {' '.join(words)} took more than {limit:g} s: given up") from error
-    except subprocess.CalledProcessError as error:
-        last = (error.stderr.strip().splitlines() or ["no reason given"])[-1]
-        raise GibbsianError(f"{module} {' '.join(words)} failed: {last}") from error
-    return float(done.stdout.split()[-1])
+    return float(answer(module, *words, limit=limit).split()[-1])
 
 
 def highest() -> float:

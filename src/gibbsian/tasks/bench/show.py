@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -95,20 +96,43 @@ def targets(result: Result) -> dict[str, list[Outcome]]:
 
 def plot(result: Result, path: Path) -> None:
     """One small panel a case, a bar for each contender's median, whiskers to the least and the greatest."""
-    from matplotlib.figure import Figure
-
-    cases = result["cases"]
-    columns = min(2, len(cases))
-    lines = math.ceil(len(cases) / columns)
-    figure = Figure(figsize=(5.2 * columns, 2.2 * lines + 0.5), layout="constrained")
-    panels = list(figure.subplots(lines, columns, squeeze=False).flat)
-    for panel, (name, record) in zip(panels, cases.items(), strict=False):
+    figure, panels = panels_for(len(result["cases"]), 2.2)
+    for panel, (name, record) in zip(panels, result["cases"].items(), strict=True):
         _panel(panel, name, record)
-    for panel in panels[len(cases) :]:
-        panel.axis("off")
     figure.supxlabel("seconds: median, least and greatest", fontsize=9)
     figure.legend(*panels[0].get_legend_handles_labels(), loc="outside upper right", fontsize=8, ncols=2)
     figure.savefig(path, dpi=110)
+
+
+def panels_for(number: int, height: float) -> tuple[Any, list[Any]]:
+    """A figure of `number` panels in two columns, each `height` inches high, and the panels."""
+    from matplotlib.figure import Figure
+
+    columns = min(2, number)
+    lines = math.ceil(number / columns)
+    figure = Figure(figsize=(5.2 * columns, height * lines + 0.5), layout="constrained")
+    panels = list(figure.subplots(lines, columns, squeeze=False).flat)
+    for panel in panels[number:]:
+        panel.axis("off")
+    return figure, panels[:number]
+
+
+def bars(
+    panel: Any, title: str, spreads: dict[str, Spread], colours: list[str], text: Callable[[float], str]
+) -> None:
+    """A bar for each median, the first on top, with whiskers to the least and the greatest and its number."""
+    shown, found = list(spreads)[::-1], list(spreads.values())[::-1]
+    middle = [s.median for s in found]
+    reach = [[s.median - s.low for s in found], [s.high - s.median for s in found]]
+    style = {"height": 0.7, "error_kw": {"lw": 1, "ecolor": "#555555"}}
+    panel.barh(shown, middle, xerr=reach, color=colours[::-1], **style)
+    room = max(s.high for s in found)
+    for k, s in enumerate(found):
+        panel.text(s.high + 0.02 * room, k, text(s.median), va="center", fontsize=8)
+    panel.set_xlim(0, room * 1.2)
+    panel.set_title(title, fontsize=10, loc="left")
+    panel.tick_params(labelsize=8)
+    panel.spines[["top", "right"]].set_visible(False)
 
 
 COLOURS = {"ours": "#2a6f97", "plain": "#adb5bd", "peer": "#e09f3e"}
@@ -116,23 +140,13 @@ CEILINGS = {"fp32": ("#222222", "--"), "bf16": ("#222222", ":")}
 
 
 def _panel(panel: Any, name: str, record: Record) -> None:
-    shown = list(reversed(record["seconds"]))
-    spreads = [spread(record["seconds"][c]) for c in shown]
-    middle = [s.median for s in spreads]
-    reach = [[s.median - s.low for s in spreads], [s.high - s.median for s in spreads]]
-    colours = [COLOURS[CONTENDERS[c].kind] for c in shown]
-    panel.barh(shown, middle, xerr=reach, color=colours, height=0.7, error_kw={"lw": 1, "ecolor": "#555555"})
-    room = max(s.high for s in spreads)
-    for k, s in enumerate(spreads):
-        panel.text(s.high + 0.02 * room, k, f"{s.median:.3g} s", va="center", fontsize=8)
+    spreads = {c: spread(found) for c, found in record["seconds"].items()}
+    colours = [COLOURS[CONTENDERS[c].kind] for c in spreads]
+    bars(panel, name, spreads, colours, lambda median: f"{median:.3g} s")
     for precision, found in record["ceilings"].items():
         colour, style = CEILINGS[precision]
         level = spread(found["seconds"]).median
         panel.axvline(level, color=colour, ls=style, lw=1, label=f"ceiling, {PRECISIONS[precision]}")
-    panel.set_xlim(0, room * 1.2)
-    panel.set_title(name, fontsize=10, loc="left")
-    panel.tick_params(labelsize=8)
-    panel.spines[["top", "right"]].set_visible(False)
 
 
 def _seconds_table(result: Result) -> str:
