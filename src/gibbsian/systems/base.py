@@ -25,6 +25,7 @@ from ..recipes.train import Compiling
 from .frozen import frozen
 
 Plan = Generator["Leg", Position, None]
+Planner = Callable[..., Plan]
 COMPILE: dict[Compiling, Compile] = {"never": False, "auto": "auto", "always": True}
 
 
@@ -80,6 +81,17 @@ class System(nn.Module, ABC):
     @abstractmethod
     def surprisal(self, x: Tensor, y: Tensor | None = None) -> Tensor:
         """-log density up to a constant, shape `(B,)`; the docstring says with respect to what."""
+
+    def other_plans(self) -> dict[str, Planner]:
+        """Plans to set beside `plan` by name, such as "base": the generator that an energy refines."""
+        return {}
+
+    def rate(self, group: str, step: int) -> float:
+        """Factor on the learning rate of a group at an update; 1 unless stages or groups differ."""
+        return 1.0
+
+    def shape_gradients(self, group: str) -> None:
+        """Change the weight gradients of a group in place, before they are clipped and applied."""
 
     def save(self, path: Path | str, *, data: str = "") -> Path:
         """Write a model folder that `gibbsian.load` reads; `data` names what it was trained on."""

@@ -90,7 +90,8 @@ class Updater:
         norm = grad_norm(params)
         metrics = _to_floats({**_mean(losses), "grad_norm": norm})
         self.examine(metrics)
-        self._apply(optimizer, params, norm, step.lr)
+        self.system.shape_gradients(group)
+        self._apply(optimizer, params, norm, step.lr * self.system.rate(group, step.number))
         return metrics if len(self.optimizers) == 1 else {_named(k, group): v for k, v in metrics.items()}
 
     def _backward(self, loss: Loss) -> Loss:
