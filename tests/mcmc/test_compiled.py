@@ -32,6 +32,7 @@ from gibbsian.mcmc import (
     MALA,
     Clamped,
     Clipped,
+    IndependentMH,
     Langevin,
     Later,
     Move,
@@ -75,6 +76,7 @@ KERNELS = {
     "aboba": Underdamped(0.3, friction=1.0, splitting="aboba"),
     "obabo": Underdamped(0.3, friction=1.0, splitting="obabo", temperature=0.5),
     "ghmc": Underdamped(0.6, friction=1.0, splitting="obabo", metropolis=True, leapfrogs=2),
+    "independent": IndependentMH(),
 }
 CLOSE = {"rtol": 1e-10, "atol": 1e-10}
 COMPILER = shutil.which(os.environ.get("CXX", "g++"))

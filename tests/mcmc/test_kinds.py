@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from gibbsian.energies.algebra import Product, Scaled, Tempered
 from gibbsian.energies.sliced import Sliced
-from gibbsian.mcmc import HMC, MALA, Langevin, kinds
+from gibbsian.mcmc import HMC, MALA, IndependentMH, Langevin, kinds
 from gibbsian.mcmc.base import ChainState
 from gibbsian.mcmc.kinds import block_length, depth, kind, networks, signature, traits
 
@@ -134,3 +134,9 @@ def test_deep_networks_have_short_blocks():
     assert block_length(Langevin(0.1), bowl, 100, 0) == kinds.LONGEST
     assert block_length(HMC(0.1, leapfrogs=30), bowl, 100, 0) < kinds.LONGEST
     assert block_length(Free(0.1), bowl, 100, 0) == kinds.LONGEST
+
+
+def test_kernels_without_a_gradient_have_blocks_too():
+    assert IndependentMH.gradients_per_step == 0
+    assert block_length(IndependentMH(), bowl, 100, 0) == kinds.LONGEST
+    assert key(IndependentMH()) == key(IndependentMH()) != key(MALA(0.1))

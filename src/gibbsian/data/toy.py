@@ -151,6 +151,9 @@ class Checkerboard:
         return torch.where(inside, -math.log(8.0), -math.inf).to(x.dtype)
 
 
+UNEVEN = torch.tensor([0.1, 0.2, 0.3, 0.4], dtype=torch.float64)
+
+
 def toy(name: str) -> ToyDensity:
     """The toy density `name` (see `names.TOYS`); raises `UsageError` for an unknown one."""
     if name not in _MAKERS:
@@ -224,10 +227,20 @@ def _grid(side: int) -> ToyDensity:
     return _modal(f"grid{side}", _round(torch.cartesian_prod(axis, axis), 0.1), 0.1, side / 2 + 0.5)
 
 
-def _line() -> ToyDensity:
+def _line(even: bool = False) -> ToyDensity:
     means = torch.tensor([[-1.5, 0.0], [-0.5, 0.0], [0.5, 0.0], [1.5, 0.0]], dtype=torch.float64)
-    weights = torch.tensor([0.1, 0.2, 0.3, 0.4], dtype=torch.float64)
-    return _modal("line", _round(means, 0.15, weights), 0.15, 2.5)
+    name = "line_even" if even else "line"
+    return _modal(name, _round(means, 0.15, None if even else UNEVEN), 0.15, 2.5)
+
+
+def _wire() -> ToyDensity:
+    """Four modes on a line at 30 degrees, of deviation 0.12 along it and 0.01 across: nearly one-dimensional."""
+    along = torch.tensor([math.cos(math.pi / 6), math.sin(math.pi / 6)], dtype=torch.float64)
+    across = torch.stack([-along[1], along[0]])
+    means = torch.tensor([-1.5, -0.5, 0.5, 1.5], dtype=torch.float64)[:, None] * along
+    axes = torch.stack([0.12 * along, 0.01 * across], 1)
+    factors = torch.linalg.cholesky(axes @ axes.mT).expand(4, 2, 2)
+    return _modal("wire", Mixture(means, factors, UNEVEN, torch.arange(4)), 0.12, 2.0)
 
 
 _MAKERS: dict[str, Callable[[], ToyDensity]] = {
@@ -239,4 +252,6 @@ _MAKERS: dict[str, Callable[[], ToyDensity]] = {
     "grid3": lambda: _grid(3),
     "grid5": lambda: _grid(5),
     "line": _line,
+    "line_even": lambda: _line(even=True),
+    "wire": _wire,
 }

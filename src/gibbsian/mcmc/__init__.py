@@ -7,10 +7,15 @@
 | `HMC` | yes | K L + 1 | x / sqrt(energy) |
 | `Underdamped` "baoab", "obabo" | with `metropolis` ("obabo") | K L + 1 | x / sqrt(energy) |
 | `Underdamped` "aboba" | no | K | x / sqrt(energy) |
+| `IndependentMH` | yes | none, K + 1 energies | has none |
+
+Draws without a chain: `resample` (importance weights), `rejection.acceptance` (discriminator rejection).
 """
 
 from .base import Chain, run
 from .hmc import HMC
+from .importance import effective_sample_size, resample
+from .independent import IndependentMH
 from .kernel import DifferentiableKernel, Kernel
 from .langevin import Langevin, NoiseFirst, Unadjusted
 from .mala import MALA
@@ -30,6 +35,7 @@ __all__ = [
     "Clamped",
     "Clipped",
     "DifferentiableKernel",
+    "IndependentMH",
     "Kernel",
     "Langevin",
     "Later",
@@ -38,6 +44,8 @@ __all__ = [
     "Scheduled",
     "Unadjusted",
     "Underdamped",
+    "effective_sample_size",
+    "resample",
     "run",
     "tune",
 ]

@@ -1,8 +1,9 @@
 """The Metropolis test, chain by chain, shared by every exact kernel (Hastings 1970).
 
 A chain moves with probability min(1, exp(log_ratio)). A proposal is usable when its position, energy and
-gradient are finite. An energy of +inf at a finite position is a wall: rejected, not counted as divergent.
-All else that is not finite (NaN, -inf, a position out of the numbers) is rejected and counted.
+gradient (if the kernel takes one) are finite. An energy of +inf at a finite position is a wall: rejected, not
+counted as divergent. All else that is not finite (NaN, -inf, a position out of the numbers; a ratio of NaN,
+which says that the chain stands at NaN) is rejected and counted.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from torch import Tensor
 
 from ..core.draws import Rng, uniform
 from ..core.position import finite, where
-from .state import ChainState, cached
+from .state import ChainState, known_energy
 
 
 class Verdict(NamedTuple):
@@ -27,22 +28,27 @@ class Verdict(NamedTuple):
 
 def judge(proposal: ChainState, log_ratio: Tensor, rng: Rng) -> Verdict:
     """Accept or reject each chain of `proposal` by its own `log_ratio` `(B,)`; one uniform a chain."""
-    energy, grad = cached(proposal)
+    energy, undefined = known_energy(proposal), log_ratio.isnan()
     placed = finite(proposal.position)
-    usable = placed & finite(grad) & energy.isfinite()
+    usable = placed & energy.isfinite()
+    if proposal.grad is not None:
+        usable = usable & finite(proposal.grad)
     wall = placed & (energy == float("inf"))
     probability = log_ratio.clamp(max=0.0).exp()
-    acceptance = torch.where(usable & ~log_ratio.isnan(), probability, torch.zeros_like(probability))
+    acceptance = torch.where(usable & ~undefined, probability, torch.zeros_like(probability))
     u = uniform(energy, rng)
-    return Verdict(u < acceptance, acceptance, ~(usable | wall))
+    return Verdict(u < acceptance, acceptance, ~(usable | wall) | (usable & undefined))
 
 
 def choose(verdict: Verdict, new: ChainState, old: ChainState) -> ChainState:
-    """Position, energy and gradient of `new` where accepted, of `old` elsewhere; one step further."""
-    (e_new, grad_new), (e, grad) = cached(new), cached(old)
+    """Position and energy, and the gradient where there is one, of `new` where accepted, of `old` elsewhere;
+    one step further."""
+    grad = None
+    if new.grad is not None and old.grad is not None:
+        grad = where(verdict.accepted, new.grad, old.grad)
     return ChainState(
         where(verdict.accepted, new.position, old.position),
-        torch.where(verdict.accepted, e_new, e),
-        where(verdict.accepted, grad_new, grad),
+        torch.where(verdict.accepted, known_energy(new), known_energy(old)),
+        grad,
         count=old.count + 1,
     )

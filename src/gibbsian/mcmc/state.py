@@ -69,6 +69,13 @@ class ChainSummary:
     gradients: int
 
 
+def known_energy(state: ChainState) -> Tensor:
+    """Energy `(B,)` of a state that must hold it; raises `UsageError` if it does not."""
+    if state.energy is None:
+        raise UsageError("this state holds no energy: start it with the `init` of this kernel")
+    return state.energy
+
+
 def cached(state: ChainState) -> tuple[Tensor, Position]:
     """Energy `(B,)` and gradient of a state that must hold them; raises `UsageError` if it does not."""
     if state.energy is None or state.grad is None:

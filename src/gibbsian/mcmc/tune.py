@@ -76,8 +76,8 @@ def tune(
 def _goal(kernel: MALA | HMC | Underdamped, steps: int, target: float | None) -> float:
     if type(kernel) not in TARGETS or not kernel.exact:
         raise UsageError(
-            f"{type(kernel).__name__} accepts every step, so there is nothing to tune: give MALA, HMC or "
-            "Underdamped(splitting='obabo', metropolis=True)"
+            f"{type(kernel).__name__} accepts every step or has no step size, so there is nothing to tune: "
+            "give MALA, HMC or Underdamped(splitting='obabo', metropolis=True)"
         )
     if steps < 20:
         raise UsageError(f"steps is {steps}: tuning needs at least 20")

@@ -26,9 +26,9 @@ class GeneratorConfig:
     """Widths of the hidden layers (mlp), of the coupling networks (flow), or of the dense layers before the
     first feature map (conv; may be empty)."""
     channels: tuple[int, ...] = (64, 32)
-    """Feature maps from the smallest to the largest size; each stage but the last doubles the side (conv)."""
+    """Feature maps from the smallest to the largest size; each stage doubles the side (conv)."""
     blocks: int = 5
-    """Coupling layers (flow)."""
+    """Coupling layers (flow; at least 2, so that every coordinate is moved)."""
     activation: Activation = "relu"
     """Nonlinearity of the hidden layers; the couplings of a flow use it too."""
     norm: Literal["none", "batch"] = "none"
