@@ -23,15 +23,15 @@ KEYS = ("loss", "energy_gap", "drift")
 
 
 def curve(setting: dict[str, Any]) -> dict[str, list[float]]:
-    """The numbers of 50 updates: the losses of every group, and KEYS where they are logged."""
+    """The numbers of 50 updates: losses of every group and KEYS, of those updates that log them."""
     torch.set_num_threads(1)
     model = override(entry(setting["system"]).config_class()(), setting["model"])
     train = override(TrainConfig(batch_size=16, lr=1e-3), setting.get("train", {}))
     config = RunConfig(setting["system"], "", setting["data"], model, train, MonitorConfig())
     trainer = prepare(config, load(setting["data"]).take(200)).trainer
     rows = [trainer.update() for _ in range(50)]
-    keys = [k for k in rows[0] if k in KEYS or k.endswith("_loss")]
-    return {k: [round(row[k], 8) for row in rows] for k in keys}
+    keys = dict.fromkeys(k for row in rows for k in row if k in KEYS or k.endswith("_loss"))
+    return {k: [round(row[k], 8) for row in rows if k in row] for k in keys}
 
 
 def main(names: list[str]) -> None:

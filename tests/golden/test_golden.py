@@ -29,5 +29,5 @@ def test_curve(name: str) -> None:
     found = runpy.run_path(str(HERE / "record.py"))["curve"](setting)
     assert found.keys() == setting["curve"].keys() and "loss" in "".join(found)
     for key, values in setting["curve"].items():
-        assert len(values) == 50 and len(set(values)) > 10
+        assert 20 <= len(values) <= 50 and len(set(values)) > 10  # fewer than 50 for a stage
         assert found[key] == pytest.approx(values, rel=1e-4, abs=1e-5), key

@@ -164,6 +164,9 @@ def test_non_finite_chains_are_drawn_anew_counted_and_never_stored(share: str) -
     assert float(metrics["redrawn"]) == float(metrics["divergent"]) == float(left.float().mean())
     assert all(math.isfinite(float(v)) for v in metrics.values())
     assert ("drift" in metrics) == (share == "some")
+    latent = chain_metrics(neg, latent=True)
+    assert "drift" not in latent and latent.get("drift_z") == metrics.get("drift")
+    assert latent.keys() - {"drift_z"} == metrics.keys() - {"drift"}
 
 
 def test_clamped_chains_that_blow_up_count_as_divergent() -> None:

@@ -57,6 +57,24 @@ SYSTEMS: dict[str, Entry] = {
     "short_run": Entry(
         "the K-step chain from noise is the sampler", "short_run", "ShortRunConfig", "short_run:ShortRun"
     ),
+    "gebm": Entry(
+        "a generator tilted by an energy, sampled in its latents; GAN and f-GAN of the same networks",
+        "gebm",
+        "GEBMConfig",
+        "gebm:GEBM",
+    ),
+    "vaebm": Entry(
+        "a VAE tilted by an energy, chains on its noise; beta-TC and FactorVAE; energies on (x, z)",
+        "vaebm",
+        "VAEBMConfig",
+        "vaebm:VAEBM",
+    ),
+    "cebm": Entry(
+        "latents that integrate out exactly: persistent chains on x, a posterior of z in closed form",
+        "cebm",
+        "CEBMConfig",
+        "cebm:CEBM",
+    ),
 }
 
 
@@ -85,11 +103,14 @@ class RunConfig:
 
 
 def default_preset(system: str, data: str) -> str:
-    """The preset made for a data set: of its own name, else `toy` for points, else `images`."""
+    """The preset made for a data set: of its own name, else `images`; for points `toy`, or for tables
+    `table` where the system has one."""
     presets = entry(system).presets()
     if data in presets:
         return data
-    return "toy" if data.startswith("toy:") or data.endswith(".csv") else "images"
+    if data.startswith("table:") or data.endswith(".csv"):
+        return "table" if "table" in presets else "toy"
+    return "toy" if data.startswith("toy:") else "images"
 
 
 def resolve(

@@ -86,6 +86,10 @@ class System(nn.Module, ABC):
         """Plans to set beside `plan` by name, such as "base": the generator that an energy refines."""
         return {}
 
+    def own_measures(self, x: Tensor, rng: torch.Generator) -> dict[str, float]:
+        """Numbers of its own on held-out data `(N, *event)`, such as KALE or the ELBO, in nats."""
+        return {}
+
     def rate(self, group: str, step: int) -> float:
         """Factor on the learning rate of a group at an update; 1 unless stages or groups differ."""
         return 1.0

@@ -1,4 +1,4 @@
-"""Generalized EBM (M. Arbel, L. Zhou, A. Gretton, ICLR 2021, arXiv 2003.05033): a generator tilted by an energy.
+"""Generalized EBM: a generator and an energy on it (M. Arbel, L. Zhou, A. Gretton, 2021, arXiv 2003.05033).
 
     x = G(z), z ~ N(0, I)                   the base: where the data can be
     Q(dx) = exp(-E(x) - A) G(dx)            the model: how much of it is where,  A = log mean_G exp(-E)
@@ -25,27 +25,22 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
-from ..core.errors import GibbsianError, UsageError
+from ..core.errors import UsageError
 from ..core.position import Position
 from ..core.random import seeded_init
 from ..core.records import Batch, Loss
 from ..energies.algebra import Tempered
 from ..energies.latent import PullBack
-from ..mcmc.importance import resample
 from ..mcmc.langevin import Langevin
-from ..mcmc.rejection import acceptance
 from ..nets.build import build
 from ..nets.generator import build_generator
-from ..objectives.divergence import base_loss, energy_loss, gradient_penalty, kale
+from ..objectives.divergence import base_loss, energy_loss, gradient_penalty, kale, log_mean_exp
 from ..recipes.gebm import GEBMConfig
 from ..recipes.latent import LatentConfig
 from .base import Leg, Plan, Planner, System
 from .frozen import frozen
-from .latent import latent_kernel
+from .latent import CHUNK, DRAWS, energies, latent_kernel
 from .phases import paired, positives
-
-CHUNK = 1000
-ROUNDS = 100
 
 
 class Tilt(nn.Module):
@@ -105,7 +100,7 @@ class GEBM(System):
             yield "base", self._base_loss(len(batch), rng)
 
     def base_due(self, step: int) -> bool:
-        """Whether the base learns at update `step`: every `energy_steps`, after `energy_first` of a period."""
+        """Whether the base learns at an update: every `energy_steps`, after `energy_first` of a period."""
         first, every = max(self.config.energy_first, self.config.energy_steps), self.config.energy_steps
         place = step % (first + (self.config.period - 1) * every) + 1
         return place >= first and (place - first) % every == 0
@@ -152,9 +147,10 @@ class GEBM(System):
         if y is not None:
             raise UsageError("the Generalized EBM has no labels: leave out the label")
         energy = self.pulled_back(latent.beta)
-        if latent.kernel in ("importance", "rejection", "none"):
-            draw = {"importance": self._resampled, "rejection": self._accepted}.get(latent.kernel)
-            start = draw(latent, n, rng) if draw else self.prior(n, rng)
+        if latent.kernel in DRAWS:
+            start = DRAWS[latent.kernel](
+                PullBack(self.energy, self.generator, prior=False), self.prior, latent, n, rng
+            )
             yield Leg(energy, Langevin(latent.step_size), 0, start)
         else:
             yield Leg(energy, latent_kernel(latent), steps or latent.steps, self.prior(n, rng))
@@ -166,7 +162,7 @@ class GEBM(System):
 
     def prior(self, n: int, rng: torch.Generator) -> Tensor:
         """Latents of the base, N(0, I), shape `(n, latent)`."""
-        return torch.randn(n, self.generator.latent, generator=rng, device=rng.device)
+        return torch.randn((n, int(self.generator.latent)), generator=rng, device=rng.device)
 
     def decode(self, position: Position) -> Tensor:
         """G(z)."""
@@ -193,14 +189,21 @@ class GEBM(System):
     def base_energies(self, n: int, rng: torch.Generator) -> Tensor:
         """E of `n` base samples, shape `(n,)`."""
         with frozen(self):
-            z = self.prior(n, rng)
-            return torch.cat([self.energy(self.generator(part)) for part in z.split(CHUNK)])
+            return energies(PullBack(self.energy, self.generator, prior=False), self.prior(n, rng))
 
-    def kale(self, x: Tensor, rng: torch.Generator, n: int = 10_000) -> float:
-        """KALE of data `x` against the base, in nats, with A from `n` base samples; see `objectives.divergence`."""
+    def own_measures(self, x: Tensor, rng: torch.Generator) -> dict[str, float]:
+        """KALE of data `x`, c less the log-partition A, and the log-likelihood with a flow, in nats.
+
+        A is that of 10,000 base samples.
+        """
+        e_base = self.base_energies(10 * CHUNK, rng)
         with frozen(self), torch.no_grad():
-            e = torch.cat([self.energy(part) for part in x.split(CHUNK)])
-        return float(kale(e, self.base_energies(n, rng)))
+            e_pos = torch.cat([self.energy(part) for part in x.split(CHUNK)])
+            c_error = float(self.tilt.log_partition - log_mean_exp(-e_base))
+            found = {"kale": float(kale(e_pos, e_base)), "c_error": c_error}
+            if self.config.generator.name == "flow":
+                found["log_likelihood"] = c_error - float(self.surprisal(x).mean())
+        return found
 
     # -- pieces -------------------------------------------------------------------------------------
 
@@ -227,30 +230,3 @@ class GEBM(System):
         """c by Monte Carlo, before the first update."""
         e = self.base_energies(10 * CHUNK, rng)
         self.tilt.log_partition.copy_((-e).logsumexp(0) - math.log(len(e)))
-
-    def _resampled(self, latent: LatentConfig, n: int, rng: torch.Generator) -> Tensor:
-        """`n` of `candidates` times as many base latents, resampled with weights exp(-beta E)."""
-        kept, log_weights = self._weighted(latent, latent.candidates * n, rng)
-        return kept[resample(log_weights, n, rng)]
-
-    def _accepted(self, latent: LatentConfig, n: int, rng: torch.Generator) -> Tensor:
-        """Base latents that pass discriminator rejection, with log-ratio -beta E."""
-        _, first = self._weighted(latent, latent.candidates * CHUNK // 10, rng)
-        highest, kept = first.max(), []
-        for _ in range(ROUNDS):
-            z, log_ratio = self._weighted(latent, max(n, CHUNK), rng)
-            highest = torch.maximum(highest, log_ratio.max())
-            u = torch.rand(len(z), generator=rng, device=z.device)
-            kept.append(z[u < acceptance(log_ratio, highest, latent.gamma)])
-            if sum(map(len, kept)) >= n:
-                return torch.cat(kept)[:n]
-        raise GibbsianError(
-            f"rejection kept {sum(map(len, kept))} of {ROUNDS * max(n, CHUNK)} base samples, {n} were asked for: "
-            "lower latent.beta or latent.gamma, or use latent.kernel langevin"
-        )
-
-    @torch.no_grad()
-    def _weighted(self, latent: LatentConfig, n: int, rng: torch.Generator) -> tuple[Tensor, Tensor]:
-        z = self.prior(n, rng)
-        e = torch.cat([self.energy(self.generator(part)) for part in z.split(CHUNK)])
-        return z, -latent.beta * e

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from ..core.energy import Energy
 from ..core.errors import UsageError
-from ..core.position import finite
+from ..core.position import Position, cat, finite, leaves
 from ..core.records import Batch, Loss
 from ..energies.conditional import Given
 from ..mcmc.base import Chain, Kernel, Precision, run
@@ -171,35 +171,38 @@ def negatives(
 
 def paired(
     energy: Callable[..., Tensor],
-    x_pos: Tensor,
-    x_neg: Tensor,
+    x_pos: Position,
+    x_neg: Position,
     y_pos: Tensor | None = None,
     y_neg: Tensor | None = None,
     *,
     precision: Precision = "fp32",
 ) -> tuple[Tensor, Tensor]:
     """E(x_pos) and E(x_neg) from one forward pass: one set of normalised weights for both."""
-    x = torch.cat([x_pos, x_neg])
+    x, first = cat([x_pos, x_neg]), leaves(x_pos)[0]
     y = torch.cat([y_pos, y_neg]) if y_pos is not None and y_neg is not None else None
-    with torch.autocast(x.device.type, dtype=torch.bfloat16, enabled=precision == "bf16"):
+    with torch.autocast(first.device.type, dtype=torch.bfloat16, enabled=precision == "bf16"):
         both = energy(x) if y is None else energy(x, y)
-    both = both.to(x.dtype)
-    return both[: len(x_pos)], both[len(x_pos) :]
+    both = both.to(first.dtype)
+    return both[: len(first)], both[len(first) :]
 
 
-def contrastive_loss(e_pos: Tensor, e_neg: Tensor, loss: LossConfig, neg: Negatives) -> Loss:
-    """The contrast with its energy penalty, and what the monitor watches."""
+def contrastive_loss(
+    e_pos: Tensor, e_neg: Tensor, loss: LossConfig, neg: Negatives, *, latent: bool = False
+) -> Loss:
+    """The contrast with its energy penalty, and what the monitor watches (`latent`: see `chain_metrics`)."""
     total = contrast(e_pos, e_neg, loss.objective)
     if loss.energy_l2:
         total = total + energy_l2(e_pos, e_neg, loss.energy_l2)
-    return total + Loss(torch.zeros(()), chain_metrics(neg))
+    return total + Loss(torch.zeros(()), chain_metrics(neg, latent=latent))
 
 
-def chain_metrics(neg: Negatives) -> dict[str, Tensor]:
+def chain_metrics(neg: Negatives, *, latent: bool = False) -> dict[str, Tensor]:
     """Chain diagnostics of one update, as the log and the monitor know them.
 
     `divergent` and `redrawn` are shares of chains: those that met a non-finite number on their way, and
-    those that ended in one. The means of the others leave divergent chains out.
+    those that ended in one. The means of the others leave divergent chains out. The drift of `latent` chains
+    is no length in data space, which the monitor could measure against the data: it is logged as `drift_z`.
     """
     info = neg.chain.info
     shares = {"divergent": info.divergent.float().mean(), "redrawn": neg.bad.float().mean()}
@@ -207,7 +210,7 @@ def chain_metrics(neg: Negatives) -> dict[str, Tensor]:
         return shares
     drift, acceptance = (_mean(v, ~info.divergent) for v in (info.drift, info.acceptance))
     known = {
-        "drift": drift,
+        "drift_z" if latent else "drift": drift,
         "drift_noise": info.drift_noise,
         "clipped": info.clipped,
         "saturated": info.saturated,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ import torch
 
 from ..core.errors import UsageError
 from ..core.random import Streams
+from ..data.load import load
 from ..metrics.interval import Interval, mean_interval
 from ..systems.base import Plan, System, sample
 from .chains import CHAINS, chain_report, classes_in_turn
@@ -22,7 +23,8 @@ ALWAYS = ("acceptance", "drift_noise", "saturated", "energy_ess", "energy_rhat")
 
 @dataclass(frozen=True)
 class Report:
-    """Measures by row: the model's samples first, baselines after; chain diagnostics of the model.
+    """Measures by row: the model's samples first, those of its other plans (such as the base that an energy
+    refines) next, baselines after; chain diagnostics of the model.
 
     Intervals are of 95 %, by Student's t: over draws of samples, and of `CHAINS` chains for the diagnostics
     (the model's weights are one training run's).
@@ -35,6 +37,8 @@ class Report:
     record: dict[str, str | int]
     rows: dict[str, dict[str, Interval]]
     chains: dict[str, Interval]
+    own: dict[str, Interval] = field(default_factory=dict)
+    """What the system measures of itself on held-out data, such as KALE."""
 
     @property
     def model(self) -> dict[str, Interval]:
@@ -50,7 +54,13 @@ class Report:
         }
         head = {"data": self.data, "n": self.n, "draws": self.draws, "seed": self.seed, **self.record}
         chains = {k: _plain(v, CHAINS, self.draws, self.seed) for k, v in self.chains.items()}
-        return {**head, "measures": rows, "chains": {**dict.fromkeys(ALWAYS), **chains}}
+        own = {"own": {k: _plain(v, self.n, self.draws, self.seed) for k, v in self.own.items()}}
+        return {
+            **head,
+            "measures": rows,
+            "chains": {**dict.fromkeys(ALWAYS), **chains},
+            **(own if self.own else {}),
+        }
 
     def table(self, markdown: bool = False) -> str:
         """The rows as a text (or Markdown) table, mean and half-width of the interval."""
@@ -62,7 +72,9 @@ class Report:
     def text(self) -> str:
         """The table, and a line on the chains below."""
         told = ", ".join(f"{k} {_cell(v)}" for k, v in self.chains.items())
-        return f"{self.table()}\n\nchains from noise ({CHAINS} a draw): {told}"
+        own = ", ".join(f"{k} {_cell(v)}" for k, v in self.own.items())
+        held = f"\nof itself on held-out data: {own}" if own else ""
+        return f"{self.table()}\n\nchains from noise ({CHAINS} a draw): {told}{held}"
 
 
 def evaluate(
@@ -84,7 +96,8 @@ def evaluate(
         system: a trained system; conditional ones draw uniform classes.
         data: name of a labelled image set or of a toy density.
         against: "test" for figures to quote, "validation" (with `validation` rows) to choose by.
-        plan: another sampling plan than the system's own, such as `system.latest` of an ensemble.
+        plan: another sampling plan than the system's own, such as `system.latest` of an ensemble. Those
+            in `system.other_plans()` get rows of their own, each from the same seed.
 
     Raises:
         UsageError: n below 16, draws below 2, or data that cannot be measured.
@@ -93,7 +106,8 @@ def evaluate(
         raise UsageError(
             f"evaluate with n = {n} and {draws} draws: take n of at least 16, and two draws or more"
         )
-    rng = Streams(seed, device=next(system.parameters()).device).eval
+    device = next(system.parameters()).device
+    rng = Streams(seed, device=device).eval
     held = Streams(seed).data
     low, high = system.config.pixels.low, system.config.pixels.high
     stick = yardstick(
@@ -104,12 +118,20 @@ def evaluate(
         progress(f"drawing {n} samples ({k + 1} of {draws})")
         sets.append(_measured(system, stick, n, rng, plan))
     rows = {"model": _summary(sets)}
+    for name, other in system.other_plans().items():
+        progress(f"drawing {draws} times {n} samples of the {name}")
+        again = Streams(seed, device=device).eval
+        rows[name] = _summary([_measured(system, stick, n, again, other) for _ in range(draws)])
     for name, draw in stick.baselines().items():
         progress(f"measuring {name}")
         rows[name] = _summary([stick.measure(draw(n, held)) for _ in range(draws)])
     progress("looking at the chains")
     chains = _summary([chain_report(system, rng, plan) for _ in range(draws)])
-    return Report(data, n, draws, seed, stick.record, _normalised(rows), chains)
+    progress("asking the system itself")
+    test = load(data, against, validation=validation, data_dir=data_dir)
+    x = test.batch(torch.arange(min(n, len(test))), low, high).x.to(device)
+    own = _summary([system.own_measures(x, rng) for _ in range(draws)])
+    return Report(data, n, draws, seed, stick.record, _normalised(rows), chains, own)
 
 
 def validator(

@@ -1,0 +1,301 @@
+"""Plane figures and tables of docs/results.md on latents: a base, an energy that weighs it, chains between.
+
+python scripts/latent.py weights [--out F.json]   mode weights that each latent kernel recovers, c against A
+python scripts/latent.py switch [--out F.json]    mode switches a gradient, overdamped against kinetic
+python scripts/latent.py picture OUT.png          explicit EBM, GAN and GEBM on data along a line
+python scripts/latent.py kernels OUT.png --run RUN   quality of a trained GEBM's chains a gradient, by kernel
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+import gibbsian as gb
+from gibbsian.core.position import Position
+from gibbsian.data.load import load
+from gibbsian.data.toy import ToyDensity, toy
+from gibbsian.mcmc.base import run
+from gibbsian.metrics.interval import Interval, mean_interval
+from gibbsian.recipes.catalog import resolve
+from gibbsian.recipes.latent import LatentConfig
+from gibbsian.systems.base import System, sample
+from gibbsian.systems.frozen import frozen
+from gibbsian.systems.gebm import GEBM
+from gibbsian.systems.latent import latent_kernel
+from gibbsian.train.fit import finished, prepare
+
+SMALL = {"energy_steps": 2, "energy_first": 10}
+BURN_IN, KEPT, APART, CHAINS = 200, 10, 20, 10_000
+KERNELS = {
+    "overdamped Langevin": LatentConfig("langevin", step_size=0.05),
+    "MALA": LatentConfig("mala", step_size=0.3),
+    "HMC": LatentConfig("hmc", step_size=0.2, leapfrogs=5),
+    "kinetic (ABOBA)": LatentConfig("kinetic", step_size=0.2, friction=0.25),
+    "kinetic (BAOAB)": LatentConfig("kinetic", step_size=0.2, friction=0.25, splitting="baoab"),
+    "independent Metropolis": LatentConfig("independent"),
+}
+
+
+def tilted(even_steps: int = 3000, steps: int = 3000) -> tuple[GEBM, ToyDensity]:
+    """A base trained on four equal modes, then an energy alone on weights .1, .2, .3, .4."""
+    even = trained("gebm", "toy:line_even", **{**SMALL, "train.steps": even_steps})
+    config = resolve("gebm", data="toy:line", changes={"base": "frozen", "train.steps": steps})
+    run = prepare(config, load("toy:line"))
+    run.trainer.system.load_state_dict(even.state_dict())
+    run.trainer.fit()
+    system = finished(run.trainer)
+    assert isinstance(system, GEBM)
+    return system, toy("line")
+
+
+def trained(system: str, data: str, **changes: Any) -> System:
+    """A system fitted to a toy density from its preset with `changes`."""
+    made = prepare(resolve(system, data=data, changes=changes), load(data))
+    made.trainer.fit()
+    return finished(made.trainer)
+
+
+def modes(system: GEBM, z: Tensor, density: ToyDensity) -> Tensor:
+    """The nearest mode of G(z), shape of `z` without its last axis."""
+    x = system.decode(z.reshape(-1, z.shape[-1])).double()
+    return torch.cdist(x, density.modes).argmin(1).reshape(z.shape[:-1])
+
+
+def shares(which: Tensor, k: int) -> Tensor:
+    """Share of each of `k` modes."""
+    return torch.bincount(which.flatten(), minlength=k) / which.numel()
+
+
+def chains(system: GEBM, latent: LatentConfig, rng: torch.Generator, thin: int = APART) -> tuple[Tensor, Any]:
+    """Kept latents `(KEPT, CHAINS, d)` after burn-in, and the summary of the chain."""
+    with frozen(system):
+        energy, kernel = system.pulled_back(latent.beta), latent_kernel(latent)
+        start = run(kernel, energy, system.prior(CHAINS, rng), steps=BURN_IN, rng=rng, evaluate=False)
+        chain = run(kernel, energy, start.state, steps=KEPT * thin, rng=rng, thin=thin, evaluate=False)
+    trace: Position | None = chain.trace
+    assert isinstance(trace, Tensor)
+    return trace, chain.info
+
+
+def weights() -> dict[str, Any]:
+    """Mode weights by every kernel, 100,000 draws each, beside data and base; c beside A."""
+    system, density = tilted()
+    rng, k = gb.generator(0), len(density.modes)
+    wanted = shares(density.draw_labelled(1_000_000, rng)[1], k)
+    told: dict[str, Any] = {"data": wanted.tolist()}
+    base = sample(system, 100_000, rng=rng, plan=system.other_plans()["base"], chunk=20_000)
+    told["base"] = row(torch.bincount(nearest(base.x, density), minlength=k) / 1e5, wanted)
+    for name, latent in KERNELS.items():
+        z, info = chains(system, latent, rng)
+        told[name] = row(shares(modes(system, z, density), k), wanted)
+        if info.acceptance is not None:
+            told[name]["acceptance"] = round(float(info.acceptance.mean()), 3)
+    for name, latent in {
+        "importance": LatentConfig("importance", candidates=10),
+        "rejection": LatentConfig("rejection"),
+    }.items():
+        x = sample(system, 100_000, rng=rng, plan=system.drawn_by(latent), chunk=100_000).x
+        told[name] = row(torch.bincount(nearest(x, density), minlength=k) / 1e5, wanted)
+    e = system.base_energies(200_000, rng).double()
+    told["c"] = float(system.tilt.log_partition.detach())
+    told["log mean exp(-E) of 200,000 base samples"] = float((-e).logsumexp(0) - math.log(len(e)))
+    told["kale (test, nats)"] = system.own_measures(load("toy:line", "test").x, rng)["kale"]
+    return told
+
+
+def nearest(x: Tensor, density: ToyDensity) -> Tensor:
+    """The nearest mode of each point."""
+    return torch.cdist(x.double(), density.modes).argmin(1)
+
+
+def row(found: Tensor, wanted: Tensor) -> dict[str, Any]:
+    """Weights and their largest error."""
+    return {
+        "weights": [round(float(w), 4) for w in found],
+        "worst": round(float((found - wanted).abs().max()), 4),
+    }
+
+
+STEPS = {
+    "langevin": (0.02, 0.05, 0.1, 0.2, 0.4, 0.8),
+    "kinetic": (0.1, 0.2, 0.3, 0.45, 0.6, 0.8, 1.0),
+}
+BIAS = 0.05
+
+
+def switch() -> dict[str, Any]:
+    """Mode switches in 1,000 gradients, each kernel at its largest step whose stationary bias is within BIAS.
+
+    Bias: |mean U - exact mean U| / sd(U), the exact one by importance weights on 1,000,000 base draws.
+    """
+    system, density = tilted()
+    rng = gb.generator(0)
+    exact, spread = exact_potential(system, rng)
+    told: dict[str, Any] = {"exact mean U": exact, "sd of U": spread, "bound on the bias": BIAS}
+    for name, steps in STEPS.items():
+        rows = []
+        for h in steps:
+            latent = LatentConfig(name, step_size=h, friction=0.05 / h, splitting="baoab")
+            z, _ = chains(system, latent, rng, thin=1)
+            u = potential(system, z[-1])
+            which = modes(system, z, density)
+            made = float((which[1:] != which[:-1]).float().mean()) * 1000
+            rows.append(
+                {"step": h, "bias": round(float(u.mean() - exact) / spread, 4), "switches": round(made, 1)}
+            )
+        fair = [r for r in rows if abs(r["bias"]) <= BIAS]
+        told[name] = {"steps": rows, "best": max(fair, key=lambda r: r["switches"]) if fair else None}
+    best = [told[name]["best"]["switches"] for name in ("kinetic", "langevin")]
+    return {**told, "kinetic over langevin": round(best[0] / best[1], 2)}
+
+
+def potential(system: GEBM, z: Tensor) -> Tensor:
+    """U(z), in chunks."""
+    with frozen(system), torch.no_grad():
+        return torch.cat([system.pulled_back()(part) for part in z.split(10_000)]).double()
+
+
+def exact_potential(system: GEBM, rng: torch.Generator) -> tuple[float, float]:
+    """Mean and sd of U under the model."""
+    z = system.prior(1_000_000, rng)
+    u = potential(system, z)
+    w = torch.softmax(z.double().square().sum(1) / 2 - u, 0)
+    mean = (w * u).sum()
+    return float(mean), float((w * (u - mean) ** 2).sum().sqrt())
+
+
+def picture(path: Path) -> None:
+    """Data on a slanted line: explicit EBM, GAN, GEBM's base, its weights, its samples."""
+    from matplotlib import pyplot as plt
+
+    n, rng = 2000, gb.generator(0)
+    data = load("toy:wire", "test").x[:n]
+    explicit = trained("generative_convnet", "toy:wire", **{"train.steps": 1500})
+    gan = trained("gebm", "toy:wire", **{**SMALL, "divergence": "jensen_shannon", "train.steps": 6000})
+    gebm = trained("gebm", "toy:wire", **{**SMALL, "settle": 6000, "train.steps": 8000})
+    assert isinstance(gan, GEBM) and isinstance(gebm, GEBM)
+    base = sample(gebm, n, rng=rng, plan=gebm.other_plans()["base"]).x
+    with frozen(gebm), torch.no_grad():
+        w = torch.softmax(-gebm.energy(base), 0) * n
+    panels: dict[str, tuple[Tensor, Tensor | str]] = {
+        "data": (data, "black"),
+        "explicit EBM, Langevin in the plane": (sample(explicit, n, rng=rng).x, "black"),
+        "GAN: its critic is thrown away": (
+            sample(gan, n, rng=rng, plan=gan.other_plans()["base"]).x,
+            "black",
+        ),
+        "GEBM: base samples": (base, "black"),
+        "the same, coloured by weight exp(-E - A)": (base, w.clamp(max=4)),
+        "GEBM: base tilted by the energy, latent MALA": (
+            sample(gebm, n, rng=rng, plan=gebm.drawn_by(LatentConfig("mala", 300, 0.3))).x,
+            "black",
+        ),
+    }
+    density = toy("wire")
+    figure, axes = plt.subplots(2, 3, figsize=(12, 6.4), layout="constrained")
+    for ax, (title, (x, colour)) in zip(axes.flat, panels.items(), strict=True):
+        found = shares(nearest(x, density), 4) if isinstance(colour, str) else weighted(x, colour, density)
+        told = ", ".join(f"{float(v):.2f}" for v in found)
+        dots = ax.scatter(x[:, 0], x[:, 1], s=3, c=colour, cmap="plasma_r", linewidths=0)
+        if not isinstance(colour, str):
+            figure.colorbar(dots, ax=ax, label="weight (mean 1, shown up to 4)")
+        ax.set(xlim=(-2, 2), ylim=(-1.3, 1.3), aspect="equal", xlabel="x₁", ylabel="x₂")
+        ax.set_title(f"{title}\nmode weights {told}", fontsize=9)
+    figure.suptitle("Four modes of weights .1, .2, .3, .4 on a line, 2,000 points each", fontsize=11)
+    figure.savefig(path, dpi=110)
+    plt.close(figure)
+
+
+GRADIENTS = (0, 10, 25, 50, 100, 200)
+TRIED = {
+    "overdamped Langevin": LatentConfig("langevin", step_size=0.1),
+    "MALA": LatentConfig("mala", step_size=0.1),
+    "HMC, 5 leapfrogs": LatentConfig("hmc", step_size=0.2, leapfrogs=5),
+    "kinetic, friction x step .15": LatentConfig("kinetic", step_size=0.3, friction=0.5),
+    "kinetic, friction x step 3": LatentConfig("kinetic", step_size=0.3, friction=10.0),
+    "independent Metropolis": LatentConfig("independent"),
+}
+DRAWN = {
+    "importance of 100": LatentConfig("importance"),
+    "discriminator rejection": LatentConfig("rejection"),
+}
+
+
+def kernels(run: str, path: Path, n: int = 2000, draws: int = 3) -> dict[str, Any]:
+    """Feature distance to test images after so many gradients (energies, for independent proposals)."""
+    from dataclasses import replace
+
+    from matplotlib import pyplot as plt
+
+    from gibbsian.tasks.yardstick import yardstick
+    from gibbsian.train.fit import stored_config
+
+    system = gb.load(run)
+    assert isinstance(system, GEBM)
+    pixels = system.config.pixels
+    stick = yardstick(stored_config(run).data, n, gb.generator(0), low=pixels.low, high=pixels.high)
+
+    def measured(latent: LatentConfig) -> Interval:
+        rng, plan = gb.generator(1), system.drawn_by(latent)
+        found = [
+            stick.measure(sample(system, n, rng=rng, plan=plan).x)["feature_distance"] for _ in range(draws)
+        ]
+        return mean_interval(torch.tensor(found, dtype=torch.float64))
+
+    start = measured(LatentConfig("none"))
+    curves = {}
+    for name, latent in TRIED.items():
+        cost = latent.leapfrogs if latent.kernel == "hmc" else 1
+        steps = [g // cost for g in GRADIENTS[1:]]
+        curves[name] = [start, *(measured(replace(latent, steps=k)) for k in steps)]
+        print(name, [f"{v.estimate:.1f} ± {v.half_width:.1f}" for v in curves[name]], flush=True)
+    figure, ax = plt.subplots(figsize=(7.5, 4.8), layout="constrained")
+    for name, values in curves.items():
+        ax.errorbar(
+            GRADIENTS, [v.estimate for v in values], [v.half_width for v in values], label=name, capsize=2
+        )
+    ax.set(
+        xlabel="gradients (energies, for independent proposals) a chain", ylabel="feature distance, n = 2,000"
+    )
+    ax.legend(fontsize=8)
+    figure.savefig(path, dpi=110)
+    drawn = {name: measured(latent) for name, latent in DRAWN.items()}
+    told = {k: [(v.estimate, v.half_width) for v in values] for k, values in curves.items()}
+    return {"gradients": GRADIENTS, **told, **{k: (v.estimate, v.half_width) for k, v in drawn.items()}}
+
+
+def weighted(x: Tensor, w: Tensor, density: ToyDensity) -> Tensor:
+    """Mode weights of weighted points."""
+    total = torch.zeros(len(density.modes)).index_add_(0, nearest(x, density), w)
+    return total / total.sum()
+
+
+def main() -> None:
+    """Run one part and print what it found as JSON."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("part", choices=("weights", "switch", "picture", "kernels"))
+    parser.add_argument("target", nargs="?", type=Path, help="picture to write")
+    parser.add_argument("--run", help="run folder of a trained GEBM (kernels)")
+    parser.add_argument("--out", type=Path, help="JSON to write")
+    given = parser.parse_args()
+    if given.part == "picture":
+        picture(given.target or Path("latent.png"))
+        return
+    parts = {"weights": weights, "switch": switch, "kernels": lambda: kernels(given.run, given.target)}
+    text = json.dumps(parts[given.part](), indent=1)
+    if given.out:
+        given.out.write_text(text + "\n")
+    print(text)
+
+
+if __name__ == "__main__":
+    main()
