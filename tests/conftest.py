@@ -4,16 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import torch
+from torch import Tensor, nn
 
 from gibbsian.core.config import override
 from gibbsian.data.dataset import Dataset
 from gibbsian.data.load import load
+from gibbsian.energies.latent import PullBack
+from gibbsian.mcmc.langevin import Langevin
 from gibbsian.recipes.catalog import RunConfig, entry
 from gibbsian.recipes.train import MonitorConfig, TrainConfig
+from gibbsian.systems.base import Leg, System
 from gibbsian.train.fit import Prepared, prepare
 
 torch.set_num_threads(1)
@@ -63,3 +68,59 @@ def tiny_run(
         return prepare(tiny_config(system, data, changes), small_data(data), out=out, **more)
 
     return make
+
+
+class Tilted(System):
+    """A system whose chains move latents: x = mean + z, or z + eps / 2 for a pair, tilted by |x|^2 / 2.
+
+    `plan` refines draws of the base by Langevin, `other_plans()["base"]` draws without a step.
+    """
+
+    def __init__(self, event_shape: tuple[int, ...] = (2,), pair: bool = False, steps: int = 6) -> None:
+        super().__init__()
+        self.event_shape, self.pair, self.steps = event_shape, pair, steps
+        self.config = SimpleNamespace(
+            net=SimpleNamespace(classes=0), pixels=SimpleNamespace(low=-1.0, high=1.0)
+        )
+        self.mean = nn.Parameter(torch.ones(event_shape))
+        self.matched = True
+
+    def groups(self):
+        """The mean, which nothing trains."""
+        return {"base": self}
+
+    def losses(self, batch, step, rng):
+        """None."""
+        return iter(())
+
+    def plan(self, n, rng, *, y=None, steps=None):
+        """Latents refined by a chain."""
+        yield self._leg(n, rng, steps or self.steps)
+
+    def other_plans(self):
+        """The base alone."""
+        return {"base": self.base}
+
+    def base(self, n, rng, *, y=None, steps=None):
+        """Latents of the prior, not moved."""
+        yield self._leg(n, rng, 0)
+
+    def decode(self, position):
+        """x of latents; in eval mode only, as networks with batch norm need it."""
+        assert not self.training
+        z, eps = position if self.pair else (position, torch.zeros(()))
+        return self.mean + z + eps / 2
+
+    def surprisal(self, x: Tensor, y: Tensor | None = None) -> Tensor:
+        """The tilt."""
+        return x.square().flatten(1).sum(1) / 2
+
+    def _leg(self, n: int, rng: torch.Generator, steps: int) -> Leg:
+        z, eps = torch.randn(2, n, *self.event_shape, generator=rng)
+        return Leg(PullBack(self.surprisal, self.decode), Langevin(0.1), steps, (z, eps) if self.pair else z)
+
+
+@pytest.fixture
+def tilted() -> type[Tilted]:
+    """A system on latents with everything known: `tilted((1, 4, 4), pair=True, steps=6)`."""
+    return Tilted

@@ -22,6 +22,7 @@ _NAMES = {
     "MALA": "mcmc.mala",
     "HMC": "mcmc.hmc",
     "Underdamped": "mcmc.underdamped",
+    "IndependentMH": "mcmc.independent",
     "Clipped": "mcmc.wrap",
     "Clamped": "mcmc.wrap",
     "Scheduled": "mcmc.wrap",
@@ -48,6 +49,7 @@ if TYPE_CHECKING:
     from .data.load import load as dataset
     from .mcmc.base import run
     from .mcmc.hmc import HMC
+    from .mcmc.independent import IndependentMH
     from .mcmc.langevin import Langevin, NoiseFirst
     from .mcmc.mala import MALA
     from .mcmc.tune import tune

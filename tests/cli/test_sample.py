@@ -54,6 +54,70 @@ def test_buffer_chains_go_on(drawn, cli, runs):
     assert ran.code == 2 and "buffer of 64" in ran.err
 
 
+@pytest.fixture
+def latent(monkeypatch, tilted):
+    """Any RUN is a system that moves pairs of latents."""
+    from gibbsian.train import load
+
+    monkeypatch.setattr(load, "load", lambda run, **options: tilted((1, 4, 4), pair=True, steps=5))
+
+
+def test_the_base_of_a_latent_system(cli, latent, tmp_path):
+    npz, gif, strip = tmp_path / "x.npz", tmp_path / "c.gif", tmp_path / "s.png"
+    words = [
+        "--from",
+        "base",
+        "-n",
+        "3",
+        "--npz",
+        str(npz),
+        "--gif",
+        str(gif),
+        "--strip",
+        str(strip),
+        "--json",
+    ]
+    ran = cli("sample", "RUN", *words)
+    assert ran.code == 0 and np.load(npz)["x"].shape == (3, 4, 4), ran.err
+    with Image.open(gif) as film, Image.open(strip) as shown:
+        assert film.n_frames == 1 and shown.width == 66
+    ran = cli("sample", "RUN", *words, "--kernel", "mala", "--kernel.step_size", ".2", "--steps", "2")
+    assert 0 < ran.json["acceptance"] <= 1
+
+
+def test_strips(cli, latent, runs, tmp_path):
+    path = tmp_path / "deep/s.png"
+    assert cli("sample", "RUN", "-n", "20", "--strip", str(path)).code == 0
+    with Image.open(path) as shown:  # six times, 16 chains at most
+        assert shown.size == (6 * 68 - 2, 16 + 16 * 68 - 2)
+    ran = cli("sample", "RUN", "-n", "2", "--strip", str(path), "--json", "--steps", "3")
+    assert ran.json["strip"] == str(path) and "out" not in ran.json
+    with Image.open(path) as shown:
+        assert shown.size == (4 * 68 - 2, 16 + 2 * 68 - 2)
+
+
+def test_watching_by_a_strip_changes_no_sample(cli, latent, tmp_path):
+    words = ["sample", "RUN", "-n", "4", "--npz", str(tmp_path / "x.npz")]
+    drawn = []
+    for more in ([], ["--strip", str(tmp_path / "s.png")]):
+        assert cli(*words, *more).code == 0
+        drawn.append(np.load(tmp_path / "x.npz")["energy"])
+    assert (drawn[0] == drawn[1]).all()
+
+
+@pytest.mark.parametrize(
+    ("start", "part"),
+    [
+        ("bas", "did you mean 'base'?"),
+        ("x", "choose from base, noise"),
+        ("buffer", "noise or --from base"),
+    ],
+)
+def test_starts_that_are_not_there_are_named_with_those_that_are(cli, latent, start, part):
+    ran = cli("sample", "RUN", "--from", start)
+    assert ran.code == 2 and part in ran.err and ran.err.count("\n") == 1
+
+
 def test_pictures(cli, runs, tmp_path):
     out, gif = tmp_path / "g.png", tmp_path / "deep/c.gif"
     words = [

@@ -18,6 +18,7 @@ from gibbsian.mcmc import (
     MALA,
     Clamped,
     Clipped,
+    IndependentMH,
     Langevin,
     Later,
     NoiseFirst,
@@ -42,9 +43,11 @@ KERNELS = {
     "aboba": Underdamped(0.3, friction=1.0, splitting="aboba"),
     "obabo": Underdamped(0.3, friction=1.0, splitting="obabo"),
     "ghmc": Underdamped(0.6, friction=1.0, splitting="obabo", metropolis=True, leapfrogs=2),
+    "independent": IndependentMH(),
 }
-EXACT = {"mala", "hmc", "ghmc"}
-CACHING = {"mala", "hmc", "baoab", "obabo", "ghmc"}
+EXACT = {"mala", "hmc", "ghmc", "independent"}
+CACHING = {"mala", "hmc", "baoab", "obabo", "ghmc", "independent"}
+WITHOUT_GRADIENT = {"independent"}
 DIFFERENTIABLE = {k for k, kernel in KERNELS.items() if isinstance(kernel, Langevin)} | {
     "noise-first", "clipped-value", "clipped-norm", "clamped", "scheduled", "later", "igebm"
 }  # fmt: skip
@@ -113,12 +116,14 @@ def test_cached_energy_and_gradient_are_those_of_the_position(name):
     energy = Counting()
     x = tree_map(lambda a: 2 * a, (start(64, 3), start(64, 2)))
     chain = run(kernel, energy, x, steps=7, rng=generator(3))
-    assert (chain.state.grad is not None) == (chain.state.energy is not None) == (name in CACHING)
+    assert (chain.state.energy is not None) == (name in CACHING)
+    assert (chain.state.grad is not None) == (name in CACHING - WITHOUT_GRADIENT)
     if name not in CACHING:
         return
     e, grad = value_and_grad(energy, chain.position)
     torch.testing.assert_close(chain.state.energy, e)
-    torch.testing.assert_close(chain.state.grad, grad)
+    if name not in WITHOUT_GRADIENT:
+        torch.testing.assert_close(chain.state.grad, grad)
     if kernel.exact:
         assert 0.05 < chain.info.acceptance.mean() < 0.99
 
@@ -127,7 +132,10 @@ def test_cached_energy_and_gradient_are_those_of_the_position(name):
 def test_gradients_are_counted_and_not_wasted(name):
     kernel, energy = KERNELS[name], Counting()
     chain = run(kernel, energy, start(5, 2), steps=6, rng=generator(0), evaluate=False)
-    assert energy.calls == chain.info.gradients == 6 * kernel.gradients_per_step + (name in CACHING)
+    if name in WITHOUT_GRADIENT:
+        assert (energy.calls, chain.info.gradients) == (7, 0)
+    else:
+        assert energy.calls == chain.info.gradients == 6 * kernel.gradients_per_step + (name in CACHING)
     assert (chain.energy is None) == (name not in CACHING)
 
 
@@ -239,7 +247,7 @@ def test_step_sizes_out_of_range_are_refused_in_one_line(make, step_size):
     assert "\n" not in str(error.value)
 
 
-@pytest.mark.parametrize("name", sorted(EXACT))
+@pytest.mark.parametrize("name", sorted(EXACT - WITHOUT_GRADIENT))
 def test_temperature_scale_and_step_are_one(name):
     """(E, s, T) and (E/T, s T, 1) are the same chain (h sqrt(T) for kernels with a velocity)."""
     target = Gaussian([0.0, 1.0], [[1.0, 0.3], [0.3, 0.5]])

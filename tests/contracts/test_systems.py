@@ -16,10 +16,25 @@ from gibbsian.systems.base import System, sample
 from gibbsian.systems.frozen import frozen
 from gibbsian.train.draw import sample as draw
 
-CONV = {"net.name": "conv", "net.channels": [4, 8], "chain.steps": 3, "start.capacity": 64}
+CONV_NET = {"net.name": "conv", "net.channels": [4, 8]}
+CONV = {**CONV_NET, "chain.steps": 3, "start.capacity": 64}
 MLP = {"net.name": "mlp", "net.hidden": [16, 16], "chain.steps": 3, "start.capacity": 64}
 LABELS = {**CONV, "net.classes": 10}
 NOISE = {"start.kind": "noise"}
+VAEBM = {
+    **{"net.name": "mlp", "net.hidden": [16, 16], "vae.hidden": [16, 12], "vae.conditional": 8},
+    **{"vae.steps": 1, "chain.steps": 3, "buffer.capacity": 64, "buffer.anneal": 2},
+}
+
+GEBM = {
+    "net.name": "mlp",
+    "net.hidden": [16, 16],
+    "generator.latent": 3,
+    "generator.hidden": [8],
+    "energy_first": 0,
+    "energy_steps": 1,
+    "latent.steps": 3,
+}
 
 # name of the case -> (system, data, changes of its default configuration)
 CASES = {
@@ -51,6 +66,24 @@ CASES = {
         "toy:ring",
         {**MLP, **NOISE, "chain.clamp": True, "loss.objective": "softplus"},
     ),
+    "cebm": ("cebm", "digits", CONV),
+    "cebm-mixture": ("cebm", "digits", {**CONV, "prior": "mixture", "components": 3, "learn_prior": True}),
+    "cebm-points": ("cebm", "toy:ring", {**MLP, "latent": 2, "prior": "mixture", "net.spectral_norm": True}),
+    "vaebm": ("vaebm", "digits", {**VAEBM, "vae.name": "conv", "vae.channels": [4, 6], "vae.noise": "pixel"}),
+    "vaebm-groups": ("vaebm", "digits", {**VAEBM, "vae.groups": [3, 2, 2], "potential": "released"}),
+    "vaebm-beta-tc": ("vaebm", "digits", {**VAEBM, "vae.kind": "beta_tc", "negatives": "mean"}),
+    "vaebm-factor": ("vaebm", "digits", {**VAEBM, "vae.kind": "factor", "vae.critic_hidden": [8]}),
+    "vaebm-xz": ("vaebm", "digits", {**VAEBM, "energy_on": "xz", "chain.kernel": "kinetic"}),
+    "vaebm-points": ("vaebm", "toy:ring", {**VAEBM, "output": "sample", "vae.groups": [2]}),
+    "gebm": ("gebm", "digits", {**GEBM, "generator.norm": "batch", "generator.output": "tanh"}),
+    "gebm-conv": (
+        "gebm",
+        "digits",
+        {**GEBM, **CONV_NET, "generator.name": "conv", "generator.channels": [4]},
+    ),
+    "gebm-flow": ("gebm", "toy:ring", {**GEBM, "generator.name": "flow", "base": "likelihood"}),
+    "gebm-frozen": ("gebm", "toy:ring", {**GEBM, "base": "frozen"}),
+    "gebm-gan": ("gebm", "toy:ring", {**GEBM, "divergence": "jensen_shannon", "latent.kernel": "kinetic"}),
 }
 # configuration -> (temperature, matched) as the paper's numbers imply
 TEMPERATURES = [
@@ -63,6 +96,7 @@ TEMPERATURES = [
     ("generative_convnet", {"chain.noise_end": 0.0}, 5e-5, False),
     ("generative_convnet", {"reference_sigma": 1.0}, 1.0, True),
     ("generative_convnet", {"chain.clamp": True}, 5e-5, False),
+    ("cebm", {}, 0.0075**2 / 2, True),
 ]
 
 each = pytest.mark.parametrize("case", CASES)

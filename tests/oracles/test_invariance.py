@@ -2,7 +2,7 @@
 
 N independent chains start at the target and take a few steps, so each moment is a mean of N independent
 numbers, known up to its standard error; the truth is the analytic moment (not another sample).
-Bounds are |z| < 4.5: false alarms 6.8e-6 a moment, below 3e-3 for the about 350 moments of this file; the
+Bounds are |z| < 4.5: false alarms 6.8e-6 a moment, below 3e-3 for the about 390 moments of this file; the
 seeds are fixed, so a failure means a change.
 """
 
@@ -15,7 +15,7 @@ from torch import Tensor
 from gibbsian.core.random import generator
 from gibbsian.energies.analytic import Bounded, Gaussian, Skewed
 from gibbsian.energies.lattice import GaussianField
-from gibbsian.mcmc import HMC, MALA, Langevin, Underdamped, run
+from gibbsian.mcmc import HMC, MALA, IndependentMH, Langevin, Underdamped, run
 
 Z = 4.5
 F64 = torch.float64
@@ -48,6 +48,7 @@ FLAT_KERNELS = {
     "hmc-jitter": lambda s: HMC(s**0.5 * 0.8, leapfrogs=3, jitter=0.5),
     "ghmc": lambda s: ghmc(s**0.5 * 0.8),
     "ghmc-low-friction": lambda s: ghmc(s**0.5, friction=0.1, leapfrogs=1),
+    "independent": lambda s: IndependentMH(),
 }
 flat_kernels = pytest.mark.parametrize("name", FLAT_KERNELS)
 
@@ -69,7 +70,7 @@ def skewed_moments(target: Skewed) -> Tensor:
 def test_gaussian_with_full_covariance(name):
     start = GAUSSIAN.draw(60_000, generator(0))
     chain = run(FLAT_KERNELS[name](0.5), GAUSSIAN, start, steps=8, rng=generator(1))
-    assert 0.25 < chain.info.acceptance.mean() < 0.97
+    assert 0.1 < chain.info.acceptance.mean() < 0.97
     assert z_scores(monomials(chain.position), gaussian_moments(GAUSSIAN)).abs().max() < Z
 
 
@@ -88,7 +89,7 @@ def test_smooth_skewed_target(name):
     """Asymmetric, so that a sign error cannot cancel."""
     start = SKEWED.draw(60_000, generator(4))
     chain = run(FLAT_KERNELS[name](1.0), SKEWED, start, steps=8, rng=generator(5))
-    assert 0.25 < chain.info.acceptance.mean() < 0.97
+    assert 0.1 < chain.info.acceptance.mean() < 0.97
     assert z_scores(monomials(chain.position), skewed_moments(SKEWED)).abs().max() < Z
 
 
@@ -115,7 +116,7 @@ def test_a_wall_of_infinity_is_no_divergence():
         return torch.where(x[:, 0] > 0, x[:, 0] ** 2 / 2, float("inf"))
 
     start = torch.randn(60_000, 1, generator=generator(8), dtype=F64).abs()
-    for kernel in (MALA(0.8), HMC(0.5, leapfrogs=4), ghmc(0.6)):
+    for kernel in (MALA(0.8), HMC(0.5, leapfrogs=4), ghmc(0.6), IndependentMH()):
         chain = run(kernel, half_normal, start, steps=8, rng=generator(9))
         assert not chain.info.divergent.any() and (chain.position > 0).all()
         truth = torch.tensor([(2 / torch.pi) ** 0.5, 1.0], dtype=F64)
@@ -161,7 +162,9 @@ def test_temperature_widens_the_law(name, temperature):
         assert z_scores(chain.state.velocity**2, torch.tensor([temperature], dtype=F64)).abs().max() < Z
 
 
-@pytest.mark.parametrize("kernel", [MALA(0.25), HMC(0.5, leapfrogs=2)], ids=["mala", "hmc"])
+@pytest.mark.parametrize(
+    "kernel", [MALA(0.25), HMC(0.5, leapfrogs=2), IndependentMH()], ids=["mala", "hmc", "independent"]
+)
 def test_detailed_balance_on_a_lopsided_two_well(kernel):
     """From the target, one step moves as many chains from bin i to bin j as back, for every pair.
 

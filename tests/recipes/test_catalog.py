@@ -26,6 +26,7 @@ SHAPES = {
     "celeba": (3, 64, 64),
     "stacked_mnist": (3, 28, 28),
     "dsprites": (1, 64, 64),
+    "dsprites32": (1, 32, 32),
     "folder": (3, 32, 32),
 }
 PRESETS = [(system, preset) for system in SYSTEMS for preset in entry(system).presets()]
@@ -96,6 +97,7 @@ def test_preset_then_file_then_changes() -> None:
 def test_the_preset_made_for_the_data_is_the_default() -> None:
     assert default_preset("short_run", "digits") == "digits"
     assert default_preset("short_run", "toy:ring") == "toy" == default_preset("short_run", "points.csv")
+    assert default_preset("short_run", "table:wine") == "toy"
     assert default_preset("short_run", "folder:x") == "images"
     assert resolve("short_run", preset="cifar10").data == "cifar10"
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -42,3 +44,22 @@ def test_classes_come_in_turn(system):
     plain, labelled = system("igebm", "toy:ring"), system("igebm", "toy:ring", {"net.classes": 8})
     assert classes_in_turn(plain, 4, rng()) is None
     assert classes_in_turn(labelled, 10, rng()).tolist() == [0, 1, 2, 3, 4, 5, 6, 7, 0, 1]
+
+
+@pytest.mark.parametrize("pair", [False, True])
+def test_latent_chains_and_plans_without_steps(tilted, pair):
+    model = tilted((2,), pair, steps=16)
+    assert {"steps", "drift_noise", "energy_ess", "energy_end"} <= set(chain_report(model, rng()))
+    still = chain_report(model, rng(), model.other_plans()["base"])
+    assert set(still) == {"steps", "divergent", "energy_end"} and still["steps"] == still["divergent"] == 0
+
+
+def test_legs_without_steps_do_not_dilute_the_others(tilted):
+    model = tilted((2,), steps=16)
+
+    def warmed(n, rng, *, y=None, steps=None):
+        leg = next(model.base(n, rng))
+        yield replace(leg, position=(yield leg), steps=16)
+
+    found, plain = chain_report(model, rng(), warmed), chain_report(model, rng())
+    assert found["drift_noise"] == plain["drift_noise"] and found["steps"] == 16

@@ -71,3 +71,27 @@ def test_validation_needs_no_test_split(system, monkeypatch):
 def test_too_few_are_refused(system, n, draws):
     with pytest.raises(UsageError, match="at least 16"):
         evaluate(system("short_run", "toy:ring", {"start.kind": "noise"}), "toy:ring", n=n, draws=draws)
+
+
+def test_other_plans_have_rows_and_change_nothing_else(tilted, monkeypatch):
+    model = tilted((2,))
+    report = evaluate(model, "toy:ring", n=50, draws=2, seed=1)
+    assert list(report.rows) == ["model", "base", "training data", "one Gaussian", "noise"]
+    assert report.rows["base"] == evaluate(model, "toy:ring", n=50, draws=2, seed=1, plan=model.base).model
+    assert report.rows["base"] != report.model and set(report.rows["base"]) == set(report.model)
+    assert "base" in report.text() and "base" in report.to_dict()["measures"]
+    monkeypatch.setattr(tilted, "other_plans", lambda self: {})
+    alone = evaluate(model, "toy:ring", n=50, draws=2, seed=1)
+    assert alone.rows == {k: v for k, v in report.rows.items() if k != "base"}
+    assert alone.chains == report.chains
+
+
+def test_other_plans_are_normalised_too(tilted):
+    report = evaluate(tilted((1, 8, 8), pair=True), "digits", n=40, draws=2)
+    assert {"feature_distance", "normalised"} <= set(report.rows["base"])
+
+
+def test_chains_that_do_not_move_are_no_error(tilted):
+    model = tilted((2,))
+    report = evaluate(model, "toy:ring", n=50, draws=2, plan=model.base)
+    assert report.chains["steps"].estimate == 0 and "drift_noise" not in report.chains

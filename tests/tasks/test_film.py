@@ -11,7 +11,8 @@ from gibbsian.core.random import generator
 from gibbsian.recipes.catalog import resolve
 from gibbsian.systems.base import sample
 from gibbsian.systems.registry import make
-from gibbsian.tasks.film import Film, film, frames, painter
+from gibbsian.tasks.film import Film, decoded, film, frames, painter
+from gibbsian.train.pictures import save_gif
 
 
 def tiny(event_shape, **changes):
@@ -83,3 +84,28 @@ def test_progress_counts_steps_over_legs_and_chunks_with_and_without_a_film():
         watch = {"observe": seen.observe} if keep else {"progress": seen.advanced}
         sample(system, 4, rng=generator(0), chunk=2, plan=seen.planned, **watch)
     assert told[0] == told[1] and told[0][-1] == (6, 6)
+
+
+@pytest.mark.parametrize("pair", [False, True])
+@pytest.mark.parametrize("event_shape", [(2,), (1, 4, 4)])
+def test_latents_are_filmed_as_data(tilted, tmp_path, event_shape, pair):
+    """A module in training mode must be decoded in eval mode, without a graph."""
+    system = tilted(event_shape, pair)
+    film(system, 5, tmp_path / "c.gif", rng=generator(0), steps=6)
+    with Image.open(tmp_path / "c.gif") as gif:
+        assert gif.n_frames == 7
+    assert system.training
+
+
+def test_a_chain_without_steps_is_one_frame(tilted, tmp_path):
+    system = tilted((1, 4, 4), pair=True)
+    kept = Film(system.base)
+    sample(system, 4, rng=generator(0), plan=kept.planned, observe=kept.observe)
+    made = frames(system, kept)
+    assert len(made) == 1
+    save_gif(made, tmp_path / "c.gif")
+    assert (tmp_path / "c.gif").is_file()
+
+
+def test_no_more_images_are_decoded_than_are_shown(tilted):
+    assert [len(x) for x in decoded(tilted((1, 4, 4)), [torch.zeros(100, 1, 4, 4)], 64)] == [64]

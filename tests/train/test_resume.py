@@ -22,6 +22,10 @@ TRAIN = {
     "train.flip": True,
     "train.save_every": 3,
 }
+VAEBM = {
+    **{"net.name": "mlp", "net.hidden": [8], "vae.hidden": [16], "vae.groups": [3, 2], "vae.conditional": 8},
+    **{"vae.steps": 4, "chain.steps": 2, "buffer.capacity": 64, "buffer.anneal": 2, "train.accumulate": 2},
+}
 CASES = {
     "igebm-labels": ("igebm", "digits", {**CONV, "net.classes": 10, "net.dropout": 0.2, "start.uint8": True}),
     "igebm-spectral": ("igebm", "digits", {**CONV, "net.name": "igebm", "net.strides": [1, 2]}),
@@ -29,6 +33,7 @@ CASES = {
     "igebm-fixed": ("igebm", "toy:ring", {**MLP, "start.kind": "fixed", "train.clip_moments": True}),
     "generative_convnet": ("generative_convnet", "toy:ring", {**MLP, "reference_sigma": 2.0}),
     "short_run": ("short_run", "digits", {**CONV, "start.kind": "noise", "train.accumulate": 2}),
+    "vaebm": ("vaebm", "digits", VAEBM),
 }
 
 

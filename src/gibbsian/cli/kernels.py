@@ -86,7 +86,7 @@ KERNELS = {
     "hmc": KernelLine("Hamiltonian Monte Carlo, long moves with a Metropolis test", True, HmcOptions),
     "underdamped": KernelLine("kinetic Langevin (obabo) with a Metropolis test", True, UnderdampedOptions),
 }
-FIRST_GUESS, TUNING = 0.1, 100
+FIRST_GUESS, TUNING, STILL = 0.1, 100, 100
 
 
 def kernel_settings(given: Given) -> list[Setting]:
@@ -142,7 +142,8 @@ def _replaced(plan: Planner, options: LangevinOptions, temperature: float | None
 
 
 def _continued(plan: Planner, kernel: str, options: Any, temperature: float) -> Planner:
-    """The legs of a plan, then `steps` of an exact kernel on the energy of the last one."""
+    """The legs of a plan, then `steps` of an exact kernel on the energy of the last one; by default as many
+    as those legs have, or `STILL` where they have none (a base that draws without a chain)."""
     from ..systems.base import Leg, advance
 
     def planned(n: int, rng: torch.Generator, *, y: Tensor | None = None, steps: int | None = None) -> Plan:
@@ -154,7 +155,8 @@ def _continued(plan: Planner, kernel: str, options: Any, temperature: float) -> 
             leg, total = following, total + following.steps
             end = yield leg
             following = advance(legs, end)
-        yield Leg(leg.energy, build(kernel, options, temperature, leg.energy, end, rng), steps or total, end)
+        exact = build(kernel, options, temperature, leg.energy, end, rng)
+        yield Leg(leg.energy, exact, steps or total or STILL, end)
 
     return planned
 

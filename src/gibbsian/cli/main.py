@@ -24,6 +24,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "train": ("train:train", "fit a system to data, or go on with a run"),
     "sample": ("sample:sample", "draw from a trained system: pictures, arrays, moving chains"),
     "evaluate": ("evaluate:evaluate", "measure quality, diversity and chains of a trained system"),
+    "study": ("study:study", "one question in depth: modes, disentangle, fewshot, density"),
     "export": ("export:export", "make a model folder that gibbsian.load reads, without training state"),
     "bench": ("bench:bench", "time chains beside other libraries and the processor's ceiling"),
     "doctor": ("doctor:doctor", "check this machine, or say in words how a run fares"),

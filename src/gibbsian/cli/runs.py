@@ -25,7 +25,7 @@ def trained_on(run: str) -> str:
     Raises `CheckpointError` when nothing is there.
     """
     path = Path(run)
-    if (path / "model.safetensors").is_file():
+    if exported(run):
         try:
             return str(json.loads((path / "config.json").read_text()).get("data", ""))
         except (OSError, ValueError):
@@ -34,6 +34,11 @@ def trained_on(run: str) -> str:
     from ..train.load import locate
 
     return stored_config(locate(path)[1].path).data
+
+
+def exported(run: str) -> bool:
+    """Whether RUN is an exported model folder; a checkpoint holds weights too, but no config.json."""
+    return all((Path(run) / name).is_file() for name in ("model.safetensors", "config.json"))
 
 
 def require_writable(folder: Path) -> None:

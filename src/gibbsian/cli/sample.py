@@ -2,28 +2,30 @@
 
 from __future__ import annotations
 
-import io
 import sys
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from ..core.errors import UsageError
+from ..core.errors import UsageError, unknown
 from .kernels import KERNELS, kernel_options, kernel_settings, with_kernel
 from .options import Arg, Keys
+from .outputs import Outputs
 from .result import Result
-from .runs import Compile, Device, Precision, Run, Which, require_writable
+from .runs import Compile, Device, Precision, Run, Which
 
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from ..mcmc.state import ChainInfo, ChainState
     from ..systems.base import Samples, System
     from ..tasks.film import Film
+    from ..tasks.strips import Strip
     from .kernels import Planner
 
 KernelName = Literal["langevin", "mala", "hmc", "underdamped"]
+STRIP_CHAINS = 16
 
 
 def sample(
@@ -36,12 +38,15 @@ def sample(
         Arg("arrays x (images uint8), energy and y", "FILE.npz"),
     ] = None,
     gif: Annotated[str | None, Arg("chains that move, with their mean energy", "CHAIN.gif")] = None,
+    strip: Annotated[str | None, Arg("chains at six times, one a row (16 at most)", "STRIP.png")] = None,
     label: Annotated[int | None, Arg("class; all in turn by default", "Y")] = None,
     kernel: Annotated[KernelName | None, Arg("move by this kernel, see gibbsian list kernels")] = None,
     temperature: Annotated[float | None, Arg("T of exp(-E/T), with --kernel", "T")] = None,
     steps: Annotated[int | None, Arg("chain steps; the system's own number by default", "K")] = None,
     seed: Annotated[int, Arg("the same seed gives the same samples", "S")] = 0,
-    start: Annotated[Literal["noise", "buffer"], Arg("where chains begin", flag="--from")] = "noise",
+    start: Annotated[
+        str, Arg("noise, buffer (stored chains), or a plan of the system, such as base", "START", "--from")
+    ] = "noise",
     which: Which = "newest",
     columns: Annotated[int | None, Arg("of the grid", "N")] = None,
     device: Device = "cpu",
@@ -49,8 +54,8 @@ def sample(
     compile: Compile = "never",
     settings: Annotated[Mapping[str, Any] | None, Keys(kernel_settings, "--kernel")] = None,
 ) -> Result:
-    """Draw from a trained system by its own chain from noise, or by another kernel. Without --out, --npz and
-    --gif a picture is written to samples.png, or arrays to samples.npz where nothing can be drawn.
+    """Draw from a trained system by its own chain from noise, or by another kernel. Without --out, --npz,
+    --gif or --strip a picture is written to samples.png, or arrays to samples.npz where nothing can be drawn.
 
     The array x is uint8 (N,H,W) or (N,H,W,C) for images, float32 otherwise; y for conditional models.
 
@@ -72,69 +77,49 @@ def sample(
     plan = planner(system, start, run)
     if kernel is not None:
         plan = with_kernel(system, plan, kernel, options, temperature)
-    outputs = Outputs.chosen(system, out, npz, gif)
+    outputs = Outputs.chosen(system, out, npz, gif, strip)
+    strips = _strip(plan, n) if outputs.strip else None
     y = labels(system, n, label, start)
     began = time.monotonic()
     chunk = n if start == "buffer" else 512
-    drawn, film = _draw(system, n, plan, y, steps, seed, chunk, keep=outputs.gif is not None)
+    drawn, film = _draw(system, n, plan, y, steps, seed, chunk, outputs.gif is not None, strips)
     seconds = time.monotonic() - began
-    outputs.write(system, drawn, film, columns or (system.config.net.classes if y is not None else None))
+    columns = columns or (system.config.net.classes if y is not None else None)
+    outputs.write(system, drawn, film, strips, columns)
     return _result(run, n, kernel or "own", drawn, seconds, outputs)
 
 
-@dataclass(frozen=True)
-class Outputs:
-    """The files to write."""
-
-    out: Path | None
-    npz: Path | None
-    gif: Path | None
-
-    @staticmethod
-    def chosen(system: System, out: str | None, npz: str | None, gif: str | None) -> Outputs:
-        """What was asked for, or a default; raises `UsageError` for pictures of what cannot be drawn."""
-        from ..tasks.film import drawable
-
-        can_draw = drawable(system.event_shape)
-        if not can_draw and (out or gif):
-            raise UsageError(f"data of shape {system.event_shape} have no picture: use --npz")
-        if not (out or npz or gif):
-            out, npz = ("samples.png", None) if can_draw else (None, "samples.npz")
-        paths = [Path(p) if p else None for p in (out, npz, gif)]
-        for path in filter(None, paths):
-            require_writable(path.parent)
-        return Outputs(*paths)
-
-    def write(self, system: System, drawn: Samples, film: Film, columns: int | None) -> None:
-        """Write them, each aside and renamed."""
-        from ..tasks.film import frames, painter
-        from ..train.pictures import save_gif, save_image
-
-        if self.out:
-            save_image(painter(system, drawn.x, columns)(drawn.x), self.out)
-        if self.npz:
-            write_npz(arrays(system, drawn), self.npz)
-        if self.gif:
-            save_gif(frames(system, film, columns), self.gif)
-
-    def named(self) -> dict[str, str]:
-        """The files by option."""
-        return {k: str(v) for k, v in vars(self).items() if v is not None}
-
-
 def planner(system: System, start: str, run: str) -> Planner:
-    """The system's plan from noise, or from its replay buffer; raises `UsageError` where it keeps none."""
-    if start == "noise":
-        return system.plan
+    """The system's plan from noise, one of its other plans, or the one from its replay buffer.
+
+    Raises `UsageError` for one that it does not have.
+    """
     from ..systems.igebm import IGEBM
 
+    plans = {"noise": system.plan, **system.other_plans()}
+    if isinstance(system, IGEBM):
+        plans["buffer"] = system.continued
+    if start in plans:
+        return plans[start] if start != "buffer" else _stored(plans[start], run)
+    if start == "buffer":
+        names = " or --from ".join(plans)
+        raise UsageError(f"this system does not go on from stored chains: use --from {names}")
+    raise unknown("--from", start, plans)
+
+
+def _stored(plan: Planner, run: str) -> Planner:
+    """The plan from a replay buffer; raises `UsageError` for an exported model."""
     if (Path(run) / "model.safetensors").is_file():
         raise UsageError(
             f"{run} is an exported model, which holds no chains: give the run folder, or use --from noise"
         )
-    if not isinstance(system, IGEBM):
-        raise UsageError("this system does not go on from stored chains: use --from noise")
-    return system.continued
+    return plan
+
+
+def _strip(plan: Planner, n: int) -> Strip:
+    from ..tasks.strips import Strip
+
+    return Strip(plan, min(n, STRIP_CHAINS))
 
 
 def labels(system: System, n: int, label: int | None, start: str) -> Tensor | None:
@@ -150,33 +135,6 @@ def labels(system: System, n: int, label: int | None, start: str) -> Tensor | No
     return torch.arange(n, device=device) % classes
 
 
-def arrays(system: System, drawn: Samples) -> dict[str, Any]:
-    """`x` as uint8 for images and float32 otherwise, `energy` float32, `y` int64 where labels were given."""
-    from ..train.pictures import to_uint8
-
-    pixels = system.config.pixels
-    image = len(system.event_shape) == 3
-    x = to_uint8(drawn.x, pixels.low, pixels.high) if image else drawn.x.detach().float().cpu().numpy()
-    named = {"x": x, "energy": drawn.energy.detach().float().cpu().numpy()}
-    return named if drawn.y is None else {**named, "y": drawn.y.cpu().numpy()}
-
-
-def write_npz(named: Mapping[str, Any], path: Path) -> None:
-    """Write arrays aside and rename; raises `UsageError` where that fails."""
-    import numpy as np
-
-    aside = path.with_name(f".{path.name}.tmp")
-    packed = io.BytesIO()
-    np.savez_compressed(packed, **named)
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        aside.write_bytes(packed.getvalue())
-        aside.replace(path)
-    except OSError as error:
-        aside.unlink(missing_ok=True)
-        raise UsageError(f"cannot write {path}: {error.strerror}; choose a folder you can write") from error
-
-
 def _draw(
     system: System,
     n: int,
@@ -186,6 +144,7 @@ def _draw(
     seed: int,
     chunk: int,
     keep: bool,
+    strip: Strip | None,
 ) -> tuple[Samples, Film]:
     """Samples and what was filmed; stored chains are drawn in one chunk, so that none comes twice."""
     from tqdm import tqdm
@@ -201,8 +160,14 @@ def _draw(
             bar.total = planned
             bar.update(done - bar.n)
 
-        film = Film(plan, keep=keep, progress=progress)
-        watch: dict[str, Any] = {"observe": film.observe} if keep else {"progress": film.advanced}
+        film = Film(strip.planned if strip else plan, keep=keep, progress=progress)
+
+        def observe(step: int, state: ChainState, info: ChainInfo) -> None:
+            film.observe(step, state, info)
+            if strip:
+                strip.observe(step, state, info)
+
+        watch: dict[str, Any] = {"observe": observe} if keep or strip else {"progress": film.advanced}
         drawn = draw(system, n, rng=rng, y=y, steps=steps, chunk=chunk, plan=film.planned, **watch)
     return drawn, film
 

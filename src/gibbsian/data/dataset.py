@@ -18,6 +18,7 @@ from torch import Tensor
 
 from ..core.errors import DataError, UsageError
 from ..core.records import Batch
+from .factors import Factors
 
 
 class Rows(Protocol):
@@ -72,9 +73,10 @@ class ArrayRows:
 
 @dataclass(frozen=True, eq=False)
 class Dataset:
-    """Rows with labels `y` (N,) int64 or None, names of the `classes`, and conditions `cond` or None.
+    """Rows with labels `y` (N,) int64 or None, names of the `classes`, conditions `cond`.
 
-    `split` is "train", "validation" or "test". Build one from arrays with `from_arrays`.
+    `factors` are what synthetic rows were rendered from. `split` is "train", "validation" or "test".
+    Build one from arrays with `from_arrays`.
     """
 
     name: str
@@ -83,6 +85,7 @@ class Dataset:
     y: Tensor | None = None
     classes: tuple[str, ...] = ()
     cond: Tensor | None = None
+    factors: Factors | None = None
 
     def __len__(self) -> int:
         return self.rows.shape[0]
@@ -109,7 +112,7 @@ class Dataset:
 
     @cached_property
     def fingerprint(self) -> str:
-        """64 hexadecimal digits that change with the rows, labels, conditions or class names.
+        """64 hexadecimal digits that change with the rows, labels, conditions, class names or factors.
 
         Does not depend on `name` and `split`. Streamed folders are identified by the files' relative
         paths and sizes.
@@ -118,6 +121,8 @@ class Dataset:
         for extra in (self.y, self.cond):
             digest.update(b"none" if extra is None else _digest(extra))
         digest.update("\0".join(self.classes).encode())
+        if self.factors is not None:
+            digest.update(self.factors.digest())
         return digest.hexdigest()
 
     def batch(self, index: Tensor, low: float = -1.0, high: float = 1.0) -> Batch:
@@ -136,7 +141,8 @@ class Dataset:
         """The rows at `index` (M,), in that order."""
         y = None if self.y is None else self.y[index]
         cond = None if self.cond is None else self.cond[index]
-        return replace(self, rows=self.rows.select(index), y=y, cond=cond)
+        factors = None if self.factors is None else self.factors.select(index)
+        return replace(self, rows=self.rows.select(index), y=y, cond=cond, factors=factors)
 
     def split_off(self, validation: int) -> tuple[Dataset, Dataset]:
         """(train, validation) without overlap: a fixed choice of `validation` rows, always the same.
@@ -163,6 +169,7 @@ def from_arrays(
     split: str = "train",
     classes: tuple[str, ...] | None = None,
     cond: np.ndarray | Tensor | None = None,
+    factors: Factors | None = None,
 ) -> Dataset:
     """A data set in memory.
 
@@ -177,7 +184,9 @@ def from_arrays(
     pairs = None if cond is None else _checked_rows(_tensor(cond), f"{name} (conditions)")
     if pairs is not None and len(pairs) != len(rows):
         raise DataError(f"{name} has {len(rows)} rows but {len(pairs)} conditions")
-    return Dataset(name, split, ArrayRows(rows), labels, classes or (), pairs)
+    if factors is not None and len(factors) != len(rows):
+        raise DataError(f"{name} has {len(rows)} rows but factors of {len(factors)}")
+    return Dataset(name, split, ArrayRows(rows), labels, classes or (), pairs, factors)
 
 
 def as_floats(x: Tensor, low: float, high: float) -> Tensor:
@@ -227,5 +236,5 @@ def _checked_labels(y: Tensor, n: int, classes: tuple[str, ...] | None, name: st
 
 def _digest(x: Tensor) -> bytes:
     digest = hashlib.sha256(f"{x.dtype} {tuple(x.shape)}".encode())
-    digest.update(x.contiguous().numpy().tobytes())
+    digest.update(x.contiguous().flatten().numpy().data)
     return digest.digest()

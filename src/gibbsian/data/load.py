@@ -1,8 +1,8 @@
-"""A data set by name: the built-in digits, toys, public sets, your folders and files.
+"""A data set by name: the built-in digits, toys, tables, public sets, your folders and files.
 
 Public sets are looked for in `data_dir`, `$GIBBSIAN_DATA` and the cache, and fetched where they have
 an address. A set without a test part of its own is cut in two: the last tenth of the fixed
-permutation `numpy.random.RandomState(0).permutation(N)` is its test part.
+permutation `numpy.random.RandomState(0).permutation(N)` is its test part (of tables, the last fifth).
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from .names import ALIASES, TOYS, entry
 from .places import data_folders, download_folder
 from .readers import Arrays, read_csv, read_npz, read_user_npz
 from .sources import DIGITS, SOURCES, WHOLE, Source
+from .tables import read_table
 from .toy import toy
 
 SPLITS = ("train", "validation", "test")
@@ -90,6 +91,8 @@ def _arrays(name: str, split: str, data_dir: str | Path | None) -> tuple[Arrays,
         return read_csv(Path(name).expanduser()), True
     if name.startswith("toy:"):
         return _toy(name.removeprefix("toy:"), split), False
+    if name.startswith("table:"):
+        return read_table(name.removeprefix("table:"), split), False
     canonical = ALIASES.get(name, name)
     if canonical == "digits":
         return _digits(split), False
@@ -106,7 +109,13 @@ def _built(name: str, split: str, arrays: Arrays, size: int | None, grey: bool |
         x = fit_all(x, size, grey)
         cond = None if cond is None else fit_all(cond, size, grey)
     return from_arrays(
-        x, arrays.y, name=ALIASES.get(name, name), split=split, classes=arrays.classes, cond=cond
+        x,
+        arrays.y,
+        name=ALIASES.get(name, name),
+        split=split,
+        classes=arrays.classes,
+        cond=cond,
+        factors=arrays.factors,
     )
 
 

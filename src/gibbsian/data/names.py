@@ -13,7 +13,22 @@ TOYS = {
     "grid3": "3 x 3 Gaussians, spacing 1, deviation 0.1",
     "grid5": "5 x 5 Gaussians, spacing 1, deviation 0.1",
     "line": "4 Gaussians in a row with weights 0.1, 0.2, 0.3 and 0.4",
+    "line_even": "the same with equal weights",
+    "wire": "4 modes on a slanted line, hardly thicker than it, weights 0.1, 0.2, 0.3 and 0.4",
 }
+
+TABLES = {
+    "wine": ((13,), 3, "chemistry of wines from 3 growers", "S. Aeberhard, M. Forina, UCI, 1992 (CC BY 4.0)"),
+    "breast_cancer": (
+        (30,), 2, "measures of cell nuclei, 2 diagnoses", "W. Wolberg and others, UCI, 1995 (CC BY 4.0)",
+    ),
+    "diabetes": (
+        (10,), 0, "9 measures of patients and the outcome",
+        "B. Efron, T. Hastie, I. Johnstone, R. Tibshirani, 2004",
+    ),
+    "iris": ((4,), 3, "petals and sepals of 3 species", "R. Fisher, 1936 (UCI, CC BY 4.0)"),
+}  # fmt: skip
+"""Shape of a row, classes, what, credit."""
 
 
 @dataclass(frozen=True)
@@ -33,12 +48,14 @@ class DataName:
 
 
 _NIST = "Y. LeCun, C. Cortes, C. Burges"
+_SPRITES = "L. Matthey, I. Higgins, D. Hassabis, A. Lerchner, 2017 (Apache-2.0)"
 _CIFAR = "A. Krizhevsky, V. Nair, G. Hinton, 2009"
 
 DATA_NAMES = (
     DataName("digits", (1, 8, 8), 10, "handwritten digits, inside the package",
              "E. Alpaydin, C. Kaynak, UCI, 1998 (CC BY 4.0)", 197),
     DataName("mnist", (1, 28, 28), 10, "handwritten digits", _NIST, 5000),
+    DataName("stacked_mnist", (3, 28, 28), 1000, "three MNIST digits, one a channel", _NIST, 5000),
     DataName("fashion_mnist", (1, 28, 28), 10, "articles of clothing",
              "H. Xiao, K. Rasul, R. Vollgraf, 2017 (MIT, Zalando SE)", 5000),
     DataName("emnist_letters", (1, 28, 28), 26, "handwritten letters",
@@ -57,6 +74,10 @@ DATA_NAMES = (
              "R. Tylecek, R. Sara, 2013", 30),
     DataName("facades:labels", (3, 64, 64), 0, "the label maps, each with its photograph as condition",
              "R. Tylecek, R. Sara, 2013", 30),
+    DataName("dsprites", (1, 64, 64), 0, "shapes of 5 known factors (re-rendered, if the original is absent)",
+             _SPRITES, 5000),
+    DataName("dsprites32", (1, 32, 32), 0, "the same at half the size", _SPRITES, 5000),
+    *(DataName(f"table:{k}", *line, 20) for k, line in TABLES.items()),
     *(DataName(f"toy:{k}", (2,), 0, what, "exact log-density and draws", 5000) for k, what in TOYS.items()),
     DataName("folder:DIR", (), 0, "your images; sub-folders are classes, or splits named train and test", ""),
     DataName("FILE.npz", (), 0, "your arrays: x and y, or train_x, train_y, test_x, test_y", ""),

@@ -16,16 +16,18 @@ from pathlib import Path
 import numpy as np
 
 from ..core.errors import DataError
+from .factors import Factors
 
 
 @dataclass(frozen=True, eq=False)
 class Arrays:
-    """What a reader returns: `x` (N, ...), labels `y` (N,), class names, conditions (N, ...)."""
+    """What a reader returns: `x` (N, ...), labels `y` (N,), class names, conditions (N, ...), factors."""
 
     x: np.ndarray
     y: np.ndarray | None = None
     classes: tuple[str, ...] | None = None
     cond: np.ndarray | None = None
+    factors: Factors | None = None
 
 
 def read_bytes(path: Path) -> bytes:

@@ -15,6 +15,7 @@ import numpy as np
 
 from .download import Remote
 from .readers import Arrays, read_cifar, read_idx_pair, read_split_npz
+from .sprites import read_sprites
 
 WHOLE = "whole"
 """The key of a set that has no train and test of its own."""
@@ -91,7 +92,34 @@ def _shuffled(source: Source) -> Source:
     return Source(source.folders, source.files, read)
 
 
+def _stacked(source: Source) -> Source:
+    """Images of three random digits, one a colour channel; class 100 a + 10 b + c. Drawn with replacement
+    from the same part (L. Metz, B. Poole, D. Pfau, J. Sohl-Dickstein, 2017, arXiv 1611.02163)."""
+
+    def read(paths: list[Path], split: str) -> Arrays:
+        digits = source.read(paths, split)
+        rng = np.random.RandomState(STACK_SEED[split])
+        rows = rng.randint(0, len(digits.x), (STACK_SIZE[split], 3), dtype=np.int64)
+        x = np.stack([digits.x[column] for column in rows.T], -1)
+        y = np.asarray(digits.y, np.int64)[rows] @ np.array([100, 10, 1])
+        return Arrays(x, y, STACKS)
+
+    return Source(source.folders, source.files, read, source.remotes)
+
+
+def _sprites(folder: str, file: str, side: int) -> Source:
+    """dSprites, 64 pixels or 32 a side."""
+
+    def read(paths: list[Path], split: str) -> Arrays:
+        return read_sprites(paths[0], split, side)
+
+    return Source((folder,), {"train": (file,), "test": (file,)}, read)
+
+
 DIGITS = tuple("0123456789")
+STACKS = tuple(f"{i:03d}" for i in range(1000))
+STACK_SIZE = {"train": 60_000, "test": 10_000}
+STACK_SEED = {"train": 0, "test": 1}
 CLOTHES = (
     "T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot",
 )  # fmt: skip
@@ -103,6 +131,10 @@ _CIFAR_ARCHIVE = Remote(
     "https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz",
     "c4a38c50a1bc5f3a1c5537f2155ab9d68f9f25eb1ed8d9ddda3db29a59bca1dd",
     tuple(f"cifar-10-batches-bin/{name}" for name in (*BATCHES, "test_batch.bin")),
+)
+_SPRITES = (
+    ("dsprites", "dsprites_ndarray_co1sh3sc6or40x32y32_64x64.npz"),
+    ("dsprites_rerendered", "dsprites_rerendered_ndarray_co1sh3sc6or40x32y32_64x64.npz"),
 )
 _FACADES = ("facades", "facades_pairs_64x64.npz")
 
@@ -159,6 +191,9 @@ SOURCES: dict[str, tuple[Source, ...]] = {
     "dtd": (_npz("dtd", "dtd_8class_64x64.npz"),),
     "faces": (_npz("orl_faces", "orl_faces_56x46.npz", classes=tuple(f"person {i}" for i in range(1, 41))),),
     "cbcl_faces": (_shuffled(_npz("cbcl_faces", "cbcl_faces_19x19.npz", classes=("other", "face"))),),
+    "dsprites": tuple(_sprites(*place, side=64) for place in _SPRITES),
+    "dsprites32": tuple(_sprites(*place, side=32) for place in _SPRITES),
     "facades": (_npz(*_FACADES, x="a", cond="b"),),
     "facades:labels": (_npz(*_FACADES, x="b", cond="a"),),
 }
+SOURCES["stacked_mnist"] = tuple(_stacked(source) for source in SOURCES["mnist"])

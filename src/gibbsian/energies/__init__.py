@@ -7,11 +7,13 @@ restrict     Restricted            latent   PullBack            link   Link, lin
 context      rows                  grid     Grid, grid_log_z, grid_density, grid_kl, sample_kl
 analytic     Gaussian, GaussianMixture, Banana, Funnel, Skewed, Bounded
 lattice      GaussianField, Ising
+conjugate    Conjugate, GaussianPrior, MixturePrior, Posterior: latents integrated out exactly
 """
 
 from .algebra import Ensemble, Mixture, Negation, Product, Scaled, Tempered, shared_step, tempered
 from .analytic import Banana, Bounded, Funnel, Gaussian, GaussianMixture, Skewed
 from .conditional import Given, Guided, Marginal, OfClass
+from .conjugate import Conjugate, GaussianPrior, MixturePrior, Posterior
 from .context import rows
 from .grid import Grid, grid_density, grid_kl, grid_log_z, sample_kl
 from .latent import PullBack
@@ -26,11 +28,13 @@ __all__ = [
     "Banana",
     "Bounded",
     "Box",
+    "Conjugate",
     "Ensemble",
     "Funnel",
     "Gaussian",
     "GaussianField",
     "GaussianMixture",
+    "GaussianPrior",
     "GaussianReference",
     "Given",
     "Grid",
@@ -39,8 +43,10 @@ __all__ = [
     "Link",
     "Marginal",
     "Mixture",
+    "MixturePrior",
     "Negation",
     "OfClass",
+    "Posterior",
     "Product",
     "PullBack",
     "Restricted",

@@ -6,6 +6,7 @@ from .describe import describe
 from .igebm import IGEBMNet
 from .mlp import MLP
 from .spectral import SpectralConv2d, SpectralLinear, cached_weights
+from .vector import build_vector
 
 __all__ = [
     "IGEBMNet",
@@ -14,6 +15,7 @@ __all__ = [
     "SpectralConv2d",
     "SpectralLinear",
     "build",
+    "build_vector",
     "cached_weights",
     "describe",
 ]

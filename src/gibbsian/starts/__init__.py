@@ -4,7 +4,7 @@ from .base import Start, Ticket
 from .data import DataStart
 from .fixed import FixedNoise
 from .gaussian import ClassGaussian
-from .noise import GaussianNoise, UniformNoise, redraw
+from .noise import GaussianNoise, NormalLeaves, UniformNoise, redraw
 from .replay import ReplayBuffer
 
 __all__ = [
@@ -12,6 +12,7 @@ __all__ = [
     "DataStart",
     "FixedNoise",
     "GaussianNoise",
+    "NormalLeaves",
     "ReplayBuffer",
     "Start",
     "Ticket",

@@ -65,6 +65,23 @@ class GaussianNoise:
         """Nothing is kept."""
 
 
+@dataclass(frozen=True)
+class NormalLeaves:
+    """Tuple positions of N(0, I) leaves with events of these `shapes`; drawn on the device of `rng`."""
+
+    shapes: tuple[tuple[int, ...], ...]
+
+    def draw(
+        self, n: int, rng: torch.Generator, *, batch: Batch | None = None, y: Tensor | None = None
+    ) -> Ticket:
+        """`n` fresh positions, a leaf `(n, *shape)` for each shape; labels as asked for."""
+        parts = tuple(torch.randn(n, *shape, generator=rng, device=rng.device) for shape in self.shapes)
+        return Ticket(parts, chain_labels(n, y), None, all_fresh(n, rng))
+
+    def write(self, ticket: Ticket, position: Position) -> None:
+        """Nothing is kept."""
+
+
 def redraw(position: Position, bad: Tensor, fresh: Start, rng: torch.Generator) -> Position:
     """`position` with the chains where the `(B,)` mask `bad` is true begun anew by `fresh`.
 

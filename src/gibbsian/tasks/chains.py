@@ -49,13 +49,15 @@ def classes_in_turn(system: System, n: int, rng: torch.Generator) -> Tensor | No
 
 
 def _leg_means(drawn: Samples) -> dict[str, float]:
-    """What every leg's kernel tells, averaged over steps; `divergent` is a share of chains, at any time."""
+    """What the kernel of every leg that moves tells, averaged over steps; `divergent` is a share of chains,
+    at any time."""
     infos = [chain.info for chain in drawn.chains]
-    weights = torch.tensor([float(i.steps) for i in infos], dtype=torch.float64)
+    moving = [i for i in infos if i.steps]
+    weights = torch.tensor([float(i.steps) for i in moving], dtype=torch.float64)
     out = {}
     for key in ("acceptance", "drift_noise", "saturated", "clipped"):
-        known = [getattr(i, key) for i in infos]
-        if all(v is not None for v in known):
+        known = [getattr(i, key) for i in moving]
+        if known and all(v is not None for v in known):
             means = torch.tensor([float(v.float().mean()) for v in known], dtype=torch.float64)
             out[key] = float((means * weights).sum() / weights.sum())
     return {**out, "divergent": float(torch.stack([i.divergent for i in infos]).any(0).float().mean())}

@@ -86,6 +86,10 @@ class Classifier:
         """Probability of each class, (N, C) float32, rows summing to 1."""
         return self._chunked(lambda rows: self.net.head(self.net(rows)).softmax(1), x, low, high, chunk)
 
+    def answers(self, x: Tensor, *, low: float = -1.0, high: float = 1.0, chunk: int = 512) -> Tensor:
+        """Number of the likeliest class, (N,) int64."""
+        return self.probabilities(x, low=low, high=high, chunk=chunk).argmax(1)
+
     def to(self, device: torch.device | str) -> Classifier:
         """The same classifier with its net moved to `device`."""
         self.net.to(device)

@@ -8,7 +8,7 @@ of different seeds exist for a set: "features" measures distances, and an indepe
 whether a sample drawn for a class is of that class.
 
 Weights for digits, mnist, fashion_mnist and cifar10 (10,000 training images) are in the package;
-`classifier_for` trains and caches others.
+`classifier_for` trains and caches others. Stacked digits are seen channel by channel, with mnist's.
 
     python -m gibbsian.tasks.features train NAME [--role judge] [--epochs N] [--data-dir DIR]
 """
@@ -34,6 +34,7 @@ from ..data.names import ALIASES
 from ..data.places import cache_folder
 from ..metrics.classes import accuracy
 from .classifier import NAME, Classifier, Net, checksum, pack, read_classifier, save_classifier
+from .stacked import StackedClassifier
 
 ROLES = ("features", "judge")
 ASSETS = Path(__file__).with_name("assets")
@@ -43,27 +44,37 @@ SHIPPED = {
     "fashion_mnist": ("features", "judge"),
     "cifar10": ("features",),
 }
+STACKED = {"stacked_mnist": "mnist"}
+"""Sets of which every channel is an image of another set."""
+
 EPOCHS = {"digits": 40, "mnist": 2, "fashion_mnist": 3, "cifar10": 10}
 BATCH_SIZE = 64
 LEARNING_RATE = 1e-3
 
 
-def load_classifier(dataset_name: str, role: str = "features") -> Classifier:
+def load_classifier(dataset_name: str, role: str = "features") -> Classifier | StackedClassifier:
     """The classifier in the package for `dataset_name` (see `SHIPPED`), `role` "features" or "judge".
 
     Raises `UsageError` if there is none: `classifier_for` trains one.
     """
     _check_role(role)
     name = ALIASES.get(dataset_name, dataset_name)
+    if name in STACKED:
+        return StackedClassifier(_shipped(STACKED[name], role))
+    return _shipped(name, role)
+
+
+def _shipped(name: str, role: str) -> Classifier:
+    """The classifier whose weights are in the package."""
     if role not in SHIPPED.get(name, ()):
         have = ", ".join(n for n, roles in SHIPPED.items() if role in roles)
-        raise UsageError(f"no {role} classifier for '{dataset_name}' in the package: there is one for {have}")
+        raise UsageError(f"no {role} classifier for '{name}' in the package: there is one for {have}")
     return read_classifier(_asset(name, role))
 
 
 def classifier_for(
     dataset: Dataset, role: str = "features", *, cache: Path | None = None, progress: bool = True
-) -> Classifier:
+) -> Classifier | StackedClassifier:
     """The classifier for a data set: from the package if it has one of this shape, else trained once.
 
     Trained ones are kept in `cache` (default: the cache folder) under the fingerprint of `dataset`, which
@@ -71,7 +82,7 @@ def classifier_for(
     """
     _check_role(role)
     _check_labelled(dataset)
-    if role in SHIPPED.get(dataset.name, ()):
+    if dataset.name in STACKED or role in SHIPPED.get(dataset.name, ()):
         shipped = load_classifier(dataset.name, role)
         if shipped.event_shape == dataset.event_shape and shipped.classes == dataset.classes:
             return shipped

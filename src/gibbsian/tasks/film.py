@@ -30,7 +30,8 @@ def film(
 ) -> None:
     """Write a GIF of `n` chains from noise to sample: images in a grid, points on the energy landscape.
 
-    Raises `UsageError` for data that are neither images nor points of the plane.
+    A chain of no steps is a film of one frame. Raises `UsageError` for data that are neither images nor
+    points of the plane.
     """
     watched = Film(system.plan)
     sample(system, n, rng=rng, y=y, steps=steps, chunk=n, plan=watched.planned, observe=watched.observe)
@@ -100,15 +101,19 @@ class Film:
 
 def frames(system: System, watched: Film, columns: int | None = None) -> list[Image.Image]:
     """A picture of every kept position (64 images at most), above the curve of the mean energy so far."""
-    kept = [system.decode(x) for x in watched.positions]
-    if len(system.event_shape) == 3:
-        kept = [x[:64] for x in kept]
+    kept = decoded(system, watched.positions, 64 if len(system.event_shape) == 3 else POINTS)
     paint = painter(system, kept[-1], columns)
     tops = [paint(x) for x in kept]
     return [
         stacked(top, curve(watched.energies[: i + 1], top.width, total=len(kept)))
         for i, top in enumerate(tops)
     ]
+
+
+def decoded(system: System, positions: Sequence[Position], most: int) -> list[Tensor]:
+    """Data of the first `most` chains of every position."""
+    with frozen(system), torch.no_grad():
+        return [system.decode(rows(x, slice(0, most))) for x in positions]
 
 
 def painter(system: System, x: Tensor, columns: int | None = None) -> Callable[[Tensor], Image.Image]:

@@ -29,7 +29,7 @@ from ..metrics.coverage import coverage, nearest_neighbour_ratio
 from ..metrics.frechet import frechet_distance
 from ..metrics.toy import grid_divergence, mode_recall
 from ..metrics.two_sample import sliced_wasserstein
-from .features import Classifier, classifier_for
+from .features import Classifier, StackedClassifier, classifier_for
 
 Draw = Callable[[int, torch.Generator], Tensor]
 NEIGHBOURS = 10_000
@@ -70,7 +70,8 @@ def yardstick(
     held = load(name, against, validation=validation, data_dir=data_dir)
     if train.is_image and train.y is not None:
         return ImageYardstick(train, held, n, rng, low, high)
-    raise UsageError(f"{name} has no labels: evaluate needs labelled images or a toy density")
+    lacks = "has no labels" if train.is_image else "holds points without an exact density"
+    raise UsageError(f"{name} {lacks}: evaluate needs labelled images or a toy density")
 
 
 class ImageYardstick:
@@ -83,7 +84,7 @@ class ImageYardstick:
         self, train: Dataset, held: Dataset, n: int, rng: torch.Generator, low: float, high: float
     ) -> None:
         self.train, self.low, self.high = train, low, high
-        self.classifier: Classifier = classifier_for(train)
+        self.classifier: Classifier | StackedClassifier = classifier_for(train)
         order = torch.randperm(len(held), generator=rng, device=rng.device).cpu()
         self.held = held.subset(order[: min(n, len(held))])
         self.held_x = self._all(self.held)
@@ -104,7 +105,7 @@ class ImageYardstick:
 
         With `y` also `asked_class`: the share that an independent classifier puts in the class asked for.
         """
-        x = self._as_picture(x)
+        x = self.as_picture(x)
         features, answers = self.classifier.features(x), self.classifier.probabilities(x)
         near = coverage(self.held_features, features)
         return {
@@ -116,6 +117,11 @@ class ImageYardstick:
             "recall": near.recall,
             "nn_ratio": nearest_neighbour_ratio(x.flatten(1), self._neighbours, self.held_x.flatten(1)),
         } | ({} if y is None else {"asked_class": accuracy(self._judge.probabilities(x), y.cpu())})
+
+    def as_picture(self, x: Tensor) -> Tensor:
+        """Samples in [low, high] as a picture file would hold them, `(n, C, H, W)` in [-1, 1], on the CPU."""
+        unit = ((x.cpu().float() - self.low) / (self.high - self.low)).clamp(0, 1)
+        return (unit * 255).round() / 127.5 - 1
 
     def baselines(self) -> dict[str, Draw]:
         """Training images, one Gaussian a class, one Gaussian, uniform noise, all in [low, high]."""
@@ -133,7 +139,7 @@ class ImageYardstick:
         return self.low + (self.high - self.low) * torch.rand(n, *self.train.event_shape, generator=rng)
 
     @cached_property
-    def _judge(self) -> Classifier:
+    def _judge(self) -> Classifier | StackedClassifier:
         return classifier_for(self.train, role="judge")
 
     @property
@@ -157,10 +163,6 @@ class ImageYardstick:
     def _training_rows(self, n: int, rng: torch.Generator) -> Tensor:
         rows = torch.randperm(len(self.train), generator=rng)[: min(n, len(self.train))]
         return self.train.batch(rows, self.low, self.high).x
-
-    def _as_picture(self, x: Tensor) -> Tensor:
-        unit = ((x.cpu().float() - self.low) / (self.high - self.low)).clamp(0, 1)
-        return (unit * 255).round() / 127.5 - 1
 
 
 @dataclass

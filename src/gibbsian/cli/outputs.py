@@ -1,0 +1,91 @@
+"""The files that `gibbsian sample` writes: pictures, arrays, animations, chain strips."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..core.errors import UsageError
+from .runs import require_writable
+
+if TYPE_CHECKING:
+    from ..systems.base import Samples, System
+    from ..tasks.film import Film
+    from ..tasks.strips import Strip
+
+
+@dataclass(frozen=True)
+class Outputs:
+    """The files to write."""
+
+    out: Path | None
+    npz: Path | None
+    gif: Path | None
+    strip: Path | None
+
+    @staticmethod
+    def chosen(
+        system: System, out: str | None, npz: str | None, gif: str | None, strip: str | None
+    ) -> Outputs:
+        """What was asked for, or a default; raises `UsageError` for pictures of what cannot be drawn."""
+        from ..tasks.film import drawable
+
+        can_draw = drawable(system.event_shape)
+        if not can_draw and (out or gif or strip):
+            raise UsageError(f"data of shape {system.event_shape} have no picture: use --npz")
+        if not (out or npz or gif or strip):
+            out, npz = ("samples.png", None) if can_draw else (None, "samples.npz")
+        paths = [Path(p) if p else None for p in (out, npz, gif, strip)]
+        for path in filter(None, paths):
+            require_writable(path.parent)
+        return Outputs(*paths)
+
+    def write(
+        self, system: System, drawn: Samples, film: Film, strip: Strip | None, columns: int | None
+    ) -> None:
+        """Write them, each aside and renamed."""
+        from ..tasks.film import frames, painter
+        from ..train.pictures import save_gif, save_image
+
+        if self.out:
+            save_image(painter(system, drawn.x, columns)(drawn.x), self.out)
+        if self.npz:
+            write_npz(arrays(system, drawn), self.npz)
+        if self.gif:
+            save_gif(frames(system, film, columns), self.gif)
+        if self.strip and strip:
+            save_image(strip.picture(system), self.strip)
+
+    def named(self) -> dict[str, str]:
+        """The files by option."""
+        return {k: str(v) for k, v in vars(self).items() if v is not None}
+
+
+def arrays(system: System, drawn: Samples) -> dict[str, Any]:
+    """`x` as uint8 for images and float32 otherwise, `energy` float32, `y` int64 where labels were given."""
+    from ..train.pictures import to_uint8
+
+    pixels = system.config.pixels
+    image = len(system.event_shape) == 3
+    x = to_uint8(drawn.x, pixels.low, pixels.high) if image else drawn.x.detach().float().cpu().numpy()
+    named = {"x": x, "energy": drawn.energy.detach().float().cpu().numpy()}
+    return named if drawn.y is None else {**named, "y": drawn.y.cpu().numpy()}
+
+
+def write_npz(named: Mapping[str, Any], path: Path) -> None:
+    """Write arrays aside and rename; raises `UsageError` where that fails."""
+    import numpy as np
+
+    aside = path.with_name(f".{path.name}.tmp")
+    packed = io.BytesIO()
+    np.savez_compressed(packed, **named)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        aside.write_bytes(packed.getvalue())
+        aside.replace(path)
+    except OSError as error:
+        aside.unlink(missing_ok=True)
+        raise UsageError(f"cannot write {path}: {error.strerror}; choose a folder you can write") from error

@@ -1,0 +1,193 @@
+"""`gibbsian study`: one question about a trained system in depth, answered with tables and plots."""
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import dataclass, replace
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from ..core.errors import UsageError
+from .options import Arg
+from .result import Result, plain
+from .runs import DataDir, Device, Run, Which, exported, require_writable, trained_on
+
+if TYPE_CHECKING:
+    from ..recipes.catalog import RunConfig
+    from ..systems.base import System
+    from ..tasks.study.record import Study
+
+Topic = Literal["modes", "disentangle", "fewshot", "density"]
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What the command line said, the same for every topic."""
+
+    run: str
+    system: System
+    data: str
+    n: int | None
+    draws: int | None
+    seed: int
+    data_dir: str | None
+    options: dict[str, Any]
+
+    @property
+    def sizes(self) -> dict[str, Any]:
+        """Samples and draws where they were given; each topic has its own defaults."""
+        given = {"n": self.n, "draws": self.draws}
+        return {k: v for k, v in given.items() if v is not None}
+
+
+def study(
+    topic: Annotated[Topic, Arg("what to look into")],
+    run: Run,
+    *,
+    n: Annotated[int | None, Arg("samples of one draw: 2000; disentangle: 5000", "N", "-n")] = None,
+    draws: Annotated[int | None, Arg("independent draws for intervals: 3; fewshot: 10", "N")] = None,
+    seed: Annotated[int, Arg("of the draws", "S")] = 0,
+    steps: Annotated[str, Arg("modes: lengths of chains to compare", "K,K")] = "0,5,10,20,50",
+    chain_steps: Annotated[
+        int | None, Arg("disentangle: length of the chain; the model's own by default", "K")
+    ] = None,
+    labels: Annotated[str, Arg("fewshot: labels a class; 0 for all there are", "N,N")] = "1,10,100",
+    against: Annotated[str | None, Arg("fewshot: other data sets to tell apart", "NAME,NAME")] = None,
+    base_samples: Annotated[int, Arg("density: samples of the base for the log-partition", "N")] = 100_000,
+    seeds: Annotated[
+        int, Arg("density: times to train anew and stop early; 0: the run as it stands", "N")
+    ] = 3,
+    data: Annotated[str | None, Arg("data set; the one of training by default", "NAME")] = None,
+    out: Annotated[str | None, Arg("folder; RUN/study, or study for an exported model", "DIR")] = None,
+    which: Which = "newest",
+    device: Device = "cpu",
+    data_dir: DataDir = None,
+) -> Result:
+    """Look into one thing, and write TOPIC.json, TOPIC.txt and plots TOPIC-*.png. Intervals are of 95 %.
+
+    modes: classes reached, KL, recall, feature distance and duplicates for the model, its VAE or generator,
+    chains from its buffer, and chains of several lengths. disentangle: MIG, FactorVAE score and DCI of a
+    VAEBM's latents before and after its chain, and how far chains move them. fewshot: accuracy on few labels
+    of latents, PCA and pixels. density: test nats of a Generalized EBM on a flow, of its base, of the flow by
+    maximum likelihood and of a Gaussian. Plots need the extra plot.
+    """
+    from ..train.load import load
+    from .machine import usable
+
+    usable(device)
+    folder = Path(out) if out else place(run)
+    options = {
+        "steps": numbers("--steps", steps), "chain_steps": chain_steps, "labels": numbers("--labels", labels),
+        "against": [name for name in (against or "").split(",") if name], "base_samples": base_samples,
+        "seeds": seeds,
+    }  # fmt: skip
+    name = data or trained_on(run)
+    if not name:
+        raise UsageError(f"{run} does not say what it was trained on: name a data set with --data")
+    require_writable(folder)
+    system = load(run, which=which).to(device)
+    found = TOPICS[topic](Asked(run, system, name, n, draws, seed, data_dir, options))
+    written = write(found, topic, folder)
+    told = "\n".join([found.text(), "", *(f"wrote {path}" for path in written)])
+    return Result({"topic": topic, "run": run, **found.to_dict(), "written": [str(p) for p in written]}, told)
+
+
+def place(run: str) -> Path:
+    """`study` inside the run folder; in the current folder for an exported model."""
+    if exported(run):
+        return Path("study")
+    from ..train.load import locate
+
+    return locate(Path(run))[1].path / "study"
+
+
+def numbers(option: str, text: str) -> list[int]:
+    """Whole numbers between commas; raises `UsageError` for anything else."""
+    try:
+        return [int(word) for word in text.split(",")]
+    except ValueError as error:
+        raise UsageError(f"{option} is '{text}': give whole numbers with commas, such as 0,10,50") from error
+
+
+def write(found: Study, topic: str, folder: Path) -> list[Path]:
+    """The record, its text and its plots in `folder`; raises `UsageError` where that fails."""
+    paths = [folder / f"{topic}.json", folder / f"{topic}.txt"]
+    try:
+        paths[0].write_text(json.dumps(plain(found.to_dict()), indent=1, allow_nan=False) + "\n")
+        paths[1].write_text(found.text() + "\n")
+        if find_spec("matplotlib") is None:
+            _say("no plots without matplotlib: pip install 'gibbsian[plot]'")
+            return paths
+        for name, figure in found.figures().items():
+            paths.append(folder / f"{topic}-{name}.png")
+            figure.savefig(paths[-1], dpi=110)
+    except OSError as error:
+        raise UsageError(f"cannot write {folder}: {error.strerror}; choose another --out") from error
+    return paths
+
+
+def _modes(asked: Asked) -> Study:
+    from ..tasks.study.modes import study_modes
+
+    more = {"steps": asked.options["steps"], "data_dir": asked.data_dir, "progress": _say}
+    return study_modes(asked.system, asked.data, seed=asked.seed, **asked.sizes, **more)
+
+
+def _disentangle(asked: Asked) -> Study:
+    from ..data.load import load
+    from ..tasks.study.disentangle import study_disentangle
+
+    sprites, steps = load(asked.data, "test", data_dir=asked.data_dir), asked.options["chain_steps"]
+    return study_disentangle(
+        asked.system, sprites, steps=steps, seed=asked.seed, progress=_say, **asked.sizes
+    )
+
+
+def _fewshot(asked: Asked) -> Study:
+    from ..tasks import fewshot
+    from ..tasks.study.fewshot import FewShotStudy
+
+    sizes = {{"draws": "runs"}.get(k, k): v for k, v in asked.sizes.items()}
+    more = {"per_class": asked.options["labels"], "others": asked.options["against"], "seed": asked.seed}
+    return FewShotStudy(
+        fewshot.evaluate_latents(asked.system, asked.data, data_dir=asked.data_dir, **sizes, **more)
+    )
+
+
+def _density(asked: Asked) -> Study:
+    from ..tasks.study.density import study_density
+
+    return study_density(
+        asked.system,
+        settings(asked.run),
+        base_samples=asked.options["base_samples"],
+        seeds=asked.options["seeds"],
+        seed=asked.seed,
+        data=asked.data,
+        data_dir=asked.data_dir,
+        progress=_say,
+    )
+
+
+TOPICS = {"modes": _modes, "disentangle": _disentangle, "fewshot": _fewshot, "density": _density}
+
+
+def settings(run: str) -> RunConfig:
+    """How a run was trained, `train.steps` being the updates it had; `UsageError` for exported models."""
+    from ..train import checkpoint
+    from ..train.fit import stored_config
+    from ..train.load import locate
+
+    if exported(run):
+        raise UsageError(
+            f"{run} is an exported model, which does not say how it was trained: give a run folder"
+        )
+    source, folder = locate(Path(run))
+    config, made = stored_config(folder.path), int(checkpoint.load(source)["loop"]["step"])
+    return replace(config, train=replace(config.train, steps=made))
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)

@@ -1,0 +1,148 @@
+"""What energy refinement does to the latents of a VAE: do their coordinates still stand for single factors?
+
+Sprites whose factors are known are encoded to posterior means. From there, and from N(0, I), the model's own
+chain moves the latents; the same chain with E = 0, from the same noise, stands beside, because noise alone
+moves them as well.
+
+    scores     MIG, FactorVAE score and DCI of posterior means, and of where chains from them end
+    moves      |eps_K - eps_0| / sqrt(d) of chains from N(0, I), whole and coordinate by coordinate
+    changed    share of those chains whose decoded image changes a factor, as predicted
+
+The prediction is that of the nearest posterior mean of some thousand other sprites; its own accuracy is told.
+All sprites are of the test part, those that predict and those that are scored apart.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ...core.errors import UsageError
+from ...data.dataset import Dataset
+from ...metrics.interval import Interval
+from ...systems.base import System
+from ...systems.frozen import frozen
+from ...systems.vaebm import VAEBM
+from .record import over, plain, plain_rows, require_draws, rows_table, summary
+from .refinement import BEFORE, CHAIN, ENERGY, NOISE, VALUES, Found, Lab
+
+
+@dataclass(frozen=True)
+class DisentangleStudy:
+    """Rows of intervals of 95 % over draws (disjoint subsets of sprites where there are enough, and seeds).
+
+    `scores` by state of the latents; `moves` and `changed` by chain; `coordinates` are the moves of single
+    latents; `accuracy` is the predictor's, by factor; `traversal` holds decoded images `(d, 9, C, H, W)`, one
+    latent a row set to `values`, before and after the chain.
+    """
+
+    data: str
+    n: int
+    draws: int
+    seed: int
+    record: dict[str, Any]
+    scores: dict[str, dict[str, Interval]]
+    moves: dict[str, Interval]
+    changed: dict[str, dict[str, Interval]]
+    coordinates: dict[str, list[Interval]]
+    accuracy: dict[str, Interval]
+    low: float
+    high: float
+    traversal: dict[str, Tensor] = field(default_factory=dict, repr=False)
+    values: tuple[float, ...] = VALUES
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values."""
+        head = {"data": self.data, "n": self.n, "draws": self.draws, "seed": self.seed, **self.record}
+        return {
+            **head,
+            "scores": plain_rows(self.scores),
+            "moves": {k: plain(v) for k, v in self.moves.items()},
+            "changed": plain_rows(self.changed),
+            "coordinates": {k: [plain(v) for v in row] for k, row in self.coordinates.items()},
+            "predictor_accuracy": {k: plain(v) for k, v in self.accuracy.items()},
+        }
+
+    def text(self) -> str:
+        """Scores, moves and changed factors as tables."""
+        moved = {k: {"|eps_K - eps_0| / sqrt(d)": self.moves[k], **self.changed[k]} for k in self.moves}
+        about = f"{self.record['kernel']}, {self.record['steps']} steps of {self.record['step_size']:g}"
+        accuracy = {"accuracy": self.accuracy}
+        return "\n\n".join(
+            [
+                rows_table(self.scores, f"{self.data}, n = {self.n}"),
+                f"chains from N(0, I) ({about}): how far they move, and the share that changes a factor",
+                rows_table(moved),
+                "the predictor of factors on sprites it has not seen",
+                rows_table(accuracy),
+            ]
+        )
+
+    def figures(self) -> dict[str, Any]:
+        """Scores, moves, traversals."""
+        from .show import disentangle_figures
+
+        return disentangle_figures(self)
+
+
+def study_disentangle(
+    system: System,
+    sprites: Dataset,
+    *,
+    steps: int | None = None,
+    n: int = 5000,
+    draws: int = 3,
+    seed: int = 0,
+    progress: Callable[[str], None] = lambda text: None,
+) -> DisentangleStudy:
+    """Scores and moves of a VAEBM's latents on `sprites` that it has not seen, whose factors are known.
+
+    Args:
+        steps: length of the chain; the sampling chain's by default.
+        n: sprites of one draw, and chains from N(0, I).
+
+    Raises:
+        UsageError: another system, data without factors, too few rows or draws, less than one step.
+    """
+    require_draws(draws, n, 100)
+    if not isinstance(system, VAEBM):
+        raise UsageError(
+            f"{type(system).__name__} is no VAEBM: only its latents are refined from a posterior"
+        )
+    if sprites.factors is None:
+        raise UsageError(f"{sprites.name} does not say its factors: take dsprites32")
+    steps = system.config.sampling.steps if steps is None else steps
+    if steps < 1:
+        raise UsageError(f"--chain-steps is {steps}: a chain has at least 1 step")
+    lab = Lab(system, sprites, steps, n, draws, seed)
+    with frozen(system), torch.no_grad():
+        found = []
+        for k in range(draws):
+            progress(f"draw {k + 1} of {draws}: {n} sprites and {n} chains of {steps} steps")
+            found.append(lab.measured(k))
+        traversal = lab.traversal()
+    return _study(lab, found, traversal)
+
+
+def _study(lab: Lab, found: list[Found], traversal: dict[str, Tensor]) -> DisentangleStudy:
+    latent = lab.system.config.sampling
+    record = {
+        "kernel": latent.kernel, "steps": lab.steps, "step_size": latent.step_size, "beta": latent.beta,
+        "latents": lab.gallery.shape[1], "predicted_by": len(lab.gallery),
+    }  # fmt: skip
+    return DisentangleStudy(
+        lab.sprites.name, lab.n, lab.draws, lab.seed, record,
+        scores={k: summary([f.scores[k] for f in found]) for k in (BEFORE, CHAIN, NOISE, ENERGY)},
+        moves={k: over([f.moves[k] for f in found]) for k in (CHAIN, NOISE)},
+        changed={k: summary([f.changed[k] for f in found]) for k in (CHAIN, NOISE)},
+        coordinates={
+            k: [over(list(v)) for v in zip(*(f.coordinates[k] for f in found), strict=True)]
+            for k in (CHAIN, NOISE)
+        },
+        accuracy=summary([f.accuracy for f in found]),
+        low=lab.low, high=lab.high, traversal=traversal,
+    )  # fmt: skip

@@ -1,0 +1,105 @@
+"""The study of modes on a tiny VAEBM, and the pieces that it is made of."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+import torch
+
+from gibbsian.core.errors import UsageError
+from gibbsian.core.random import generator
+from gibbsian.systems.base import sample
+from gibbsian.tasks.study.crowd import FEWEST, Ends, moves, of_length, stored
+from gibbsian.tasks.study.modes import study_modes
+
+
+@pytest.fixture
+def found(vaebm):
+    return study_modes(vaebm, "digits", steps=(0, 2), n=50, draws=2)
+
+
+def test_rows_are_the_plans_and_the_data(found):
+    assert list(found.rows) == ["model", "vae", "buffer", "training data"] and list(found.steps) == [0, 2]
+    assert set(found.rows["model"]) == {
+        "modes", "kl", "recall", "precision", "feature_distance", "duplicates",
+    }  # fmt: skip
+    real = found.rows["training data"]
+    assert real["recall"].estimate > 0.7 and real["kl"].estimate < 0.5 < found.rows["model"]["kl"].estimate
+    assert found.floor == pytest.approx(9 / 100) and found.classes == 10
+
+
+def test_the_start_alone_is_the_vae(found):
+    vae, start = found.rows["vae"], found.steps[0]
+    assert all(start[k] == vae[k] for k in vae)
+    assert any(found.steps[2][k] != vae[k] for k in vae)
+
+
+def test_a_short_buffer_is_told(found, vaebm):
+    held = stored(vaebm)
+    assert FEWEST <= held <= 40 and f"the buffer holds {held} chains" in " ".join(found.notes)
+    assert len(found.energies["buffer"]) == 2 * held and len(found.energies["model"]) == 100
+
+
+def test_record_text_and_figures(found):
+    told = found.to_dict()
+    assert json.loads(json.dumps(told)) == told
+    assert told["measures"]["vae"]["modes"]["value"] == found.rows["vae"]["modes"].estimate
+    assert "perfect sampler" in found.text() and "buffer" in found.text()
+    figures = found.figures()
+    assert list(figures) == ["histogram", "steps", "energies", "samples"]
+    assert [panel.get_xlabel() for panel in figures["steps"].axes] == ["K, steps of a chain"] * 6
+
+
+def test_without_stored_chains_nothing_goes_on(vaebm, tmp_path):
+    from gibbsian.train.load import load
+
+    vaebm.save(tmp_path / "m", data="digits")
+    found = study_modes(load(tmp_path / "m"), "digits", steps=(), n=40, draws=2)
+    assert "buffer" not in found.rows and "no chains are stored" in found.notes[0] and not found.steps
+    assert set(found.figures()) == {"histogram", "energies", "samples"}
+
+
+def test_other_systems_have_fewer_rows(tiny_run):
+    small = {"net.name": "mlp", "net.hidden": (8,), "chain.steps": 2, "sample.steps": 2}
+    igebm = tiny_run("igebm", "digits", {**small, "start.capacity": 64, "net.classes": 10}).trainer
+    igebm.fit(2, progress=False)
+    found = study_modes(igebm.system, "digits", steps=(1,), n=40, draws=2)
+    assert list(found.rows) == ["model", "buffer", "training data"]
+
+
+def test_energy_is_taken_without_the_base_measure(vaebm):
+    ends = Ends(vaebm.other_plans()["vae"])
+    drawn = sample(vaebm, 5, rng=generator(0), plan=ends)
+    eps = drawn.chains[0].position
+    assert torch.allclose(ends.energies(), vaebm.energy(vaebm.pushed(eps)), atol=1e-5)
+    prior = sum(part.flatten(1).square().sum(1) for part in eps) / 2
+    assert torch.allclose(drawn.energy - ends.energies(), prior, rtol=1e-4)
+
+
+def test_lengths_of_chains(vaebm):
+    for k in (0, 3):
+        chain = sample(vaebm, 4, rng=generator(0), plan=of_length(vaebm.plan, k)).chains[0]
+        assert chain.info.steps == k
+    assert moves(vaebm)
+
+
+def test_refusals(vaebm, tiny_run):
+    with pytest.raises(UsageError, match="steps are"):
+        study_modes(vaebm, "digits", steps=(-1,), n=50, draws=2)
+    with pytest.raises(UsageError, match="take 2 draws or more"):
+        study_modes(vaebm, "digits", n=50, draws=1)
+    points = tiny_run(
+        "generative_convnet", "toy:ring", {"net.name": "mlp", "net.hidden": (8,)}
+    ).trainer.system
+    with pytest.raises(UsageError, match="no set of labelled images"):
+        study_modes(points, "toy:ring", n=50, draws=2)
+
+
+def test_a_plan_from_the_buffer_begins_at_stored_latents(vaebm):
+    leg = next(vaebm.continued(8, generator(0)))
+    latents = torch.cat(leg.position[:-1], 1)
+    assert (torch.cdist(latents, vaebm.chains.contents()[0]).amin(1) < 1e-6).all()
+    assert len(latents.unique(dim=0)) == 8
+    with pytest.raises(UsageError, match="that training stored"):
+        next(vaebm.continued(41, generator(0)))
