@@ -33,7 +33,7 @@ from ..energies.algebra import Tempered
 from ..energies.latent import PullBack
 from ..mcmc.langevin import Langevin
 from ..nets.build import build
-from ..nets.generator import build_generator
+from ..nets.generator import FlowGenerator, build_generator
 from ..objectives.divergence import base_loss, energy_loss, gradient_penalty, kale, log_mean_exp
 from ..recipes.gebm import GEBMConfig
 from ..recipes.latent import LatentConfig
@@ -162,7 +162,7 @@ class GEBM(System):
 
     def prior(self, n: int, rng: torch.Generator) -> Tensor:
         """Latents of the base, N(0, I), shape `(n, latent)`."""
-        return torch.randn((n, int(self.generator.latent)), generator=rng, device=rng.device)
+        return torch.randn(n, cast(int, self.generator.latent), generator=rng, device=rng.device)
 
     def decode(self, position: Position) -> Tensor:
         """G(z)."""
@@ -183,7 +183,7 @@ class GEBM(System):
             raise UsageError(
                 f"a generator '{self.config.generator.name}' has no density: train with generator.name flow"
             )
-        return cast(Tensor, self.generator.log_density(x))
+        return cast(FlowGenerator, self.generator).log_density(x)
 
     @torch.no_grad()
     def base_energies(self, n: int, rng: torch.Generator) -> Tensor:

@@ -32,7 +32,9 @@ from ..yardstick import ImageYardstick, yardstick
 from .crowd import DATA, Crowd, moves, of_length, plans_of
 from .record import over, plain_rows, require_draws, rows_table
 
-STEPS, FEWEST_SAMPLES = (0, 5, 10, 20, 50), 40
+STEPS = (0, 5, 10, 20, 50)
+FEWEST_SAMPLES, ENOUGH = 40, 5
+"""Samples of one draw, at least; and samples a class from which (K - 1) / 2n is a good floor of kl."""
 
 
 @dataclass(frozen=True)
@@ -133,6 +135,8 @@ def study_modes(
     plans, notes = plans_of(system)
     rows = {name: crowd.row(name, plan) for name, plan in plans.items()}
     rows[DATA] = crowd.data_row()
+    if n < ENOUGH * crowd.classes:
+        notes = [*notes, f"the floor of kl is rough for n below {ENOUGH * crowd.classes}: see training data"]
     if not moves(system):
         steps, notes = (), [*notes, "samples are drawn without a chain: there are no steps to compare"]
     sweep = {k: crowd.row(f"{k} steps", of_length(system.plan, k), kept=False) for k in dict.fromkeys(steps)}

@@ -62,6 +62,17 @@ def bars(panel: Any, found: Mapping[str, Interval], title: str, what: str) -> No
     named(panel, title, what, "")
 
 
+def dots(panel: Any, found: Mapping[str, Interval], title: str, what: str) -> None:
+    """A point with its interval for each name, the first on top: for numbers without a natural zero."""
+    names, values = list(found)[::-1], list(found.values())[::-1]
+    reach = [v.half_width for v in values]
+    panel.errorbar(
+        [v.estimate for v in values], names, xerr=reach, fmt="o", ms=5, capsize=3, color=COLOURS[0]
+    )
+    panel.margins(y=0.2)
+    named(panel, title, what, "")
+
+
 def modes_figures(study: ModeStudy) -> Figures:
     """Histogram of classes, measures against steps, energies at the ends of chains, samples of every plan."""
     figures = {"histogram": _histogram(study)}
@@ -196,9 +207,7 @@ def fewshot_figures(study: FewShot) -> Figures:
 def density_figures(study: DensityStudy) -> Figures:
     """Test nats of every model, and paired differences."""
     figure, (left, right) = panels(1, 2, 4.6, 2.6)
-    bars(left, study.nats, f"{study.data}: test log-likelihood", "nats a point")
-    low, high = min(v.low for v in study.nats.values()), max(v.high for v in study.nats.values())
-    left.set_xlim(low - 0.1 * (high - low), high + 0.1 * (high - low))
-    bars(right, study.differences, "Generalized EBM minus others, paired", "nats a point")
-    right.axvline(0, color="#222222", lw=1)
+    dots(left, study.nats, f"{study.data}: test log-likelihood", "nats a point")
+    dots(right, study.differences, "Generalized EBM minus others, paired", "nats a point")
+    right.axvline(0, color=GREY, lw=1)
     return {"nats": figure}
