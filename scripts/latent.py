@@ -31,33 +31,39 @@ from gibbsian.systems.gebm import GEBM
 from gibbsian.systems.latent import latent_kernel
 from gibbsian.train.fit import finished, prepare
 
+RUNS = Path("runs")
 SMALL = {"energy_steps": 2, "energy_first": 10}
-BURN_IN, KEPT, APART, CHAINS = 200, 10, 20, 10_000
+BURN_IN, KEPT, APART, CHAINS = 500, 20, 20, 5_000
 KERNELS = {
-    "overdamped Langevin": LatentConfig("langevin", step_size=0.05),
+    "overdamped Langevin": LatentConfig("langevin", step_size=0.02),
     "MALA": LatentConfig("mala", step_size=0.3),
     "HMC": LatentConfig("hmc", step_size=0.2, leapfrogs=5),
-    "kinetic (ABOBA)": LatentConfig("kinetic", step_size=0.2, friction=0.25),
-    "kinetic (BAOAB)": LatentConfig("kinetic", step_size=0.2, friction=0.25, splitting="baoab"),
+    "kinetic (ABOBA)": LatentConfig("kinetic", step_size=0.1, friction=0.5),
+    "kinetic (BAOAB)": LatentConfig("kinetic", step_size=0.1, friction=0.5, splitting="baoab"),
     "independent Metropolis": LatentConfig("independent"),
+}
+CHAINLESS = {
+    "importance, 10 candidates": LatentConfig("importance", candidates=10),
+    "rejection, gamma -5": LatentConfig("rejection", gamma=-5.0),
 }
 
 
-def tilted(even_steps: int = 3000, steps: int = 3000) -> tuple[GEBM, ToyDensity]:
+def tilted() -> tuple[GEBM, ToyDensity]:
     """A base trained on four equal modes, then an energy alone on weights .1, .2, .3, .4."""
-    even = trained("gebm", "toy:line_even", **{**SMALL, "train.steps": even_steps})
-    config = resolve("gebm", data="toy:line", changes={"base": "frozen", "train.steps": steps})
-    run = prepare(config, load("toy:line"))
-    run.trainer.system.load_state_dict(even.state_dict())
-    run.trainer.fit()
-    system = finished(run.trainer)
+    even = trained("latent-even", "gebm", "toy:line_even", **{**SMALL, "train.steps": 3000})
+    tilt = {"base": "frozen", "train.steps": 3000}
+    system = trained("latent-line", "gebm", "toy:line", start=even, **tilt)
     assert isinstance(system, GEBM)
     return system, toy("line")
 
 
-def trained(system: str, data: str, **changes: Any) -> System:
-    """A system fitted to a toy density from its preset with `changes`."""
-    made = prepare(resolve(system, data=data, changes=changes), load(data))
+def trained(name: str, system: str, data: str, start: System | None = None, **changes: Any) -> System:
+    """A system fitted to a toy density from its preset with `changes`, kept in RUNS."""
+    folder = RUNS / name
+    config = resolve(system, data=data, changes={"train.sample_every": 0, **changes})
+    made = prepare(config, load(data), out=folder, resume="auto")
+    if start is not None and made.trainer.step == 0:
+        made.trainer.system.load_state_dict(start.state_dict())
     made.trainer.fit()
     return finished(made.trainer)
 
@@ -97,11 +103,9 @@ def weights() -> dict[str, Any]:
         told[name] = row(shares(modes(system, z, density), k), wanted)
         if info.acceptance is not None:
             told[name]["acceptance"] = round(float(info.acceptance.mean()), 3)
-    for name, latent in {
-        "importance": LatentConfig("importance", candidates=10),
-        "rejection": LatentConfig("rejection"),
-    }.items():
-        x = sample(system, 100_000, rng=rng, plan=system.drawn_by(latent), chunk=100_000).x
+        print(name, told[name], flush=True)
+    for name, latent in CHAINLESS.items():
+        x = sample(system, 100_000, rng=rng, plan=system.drawn_by(latent), chunk=20_000).x
         told[name] = row(torch.bincount(nearest(x, density), minlength=k) / 1e5, wanted)
     e = system.base_energies(200_000, rng).double()
     told["c"] = float(system.tilt.log_partition.detach())
@@ -177,9 +181,11 @@ def picture(path: Path) -> None:
 
     n, rng = 2000, gb.generator(0)
     data = load("toy:wire", "test").x[:n]
-    explicit = trained("generative_convnet", "toy:wire", **{"train.steps": 1500})
-    gan = trained("gebm", "toy:wire", **{**SMALL, "divergence": "jensen_shannon", "train.steps": 6000})
-    gebm = trained("gebm", "toy:wire", **{**SMALL, "settle": 6000, "train.steps": 8000})
+    explicit = trained("latent-explicit", "generative_convnet", "toy:wire", **{"train.steps": 1500})
+    gan = trained(
+        "latent-gan", "gebm", "toy:wire", **{**SMALL, "divergence": "jensen_shannon", "train.steps": 6000}
+    )
+    gebm = trained("latent-gebm", "gebm", "toy:wire", **{**SMALL, "settle": 6000, "train.steps": 8000})
     assert isinstance(gan, GEBM) and isinstance(gebm, GEBM)
     base = sample(gebm, n, rng=rng, plan=gebm.other_plans()["base"]).x
     with frozen(gebm), torch.no_grad():

@@ -69,6 +69,34 @@ def test_the_digits_recipe_raises_no_alarm() -> None:
     assert worst["drift"] < 0.5 and worst["energy_gap"] < 0.01 and worst["saturated"] < 0
 
 
+LATENT_FAULTS = {
+    "gebm, lr x 1000": ("gebm", {"train__lr": 0.3}, "log-partition"),
+    "vaebm, stage two, lr x 100": ("vaebm", {"vae__steps": 5, "train__lr": 0.1}, "energy gap"),
+    "vaebm, stage two, step x 200": ("vaebm", {"vae__steps": 5, "chain__step_size": 4.0}, "latent chain"),
+    "cebm, lr x 100": ("cebm", {"train__lr": 0.2}, "drift"),
+    "cebm, step x 100": ("cebm", {"chain__step_size": 200.0}, "drift"),
+}
+
+
+@pytest.mark.parametrize("fault", LATENT_FAULTS)
+def test_recipes_of_latent_systems_gone_wrong_are_caught_within_50_updates(fault: str) -> None:
+    """GEBM's digits recipe is healthy still at 100 times its rate, .03: its energy is a critic with a
+    strong penalty, not a chain's."""
+    system, changes, what = LATENT_FAULTS[fault]
+    with pytest.raises(DivergedError, match=f"diverged at step.*{what}.*lower"):
+        gb.fit(system, "digits", preset="digits", steps=50, progress=False, **changes)
+
+
+@pytest.mark.parametrize("system", ["gebm", "vaebm", "cebm"])
+def test_digits_recipes_of_latent_systems_raise_no_alarm(system: str) -> None:
+    changes = {"vae.steps": 10} if system == "vaebm" else {}
+    trainer = prepare(resolve(system, data="digits", changes=changes), load("digits")).trainer
+    trainer.total = trainer.config.steps
+    for _ in range(25):
+        trainer.update()
+        assert trainer.monitor.quiet, trainer.metrics
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(900)
 def test_no_alarm_for_20_seeds() -> None:

@@ -26,6 +26,10 @@ VAEBM = {
     **{"net.name": "mlp", "net.hidden": [8], "vae.hidden": [16], "vae.groups": [3, 2], "vae.conditional": 8},
     **{"vae.steps": 4, "chain.steps": 2, "buffer.capacity": 64, "buffer.anneal": 2, "train.accumulate": 2},
 }
+GEBM = {
+    **{"net.name": "mlp", "net.hidden": [8], "net.spectral_norm": True, "generator.latent": 3},
+    **{"generator.hidden": [8], "generator.norm": "batch", "energy_first": 2, "energy_steps": 2, "settle": 5},
+}
 CASES = {
     "igebm-labels": ("igebm", "digits", {**CONV, "net.classes": 10, "net.dropout": 0.2, "start.uint8": True}),
     "igebm-spectral": ("igebm", "digits", {**CONV, "net.name": "igebm", "net.strides": [1, 2]}),
@@ -34,6 +38,8 @@ CASES = {
     "generative_convnet": ("generative_convnet", "toy:ring", {**MLP, "reference_sigma": 2.0}),
     "short_run": ("short_run", "digits", {**CONV, "start.kind": "noise", "train.accumulate": 2}),
     "vaebm": ("vaebm", "digits", VAEBM),
+    "cebm": ("cebm", "digits", {**CONV, "prior": "mixture", "components": 3, "learn_prior": True}),
+    "gebm": ("gebm", "digits", GEBM),
 }
 
 

@@ -234,7 +234,7 @@ def _line(even: bool = False) -> ToyDensity:
 
 
 def _wire() -> ToyDensity:
-    """Four modes on a line at 30 degrees, of deviation 0.12 along it and 0.01 across: nearly one-dimensional."""
+    """Four modes on a line at 30 degrees, of deviation 0.12 along it and 0.01 across."""
     along = torch.tensor([math.cos(math.pi / 6), math.sin(math.pi / 6)], dtype=torch.float64)
     across = torch.stack([-along[1], along[0]])
     means = torch.tensor([-1.5, -0.5, 0.5, 1.5], dtype=torch.float64)[:, None] * along

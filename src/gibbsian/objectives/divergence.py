@@ -1,6 +1,6 @@
 """Variational divergences between data P and a base G, read through the log-ratio l = -(E + c).
 
-    F = mean_P f'(r) - mean_G f*(f'(r)),   r = exp(l);   at its maximum over E and c  r = dP/dG, F = D_f(P | G)
+    F = mean_P f'(r) - mean_G f*(f'(r)),   r = exp(l);   at the maximum over E, c:  r = dP/dG, F = D_f(P | G)
 
                       mean over data        mean over the base        D_f
     kale              1 + l                 exp(l)                    Kullback-Leibler, KL(P | G)

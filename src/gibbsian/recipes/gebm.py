@@ -85,10 +85,10 @@ PUBLISHED: list[Published] = [
 _POINTS = NetConfig(name="mlp", hidden=(128, 128), activation="swish")
 _TOY = GEBMConfig(
     net=_POINTS,
-    generator=GeneratorConfig(latent=2, hidden=(64, 64), activation="leaky_relu"),
+    generator=GeneratorConfig(latent=2, hidden=(64, 64), activation="swish"),
     latent=LatentConfig(steps=300, step_size=0.05),
     pixels=PixelConfig(-2.5, 2.5),
-    penalty=0.01,
+    penalty=0.05,
     squash=False,
 )
 _TOY_TRAIN = TrainConfig(
@@ -119,12 +119,7 @@ _NARROW = replace(
     latent=LatentConfig("langevin", 60, 0.1),
     settle=12_000,
 )
-_STACKED = replace(
-    _IMAGES,
-    net=replace(_IMAGES.net, hidden=(1024, 512)),
-    generator=replace(_IMAGES.generator, latent=48, hidden=(512, 1024)),
-    settle=14_000,
-)
+_STACKED = replace(_IMAGES, generator=replace(_IMAGES.generator, latent=48, hidden=(256, 512)), settle=12_000)
 _IMAGES_TRAIN = TrainConfig(
     steps=23_000,
     batch_size=64,
@@ -186,7 +181,10 @@ PRESETS: dict[str, Recipe] = {
         _NARROW, replace(_IMAGES_TRAIN, steps=15_000), data="fashion_mnist", note=_NARROW_NOTE
     ),
     "stacked_mnist": Recipe(
-        _STACKED, replace(_IMAGES_TRAIN, steps=17_000), data="stacked_mnist", note="As mnist, wider."
+        _STACKED,
+        replace(_IMAGES_TRAIN, steps=14_500),
+        data="stacked_mnist",
+        note="As mnist, with 48 latents.",
     ),
     "images": Recipe(
         _COLOUR,

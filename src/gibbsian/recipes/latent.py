@@ -42,7 +42,7 @@ class LatentConfig:
     candidates: int = 100
     """Base samples for each one kept (importance), and for the constants of rejection."""
     gamma: float = 0.0
-    """Shift of rejection's logit: larger accepts less often and more strictly."""
+    """Shift of rejection's logit: 0 is exact and may hardly accept; below 0 accepts more and tilts less."""
 
     def __post_init__(self) -> None:
         require_choices(self, "latent")

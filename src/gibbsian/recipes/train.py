@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Literal, TypeAlias
 
 from ..core.config import require_choices
@@ -110,6 +110,10 @@ class MonitorConfig:
     """Bound on the norm of the weight gradient."""
     max_drift: float = 0.15
     """Bound on the mean length of one chain step's drift, as a share of the diagonal of the data's box."""
+    max_drift_z: float = 0.5
+    """The same for chains on latents, as a share of the length of a draw from N(0, I)."""
+    max_c_error: float = 3.0
+    """Bound on |c - log mean exp(-E)| of a learnt log-partition c, in nats."""
     max_saturated: float = 0.5
     """Bound on the share of negative-phase pixels at the border of the range, among those that lie inside
     it in the data (so that black backgrounds do not count)."""
@@ -120,7 +124,7 @@ class MonitorConfig:
 
     def __post_init__(self) -> None:
         require_choices(self, "monitor")
-        for name in ("max_gap", "max_grad", "max_drift", "max_saturated", "max_divergent", "patience"):
+        for name in (*(f.name for f in fields(self) if f.name.startswith("max_")), "patience"):
             require_positive(**{f"monitor.{name}": getattr(self, name)})
         require_not_negative(**{"monitor.max_rollbacks": self.max_rollbacks})
         if not 0 < self.lr_factor <= 1:

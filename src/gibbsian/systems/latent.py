@@ -90,7 +90,7 @@ def accepted(tilt: Energy, prior: Prior, latent: LatentConfig, n: int, rng: torc
             return torch.cat(kept)[:n]
     raise GibbsianError(
         f"rejection kept {sum(map(len, kept))} of {ROUNDS * max(n, CHUNK)} base samples, {n} were asked for: "
-        "lower latent.beta or latent.gamma, or draw by chains (latent.kernel langevin)"
+        "lower latent.beta or latent.gamma (-3, say), or draw by chains (latent.kernel langevin)"
     )
 
 

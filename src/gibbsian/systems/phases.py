@@ -5,6 +5,7 @@ positive: data, smoothed by noise.   negative: where the chains of this step end
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple, cast
@@ -202,13 +203,15 @@ def chain_metrics(neg: Negatives, *, latent: bool = False) -> dict[str, Tensor]:
 
     `divergent` and `redrawn` are shares of chains: those that met a non-finite number on their way, and
     those that ended in one. The means of the others leave divergent chains out. The drift of `latent` chains
-    is no length in data space, which the monitor could measure against the data: it is logged as `drift_z`.
+    is no length in data space: it is logged as `drift_z`, over the root of the number of latents.
     """
     info = neg.chain.info
     shares = {"divergent": info.divergent.float().mean(), "redrawn": neg.bad.float().mean()}
     if bool(info.divergent.all()):
         return shares
     drift, acceptance = (_mean(v, ~info.divergent) for v in (info.drift, info.acceptance))
+    if latent and drift is not None:
+        drift = drift / math.sqrt(sum(a[0].numel() for a in leaves(neg.chain.position)))
     known = {
         "drift_z" if latent else "drift": drift,
         "drift_noise": info.drift_noise,
