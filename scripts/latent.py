@@ -51,7 +51,7 @@ CHAINLESS = {
 def tilted() -> tuple[GEBM, ToyDensity]:
     """A base trained on four equal modes, then an energy alone on weights .1, .2, .3, .4."""
     even = trained("latent-even", "gebm", "toy:line_even", **{**SMALL, "train.steps": 3000})
-    tilt = {"base": "frozen", "train.steps": 3000}
+    tilt = {"base": "frozen", "penalty": 0.005, "train.steps": 3000}
     system = trained("latent-line", "gebm", "toy:line", start=even, **tilt)
     assert isinstance(system, GEBM)
     return system, toy("line")
