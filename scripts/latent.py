@@ -44,7 +44,6 @@ KERNELS = {
 }
 CHAINLESS = {
     "importance, 10 candidates": LatentConfig("importance", candidates=10),
-    "rejection, gamma -5": LatentConfig("rejection", gamma=-5.0),
 }
 
 

@@ -146,12 +146,12 @@ _COLOUR = replace(
 )
 _TABLE = GEBMConfig(
     net=NetConfig(name="mlp", hidden=(64, 64), activation="swish"),
-    generator=GeneratorConfig("flow", hidden=(64, 64), blocks=10),
+    generator=GeneratorConfig("flow", hidden=(32, 32), blocks=8),
     latent=LatentConfig("mala", 200, 0.1),
     pixels=PixelConfig(-3.0, 3.0),
     base="likelihood",
     penalty=0.1,
-    settle=2000,
+    settle=900,
     squash=False,
 )
 _PAPER = GEBMConfig(
@@ -212,7 +212,7 @@ PRESETS: dict[str, Recipe] = {
     "table": Recipe(
         _TABLE,
         TrainConfig(
-            steps=4000, batch_size=128, lr=1e-3, decay=0.5, average=0.99, save_every=1000, sample_every=0
+            steps=1500, batch_size=128, lr=1e-3, decay=0.5, average=0.99, save_every=500, sample_every=0
         ),
         data="table:wine",
         note="Ours: a flow by maximum likelihood, tilted by an energy, which then learns alone.",
