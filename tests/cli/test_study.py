@@ -127,6 +127,13 @@ def test_without_matplotlib_there_are_no_plots(cli, trained, asked, tmp_path, mo
     assert ran.code == 0 and "gibbsian[plot]" in ran.err and (tmp_path / "modes.json").is_file()
 
 
+def test_chains_of_a_vaebm_go_on_from_its_buffer(cli, trained, tmp_path):
+    out = ["--out", str(tmp_path / "s.png")]
+    assert cli("sample", str(trained["vaebm"]), "--from", "buffer", "-n", "8", *out).code == 0
+    ran = cli("sample", str(trained["vaebm"]), "--from", "buffer", "-n", "41", *out)
+    assert ran.code == 2 and "that training stored" in ran.err
+
+
 def test_mistakes_are_one_line(cli, trained, tmp_path):
     run, gebm = str(trained["vaebm"]), str(trained["gebm"])
     ran = cli("study", "mods", run)

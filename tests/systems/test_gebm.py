@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from gibbsian.core.config import override
 from gibbsian.core.errors import GibbsianError, UsageError
+from gibbsian.core.records import Batch
 from gibbsian.recipes.gebm import GEBMConfig
 from gibbsian.recipes.latent import LatentConfig
 from gibbsian.systems.base import sample
@@ -121,6 +122,25 @@ def test_gradients_are_squashed_as_the_released_code_does() -> None:
     plain.tilt.log_partition.grad = torch.tensor(-1.0)
     plain.shape_gradients("energy")
     assert float(plain.tilt.log_partition.grad) == -1.0
+
+
+def test_the_transform_of_c_stays_finite_where_the_weights_vanish() -> None:
+    """With c far too large mean exp(-(E + c)) rounds to 0, and g / (1 - g) was 1 / 0."""
+    system = make()
+    system.tilt.log_partition.grad = torch.tensor(1.0)
+    system.shape_gradients("energy")
+    assert 1e3 < float(system.tilt.log_partition.grad) < math.inf
+
+
+def test_donsker_keeps_the_partition_that_it_computed() -> None:
+    """c has no gradient there, and would stay where it began while the energy moves on."""
+    system = make(divergence="donsker", energy_first=9)
+    batch = Batch(torch.randn(16, 2, generator=torch.Generator().manual_seed(3)))
+    with torch.no_grad():
+        system.tilt.log_partition.fill_(5.0)
+    ((_, loss),) = system.losses(batch, 1, torch.Generator().manual_seed(1))
+    assert float(system.tilt.log_partition.detach()) == float(loss.metrics["log_partition"]) != 5.0
+    loss.value.backward()
 
 
 def test_energy_has_a_floor(known) -> None:

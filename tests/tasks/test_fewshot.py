@@ -63,6 +63,17 @@ def test_pca_and_pixels_stand_beside() -> None:
     assert rows["pixels"][20].estimate == 1.0
 
 
+def test_small_pixels_stay_small() -> None:
+    """60 columns of faint noise: in units of their own deviations they would drown the classes."""
+
+    def faint(x: torch.Tensor, seed: int) -> torch.Tensor:
+        return torch.cat([x, 1e-3 * torch.randn(len(x), 60, generator=generator(seed))], 1)
+
+    train, test = pair(0.1)
+    rows = few_shot({}, Y_TRAIN, Y_TEST, (1,), 3, rng=generator(2), pixels=(faint(train, 3), faint(test, 4)))
+    assert rows.accuracy["pixels"][1].estimate > 0.99
+
+
 def test_record_reads_as_table_and_json() -> None:
     report = found(per_class=(1, 0))
     lines = report.table().splitlines()

@@ -199,3 +199,22 @@ def test_one_update_on_a_gpu(tiny_run) -> None:
     trainer.update()
     assert trainer.system.chains.stored.device.type == "cuda"
     assert torch.equal(before, torch.cuda.get_rng_state())
+
+
+class Shaped(Toy):
+    """Gradients are made ten thousand times smaller before they are clipped."""
+
+    def shape_gradients(self, group: str) -> None:
+        for p in self.groups()[group].parameters():
+            if p.grad is not None:
+                p.grad.mul_(1e-4)
+
+
+def test_the_bound_on_the_norm_is_that_of_shaped_gradients() -> None:
+    """They are within the bound, so that nothing is left to clip."""
+    system = Shaped(yields=1)
+    updater = Updater(system, TrainConfig(clip_norm=1.0), lambda metrics: None)
+    x = 10 * torch.ones(4, 2, dtype=torch.float64)
+    norm = updater(Batch(x), Step(0, 1e-3, torch.Generator().manual_seed(0)))["energy_grad_norm"]
+    left = torch.cat([p.grad.flatten() for p in system.energy_net.parameters()]).norm()
+    assert norm > 10 and float(left) == pytest.approx(1e-4 * norm)

@@ -94,10 +94,10 @@ def planner(system: System, start: str, run: str) -> Planner:
 
     Raises `UsageError` for one that it does not have.
     """
-    from ..systems.igebm import IGEBM
+    from ..tasks.study.crowd import Continuing
 
     plans = {"noise": system.plan, **system.other_plans()}
-    if isinstance(system, IGEBM):
+    if isinstance(system, Continuing):
         plans["buffer"] = system.continued
     if start in plans:
         return plans[start] if start != "buffer" else _stored(plans[start], run)

@@ -152,6 +152,12 @@ _28_TRAIN = TrainConfig(
     save_every=500,
     sample_every=1000,
 )
+_CLOTHES = replace(
+    _28,
+    vae=replace(_28.vae, steps=5000, rate=2.5),
+    loss=LossConfig(energy_l2=0.02),
+    sample=replace(_CHAIN, steps=60),
+)
 _STACKED = replace(_28, vae=replace(_28.vae, groups=(48,), steps=5000))
 _CONV_VAE = VAEConfig(
     name="conv", groups=(32, 64), hidden=(256,), channels=(32, 64, 128), steps=6000, noise="fixed", sigma=0.2
@@ -226,7 +232,11 @@ PRESETS: dict[str, Recipe] = {
         note="Ours: dense networks, 16 latents; negatives at decoder means.",
     ),
     "fashion_mnist": Recipe(
-        _28, _28_TRAIN, _BACK, data="fashion_mnist", note="Ours: the constants of the MNIST preset."
+        _CLOTHES,
+        replace(_28_TRAIN, steps=7500, lr=4e-4),
+        _BACK,
+        data="fashion_mnist",
+        note="Ours: as mnist, but slower and with a stronger bound; without them the gap ran to -500.",
     ),
     "stacked_mnist": Recipe(
         _STACKED,

@@ -117,7 +117,8 @@ class GEBM(System):
                 p.grad.copy_(2 * p.grad / (1 + p.grad.square()))
         g = self.tilt.log_partition.grad
         if g is not None and self.config.divergence == "kale":
-            g.copy_(g / (1 - g))
+            # 1 - g is mean_G exp(-(E + c)), which rounds to 0 where c is some 17 nats too large.
+            g.copy_(g / (1 - g).clamp(min=torch.finfo(g.dtype).eps))
 
     # -- drawing ------------------------------------------------------------------------------------
 
@@ -213,6 +214,9 @@ class GEBM(System):
             x_base = self.generator.train(self.training and not settled)(self.prior(len(x_pos), rng))
         e_pos, e_base = paired(self.energy, x_pos, x_base, precision=self.precision)
         loss = energy_loss(e_pos, e_base, self.tilt.log_partition, self.config.divergence)
+        if self.config.divergence == "donsker":
+            with torch.no_grad():
+                self.tilt.log_partition.copy_(loss.metrics["log_partition"])
         weight = self.config.settle_penalty if settled else self.config.penalty
         if weight:
             size = gradient_penalty(self.energy, x_pos, x_base, rng)

@@ -2,8 +2,9 @@
 
 Few labels: in each run the same 1, 10, 100, ... rows a class are labelled for every kind of features, a
 softmax regression is fitted to them, and the whole test set is classified. Features are shifted and scaled by
-means and deviations of the training set, labelled or not. PCA of the same width (not whitened, which would
-weaken it) and the pixels themselves stand beside: features worth having beat both.
+means and deviations of the training set, labelled or not. PCA of the same width and the pixels themselves
+stand beside, each divided by one deviation for all columns: whitened components and rare border pixels blown
+up to the size of the others score lower. Features worth having beat both.
 
 Alarm: AUROC of the surprisal of other data sets, and of noise, against that of held-out data.
 """
@@ -104,7 +105,7 @@ def few_shot(
         width = next(iter(features.values()))[0].shape[1] if features else min(16, pixels[0][0].numel())
         flat = _sized("pixels", pixels, y_train, y_test)
         pca = standardised(*principal(*flat, width), together=True)
-        features |= {"PCA": pca, "pixels": standardised(*flat)}
+        features |= {"PCA": pca, "pixels": standardised(*flat, together=True)}
     found: dict[str, dict[int, Interval]] = {name: {} for name in features}
     for count in per_class:
         chosen = [_labelled(y_train, count, rng) for _ in range(1 if count == ALL else runs)]

@@ -46,7 +46,7 @@ class Updater:
         if config.accumulate > 1 and not system.additive:
             raise UsageError(
                 f"train.accumulate is {config.accumulate}, but this loss is no mean over samples, so "
-                "micro-batches cannot be averaged: set train.accumulate to 1 or choose another loss.objective"
+                "micro-batches cannot be averaged: set train.accumulate to 1, or choose a loss that is a mean"
             )
         self.system, self.config, self.examine = system, config, examine
         self.optimizers = {name: make_optimizer(module, config) for name, module in system.groups().items()}
@@ -91,7 +91,7 @@ class Updater:
         metrics = _to_floats({**_mean(losses), "grad_norm": norm})
         self.examine(metrics)
         self.system.shape_gradients(group)
-        self._apply(optimizer, params, norm, step.lr * self.system.rate(group, step.number))
+        self._apply(optimizer, params, step.lr * self.system.rate(group, step.number))
         return metrics if len(self.optimizers) == 1 else {_named(k, group): v for k, v in metrics.items()}
 
     def _backward(self, loss: Loss) -> Loss:
@@ -99,11 +99,11 @@ class Updater:
         (loss.value / self.config.accumulate).backward()
         return Loss(loss.value.detach(), loss.metrics)
 
-    def _apply(self, optimizer: torch.optim.Optimizer, params: list[Tensor], norm: Tensor, lr: float) -> None:
+    def _apply(self, optimizer: torch.optim.Optimizer, params: list[Tensor], lr: float) -> None:
         if self.config.clip_moments:
             clip_moments(optimizer)
         if self.config.clip_norm:
-            clip_norm(params, norm, self.config.clip_norm)
+            clip_norm(params, grad_norm(params), self.config.clip_norm)
         for group in optimizer.param_groups:
             group["lr"] = lr
         optimizer.step()

@@ -16,7 +16,7 @@ from gibbsian.data.dataset import from_arrays
 from gibbsian.metrics.interval import Interval
 from gibbsian.tasks.study import density, flows
 from gibbsian.tasks.study.density import FLOW, MODEL, gaussian_nats, study_density, widened
-from gibbsian.tasks.study.flows import base_updates, fitted_flow, flow_nats, model_nats, partition
+from gibbsian.tasks.study.flows import fitted_flow, flow_nats, flow_updates, model_nats, partition
 
 SMALL = {
     "generator.name": "flow",
@@ -82,11 +82,13 @@ def test_the_model_is_normalised(system):
     assert abs(math.log(mass)) < 5 * known.error + 2e-3  # z < 5, false alarm 6e-7; the rest is the grid's
 
 
-def test_updates_of_the_base(system, run):
+def test_updates_of_the_flow(system, run):
     due = [k for k in range(12) if system.base_due(k)]
-    assert base_updates(run.model, 12, system) == len(due) > 0
-    assert base_updates(replace(run.model, base="likelihood"), 12, system) == 12
-    assert base_updates(replace(run.model, base="frozen"), 12, system) == 0
+    assert flow_updates(run.model, 12, system) == len(due) > 0
+    assert flow_updates(replace(run.model, base="likelihood"), 12, system) == 12
+    assert flow_updates(replace(run.model, base="frozen"), 12, system) == 0
+    settled = replace(run.model, settle=6)
+    assert flow_updates(settled, 12, system) == sum(k < 6 for k in due) < len(due)
 
 
 def test_likelihood_training_raises_the_likelihood(run, small_data):
@@ -109,7 +111,7 @@ def test_early_stopping_keeps_the_best(run, small_data):
 def test_the_run_as_it_stands(system, run, small):
     found = study_density(system, run, base_samples=400, seeds=0)
     assert found.seeds == 0 and not found.by_seed and "as they stand" in found.protocol
-    assert found.updates == base_updates(run.model, 12, system) and found.test == 40
+    assert found.updates == flow_updates(run.model, 12, system) and found.test == 40
     x = density.load("", "test", None).batch(torch.arange(40)).x
     assert found.nats[MODEL].estimate == pytest.approx(
         float(model_nats(system, x, found.partitions[0].value).mean())

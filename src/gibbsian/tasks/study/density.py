@@ -2,7 +2,8 @@
 
     model    log q(x) = -E(x) - A + log g(x), with A = log mean exp(-E) over many base samples
     its base            log g(x) alone
-    flow, likelihood    the same flow by maximum likelihood: as many updates as the base had, same optimiser
+    flow, likelihood    the same flow by maximum likelihood, same optimiser: as many updates as the whole
+                        model had if its base learns by likelihood too, else as many as the base had
     one Gaussian        mean and full covariance
 
 Two protocols, and the report says which. With seeds, all models are trained anew by the run's settings, once
@@ -33,7 +34,7 @@ from ...metrics.interval import Interval, mean_interval, t_quantile
 from ...recipes.catalog import RunConfig
 from ...systems.base import System
 from ...systems.gebm import GEBM
-from .flows import Partition, base_updates, fitted_flow, fitted_tilt, flow_nats, model_nats, partition
+from .flows import Partition, fitted_flow, fitted_tilt, flow_nats, flow_updates, model_nats, partition
 from .record import cell, lines, over, plain
 
 MODEL, BASE, FLOW, GAUSSIAN = "model", "its base", "flow, likelihood", "one Gaussian"
@@ -121,7 +122,7 @@ def study_density(
         raise UsageError(f"--seeds is {seeds}: take 0 for the run as it stands, or 2 or more for an interval")
     name = data or run.data
     train, test = load(name, "train", data_dir=data_dir), load(name, "test", data_dir=data_dir)
-    updates = base_updates(run.model, run.train.steps, system)
+    updates = flow_updates(run.model, run.train.steps, system)
     held = None
     if seeds:
         train, held = train.split_off(max(2, len(train) // SHARE))
@@ -191,7 +192,7 @@ def widened(interval: Interval, error: float, n: int) -> Interval:
 
 
 def _protocol(held: Dataset | None, train: Dataset, updates: int) -> str:
-    flow = f"flow by maximum likelihood: {updates} updates, as many as the base had, same optimiser"
+    flow = f"flow by maximum likelihood: {updates} updates, same optimiser"
     if held is None:
         return f"the run's weights as they stand; {flow}, on all {len(train)} rows; nothing stopped early"
     return (

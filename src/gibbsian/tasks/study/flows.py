@@ -111,11 +111,17 @@ def flow_nats(system: GEBM | Flow, x: Tensor) -> Tensor:
         return system.base_log_density(x).double().cpu()
 
 
-def base_updates(config: GEBMConfig, steps: int, system: GEBM) -> int:
-    """How many of a run's `steps` updates its base had."""
+def flow_updates(config: GEBMConfig, steps: int, system: GEBM) -> int:
+    """Updates of the flow to compare with a run of `steps`.
+
+    All of them if the base learns by likelihood, those included in which it rests (`settle`), so that the
+    flow is not stopped before the model; as many as the base had if it learns by the divergence.
+    """
     if config.base == "frozen":
         return 0
-    return steps if config.base == "likelihood" else sum(map(system.base_due, range(steps)))
+    if config.base == "likelihood":
+        return steps
+    return sum(system.base_due(k) and not config.settled(k) for k in range(steps))
 
 
 def fitted_tilt(run: RunConfig, data: Dataset, held: Dataset | None, seed: int) -> GEBM:
