@@ -19,6 +19,7 @@ from gibbsian.recipes.net import NetConfig
 from gibbsian.recipes.vae import VAEConfig
 from gibbsian.recipes.vaebm import PRESETS, BufferConfig, VAEBMConfig
 from gibbsian.starts.noise import NormalLeaves
+from gibbsian.systems import vae_stage
 from gibbsian.systems.base import sample, walk
 from gibbsian.systems.frozen import frozen
 from gibbsian.systems.latent import latent_kernel
@@ -367,3 +368,11 @@ def test_the_papers_numbers() -> None:
     assert (model.buffer.capacity, model.buffer.share, model.buffer.anneal) == (10_000, 0.6, 5000)
     assert train.clip_moments and train.weight_decay == 3e-5 and model.negatives == "sample"
     assert train.steps == model.vae.steps + 25_000
+
+
+def test_its_own_measure_is_the_elbo_whatever_the_energy() -> None:
+    system, x = made(), batch().x
+    found = system.own_measures(x, generator(3))
+    assert found == steep(system).own_measures(x, generator(3))
+    terms = vae_stage.bound(system.vae, x, generator(3))
+    assert found["elbo"] == pytest.approx(-float((terms.nll + terms.kl).mean().detach()), rel=1e-5)

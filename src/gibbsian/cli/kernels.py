@@ -114,9 +114,9 @@ def with_kernel(
         return _replaced(plan, options, temperature)
     if temperature is None and not system.matched:
         raise UsageError(
-            f"--kernel {kernel} samples exp(-E/T), but the training chain (clipped, clamped, short, of fading "
-            "noise, or with negatives elsewhere than at its end) defines no T: give --temperature, such as 1 "
-            "for latents, or train with a matched chain"
+            f"--kernel {kernel} samples exp(-E/T), but the training chain (clipped, clamped, short, of "
+            "fading noise, or with negatives elsewhere than at its end) defines no T: give --temperature, "
+            "such as 1 for latents, or train with a matched chain"
         )
     return _continued(plan, kernel, options, temperature or system.temperature)
 

@@ -41,6 +41,13 @@ def bound(vae: VAE, x: Tensor, rng: torch.Generator | None = None) -> Bound:
     return Bound(gaussian_nll(x, decoded.mean, decoded.log_sigma), kl, decoded.z, code)
 
 
+@torch.no_grad()
+def elbo(vae: VAE, x: Tensor, rng: torch.Generator, chunk: int = 1000) -> float:
+    """The mean ELBO of data `x`, in nats a point, with one draw of z for each."""
+    found = [bound(vae, part, rng) for part in x.split(chunk)]
+    return -float(torch.cat([part.nll + part.kl for part in found]).mean())
+
+
 def critic(config: VAEConfig) -> nn.Module | None:
     """The network that tells latents from shuffled ones, `(B, latent)` to `(B, 1)`, of a FactorVAE."""
     if config.kind != "factor":

@@ -94,8 +94,6 @@ class VAEBM(System):
         else:
             yield from vae_stage.losses(self.vae, self.critic, self.config.vae, x, step, rng)
 
-    # -- energies -----------------------------------------------------------------------------------
-
     def energy(self, x: Position) -> Tensor:
         """E(x), or E(x, z) at the pair (x, z) with `energy_on` xz; shape `(B,)`."""
         return link_energy(-self.net(*leaves(x)), self.config.loss.link)
@@ -191,7 +189,10 @@ class VAEBM(System):
         with frozen(self), torch.no_grad():
             return torch.cat([torch.cat(self.vae.encode(part).mean, 1) for part in x.split(chunk)])
 
-    # -- learning -----------------------------------------------------------------------------------
+    def own_measures(self, x: Tensor, rng: torch.Generator) -> dict[str, float]:
+        """The VAE's ELBO of data `x`, in nats a point."""
+        with frozen(self):
+            return {"elbo": vae_stage.elbo(self.vae, x, rng)}
 
     def _contrast(self, x: Tensor, update: int, rng: torch.Generator) -> Iterator[tuple[str, Loss]]:
         """An update of stage two: data against chain ends, with the penalty on the energy's steepness."""
