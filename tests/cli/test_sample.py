@@ -233,3 +233,28 @@ def test_exported_models_hold_no_chains(cli, runs, tmp_path):
     assert cli("export", str(runs["igebm"]), "--out", str(tmp_path / "m")).code == 0
     ran = cli("sample", str(tmp_path / "m"), "--from", "buffer")
     assert ran.code == 2 and "holds no chains" in ran.err
+
+
+def test_latents_are_drawn_as_asked(cli, tmp_path) -> None:
+    run = str(tmp_path / "gebm")
+    words = ["--energy_first", "0", "--energy_steps", "1", "--train.save_every", "3"]
+    assert cli("train", "gebm", "--data", "digits", "--steps", "3", "--out", run, *words).code == 0
+    ends = {}
+    for name, more in {
+        "own": [],
+        "sharp": ["--latent.beta", "30"],
+        "kinetic": ["--latent.kernel", "kinetic"],
+    }.items():
+        npz = tmp_path / f"{name}.npz"
+        assert cli("sample", run, "-n", "4", "--npz", str(npz), "--latent.steps", "5", *more).code == 0
+        ends[name] = np.load(npz)["x"]
+    assert not np.array_equal(ends["own"], ends["kinetic"])
+    told = cli("sample", run, "--latent.kernel", "kinetik")
+    assert told.code == 2 and "kinetic" in told.err
+    told = cli("sample", run, "--from", "base", "--latent.beta", "2")
+    assert told.code == 2 and "leave out --from base" in told.err
+
+
+def test_latent_settings_need_latents(cli, runs) -> None:
+    told = cli("sample", str(runs["short_run"]), "--latent.beta", "2")
+    assert told.code == 2 and "systems with latents" in told.err

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 from ..core.errors import UsageError
-from .options import Arg
+from .latents import latent_plan, latent_settings
+from .options import Arg, Keys
 from .result import Result, plain
 from .runs import Compile, DataDir, Device, Precision, Run, Which, require_writable, trained_on
 
@@ -26,9 +28,12 @@ def evaluate(
     precision: Precision = "fp32",
     compile: Compile = "never",
     data_dir: DataDir = None,
+    settings: Annotated[Mapping[str, Any] | None, Keys(latent_settings, "a run")] = None,
 ) -> Result:
     """Measure samples against held-out data, with baselines beside, and the chains that drew them. Intervals
     are of 95 % over the draws.
+
+    Systems with latents (gebm, vaebm) take --latent.beta, --latent.kernel and the like in place of their own.
     """
     from ..tasks.evaluate import evaluate as measure
     from ..train.load import load
@@ -43,7 +48,8 @@ def evaluate(
     name = data or trained_on(run)
     if not name:
         raise UsageError(f"{run} does not say what it was trained on: name a data set with --data")
-    report = measure(system, name, n=n, draws=draws, seed=seed, data_dir=data_dir, progress=_say)
+    plan = latent_plan(system, settings)
+    report = measure(system, name, n=n, draws=draws, seed=seed, data_dir=data_dir, plan=plan, progress=_say)
     result = Result({"run": run, "data": name, **report.to_dict()}, report.text())
     if out:
         write_report(result, Path(out))

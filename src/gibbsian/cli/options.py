@@ -182,7 +182,8 @@ def _require_gathering(function: Callable[..., Any], flag: str, flags: Iterable[
 def _require_known(named: Mapping[str, str], keys: Keys, given: Given, known: list[Option]) -> None:
     names = {f"--{s.name}" for s in keys.settings(given)}
     for name in named:
-        if "." in name and not names:
+        section = name.partition(".")[0]
+        if "." in name and (not names or (keys.needs == f"--{section}" and not given.get(section))):
             raise UsageError(f"--{name} needs {keys.needs}: see --help")
         if f"--{name}" not in names:
             raise _unknown(f"--{name}", [*names, *(o.flag for o in known if o.flag)])

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from ..core.errors import UsageError, unknown
 from .kernels import KERNELS, kernel_options, kernel_settings, with_kernel
-from .options import Arg, Keys
+from .latents import PREFIX, latent_plan, latent_settings
+from .options import Arg, Given, Keys, Setting
 from .outputs import Outputs
 from .result import Result
 from .runs import Compile, Device, Precision, Run, Which
@@ -52,7 +53,7 @@ def sample(
     device: Device = "cpu",
     precision: Precision = "fp32",
     compile: Compile = "never",
-    settings: Annotated[Mapping[str, Any] | None, Keys(kernel_settings, "--kernel")] = None,
+    settings: Annotated[Mapping[str, Any] | None, Keys(drawing_settings, "--kernel")] = None,
 ) -> Result:
     """Draw from a trained system by its own chain from noise, or by another kernel. Without --out, --npz,
     --gif or --strip a picture is written to samples.png, or arrays to samples.npz where nothing can be drawn.
@@ -61,12 +62,17 @@ def sample(
 
     mala, hmc and underdamped are exact at any step size: they begin where the system's own chain ends and
     move on E/T, so they ask for a system whose training chain samples exp(-E/T), or for --temperature.
+
+    Systems with latents (gebm, vaebm) take --latent.beta, --latent.kernel and the like in place of their own.
     """
     if n < 1 or (steps is not None and steps < 1) or (columns is not None and columns < 1):
         raise UsageError(f"asked for -n {n}, --steps {steps}, --columns {columns}: each must be at least 1")
+    if start != "noise" and any(k.startswith(PREFIX) for k in settings or {}):
+        raise UsageError(f"--{PREFIX}* draws latents from noise: leave out --from {start}")
     if temperature is not None and kernel is None:
         raise UsageError(f"--temperature needs a kernel: add --kernel {' or '.join(KERNELS)}")
-    options = kernel_options(kernel, settings or {})
+    given = settings or {}
+    options = kernel_options(kernel, {k: v for k, v in given.items() if not k.startswith(PREFIX)})
     from ..train.load import load
     from .machine import usable, warn_if_emulated
 
@@ -74,7 +80,7 @@ def sample(
     warn_if_emulated(precision, device)
     system = load(run, which=which).to(device)
     system.precision, system.compiling = precision, compile
-    plan = planner(system, start, run)
+    plan = latent_plan(system, given) or planner(system, start, run)
     if kernel is not None:
         plan = with_kernel(system, plan, kernel, options, temperature)
     outputs = Outputs.chosen(system, out, npz, gif, strip)
@@ -87,6 +93,11 @@ def sample(
     columns = columns or (system.config.net.classes if y is not None else None)
     outputs.write(system, drawn, film, strips, columns)
     return _result(run, n, kernel or "own", drawn, seconds, outputs)
+
+
+def drawing_settings(given: Given) -> list[Setting]:
+    """`--kernel.*` of the kernel on the command line, and `--latent.*`."""
+    return [*kernel_settings(given), *latent_settings(given)]
 
 
 def planner(system: System, start: str, run: str) -> Planner:

@@ -132,6 +132,11 @@ class GEBM(System):
         """The base alone."""
         return {"base": self.drawn_by(LatentConfig(kernel="none"))}
 
+    @property
+    def drawing(self) -> LatentConfig:
+        """How samples are drawn."""
+        return self.config.latent
+
     def drawn_by(self, latent: LatentConfig) -> Planner:
         """A plan by other settings than the system's own."""
         return partial(self._plan, latent)

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TypeAlias, cast
+from typing import Protocol, TypeAlias, cast, runtime_checkable
 
 import torch
 from torch import Tensor
@@ -24,10 +24,23 @@ from ..mcmc.underdamped import Underdamped
 from ..mcmc.wrap import Scheduled
 from ..noise.schedule import Staircase
 from ..recipes.latent import LatentConfig
+from .base import Planner
 
 Prior: TypeAlias = Callable[[int, torch.Generator], Tensor]
 CHUNK = 1000
 ROUNDS = 100
+
+
+@runtime_checkable
+class Latent(Protocol):
+    """A system whose chains move latents, which may be drawn in other ways than its own."""
+
+    @property
+    def drawing(self) -> LatentConfig:
+        """How it draws them."""
+
+    def drawn_by(self, latent: LatentConfig) -> Planner:
+        """A plan by other settings."""
 
 
 def latent_kernel(config: LatentConfig) -> Kernel:

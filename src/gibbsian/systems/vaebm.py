@@ -21,8 +21,8 @@ z ~ q(z | x), so training fits the joint law q(z | x) p_data(x), not that of x a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterator
+from dataclasses import replace
 from functools import partial
 from typing import cast
 
@@ -34,8 +34,8 @@ from ..core.errors import UsageError
 from ..core.position import Position, leaves
 from ..core.random import seeded_init
 from ..core.records import Batch, Loss
-from ..energies.algebra import Tempered
-from ..energies.context import Index, quadratic, rows
+from ..energies.algebra import Product, Tempered
+from ..energies.context import quadratic
 from ..energies.latent import PullBack
 from ..energies.link import link_energy
 from ..nets.build import build
@@ -67,8 +67,9 @@ class VAEBM(System):
         self.config, self.event_shape = config, tuple(event_shape)
         with seeded_init(rng):
             net = build(config.net, event_shape)
-            self.net = net if config.energy_on == "x" else JointNet(net, config.vae.latent)
             self.vae = VAE(event_shape, config.vae, config.pixels.low, config.pixels.high)
+            # After the VAE, so that energies on x and on (x, z) of one seed tilt the same one.
+            self.net = net if config.energy_on == "x" else JointNet(net, config.vae.latent)
             self.steepness = SpectralPenalty(self.net)
             self.critic = vae_stage.critic(config.vae)
         self.noise = NormalLeaves(self.vae.shapes())
@@ -109,7 +110,7 @@ class VAEBM(System):
         energy = self.energy if beta == 1 else Tempered(self.energy, 1 / beta)
         if self.config.potential == "reparametrised":
             return PullBack(energy, self.pushed)
-        return Released(energy, self.pushed, self._without_jacobian)
+        return Product((PullBack(energy, self.pushed, prior=False), self._without_jacobian))
 
     def _without_jacobian(self, eps: Position) -> Tensor:
         """-log p(z) - log p(x | z) at the pushed-forward point, up to a constant; shape `(B,)`."""
@@ -130,6 +131,11 @@ class VAEBM(System):
     def other_plans(self) -> dict[str, Planner]:
         """The VAE alone."""
         return {"vae": partial(self._plan, replace(self.config.sampling, beta=1.0), still=True)}
+
+    @property
+    def drawing(self) -> LatentConfig:
+        """How samples are drawn."""
+        return self.config.sampling
 
     def drawn_by(self, latent: LatentConfig) -> Planner:
         """A plan by other settings than the system's own."""
@@ -231,19 +237,3 @@ class VAEBM(System):
 
     def _means(self, eps: Position) -> Tensor:
         return self.vae.mean(leaves(eps)[:-1])
-
-
-@dataclass(frozen=True, eq=False)
-class Released:
-    """E(x(eps)) + `rest`(eps): the released code's potential, for `generator` eps -> x."""
-
-    energy: Energy
-    generator: Callable[[Position], Position]
-    rest: Callable[[Position], Tensor]
-
-    def __call__(self, eps: Position) -> Tensor:
-        return self.energy(self.generator(eps)) + self.rest(eps)
-
-    def rows(self, index: Index) -> Released:
-        """The same over the chains at `index`."""
-        return Released(rows(self.energy, index), rows(self.generator, index), rows(self.rest, index))

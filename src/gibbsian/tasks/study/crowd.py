@@ -11,6 +11,7 @@ from torch import Tensor
 
 from ...core.position import Position
 from ...core.random import derive, generator
+from ...energies.algebra import Product
 from ...energies.latent import PullBack
 from ...metrics.coverage import coverage
 from ...metrics.duplicates import duplicate_share
@@ -19,7 +20,6 @@ from ...metrics.interval import Interval
 from ...metrics.modes import class_shares, modes
 from ...starts.replay import ReplayBuffer
 from ...systems.base import Leg, Plan, Planner, System, advance, sample
-from ...systems.vaebm import Released
 from ..chains import classes_in_turn
 from ..yardstick import ImageYardstick
 from .record import summary
@@ -136,7 +136,9 @@ class Ends:
     @torch.no_grad()
     def _note(self, leg: Leg, end: Position) -> None:
         energy = leg.energy
-        if isinstance(energy, (PullBack, Released)):
+        if isinstance(energy, Product) and isinstance(energy.energies[0], PullBack):
+            energy = energy.energies[0]  # the released potential of a VAEBM: energy first
+        if isinstance(energy, PullBack):
             energy = PullBack(energy.energy, energy.generator, prior=False)
         self._found.append(energy(end).float().cpu())
 
