@@ -13,6 +13,7 @@ from PIL import Image
 import gibbsian as gb
 from gibbsian.core.errors import UsageError
 from gibbsian.recipes.train import TrainConfig
+from gibbsian.train import budget as budget_module
 from gibbsian.train import trainer as trainer_module
 from gibbsian.train.budget import Budget
 
@@ -128,6 +129,27 @@ def test_a_budget_of_time_is_estimated_then_kept(tiny_run, tmp_path: Path, monke
 def test_a_budget_never_exceeds_the_steps_asked_for(tiny_run) -> None:
     trainer = tiny_run("igebm", "toy:ring", MLP).trainer
     assert trainer.fit(14, minutes=60, progress=False).step == 14
+
+
+def test_a_budget_is_planned_anew_where_the_pace_changes(monkeypatch) -> None:
+    """Ten updates a second before update 100, one a second after: 60 s plan 600 updates, then 150."""
+    now = [0.0]
+    monkeypatch.setattr(budget_module.time, "monotonic", lambda: now[0])
+    budget, told = Budget(1.0, 0, stages=(100,)), {}
+    for step in range(1, 200):
+        now[0] += 0.1 if step <= 100 else 1.0
+        if (found := budget.estimate(step)) is not None:
+            told[step] = found
+    assert told == {10: 600, 110: 150}
+
+
+def test_ending_before_the_last_stage_is_told(tiny_run) -> None:
+    said: list[str] = []
+    changes = {"net.name": "mlp", "net.hidden": [8], "vae.hidden": [8], "vae.steps": 6, "chain.steps": 1}
+    for steps, want in ((6, "before the part of training that begins at 6"), (7, None)):
+        said.clear()
+        tiny_run("vaebm", "toy:ring", changes, notify=said.append).trainer.fit(steps, progress=False)
+        assert [want in text for text in said] == ([True] if want else [])
 
 
 @pytest.mark.parametrize("minutes", [0.0, -1.0, math.nan, math.inf])

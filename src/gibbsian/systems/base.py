@@ -86,6 +86,10 @@ class System(nn.Module, ABC):
         """Plans to set beside `plan` by name, such as "base": the generator that an energy refines."""
         return {}
 
+    def stages(self) -> tuple[int, ...]:
+        """Updates at which training turns to something new, such as the energy of a trained base."""
+        return ()
+
     def own_measures(self, x: Tensor, rng: torch.Generator) -> dict[str, float]:
         """Numbers of its own on held-out data `(N, *event)`, such as KALE or the ELBO, in nats."""
         return {}

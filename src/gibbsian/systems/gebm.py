@@ -77,6 +77,10 @@ class GEBM(System):
         base = {} if self.config.base == "frozen" else {"base": self.generator}
         return {"energy": self.tilt, **base}
 
+    def stages(self) -> tuple[int, ...]:
+        """Where the base comes to rest."""
+        return (self.config.settle,) if self.config.settle else ()
+
     def rate(self, group: str, step: int) -> float:
         """`base_rate` for the base."""
         return self.config.base_rate if group == "base" else 1.0

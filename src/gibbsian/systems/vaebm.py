@@ -82,6 +82,10 @@ class VAEBM(System):
         critic = {} if self.critic is None else {"critic": self.critic}
         return {"vae": self.vae, **critic, "energy": self.net}
 
+    def stages(self) -> tuple[int, ...]:
+        """Where the energy begins to learn."""
+        return (self.config.vae.steps,)
+
     def rate(self, group: str, step: int) -> float:
         """The VAE's and the critic's own rate, which falls by a cosine to 0 over stage one."""
         return 1.0 if group == "energy" else vae_stage.rate(self.config.vae, step)

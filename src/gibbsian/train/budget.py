@@ -12,14 +12,15 @@ WARM_UP = 10
 class Budget:
     """`minutes` from now (None for no limit); raises `UsageError` unless positive.
 
-    `first` is the step at which the run begins or goes on.
+    `first` is the step at which the run begins or goes on; at each of `stages` the pace may change.
     """
 
-    def __init__(self, minutes: float | None, first: int) -> None:
+    def __init__(self, minutes: float | None, first: int, stages: tuple[int, ...] = ()) -> None:
         if minutes is not None and not 0 < minutes < float("inf"):
             raise UsageError(f"minutes is {minutes}: it must be a positive number")
-        self.minutes, self.first = minutes, first
+        self.minutes, self.stages = minutes, stages
         self.begun = time.monotonic()
+        self._mark = (first, 0.0)
 
     @property
     def seconds(self) -> float:
@@ -32,8 +33,17 @@ class Budget:
         return self.minutes is not None and self.seconds > 60 * self.minutes
 
     def estimate(self, step: int) -> int | None:
-        """The step at which the time will be up, told when ten updates are made; None at other times."""
-        made = step - self.first
-        if self.minutes is None or made != WARM_UP:
+        """The step at which the time will be up, told ten updates after the start and after that of a stage.
+
+        None at other times.
+        """
+        if self.minutes is None:
             return None
-        return self.first + max(int(made / self.seconds * self.minutes * 60), made)
+        if step in self.stages:
+            self._mark = (step, self.seconds)
+        made = step - self._mark[0]
+        if made != WARM_UP:
+            return None
+        now = self.seconds
+        pace = made / (now - self._mark[1])
+        return step + max(int(pace * (60 * self.minutes - now)), 0)

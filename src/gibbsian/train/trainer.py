@@ -124,12 +124,17 @@ class Trainer:
         """
         if steps is not None and steps < 0:
             raise UsageError(f"steps is {steps}: it must be 0 or more")
-        budget = Budget(minutes, self.step)
+        budget = Budget(minutes, self.step, self.system.stages())
         if self.step == 0 or steps is not None:
             self.total = self.config.steps if steps is None else steps
         with Signals() as signals, self._bar(progress) as bar:
             state = self._loop(signals, bar, budget, self.total if steps is not None else None)
         self._finish(state)
+        if missed := [stage for stage in self.system.stages() if self.step <= stage]:
+            self.notify(
+                f"ended after {self.step} updates, before the part of training that begins at {missed[0]}: "
+                "give more --steps or --minutes, or let it begin earlier"
+            )
         return Outcome(self.step, budget.seconds, self.rollbacks, self.metrics, self.best, state)
 
     def _loop(self, signals: Signals, bar: tqdm[Any], budget: Budget, cap: int | None) -> str:
