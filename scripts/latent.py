@@ -3,6 +3,7 @@
 python scripts/latent.py weights [--out F.json]   mode weights that each latent kernel recovers, c against A
 python scripts/latent.py switch [--out F.json]    mode switches a gradient, overdamped against kinetic
 python scripts/latent.py picture OUT.png          explicit EBM, GAN and GEBM on data along a line
+python scripts/latent.py gradients --run RUN --run RUN   VAEBMs by 30 gradients of Langevin and of HMC
 python scripts/latent.py strips OUT.png --run RUN    chains of a trained GEBM at t = 0, 20, ..., 100
 python scripts/latent.py kernels OUT.png --run RUN   quality of a trained GEBM's chains a gradient, by kernel
 """
@@ -12,6 +13,7 @@ from __future__ import annotations
 import argparse
 import json
 import math
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -266,6 +268,44 @@ def picture(path: Path) -> None:
     plt.close(figure)
 
 
+BUDGET = {
+    "VAE alone": None,
+    "30 Langevin steps": {"kernel": "langevin", "steps": 30, "step_size": 0.02},
+    "6 HMC trajectories of 5": {"kernel": "hmc", "steps": 6, "leapfrogs": 5, "step_size": 0.1},
+}
+
+
+def gradients(runs: list[str], n: int = 2000, draws: int = 5) -> dict[str, Any]:
+    """Test measures of each run's samples by each way of spending 30 gradients a chain."""
+    from gibbsian.core.config import override
+    from gibbsian.systems.vaebm import VAEBM
+    from gibbsian.tasks.yardstick import yardstick
+    from gibbsian.train.fit import stored_config
+
+    told: dict[str, Any] = {}
+    for folder in runs:
+        system = gb.load(folder)
+        assert isinstance(system, VAEBM)
+        pixels = system.config.pixels
+        stick = yardstick(stored_config(folder).data, n, gb.generator(0), low=pixels.low, high=pixels.high)
+        for name, changes in BUDGET.items():
+            plan = (
+                system.drawn_by(override(system.drawing, changes)) if changes else system.other_plans()["vae"]
+            )
+            rng = gb.generator(1)
+            drawn = [sample(system, n, rng=rng, plan=plan, chunk=n) for _ in range(draws)]
+            sets = [stick.measure(d.x) for d in drawn]
+            row = {k: mean_interval(torch.tensor([m[k] for m in sets])) for k in SHOWN}
+            cells = {k: (round(v.estimate, 4), round(v.half_width, 4)) for k, v in row.items()}
+            acceptance = drawn[0].chains[-1].info.acceptance
+            if acceptance is not None:
+                cells["acceptance"] = (round(float(acceptance.mean()), 3), 0.0)
+            told[f"{Path(folder).name}, {name}"] = cells
+            print(folder, name, cells, flush=True)
+    return told
+
+
+SHOWN = ("feature_distance", "confidence", "precision", "recall")
 STRIPS = {
     "overdamped Langevin, s = 0.05": LatentConfig("langevin", 100, 0.05),
     "kinetic, h = 0.2, friction 0.25": LatentConfig("kinetic", 100, 0.2, friction=0.25),
@@ -350,18 +390,23 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("part", choices=("weights", "switch", "picture", "strips", "kernels"))
+    parser.add_argument("part", choices=("weights", "switch", "picture", "strips", "gradients", "kernels"))
     parser.add_argument("target", nargs="?", type=Path, help="picture to write")
-    parser.add_argument("--run", help="run folder of a trained GEBM (strips, kernels)")
+    parser.add_argument("--run", action="append", default=[], help="run folder of a trained system")
     parser.add_argument("--out", type=Path, help="JSON to write")
     given = parser.parse_args()
     if given.part == "picture":
         picture(given.target or Path("latent.png"))
         return
     if given.part == "strips":
-        strips(given.run, given.target or Path("strips.png"))
+        strips(given.run[0], given.target or Path("strips.png"))
         return
-    parts = {"weights": weights, "switch": switch, "kernels": lambda: kernels(given.run, given.target)}
+    parts: dict[str, Callable[[], dict[str, Any]]] = {
+        "gradients": lambda: gradients(given.run),
+        "weights": weights,
+        "switch": switch,
+        "kernels": lambda: kernels(given.run[0], given.target),
+    }
     text = json.dumps(parts[given.part](), indent=1)
     if given.out:
         given.out.write_text(text + "\n")
