@@ -68,7 +68,24 @@ def restricted(dtype):
     return en.Restricted(Net(dtype, 18).one, randn(6, B, 2, 3, 3, dtype=dtype), mask), images(dtype)
 
 
+class Statistics(torch.nn.Module):
+    """Smooth statistics of four coordinates for two latents."""
+
+    def __init__(self, dtype):
+        super().__init__()
+        self.weight = torch.nn.Parameter(randn(11, 4, 4, dtype=dtype))
+
+    def forward(self, x):
+        return torch.tanh(x @ self.weight)
+
+
+def conjugate(dtype, prior):
+    return en.Conjugate(Statistics(dtype), prior.to(dtype)).requires_grad_(False), vectors(dtype)
+
+
 CASES = {
+    "conjugate": lambda d: conjugate(d, en.GaussianPrior(2)),
+    "conjugate-mixture": lambda d: conjugate(d, en.MixturePrior(2, 3, rng=generator(0))),
     "product": lambda d: (en.Product([net(d), en.Tether(randn(7, B, 4, dtype=d), 0.7)]), vectors(d)),
     "ensemble": lambda d: (en.Ensemble([net(d), en.Scaled(net(d), -0.2)]), vectors(d)),
     "scaled": lambda d: (en.Scaled(net(d), per_chain(d)), vectors(d)),
@@ -166,6 +183,7 @@ def test_chains_do_not_touch_one_another(name):
 
 
 def test_every_public_energy_has_a_case():
-    classes = {name for name in en.__all__ if isinstance(getattr(en, name), type)} - {"Grid", "Target"}
+    classes = {name for name in en.__all__ if isinstance(getattr(en, name), type)}
+    classes -= {"Grid", "Target", "GaussianPrior", "MixturePrior", "Posterior"}
     covered = {type(make(torch.float64)[0]).__name__ for make in CASES.values()}
     assert covered == classes

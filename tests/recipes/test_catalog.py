@@ -28,6 +28,7 @@ SHAPES = {
     "dsprites": (1, 64, 64),
     "dsprites32": (1, 32, 32),
     "folder": (3, 32, 32),
+    "table:wine": (13,),
 }
 PRESETS = [(system, preset) for system in SYSTEMS for preset in entry(system).presets()]
 presets = pytest.mark.parametrize(("system", "preset"), PRESETS, ids=["-".join(p) for p in PRESETS])
