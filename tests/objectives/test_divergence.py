@@ -116,7 +116,7 @@ def test_penalty_looks_between_data_and_base_only() -> None:
     x, base = torch.full((500, 1), 2.0), torch.full((500, 1), 3.0)
     found = gradient_penalty(lambda x: x.square().sum(1) / 2, x, base, torch.Generator().manual_seed(0))
     assert 4 < float(found.detach()) < 9
-    assert float(found.detach()) == pytest.approx(19 / 3, abs=0.3)  # mean of x^2 on [2, 3]; sd of the mean .07
+    assert float(found.detach()) == pytest.approx(19 / 3, abs=0.3)  # x^2 on [2, 3]; sd .07
 
 
 def test_wrong_shapes_and_names_are_told() -> None:
