@@ -5,8 +5,12 @@ python scripts/latent.py switch [--out F.json]    mode switches a gradient, over
 python scripts/latent.py picture OUT.png          explicit EBM, GAN and GEBM on data along a line
 python scripts/latent.py gradients --run RUN --run RUN   VAEBMs by 30 gradients of Langevin and of HMC
 python scripts/latent.py stacked --run RUN --run RUN     modes and KL of Stacked MNIST models
+python scripts/latent.py gans --run RUN --run RUN        GANs alone, by rejection and by latent chains
 python scripts/latent.py strips OUT.png --run RUN    chains of a trained GEBM at t = 0, 20, ..., 100
 python scripts/latent.py kernels OUT.png --run RUN   quality of a trained GEBM's chains a gradient, by kernel
+
+Models are trained where there are none yet and kept in runs/. Longer than other files, because each part is one table
+or figure and they share little.
 """
 
 from __future__ import annotations
@@ -311,6 +315,34 @@ def gradients(runs: list[str], n: int = 2000, draws: int = 5) -> dict[str, Any]:
     return told
 
 
+CRITIC = {
+    "alone": LatentConfig("none"),
+    "critic's rejection, gamma 0": LatentConfig("rejection"),
+    "latent Langevin, beta 1": LatentConfig("langevin", 60, 0.1),
+    "latent Langevin, beta 4": LatentConfig("langevin", 60, 0.05, beta=4.0),
+}
+
+
+def gans(runs: list[str], n: int = 1000, draws: int = 3) -> dict[str, Any]:
+    """Test feature distance of generators alone and with their critics put to use; intervals over draws."""
+    from gibbsian.tasks.yardstick import yardstick
+    from gibbsian.train.fit import stored_config
+
+    told: dict[str, Any] = {}
+    for folder in runs:
+        system = gb.load(folder)
+        assert isinstance(system, GEBM)
+        pixels = system.config.pixels
+        stick = yardstick(stored_config(folder).data, n, gb.generator(0), low=pixels.low, high=pixels.high)
+        for name, latent in CRITIC.items():
+            rng, plan = gb.generator(1), system.drawn_by(latent)
+            sets = [stick.measure(sample(system, n, rng=rng, plan=plan).x) for _ in range(draws)]
+            v = mean_interval(torch.tensor([m["feature_distance"] for m in sets]))
+            told[f"{Path(folder).name}, {name}"] = (round(v.estimate, 2), round(v.half_width, 2))
+            print(folder, name, told[f"{Path(folder).name}, {name}"], flush=True)
+    return told
+
+
 def stacked(runs: list[str], n: int = 5000, draws: int = 2) -> dict[str, Any]:
     """Modes of 1,000 and KL(samples | data) in nats of `n` samples, by an MNIST classifier a channel."""
     from gibbsian.metrics.modes import modes as found_modes
@@ -440,6 +472,7 @@ def main() -> None:
         return
     parts: dict[str, Callable[[], dict[str, Any]]] = {
         "gradients": lambda: gradients(given.run),
+        "gans": lambda: gans(given.run),
         "stacked": lambda: stacked(given.run),
         "weights": weights,
         "switch": switch,
