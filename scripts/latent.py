@@ -1,4 +1,4 @@
-"""Plane figures and tables of docs/results.md on latents: a base, an energy that weighs it, chains between.
+"""Plane figures and tables of docs/latent.md: a base, an energy that weighs it, chains between.
 
 python scripts/latent.py weights [--out F.json]   mode weights that each latent kernel recovers, c against A
 python scripts/latent.py switch [--out F.json]    mode switches a gradient, overdamped against kinetic
@@ -9,8 +9,8 @@ python scripts/latent.py gans --run RUN --run RUN        GANs alone, by rejectio
 python scripts/latent.py strips OUT.png --run RUN    chains of a trained GEBM at t = 0, 20, ..., 100
 python scripts/latent.py kernels OUT.png --run RUN   quality of a trained GEBM's chains a gradient, by kernel
 
-Models are trained where there are none yet and kept in runs/. Longer than other files, because each part is one table
-or figure and they share little.
+Models are trained where there are none yet, and kept in runs/. Longer than other files, because each part is
+one table or figure of docs/latent.md and they share little.
 """
 
 from __future__ import annotations
