@@ -458,7 +458,7 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument(
-        "part", choices=("weights", "switch", "picture", "strips", "gradients", "stacked", "kernels")
+        "part", choices=("weights", "switch", "picture", "strips", "gradients", "gans", "stacked", "kernels")
     )
     parser.add_argument("target", nargs="?", type=Path, help="picture to write")
     parser.add_argument("--run", action="append", default=[], help="run folder of a trained system")
