@@ -1,4 +1,4 @@
-"""Two-dimensional densities with exact log-density and exact draws.
+"""Two-dimensional densities with exact log-density and exact draws; long because there are ten of them.
 
     mixture        p(x) = sum_k w_k N(x; m_k, L_k L_k')
     circles        a circle of radius R blurred by N(0, s^2 I):
