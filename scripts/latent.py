@@ -38,7 +38,8 @@ from gibbsian.systems.frozen import frozen
 from gibbsian.systems.gebm import GEBM
 from gibbsian.systems.latent import latent_kernel
 from gibbsian.tasks.strips import beside, strip
-from gibbsian.train.fit import finished, prepare
+from gibbsian.tasks.yardstick import Yardstick, yardstick
+from gibbsian.train.fit import finished, prepare, stored_config
 from gibbsian.train.pictures import save_image
 
 RUNS = Path("runs")
@@ -278,6 +279,12 @@ def picture(path: Path) -> None:
     plt.close(figure)
 
 
+def stick_for(system: System, folder: str, n: int) -> Yardstick:
+    """Held-out test images of a run's data, `n` at most."""
+    pixels = system.config.pixels
+    return yardstick(stored_config(folder).data, n, gb.generator(0), low=pixels.low, high=pixels.high)
+
+
 BUDGET = {
     "VAE alone": None,
     "30 Langevin steps": {"kernel": "langevin", "steps": 30, "step_size": 0.02},
@@ -289,15 +296,12 @@ def gradients(runs: list[str], n: int = 2000, draws: int = 5) -> dict[str, Any]:
     """Test measures of each run's samples by each way of spending 30 gradients a chain."""
     from gibbsian.core.config import override
     from gibbsian.systems.vaebm import VAEBM
-    from gibbsian.tasks.yardstick import yardstick
-    from gibbsian.train.fit import stored_config
 
     told: dict[str, Any] = {}
     for folder in runs:
         system = gb.load(folder)
         assert isinstance(system, VAEBM)
-        pixels = system.config.pixels
-        stick = yardstick(stored_config(folder).data, n, gb.generator(0), low=pixels.low, high=pixels.high)
+        stick = stick_for(system, folder, n)
         for name, changes in BUDGET.items():
             plan = (
                 system.drawn_by(override(system.drawing, changes)) if changes else system.other_plans()["vae"]
@@ -325,15 +329,12 @@ CRITIC = {
 
 def gans(runs: list[str], n: int = 1000, draws: int = 3) -> dict[str, Any]:
     """Test feature distance of generators alone and with their critics put to use; intervals over draws."""
-    from gibbsian.tasks.yardstick import yardstick
-    from gibbsian.train.fit import stored_config
 
     told: dict[str, Any] = {}
     for folder in runs:
         system = gb.load(folder)
         assert isinstance(system, GEBM)
-        pixels = system.config.pixels
-        stick = yardstick(stored_config(folder).data, n, gb.generator(0), low=pixels.low, high=pixels.high)
+        stick = stick_for(system, folder, n)
         for name, latent in CRITIC.items():
             rng, plan = gb.generator(1), system.drawn_by(latent)
             sets = [stick.measure(sample(system, n, rng=rng, plan=plan).x) for _ in range(draws)]
@@ -408,13 +409,9 @@ def kernels(run: str, path: Path, n: int = 1000, draws: int = 3) -> dict[str, An
 
     from matplotlib import pyplot as plt
 
-    from gibbsian.tasks.yardstick import yardstick
-    from gibbsian.train.fit import stored_config
-
     system = gb.load(run)
     assert isinstance(system, GEBM)
-    pixels = system.config.pixels
-    stick = yardstick(stored_config(run).data, n, gb.generator(0), low=pixels.low, high=pixels.high)
+    stick = stick_for(system, run, n)
 
     def measured(latent: LatentConfig) -> Interval:
         rng, plan = gb.generator(1), system.drawn_by(latent)

@@ -105,7 +105,7 @@ def planner(system: System, start: str, run: str) -> Planner:
 
     Raises `UsageError` for one that it does not have.
     """
-    from ..tasks.study.crowd import Continuing
+    from ..systems.base import Continuing
 
     plans = {"noise": system.plan, **system.other_plans()}
     if isinstance(system, Continuing):

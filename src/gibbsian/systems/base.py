@@ -12,7 +12,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor, nn
@@ -106,6 +106,18 @@ class System(nn.Module, ABC):
         from .folder import save
 
         return save(self, path, data=data)
+
+
+@runtime_checkable
+class Continuing(Protocol):
+    """A system whose chains can go on from those that training stored, in `chains`."""
+
+    chains: Any
+
+    def continued(
+        self, n: int, rng: torch.Generator, *, y: Tensor | None = None, steps: int | None = None
+    ) -> Plan:
+        """A plan that begins at stored chains."""
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,9 +12,10 @@ import torch
 from ..core.errors import UsageError
 from ..core.random import Streams
 from ..data.load import load
-from ..metrics.interval import Interval, mean_interval
+from ..metrics.interval import Interval
 from ..systems.base import Plan, System, sample
 from .chains import CHAINS, chain_report, classes_in_turn
+from .tables import cell, over, plain, table
 from .yardstick import Yardstick, yardstick
 
 ALWAYS = ("acceptance", "drift_noise", "saturated", "energy_ess", "energy_rhat")
@@ -66,13 +66,13 @@ class Report:
         """The rows as a text (or Markdown) table, mean and half-width of the interval."""
         keys = list(self.model)
         head = ["", *keys]
-        body = [[row, *[_cell(measures.get(k)) for k in keys]] for row, measures in self.rows.items()]
-        return _markdown(head, body) if markdown else _text(head, body)
+        body = [[row, *[cell(measures.get(k)) for k in keys]] for row, measures in self.rows.items()]
+        return table(head, body, markdown)
 
     def text(self) -> str:
         """The table, and a line on the chains below."""
-        told = ", ".join(f"{k} {_cell(v)}" for k, v in self.chains.items())
-        own = ", ".join(f"{k} {_cell(v)}" for k, v in self.own.items())
+        told = ", ".join(f"{k} {cell(v)}" for k, v in self.chains.items())
+        own = ", ".join(f"{k} {cell(v)}" for k, v in self.own.items())
         held = f"\nof itself on held-out data: {own}" if own else ""
         return f"{self.table()}\n\nchains from noise ({CHAINS} a draw): {told}{held}"
 
@@ -165,13 +165,7 @@ def _measured(
 
 def _summary(sets: list[dict[str, float]]) -> dict[str, Interval]:
     """Mean and interval of every number that all draws have."""
-    return {key: _interval([s[key] for s in sets]) for key in sets[0] if all(key in s for s in sets)}
-
-
-def _interval(values: list[float]) -> Interval:
-    if not all(map(math.isfinite, values)):
-        return Interval(math.nan, math.nan, math.nan)
-    return mean_interval(torch.tensor(values, dtype=torch.float64))
+    return {key: over([s[key] for s in sets]) for key in sets[0] if all(key in s for s in sets)}
 
 
 def _normalised(rows: dict[str, dict[str, Interval]]) -> dict[str, dict[str, Interval]]:
@@ -187,30 +181,4 @@ def _normalised(rows: dict[str, dict[str, Interval]]) -> dict[str, dict[str, Int
 
 
 def _plain(value: Interval, n: int, draws: int, seed: int) -> dict[str, Any]:
-    return {
-        "value": value.estimate,
-        "interval": [value.low, value.high],
-        "n": n,
-        "draws": draws,
-        "seed": seed,
-    }
-
-
-def _cell(value: Interval | None) -> str:
-    if value is None:
-        return "-"
-    return f"{value.estimate:.3g} ± {value.half_width:.2g}"
-
-
-def _text(head: list[str], body: list[list[str]]) -> str:
-    widths = [max(len(row[i]) for row in [head, *body]) for i in range(len(head))]
-    lines = [
-        "  ".join(cell.ljust(w) for cell, w in zip(row, widths, strict=True)).rstrip()
-        for row in [head, *body]
-    ]
-    return "\n".join([lines[0], "-" * len(lines[0]), *lines[1:]])
-
-
-def _markdown(head: list[str], body: list[list[str]]) -> str:
-    rows = [head, ["---"] * len(head), *body]
-    return "\n".join("| " + " | ".join(row) + " |" for row in rows)
+    return {**plain(value), "n": n, "draws": draws, "seed": seed}

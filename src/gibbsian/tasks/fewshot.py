@@ -29,8 +29,10 @@ from ..metrics.interval import Interval, mean_interval, share_interval
 from ..metrics.probe import principal, softmax_regression, standardised
 from ..systems.base import System
 from ..systems.frozen import frozen
+from .tables import cell, plain, table
 
 Pair = tuple[Tensor, Tensor]
+DIGITS = ".3f"
 ALL = 0
 """The entry of `per_class` that stands for every label there is."""
 
@@ -61,19 +63,19 @@ class FewShot:
     def to_dict(self) -> dict[str, Any]:
         """Plain values: every number with its interval, n, and runs; "all" for all labels."""
         head = {**self.record, "runs": self.runs, "train": self.train, "test": self.test}
-        accuracy = {k: {_label(c): _plain(v) for c, v in row.items()} for k, row in self.accuracy.items()}
-        return {**head, "accuracy": accuracy, "auroc": {k: _plain(v) for k, v in self.outliers.items()}}
+        accuracy = {k: {_label(c): plain(v) for c, v in row.items()} for k, row in self.accuracy.items()}
+        return {**head, "accuracy": accuracy, "auroc": {k: plain(v) for k, v in self.outliers.items()}}
 
     def table(self, markdown: bool = False) -> str:
         """Accuracies as a text (or Markdown) table, mean and half-width of the interval."""
         columns = list(next(iter(self.accuracy.values())))
         head = ["labels a class", *map(_label, columns)]
-        body = [[name, *(_cell(row[c]) for c in columns)] for name, row in self.accuracy.items()]
-        return _lines([head, *body], markdown)
+        body = [[name, *(cell(row[c], DIGITS) for c in columns)] for name, row in self.accuracy.items()]
+        return table(head, body, markdown)
 
     def text(self) -> str:
         """The table, and below it AUROC of the surprisal."""
-        told = "".join(f"\n  {name}  {_cell(v)}" for name, v in self.outliers.items())
+        told = "".join(f"\n  {name}  {cell(v, DIGITS)}" for name, v in self.outliers.items())
         return self.table() + (f"\n\nAUROC of the surprisal against{told}" if told else "")
 
 
@@ -223,20 +225,3 @@ def _noise(system: System, n: int, rng: torch.Generator) -> Tensor:
 
 def _label(count: int) -> str:
     return "all" if count == ALL else str(count)
-
-
-def _plain(value: Interval) -> dict[str, Any]:
-    return {"value": value.estimate, "interval": [value.low, value.high]}
-
-
-def _cell(value: Interval) -> str:
-    return f"{value.estimate:.3f} ± {value.half_width:.2g}"
-
-
-def _lines(rows: list[list[str]], markdown: bool) -> str:
-    if markdown:
-        rows = [rows[0], ["---"] * len(rows[0]), *rows[1:]]
-        return "\n".join("| " + " | ".join(row) + " |" for row in rows)
-    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
-    lines = ["  ".join(c.ljust(w) for c, w in zip(row, widths, strict=True)).rstrip() for row in rows]
-    return "\n".join([lines[0], "-" * len(lines[0]), *lines[1:]])

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
@@ -19,25 +18,13 @@ from ...metrics.frechet import frechet_distance
 from ...metrics.interval import Interval
 from ...metrics.modes import class_shares, modes
 from ...starts.replay import ReplayBuffer
-from ...systems.base import Leg, Plan, Planner, System, advance, sample
+from ...systems.base import Continuing, Leg, Plan, Planner, System, advance, sample
 from ..chains import classes_in_turn
 from ..yardstick import ImageYardstick
 from .record import summary
 
 SHOWN, FEWEST = 32, 16
 MODEL, BUFFER, DATA = "model", "buffer", "training data"
-
-
-@runtime_checkable
-class Continuing(Protocol):
-    """A system whose chains can go on from those that training stored."""
-
-    chains: Any
-
-    def continued(
-        self, n: int, rng: torch.Generator, *, y: Tensor | None = None, steps: int | None = None
-    ) -> Plan:
-        """A plan that begins at stored chains."""
 
 
 class Crowd:

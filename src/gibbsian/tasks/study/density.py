@@ -34,8 +34,9 @@ from ...metrics.interval import Interval, mean_interval, t_quantile
 from ...recipes.catalog import RunConfig
 from ...systems.base import System
 from ...systems.gebm import GEBM
+from ..tables import cell, over, plain, table
 from .flows import Partition, fitted_flow, fitted_tilt, flow_nats, flow_updates, model_nats, partition
-from .record import cell, lines, over, plain
+from .record import DIGITS
 
 MODEL, BASE, FLOW, GAUSSIAN = "model", "its base", "flow, likelihood", "one Gaussian"
 SHARE, JITTER = 10, 1e-6
@@ -75,8 +76,8 @@ class DensityStudy:
     def text(self) -> str:
         """One row a model, differences beside, the protocol and A below."""
         body = [
-            [k, cell(v), cell(self.by_seed.get(k)), cell(self.differences.get(k)),
-             cell(self.differences_by_seed.get(k))]
+            [k, cell(v, DIGITS), cell(self.by_seed.get(k), DIGITS), cell(self.differences.get(k), DIGITS),
+             cell(self.differences_by_seed.get(k), DIGITS)]
             for k, v in self.nats.items()
         ]  # fmt: skip
         columns = ("nats (points)", "nats (seeds)", "model - it (points)", "model - it (seeds)")
@@ -85,7 +86,7 @@ class DensityStudy:
             f"A = {p.value:.5g}, standard error {p.error:.2g}; {p.n} base samples, {p.effective:.0f} count"
             for p in self.partitions
         ]
-        return "\n\n".join([lines(head, body), self.protocol, "\n".join(known)])
+        return "\n\n".join([table(head, body), self.protocol, "\n".join(known)])
 
     def figures(self) -> dict[str, Any]:
         """Nats and differences."""

@@ -27,7 +27,8 @@ from ...metrics.interval import Interval
 from ...systems.base import System
 from ...systems.frozen import frozen
 from ...systems.vaebm import VAEBM
-from .record import over, plain, plain_rows, require_draws, rows_table, summary
+from ..tables import over, plain
+from .record import plain_rows, require_draws, rows_table, summary
 from .refinement import BEFORE, CHAIN, ENERGY, NOISE, VALUES, Found, Lab
 
 

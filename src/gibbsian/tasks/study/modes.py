@@ -28,9 +28,10 @@ from ...metrics.modes import kl_floor
 from ...recipes.catalog import SYSTEMS, entry
 from ...systems.base import System
 from ...systems.registry import name_of
+from ..tables import over
 from ..yardstick import ImageYardstick, yardstick
 from .crowd import DATA, Crowd, moves, of_length, plans_of
-from .record import over, plain_rows, require_draws, rows_table
+from .record import plain_rows, require_draws, rows_table
 
 STEPS = (0, 5, 10, 20, 50)
 FEWEST_SAMPLES, ENOUGH = 40, 5
