@@ -347,8 +347,8 @@ def gans(runs: list[str], n: int = 1000, draws: int = 3) -> dict[str, Any]:
 def stacked(runs: list[str], n: int = 5000, draws: int = 2) -> dict[str, Any]:
     """Modes of 1,000 and KL(samples | data) in nats of `n` samples, by an MNIST classifier a channel."""
     from gibbsian.metrics.modes import modes as found_modes
+    from gibbsian.systems.base import Continuing
     from gibbsian.tasks.features import classifier_for
-    from gibbsian.tasks.study.crowd import Continuing
 
     data = load("stacked_mnist", "test")
     judge = classifier_for(load("stacked_mnist"))
