@@ -93,7 +93,7 @@ def test_sizes_are_the_topics_own_unless_given(cli, trained, asked, tmp_path):
     run, out = str(trained["vaebm"]), str(tmp_path / "s")
     cli("study", "modes", run, "--out", out)
     (_, data), options = asked["modes"]
-    assert data == "digits" and list(options["steps"]) == [0, 5, 10, 20, 50] and options["seed"] == 0
+    assert data == "digits" and "steps" not in options and options["seed"] == 0
     assert not {"n", "draws"} & set(options)
     cli("study", "disentangle", run, "--out", out, "-n", "7", "--chain-steps", "3", "--seed", "4")
     _, options = asked["disentangle"]

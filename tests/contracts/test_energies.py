@@ -103,6 +103,13 @@ CASES = {
     "guided": lambda d: (en.Guided(Net(d, 4).all, labels(), 1.5), vectors(d)),
     "tether": lambda d: (en.Tether(randn(7, B, 2, 3, 3, dtype=d), per_chain(d)), images(d)),
     "tether-pair": lambda d: (en.Tether((randn(7, 1, 3, dtype=d), randn(8, B, 4, dtype=d)), 0.5), pairs(d)),
+    "recovery": lambda d: (
+        en.Recovery(
+            Net(d, 18).of, labels(), randn(7, B, 2, 3, 3, dtype=d), per_chain(d), 1 / per_chain(d), 0.7
+        ),
+        images(d),
+    ),
+    "interacting": lambda d: (en.Interacting(Net(d, 9).one, 2.0, 0.8), images(d).flatten(2)),
     "reference": lambda d: (en.GaussianReference(0.8, mean=0.25), images(d)),
     "box": lambda d: (en.Box(-5, 5), pairs(d)),
     "restricted": restricted,

@@ -10,14 +10,19 @@ import torch
 from gibbsian.core.errors import UsageError
 from gibbsian.core.random import generator
 from gibbsian.objectives.contrast import contrast, energy_l2
+from gibbsian.objectives.nce import conditional_nce, nce, ranking
 
 OBJECTIVES = {
     "cd": contrast,
     "logsumexp": partial(contrast, form="logsumexp"),
     "softplus": partial(contrast, form="softplus"),
     "energy_l2": partial(energy_l2, weight=0.3),
+    "nce": lambda e_pos, e_neg: nce(e_pos, e_neg, FLAT, FLAT[: len(e_neg)], 0.3),
+    "ranking": lambda e_pos, e_neg: ranking(e_pos, e_neg, FLAT, FLAT[: len(e_neg)]),
+    "conditional_nce": conditional_nce,
 }
-SHIFT_FREE = ("cd", "logsumexp", "softplus")
+FLAT = torch.zeros(6, dtype=torch.float64)
+SHIFT_FREE = ("cd", "logsumexp", "softplus", "ranking", "conditional_nce")
 
 
 @pytest.fixture(params=OBJECTIVES)

@@ -36,6 +36,24 @@ GEBM = {
     "latent.steps": 3,
 }
 
+DRL = {"net.name": "mlp", "net.hidden": [16, 16], "ladder.steps": 2}
+MATCHING = {
+    **{"net.name": "mlp", "net.hidden": [16, 16], "flow.updates": 2, "flow.time": 0.1},
+    **{"contrast.steps": 2, "contrast.weight": 1.0},
+}
+ICD = {
+    **{"net.name": "mlp", "net.hidden": [16, 16], "chain.steps": 3, "chain.step_size": 0.5},
+    **{"start.capacity": 32},
+}
+CFEBM = {"net.hidden": [8], "chain.steps": 2, "stages.fade": [2], "stages.hold": [0]}
+
+PAIR = {
+    **{"net.name": "mlp", "net.hidden": [16, 16], "generator.latent": 3, "generator.hidden": [8]},
+    **{"chain.steps": 3},
+}
+
+SCORES = {"net.name": "mlp", "net.hidden": [16, 16], "chain.steps": 3}
+NCE = {**SCORES, "noise.updates": 1, "noise.ratio": 2, "flow.hidden": [8], "flow.blocks": 2}
 # name of the case -> (system, data, changes of its default configuration)
 CASES = {
     "igebm": ("igebm", "digits", CONV),
@@ -84,6 +102,70 @@ CASES = {
     "gebm-flow": ("gebm", "toy:ring", {**GEBM, "generator.name": "flow", "base": "likelihood"}),
     "gebm-frozen": ("gebm", "toy:ring", {**GEBM, "base": "frozen"}),
     "gebm-gan": ("gebm", "toy:ring", {**GEBM, "divergence": "jensen_shannon", "latent.kernel": "kinetic"}),
+    "coopnets": ("coopnets", "digits", {**PAIR, "generator.norm": "batch", "generator.output": "tanh"}),
+    "coopnets-conv": (
+        "coopnets",
+        "digits",
+        {**PAIR, **CONV_NET, "generator.name": "conv", "generator.channels": [4], "noisy_start": True},
+    ),
+    "coopnets-points": ("coopnets", "toy:ring", {**PAIR, "infer_steps": 2, "reference_sigma": 2.0}),
+    "acd": ("acd", "digits", {**PAIR, "generator.output": "tanh", "penalty_on": "between", "refine": True}),
+    "acd-game": ("acd", "digits", {**PAIR, "generator.norm": "batch", "entropy_weight": 0.0, "refine": True}),
+    "acd-points": ("acd", "toy:ring", {**PAIR, "penalty": 0.0, "refine": True, "output": "mean"}),
+    "drl": ("drl", "digits", {**CONV_NET, "ladder.steps": 2, "ladder.levels": 3}),
+    "drl-levels": (
+        "drl",
+        "digits",
+        {"net.name": "levels", "net.channels": [4, 4, 6], "net.strides": [1, 2], "ladder.steps": 1},
+    ),
+    "drl-points": ("drl", "toy:ring", {**DRL, "net.spectral_norm": True}),
+    "energy_matching": (
+        "energy_matching",
+        "digits",
+        {**MATCHING, **CONV_NET, "net.activation": "swish", "contrast.clamp": True, "contrast.floor": 0.02},
+    ),
+    "energy_matching-points": (
+        "energy_matching",
+        "toy:ring",
+        {**MATCHING, "flow.sampler": "langevin", "contrast.trim": 0.1, "contrast.data_chains": "ramp"},
+    ),
+    "icd": ("icd", "digits", {**ICD, **CONV_NET, "augment.crop": 0.5, "augment.flip": 0.5, "mix": 1}),
+    "icd-scales": ("icd", "digits", {**ICD, **CONV_NET, "scales": 2, "net.spectral_norm": True}),
+    "icd-points": ("icd", "toy:ring", {**ICD, "through": "all", "kl_rows": 5, "chain.clamp": False}),
+    "icd-plain": ("icd", "toy:ring", {**ICD, "kl_weight": 0.0, "entropy_weight": 0.0}),
+    "cfebm": ("cfebm", "digits", CFEBM),
+    "cfebm-conv": ("cfebm", "digits", {**CFEBM, "family": "conv", "width": 2, "stages.shares": [1.0, 0.5]}),
+    "cfebm-one-size": (
+        "cfebm",
+        "digits",
+        {**CFEBM, "stages.count": 1, "chain.clamp": True, "chain.noise_end": 0.01, "loss.link": "softplus"},
+    ),
+    "score_matching": (
+        "score_matching",
+        "digits",
+        {**SCORES, **CONV_NET, "matching.levels": 3, "jump": True, "pixels.dequantize": True},
+    ),
+    "score_matching-points": ("score_matching", "toy:ring", {**SCORES, "jump": True}),
+    "score_matching-sliced": ("score_matching", "toy:ring", {**SCORES, "matching.method": "sliced"}),
+    "score_matching-exact": ("score_matching", "digits", {**SCORES, "matching.method": "exact"}),
+    "score_matching-differences": (
+        "score_matching",
+        "digits",
+        {**SCORES, "matching.method": "finite_difference", "matching.probe": "sphere", "chain.clamp": True},
+    ),
+    "nce": ("nce", "digits", {**NCE, **CONV_NET, "tilt": True}),
+    "nce-points": ("nce", "toy:ring", NCE),
+    "nce-uniform": (
+        "nce",
+        "toy:ring",
+        {**NCE, "noise.law": "uniform", "noise.widen": 1.0, "objective": "ranking"},
+    ),
+    "nce-flow": (
+        "nce",
+        "toy:ring",
+        {**NCE, "noise.law": "flow", "noise.updates": 0, "tilt": True, "chain.kernel": "langevin"},
+    ),
+    "nce-conditional": ("nce", "toy:ring", {**NCE, "objective": "conditional"}),
 }
 # configuration -> (temperature, matched) as the paper's numbers imply
 TEMPERATURES = [
@@ -97,6 +179,7 @@ TEMPERATURES = [
     ("generative_convnet", {"reference_sigma": 1.0}, 1.0, True),
     ("generative_convnet", {"chain.clamp": True}, 5e-5, False),
     ("cebm", {}, 0.0075**2 / 2, True),
+    ("icd", {}, 1e-6 / 200, False),
 ]
 
 each = pytest.mark.parametrize("case", CASES)

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from gibbsian.core.energy import hessian_vector, score, value, value_and_grad
+from gibbsian.core.energy import curvature, hessian_vector, score, value, value_and_grad
 from gibbsian.core.errors import UsageError
 
 X = torch.tensor([[1.0, -2.0], [0.5, 3.0], [0.0, 0.0]], dtype=torch.float64)
@@ -61,6 +61,28 @@ def test_hessian_vector_products() -> None:
     v = torch.tensor([[1.0, 0.0], [0.0, 1.0], [1.0, 1.0]], dtype=torch.float64)
     torch.testing.assert_close(hessian_vector(quadratic, X, v), v @ A)
     assert torch.equal(hessian_vector(lambda x: x.sum(1), X, v), torch.zeros_like(v))
+
+
+def test_curvature_along_probes_keeps_its_graph() -> None:
+    scale = torch.tensor(2.0, dtype=torch.float64, requires_grad=True)
+    v, w = torch.tensor([[1.0, 0.0]]).expand(3, 2).double(), torch.ones_like(X)
+    energy = lambda x: scale * (x.pow(3).sum(1) + x[:, 0] * x[:, 1])  # noqa: E731
+    e, grad, (first, second) = curvature(energy, X, [v, w])
+    torch.testing.assert_close(e, energy(X))
+    torch.testing.assert_close(grad, scale * (3 * X.square() + X.flip(1)))
+    torch.testing.assert_close(first, scale * 6 * X[:, 0])
+    torch.testing.assert_close(second, scale * (6 * X.sum(1) + 2))
+    second.sum().backward()
+    torch.testing.assert_close(scale.grad, (6 * X.sum(1) + 2).sum())
+
+
+def test_curvature_of_a_linear_energy_is_0_and_pairs_add_up() -> None:
+    weight = torch.ones(2, dtype=torch.float64, requires_grad=True)
+    for energy in (lambda x: x @ weight, lambda x: x.sum(1)):
+        assert torch.equal(curvature(energy, X, [X])[2][0], torch.zeros(3, dtype=torch.float64))
+    pair, v = (X, 2 * X), (torch.ones_like(X), X)
+    found = curvature(lambda p: (p[0] * p[1]).sum(1) + p[0].square().sum(1), pair, [v])[2][0]
+    torch.testing.assert_close(found, 2 * X.sum(1) + 4)
 
 
 @pytest.mark.parametrize(

@@ -111,6 +111,10 @@ def test_the_preset_made_for_the_data_is_the_default() -> None:
             {"system": "short_run", "preset": "digit"},
             "unknown preset of short_run 'digit': did you mean 'digits'",
         ),
+        (
+            {"system": "cfebm", "preset": None, "data": "toy:ring"},
+            "cfebm has no preset for points such as 'toy:ring', since it needs images",
+        ),
         ({"changes": {"chian.steps": 3}}, "did you mean 'chain'"),
         ({"changes": {"chain.stpes": 3}}, "unknown key 'chain.stpes': did you mean 'steps'"),
         ({"changes": {"train.stpes": 3}}, "unknown key 'stpes': did you mean 'steps'"),

@@ -12,7 +12,7 @@ from gibbsian.core.position import leaves
 from gibbsian.core.random import generator
 from gibbsian.mcmc.langevin import Langevin
 from gibbsian.systems.base import Leg, sample
-from gibbsian.tasks.strips import LABEL, Strip, beside, strip
+from gibbsian.tasks.strips import LABEL, Strip, beside, stage_strip, step_strip, strip
 
 
 def watched(system, n: int, times=None, steps: int | None = None, chunk: int = 512, draws: int = 5):
@@ -69,6 +69,34 @@ def test_odd_lengths_are_spread_nearly_evenly(tilted, steps):
     times = list(watched(tilted((2,)), 2, steps=steps)[0].shown())
     assert times[0] == 0 and times[-1] == steps and len(times) == 6
     assert all(abs(t - steps * k / 5) <= max(1, steps / 64) for k, t in enumerate(times))
+
+
+def test_every_so_many_steps_start_and_end_included(tilted):
+    system = tilted((1, 4, 4), steps=300)
+    seen = Strip(system.plan, 2, every=2)
+    sample(system, 2, rng=generator(0), plan=seen.planned, observe=seen.observe)
+    assert list(seen.shown()) == list(range(0, 301, 2)), "none is dropped, however many"
+    picture = step_strip(system, 2, 4, rng=generator(0), steps=10)  # 0, 4, 8 and 10
+    assert picture.size == (4 * 68 - 2, LABEL + 2 * 68 - 2)
+    with pytest.raises(UsageError, match="every 0 steps"):
+        step_strip(system, 2, 0, rng=generator(0))
+
+
+def test_the_end_of_each_leg(tilted):
+    """Two legs of one plan: the second picture is that of the end."""
+    system = tilted((1, 4, 4), steps=3)
+
+    def twice(n, rng, *, y=None, steps=None):
+        end = yield next(system.plan(n, rng))
+        yield Leg(system.surprisal, Langevin(0.1), 2, end)
+
+    picture = stage_strip(system, 2, rng=generator(0), plan=twice)
+    assert picture.size == (2 * 68 - 2, LABEL + 2 * 68 - 2)
+    ended = strip(system, 2, (3, 5), rng=generator(0), plan=twice)
+    assert (np.asarray(picture)[LABEL:] == np.asarray(ended)[LABEL:]).all()
+    assert stage_strip(tilted((2,)), 3, rng=generator(0)).size == (400, LABEL + 400)
+    with pytest.raises(UsageError, match="a strip of 0 chains"):
+        stage_strip(system, 0, rng=generator(0))
 
 
 def test_a_chain_without_steps_is_one_column(tilted):

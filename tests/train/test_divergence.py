@@ -70,11 +70,24 @@ def test_the_digits_recipe_raises_no_alarm() -> None:
 
 
 LATENT_FAULTS = {
+    "coopnets, lr x 100": ("coopnets", {"train__lr": 0.2}, "drift"),
+    "coopnets, step x 100": ("coopnets", {"chain__step_size": 200.0}, "drift"),
+    "acd, lr x 1000": ("acd", {"train__lr": 0.3}, "weight gradient"),
     "gebm, lr x 1000": ("gebm", {"train__lr": 0.3}, "log-partition"),
     "vaebm, stage two, lr x 100": ("vaebm", {"vae__steps": 5, "train__lr": 0.1}, "energy gap"),
     "vaebm, stage two, step x 200": ("vaebm", {"vae__steps": 5, "chain__step_size": 4.0}, "latent chain"),
     "cebm, lr x 100": ("cebm", {"train__lr": 0.2}, "drift"),
     "cebm, step x 100": ("cebm", {"chain__step_size": 200.0}, "drift"),
+    "cfebm, lr x 100": ("cfebm", {"train__lr": 0.1}, "drift"),
+    "cfebm, step x 100": ("cfebm", {"chain__step_size": 200.0}, "drift"),
+    "icd, lr x 1000": ("icd", {"train__lr": 1.0}, "drift"),
+    "icd, step x 100": ("icd", {"chain__step_size": 200.0}, "drift"),
+    "score_matching, lr x 1000": (
+        "score_matching",
+        {"train__lr": 1.0, "train__warmup": 0},
+        "weight gradient",
+    ),
+    "nce, lr x 10000": ("nce", {"train__lr": 3.0, "noise__updates": 2}, "energy gap"),
 }
 
 
@@ -87,9 +100,16 @@ def test_recipes_of_latent_systems_gone_wrong_are_caught_within_50_updates(fault
         gb.fit(system, "digits", preset="digits", steps=50, progress=False, **changes)
 
 
-@pytest.mark.parametrize("system", ["gebm", "vaebm", "cebm"])
+@pytest.mark.parametrize(
+    "system", ["gebm", "vaebm", "cebm", "coopnets", "acd", "cfebm", "icd", "score_matching", "nce"]
+)
 def test_digits_recipes_of_latent_systems_raise_no_alarm(system: str) -> None:
-    changes = {"vae.steps": 10} if system == "vaebm" else {}
+    early = {
+        "vaebm": {"vae.steps": 10},
+        "cfebm": {"stages.fade": [8], "stages.hold": [4]},
+        "nce": {"noise.updates": 5},
+    }
+    changes = early.get(system, {})
     trainer = prepare(resolve(system, data="digits", changes=changes), load("digits")).trainer
     trainer.total = trainer.config.steps
     for _ in range(25):

@@ -30,6 +30,25 @@ GEBM = {
     **{"net.name": "mlp", "net.hidden": [8], "net.spectral_norm": True, "generator.latent": 3},
     **{"generator.hidden": [8], "generator.norm": "batch", "energy_first": 2, "energy_steps": 2, "settle": 5},
 }
+MATCHING = {
+    **{"net.name": "mlp", "net.hidden": [8], "flow.updates": 4, "flow.time": 0.1},
+    **{"contrast.steps": 2, "contrast.weight": 0.5, "train.accumulate": 2},
+}
+ICD = {
+    **{"net.channels": [4, 8], "net.spectral_norm": True, "net.dropout": 0.2, "chain.steps": 2, "scales": 2},
+    **{"chain.step_size": 2.0, "start.capacity": 40, "augment.crop": 0.5, "augment.blur": 0.5},
+    "train.accumulate": 2,
+}
+CFEBM = {
+    **{"family": "conv", "width": 1, "chain.steps": 2, "stages.fade": [4], "stages.hold": [0]},
+    "train.accumulate": 2,
+}
+PAIR = {
+    **{"net.name": "mlp", "net.hidden": [8], "net.spectral_norm": True, "chain.steps": 2},
+    **{"generator.latent": 3, "generator.hidden": [8]},
+}
+SCORES = {"net.name": "mlp", "net.hidden": [8], "chain.steps": 2}
+NCE = {**SCORES, "noise.updates": 3, "flow.hidden": [8], "flow.blocks": 2}
 CASES = {
     "igebm-labels": ("igebm", "digits", {**CONV, "net.classes": 10, "net.dropout": 0.2, "start.uint8": True}),
     "igebm-spectral": ("igebm", "digits", {**CONV, "net.name": "igebm", "net.strides": [1, 2]}),
@@ -40,6 +59,20 @@ CASES = {
     "vaebm": ("vaebm", "digits", VAEBM),
     "cebm": ("cebm", "digits", {**CONV, "prior": "mixture", "components": 3, "learn_prior": True}),
     "gebm": ("gebm", "digits", GEBM),
+    "coopnets": ("coopnets", "digits", {**PAIR, "generator.norm": "batch", "infer_steps": 1}),
+    "acd": ("acd", "toy:ring", {**PAIR, "energy_steps": 2, "train.accumulate": 2}),
+    "drl": (
+        "drl",
+        "digits",
+        {"net.name": "mlp", "net.hidden": [8], "ladder.steps": 2, "train.accumulate": 2},
+    ),
+    "energy_matching": ("energy_matching", "digits", MATCHING),
+    "icd": ("icd", "digits", ICD),
+    "cfebm": ("cfebm", "digits", CFEBM),
+    "score_matching": ("score_matching", "digits", {**SCORES, "matching.levels": 3, "train.accumulate": 2}),
+    "score_matching-sliced": ("score_matching", "toy:ring", {**SCORES, "matching.method": "sliced"}),
+    "nce": ("nce", "digits", {**NCE, "tilt": True, "noise.ridge": 0.1, "train.accumulate": 2}),
+    "nce-flow": ("nce", "toy:ring", {**NCE, "noise.law": "flow"}),
 }
 
 
@@ -164,6 +197,22 @@ def test_init_from_takes_weights_and_nothing_else(tiny_run, tmp_path: Path) -> N
     for name, p in first.system.net.named_parameters():
         assert torch.equal(p, dict(second.system.net.named_parameters())[name])
     assert not torch.equal(first.system.chains.stored, second.system.chains.stored)
+
+
+def test_init_from_another_system_hands_over_the_law(tiny_run, tmp_path: Path) -> None:
+    """E of temperature T becomes E T'/T, so that exp(-E/T) stays what it was."""
+    first = tiny_run(
+        "generative_convnet", "toy:ring", {**MLP, "chain.noise": 0.5}, out=tmp_path / "one"
+    ).trainer
+    first.fit(2, progress=False)
+    second = tiny_run(
+        "igebm", "toy:ring", {**MLP, "chain.noise": 0.1}, init_from=tmp_path / "one"
+    ).trainer.system
+    x = torch.randn(5, 2)
+    given = first.system.energy(x) / first.system.temperature
+    torch.testing.assert_close(second.energy(x) / second.temperature, given, rtol=1e-4, atol=1e-4)
+    with pytest.raises(CheckpointError, match="of another network"):
+        tiny_run("igebm", "toy:ring", {**MLP, "net.hidden": [9]}, init_from=tmp_path / "one")
 
 
 @pytest.mark.parametrize(

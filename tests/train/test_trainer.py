@@ -143,6 +143,19 @@ def test_a_budget_is_planned_anew_where_the_pace_changes(monkeypatch) -> None:
     assert told == {10: 600, 110: 150}
 
 
+def test_a_budget_follows_a_pace_that_changes_early(monkeypatch) -> None:
+    """Twenty quick updates first, as when only the energy of a pair learns."""
+    now = [0.0]
+    monkeypatch.setattr(budget_module.time, "monotonic", lambda: now[0])
+    budget, told = Budget(10.0, 0), {}
+    for step in range(1, 1001):
+        now[0] += 0.1 if step <= 20 else 0.5
+        if (found := budget.estimate(step)) is not None:
+            told[step] = found
+    assert told[10] == 6000 and told[100] == pytest.approx(1428, abs=2)
+    assert told[1000] == pytest.approx(1217, abs=5)  # 600 s hold 20 quick and 1,196 slow ones
+
+
 def test_ending_before_the_last_stage_is_told(tiny_run) -> None:
     said: list[str] = []
     changes = {"net.name": "mlp", "net.hidden": [8], "vae.hidden": [8], "vae.steps": 6, "chain.steps": 1}

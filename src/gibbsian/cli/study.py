@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from ..systems.base import System
     from ..tasks.study.record import Study
 
-Topic = Literal["modes", "disentangle", "fewshot", "density"]
+Topic = Literal["modes", "disentangle", "fewshot", "density", "longrun", "dimension"]
 
 
 @dataclass(frozen=True)
@@ -46,10 +46,15 @@ def study(
     topic: Annotated[Topic, Arg("what to look into")],
     run: Run,
     *,
-    n: Annotated[int | None, Arg("samples of one draw: 2000; disentangle: 5000", "N", "-n")] = None,
+    n: Annotated[
+        int | None,
+        Arg("samples of one draw: 2000; disentangle: 5000; longrun: 500; dimension: 10 a class", "N", "-n"),
+    ] = None,
     draws: Annotated[int | None, Arg("independent draws for intervals: 3; fewshot: 10", "N")] = None,
     seed: Annotated[int, Arg("of the draws", "S")] = 0,
-    steps: Annotated[str, Arg("modes: lengths of chains to compare", "K,K")] = "0,5,10,20,50",
+    steps: Annotated[
+        str | None, Arg("modes: lengths of chains, 0,5,10,20,50; longrun: times, 0,10,100,1000,10000", "K,K")
+    ] = None,
     chain_steps: Annotated[
         int | None, Arg("disentangle: length of the chain; the model's own by default", "K")
     ] = None,
@@ -71,7 +76,8 @@ def study(
     chains from its buffer, and chains of several lengths. disentangle: MIG, FactorVAE score and DCI of a
     VAEBM's latents before and after its chain, and how far chains move them. fewshot: accuracy on few labels
     of latents, PCA and pixels. density: test nats of a Generalized EBM on a flow, of its base, of the flow by
-    maximum likelihood and of a Gaussian. Plots need the extra plot.
+    maximum likelihood and of a Gaussian. longrun: whether chains of 10,000 steps from data still look like
+    data. Plots need the extra plot.
     """
     from ..train.load import load
     from .machine import usable
@@ -79,10 +85,13 @@ def study(
     usable(device)
     folder = Path(out) if out else place(run)
     options = {
-        "steps": numbers("--steps", steps), "chain_steps": chain_steps, "labels": numbers("--labels", labels),
-        "against": [name for name in (against or "").split(",") if name], "base_samples": base_samples,
+        "steps": {} if steps is None else {"steps": numbers("--steps", steps)},
+        "chain_steps": chain_steps,
+        "labels": numbers("--labels", labels),
+        "against": [name for name in (against or "").split(",") if name],
+        "base_samples": base_samples,
         "seeds": seeds,
-    }  # fmt: skip
+    }
     name = data or trained_on(run)
     if not name:
         raise UsageError(f"{run} does not say what it was trained on: name a data set with --data")
@@ -131,8 +140,15 @@ def write(found: Study, topic: str, folder: Path) -> list[Path]:
 def _modes(asked: Asked) -> Study:
     from ..tasks.study.modes import study_modes
 
-    more = {"steps": asked.options["steps"], "data_dir": asked.data_dir, "progress": _say}
+    more = {**asked.options["steps"], "data_dir": asked.data_dir, "progress": _say}
     return study_modes(asked.system, asked.data, seed=asked.seed, **asked.sizes, **more)
+
+
+def _longrun(asked: Asked) -> Study:
+    from ..tasks.study.longrun import study_longrun
+
+    more = {**asked.options["steps"], "data_dir": asked.data_dir, "progress": _say}
+    return study_longrun(asked.system, asked.data, seed=asked.seed, **asked.sizes, **more)
 
 
 def _disentangle(asked: Asked) -> Study:
@@ -171,7 +187,22 @@ def _density(asked: Asked) -> Study:
     )
 
 
-TOPICS = {"modes": _modes, "disentangle": _disentangle, "fewshot": _fewshot, "density": _density}
+def _dimension(asked: Asked) -> Study:
+    from ..tasks.study.dimension import study_dimension
+
+    sizes = {k: v for k, v in asked.sizes.items() if k == "n"}
+    return study_dimension(
+        asked.system, asked.data, seed=asked.seed, data_dir=asked.data_dir, progress=_say, **sizes
+    )
+
+
+TOPICS = {
+    "modes": _modes,
+    "disentangle": _disentangle,
+    "fewshot": _fewshot,
+    "density": _density,
+    "longrun": _longrun,
+}
 
 
 def settings(run: str) -> RunConfig:

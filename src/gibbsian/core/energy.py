@@ -9,7 +9,7 @@ not depend on one another (no batch norm): gradients are taken of the sum over c
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TypeAlias
 
 import torch
@@ -100,3 +100,28 @@ def hessian_vector(energy: Energy, x: Position, v: Position) -> Position:
             return tree_map(torch.zeros_like, x)
         out = torch.autograd.grad(inner, xs, allow_unused=True)
     return like(x, tuple(torch.zeros_like(a) if h is None else h for a, h in zip(xs, out, strict=True)))
+
+
+def curvature(
+    energy: Energy, x: Position, probes: Sequence[Position]
+) -> tuple[Tensor, Position, tuple[Tensor, ...]]:
+    """E `(B,)`, dE/dx, and v'(d2E/dx2)v `(B,)` for each of the `probes` v, all with their graph.
+
+    One forward and one backward pass for the gradient, then one backward pass a probe: what the trace of
+    score matching is made of. Probes have the structure of `x`. Where the gradient does not depend on the
+    position (a linear energy, or a network of kinked activations) the curvature is 0.
+    """
+    xs = tuple(a.detach().requires_grad_() for a in leaves(x))
+    with torch.enable_grad():
+        e, grad = value_and_grad(energy, like(x, xs), differentiable=True)
+        found = tuple(_second(grad, xs, leaves(v)) for v in probes)
+    return e, grad, found
+
+
+def _second(grad: Position, xs: tuple[Tensor, ...], v: tuple[Tensor, ...]) -> Tensor:
+    inner = torch.stack([(g * w).sum() for g, w in zip(leaves(grad), v, strict=True)]).sum()
+    if not inner.requires_grad:
+        return xs[0].new_zeros(len(xs[0]))
+    out = torch.autograd.grad(inner, xs, create_graph=True, allow_unused=True)
+    parts = [(h * w).flatten(1).sum(1) for h, w in zip(out, v, strict=True) if h is not None]
+    return torch.stack(parts).sum(0) if parts else xs[0].new_zeros(len(xs[0]))

@@ -7,6 +7,7 @@ restrict     Restricted            latent   PullBack            link   Link, lin
 context      rows                  grid     Grid, grid_log_z, grid_density, grid_kl, sample_kl
 analytic     Gaussian, GaussianMixture, Banana, Funnel, Skewed, Bounded
 lattice      GaussianField, Ising
+recovery     Recovery            interaction  Interacting
 conjugate    Conjugate, GaussianPrior, MixturePrior, Posterior: latents integrated out exactly
 """
 
@@ -16,9 +17,11 @@ from .conditional import Given, Guided, Marginal, OfClass
 from .conjugate import Conjugate, GaussianPrior, MixturePrior, Posterior
 from .context import rows
 from .grid import Grid, grid_density, grid_kl, grid_log_z, sample_kl
+from .interaction import Interacting
 from .latent import PullBack
 from .lattice import GaussianField, Ising
 from .link import LINKS, Link, link_energy
+from .recovery import Recovery
 from .reference import Box, GaussianReference, Tether
 from .restrict import Restricted
 from .target import Target
@@ -39,6 +42,7 @@ __all__ = [
     "Given",
     "Grid",
     "Guided",
+    "Interacting",
     "Ising",
     "Link",
     "Marginal",
@@ -49,6 +53,7 @@ __all__ = [
     "Posterior",
     "Product",
     "PullBack",
+    "Recovery",
     "Restricted",
     "Scaled",
     "Skewed",

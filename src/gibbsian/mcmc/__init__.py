@@ -7,12 +7,14 @@
 | `HMC` | yes | K L + 1 | x / sqrt(energy) |
 | `Underdamped` "baoab", "obabo" | with `metropolis` ("obabo") | K L + 1 | x / sqrt(energy) |
 | `Underdamped` "aboba" | no | K | x / sqrt(energy) |
+| `Heun` (no noise) | no | 2 K | x^2 / energy |
 | `IndependentMH` | yes | none, K + 1 energies | has none |
 
 Draws without a chain: `resample` (importance weights), `rejection.acceptance` (discriminator rejection).
 """
 
 from .base import Chain, run
+from .heun import Heun
 from .hmc import HMC
 from .importance import effective_sample_size, resample
 from .independent import IndependentMH
@@ -35,6 +37,7 @@ __all__ = [
     "Clamped",
     "Clipped",
     "DifferentiableKernel",
+    "Heun",
     "IndependentMH",
     "Kernel",
     "Langevin",

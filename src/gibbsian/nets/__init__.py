@@ -5,6 +5,7 @@ from .conv import ConvNet
 from .describe import describe
 from .igebm import IGEBMNet
 from .mlp import MLP
+from .multiscale import build_scales
 from .spectral import SpectralConv2d, SpectralLinear, cached_weights
 from .vector import build_vector
 
@@ -15,6 +16,7 @@ __all__ = [
     "SpectralConv2d",
     "SpectralLinear",
     "build",
+    "build_scales",
     "build_vector",
     "cached_weights",
     "describe",

@@ -12,6 +12,7 @@ from ..core.errors import UsageError, unknown
 from ..recipes.net import NetConfig
 from .conv import ConvNet
 from .igebm import IGEBMNet
+from .levels import LevelNet
 from .mlp import MLP
 
 
@@ -90,8 +91,22 @@ def _igebm(event_shape: tuple[int, ...], config: NetConfig) -> nn.Module:
     )
 
 
+def _levels(event_shape: tuple[int, ...], config: NetConfig) -> nn.Module:
+    if config.head != "scalar":
+        raise UsageError("network 'levels' has no logits: set net.head to scalar")
+    return LevelNet(
+        event_shape,
+        config.channels,
+        levels=config.classes,
+        strides=config.strides,
+        activation_name=config.activation,
+        negative_slope=config.negative_slope,
+    )
+
+
 NETS: dict[str, Callable[[tuple[int, ...], NetConfig], nn.Module]] = {
     "conv": _conv,
     "igebm": _igebm,
+    "levels": _levels,
     "mlp": _mlp,
 }

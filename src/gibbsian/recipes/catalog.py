@@ -75,6 +75,54 @@ SYSTEMS: dict[str, Entry] = {
         "CEBMConfig",
         "cebm:CEBM",
     ),
+    "drl": Entry(
+        "a ladder of noise levels, each with a conditional that short chains can sample",
+        "drl",
+        "DRLConfig",
+        "drl:DRL",
+    ),
+    "coopnets": Entry(
+        "a generator starts the chains, an energy refines them, and the generator learns what they did",
+        "coopnets",
+        "CoopNetsConfig",
+        "coopnets:CoopNets",
+    ),
+    "acd": Entry(
+        "an energy against a generator with an entropy term (VERA); without the term, the adversarial game",
+        "acd",
+        "ACDConfig",
+        "acd:ACD",
+    ),
+    "energy_matching": Entry(
+        "one potential without time: a flow far from the data, an energy near them",
+        "energy_matching",
+        "EnergyMatchingConfig",
+        "energy_matching:EnergyMatching",
+    ),
+    "cfebm": Entry(
+        "small images first: an energy for each size, faded in, and one chain through all of them",
+        "cfebm",
+        "CFEBMConfig",
+        "cfebm:CFEBM",
+    ),
+    "score_matching": Entry(
+        "no chains in training: denoising on a ladder of noises, sliced, finite-difference or exact",
+        "score_matching",
+        "ScoreMatchingConfig",
+        "score_matching:ScoreMatching",
+    ),
+    "nce": Entry(
+        "an energy and its log Z, told from noise of a known law: Gaussian, uniform or a flow",
+        "nce",
+        "NCEConfig",
+        "nce:NCE",
+    ),
+    "icd": Entry(
+        "contrastive divergence with the sampler's own gradient, an entropy term and augmented chains",
+        "icd",
+        "ICDConfig",
+        "icd:ICD",
+    ),
 }
 
 
@@ -104,13 +152,23 @@ class RunConfig:
 
 def default_preset(system: str, data: str) -> str:
     """The preset made for a data set: of its own name, else `images`; for points `toy`, or for tables
-    `table` where the system has one."""
+    `table` where the system has one.
+
+    Raises `UsageError` for points or tables where the system has neither.
+    """
     presets = entry(system).presets()
     if data in presets:
         return data
-    if data.startswith("table:") or data.endswith(".csv"):
-        return "table" if "table" in presets else "toy"
-    return "toy" if data.startswith("toy:") else "images"
+    table = data.startswith("table:") or data.endswith(".csv")
+    if not table and not data.startswith("toy:"):
+        return "images"
+    name = "table" if table and "table" in presets else "toy"
+    if name not in presets:
+        raise UsageError(
+            f"{system} has no preset for points such as '{data}', since it needs images: choose other data "
+            "(digits, mnist, ...), or another system"
+        )
+    return name
 
 
 def resolve(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from ..core.config import require_choices
@@ -68,6 +68,10 @@ class ChainConfig:
         """Whether the chain samples exp(-E/T) up to step-size bias: no clip, clamp or fading noise."""
         plain = not (self.clip or self.clamp or self.noise_first)
         return plain and self.noise > 0 and self.noise_end in (None, self.noise)
+
+    def over(self, temperature: float) -> ChainConfig:
+        """The same chain on E / `temperature` in place of E: step and clip scaled, the noise as it was."""
+        return replace(self, step_size=self.step_size * temperature, clip=self.clip / temperature)
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,8 @@ class NetConfig:
     """Family, sizes and options of one energy network; raises `UsageError` for values out of range."""
 
     name: str = "conv"
-    """Family: mlp, conv (plain convolutions), igebm (residual, spectral norm), or your own module:Class."""
+    """Family: mlp, conv (plain convolutions), igebm (residual, spectral norm), levels (the same, told a noise
+    level: for drl), or your own module:Class."""
 
     channels: tuple[int, ...] = (32, 64, 128)
     """Feature maps of each convolution (conv), or of the stem and then of each block (igebm)."""

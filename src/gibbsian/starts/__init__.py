@@ -6,6 +6,7 @@ from .fixed import FixedNoise
 from .gaussian import ClassGaussian
 from .noise import GaussianNoise, NormalLeaves, UniformNoise, redraw
 from .replay import ReplayBuffer
+from .reservoir import ReservoirBuffer
 
 __all__ = [
     "ClassGaussian",
@@ -14,6 +15,7 @@ __all__ = [
     "GaussianNoise",
     "NormalLeaves",
     "ReplayBuffer",
+    "ReservoirBuffer",
     "Start",
     "Ticket",
     "UniformNoise",

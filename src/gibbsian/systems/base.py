@@ -18,9 +18,12 @@ import torch
 from torch import Tensor, nn
 
 from ..core.energy import Energy
+from ..core.errors import UsageError
 from ..core.position import Position
 from ..core.records import Batch, Loss
 from ..mcmc.base import Chain, ChainInfo, ChainState, Compile, Kernel, run
+from ..mcmc.langevin import Unadjusted
+from ..mcmc.wrap import Later
 from ..recipes.train import Compiling
 from .frozen import frozen
 
@@ -37,6 +40,19 @@ class Leg:
     kernel: Kernel
     steps: int
     position: Position
+
+
+@dataclass(frozen=True)
+class Standing:
+    """A chain begun at data, which the model's law should leave looking like data.
+
+    `ending` leads from a position of the chain to one that `decode` takes; without one the position is that.
+    """
+
+    energy: Energy
+    kernel: Kernel
+    position: Position
+    ending: Callable[[Position], Plan] | None = None
 
 
 class System(nn.Module, ABC):
@@ -85,6 +101,21 @@ class System(nn.Module, ABC):
     def other_plans(self) -> dict[str, Planner]:
         """Plans to set beside `plan` by name, such as "base": the generator that an energy refines."""
         return {}
+
+    def standing(self, x: Tensor, rng: torch.Generator) -> Standing:
+        """The chain of the long-run test (Nijkamp et al. 2020) from data `x` `(B, *event)`: here the last leg
+        of the plan, as it goes on once its schedules have ended.
+
+        Raises `UsageError` where chains move latents.
+        """
+        leg, made = None, self.plan(len(x), rng)
+        following = next(made, None)
+        while following is not None:
+            leg, following = following, advance(made, following.position)
+        if leg is None or not isinstance(leg.position, Tensor) or leg.position.shape != x.shape:
+            raise UsageError("these chains move latents, so that none can begin at data")
+        kernel = Later(leg.kernel, leg.steps) if isinstance(leg.kernel, Unadjusted) else leg.kernel
+        return Standing(leg.energy, kernel, x)
 
     def stages(self) -> tuple[int, ...]:
         """Updates at which training turns to something new, such as the energy of a trained base."""

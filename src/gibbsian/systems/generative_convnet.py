@@ -16,7 +16,6 @@ short-run samplers; a warm one with persistent chains and a falling learning rat
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 
 import torch
 from torch import Tensor, nn
@@ -114,8 +113,7 @@ class GenerativeConvNet(System):
     def _kernel(self, chain: ChainConfig) -> Kernel:
         """The same chain on E/T + reference: step s T, temperature and clip over T, noise as it was."""
         if self.config.reference_sigma:
-            t = self.config.chain.temperature
-            chain = replace(chain, step_size=chain.step_size * t, clip=chain.clip / t)
+            chain = chain.over(self.config.chain.temperature)
         return langevin(chain, self.config.pixels.low, self.config.pixels.high)
 
     def _anatomy(self, loss: Loss) -> dict[str, Tensor]:

@@ -214,12 +214,17 @@ def chain_metrics(neg: Negatives, *, latent: bool = False) -> dict[str, Tensor]:
         drift = drift / math.sqrt(sum(a[0].numel() for a in leaves(neg.chain.position)))
     known = {
         "drift_z" if latent else "drift": drift,
-        "drift_noise": info.drift_noise,
+        "drift_noise": _ratio(info.drift_noise),
         "clipped": info.clipped,
         "saturated": info.saturated,
         "acceptance": acceptance,
     }
     return {**{k: v.float() for k, v in known.items() if v is not None}, **shares}
+
+
+def _ratio(drift_noise: Tensor | None) -> Tensor | None:
+    """None for chains whose temperature never left 0."""
+    return None if drift_noise is None or bool(drift_noise.isinf()) else drift_noise
 
 
 def _mean(values: Tensor | None, good: Tensor) -> Tensor | None:

@@ -47,25 +47,71 @@ def strip(
     return watched.picture(system)
 
 
+def stage_strip(
+    system: System, n: int, *, rng: torch.Generator, plan: Callable[..., Plan] | None = None
+) -> Image.Image:
+    """`n` chains at the end of every leg of their plan, a column a leg, such as the image sizes of a
+    coarse-to-fine model, all enlarged to that of the data.
+
+    Raises `UsageError` for n below 1 and data that have no picture.
+    """
+    if n < 1:
+        raise UsageError(f"a strip of {n} chains: it must have at least 1")
+    drawn = sample(system, n, rng=rng, chunk=n, plan=plan)
+    ends = [chain.position for chain in drawn.chains]
+    data = decoded(system, ends, n)
+    paint = painter(system, data[-1], columns=1)
+    return beside([paint(x) for x in data], [_measure(x, k) for k, x in enumerate(ends, 1)])
+
+
+def step_strip(
+    system: System,
+    n: int,
+    every: int = 1,
+    *,
+    rng: torch.Generator,
+    plan: Callable[..., Plan] | None = None,
+    steps: int | None = None,
+) -> Image.Image:
+    """`n` chains at their start, at every `every`-th step over all legs, and at their end, a column a time.
+
+    Raises `UsageError` for n or `every` below 1 and data that have no picture.
+    """
+    watched = Strip(plan or system.plan, n, every=every)
+    sample(system, n, rng=rng, steps=steps, chunk=n, plan=watched.planned, observe=watched.observe)
+    return watched.picture(system)
+
+
 class Strip:
     """Keeps the first `n` chains at some times: hand `planned` and `observe` to `systems.base.sample`.
 
     Steps are counted over all legs of the first chunk of chains. Without `times` the length of the chain need
     not be known: up to 128 positions are kept (when there are more, every second is dropped and the stride
-    doubles), and the strip shows six of them, as evenly spaced as they allow, start and end included.
+    doubles), and the strip shows six of them, as evenly spaced as they allow, start and end included. With
+    `every` it shows every so many steps, start and end included.
 
     Raises `UsageError` as `strip` does.
     """
 
-    def __init__(self, plan: Callable[..., Plan], n: int, times: Sequence[int] | None = None) -> None:
+    def __init__(
+        self,
+        plan: Callable[..., Plan],
+        n: int,
+        times: Sequence[int] | None = None,
+        *,
+        every: int | None = None,
+    ) -> None:
         if n < 1:
             raise UsageError(f"a strip of {n} chains: it must have at least 1")
+        if every is not None and every < 1:
+            raise UsageError(f"a strip of every {every} steps: it must be at least 1")
         if times is not None and not _rising(times):
             raise UsageError(f"times of a strip are {tuple(times)}: they must rise, from 0 or later")
-        self.plan, self.n, self.times = plan, n, None if times is None else tuple(times)
+        self.plan, self.n, self.every = plan, n, every
+        self.times = None if times is None else tuple(times)
         self.kept: dict[int, Position] = {}
         self._last: Position | None = None
-        self._chunk, self._made, self._stride = 0, 0, 1
+        self._chunk, self._made, self._stride = 0, 0, every or 1
 
     def planned(
         self, n: int, rng: torch.Generator, *, y: Tensor | None = None, steps: int | None = None
@@ -97,6 +143,8 @@ class Strip:
         if self.times is None:
             assert self._last is not None
             known = {**self.kept, self._made: self._last}
+            if self.every is not None:
+                return known
             return {t: known[t] for t in _spread(list(known), SHOWN)}
         missed = [t for t in self.times if t not in self.kept]
         if missed:
@@ -110,9 +158,14 @@ class Strip:
         self._last = rows(x, slice(0, self.n))
         if self._made in self.times if self.times is not None else self._made % self._stride == 0:
             self.kept[self._made] = self._last
-        if self.times is None and len(self.kept) > KEPT:
+        if self.times is None and self.every is None and len(self.kept) > KEPT:
             self._stride *= 2
             self.kept = {t: x for t, x in self.kept.items() if t % self._stride == 0}
+
+
+def _measure(x: Position, leg: int) -> str:
+    """What a column of `stage_strip` shows: the size of images, else the number of the leg."""
+    return f"{x.shape[2]}x{x.shape[3]}" if isinstance(x, Tensor) and x.dim() == 4 else f"leg {leg}"
 
 
 def _rising(times: Sequence[int]) -> bool:

@@ -1,4 +1,4 @@
-"""A budget of time, turned into a number of updates after the first few."""
+"""A budget of time, turned into a number of updates after the first few, and anew as the pace settles."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import time
 
 from ..core.errors import UsageError
 
-WARM_UP = 10
+MARKS = (10, 100, 1000)
 
 
 class Budget:
@@ -33,16 +33,16 @@ class Budget:
         return self.minutes is not None and self.seconds > 60 * self.minutes
 
     def estimate(self, step: int) -> int | None:
-        """The step at which the time will be up, told ten updates after the start and after that of a stage.
-
-        None at other times.
+        """The step at which the time will be up, told 10, 100 and 1,000 updates after the start and after
+        that of a stage: the first updates of adversarial training may be of one kind only. None at other
+        times.
         """
         if self.minutes is None:
             return None
         if step in self.stages:
             self._mark = (step, self.seconds)
         made = step - self._mark[0]
-        if made != WARM_UP:
+        if made not in MARKS:
             return None
         now = self.seconds
         pace = made / (now - self._mark[1])

@@ -5,8 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import torch
+from torch import nn
 
 from ..core.errors import CheckpointError
+from ..nets.layers import EnergyHead
 from ..recipes.catalog import from_config
 from ..systems import folder as model_folder
 from ..systems.base import System
@@ -48,8 +50,32 @@ def locate(path: Path, which: str = "newest") -> tuple[Path, RunFolder]:
 
 
 def load_into(system: System, path: Path) -> None:
-    """Copy the weights at `path` into `system`, replay chains apart (`--init-from`)."""
-    model_folder.load_weights(system, load(path).state_dict(), str(path))
+    """Copy the weights at `path` into `system`, replay chains apart (`--init-from`).
+
+    From another kind of system its energy network is taken, so that one may be trained by score matching,
+    say, and go on with chains. An energy E at temperature T is taken as E T' / T at this system's temperature
+    T', which is the same law, where the network ends in a linear layer. Raises `CheckpointError` for networks
+    that differ.
+    """
+    other = load(path)
+    if type(other) is type(system):
+        return model_folder.load_weights(system, other.state_dict(), str(path))
+    own, given = _network(system), _network(other)
+    model_folder.require_match(own.state_dict(), given.state_dict(), str(path))
+    own.load_state_dict(given.state_dict())
+    head = getattr(own, "head", None)
+    if isinstance(head, EnergyHead):
+        with torch.no_grad():
+            for p in head.layers[-1].parameters():
+                p.mul_(system.temperature / other.temperature)
+
+
+def _network(system: System) -> nn.Module:
+    """The energy network; raises `CheckpointError` for a system of several."""
+    net = getattr(system, "net", None)
+    if not isinstance(net, nn.Module):
+        raise CheckpointError(f"{type(system).__name__} has no single energy network to hand over")
+    return net
 
 
 def _shape(run: RunFolder) -> tuple[int, ...]:

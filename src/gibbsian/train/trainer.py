@@ -150,11 +150,16 @@ class Trainer:
             if signals.received:
                 self._interrupt(signals.name)
             if (possible := budget.estimate(self.step)) is not None:
-                self.total = bar.total = min(possible, cap or possible)
-                self.notify(f"budget of {budget.minutes:g} min: {self.total} updates planned")
+                self._plan(min(possible, cap or possible), bar, budget)
             if budget.over and self.step < self.total:
                 return "stopped"
         return "done"
+
+    def _plan(self, total: int, bar: tqdm[Any], budget: Budget) -> None:
+        """Take `total` updates as the end, and say so when it is news."""
+        if abs(total - self.total) > 0.1 * self.total:
+            self.notify(f"budget of {budget.minutes:g} min: {total} updates planned")
+        self.total = bar.total = total
 
     def _after_update(self, bar: tqdm[Any]) -> None:
         config, last = self.config, self.step == self.total

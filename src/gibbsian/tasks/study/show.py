@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import torch
 from torch import Tensor
 
 from ...metrics.interval import Interval
@@ -15,7 +16,9 @@ from .refinement import BEFORE, ENERGY
 if TYPE_CHECKING:
     from ..fewshot import FewShot
     from .density import DensityStudy
+    from .dimension import DimensionStudy
     from .disentangle import DisentangleStudy
+    from .longrun import LongRunStudy
     from .modes import ModeStudy
 
 Figures = dict[str, Any]
@@ -137,6 +140,37 @@ def _samples(pictures: Mapping[str, Tensor]) -> Any:
         panel.set_title(name, fontsize=10, loc="left")
         panel.axis("off")
     return figure
+
+
+def longrun_figures(study: LongRunStudy) -> Figures:
+    """Measures against steps, and some chains at every time, a row a time."""
+    figure, found = panels(1, 3, 3.6, 2.7)
+    times, rows = list(study.rows), list(study.rows.values())
+    for panel, key in zip(found, ("feature_distance", "confidence", "moved"), strict=True):
+        whiskers(panel, times, [row[key] for row in rows], color=COLOURS[0])
+        panel.set_xscale("symlog", linthresh=1)
+        named(panel, key.replace("_", " "), "steps from data", "")
+    chains, (sheet,) = panels(1, 1, 8.0, 0.75 * len(times))
+    picture = grid(
+        to_uint8(torch.cat(list(study.pictures.values())), -1.0, 1.0), len(study.pictures[times[0]])
+    )
+    sheet.imshow(np.asarray(picture))
+    sheet.set_title("chains after " + ", ".join(f"{t:,}" for t in times) + " steps", fontsize=10, loc="left")
+    sheet.axis("off")
+    return {"measures": figure, "chains": chains}
+
+
+def dimension_figures(study: DimensionStudy) -> Figures:
+    """Mean eigenvalues in falling order over the largest, a line a class."""
+    figure, (panel,) = panels(1, 1, 6.0, 3.6)
+    for k, (name, values) in enumerate(study.spectra.items()):
+        line = (values / values.amax(1, keepdim=True)).mean(0).flip(0).numpy()
+        panel.plot(range(1, len(line) + 1), line, lw=1.2, color=f"C{k}", label=name)
+    panel.set_xscale("log")
+    panel.set_yscale("symlog", linthresh=1e-3)
+    named(panel, "Curvature of the energy at held-out images", "direction", "eigenvalue over the largest")
+    panel.legend(fontsize=7, frameon=False, ncols=2, title="class", title_fontsize=7)
+    return {"spectra": figure}
 
 
 def disentangle_figures(study: DisentangleStudy) -> Figures:

@@ -1,0 +1,47 @@
+"""What a person can set about image augmentations; `data/augment.py` carries them out. Torch-free."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ..core.errors import UsageError
+
+
+@dataclass(frozen=True)
+class AugmentConfig:
+    """Random changes of images, in this order: crop, flip, colour jitter, blur. All off by default."""
+
+    crop: float = 0.0
+    """Probability of a random resized crop."""
+    crop_scale: tuple[float, float] = (0.08, 1.0)
+    """Least and largest share of the area that a crop keeps."""
+    flip: float = 0.0
+    """Probability of a horizontal flip."""
+    jitter: float = 0.0
+    """Probability of colour jitter."""
+    strength: float = 0.8
+    """Factors on brightness, contrast and saturation lie between 1 - strength and 1 + strength."""
+    blur: float = 0.0
+    """Probability of a Gaussian blur over 5 x 5 pixels."""
+    blur_sigma: tuple[float, float] = (0.1, 2.0)
+    """Least and largest standard deviation of the blur, in pixels."""
+
+    def __post_init__(self) -> None:
+        for name in ("crop", "flip", "jitter", "blur", "strength"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise UsageError(f"augment.{name} is {getattr(self, name)}: it must lie in [0, 1]; 0 is off")
+        low, high = self.crop_scale
+        if not 0 < low <= high <= 1:
+            raise UsageError(
+                f"augment.crop_scale is {self.crop_scale}: shares of the area rise within (0, 1], say (.8, 1)"
+            )
+        low, high = self.blur_sigma
+        if not 0 < low <= high < float("inf"):
+            raise UsageError(
+                f"augment.blur_sigma is {self.blur_sigma}: deviations are positive and rise, say (.1, 2)"
+            )
+
+    @property
+    def on(self) -> bool:
+        """Whether anything can change."""
+        return max(self.crop, self.flip, self.jitter, self.blur) > 0

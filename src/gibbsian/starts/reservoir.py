@@ -1,0 +1,142 @@
+"""A reservoir of chain ends: an even sample of all that were ever written, however long training runs.
+
+End number t (from 0) fills row t while there is room; later it replaces a row drawn from 0 .. t, if that is
+one of the buffer's. After T ends each of them is held with probability capacity / T (Algorithm R: J. Vitter,
+ACM TOMS 11, 1985). A replay buffer holds the newest end of each chain; here old ends stay beside the new
+ones, so the buffer remembers what the sampler did before.
+
+Source: Y. Du, S. Li, J. Tenenbaum, I. Mordatch, ICML 2021, arXiv 2012.01316, who start 5 % of the chains from
+noise (their released code: .1 %). Non-finite ends are never stored and counted in `rejected`. Not assumed:
+that every ticket is written.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from ..core.errors import UsageError, require_positive
+from ..core.position import Position, finite, where
+from ..core.records import Batch
+from .base import Start, Ticket
+
+LOTS = 2**62
+
+
+class ReservoirBuffer(nn.Module):
+    """`capacity` rows as module state, empty at first; noise comes from the start `fresh`.
+
+    A draw takes distinct rows that no other open ticket holds, so that tickets of one update are disjoint;
+    where too few ends are stored yet, and with probability `reinit` anywhere else, chains begin at noise.
+
+    Buffers: `stored` (capacity, *event), of which the first `filled` rows mean something; `written` and
+    `rejected`, int64 scalars, count the finite and the other ends. Raises `UsageError` for values out of
+    range.
+    """
+
+    def __init__(self, fresh: Start, capacity: int, rng: torch.Generator, *, reinit: float = 0.05) -> None:
+        super().__init__()
+        require_positive(capacity=capacity)
+        if not 0 <= reinit <= 1:
+            raise UsageError(f"reinit is {reinit}: a probability lies in [0, 1]; the paper uses .05")
+        self.fresh, self.capacity, self.reinit = fresh, capacity, reinit
+        one = _single(fresh.draw(1, rng).position)[0]
+        slots = torch.arange(capacity, device=one.device)
+        self.stored: Tensor
+        self.written: Tensor
+        self.rejected: Tensor
+        self.held: Tensor
+        self.lot: Tensor
+        self.register_buffer("stored", one.new_zeros(capacity, *one.shape))
+        self.register_buffer("written", torch.zeros((), dtype=torch.int64, device=one.device))
+        self.register_buffer("rejected", torch.zeros((), dtype=torch.int64, device=one.device))
+        self.register_buffer("held", torch.zeros_like(slots, dtype=torch.bool), persistent=False)
+        self.register_buffer("lot", torch.zeros_like(slots), persistent=False)
+        self.register_load_state_dict_post_hook(_close_tickets)
+
+    @property
+    def filled(self) -> int:
+        """How many rows hold a chain end; waits for the device."""
+        return min(int(self.written), self.capacity)
+
+    def draw(
+        self, n: int, rng: torch.Generator, *, batch: Batch | None = None, y: Tensor | None = None
+    ) -> Ticket:
+        """`n` chains, held until `write` or `release`; the lots by which their ends enter are drawn here.
+
+        Raises `UsageError` if fewer rows are free, and for labels, of which this buffer has none.
+        """
+        if y is not None:
+            raise UsageError("a reservoir has no labels: leave out y, or use a replay buffer")
+        filled = self.filled
+        slots = self._free(n, filled, rng)
+        fresh = (torch.rand(n, generator=rng, device=rng.device) < self.reinit) | (slots >= filled)
+        self.lot[slots] = torch.randint(LOTS, (n,), generator=rng, device=rng.device)
+        self.held[slots] = True
+        position = where(fresh, self.fresh.draw(n, rng).position, self.stored[slots])
+        return Ticket(position, None, slots, fresh)
+
+    @torch.no_grad()
+    def write(self, ticket: Ticket, position: Position) -> None:
+        """Let the ends of a ticket's chains enter, in the ticket's order, and free its rows.
+
+        Raises `UsageError` for a ticket that is already closed or a position of another shape.
+        """
+        slots, x = self._open(ticket), _single(position)
+        if x.shape != (len(slots), *self.stored.shape[1:]):
+            raise UsageError(
+                f"chains of shape {tuple(x.shape)} were written on a ticket for {len(slots)} of "
+                f"{tuple(self.stored.shape[1:])}: write all chains of the ticket, in its order"
+            )
+        good = finite(x)
+        self._enter(x[good], self.lot[slots[good]])
+        self.rejected += (~good).sum()
+        self.held[slots] = False
+
+    def release(self, ticket: Ticket) -> None:
+        """Free the rows of a ticket without writing; raises `UsageError` if it is already closed."""
+        self.held[self._open(ticket)] = False
+
+    def rows(self, n: int, rng: torch.Generator) -> Tensor:
+        """`n` distinct stored ends in random order, or all if there are fewer; no ticket is needed."""
+        return self.stored[torch.randperm(self.filled, generator=rng, device=rng.device)[:n]]
+
+    def _enter(self, x: Tensor, lots: Tensor) -> None:
+        """One end after the other: where two meet in a row, the later one stays."""
+        order = torch.arange(len(x), device=x.device)
+        number = self.written + order
+        place = torch.where(number < self.capacity, number, lots % (number + 1))
+        inside = place < self.capacity
+        last = torch.full_like(self.lot, -1).scatter_reduce(0, place[inside], order[inside], "amax")
+        taken = last >= 0
+        self.stored[taken] = x[last[taken]].to(self.stored.dtype)
+        self.written += len(x)
+
+    def _free(self, n: int, filled: int, rng: torch.Generator) -> Tensor:
+        """`n` free rows in random order, those that hold an end before the others."""
+        order = torch.randperm(self.capacity, generator=rng, device=rng.device)
+        free = order[~self.held[order]]
+        if n > len(free):
+            raise UsageError(
+                f"{n} chains from a buffer of {self.capacity} with {len(free)} free rows: draw fewer, "
+                "enlarge the buffer, or write or release the open tickets first"
+            )
+        return free[(free >= filled).int().argsort(stable=True)][:n]
+
+    def _open(self, ticket: Ticket) -> Tensor:
+        if ticket.slots is None or not bool(self.held[ticket.slots].all()):
+            raise UsageError("ticket is not open in this buffer: write or release it once, in its own buffer")
+        return ticket.slots
+
+
+def _single(position: Position) -> Tensor:
+    if isinstance(position, tuple):
+        raise UsageError("a reservoir holds one tensor: use one start for each part of a tuple position")
+    return position
+
+
+def _close_tickets(buffer: Any, keys: Any) -> None:
+    """After loading a state no ticket is open."""
+    buffer.held.zero_()

@@ -1,0 +1,112 @@
+"""The local intrinsic dimension of data by a model's energy: eigenvalues of its Hessian at held-out images.
+
+    dimension   eigenvalues below a share of the largest: directions along the data
+    negative    eigenvalues below 0: directions in which the energy has no minimum here
+
+Means by class, with intervals over images. PCA of as many images of the class gives an upper figure to set
+beside: the number of components that hold 95 % of the variance.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ...core.errors import UsageError
+from ...core.random import derive, generator
+from ...data.dataset import Dataset
+from ...data.load import load
+from ...metrics.dimension import hessian, local_dimension
+from ...metrics.interval import Interval
+from ...systems.base import System
+from ...systems.frozen import frozen
+from ..tables import over
+from .record import plain_rows, rows_table
+
+SHARES = (0.01, 0.05, 0.2)
+VARIANCE = 0.95
+
+
+@dataclass(frozen=True)
+class DimensionStudy:
+    """Means by class with 95 % intervals over images; `spectra` `(images, D)` rising, by class."""
+
+    data: str
+    n: int
+    seed: int
+    rows: dict[str, dict[str, Interval]]
+    spectra: dict[str, Tensor] = field(repr=False)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values."""
+        return {"data": self.data, "n": self.n, "seed": self.seed, "classes": plain_rows(self.rows)}
+
+    def text(self) -> str:
+        """One row a class."""
+        return rows_table(self.rows, f"{self.data}, {self.n} images a class")
+
+    def figures(self) -> dict[str, Any]:
+        """Mean eigenvalues in order, a line a class."""
+        from .show import dimension_figures
+
+        return dimension_figures(self)
+
+
+def study_dimension(
+    system: System,
+    data: str,
+    *,
+    n: int = 10,
+    seed: int = 0,
+    data_dir: str | Path | None = None,
+    progress: Callable[[str], None] = lambda text: None,
+) -> DimensionStudy:
+    """The spectrum of the Hessian of the surprisal at `n` held-out images of every class.
+
+    Raises:
+        UsageError: data without classes, or fewer than 2 images a class.
+    """
+    held = load(data, "test", data_dir=data_dir)
+    if held.y is None or not held.is_image:
+        raise UsageError(f"{data} is no set of labelled images: dimensions are told by class")
+    if n < 2:
+        raise UsageError(f"n is {n}: take 2 images a class or more")
+    rows, spectra = {}, {}
+    for label in held.y.unique().tolist():
+        progress(f"class {label}")
+        x = _images(system, held, label, n, seed)
+        values = _spectrum(system, x)
+        spectra[str(label)] = values
+        told = {f"below {share:g}": local_dimension(values, share) for share in SHARES}
+        told["negative"] = (values < 0).sum(1)
+        found = {k: over(v.double().tolist()) for k, v in told.items()}
+        rows[str(label)] = found | {"PCA": _components(held, label)}
+    return DimensionStudy(data, n, seed, rows, spectra)
+
+
+def _images(system: System, held: Dataset, label: int, n: int, seed: int) -> Tensor:
+    assert held.y is not None
+    index = (held.y == label).nonzero()[:, 0]
+    order = torch.randperm(len(index), generator=generator(derive(seed, f"class {label}")))
+    low, high = system.config.pixels.low, system.config.pixels.high
+    return held.batch(index[order[:n]], low, high).x.to(next(system.parameters()).device)
+
+
+def _spectrum(system: System, x: Tensor) -> Tensor:
+    """Eigenvalues of the surprisal's Hessian, `(n, D)` rising, on the CPU."""
+    with frozen(system):
+        found = hessian(lambda a: system.surprisal(a), x)  # type: ignore[arg-type]
+    return torch.linalg.eigvalsh(found.double().cpu())
+
+
+def _components(held: Dataset, label: int) -> Interval:
+    assert held.y is not None
+    x = held.batch((held.y == label).nonzero()[:, 0], -1.0, 1.0).x.flatten(1).double()
+    power = torch.linalg.svdvals(x - x.mean(0)).square()
+    count = float((power.cumsum(0) < VARIANCE * power.sum()).sum() + 1)
+    return Interval(count, count, count)

@@ -1,0 +1,169 @@
+"""Do chains stay? Long chains from data, by the energy and the kernel that a model samples with.
+
+A model whose energy is a density leaves data looking like data, however long its chain; a short-run sampler
+does not (E. Nijkamp et al., AAAI 2020, arXiv 1903.12370). Chains begin at training images and are measured at
+some times:
+
+    feature_distance    Frechet distance to held-out images in the features of a small named classifier
+    confidence          of the same classifier's answers
+    surprisal           mean over the chains, less that of the data
+    moved               mean distance to where the chain began, over that between two training images
+    lost                share of chains that are not finite any more
+
+`drift` is feature_distance at the last time less that at the first, paired draw by draw.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ...core.errors import UsageError
+from ...core.position import Position, finite
+from ...core.random import derive, generator
+from ...mcmc.base import run
+from ...metrics.interval import Interval
+from ...systems.base import Standing, System, walk
+from ...systems.frozen import frozen
+from ..tables import cell, over, plain
+from ..yardstick import ImageYardstick, yardstick
+from .record import plain_rows, require_draws, rows_table, summary
+
+TIMES = (0, 10, 100, 1000, 10_000)
+SHOWN = 12
+
+
+@dataclass(frozen=True)
+class LongRunStudy:
+    """Measures by number of steps, with 95 % intervals over draws, and the paired drift.
+
+    `claims`: whether training chains sample the model's law, so that chains should stay. `pictures`: some
+    chains at every time in [-1, 1].
+    """
+
+    data: str
+    n: int
+    draws: int
+    seed: int
+    record: dict[str, Any]
+    claims: bool
+    rows: dict[int, dict[str, Interval]]
+    drift: Interval
+    pictures: dict[int, Tensor] = field(default_factory=dict, repr=False)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values."""
+        head = {"data": self.data, "n": self.n, "draws": self.draws, "seed": self.seed, **self.record}
+        return {**head, "claims": self.claims, "steps": plain_rows(self.rows), "drift": plain(self.drift)}
+
+    def text(self) -> str:
+        """The table, the drift, and whether the model claims to stay."""
+        claim = "matched: its chains should stay" if self.claims else "not matched: it makes no such claim"
+        drift = f"drift of feature_distance over {max(self.rows):,} steps: {cell(self.drift)} ({claim})"
+        return f"{rows_table(self.rows, f'{self.data}, steps')}\n\n{drift}"
+
+    def figures(self) -> dict[str, Any]:
+        """Measures against steps, and some chains at every time."""
+        from .show import longrun_figures
+
+        return longrun_figures(self)
+
+
+def study_longrun(
+    system: System,
+    data: str,
+    *,
+    steps: Sequence[int] = TIMES,
+    n: int = 500,
+    draws: int = 3,
+    seed: int = 0,
+    data_dir: str | Path | None = None,
+    progress: Callable[[str], None] = lambda text: None,
+) -> LongRunStudy:
+    """Run `draws` sets of `n` chains from training images to the last of `steps`, measured at each of them.
+
+    Raises:
+        UsageError: data that are no labelled images, times that do not rise, chains on latents, too few
+        draws.
+    """
+    require_draws(draws, n, 40)
+    times = tuple(steps)
+    if len(times) < 2 or list(times) != sorted(set(times)) or times[0] < 0:
+        raise UsageError(f"steps are {times}: give two times or more that rise, such as 0,100,10000")
+    low, high = system.config.pixels.low, system.config.pixels.high
+    stick = yardstick(data, 4 * n, generator(derive(seed, "data")), low=low, high=high, data_dir=data_dir)
+    if not isinstance(stick, ImageYardstick):
+        raise UsageError(f"{data} is no set of labelled images: the long-run test looks at images")
+    x = stick.baselines()["training data"](n * draws, generator(derive(seed, "start")))
+    ends = kept(system, x.to(next(system.parameters()).device), times, seed, progress)
+    sets = {t: [_measured(stick, end, x, k, n) for k in range(draws)] for t, end in ends.items()}
+    drift = over(
+        [
+            last["feature_distance"] - first["feature_distance"]
+            for first, last in zip(sets[times[0]], sets[times[-1]], strict=True)
+        ]
+    )
+    pictures = {t: stick.as_picture(end.x[:SHOWN]) for t, end in ends.items()}
+    measured = {t: summary(found) for t, found in sets.items()}
+    return LongRunStudy(data, n, draws, seed, dict(stick.record), system.matched, measured, drift, pictures)
+
+
+@dataclass(frozen=True)
+class Ends:
+    """Chains at one time: data `x` `(N, *event)` and their surprisal `(N,)` less the mean of the data's."""
+
+    x: Tensor
+    surprisal: Tensor
+
+
+def kept(
+    system: System, x: Tensor, times: Sequence[int], seed: int, progress: Callable[[str], None]
+) -> dict[int, Ends]:
+    """The chains from `x` at every time; raises `UsageError` where chains move latents."""
+    rng = generator(derive(seed, "chain"), x.device)
+    with frozen(system):
+        standing = system.standing(x, rng)
+        state: Any = standing.position
+        made, found = 0, {}
+        before = _surprisal(system, x).mean()
+        for t in times:
+            progress(f"chains from data: {t:,} of {times[-1]:,} steps")
+            if t > made:
+                chain = run(standing.kernel, standing.energy, state, steps=t - made, rng=rng, evaluate=False)
+                state, made = chain.state, t
+            position: Position = state if made == 0 else state.position
+            end = _data(system, standing, position, rng)
+            found[t] = Ends(end, _surprisal(system, end) - before)
+    return found
+
+
+def _data(system: System, standing: Standing, position: Position, rng: torch.Generator) -> Tensor:
+    if standing.ending is not None:
+        position = walk(system, standing.ending(position), rng)[-1].position
+    with torch.no_grad():
+        return system.decode(position)
+
+
+def _surprisal(system: System, x: Tensor) -> Tensor:
+    with torch.no_grad():
+        return torch.cat([system.surprisal(part) for part in x.split(1000)])
+
+
+def _measured(stick: ImageYardstick, end: Ends, start: Tensor, draw: int, n: int) -> dict[str, float]:
+    part = slice(draw * n, (draw + 1) * n)
+    x, begun = end.x[part].cpu(), start[part].cpu()
+    good = finite(x)
+    told = stick.measure(torch.where(good[:, None, None, None], x, stick.low))
+    apart = (begun - begun.roll(1, 0)).flatten(1).norm(dim=1).mean()
+    return {
+        "feature_distance": told["feature_distance"],
+        "confidence": told["confidence"],
+        "surprisal": float(end.surprisal[part].mean()),
+        "moved": float((x - begun)[good].flatten(1).norm(dim=1).mean() / apart),
+        "lost": float((~good).float().mean()),
+    }

@@ -1,0 +1,52 @@
+"""The memory that one gradient takes at the largest size of `cfebm-512`, for `test_cfebm.py`.
+
+`python largest_stage.py chain|loss IMAGES` prints MiB: the peak of resident memory of this process, less what
+it held before. The stage is half faded in, where both its new and its old part are in use. A first gradient
+at the smallest size loads what torch loads once.
+"""
+
+from __future__ import annotations
+
+import sys
+
+import torch
+
+from gibbsian.core.energy import value_and_grad
+from gibbsian.core.random import generator
+from gibbsian.recipes.catalog import resolve
+from gibbsian.systems.cfebm import CFEBM
+from gibbsian.systems.frozen import frozen
+from gibbsian.systems.phases import paired
+from gibbsian.tasks.bench.peak import highest
+
+SHAPE = (3, 512, 512)
+
+
+def chain(system: CFEBM, x: torch.Tensor) -> None:
+    """One gradient by position, as a chain step takes it."""
+    with frozen(system):
+        value_and_grad(system.energy, x)
+
+
+def loss(system: CFEBM, x: torch.Tensor) -> None:
+    """One gradient by parameters of E(x_pos) - E(x_neg), as an update takes it."""
+    e_pos, e_neg = paired(system.energy, x, x.flip(0))
+    (e_pos.mean() - e_neg.mean()).backward()
+
+
+def main(what: str, images: int) -> None:
+    """Print the MiB that one gradient of so many images adds."""
+    torch.set_num_threads(1)
+    system = CFEBM(resolve("cfebm", preset="cfebm-512").model, SHAPE, generator(0)).train()
+    gradient = {"chain": chain, "loss": loss}[what]
+    gradient(system, torch.zeros(1, *SHAPE))
+    before = highest()
+    system.latest.fill_(system.starts[-1] + system.config.stages.fade[0] // 2 - 1)
+    assert tuple(system.turn) == (6, 0.5)
+    gradient(system, torch.rand(images, *SHAPE, generator=generator(1)))
+    assert what == "chain" or all(p.grad is not None for p in system.net[-1].parameters())
+    print(highest() - before)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], int(sys.argv[2]))

@@ -1,0 +1,120 @@
+"""Energy matching: its two phases, its rising temperature, and the law that it ends with."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from gibbsian.core.config import override
+from gibbsian.core.errors import UsageError
+from gibbsian.core.random import generator
+from gibbsian.core.records import Batch
+from gibbsian.data.load import load
+from gibbsian.data.toy import toy
+from gibbsian.energies import Grid
+from gibbsian.mcmc import Heun, Scheduled
+from gibbsian.recipes.catalog import resolve
+from gibbsian.recipes.energy_matching import EnergyMatchingConfig
+from gibbsian.systems.energy_matching import EnergyMatching, Rising
+from gibbsian.train.fit import finished, prepare
+
+X = torch.randn((8, 2), generator=generator(0))
+
+
+def make(**changes: object) -> EnergyMatching:
+    changes = {
+        **{"net.name": "mlp", "net.hidden": [8], "flow.updates": 2, "contrast.steps": 3},
+        **changes,
+    }
+    return EnergyMatching(override(EnergyMatchingConfig(), changes), (2,), generator(0))
+
+
+def one(system: EnergyMatching, step: int):
+    return next(iter(system.losses(Batch(X), step, generator(1))))[1]
+
+
+def test_the_temperature_is_0_then_rises_to_epsilon_at_time_1() -> None:
+    rising = Rising(epsilon=0.2, cutoff=0.5, dt=0.1)
+    assert [rising(k) for k in (0, 5)] == [0.0, 0.0]
+    assert rising(6) == pytest.approx(0.04) and rising(8) == pytest.approx(0.12)
+    assert rising(10) == rising(40) == pytest.approx(0.2)
+
+
+def test_the_flow_comes_first_and_the_contrast_joins_it() -> None:
+    system = make()
+    assert system.stages() == (2,)
+    assert "energy_gap" not in one(system, 1).metrics
+    assert {"flow", "energy_gap"} <= set(one(system, 2).metrics)
+    assert "flow" not in one(make(**{"flow.weight": 0.0}), 2).metrics
+    assert "energy_gap" not in one(make(**{"contrast.weight": 0.0}), 9).metrics
+
+
+def test_the_contrast_is_weighted_bounded_and_trimmed() -> None:
+    changes = {"flow.weight": 0.0, "contrast.weight": 0.5}
+    loss = one(make(**changes), 5)
+    assert float(loss.value.detach()) == pytest.approx(0.5 * float(loss.metrics["energy_gap"]), rel=1e-5)
+    system = make(**{**changes, "contrast.weight": 100.0, "contrast.floor": 1e-6})
+    system.net.forward = lambda x: 10 * x.square().sum(1)  # chains from noise fall in, data stay outside
+    assert float(one(system, 5).value) >= -1e-6
+    trimmed = make(**{"contrast.trim": 0.25})._trimmed(torch.tensor([4.0, 1.0, 3.0, 2.0]))
+    assert trimmed.tolist() == [1.0, 2.0, 3.0]
+
+
+def test_training_chains_are_constant_at_data_and_rising_from_noise() -> None:
+    system = make()
+    assert system.training_kernel("constant").move(0).temperature == system.config.contrast.epsilon
+    ramp = system.training_kernel("ramp")
+    assert isinstance(ramp, Scheduled) and ramp.move(0).temperature == 0.0
+    assert system.training_kernel("ramp").move(0).step_size == 2 * system.config.contrast.dt
+
+
+@pytest.mark.parametrize(
+    ("changes", "matched"),
+    [
+        ({}, True),
+        ({"contrast.data_chains": "ramp"}, False),
+        ({"contrast.clamp": True}, False),
+        ({"contrast.weight": 0.0}, False),
+    ],
+)
+def test_matched_only_where_chains_keep_their_law(changes: dict, matched: bool) -> None:
+    system = make(**changes)
+    assert system.matched is matched and system.temperature == system.config.contrast.epsilon
+
+
+def test_both_samplers_are_plans() -> None:
+    system = make()
+    leg = next(system.plan(3, generator(0)))
+    assert isinstance(leg.kernel, Heun) and leg.steps == 50
+    other = next(system.other_plans()["langevin"](3, generator(0), steps=7))
+    assert isinstance(other.kernel, Scheduled) and other.steps == 7
+    assert set(make(**{"flow.sampler": "langevin"}).other_plans()) == {"heun"}
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"net.classes": 3}, "unconditional"),
+        ({"net.activation": "relu"}, "net.activation is relu"),
+        ({"contrast.cutoff": 1.0}, "contrast.cutoff is 1"),
+        ({"contrast.trim": 1.0}, "both lie in"),
+        ({"flow.dt": 2.0}, "must fit"),
+        ({"contrast.epsilon": 0.0}, "contrast.epsilon"),
+    ],
+)
+def test_bad_settings_are_one_line(changes: dict, words: str) -> None:
+    with pytest.raises(UsageError, match=words) as error:
+        make(**changes)
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_the_law_of_eight_gaussians_comes_out_within_a_kl_of_05() -> None:
+    config = resolve("energy_matching", data="toy:ring", changes={"train.sample_every": 0})
+    made = prepare(config, load("toy:ring"))
+    made.trainer.fit(progress=False)
+    system, density = finished(made.trainer), toy("ring")
+    grid = Grid(-4, 4, 200)
+    with torch.no_grad():
+        assert grid.kl(lambda x: -density.log_density(x.double()).float(), system.surprisal) < 0.05

@@ -1,0 +1,80 @@
+"""The long-run test on systems whose energy is known to keep data, and to lose them."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+import torch
+
+from gibbsian.core.errors import UsageError
+from gibbsian.core.random import generator
+from gibbsian.mcmc import Later
+from gibbsian.systems.base import Leg
+from gibbsian.tasks.study.longrun import kept, study_longrun
+
+NET = {"net.name": "mlp", "net.hidden": [8]}
+
+
+def make(tiny_run, name: str, **changes):
+    return tiny_run(name, "digits", {**NET, **changes}).trainer.system.eval()
+
+
+@pytest.fixture
+def still(tiny_run):
+    """Chains that hardly move: a flat energy and little noise."""
+    system = make(tiny_run, "short_run", **{"chain.noise": 1e-4, "chain.steps": 2})
+    system.net.forward = lambda x, y=None: 0 * x.flatten(1).sum(1)
+    return system
+
+
+def test_chains_that_stay_have_no_drift(still) -> None:
+    found = study_longrun(still, "digits", steps=(0, 4), n=100, draws=2)
+    assert list(found.rows) == [0, 4]
+    assert abs(found.drift.estimate) < 0.1 and found.rows[4]["moved"].estimate < 0.01
+    assert found.rows[0]["moved"].estimate == 0.0 and found.rows[0]["surprisal"].estimate == 0.0
+    assert not found.claims and "no such claim" in found.text()
+    told = found.to_dict()
+    assert json.loads(json.dumps(told)) == told and set(found.figures()) == {"measures", "chains"}
+
+
+def test_chains_that_diffuse_drift_away(tiny_run) -> None:
+    system = make(tiny_run, "short_run", **{"chain.noise": 0.5, "chain.steps": 2})
+    system.net.forward = lambda x, y=None: 0 * x.flatten(1).sum(1)
+    found = study_longrun(system, "digits", steps=(0, 1, 20), n=100, draws=3)
+    assert found.drift.estimate > 100 and found.drift.low > 0
+    assert found.rows[20]["moved"].estimate > found.rows[1]["moved"].estimate > 0.3
+
+
+def test_the_chain_goes_on_from_time_to_time(still) -> None:
+    still.net.forward = lambda x, y=None: x.square().flatten(1).sum(1)
+    x = torch.rand(6, 1, 8, 8, generator=generator(0))
+    at_once = kept(still, x, (0, 6), 0, lambda text: None)[6].x
+    in_parts = kept(still, x, (0, 2, 3, 6), 0, lambda text: None)[6].x
+    torch.testing.assert_close(at_once, in_parts)
+
+
+def test_a_schedule_has_ended_where_the_chain_begins(tiny_run) -> None:
+    system = make(tiny_run, "igebm", **{"chain.steps": 5, "chain.noise": 0.1, "chain.noise_end": 0.01})
+    standing = system.standing(torch.zeros(2, 1, 8, 8), generator(0))
+    assert isinstance(standing.kernel, Later)
+    first, plain = standing.kernel.move(0), next(system.plan(2, generator(0)))
+    assert isinstance(plain, Leg) and plain.kernel.move(0).temperature > first.temperature
+    assert first.temperature == pytest.approx(0.01**2 / first.step_size)
+
+
+def test_a_ladder_keeps_its_middle_level_and_walks_down_to_measure(tiny_run) -> None:
+    system = make(tiny_run, "drl", **{"ladder.levels": 4, "ladder.steps": 1})
+    found = study_longrun(system, "digits", steps=(0, 2), n=50, draws=2)
+    standing = system.standing(torch.zeros(2, 1, 8, 8), generator(0))
+    assert standing.ending is not None and len(list(standing.ending(torch.zeros(2, 1, 8, 8)))) == 2
+    assert found.claims and found.rows[2]["lost"].estimate == 0.0
+
+
+def test_what_cannot_be_asked_is_one_line(tiny_run, still) -> None:
+    for steps in ((0,), (5, 1), (-1, 2)):
+        with pytest.raises(UsageError, match="times"):
+            study_longrun(still, "digits", steps=steps, n=50, draws=2)
+    latent = make(tiny_run, "gebm", **{"generator.hidden": [8], "generator.latent": 2})
+    with pytest.raises(UsageError, match="move latents"):
+        study_longrun(latent, "digits", steps=(0, 1), n=50, draws=2)
