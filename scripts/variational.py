@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Callable
+import math
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -32,26 +32,37 @@ from gibbsian.tasks.anneal import Basins, Sweep, exact_shares, geometric, sweep
 from gibbsian.tasks.approximate import Approximation, By, Law, approximate
 from gibbsian.tasks.tables import cell, plain, table
 
-SEED = 0
+SEED, STARTS = 0, 4
 WEIGHED = 20_000
 FLOW = GeneratorConfig("flow", hidden=(48, 48), blocks=6, activation="swish")
-LAWS: dict[str, tuple[Callable[[], Law | GeneratorConfig], dict[str, Any]]] = {
-    "Gaussian": (lambda: Affine(2), {"steps": 600, "lr": 0.03, "batch": 128}),
-    "flow": (lambda: FLOW, {"steps": 800, "lr": 5e-3, "batch": 128}),
+SETTINGS: dict[str, dict[str, Any]] = {
+    "Gaussian": {"steps": 300, "lr": 0.05, "batch": 128},
+    "flow": {"steps": 800, "lr": 8e-3, "batch": 128},
 }
 WAYS: dict[By, str] = {"reverse_kl": "reverse KL", "likelihood": "likelihood"}
-SQUARE = 2.5
+SQUARE = 2.0
 
 
 def fits(density: ToyDensity) -> dict[tuple[str, By], Approximation]:
     """Every law fitted every way to one density."""
-    found = {}
-    for name, (law, settings) in LAWS.items():
-        for by in WAYS:
-            rng = gb.generator(SEED)
-            draws = density.draw if by == "likelihood" else None
-            found[name, by] = approximate(target(density), law(), by=by, rng=rng, draws=draws, **settings)
-    return found
+    return {(name, by): best(density, name, by) for name in SETTINGS for by in WAYS}
+
+
+def best(density: ToyDensity, name: str, by: By) -> Approximation:
+    """One law fitted one way: the smallest loss, for a Gaussian, of four small ones put at random."""
+    rng, energy = gb.generator(SEED), target(density)
+    draws = density.draw if by == "likelihood" else None
+    starts: list[Law | GeneratorConfig] = [FLOW] if name == "flow" else [small(rng) for _ in range(STARTS)]
+    made = [approximate(energy, q, by=by, rng=rng, draws=draws, **SETTINGS[name]) for q in starts]
+    return min(made, key=lambda fit: fit.loss.estimate)
+
+
+def small(rng: torch.Generator) -> Affine:
+    """A Gaussian of deviation .3 about a draw of N(0, I)."""
+    q = Affine(2)
+    q.mean.data.copy_(torch.randn(2, generator=rng))
+    q.log_scale.data.fill_(math.log(0.3))
+    return q
 
 
 def target(density: ToyDensity) -> Energy:
@@ -74,7 +85,7 @@ def covering(path: Path, names: list[str]) -> dict[str, Any]:
     from matplotlib import pyplot as plt
 
     grid = Grid(-4, 4, 200)
-    columns = 1 + len(LAWS) * len(WAYS)
+    columns = 1 + len(SETTINGS) * len(WAYS)
     size = (2.5 * columns, 2.9 * len(names))
     figure, axes = plt.subplots(len(names), columns, figsize=size, layout="constrained", squeeze=False)
     told: dict[str, Any] = {"seed": SEED, "weighed": WEIGHED, "data": {}}
@@ -85,7 +96,7 @@ def covering(path: Path, names: list[str]) -> dict[str, Any]:
         rows = told["data"][name] = {}
         for panel, ((law, by), fit) in zip(row[1:], fits(density).items(), strict=True):
             rows[f"{law}, {WAYS[by]}"] = found = measured(fit, grid)
-            title = f"{law} by {WAYS[by]}\nKL(q|p) {found['reverse']:.2f}, KL(p|q) {found['forward']:.2f}"
+            title = f"{law} by {WAYS[by]}\nKL(q, p) {found['reverse']:.2f}   KL(p, q) {found['forward']:.2f}"
             show(panel, fit_density(fit, view), top, title)
     figure.savefig(path, dpi=110)
     print(covering_table(told))
@@ -118,13 +129,13 @@ def covering_table(told: dict[str, Any]) -> str:
     return table(head, body, markdown=True)
 
 
-TILT = (0.15, -0.1)
+TILT = (0.25, -0.1)
 SCALE = 20.0
 NEAR = ((3.0, 2.0), (-2.81, 3.13), (-3.78, -3.28), (3.58, -1.85))
 LEGS = geometric(4.0, 1 / 16, 13)
 SHOWN = (0, 4, 8, 12)
 PACES = {"slow": 400, "fast": 4}
-CHAINS, STEP_SIZE, WIDE = 2000, 0.2, 6.0
+CHAINS, STEP_SIZE, WIDE = 1500, 0.4, 6.0
 COLOURS = {"exact": "#222222", "slow": "#5b2a86", "fast": "#e9a23b"}
 
 

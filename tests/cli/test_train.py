@@ -88,6 +88,8 @@ def test_own_network(cli, tiny, tmp_path, monkeypatch):
 
 BAD = [
     ("train", 2, "SYSTEM is missing"),
+    ("train --data mnist", 2, "the best of ours there: gibbsian train"),
+    ("train --data folder:x", 2, "say: gibbsian train short_run --data folder:x;"),
     ("train igebn", 2, "did you mean 'igebm'?"),
     ("train igebm --preset cifar", 2, "did you mean 'cifar10'?"),
     ("train short_run --data digist", 2, "did you mean 'digits'?"),

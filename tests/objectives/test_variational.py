@@ -78,15 +78,21 @@ def test_likelihood_finds_the_moments_of_the_data() -> None:
 def test_reverse_kl_seeks_a_mode_and_likelihood_covers_both() -> None:
     """Modes at -3 and 3 of deviation .5: one of them is q's best by reverse KL, and its price log 2."""
     seeking, covering = Affine(1).double(), Affine(1).double()
-    seeking.mean.data += 0.5
-    least = by_reverse_kl(seeking, TWO, quantiles(4000))
+    seeking.mean.data += 1.5
+    seeking.log_scale.data -= 0.7
+    z = quantiles(4000)
+    least = by_reverse_kl(seeking, TWO, z)
     assert float(seeking.mean.detach()) == pytest.approx(3, abs=0.01)
     assert float(seeking.covariance.detach()) == pytest.approx(0.25, abs=0.01)
     assert least == pytest.approx(math.log(2), abs=0.01)
     x = torch.cat([0.5 * quantiles(2000) - 3, 0.5 * quantiles(2000) + 3])
-    minimised(covering, lambda: likelihood(covering.log_density(x)))
+    smallest = minimised(covering, lambda: likelihood(covering.log_density(x)))
     assert float(covering.mean.detach()) == pytest.approx(0, abs=0.01)
     assert float(covering.covariance.detach()) == pytest.approx(9.25, abs=0.05)
+    with torch.no_grad():  # each is worse than the other by the other's measure
+        spread = covering(z)
+        assert float(reverse_kl(covering.log_density(spread), TWO(spread)).value) > least + 1
+        assert float(likelihood(seeking.log_density(x)).value) > smallest + 1
 
 
 def test_numbers_are_those_of_the_definition() -> None:

@@ -23,12 +23,12 @@ FLOW = GeneratorConfig("flow", hidden=(16,), blocks=4, activation="swish")
 
 
 def test_a_gaussian_is_recovered_with_its_partition() -> None:
-    fit = approximate(TARGET, Affine(2), by="reverse_kl", steps=250, lr=0.1, batch=32, rng=generator(0))
+    fit = approximate(TARGET, Affine(2), by="reverse_kl", steps=150, lr=0.1, batch=32, rng=generator(0))
     torch.testing.assert_close(fit.q.mean.detach().double(), TARGET.mean, atol=0.02, rtol=0)
     torch.testing.assert_close(fit.q.covariance.detach().double(), TARGET.cov, atol=0.02, rtol=0)
     assert fit.loss.estimate == pytest.approx(-TARGET.log_z, abs=1e-3)
     assert fit.log_z(100, generator(1)).estimate == pytest.approx(TARGET.log_z, abs=1e-3)
-    assert fit.history.shape == (250,) and fit.history[0] > fit.history[-1]
+    assert fit.history.shape == (150,) and fit.history[0] > fit.history[-1]
 
 
 def test_temperature_and_a_flow_of_couplings() -> None:
@@ -37,7 +37,7 @@ def test_temperature_and_a_flow_of_couplings() -> None:
         flow = CouplingFlow(2, (16,), 2, "swish")
     fit = approximate(
         Gaussian([0.0, 0.0], [[0.25, 0.0], [0.0, 0.25]]), flow,
-        by="reverse_kl", steps=150, lr=0.02, batch=64, rng=generator(0), temperature=4.0,
+        by="reverse_kl", steps=80, lr=0.03, batch=64, rng=generator(0), temperature=4.0,
     )  # fmt: skip
     log_z = math.log(2 * math.pi * 0.25 * 4)
     assert fit.loss.estimate == pytest.approx(-log_z, abs=0.02)
@@ -46,15 +46,15 @@ def test_temperature_and_a_flow_of_couplings() -> None:
 
 def test_likelihood_takes_the_moments_of_draws() -> None:
     fit = approximate(
-        TWO, Affine(2), by="likelihood", steps=300, lr=0.05, batch=256, rng=generator(0), draws=TWO.draw
+        TWO, Affine(2), by="likelihood", steps=150, lr=0.05, batch=256, rng=generator(0), draws=TWO.draw
     )
     torch.testing.assert_close(fit.q.mean.detach().double(), TWO.mean, atol=0.1, rtol=0)
     torch.testing.assert_close(fit.q.covariance.detach().double(), TWO.cov, atol=0.1, rtol=0)
 
 
 def test_log_z_of_a_mixture_with_known_z_lies_in_its_interval() -> None:
-    """E = -log mixture + 2, so log Z = -2. Of 40 intervals of 95 % from a flow of a few updates at least 31 hold
-    it (right ones fail once in 50,000 seeds), and their mean is within 4.5 standard errors (in 150,000)."""
+    """E = -log mixture + 2, so log Z = -2. Of 40 intervals of 95 % from a hardly trained flow at least 31
+    hold it (right ones fail once in 50,000 seeds), and their mean is within 4.5 errors (in 150,000)."""
     fit = approximate(
         lambda x: TWO(x) + 2, FLOW, by="likelihood", steps=60, batch=128, rng=generator(0), draws=TWO.draw
     )
@@ -70,9 +70,9 @@ def test_log_z_of_a_mixture_with_known_z_lies_in_its_interval() -> None:
 def test_a_gaussian_seeks_a_mode_by_reverse_kl_and_covers_both_by_likelihood() -> None:
     start = Affine(2)
     start.mean.data[0] = 1.0
-    seeking = approximate(APART, start, by="reverse_kl", steps=200, lr=0.1, batch=64, rng=generator(0))
+    seeking = approximate(APART, start, by="reverse_kl", steps=120, lr=0.1, batch=64, rng=generator(0))
     covering = approximate(
-        APART, Affine(2), by="likelihood", steps=200, lr=0.1, batch=128, rng=generator(0), draws=APART.draw
+        APART, Affine(2), by="likelihood", steps=120, lr=0.1, batch=128, rng=generator(0), draws=APART.draw
     )
     assert seeking.q.mean.tolist() == pytest.approx([3, 0], abs=0.1)
     assert seeking.loss.estimate == pytest.approx(math.log(2), abs=0.05)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from ..core.errors import CheckpointError, UsageError
-from ..recipes.catalog import RunConfig, entry, resolve
+from ..recipes.catalog import RunConfig, entry, resolve, suggestion
 from ..recipes.train import Compiling
 from .options import Arg, Keys
 from .result import Result
@@ -25,7 +25,7 @@ Settings = Mapping[str, Any]
 
 
 def train(
-    system: Annotated[str, Arg("which system, see gibbsian list systems")],
+    system: Annotated[str | None, Arg("which system, see gibbsian list systems")] = None,
     *,
     data: Annotated[str | None, Arg("data set, see gibbsian list data", "NAME")] = None,
     preset: Annotated[str | None, Arg("named settings, see gibbsian list presets", "P")] = None,
@@ -54,6 +54,8 @@ def train(
     nothing to resume. A run that diverges ends with exit code 4, or goes back to its last good state with
     --monitor.policy rollback.
     """
+    if system is None:
+        raise UsageError(f"SYSTEM is missing: {suggestion(data)}")
     entry(system)
     if resume and init_from:
         raise UsageError(

@@ -126,6 +126,23 @@ SYSTEMS: dict[str, Entry] = {
 }
 
 
+BEST: dict[str, tuple[str, str]] = {
+    "digits": ("short_run", "digits"),
+    "mnist": ("igebm", "mnist-conditional"),
+    "fashion_mnist": ("igebm", "fashion_mnist-conditional"),
+}
+"""System and preset that made the best samples of a data set within 20 minutes on one core: docs/ladders.md."""
+
+
+def suggestion(data: str | None) -> str:
+    """One line for a person who named no system."""
+    name = data or "digits"
+    system, preset = BEST.get(name, ("short_run", ""))
+    named = f" --preset {preset}" if preset and preset != default_preset(system, name) else ""
+    why = "the best of ours there" if name in BEST else "say"
+    return f"{why}: gibbsian train {system} --data {name}{named}; all systems: gibbsian list systems"
+
+
 def entry(system: str) -> Entry:
     """The entry of a system; raises `UsageError` naming the nearest for an unknown one."""
     if system not in SYSTEMS:

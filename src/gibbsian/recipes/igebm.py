@@ -151,6 +151,7 @@ PRESETS: dict[str, Recipe] = {
     "mnist": _twenty_eight("mnist"),
     "fashion_mnist": _twenty_eight("fashion_mnist"),
     "mnist-conditional": _twenty_eight("mnist", classes=10, members=10),
+    "fashion_mnist-conditional": _twenty_eight("fashion_mnist", classes=10),
     "images": Recipe(
         IGEBMConfig(
             net=NetConfig(

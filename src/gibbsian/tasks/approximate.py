@@ -138,7 +138,7 @@ def _descend(
 ) -> Tensor:
     """Losses `(steps,)` along the way."""
     params = list(law.parameters())
-    optimizer = torch.optim.Adam(params, lr)
+    optimizer = torch.optim.Adam(params, lr, fused=True)
     history = torch.zeros(steps, dtype=torch.float64)
     for step in range(steps):
         optimizer.param_groups[0]["lr"] = lr * 0.5 * (1 + math.cos(math.pi * step / steps))
