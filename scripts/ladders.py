@@ -1,11 +1,10 @@
 """Figures and tables of docs/ladders.md that ask one question each.
 
-python scripts/ladders.py recovery [--out F.json]        DRL on a Gaussian: its conditionals beside the exact
-ones python scripts/ladders.py conditional OUT.png            a conditional has one mode where the marginal
-has many python scripts/ladders.py interaction OUT.png            groups of samples that push one another
-apart python scripts/ladders.py stages OUT.png --run RUN       a coarse-to-fine model through its sizes, and
-every 5th step python scripts/ladders.py paths OUT.png --run RUN        images from every level of a DRL
-ladder, denoised
+python scripts/ladders.py recovery [--out F.json]     DRL on a Gaussian: conditionals beside the exact ones
+python scripts/ladders.py conditional OUT.png         a conditional has one mode, the marginal many
+python scripts/ladders.py interaction OUT.png         groups of samples that push one another apart
+python scripts/ladders.py stages OUT.png --run RUN    a coarse-to-fine model through its sizes, every 5th step
+python scripts/ladders.py paths OUT.png --run RUN     images from every level of a ladder, sampled down
 
 Models of the plane are trained where there are none yet, and kept in runs/.
 """
@@ -106,7 +105,12 @@ def errors(system: DRL, t: int, steps: int) -> dict[str, list[float]]:
     x_next = mean + variance.sqrt() * torch.randn(n, 2, generator=rng)
     with frozen(system):
         end = run(
-            system.kernel(t), system.conditional(x_next, t), x_next, steps=steps, rng=rng, evaluate=False
+            system.kernel(t),
+            system.conditional(x_next, t),
+            system.start(x_next, t),
+            steps=steps,
+            rng=rng,
+            evaluate=False,
         ).position
     assert isinstance(end, Tensor)
     exact, spread = conditional_law(system, x_next, t)

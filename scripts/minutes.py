@@ -1,16 +1,15 @@
 """Quality against minutes of training: the plot, tables and grids of docs/ladders.md.
 
-python scripts/minutes.py train DATA [--minutes 10] [--systems a,b] [--runs DIR]   every system with its
-preset python scripts/minutes.py measure F.json RUN [RUN@PLAN ...] [-n 2000]              every checkpoint of
-the runs python scripts/minutes.py table F.json                                             the last
-checkpoint of each python scripts/minutes.py plot F.json OUT.png                                      distance
-against minutes python scripts/minutes.py grids OUT.png RUN [RUN@PLAN ...]                         samples of
-each, a row a run
+python scripts/minutes.py train DATA [--minutes 10] [--systems a,b] [--runs DIR]   every system, its preset
+python scripts/minutes.py measure F.json RUN [RUN@PLAN ...] [-n 2000]              checkpoints of the runs
+python scripts/minutes.py table F.json                                             the last one of each
+python scripts/minutes.py plot F.json OUT.png                                      distance against minutes
+python scripts/minutes.py grids OUT.png RUN [RUN@PLAN ...]                         samples of each, two rows
 
 Each run has one thread. Minutes are those from the start of a run to the writing of a checkpoint, so runs
 must not have been interrupted. Distances are to held-out test images and, to choose by, to 5,000 images set
-aside from the training part by `validation`; the runs themselves have seen those. RUN@PLAN measures another
-plan of a system, such as RUN@vae or RUN@base.
+aside from the training part, which the runs themselves have seen. RUN@PLAN measures another plan of a
+system, such as RUN@vae or RUN@base.
 """
 
 from __future__ import annotations
@@ -152,7 +151,7 @@ def plot(path: Path, out: Path) -> None:
     for k, name in enumerate(ranked):
         rows = sorted(told[name].values(), key=lambda r: r["minutes"])
         x, y = [r["minutes"] for r in rows], [r["test_feature_distance"][0] for r in rows]
-        style = {"color": COLOURS[k % len(COLOURS)], "ls": ("-", "--")[k // 8]}
+        style = {"color": COLOURS[k % len(COLOURS)], "ls": ("-", "--", ":")[k // 8 % 3]}
         panel.plot(x, y, marker="o", ms=3, lw=1.4, label=f"{label(name)}  {y[-1]:.3g}", **style)
     panel.set(xscale="log", yscale="log", xlabel="minutes of training, one core", ylabel="feature distance")
     panel.spines[["top", "right"]].set_visible(False)

@@ -83,11 +83,12 @@ def measured(fit: Approximation, grid: Grid) -> dict[str, Any]:
 def covering(path: Path, names: list[str]) -> dict[str, Any]:
     """One row of panels a density: itself, then each law fitted each way."""
     from matplotlib import pyplot as plt
+    from matplotlib.layout_engine import ConstrainedLayoutEngine
 
-    grid = Grid(-4, 4, 200)
+    grid, layout = Grid(-4, 4, 200), ConstrainedLayoutEngine(h_pad=0.08)
     columns = 1 + len(SETTINGS) * len(WAYS)
     size = (2.5 * columns, 2.9 * len(names))
-    figure, axes = plt.subplots(len(names), columns, figsize=size, layout="constrained", squeeze=False)
+    figure, axes = plt.subplots(len(names), columns, figsize=size, layout=layout, squeeze=False)
     told: dict[str, Any] = {"seed": SEED, "weighed": WEIGHED, "data": {}}
     for row, name in zip(axes, names, strict=True):
         density, view = toy(name), Grid(-SQUARE, SQUARE, 240)
@@ -187,19 +188,22 @@ def anneal_table(found: dict[str, Sweep], exact: Tensor) -> str:
     """Markdown: shares of the wells at each temperature, deepest first."""
     body = []
     for k, temperature in enumerate(LEGS):
-        cells = [f"{temperature:.3g}", " ".join(f"{float(p):.3f}" for p in exact[k])]
-        for of in found.values():
-            assert of.shares is not None and of.acceptance is not None
-            cells.append(" ".join(f"{float(p):.3f}" for p in of.shares[k]))
-        body.append([*cells, f"{float(found['slow'].acceptance[k]):.2f}", deepest(found["slow"], k)])
-    head = ["T", "exact", *found, "acceptance", "slow, deepest well (95 %)"]
+        told = [row(exact[k]), *(row(of.shares[k]) for of in found.values() if of.shares is not None)]
+        body.append([f"{temperature:.3g}", *told, deepest(found["slow"], k)])
+    head = ["T", "exact", *found, "slow: deepest well (95 %), acceptance"]
     return table(head, body, markdown=True)
 
 
+def row(shares: Tensor) -> str:
+    """Shares of the wells in one cell."""
+    return " ".join(f"{float(p):.3f}" for p in shares)
+
+
 def deepest(of: Sweep, leg: int) -> str:
-    """Share of the deepest well with its interval."""
-    assert of.shares is not None
-    return cell(share_interval(round(float(of.shares[leg, 0]) * CHAINS), CHAINS), ".3f")
+    """Share of the deepest well with its interval, and the acceptance on the way."""
+    assert of.shares is not None and of.acceptance is not None
+    share = share_interval(round(float(of.shares[leg, 0]) * CHAINS), CHAINS)
+    return f"{cell(share, '.3f')}, {float(of.acceptance[leg]):.2f}"
 
 
 def draw_anneal(path: Path, found: dict[str, Sweep], exact: Tensor, wells: Tensor) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
@@ -147,3 +148,7 @@ def test_mistakes_are_one_line(cli, trained, tmp_path):
     assert ran.code == 2 and "does not say how it was trained" in ran.err
     with pytest.raises(UsageError, match="--labels is 'x'"):
         command.numbers("--labels", "x")
+
+
+def test_every_topic_has_its_study():
+    assert set(command.TOPICS) == set(get_args(command.Topic))

@@ -154,6 +154,15 @@ def test_sampling_goes_down_from_any_level() -> None:
         next(system.descend(x, 7))
 
 
+def test_every_chain_begins_at_y_equal_to_its_noisier_neighbour() -> None:
+    """As in training: a chain begun at x = x_next has y = a x_next, and K steps do not forget it."""
+    system, x = make(), torch.ones(2, 2)
+    for t in range(6):
+        leg = next(system.descend(x, t + 1))
+        torch.testing.assert_close(system.constants["factor"][t] * leg.position, x)
+        torch.testing.assert_close(leg.energy.centre, x)
+
+
 def test_surprisal_is_the_cleanest_marginal() -> None:
     """-log density of N(MEAN, SPREAD^2) blurred by .01, up to a constant."""
     system = exact(make())

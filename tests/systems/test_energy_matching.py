@@ -72,13 +72,15 @@ def test_training_chains_are_constant_at_data_and_rising_from_noise() -> None:
     ("changes", "matched"),
     [
         ({}, True),
+        ({"flow.weight": 1.0}, False),
+        ({"contrast.steps": 100}, False),
         ({"contrast.data_chains": "ramp"}, False),
         ({"contrast.clamp": True}, False),
         ({"contrast.weight": 0.0}, False),
     ],
 )
 def test_matched_only_where_chains_keep_their_law(changes: dict, matched: bool) -> None:
-    system = make(**changes)
+    system = make(**{"flow.weight": 0.0, "contrast.steps": 200, **changes})
     assert system.matched is matched and system.temperature == system.config.contrast.epsilon
 
 

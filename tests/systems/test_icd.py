@@ -193,9 +193,11 @@ def test_only_stored_images_are_augmented(tiny_run):
     assert torch.equal(out.slots, ticket.slots)
 
 
-def test_augmented_chains_are_not_matched(tiny_run):
-    plain = {**MLP, "chain.noise_first": False, "chain.clamp": False}
+def test_augmented_chains_and_sampler_terms_are_not_matched(tiny_run):
+    off = {"kl_weight": 0.0, "entropy_weight": 0.0}
+    plain = {**MLP, "chain.noise_first": False, "chain.clamp": False, **off}
     assert tiny_run("icd", "toy:ring", plain).trainer.system.matched
+    assert not tiny_run("icd", "toy:ring", {**plain, "kl_weight": 1.0}).trainer.system.matched
     assert not tiny_run("icd", "toy:ring", {**plain, "augment.flip": 0.5}).trainer.system.matched
 
 

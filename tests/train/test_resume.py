@@ -199,20 +199,47 @@ def test_init_from_takes_weights_and_nothing_else(tiny_run, tmp_path: Path) -> N
     assert not torch.equal(first.system.chains.stored, second.system.chains.stored)
 
 
-def test_init_from_another_system_hands_over_the_law(tiny_run, tmp_path: Path) -> None:
-    """E of temperature T becomes E T'/T, so that exp(-E/T) stays what it was."""
-    first = tiny_run(
-        "generative_convnet", "toy:ring", {**MLP, "chain.noise": 0.5}, out=tmp_path / "one"
-    ).trainer
+ELSEWHERE = {
+    "generative_convnet": {"chain.noise": 0.5},
+    "score_matching": {"matching.levels": 3, "matching.sigma_min": 0.1, "matching.sigma_max": 1.0},
+    "nce": {"tilt": False, "noise.updates": 1},
+    "energy_matching": {"contrast.epsilon": 0.2, "flow.updates": 1, "contrast.steps": 1},
+    "acd": {"entropy_weight": 0.3, "generator.hidden": [8], "generator.latent": 2},
+}
+
+
+@pytest.mark.parametrize("name", ELSEWHERE)
+def test_init_from_another_system_hands_over_the_law(name: str, tiny_run, tmp_path: Path) -> None:
+    """-log p stays what it was at the temperature of the system that begins with it."""
+    net = {"net.name": "mlp", "net.hidden": [16], "net.activation": "swish"}
+    first = tiny_run(name, "toy:ring", {**net, **ELSEWHERE[name]}, out=tmp_path / "one").trainer
     first.fit(2, progress=False)
-    second = tiny_run(
-        "igebm", "toy:ring", {**MLP, "chain.noise": 0.1}, init_from=tmp_path / "one"
-    ).trainer.system
-    x = torch.randn(5, 2)
-    given = first.system.energy(x) / first.system.temperature
+    begun = {**net, "chain.noise": 0.1, "start.capacity": 64, "pixels.low": -1.0}
+    second = tiny_run("igebm", "toy:ring", begun, init_from=tmp_path / "one").trainer.system
+    x = torch.randn(5, 2, generator=torch.Generator().manual_seed(0))
+    given = first.system.energy(x) / (1.0 if name in ("nce", "score_matching") else first.system.temperature)
     torch.testing.assert_close(second.energy(x) / second.temperature, given, rtol=1e-4, atol=1e-4)
     with pytest.raises(CheckpointError, match="of another network"):
-        tiny_run("igebm", "toy:ring", {**MLP, "net.hidden": [9]}, init_from=tmp_path / "one")
+        tiny_run("igebm", "toy:ring", {**begun, "net.hidden": [9]}, init_from=tmp_path / "one")
+
+
+@pytest.mark.parametrize(
+    ("name", "changes", "words"),
+    [
+        ("nce", {"tilt": True, "noise.updates": 1}, "less log q"),
+        ("gebm", {"generator.hidden": [8], "generator.latent": 2, "energy_first": 0}, "not one network of x"),
+        ("generative_convnet", {"reference_sigma": 2.0}, "not the law of its network alone"),
+        ("generative_convnet", {"chain.noise": 0.0}, "not the law of its network alone"),
+        ("generative_convnet", {"pixels.low": -9.0}, "learnt data in"),
+    ],
+)
+def test_energies_without_a_law_of_their_own_are_not_handed_over(
+    name, changes, words, tiny_run, tmp_path: Path
+) -> None:
+    net = {"net.name": "mlp", "net.hidden": [16], "net.activation": "swish"}
+    tiny_run(name, "toy:ring", {**net, **changes}, out=tmp_path / "one").trainer.fit(1, progress=False)
+    with pytest.raises(CheckpointError, match=words):
+        tiny_run("igebm", "toy:ring", {**net, "start.capacity": 64}, init_from=tmp_path / "one")
 
 
 @pytest.mark.parametrize(

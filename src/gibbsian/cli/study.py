@@ -202,6 +202,7 @@ TOPICS = {
     "fewshot": _fewshot,
     "density": _density,
     "longrun": _longrun,
+    "dimension": _dimension,
 }
 
 

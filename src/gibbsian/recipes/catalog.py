@@ -128,10 +128,10 @@ SYSTEMS: dict[str, Entry] = {
 
 BEST: dict[str, tuple[str, str]] = {
     "digits": ("short_run", "digits"),
-    "mnist": ("igebm", "mnist-conditional"),
-    "fashion_mnist": ("igebm", "fashion_mnist-conditional"),
+    "mnist": ("coopnets", "mnist"),
+    "fashion_mnist": ("coopnets", "fashion_mnist"),
 }
-"""System and preset that made the best samples of a data set within 20 minutes on one core: docs/ladders.md."""
+"""System and preset with the best samples within 20 minutes on one core: docs/ladders.md."""
 
 
 def suggestion(data: str | None) -> str:

@@ -13,8 +13,9 @@ does not say how near q came to p, which a network and an estimated score limit;
 generator (`refine`, or `sample --kernel mala`) move its points far, E/w is not yet their log-density.
 
 With w = 0 there is no entropy, no likelihood and no temperature: the plain adversarial game, in which
-the log's `value_function` is V with the energy as critic. The entropy is what keeps q from falling onto the
-minima of E.
+the log's `value_function` is
+-V, mean E_q - mean E_pos, as of every system: the energy ascends it. The entropy is what keeps q from falling
+onto the minima of E.
 
 Sources: T. Kim, Y. Bengio, 2016, arXiv 1606.03439; Z. Dai et al., "Exponential family estimation via
 adversarial dynamics embedding", NeurIPS 2019, arXiv 1904.12083; VERA, W. Grathwohl et al., ICLR 2021,
@@ -25,6 +26,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import cast
 
 import torch
@@ -40,9 +42,9 @@ from ..objectives.contrast import contrast
 from ..objectives.divergence import gradient_penalty
 from ..objectives.entropy import entropy_slope, score, width_loss
 from ..recipes.acd import ACDConfig
-from .base import Leg, Plan, Planner, System
+from .base import Handed, Leg, Plan, Planner, System
 from .frozen import frozen
-from .phases import langevin, paired, positives
+from .phases import handed, langevin, paired, positives
 
 
 class Noisy(nn.Module):
@@ -92,7 +94,10 @@ class ACD(System):
             mean = build_generator(config.generator, event_shape, config.pixels.low, config.pixels.high)
         self.generator = Noisy(mean, config.sigma, config.sigma_low, config.sigma_high)
         self.width = Width(cast(int, mean.latent), config.width)
-        self.kernel = langevin(config.chain, config.pixels.low, config.pixels.high)
+        # A refining chain has the temperature of the law: its noise follows from w.
+        w, chain = config.entropy_weight, config.chain
+        chain = replace(chain, noise=math.sqrt(w * chain.step_size)) if w else chain
+        self.kernel = langevin(chain, config.pixels.low, config.pixels.high)
         self.temperature = config.entropy_weight
         self.matched = config.entropy_weight > 0 and config.penalty == 0
 
@@ -150,6 +155,10 @@ class ACD(System):
         """Latents `(n, latent)` and noise `(n, *event)` of the generator, all N(0, 1)."""
         z = torch.randn(n, cast(int, self.generator.mean.latent), generator=rng, device=rng.device)
         return z, torch.randn(n, *self.event_shape, generator=rng, device=rng.device)
+
+    def handed(self) -> Handed:
+        """E with the temperature w."""
+        return handed(self.net, self.temperature)
 
     def decode(self, position: Position) -> Tensor:
         """The position is the data."""

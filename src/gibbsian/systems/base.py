@@ -55,6 +55,14 @@ class Standing:
     ending: Callable[[Position], Plan] | None = None
 
 
+@dataclass(frozen=True)
+class Handed:
+    """An energy network that another system can begin with: factor * net(x) is -log p(x) up to a constant."""
+
+    net: nn.Module
+    factor: float
+
+
 class System(nn.Module, ABC):
     """An energy-based model with its way of learning and of sampling.
 
@@ -102,18 +110,24 @@ class System(nn.Module, ABC):
         """Plans to set beside `plan` by name, such as "base": the generator that an energy refines."""
         return {}
 
-    def standing(self, x: Tensor, rng: torch.Generator) -> Standing:
-        """The chain of the long-run test (Nijkamp et al. 2020) from data `x` `(B, *event)`: here the last leg
-        of the plan, as it goes on once its schedules have ended.
-
-        Raises `UsageError` where chains move latents.
+    def handed(self) -> Handed:
+        """The energy network with the factor that makes its output -log p, for another kind of system to
+        begin with. Raises `UsageError` where the energy is no network of x alone, or has no law.
         """
-        leg, made = None, self.plan(len(x), rng)
+        raise UsageError(f"the energy of {type(self).__name__} is not one network of x, to be handed over")
+
+    def standing(self, x: Tensor, rng: torch.Generator, y: Tensor | None = None) -> Standing:
+        """The chain of the long-run test (Nijkamp et al. 2020) from data `x` `(B, *event)` with labels `y`:
+        here the last leg of the plan, as it goes on once its schedules have ended.
+
+        Raises `UsageError` where chains move latents, or training has not come to chains on data.
+        """
+        leg, made = None, self.plan(len(x), rng, y=y)
         following = next(made, None)
         while following is not None:
             leg, following = following, advance(made, following.position)
         if leg is None or not isinstance(leg.position, Tensor) or leg.position.shape != x.shape:
-            raise UsageError("these chains move latents, so that none can begin at data")
+            raise UsageError("these chains do not move data of full size: none can begin at data")
         kernel = Later(leg.kernel, leg.steps) if isinstance(leg.kernel, Unadjusted) else leg.kernel
         return Standing(leg.energy, kernel, x)
 

@@ -41,9 +41,9 @@ from ..nets.generator import build_generator
 from ..recipes.chain import ChainConfig
 from ..recipes.coopnets import CoopNetsConfig
 from ..starts.base import Ticket, all_fresh
-from .base import Leg, Plan, Planner, System
+from .base import Handed, Leg, Plan, Planner, System
 from .frozen import frozen
-from .phases import Negatives, contrastive_loss, langevin, negatives, paired, positives
+from .phases import Negatives, contrastive_loss, handed, langevin, negatives, paired, positives
 
 
 class CoopNets(System):
@@ -138,6 +138,15 @@ class CoopNets(System):
     def generated(self, n: int, rng: torch.Generator) -> Tensor:
         """`n` points where chains begin, `(n, *event)`: g(z), or g(z) + sigma eps with `noisy_start`."""
         return self._noised(self.generator(self.prior(n, rng)), rng)
+
+    def handed(self) -> Handed:
+        """E with the temperature of its chain, where there is no reference."""
+        return handed(
+            self.net,
+            self.config.chain.temperature,
+            link=self.config.loss.link,
+            reference=self.config.reference_sigma,
+        )
 
     def decode(self, position: Position) -> Tensor:
         """The position is the data."""

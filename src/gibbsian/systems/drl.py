@@ -84,6 +84,10 @@ class DRL(System):
             scale=found["factor"],
         )
 
+    def start(self, x_next: Tensor, level: int) -> Tensor:
+        """Where the chain of x_t begins: at y = x_next as in training, which is x_next / a."""
+        return x_next / self.constants["factor"][level]
+
     def kernel(self, level: int, noise: float = 1.0) -> Langevin:
         """Langevin steps of b_t^2 in y, which are b_t^2 / a^2 in x_t; `noise` is a factor on their noise."""
         step = self.constants["b2"][level] / self.constants["factor"][level] ** 2
@@ -137,10 +141,10 @@ class DRL(System):
             raise UsageError(f"level is {level}: this ladder goes from 1 to {self.ladder.levels}")
         config = self.config.ladder
         for t in reversed(range(level)):
-            energy = self.conditional(cast(Tensor, x), t)
-            x = yield Leg(energy, self.kernel(t, config.noise_factor), steps or config.steps, x)
+            energy, start = self.conditional(cast(Tensor, x), t), self.start(cast(Tensor, x), t)
+            x = yield Leg(energy, self.kernel(t, config.noise_factor), steps or config.steps, start)
 
-    def standing(self, x: Tensor, rng: torch.Generator) -> Standing:
+    def standing(self, x: Tensor, rng: torch.Generator, y: Tensor | None = None) -> Standing:
         """The conditional of the middle level given its noisier neighbour, which Gao et al. run for long; its
         ends go down the rest of the ladder."""
         t = self.ladder.levels // 2

@@ -8,12 +8,16 @@ Negatives are Langevin chains x' = x - dt grad V + sqrt(2 dt epsilon(t)) xi, hal
 data. From noise the temperature epsilon(t), t = k dt, is 0 up to a cutoff and rises linearly to epsilon at
 t = 1: far away the chain is the flow, near the data a sampler. Samples come by Heun's method or by such
 chains.
+
+As long as the flow's loss stands beside the contrast (`flow.weight`) it bends V near the data, so that
+exp(-V / epsilon) is only about their law; `matched` says that the contrast was alone at the end and that its
+chains outlast the ramp.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import cast
 
@@ -34,8 +38,9 @@ from ..recipes.chain import LossConfig
 from ..recipes.energy_matching import EnergyMatchingConfig
 from ..starts.base import Ticket, all_fresh
 from ..starts.noise import GaussianNoise
-from .base import Leg, Plan, Planner, Standing, System
-from .phases import Negatives, contrastive_loss, negatives, paired, positives
+from .base import Handed, Leg, Plan, Planner, Standing, System
+from .graphed import beside
+from .phases import Negatives, contrastive_loss, handed, negatives, paired, positives
 
 
 @dataclass(frozen=True)
@@ -67,7 +72,8 @@ class EnergyMatching(System):
         self.noise = GaussianNoise(self.event_shape)
         contrast = config.contrast
         self.temperature = contrast.epsilon
-        self.matched = bool(contrast.weight) and contrast.data_chains == "constant" and not contrast.clamp
+        lasting = contrast.data_chains == "constant" and contrast.steps * contrast.dt > 1
+        self.matched = bool(contrast.weight and lasting) and not (contrast.clamp or config.flow.weight)
         self.additive = not contrast.floor and not contrast.trim
 
     def groups(self) -> dict[str, nn.Module]:
@@ -125,7 +131,8 @@ class EnergyMatching(System):
         if config.clamp:
             x_neg = x_neg.clamp(self.config.pixels.low, self.config.pixels.high)
         e_pos, e_neg = paired(self.energy, x, x_neg, precision=self.precision)
-        ends = Negatives(x_neg, data.chain, torch.cat([noise.bad, data.bad]))
+        both = replace(data.chain, info=beside(noise.chain.info, data.chain.info))
+        ends = Negatives(x_neg, both, torch.cat([noise.bad, data.bad]))
         loss = contrastive_loss(e_pos, self._trimmed(e_neg), LossConfig(), ends)
         value = config.weight * loss.value
         return Loss(value.clamp(min=-config.floor) if config.floor else value, loss.metrics)
@@ -174,9 +181,13 @@ class EnergyMatching(System):
             kernel = Scheduled(Langevin(2 * flow.dt, contrast.epsilon), temperature=rising)
         yield Leg(self.energy, kernel, steps or flow.steps, self.noise.draw(n, rng).position)
 
-    def standing(self, x: Tensor, rng: torch.Generator) -> Standing:
+    def standing(self, x: Tensor, rng: torch.Generator, y: Tensor | None = None) -> Standing:
         """Langevin steps at temperature epsilon, whichever way samples are drawn."""
         return Standing(self.energy, self.training_kernel("constant"), x)
+
+    def handed(self) -> Handed:
+        """V with the temperature epsilon."""
+        return handed(self.net, self.temperature)
 
     def decode(self, position: Position) -> Tensor:
         """The position is the data."""

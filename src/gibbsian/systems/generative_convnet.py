@@ -31,9 +31,10 @@ from ..mcmc.base import Kernel
 from ..nets.build import build
 from ..recipes.chain import ChainConfig
 from ..recipes.generative_convnet import GenerativeConvNetConfig
-from .base import Leg, Plan, System
+from .base import Handed, Leg, Plan, System
 from .phases import (
     contrastive_loss,
+    handed,
     langevin,
     matched,
     negatives,
@@ -101,6 +102,15 @@ class GenerativeConvNet(System):
         chain = self.config.sampling
         start = self.fresh.draw(n, rng).position
         yield Leg(self.energy, self._kernel(chain), steps or chain.steps, start)
+
+    def handed(self) -> Handed:
+        """E with the temperature of its chain, where there is no reference."""
+        return handed(
+            self.net,
+            self.config.chain.temperature,
+            link=self.config.loss.link,
+            reference=self.config.reference_sigma,
+        )
 
     def decode(self, position: Position) -> Tensor:
         """The position is the data."""

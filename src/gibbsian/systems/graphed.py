@@ -110,11 +110,11 @@ def _report(early: Chain, late: list[Chain]) -> ChainSummary:
     """The reports of all legs as of one chain; `drift_noise`, a ratio, is averaged."""
     info = late[0].info
     for chain in late[1:]:
-        info = _beside(info, chain.info)
+        info = beside(info, chain.info)
     return _after(early.info, info)
 
 
-def _beside(one: ChainSummary, two: ChainSummary) -> ChainSummary:
+def beside(one: ChainSummary, two: ChainSummary) -> ChainSummary:
     """Two sets of chains that made the same steps."""
     n, m = len(one.divergent), len(two.divergent)
 

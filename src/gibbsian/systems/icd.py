@@ -15,7 +15,8 @@ parameter asks for a gradient, so that only x_K leads to the weights.
 Chains start from a reservoir, an even sample of all ends so far, and stored images are augmented before they
 go on. An end does not replace the one it came from, so chains grow more slowly than in a replay buffer: among
 t ends the mean one has about log t legs of K steps behind it. Augmented chains do not sample exp(-E/T), so
-they are never `matched`.
+they are never `matched`. Nor are models whose sampler terms are on: at the data's law
+these cancel for one ratio of their weights only (b = a D T), and bend E otherwise.
 """
 
 from __future__ import annotations
@@ -39,12 +40,13 @@ from ..recipes.chain import ChainConfig
 from ..recipes.icd import ENOUGH, ICDConfig
 from ..starts.base import Ticket
 from ..starts.reservoir import ReservoirBuffer
-from .base import Leg, Plan, System
+from .base import Handed, Leg, Plan, System
 from .frozen import frozen
 from .graphed import Graphed, graphed_negatives
 from .phases import (
     contrastive_loss,
     draw_labels,
+    handed,
     langevin,
     matched,
     negatives,
@@ -67,7 +69,8 @@ class ICD(System):
         self.fresh = noise_start(config.start, config.pixels, event_shape)
         self.chains = ReservoirBuffer(self.fresh, config.start.capacity, rng, reinit=config.start.reinit)
         self.temperature = config.chain.temperature
-        self.matched = matched(config.chain, config.start) and not config.augment.on
+        plain = not (config.augment.on or config.trains_sampler)
+        self.matched = matched(config.chain, config.start) and plain
         self.additive = config.loss.additive
 
     def groups(self) -> dict[str, nn.Module]:
@@ -106,6 +109,10 @@ class ICD(System):
                 f"asked for {n} chains of a buffer that holds {self.chains.filled}: take fewer, or use noise"
             )
         yield from self._mixed(self.chains.rows(n, rng), rng, steps)
+
+    def handed(self) -> Handed:
+        """E with its temperature."""
+        return handed(self.net, self.temperature, link=self.config.loss.link)
 
     def decode(self, position: Position) -> Tensor:
         """The position is the data."""

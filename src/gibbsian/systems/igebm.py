@@ -30,11 +30,12 @@ from ..nets.build import build
 from ..recipes.chain import ChainConfig
 from ..recipes.igebm import IGEBMConfig
 from ..starts.replay import ReplayBuffer
-from .base import Leg, Plan, System
+from .base import Handed, Leg, Plan, Standing, System
 from .phases import (
     contrastive_loss,
     draw_labels,
     given,
+    handed,
     label_energies,
     langevin,
     matched,
@@ -125,6 +126,15 @@ class IGEBM(System):
         chain, ticket = self.config.sampling, self.chains.draw(n, rng, y=y)
         self.chains.release(ticket)
         yield Leg(given(self.energy, ticket.y), self._kernel(chain), steps or chain.steps, ticket.position)
+
+    def handed(self) -> Handed:
+        """E with its temperature."""
+        return handed(self.net, self.temperature, link=self.config.loss.link)
+
+    def standing(self, x: Tensor, rng: torch.Generator, y: Tensor | None = None) -> Standing:
+        """The latest weights' chain, with or without an ensemble."""
+        leg = next(self.latest(len(x), rng, y=y))
+        return Standing(leg.energy, Later(self._kernel(self.config.sampling), leg.steps), x)
 
     def decode(self, position: Position) -> Tensor:
         """The position is the data."""

@@ -33,7 +33,7 @@ from ..nets.build import build
 from ..nets.density import BoxDensity, Density, FlowDensity, GaussianDensity
 from ..objectives.nce import conditional_nce, log_partition, nce, ranking
 from ..recipes.nce import NCEConfig
-from .base import Leg, Plan, System
+from .base import Handed, Leg, Plan, System
 from .frozen import frozen
 from .phases import paired, positives
 
@@ -152,6 +152,14 @@ class NCE(System):
         chain = self.config.chain
         kernel = Langevin if self.precision == "bf16" else KERNELS[chain.kernel]
         yield Leg(self.energy, kernel(chain.step_size), steps or chain.steps, self.noise.draw(n, rng))
+
+    def handed(self) -> Handed:
+        """E at temperature 1; refused with `tilt`, where it is the network less log q."""
+        if self.config.tilt:
+            raise UsageError(
+                "this energy is its network less log q (tilt): train with tilt false to hand it over"
+            )
+        return Handed(self.net, 1.0)
 
     def decode(self, position: Position) -> Tensor:
         """The position is the data."""

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import NamedTuple, cast
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from ..core.energy import Energy
 from ..core.errors import UsageError
@@ -29,7 +29,7 @@ from ..starts.data import DataStart
 from ..starts.fixed import FixedNoise
 from ..starts.noise import GaussianNoise, UniformNoise, redraw
 from ..starts.replay import ReplayBuffer
-from .base import COMPILE, System
+from .base import COMPILE, Handed, System
 from .frozen import frozen
 
 
@@ -196,6 +196,16 @@ def contrastive_loss(
     if loss.energy_l2:
         total = total + energy_l2(e_pos, e_neg, loss.energy_l2)
     return total + Loss(torch.zeros(()), chain_metrics(neg, latent=latent))
+
+
+def handed(net: nn.Module, temperature: float, *, link: str = "exp", reference: float = 0.0) -> Handed:
+    """`net` as another system may take it over; raises `UsageError` where its output is not E alone."""
+    if not temperature or link != "exp" or reference:
+        raise UsageError(
+            f"an energy with temperature {temperature:g}, link {link} and reference_sigma {reference:g} "
+            "is not the law of its network alone"
+        )
+    return Handed(net, 1 / temperature)
 
 
 def chain_metrics(neg: Negatives, *, latent: bool = False) -> dict[str, Tensor]:

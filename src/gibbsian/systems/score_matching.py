@@ -41,7 +41,7 @@ from ..core.records import Batch, Loss
 from ..nets.build import build
 from ..objectives.score_matching import denoising, exact, finite_difference, probe, sliced, tweedie
 from ..recipes.score_matching import ScoreMatchingConfig
-from .base import Leg, Plan, System
+from .base import Handed, Leg, Plan, System
 from .phases import langevin, noise_start, positives
 
 
@@ -115,6 +115,10 @@ class ScoreMatching(System):
             hotter = replace(chain, noise=chain.noise * sigma / sigmas[-1])
             kernel = langevin(hotter, pixels.low, pixels.high)
             position = yield Leg(self.energy, kernel, last - first, position)
+
+    def handed(self) -> Handed:
+        """E = net / unit at temperature 1."""
+        return Handed(self.net, 1 / self.unit)
 
     def decode(self, position: Position) -> Tensor:
         """The position itself, or with `jump` the mean of clean data given it."""

@@ -21,11 +21,12 @@ from ..core.records import Batch, Loss
 from ..energies.link import link_energy
 from ..nets.build import build
 from ..recipes.short_run import ShortRunConfig
-from .base import Leg, Plan, System
+from .base import Handed, Leg, Plan, System
 from .phases import (
     contrastive_loss,
     draw_labels,
     given,
+    handed,
     label_energies,
     langevin,
     negatives,
@@ -77,6 +78,10 @@ class ShortRun(System):
         y = draw_labels(n, y, self.config.net.classes, rng)
         start = self.noise.draw(n, rng).position
         yield Leg(given(self.energy, y), self.kernel, steps or self.config.chain.steps, start)
+
+    def handed(self) -> Handed:
+        """E with its temperature."""
+        return handed(self.net, self.temperature, link=self.config.loss.link)
 
     def decode(self, position: Position) -> Tensor:
         """The position is the data."""

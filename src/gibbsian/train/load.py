@@ -7,7 +7,7 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from ..core.errors import CheckpointError
+from ..core.errors import CheckpointError, UsageError
 from ..nets.layers import EnergyHead
 from ..recipes.catalog import from_config
 from ..systems import folder as model_folder
@@ -53,29 +53,36 @@ def load_into(system: System, path: Path) -> None:
     """Copy the weights at `path` into `system`, replay chains apart (`--init-from`).
 
     From another kind of system its energy network is taken, so that one may be trained by score matching,
-    say, and go on with chains. An energy E at temperature T is taken as E T' / T at this system's temperature
-    T', which is the same law, where the network ends in a linear layer. Raises `CheckpointError` for networks
-    that differ.
+    say, and go on with chains. Its last linear layer is scaled so that -log p stays what it was at this
+    system's temperature. Raises `CheckpointError` for networks or ranges of the data that differ, and where
+    an energy is more than a network of x.
     """
     other = load(path)
     if type(other) is type(system):
         return model_folder.load_weights(system, other.state_dict(), str(path))
-    own, given = _network(system), _network(other)
-    model_folder.require_match(own.state_dict(), given.state_dict(), str(path))
-    own.load_state_dict(given.state_dict())
-    head = getattr(own, "head", None)
-    if isinstance(head, EnergyHead):
-        with torch.no_grad():
-            for p in head.layers[-1].parameters():
-                p.mul_(system.temperature / other.temperature)
+    try:
+        own, given = system.handed(), other.handed()
+    except UsageError as error:
+        raise CheckpointError(f"{path} is of another kind of system: {error}") from error
+    ranges = [(s.config.pixels.low, s.config.pixels.high) for s in (system, other)]
+    if ranges[0] != ranges[1]:
+        raise CheckpointError(f"{path} learnt data in {list(ranges[1])}, this system has {list(ranges[0])}")
+    model_folder.require_match(own.net.state_dict(), given.net.state_dict(), str(path))
+    last = _last_layer(own.net)
+    own.net.load_state_dict(given.net.state_dict())
+    with torch.no_grad():
+        for p in last.parameters():
+            p.mul_(given.factor / own.factor)
 
 
-def _network(system: System) -> nn.Module:
-    """The energy network; raises `CheckpointError` for a system of several."""
-    net = getattr(system, "net", None)
-    if not isinstance(net, nn.Module):
-        raise CheckpointError(f"{type(system).__name__} has no single energy network to hand over")
-    return net
+def _last_layer(net: nn.Module) -> nn.Module:
+    """The linear layer that ends in E; raises `CheckpointError` for networks where it is not known."""
+    head = getattr(net, "head", None)
+    if not isinstance(head, EnergyHead):
+        raise CheckpointError(
+            "the last layer of this network is not known, so that its energy cannot be scaled"
+        )
+    return head.layers[-1]
 
 
 def _shape(run: RunFolder) -> tuple[int, ...]:

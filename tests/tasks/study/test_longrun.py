@@ -9,11 +9,20 @@ import torch
 
 from gibbsian.core.errors import UsageError
 from gibbsian.core.random import generator
+from gibbsian.core.records import Batch
 from gibbsian.mcmc import Later
-from gibbsian.systems.base import Leg
+from gibbsian.systems.base import Leg, advance
 from gibbsian.tasks.study.longrun import kept, study_longrun
 
 NET = {"net.name": "mlp", "net.hidden": [8]}
+
+
+def legs_of(plan) -> int:
+    """How many legs a plan has, none of them run."""
+    count, leg = 0, next(plan, None)
+    while leg is not None:
+        count, leg = count + 1, advance(plan, leg.position)
+    return count
 
 
 def make(tiny_run, name: str, **changes):
@@ -49,8 +58,8 @@ def test_chains_that_diffuse_drift_away(tiny_run) -> None:
 def test_the_chain_goes_on_from_time_to_time(still) -> None:
     still.net.forward = lambda x, y=None: x.square().flatten(1).sum(1)
     x = torch.rand(6, 1, 8, 8, generator=generator(0))
-    at_once = kept(still, x, (0, 6), 0, lambda text: None)[6].x
-    in_parts = kept(still, x, (0, 2, 3, 6), 0, lambda text: None)[6].x
+    at_once = kept(still, Batch(x), (0, 6), 0, lambda text: None)[6].x
+    in_parts = kept(still, Batch(x), (0, 2, 3, 6), 0, lambda text: None)[6].x
     torch.testing.assert_close(at_once, in_parts)
 
 
@@ -67,8 +76,19 @@ def test_a_ladder_keeps_its_middle_level_and_walks_down_to_measure(tiny_run) -> 
     system = make(tiny_run, "drl", **{"ladder.levels": 4, "ladder.steps": 1})
     found = study_longrun(system, "digits", steps=(0, 2), n=50, draws=2)
     standing = system.standing(torch.zeros(2, 1, 8, 8), generator(0))
-    assert standing.ending is not None and len(list(standing.ending(torch.zeros(2, 1, 8, 8)))) == 2
+    assert standing.ending is not None and legs_of(standing.ending(torch.zeros(2, 1, 8, 8))) == 2
     assert found.claims and found.rows[2]["lost"].estimate == 0.0
+
+
+def test_conditional_chains_keep_the_class_of_their_image_and_the_latest_weights(tiny_run) -> None:
+    changes = {"net.classes": 10, "net.head": "logits", "ensemble.members": 2, "ensemble.every": 1}
+    made = tiny_run("igebm", "digits", {**NET, **changes, "chain.steps": 2}).trainer
+    made.fit(3, progress=False)
+    system, y = made.system.eval(), torch.tensor([3, 7])
+    standing = system.standing(torch.zeros(2, 1, 8, 8), generator(0), y)
+    x = torch.rand(2, 1, 8, 8, generator=generator(1))
+    torch.testing.assert_close(standing.energy(x), system.energy(x, y))
+    study_longrun(system, "digits", steps=(0, 1), n=50, draws=2)
 
 
 def test_what_cannot_be_asked_is_one_line(tiny_run, still) -> None:
@@ -76,5 +96,5 @@ def test_what_cannot_be_asked_is_one_line(tiny_run, still) -> None:
         with pytest.raises(UsageError, match="times"):
             study_longrun(still, "digits", steps=steps, n=50, draws=2)
     latent = make(tiny_run, "gebm", **{"generator.hidden": [8], "generator.latent": 2})
-    with pytest.raises(UsageError, match="move latents"):
+    with pytest.raises(UsageError, match="none can begin at data"):
         study_longrun(latent, "digits", steps=(0, 1), n=50, draws=2)

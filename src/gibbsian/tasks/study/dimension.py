@@ -3,8 +3,8 @@
     dimension   eigenvalues below a share of the largest: directions along the data
     negative    eigenvalues below 0: directions in which the energy has no minimum here
 
-Means by class, with intervals over images. PCA of as many images of the class gives an upper figure to set
-beside: the number of components that hold 95 % of the variance.
+Means by class, with intervals over images. PCA of all held-out images of the class gives an upper figure to
+set beside: the number of components that hold 95 % of the variance.
 """
 
 from __future__ import annotations
@@ -101,6 +101,10 @@ def _spectrum(system: System, x: Tensor) -> Tensor:
     """Eigenvalues of the surprisal's Hessian, `(n, D)` rising, on the CPU."""
     with frozen(system):
         found = hessian(lambda a: system.surprisal(a), x)  # type: ignore[arg-type]
+    if not bool(found.any()):
+        raise UsageError(
+            "the energy has no curvature: its activations are kinked, such as relu; train with swish or tanh"
+        )
     return torch.linalg.eigvalsh(found.double().cpu())
 
 

@@ -26,6 +26,7 @@ from torch import Tensor
 from ...core.errors import UsageError
 from ...core.position import Position, finite
 from ...core.random import derive, generator
+from ...core.records import Batch
 from ...mcmc.base import run
 from ...metrics.interval import Interval
 from ...systems.base import Standing, System, walk
@@ -99,8 +100,8 @@ def study_longrun(
     stick = yardstick(data, 4 * n, generator(derive(seed, "data")), low=low, high=high, data_dir=data_dir)
     if not isinstance(stick, ImageYardstick):
         raise UsageError(f"{data} is no set of labelled images: the long-run test looks at images")
-    x = stick.baselines()["training data"](n * draws, generator(derive(seed, "start")))
-    ends = kept(system, x.to(next(system.parameters()).device), times, seed, progress)
+    begun = _begun(system, stick, n * draws, seed)
+    ends, x = kept(system, begun, times, seed, progress), begun.x
     sets = {t: [_measured(stick, end, x, k, n) for k in range(draws)] for t, end in ends.items()}
     drift = over(
         [
@@ -121,16 +122,25 @@ class Ends:
     surprisal: Tensor
 
 
+def _begun(system: System, stick: ImageYardstick, n: int, seed: int) -> Batch:
+    """`n` training images on the system's device, with their labels if it knows any."""
+    rows = torch.randperm(len(stick.train), generator=generator(derive(seed, "start")))[:n]
+    batch = stick.train.batch(rows, stick.low, stick.high)
+    y = batch.y if system.config.net.classes else None
+    return Batch(batch.x, y).to(next(system.parameters()).device)
+
+
 def kept(
-    system: System, x: Tensor, times: Sequence[int], seed: int, progress: Callable[[str], None]
+    system: System, batch: Batch, times: Sequence[int], seed: int, progress: Callable[[str], None]
 ) -> dict[int, Ends]:
-    """The chains from `x` at every time; raises `UsageError` where chains move latents."""
+    """The chains from the data of `batch` at every time; raises `UsageError` where chains move latents."""
+    x, y = batch.x, batch.y
     rng = generator(derive(seed, "chain"), x.device)
     with frozen(system):
-        standing = system.standing(x, rng)
+        standing = system.standing(x, rng, y)
         state: Any = standing.position
         made, found = 0, {}
-        before = _surprisal(system, x).mean()
+        before = _surprisal(system, x, y).mean()
         for t in times:
             progress(f"chains from data: {t:,} of {times[-1]:,} steps")
             if t > made:
@@ -138,7 +148,7 @@ def kept(
                 state, made = chain.state, t
             position: Position = state if made == 0 else state.position
             end = _data(system, standing, position, rng)
-            found[t] = Ends(end, _surprisal(system, end) - before)
+            found[t] = Ends(end, _surprisal(system, end, y) - before)
     return found
 
 
@@ -149,9 +159,11 @@ def _data(system: System, standing: Standing, position: Position, rng: torch.Gen
         return system.decode(position)
 
 
-def _surprisal(system: System, x: Tensor) -> Tensor:
+def _surprisal(system: System, x: Tensor, y: Tensor | None) -> Tensor:
+    labels = [None] * len(x.split(1000)) if y is None else y.split(1000)
     with torch.no_grad():
-        return torch.cat([system.surprisal(part) for part in x.split(1000)])
+        pairs = zip(x.split(1000), labels, strict=True)
+        return torch.cat([system.surprisal(part, label) for part, label in pairs])
 
 
 def _measured(stick: ImageYardstick, end: Ends, start: Tensor, draw: int, n: int) -> dict[str, float]:
