@@ -34,6 +34,17 @@ PRESETS = [(system, preset) for system in SYSTEMS for preset in entry(system).pr
 presets = pytest.mark.parametrize(("system", "preset"), PRESETS, ids=["-".join(p) for p in PRESETS])
 
 
+# Networks of papers take seconds to build, even without numbers.
+built = pytest.mark.parametrize(
+    ("system", "preset"),
+    [
+        pytest.param(*p, marks=[pytest.mark.slow] if "-paper" in p[1] or "imagenet" in p[1] else [])
+        for p in PRESETS
+    ],
+    ids=["-".join(p) for p in PRESETS],
+)
+
+
 def shape(data: str) -> tuple[int, ...]:
     return (2,) if data.startswith("toy:") else SHAPES[data]
 
@@ -46,7 +57,7 @@ def test_presets_survive_yaml(system: str, preset: str) -> None:
     assert resolve(system, file=stored) == config
 
 
-@presets
+@built
 def test_presets_name_their_data_and_build_on_it(system: str, preset: str) -> None:
     """Large networks are built on the meta device: shapes without numbers."""
     config = resolve(system, preset=preset)

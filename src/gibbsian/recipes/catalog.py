@@ -1,6 +1,8 @@
 """The systems by name, and how a run's configuration is resolved. Torch-free: `--help` and `list` read this.
 
 preset of a paper or ours  ->  a YAML file's sections  ->  dotted overrides  ->  RunConfig
+
+Longer than other files by its list of systems.
 """
 
 from __future__ import annotations

@@ -110,7 +110,7 @@ PAPER = Paper(
 PUBLISHED = [Published("CIFAR-10 unconditional, 50M parameters, best time on that measure", "FID", "3.34")]
 
 _OURS = TrainConfig(
-    steps=8000,
+    steps=6000,
     batch_size=128,
     lr=1e-3,
     warmup=200,
@@ -124,7 +124,7 @@ _OURS = TrainConfig(
 _DENSE = NetConfig(name="mlp", hidden=(1024, 1024, 512), activation="swish")
 _IMAGES = EnergyMatchingConfig(
     net=_DENSE,
-    flow=FlowConfig(updates=6000, time=1.0, dt=0.05),
+    flow=FlowConfig(updates=4500, time=1.0, dt=0.05),
     contrast=ContrastConfig(steps=50, dt=0.02, weight=1e-3, floor=0.02),
 )
 _CONV = replace(

@@ -3,7 +3,8 @@
     batch -> losses -> (group, Loss)          one optimiser step a yield
     plan  -> (energy, kernel, steps, position)  one leg of a sampling chain a yield, sent back its end
 
-Every system is final: a new paper is a new file that holds parts, not a subclass of another system.
+Every system is final: a new paper is a new file that holds parts, not a subclass of another system. Slightly
+longer than other files, because the contract reads best in one place.
 """
 
 from __future__ import annotations
