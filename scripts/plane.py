@@ -49,7 +49,7 @@ STAGES = {
 }
 IN_LATENTS = {"gebm", "vaebm", "coopnets", "acd"}
 """Their energy is relative to a generator, or was not meant as the density."""
-N, DRAWS, PROBE = 10_000, 3, 25
+N, DRAWS, PROBE = 4000, 3, 25
 
 
 class Meter:

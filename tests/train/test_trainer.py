@@ -156,6 +156,19 @@ def test_a_budget_follows_a_pace_that_changes_early(monkeypatch) -> None:
     assert told[1000] == pytest.approx(1217, abs=5)  # 600 s hold 20 quick and 1,196 slow ones
 
 
+def test_a_budget_counts_anew_after_a_rollback(monkeypatch) -> None:
+    """One update a second; eighty of them are lost, and the other 520 are planned from where it began again."""
+    now = [0.0]
+    monkeypatch.setattr(budget_module.time, "monotonic", lambda: now[0])
+    budget = Budget(10.0, 0)
+    now[0] = 80.0
+    budget.restart(0)
+    for step in range(1, 11):
+        now[0] += 1.0
+        found = budget.estimate(step)
+    assert found == 520
+
+
 def test_ending_before_the_last_stage_is_told(tiny_run) -> None:
     said: list[str] = []
     changes = {"net.name": "mlp", "net.hidden": [8], "vae.hidden": [8], "vae.steps": 6, "chain.steps": 1}

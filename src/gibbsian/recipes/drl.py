@@ -75,6 +75,7 @@ _OURS = TrainConfig(
     save_every=500,
     sample_every=1000,
 )
+_GREY = replace(_OURS, batch_size=64, lr=2e-3)
 _DENSE = NetConfig(name="mlp", hidden=(1024, 512), activation="swish")
 _PLANE = NetConfig(name="mlp", hidden=(128, 128), activation="swish")
 _DEEP = NetConfig(
@@ -92,8 +93,8 @@ PRESETS: dict[str, Recipe] = {
         data="digits",
         note=_NOTE,
     ),
-    "mnist": Recipe(DRLConfig(net=_DENSE), _OURS, data="mnist", note=_NOTE),
-    "fashion_mnist": Recipe(DRLConfig(net=_DENSE), _OURS, data="fashion_mnist", note=_NOTE),
+    "mnist": Recipe(DRLConfig(net=_DENSE), _GREY, data="mnist", note=_NOTE),
+    "fashion_mnist": Recipe(DRLConfig(net=_DENSE), _GREY, data="fashion_mnist", note=_NOTE),
     "cifar10": Recipe(
         DRLConfig(net=_SMALL),
         replace(_OURS, batch_size=64, lr=3e-4, flip=True),

@@ -32,6 +32,10 @@ class Budget:
         """Whether the time is up."""
         return self.minutes is not None and self.seconds > 60 * self.minutes
 
+    def restart(self, step: int) -> None:
+        """Count anew from `step`, to which a rollback has led: the updates lost say nothing of the pace."""
+        self._mark = (step, self.seconds)
+
     def estimate(self, step: int) -> int | None:
         """The step at which the time will be up, told 10, 100 and 1,000 updates after the start and after
         that of a stage: the first updates of adversarial training may be of one kind only. None at other

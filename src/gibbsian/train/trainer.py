@@ -145,6 +145,7 @@ class Trainer:
             except DivergedError as error:
                 self._recover(error)
                 bar.n = self.step
+                budget.restart(self.step)
             else:
                 self._after_update(bar)
             if signals.received:
