@@ -41,7 +41,7 @@ from gibbsian.train.pictures import grid, save_image, to_uint8
 
 RUNS = Path("runs")
 MEAN, DEVIATIONS = (0.5, -0.3), (0.8, 0.25)
-CHAINS, SETS, LONG = 20_000, 10, 3000
+CHAINS, SETS, LONG = 10_000, 10, 3000
 
 
 def trained(name: str, system: str, data: Dataset, **changes: Any) -> System:

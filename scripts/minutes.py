@@ -129,15 +129,16 @@ def show(path: Path) -> str:
     ranked = sorted(last.items(), key=lambda item: item[1]["validation_feature_distance"][0])
     head = ["", "minutes", "test distance", "set aside", "confidence", "recall"]
     keys = ("test_feature_distance", "validation_feature_distance", "test_confidence", "test_recall")
-    cells = {name: [f"{row[k][0]:.3g} ± {row[k][1]:.2g}" for k in keys] for name, row in ranked}
+    cells = {name: [" ± ".join(f"{v:.3g}" for v in row[k]) for k in keys] for name, row in ranked}
     body = [[label(name), f"{last[name]['minutes']:.1f}", *cells[name]] for name in cells]
     return table(head, body, markdown=True)
 
 
 def label(name: str) -> str:
-    """The system of a run, with the plan if it is not its own."""
+    """The system of a run; its name where that says something else, and the plan if not its own."""
     folder, _, plan = name.partition("@")
-    return stored_config(folder).system + (f" ({plan})" if plan else "")
+    system, run = stored_config(folder).system, Path(folder).name
+    return system + ("" if run.endswith(system) else f" [{run}]") + (f" ({plan})" if plan else "")
 
 
 def plot(path: Path, out: Path) -> None:

@@ -29,7 +29,6 @@ from gibbsian.data.toy import toy
 from gibbsian.energies import Grid
 from gibbsian.recipes.catalog import RunConfig, entry, resolve
 from gibbsian.systems.base import System, sample
-from gibbsian.systems.drl import DRL
 from gibbsian.systems.frozen import frozen
 from gibbsian.systems.score_matching import ScoreMatching
 from gibbsian.tasks.tables import over, table
@@ -154,11 +153,10 @@ def grid_kl(system: System, data: str) -> float:
 
 
 def blur_of(system: System) -> float:
-    """The noise that a model learnt with its data: of denoising score matching, and of a ladder's first
-    level."""
+    """The noise that denoising score matching learnt with its data, else 0."""
     if isinstance(system, ScoreMatching) and system.config.matching.method == "denoising":
         return float(system.config.matching.sigma_min)
-    return system.ladder.sigma_bar[0] if isinstance(system, DRL) else 0.0
+    return 0.0
 
 
 def blurred(p: Tensor, cells: float) -> Tensor:

@@ -170,7 +170,7 @@ def test_surprisal_is_the_cleanest_marginal() -> None:
     mean, variance = marginal(system, 0)
     wanted = (x - mean).square().sum(1) / (2 * variance)
     torch.testing.assert_close(system.surprisal(x), wanted, rtol=1e-4, atol=1e-4)
-    assert system.matched and system.temperature == 1.0
+    assert not system.matched and system.temperature == 1.0
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,10 @@ Each conditional has nearly one mode, so that short chains from x_{t+1} suffice;
 learns the marginals exp(-E(., t) / b_t^2) up to constants. The last level has no tether and no factor a:
 it is a marginal model whose chain starts at N(0, I). Sampling walks down the ladder; after training its
 noise may be multiplied by .99, as the paper does for its figures.
+
+The chains aim at temperature 1, but K = 30 steps are fewer than the relaxation time at most levels (45 to
+9,000 with the paper's numbers), so that what is learnt is a sampler before it is a density: `matched` is
+false. On a Gaussian the conditionals' variances come out 3 to 95 % too small (docs/ladders.md).
 """
 
 from __future__ import annotations
@@ -61,7 +65,7 @@ class DRL(System):
             "b2": ladder.temperatures(config.ladder.scale),
             "weight": ladder.weights,
         }
-        self.temperature, self.matched = 1.0, True
+        self.temperature, self.matched = 1.0, False
 
     def groups(self) -> dict[str, nn.Module]:
         """One group: the network of all levels."""

@@ -77,7 +77,7 @@ def test_a_ladder_keeps_its_middle_level_and_walks_down_to_measure(tiny_run) -> 
     found = study_longrun(system, "digits", steps=(0, 2), n=50, draws=2)
     standing = system.standing(torch.zeros(2, 1, 8, 8), generator(0))
     assert standing.ending is not None and legs_of(standing.ending(torch.zeros(2, 1, 8, 8))) == 2
-    assert found.claims and found.rows[2]["lost"].estimate == 0.0
+    assert not found.claims and found.rows[2]["lost"].estimate == 0.0
 
 
 def test_conditional_chains_keep_the_class_of_their_image_and_the_latest_weights(tiny_run) -> None:
