@@ -157,7 +157,7 @@ def test_a_budget_follows_a_pace_that_changes_early(monkeypatch) -> None:
 
 
 def test_a_budget_counts_anew_after_a_rollback(monkeypatch) -> None:
-    """One update a second; eighty of them are lost, and the other 520 are planned from where it began again."""
+    """One update a second; eighty are lost, and the other 520 are planned from where it began again."""
     now = [0.0]
     monkeypatch.setattr(budget_module.time, "monotonic", lambda: now[0])
     budget = Budget(10.0, 0)
