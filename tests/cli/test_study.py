@@ -8,6 +8,7 @@ from typing import get_args
 
 import pytest
 
+from gibbsian.cli import findings
 from gibbsian.cli import study as command
 from gibbsian.cli.main import main
 from gibbsian.cli.runs import trained_on
@@ -113,9 +114,9 @@ def test_density_knows_how_the_run_was_trained(cli, trained, asked, tmp_path):
 
 def test_the_folder_is_in_the_run_or_here(cli, trained, asked, tmp_path, monkeypatch):
     run = trained["vaebm"]
-    assert command.place(str(run)) == run / "study"
+    assert findings.place(str(run), "study") == run / "study"
     newest = next((run / "checkpoints").glob("step-*"))
-    assert command.place(str(newest)) == run / "study" and trained_on(str(newest)) == "digits"
+    assert findings.place(str(newest), "study") == run / "study" and trained_on(str(newest)) == "digits"
     assert cli("export", str(run), "--out", str(tmp_path / "m")).code == 0
     monkeypatch.chdir(tmp_path)
     assert cli("study", "modes", str(tmp_path / "m")).code == 0
@@ -123,7 +124,7 @@ def test_the_folder_is_in_the_run_or_here(cli, trained, asked, tmp_path, monkeyp
 
 
 def test_without_matplotlib_there_are_no_plots(cli, trained, asked, tmp_path, monkeypatch):
-    monkeypatch.setattr(command, "find_spec", lambda name: None)
+    monkeypatch.setattr(findings, "find_spec", lambda name: None)
     ran = cli("study", "modes", str(trained["vaebm"]), "--out", str(tmp_path))
     assert ran.code == 0 and "gibbsian[plot]" in ran.err and (tmp_path / "modes.json").is_file()
 
@@ -147,7 +148,7 @@ def test_mistakes_are_one_line(cli, trained, tmp_path):
     ran = cli("study", "density", str(tmp_path / "m"), "--out", str(tmp_path))
     assert ran.code == 2 and "does not say how it was trained" in ran.err
     with pytest.raises(UsageError, match="--labels is 'x'"):
-        command.numbers("--labels", "x")
+        findings.numbers("--labels", "x")
 
 
 def test_every_topic_has_its_study():

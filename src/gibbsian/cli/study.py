@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import json
-import sys
 from dataclasses import dataclass, replace
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from ..core.errors import UsageError
+from .findings import numbers, place, say, write
 from .options import Arg
-from .result import Result, plain
+from .result import Result
 from .runs import DataDir, Device, Run, Which, exported, require_writable, trained_on
 
 if TYPE_CHECKING:
@@ -83,7 +81,7 @@ def study(
     from .machine import usable
 
     usable(device)
-    folder = Path(out) if out else place(run)
+    folder = Path(out) if out else place(run, "study")
     options = {
         "steps": {} if steps is None else {"steps": numbers("--steps", steps)},
         "chain_steps": chain_steps,
@@ -98,56 +96,22 @@ def study(
     require_writable(folder)
     system = load(run, which=which).to(device)
     found = TOPICS[topic](Asked(run, system, name, n, draws, seed, data_dir, options))
-    written = write(found, topic, folder)
+    written = write(found, topic, folder, prefix=f"{topic}-")
     told = "\n".join([found.text(), "", *(f"wrote {path}" for path in written)])
     return Result({"topic": topic, "run": run, **found.to_dict(), "written": [str(p) for p in written]}, told)
-
-
-def place(run: str) -> Path:
-    """`study` inside the run folder; in the current folder for an exported model."""
-    if exported(run):
-        return Path("study")
-    from ..train.load import locate
-
-    return locate(Path(run))[1].path / "study"
-
-
-def numbers(option: str, text: str) -> list[int]:
-    """Whole numbers between commas; raises `UsageError` for anything else."""
-    try:
-        return [int(word) for word in text.split(",")]
-    except ValueError as error:
-        raise UsageError(f"{option} is '{text}': give whole numbers with commas, such as 0,10,50") from error
-
-
-def write(found: Study, topic: str, folder: Path) -> list[Path]:
-    """The record, its text and its plots in `folder`; raises `UsageError` where that fails."""
-    paths = [folder / f"{topic}.json", folder / f"{topic}.txt"]
-    try:
-        paths[0].write_text(json.dumps(plain(found.to_dict()), indent=1, allow_nan=False) + "\n")
-        paths[1].write_text(found.text() + "\n")
-        if find_spec("matplotlib") is None:
-            _say("no plots without matplotlib: pip install 'gibbsian[plot]'")
-            return paths
-        for name, figure in found.figures().items():
-            paths.append(folder / f"{topic}-{name}.png")
-            figure.savefig(paths[-1], dpi=110)
-    except OSError as error:
-        raise UsageError(f"cannot write {folder}: {error.strerror}; choose another --out") from error
-    return paths
 
 
 def _modes(asked: Asked) -> Study:
     from ..tasks.study.modes import study_modes
 
-    more = {**asked.options["steps"], "data_dir": asked.data_dir, "progress": _say}
+    more = {**asked.options["steps"], "data_dir": asked.data_dir, "progress": say}
     return study_modes(asked.system, asked.data, seed=asked.seed, **asked.sizes, **more)
 
 
 def _longrun(asked: Asked) -> Study:
     from ..tasks.study.longrun import study_longrun
 
-    more = {**asked.options["steps"], "data_dir": asked.data_dir, "progress": _say}
+    more = {**asked.options["steps"], "data_dir": asked.data_dir, "progress": say}
     return study_longrun(asked.system, asked.data, seed=asked.seed, **asked.sizes, **more)
 
 
@@ -156,9 +120,7 @@ def _disentangle(asked: Asked) -> Study:
     from ..tasks.study.disentangle import study_disentangle
 
     sprites, steps = load(asked.data, "test", data_dir=asked.data_dir), asked.options["chain_steps"]
-    return study_disentangle(
-        asked.system, sprites, steps=steps, seed=asked.seed, progress=_say, **asked.sizes
-    )
+    return study_disentangle(asked.system, sprites, steps=steps, seed=asked.seed, progress=say, **asked.sizes)
 
 
 def _fewshot(asked: Asked) -> Study:
@@ -183,7 +145,7 @@ def _density(asked: Asked) -> Study:
         seed=asked.seed,
         data=asked.data,
         data_dir=asked.data_dir,
-        progress=_say,
+        progress=say,
     )
 
 
@@ -192,7 +154,7 @@ def _dimension(asked: Asked) -> Study:
 
     sizes = {k: v for k, v in asked.sizes.items() if k == "n"}
     return study_dimension(
-        asked.system, asked.data, seed=asked.seed, data_dir=asked.data_dir, progress=_say, **sizes
+        asked.system, asked.data, seed=asked.seed, data_dir=asked.data_dir, progress=say, **sizes
     )
 
 
@@ -219,7 +181,3 @@ def settings(run: str) -> RunConfig:
     source, folder = locate(Path(run))
     config, made = stored_config(folder.path), int(checkpoint.load(source)["loop"]["step"])
     return replace(config, train=replace(config.train, steps=made))
-
-
-def _say(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)

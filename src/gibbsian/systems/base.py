@@ -107,6 +107,15 @@ class System(nn.Module, ABC):
     def surprisal(self, x: Tensor, y: Tensor | None = None) -> Tensor:
         """-log density up to a constant, shape `(B,)`; the docstring says with respect to what."""
 
+    def logits(self, x: Tensor) -> Tensor:
+        """A score for every class, `(B, classes)`, the highest being the answer. Their softmax is p(y | x) in
+        joint models only. Raises `UsageError` for a system without labels.
+        """
+        raise UsageError(
+            f"this {type(self).__name__} has no label head, so it cannot classify: take jem, or igebm with "
+            "net.classes > 0"
+        )
+
     def other_plans(self) -> dict[str, Planner]:
         """Plans to set beside `plan` by name, such as "base": the generator that an energy refines."""
         return {}

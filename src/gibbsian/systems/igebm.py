@@ -127,6 +127,12 @@ class IGEBM(System):
         self.chains.release(ticket)
         yield Leg(given(self.energy, ticket.y), self._kernel(chain), steps or chain.steps, ticket.position)
 
+    def logits(self, x: Tensor) -> Tensor:
+        """-E(x, y) of every class: Z(y) being unknown, they rank classes, and say nothing of p(y | x)."""
+        if not self.config.net.classes:
+            return super().logits(x)
+        return -label_energies(self.energy, x, self.config.net.classes)
+
     def handed(self) -> Handed:
         """E with its temperature."""
         return handed(self.net, self.temperature, link=self.config.loss.link)
