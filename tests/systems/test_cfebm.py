@@ -238,8 +238,16 @@ def test_translation_trains_from_paired_images(tiny_run):
         assert steps[-1].chain.info.gradients == 3 and float(steps[-1].x.mean()) > 0.5
     with pytest.raises(UsageError, match="translation needs pairs of domains"):
         trainer.update()
-    with pytest.raises(UsageError, match="this model translates images"):
-        sample(system, 2, rng=rng)
+    assert sample(system, 14, rng=rng).x.shape == (14, 1, 8, 8)
+
+
+def test_a_translating_model_shows_images_that_it_has_met():
+    system = make(mode="translate")
+    with pytest.raises(UsageError, match="has met no images"):
+        sample(system, 2, rng=generator(0))
+    system.chains.keep(torch.full((2, 1, 16, 16), 0.5))
+    assert float((next(system.plan(3, generator(0))).position - 0.5).abs().max()) < 0.1
+    assert any(k.startswith("chains.") for k in system.state_dict())
 
 
 def test_wrong_images_to_translate_are_refused():

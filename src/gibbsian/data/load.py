@@ -19,6 +19,7 @@ from .download import fetch
 from .folder import read_folder
 from .images import fit_all
 from .names import ALIASES, TOYS, entry
+from .pairs import domains, two_domains
 from .places import data_folders, download_folder
 from .readers import Arrays, read_csv, read_npz, read_user_npz
 from .sources import DIGITS, SOURCES, WHOLE, Source
@@ -75,6 +76,9 @@ def _check(name: str, split: str, size: int | None, validation: int | None) -> N
 
 def _part(name: str, split: str, data_dir: str | Path | None, size: int | None, grey: bool | None) -> Dataset:
     """The train or test part, as floats or as images of the wanted size and colour."""
+    both = domains(name)
+    if both:
+        return two_domains(*(_part(one, split, data_dir, size, grey) for one in both), name)
     if name.startswith("folder:"):
         data, one = read_folder(Path(name.removeprefix("folder:")).expanduser(), split, size, grey)
         return _cut(data, split) if one else data

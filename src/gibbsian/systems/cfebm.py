@@ -11,8 +11,7 @@ well. Once the next stage has begun, an energy stays as it is. What is learnt is
 image, so E is no log-density: the noise falls to 0 and chains never last.
 
 Translation (mode "translate", and `translated` of any model): the chain begins at an image of another domain,
-moves without noise on the energy of the last size and is clamped at every step. Neither a second generator
-nor a cycle loss is needed.
+moves without noise on the energy of the last size, clamped at every step, with no generator or cycle loss.
 """
 
 from __future__ import annotations
@@ -39,6 +38,7 @@ from ..nets.resize import enlarge, shrink
 from ..recipes.cfebm import CFEBMConfig, Turn
 from ..starts.base import Ticket, all_fresh
 from ..starts.noise import UniformNoise
+from ..starts.seen import SeenImages
 from .base import COMPILE, Leg, Plan, Planner, System, advance
 from .frozen import frozen
 from .phases import Negatives, contrastive_loss, langevin, negatives, paired, positives
@@ -72,6 +72,8 @@ class CFEBM(System):
         self.starts = config.stages.starts(len(self.sizes))
         with seeded_init(rng):
             self.net = pyramid(config, event_shape[0], self.sizes)
+        if config.mode == "translate":
+            self.chains = SeenImages(self.event_shape)
         self.latest: Tensor
         self.register_buffer("latest", torch.zeros((), dtype=torch.int64))
         self.temperature, self.matched = config.chain.temperature, False
@@ -126,6 +128,7 @@ class CFEBM(System):
                 "translation needs pairs of domains: give the images to start from as Batch.cond, or train "
                 "with mode=generate"
             )
+        self.chains.keep(batch.cond)
         return self._from_images(batch.cond, self.config.chain.steps, len(batch), rng)
 
     def _negatives(self, legs: Plan, n: int, rng: torch.Generator) -> Negatives:
@@ -162,10 +165,14 @@ class CFEBM(System):
     def plan(
         self, n: int, rng: torch.Generator, *, y: Tensor | None = None, steps: int | None = None
     ) -> Plan:
-        """A leg for each size up to the one that training has reached, with equal parts of all `steps`."""
+        """A leg for each size up to the one that training has reached, with equal parts of all `steps`.
+
+        A model that translates begins at images that training has met; `translated` is for images of yours.
+        """
         _unlabelled(y)
         if self.config.mode == "translate":
-            raise UsageError("this model translates images: take a plan from translated(x)")
+            yield from self.translated(self.chains.draw(n, rng), steps=steps)(n, rng)
+            return
         cfg, used = self.config, self.sizes[: self.turn.stage + 1]
         total = steps or cfg.chain.steps * len(used)
         kernel = langevin(replace(cfg.chain, steps=total), cfg.pixels.low, cfg.pixels.high)
