@@ -29,6 +29,7 @@ from gibbsian.data.toy import toy
 from gibbsian.energies import Grid, Interacting
 from gibbsian.mcmc.base import run
 from gibbsian.metrics.toy import mode_recall
+from gibbsian.noise.ladder import Ladder
 from gibbsian.recipes.catalog import resolve
 from gibbsian.systems.base import System, walk
 from gibbsian.systems.drl import DRL
@@ -137,29 +138,66 @@ def recovery_table(told: dict[str, Any]) -> str:
 # -- figures ----------------------------------------------------------------------------------------
 
 
-def conditional(out: Path) -> None:
-    """The marginal of x_0 beside three conditionals of the trained ladder, and modes counted on a line."""
+def conditional(out: Path, draws: int = 200) -> None:
+    """Exact marginals of the noised ring above exact conditionals given one draw of the next level, and the
+    modes of the conditionals counted over `draws`. No model is trained: it is the law that is simple.
+    """
     from matplotlib.figure import Figure
 
-    system = trained("conditional", "drl", load("toy:ring"))
-    assert isinstance(system, DRL)
-    plane, rng = Grid(-2, 2, 200), gb.generator(0)
-    figure = Figure(figsize=(11, 3.1), layout="constrained")
-    panels = figure.subplots(1, 4)
-    with frozen(system):
-        shown = {"exp(-E / T), all modes": system.surprisal}
-        for t in (0, 1, 2):
-            x_next = system.noised(torch.tensor([[0.7, 0.7]]), t + 1, rng)
-            shown[f"given x_{t + 1}, noise {system.ladder.sigma_bar[t + 1]:.2f}"] = system.conditional(
-                x_next, t
-            )
-        for panel, (name, energy) in zip(panels, shown.items(), strict=True):
-            density = plane.log_density(energy).exp().numpy()
-            panel.imshow(density.T, origin="lower", extent=(-2, 2, -2, 2), cmap="magma")
-            panel.set_title(f"{name}\n{peaks(density)} mode(s)", fontsize=9, loc="left")
-            panel.set_xticks([]), panel.set_yticks([])
-            print(name, peaks(density), flush=True)
-    figure.savefig(out, dpi=120)
+    levels = Ladder(6)
+    plane, rng = Grid(-2, 2, 101), gb.generator(0)
+    figure = Figure(figsize=(11, 5.4), layout="constrained")
+    panels = figure.subplots(2, 4)
+    for (upper, lower), t in zip(panels.T, (0, 1, 2, 3), strict=True):
+        marginal_energy = noised_ring(levels, t)
+        x_t = ring_at(levels, t, draws, rng)
+        a, sigma = levels.a[t + 1], levels.sigma[t + 1]
+        x_next = a * x_t + sigma * torch.randn(x_t.shape, generator=rng, dtype=x_t.dtype)
+        given = [_tethered(marginal_energy, x, a, sigma) for x in x_next]
+        counts = [float(peaks(plane.log_density(energy).exp().numpy())) for energy in given]
+        found = over(counts)
+        show(upper, plane, marginal_energy, f"x_{t}: noise {levels.sigma_bar[t]:.2f}")
+        show(lower, plane, given[0], f"given one x_{t + 1}: {found.estimate:.2f} modes on average")
+        share = sum(c == 1 for c in counts) / draws
+        print(
+            f"level {t}: marginal {peaks(plane.log_density(marginal_energy).exp().numpy())} modes, "
+            f"conditional {cell(found)} (n = {draws}), one mode in {share:.0%}",
+            flush=True,
+        )
+    figure.savefig(out, dpi=75)
+
+
+def noised_ring(levels: Ladder, t: int) -> Any:
+    """-log density of eight Gaussians after the noise of level t, in closed form."""
+    density = toy("ring")
+    shrink = math.sqrt(1 - levels.sigma_bar[t] ** 2)
+    centres = shrink * torch.as_tensor(density.modes, dtype=torch.float64)
+    variance = (shrink * density.spread) ** 2 + levels.sigma_bar[t] ** 2
+
+    def energy(x: Tensor) -> Tensor:
+        gaps = torch.cdist(x.double(), centres).square() / (2 * variance)
+        return -torch.logsumexp(-gaps, 1)
+
+    return energy
+
+
+def ring_at(levels: Ladder, t: int, n: int, rng: torch.Generator) -> Tensor:
+    """`n` draws of x_t `(n, 2)`."""
+    x = toy("ring").draw(n, rng).double()
+    noise = torch.randn(x.shape, generator=rng, dtype=x.dtype)
+    return math.sqrt(1 - levels.sigma_bar[t] ** 2) * x + levels.sigma_bar[t] * noise
+
+
+def _tethered(energy: Any, x_next: Tensor, a: float, sigma: float) -> Any:
+    return lambda x: energy(x) + (x.double() * a - x_next).square().sum(1) / (2 * sigma**2)
+
+
+def show(panel: Any, plane: Grid, energy: Any, title: str) -> None:
+    """A density as a picture."""
+    density = plane.log_density(energy).exp().numpy()
+    panel.imshow(density.T, origin="lower", extent=(-2, 2, -2, 2), cmap="magma")
+    panel.set_title(title, fontsize=9, loc="left")
+    panel.set_xticks([]), panel.set_yticks([])
 
 
 def peaks(density: np.ndarray, share: float = 0.1) -> int:

@@ -24,6 +24,8 @@ SHAPES = {
     "svhn": (3, 32, 32),
     "imagenet32": (3, 32, 32),
     "celeba": (3, 64, 64),
+    "facades": (3, 64, 64),
+    "mnist:to:emnist_letters": (1, 28, 28),
     "stacked_mnist": (3, 28, 28),
     "dsprites": (1, 64, 64),
     "dsprites32": (1, 32, 32),

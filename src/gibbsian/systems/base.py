@@ -13,7 +13,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor, nn
@@ -27,6 +27,9 @@ from ..mcmc.langevin import Unadjusted
 from ..mcmc.wrap import Later
 from ..recipes.train import Compiling
 from .frozen import frozen
+
+if TYPE_CHECKING:
+    from ..data.dataset import Dataset
 
 Plan = Generator["Leg", Position, None]
 Planner = Callable[..., Plan]
@@ -75,6 +78,7 @@ class System(nn.Module, ABC):
         additive: whether its losses are means over samples; gradient accumulation needs this.
         precision: "fp32" or "bf16", set by the trainer.
         compiling: whether its chains are compiled: "never", "always", or "auto" where it pays.
+        joint: whether the softmax of its `logits` is p(y | x), so that chains without a label move on p(x).
     """
 
     config: Any
@@ -84,6 +88,7 @@ class System(nn.Module, ABC):
     additive: bool = True
     precision: Literal["fp32", "bf16"] = "fp32"
     compiling: Compiling = "never"
+    joint: bool = False
 
     @abstractmethod
     def groups(self) -> dict[str, nn.Module]:
@@ -115,6 +120,12 @@ class System(nn.Module, ABC):
             f"this {type(self).__name__} has no label head, so it cannot classify: take jem, or igebm with "
             "net.classes > 0"
         )
+
+    def meet(self, data: Dataset) -> None:
+        """The training data, before the first update of a run, resumed ones too: here nothing is done.
+
+        A system may refuse them, or keep rows that its losses need beside the batch.
+        """
 
     def other_plans(self) -> dict[str, Planner]:
         """Plans to set beside `plan` by name, such as "base": the generator that an energy refines."""
@@ -173,6 +184,14 @@ class Continuing(Protocol):
         self, n: int, rng: torch.Generator, *, y: Tensor | None = None, steps: int | None = None
     ) -> Plan:
         """A plan that begins at stored chains."""
+
+
+@runtime_checkable
+class Translating(Protocol):
+    """A system with a chain of its own from images of another domain."""
+
+    def translated(self, x: Tensor, *, steps: int | None = None) -> Planner:
+        """A plan for just N chains from images `x` `(N, *event)`."""
 
 
 @dataclass(frozen=True)

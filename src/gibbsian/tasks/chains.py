@@ -23,7 +23,7 @@ def chain_report(
     the surprisal over the second half of the way, acceptance, drift/noise ratio, saturation. Short-run chains
     are not meant to have converged: an R-hat far above 1.01 then says just that."""
     y = classes_in_turn(system, CHAINS, rng)
-    steps = _plan_steps(system, rng, plan or system.plan)
+    steps = plan_steps(system, rng, plan)
     kept: list[Position] = []
     thin, made = max(1, steps // KEPT), 0
 
@@ -63,11 +63,11 @@ def _leg_means(drawn: Samples) -> dict[str, float]:
     return {**out, "divergent": float(torch.stack([i.divergent for i in infos]).any(0).float().mean())}
 
 
-def _plan_steps(system: System, rng: torch.Generator, plan: Callable[..., Plan]) -> int:
-    """Steps of all legs, none of them run."""
+def plan_steps(system: System, rng: torch.Generator, plan: Callable[..., Plan] | None = None) -> int:
+    """Steps of all legs of a plan, by default the system's own; none of them is run."""
     total = 0
     with frozen(system):
-        legs = plan(1, rng)
+        legs = (plan or system.plan)(1, rng)
         leg = next(legs, None)
         while leg is not None:
             total += leg.steps

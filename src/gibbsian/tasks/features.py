@@ -49,6 +49,7 @@ STACKED = {"stacked_mnist": "mnist"}
 
 EPOCHS = {"digits": 40, "mnist": 2, "fashion_mnist": 3, "cifar10": 10}
 BATCH_SIZE = 64
+UPDATES = 3000
 LEARNING_RATE = 1e-3
 
 
@@ -73,7 +74,12 @@ def _shipped(name: str, role: str) -> Classifier:
 
 
 def classifier_for(
-    dataset: Dataset, role: str = "features", *, cache: Path | None = None, progress: bool = True
+    dataset: Dataset,
+    role: str = "features",
+    *,
+    updates: int = UPDATES,
+    cache: Path | None = None,
+    progress: bool = True,
 ) -> Classifier | StackedClassifier:
     """The classifier for a data set: from the package if it has one of this shape, else trained once.
 
@@ -88,7 +94,8 @@ def classifier_for(
             return shipped
     path = (cache or cache_folder() / "classifiers") / f"{dataset.fingerprint[:16]}-{role}.safetensors"
     if not path.is_file():
-        trained = train_classifier(dataset, _rng(dataset.name, role), role=role, progress=progress)
+        rng = _rng(dataset.name, role)
+        trained = train_classifier(dataset, rng, updates=updates, role=role, progress=progress)
         save_classifier(trained, path)
     return read_classifier(path)
 
@@ -98,6 +105,7 @@ def train_classifier(
     rng: torch.Generator,
     *,
     epochs: int | None = None,
+    updates: int = UPDATES,
     role: str = "features",
     test: Dataset | None = None,
     progress: bool = False,
@@ -105,14 +113,14 @@ def train_classifier(
     """Train the net on labelled images: Adam, its rate falling to 0 along a cosine.
 
     `rng` (CPU) gives the weights and the order: the same seed gives the same net. `epochs` default to those
-    of the named sets, or to about 3,000 updates. With `test` its accuracy is recorded.
+    of the named sets, or to about `updates`. With `test` its accuracy is recorded.
     Raises `UsageError` for unlabelled data and for data that are no images.
     """
     _check_labelled(dataset)
     with seeded_init(rng):
         net = Net(dataset.event_shape, len(dataset.classes))
     per_epoch = -(-len(dataset) // BATCH_SIZE)
-    epochs = epochs or EPOCHS.get(dataset.name) or max(1, 3000 // per_epoch)
+    epochs = epochs or EPOCHS.get(dataset.name) or max(1, updates // per_epoch)
     _fit(net, Batches(dataset, BATCH_SIZE, rng), epochs * per_epoch, progress)
     weights = pack(net)
     record = {

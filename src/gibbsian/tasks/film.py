@@ -59,6 +59,11 @@ class Film:
         self._leg: Leg | None = None
         self._chunk, self._done, self._total, self._stride = 0, 0, 0, 1
 
+    @property
+    def made(self) -> int:
+        """Steps watched so far, over all legs and chunks."""
+        return self._done
+
     def planned(
         self, n: int, rng: torch.Generator, *, y: Tensor | None = None, steps: int | None = None
     ) -> Plan:

@@ -29,6 +29,7 @@ from ..metrics.coverage import coverage, nearest_neighbour_ratio
 from ..metrics.frechet import frechet_distance
 from ..metrics.toy import grid_divergence, mode_recall
 from ..metrics.two_sample import sliced_wasserstein
+from ..train.pictures import pictured
 from .features import Classifier, StackedClassifier, classifier_for
 
 Draw = Callable[[int, torch.Generator], Tensor]
@@ -120,8 +121,7 @@ class ImageYardstick:
 
     def as_picture(self, x: Tensor) -> Tensor:
         """Samples in [low, high] as a picture file would hold them, `(n, C, H, W)` in [-1, 1], on the CPU."""
-        unit = ((x.cpu().float() - self.low) / (self.high - self.low)).clamp(0, 1)
-        return (unit * 255).round() / 127.5 - 1
+        return pictured(x, self.low, self.high)
 
     def baselines(self) -> dict[str, Draw]:
         """Training images, one Gaussian a class, one Gaussian, uniform noise, all in [low, high]."""

@@ -28,6 +28,12 @@ def to_uint8(x: Tensor, low: float, high: float) -> np.ndarray:
     return pixels[..., 0] if pixels.shape[-1] == 1 else pixels
 
 
+def pictured(x: Tensor, low: float, high: float) -> Tensor:
+    """Images in [low, high] as a picture file would hold them: rounded to 8 bits, in [-1, 1], on the CPU."""
+    unit = ((x.detach().float().cpu() - low) / (high - low)).clamp(0, 1)
+    return (unit * 255).round() / 127.5 - 1
+
+
 def grid(
     images: np.ndarray, columns: int | None = None, scale: int | None = None, gap: int = 2
 ) -> Image.Image:

@@ -1,0 +1,101 @@
+"""Where images to translate come from, and what their translations are compared with."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from ...core.errors import UsageError
+from ...core.random import derive, generator
+from ...data.dataset import Dataset, from_arrays
+from ...data.load import load
+from ...data.pairs import domains as domain_names
+from ...data.pairs import two_domains
+from ...systems.base import System
+from .measure import Domains
+
+
+@dataclass(frozen=True, eq=False)
+class Source:
+    """Test images `(n, C, H, W)` of the source, held-out ones of the target and the true pairs, if there are
+    any, all in [-1, 1]; and the training images of both domains.
+    """
+
+    x: Tensor
+    held: Tensor
+    pairs: Tensor | None
+    domains: Domains
+
+    @property
+    def name(self) -> str:
+        """The source set."""
+        return self.domains.source.name
+
+
+def source_images(
+    system: System,
+    trained_on: str,
+    source: str | None = None,
+    *,
+    n: int = 64,
+    seed: int = 0,
+    to: int | None = None,
+    data_dir: str | Path | None = None,
+) -> Source:
+    """`n` test images to translate: of the data set `source`, or those beside the target's images in
+    `trained_on` (facades, A:to:B). With the class `to`, held-out images of that class alone are the target.
+
+    Raises `UsageError` where no source is known or no image of the class, `DataError` for missing sets.
+    """
+    train, test = (_beside(trained_on, source, split, data_dir) for split in ("train", "test"))
+    if train.event_shape != system.event_shape:
+        raise UsageError(
+            f"{trained_on} holds images of {train.event_shape}: the model takes {system.event_shape}"
+        )
+    order = torch.randperm(len(test), generator=generator(derive(seed, "data")))[:n]
+    batch = test.batch(order)
+    assert batch.cond is not None
+    held, target = (_of_class(part, to) for part in (test, train))
+    there = held.batch(torch.arange(len(held)))
+    paired = source is None and domain_names(trained_on) is None
+    return Source(
+        batch.cond, there.x, batch.x if paired else None, Domains(_conditions(train), _alone(target))
+    )
+
+
+def _beside(trained_on: str, source: str | None, split: str, data_dir: str | Path | None) -> Dataset:
+    """The target's images, with images of the source as conditions."""
+    if source is None:
+        both = load(trained_on, split, data_dir=data_dir)
+        if both.cond is None:
+            raise UsageError(
+                f"{trained_on} holds no images of another domain: name a data set, a file or a folder with "
+                "--images, such as --images mnist"
+            )
+        return both
+    target = trained_on if domain_names(trained_on) is None else f"{trained_on}".rpartition(":")[2]
+    here, there = (load(name, split, data_dir=data_dir) for name in (source, target))
+    return two_domains(here, there, f"{source}:to:{target}")
+
+
+def _conditions(both: Dataset) -> Dataset:
+    names = domain_names(both.name)
+    assert both.cond is not None
+    return from_arrays(both.cond, name=names[0] if names else f"conditions of {both.name}")
+
+
+def _alone(both: Dataset) -> Dataset:
+    names = domain_names(both.name)
+    return from_arrays(both.x, both.y, name=names[1] if names else both.name, classes=both.classes or None)
+
+
+def _of_class(data: Dataset, to: int | None) -> Dataset:
+    if to is None or data.y is None:
+        return data
+    rows = (data.y == to).nonzero().flatten()
+    if not len(rows):
+        raise UsageError(f"{data.name} holds no image of class {to}")
+    return data.subset(rows)
