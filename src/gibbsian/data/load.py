@@ -189,7 +189,10 @@ def _missing(name: str, split: str, data_dir: str | Path | None) -> str:
     source = SOURCES[name][0]
     files = ", ".join(source.files[source.part(split)])
     looked = ", ".join(str(folder) for folder in data_folders(data_dir))
+    why = "has no public address"
+    if source.page:
+        files, why = f"{files} from {source.page}", "is not fetched by itself"
     return (
-        f"the data set '{name}' is not here and has no public address: put {files} into "
+        f"the data set '{name}' is not here and {why}: put {files} into "
         f"{download_folder(data_dir) / source.folders[0]} (looked in {looked})"
     )

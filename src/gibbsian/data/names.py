@@ -65,6 +65,7 @@ DATA_NAMES = (
              "B. Lake, R. Salakhutdinov, J. Tenenbaum, 2015 (MIT)", 400),
     DataName("cifar10", (3, 32, 32), 10, "small photographs", _CIFAR, 1000),
     DataName("cifar100", (3, 32, 32), 0, "small photographs of 100 other classes, unlabelled here", _CIFAR),
+    DataName("svhn", (3, 32, 32), 10, "house numbers in photographs", "Y. Netzer and others, 2011", 1000),
     DataName("dtd", (3, 64, 64), 8, "textures, 8 classes", "M. Cimpoi and others, 2014", 80),
     DataName("faces", (1, 56, 46), 40, "ORL faces, 40 people",
              "Olivetti Research Laboratory (AT&T Laboratories Cambridge)", 34, ("orl", "orl_faces")),

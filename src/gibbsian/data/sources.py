@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from .download import Remote
+from .matlab import read_svhn
 from .readers import Arrays, read_cifar, read_idx_pair, read_split_npz
 from .sprites import read_sprites
 
@@ -30,12 +31,16 @@ IDX_FILES = (
 
 @dataclass(frozen=True, eq=False)
 class Source:
-    """One form of a set: candidate `folders`, the `files` of each split, `read(paths, split)`."""
+    """One form of a set: candidate `folders`, the `files` of each split, `read(paths, split)`.
+
+    `page` tells where people find files that have no address with a known checksum in `remotes`.
+    """
 
     folders: tuple[str, ...]
     files: dict[str, tuple[str, ...]]
     read: Callable[[list[Path], str], Arrays]
     remotes: dict[str, Remote] | None = None
+    page: str = ""
 
     def part(self, split: str) -> str:
         """`split`, or `WHOLE` where the set is not divided."""
@@ -188,6 +193,14 @@ SOURCES: dict[str, tuple[Source, ...]] = {
     "cifar100": (_npz("cifar100_ood", "cifar100_ood.npz", parts=(WHOLE,), stored="test", labelled=False),),
     "emnist_letters": (_npz("emnist_letters", "emnist_letters_subset.npz", classes=LETTERS),),
     "omniglot": (_npz("omniglot", "omniglot_small_28x28.npz", parts=(WHOLE,), stored="train"),),
+    "svhn": (
+        Source(
+            ("svhn",),
+            {"train": ("train_32x32.mat",), "test": ("test_32x32.mat",)},
+            read_svhn,
+            page="http://ufldl.stanford.edu/housenumbers/",
+        ),
+    ),
     "dtd": (_npz("dtd", "dtd_8class_64x64.npz"),),
     "faces": (_npz("orl_faces", "orl_faces_56x46.npz", classes=tuple(f"person {i}" for i in range(1, 41))),),
     "cbcl_faces": (_shuffled(_npz("cbcl_faces", "cbcl_faces_19x19.npz", classes=("other", "face"))),),

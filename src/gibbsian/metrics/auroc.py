@@ -27,18 +27,27 @@ def auroc(inside: Tensor, outside: Tensor, level: float = 0.95) -> Interval:
     finite, or a level outside (0, 1).
     """
     z = quantile(level)
-    low, high = (_scores(v, name) for v, name in ((inside, "scores inside"), (outside, "scores outside")))
-    above, below = _standing(high, low), 1 - _standing(low, high)
+    below, above = standings(inside, outside)
     area = float(above.mean())
     if area in (0.0, 1.0):
-        n = min(len(low), len(high))
+        n = min(len(below), len(above))
         return share_interval(round(area * n), n, level)
-    reach = z * math.sqrt(float(above.var()) / len(high) + float(below.var()) / len(low))
+    reach = z * math.sqrt(float(above.var()) / len(above) + float(below.var()) / len(below))
     return Interval(area, max(0.0, area - reach), min(1.0, area + reach), level)
 
 
+def standings(inside: Tensor, outside: Tensor) -> tuple[Tensor, Tensor]:
+    """For each row inside `(N,)` the share of those outside above it, for each outside `(M,)` that below it.
+
+    Equal ones count one half; float64, in the order of the rows. Either mean is the area. Raises `UsageError`
+    as `auroc` does.
+    """
+    low, high = (_scores(v, name) for v, name in ((inside, "scores inside"), (outside, "scores outside")))
+    return 1 - _standing(low, high.sort().values), _standing(high, low.sort().values)
+
+
 def _scores(values: Tensor, what: str) -> Tensor:
-    return table(values.reshape(-1, 1), what)[:, 0].sort().values
+    return table(values.reshape(-1, 1), what)[:, 0]
 
 
 def _standing(scores: Tensor, others: Tensor) -> Tensor:

@@ -167,6 +167,16 @@ class DRL(System):
         level = torch.zeros(len(x), dtype=torch.long, device=x.device)
         return self.energy(self.constants["factor"][0] * x, level) / self.constants["b2"][0]
 
+    def level_surprisals(self, x: Tensor, rng: torch.Generator) -> Tensor:
+        """E(a x_t, t) / b_t^2 at one draw of x_t for every level, `(B, levels)`: -log p(x_t) up to a constant
+        each, of data `x` `(B, *event)`."""
+        found = []
+        for t in range(self.ladder.levels):
+            level = torch.full((len(x),), t, device=x.device)
+            e = self.energy(self.constants["factor"][t] * self.noised(x, t, rng), level)
+            found.append(e / self.constants["b2"][t])
+        return torch.stack(found, 1)
+
     @staticmethod
     def _normal(x: Tensor, rng: torch.Generator) -> Tensor:
         return torch.randn(x.shape, generator=rng, device=x.device, dtype=x.dtype)

@@ -133,3 +133,20 @@ class ScoreMatching(System):
         if y is not None:
             raise UsageError("score matching has no labels: leave out the label")
         return self.energy(x)
+
+    def level_surprisals(self, x: Tensor, rng: torch.Generator) -> Tensor:
+        """|sigma_i s_i(x + sigma_i eps) + eps|^2 / 2 at one draw of eps for every level, `(B, levels)`.
+
+        On a geometric ladder their sum bounds -log p(x) but for a factor and a constant (Y. Song et al. 2021,
+        arXiv 2101.09258, by the likelihood weighting). Raises `UsageError` with one level of noise or none.
+        """
+        sigmas = self.config.matching.sigmas
+        if self.config.matching.method != "denoising" or len(sigmas) < 2:
+            raise UsageError("this score matching has no ladder of noise levels: train with matching.levels")
+        found = []
+        for sigma in sigmas:
+            eps = torch.randn(x.shape, generator=rng, device=x.device, dtype=x.dtype)
+            temperature = (sigma / sigmas[-1]) ** 2
+            s = cast(Tensor, score(self.energy, x + sigma * eps, temperature=temperature))
+            found.append((sigma * s + eps).flatten(1).square().sum(1) / 2)
+        return torch.stack(found, 1)

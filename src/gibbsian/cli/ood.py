@@ -1,0 +1,80 @@
+"""`gibbsian ood`: which inputs a trained system finds strange, beside likelihood baselines."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+from ..core.errors import UsageError
+from .findings import names, place, progress, write
+from .options import Arg
+from .result import Result
+from .runs import DataDir, Device, Run, Which, require_writable, trained_on
+
+
+def ood(
+    run: Run,
+    *,
+    against: Annotated[
+        str | None, Arg("sets outside; those of the papers by default, for images of that shape", "NAME,NAME")
+    ] = None,
+    n: Annotated[int, Arg("test rows inside, and of each set", "N", "-n")] = 1000,
+    scores: Annotated[str, Arg("all that the system can give, or some by name", "NAME,NAME")] = "all",
+    background: Annotated[str | None, Arg("a second run, for the score ratio", "RUN")] = None,
+    baselines: Annotated[str, Arg("likelihoods trained beside: vae, pixelcnn; or none", "NAME,NAME")] = (
+        "vae,pixelcnn"
+    ),
+    baseline_minutes: Annotated[float, Arg("at most, for each of them", "M")] = 8.0,
+    fresh: Annotated[bool, Arg("train the baselines anew, though they are kept in DIR/baselines")] = False,
+    choose_on: Annotated[
+        str | None,
+        Arg("set to choose the quoted score on; emnist_letters for 28x28 grey, else interpolation", "NAME"),
+    ] = None,
+    data: Annotated[str | None, Arg("data inside; those of training by default", "NAME")] = None,
+    seed: Annotated[int, Arg("of rows, made sets and baselines", "S")] = 0,
+    out: Annotated[str | None, Arg("folder; RUN/ood, or ood for an exported model", "DIR")] = None,
+    which: Which = "newest",
+    device: Device = "cpu",
+    data_dir: DataDir = None,
+) -> Result:
+    """Tell data inside from sets outside: AUROC, AUPR and FPR95 of every score on every set. Intervals are of
+    95 %.
+
+    Scores: energy, lse and max_p (with a label head), grad, typicality, ratio (with --background),
+    complexity, levels (ladders). Sets: any data set of images, and noise, gaussian, constant, interpolation,
+    flipped; one whose files are missing is a row that says so. The score to quote is chosen on one set, and
+    its mean is over the others. Writes ood.json, ood.txt, ood-sheet.png with examples of every set, and a
+    histogram a score (these need the extra plot).
+    """
+    from ..tasks.ood.baselines import Budget
+    from ..tasks.ood.measure import measure_ood
+    from ..train.load import load
+    from .machine import usable
+
+    usable(device)
+    budget = Budget(baseline_minutes)
+    folder = Path(out) if out else place(run, "ood")
+    inside = data or trained_on(run)
+    if not inside:
+        raise UsageError(f"{run} does not say what it was trained on: name a data set with --data")
+    require_writable(folder)
+    system = load(run, which=which).to(device)
+    found = measure_ood(
+        system,
+        inside,
+        against=None if against is None else names(against),
+        n=n,
+        scores=None if scores == "all" else names(scores),
+        background=load(background).to(device) if background else None,
+        baselines=[] if baselines == "none" else names(baselines),
+        budget=budget,
+        folder=folder / "baselines",
+        fresh=fresh,
+        choose_on=choose_on,
+        seed=seed,
+        data_dir=data_dir,
+        bars=progress,
+    )
+    written = write(found, "ood", folder, prefix="ood-", pictures={"ood-sheet": found.sheet()})
+    told = "\n".join([found.text(), "", *(f"wrote {path}" for path in written)])
+    return Result({"run": run, **found.to_dict(), "written": [str(p) for p in written]}, told)

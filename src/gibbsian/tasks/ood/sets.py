@@ -1,0 +1,181 @@
+"""Sets of images outside the training distribution, brought to the model's shape and colour.
+
+Every set is 8-bit images, as a picture file would hold them, and goes through the same conversion as the
+data inside: no jitter or dequantisation noise on either. Named sets are the test part of that data set,
+cropped to a square and resampled where their size differs, with luma for colour or the channel repeated.
+Textures (dtd) are cut instead: the top-left corner of the stored image, as the IGEBM paper cuts its own.
+Made sets:
+
+    noise          every value uniform on 0, ..., 255
+    gaussian       N(.5, .5^2) a value, clipped to [0, 1]
+    constant       one value a channel for the whole image, uniform on [0, 1]
+    interpolation  mean of an inside image and another one, rounded; nothing else is added
+    flipped        inside images upside down
+
+The last two are made from the inside images of the table itself. A named set whose files are not to be had is
+`absent`: a row that says so, never an error.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ...core.errors import DataError, UsageError, unknown
+from ...core.random import derive, generator
+from ...data.dataset import Dataset
+from ...data.images import fit_all
+from ...data.load import load
+from ...data.names import ALIASES, DATA_NAMES
+
+CUT = frozenset({"dtd"})
+"""Sets of which a corner is taken instead of a resampled whole."""
+
+
+@dataclass(frozen=True, eq=False)
+class ImageSet:
+    """8-bit images `x` `(n, H, W)` or `(n, H, W, 3)`, what they are, and how they came to their shape.
+
+    `absent` says why there are none; `x` is then empty.
+    """
+
+    name: str
+    x: Tensor
+    what: str
+    absent: str = ""
+
+    def __len__(self) -> int:
+        return len(self.x)
+
+
+def noise(inside: Tensor, n: int, rng: torch.Generator) -> Tensor:
+    """Every value uniform."""
+    return torch.randint(256, (n, *inside.shape[1:]), generator=rng).to(torch.uint8)
+
+
+def gaussian(inside: Tensor, n: int, rng: torch.Generator) -> Tensor:
+    """N(.5, .5^2), clipped: a third of the values lies at either end."""
+    return _bytes(0.5 + 0.5 * torch.randn(n, *inside.shape[1:], generator=rng))
+
+
+def constant(inside: Tensor, n: int, rng: torch.Generator) -> Tensor:
+    """One grey, or one colour, for each image."""
+    colours = inside.shape[3:]
+    values = torch.rand(n, 1, 1, *colours, generator=rng)
+    return _bytes(values.expand(n, *inside.shape[1:]))
+
+
+def interpolation(inside: Tensor, n: int, rng: torch.Generator) -> Tensor:
+    """Means of two different inside images, each taking part in two of them; at most as many as there are."""
+    order = torch.randperm(len(inside), generator=rng)
+    other = order.roll(max(1, len(order) // 3))
+    pairs = torch.stack([inside[order], inside[other]]).double().mean(0)
+    return pairs.round().to(torch.uint8)[:n]
+
+
+def flipped(inside: Tensor, n: int, rng: torch.Generator) -> Tensor:
+    """Inside images upside down."""
+    return inside[:n].flip(1)
+
+
+MADE: dict[str, tuple[Callable[[Tensor, int, torch.Generator], Tensor], str]] = {
+    "noise": (noise, "uniform on the 256 values"),
+    "gaussian": (gaussian, "N(.5, .5^2) clipped to [0, 1]"),
+    "constant": (constant, "one value a channel and image, uniform"),
+    "interpolation": (interpolation, "means of two inside images"),
+    "flipped": (flipped, "inside images upside down"),
+}
+NAMED = tuple(line.name for line in DATA_NAMES if len(line.shape) == 3)
+"""Data sets of images."""
+
+
+def defaults(data: str, event_shape: tuple[int, ...]) -> list[str]:
+    """The sets to compare with by default, those of the papers where the shape is theirs."""
+    if event_shape == (1, 28, 28):
+        far = ["mnist", "fashion_mnist", "emnist_letters", "notmnist", "omniglot"]
+        return [*(name for name in far if name != data), "noise", "constant", "interpolation"]
+    if event_shape == (3, 32, 32):
+        far = ["cifar100", "dtd", "svhn"]
+        return [*(name for name in far if name != data), "noise", "constant", "interpolation"]
+    return ["noise", "constant", "interpolation", "flipped"]
+
+
+def to_choose_on(data: str, event_shape: tuple[int, ...]) -> str:
+    """The set on which the score to quote is chosen by default."""
+    return "emnist_letters" if event_shape == (1, 28, 28) and data != "emnist_letters" else "interpolation"
+
+
+def check_names(names: Sequence[str], data: str) -> list[str]:
+    """Canonical names; raises `UsageError` for an unknown one, one given twice, or the data inside itself."""
+    found = [ALIASES.get(name, name) for name in names]
+    for name, given in zip(found, names, strict=True):
+        if name not in MADE and name not in NAMED:
+            raise unknown("set", given, (*MADE, *NAMED))
+        if name == ALIASES.get(data, data):
+            raise UsageError(f"{given} is what the model was trained on: compare it with other sets")
+        if found.count(name) > 1:
+            raise UsageError(f"{given} is named twice: name every set once")
+    if not found:
+        raise UsageError(f"no set to compare with: name some of {', '.join((*MADE, *NAMED))}")
+    return found
+
+
+def gather(
+    name: str,
+    inside: Tensor,
+    n: int,
+    *,
+    seed: int,
+    split: str = "test",
+    data_dir: str | Path | None = None,
+) -> ImageSet:
+    """At most `n` images of the set `name`, of the shape of `inside` (uint8 `(N, H, W)` or `(N, H, W, 3)`).
+
+    Rows of a named set are a random choice from its part `split`; those of a made set are drawn. The same
+    seed gives the same images. Raises `UsageError` for an unknown name.
+    """
+    rng = generator(derive(seed, f"{name}/{split}"))
+    if name in MADE:
+        make, what = MADE[name]
+        return ImageSet(name, make(inside, n, rng), what)
+    check_names([name], "")
+    try:
+        data = load(name, split, data_dir=data_dir)
+    except DataError as error:
+        return ImageSet(name, inside[:0], "", absent=str(error))
+    rows = torch.randperm(len(data), generator=rng)[:n]
+    x, how = _shaped(data.subset(rows), inside)
+    return ImageSet(name, x, f"{split} part{how}")
+
+
+def _shaped(data: Dataset, inside: Tensor) -> tuple[Tensor, str]:
+    """The images in the size and colour of `inside`, and what was done to them, in words."""
+    height, width = inside.shape[1:3]
+    grey, is_grey = inside.dim() == 3, data.x.dim() == 3
+    x, told = data.x.numpy(), []
+    if data.name in CUT and min(x.shape[1:3]) >= max(height, width):
+        if x.shape[1:3] != (height, width):
+            told.append(f"top-left {height}x{width} of {x.shape[1]}x{x.shape[2]}")
+        x = x[:, :height, :width]
+    elif x.shape[1:3] != (height, width):
+        if height != width:
+            raise UsageError(
+                f"{data.name} has images of {x.shape[1]}x{x.shape[2]}, the model of {height}x{width}: only "
+                "square sizes are converted"
+            )
+        told.append(f"{x.shape[1]}x{x.shape[2]} resampled to {height}x{width}")
+    if grey != is_grey:
+        told.append("made grey" if grey else "grey repeated in 3 channels")
+    size = height if x.shape[1:3] != (height, width) else None
+    fitted = fit_all(np.ascontiguousarray(x), size, grey)
+    return torch.from_numpy(np.array(fitted)), "".join(f", {word}" for word in told)
+
+
+def _bytes(x: Tensor) -> Tensor:
+    """Numbers in [0, 1], clipped to it, as 0 to 255."""
+    return (x.clamp(0, 1) * 255).round().to(torch.uint8)

@@ -1,0 +1,52 @@
+"""`gibbsian ood`: what it writes for a tiny run, and one line for what is wrong."""
+
+from __future__ import annotations
+
+import json
+
+QUICK = "-n 30 --against noise --scores energy,complexity --baselines vae --baseline-minutes 0.002"
+
+
+def test_writes_record_text_sheet_and_histograms(cli, runs, tmp_path):
+    out = tmp_path / "o"
+    ran = cli(f"ood {runs['igebm']} {QUICK} --out {out} --json")
+    assert ran.code == 0
+    assert (
+        list(ran.json["scores"]) == ["energy", "complexity", "vae", "vae+png"]
+        and ran.json["data"] == "digits"
+    )
+    written = {p.name for p in out.iterdir()}
+    assert written >= {"ood.json", "ood.txt", "ood-sheet.png", "ood-energy.png", "ood-vae-png.png"}
+    assert [p.name for p in (out / "baselines").iterdir()] == ["vae.safetensors"]
+    assert json.loads((out / "ood.json").read_text())["scores"] == ran.json["scores"]
+    again = cli(f"ood {runs['igebm']} {QUICK} --out {out} --json")
+    assert again.json["scores"] == ran.json["scores"], "kept baselines"
+
+
+def test_prints_tables_and_takes_a_background(cli, runs, tmp_path):
+    ran = cli(
+        f"ood {runs['short_run']} -n 30 --against constant --scores energy,ratio --baselines none "
+        f"--background {runs['igebm']} --choose-on gaussian --out {tmp_path}"
+    )
+    assert ran.code == 0 and "AUROC" in ran.out and "score to quote" in ran.out
+    row = next(line for line in ran.out.splitlines() if line.startswith("set   ") and "ratio" in line)
+    assert row.split() == ["set", "energy", "ratio"]
+
+
+def test_wrong_words_are_one_line(cli, runs, tmp_path):
+    run = runs["short_run"]
+    for words, told in (
+        ("--against niose", "did you mean 'noise'"),
+        ("--against noise --scores lse", "has no label head"),
+        ("--against noise --scores ratio", "--background RUN"),
+        ("--against noise --scores levels", "no ladder"),
+        ("--baselines glow", "unknown baseline 'glow'"),
+        ("--baseline-minutes 0", "minutes is 0"),
+        ("-n 5", "n is 5"),
+        ("--choose-on digits", "what the model was trained on"),
+        ("--data mnist --data-dir /nowhere", ""),
+    ):
+        ran = cli(f"ood {run} --out {tmp_path} {words}")
+        assert ran.code in (1, 2) and told in ran.err and ran.err.count("\n") == 1, words
+    points = cli(f"ood {runs['generative_convnet']} --out {tmp_path} --against noise")
+    assert points.code == 2 and "holds no 8-bit images" in points.err

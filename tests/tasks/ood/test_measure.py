@@ -1,0 +1,168 @@
+"""The comparison as a whole, on digits with an energy in closed form."""
+
+from __future__ import annotations
+
+import json
+from types import SimpleNamespace
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from gibbsian.cli.result import plain
+from gibbsian.core.errors import DataError, UsageError
+from gibbsian.metrics.interval import Interval
+from gibbsian.tasks.ood.baselines import Budget
+from gibbsian.tasks.ood.cells import Choice, Scored
+from gibbsian.tasks.ood.measure import measure_ood
+from gibbsian.tasks.ood.report import Report, short
+from gibbsian.tasks.ood.sets import ImageSet
+
+
+class Bright(nn.Module):
+    """S(x) = (mean of x - place)^2 of 8x8 images in [0, 1]: digits are on average .3 bright."""
+
+    matched, event_shape = False, (1, 8, 8)
+
+    def __init__(self, place: float = 0.3) -> None:
+        super().__init__()
+        self.place = nn.Parameter(torch.tensor(place))
+        self.config = SimpleNamespace(pixels=SimpleNamespace(low=0.0, high=1.0))
+
+    def surprisal(self, x: Tensor) -> Tensor:
+        return 100 * (x.flatten(1).mean(1) - self.place).square()
+
+    def logits(self, x: Tensor) -> Tensor:
+        raise UsageError("no label head")
+
+
+@pytest.fixture(scope="module")
+def report(tmp_path_factory) -> Report:
+    return measure_ood(
+        Bright(),
+        "digits",
+        against=["noise", "flipped", "svhn"],
+        n=80,
+        baselines=["vae"],
+        budget=Budget(5, 20),
+        folder=tmp_path_factory.mktemp("kept"),
+        choose_on="noise",
+        data_dir=tmp_path_factory.mktemp("empty"),
+    )
+
+
+def test_every_score_on_every_set_that_is_here(report) -> None:
+    assert list(report.cells) == ["energy", "grad", "typicality", "complexity", "vae", "vae+png"]
+    assert all(list(row) == ["noise", "flipped"] for row in report.cells.values())
+    assert report.cells["energy"]["noise"].auroc.estimate > 0.98
+    # Turning an image over changes nothing in its mean: the same scores, ties by half.
+    turned = report.cells["energy"]["flipped"]
+    assert turned.auroc.estimate == pytest.approx(0.5, abs=0.01)
+    assert turned.fpr95.estimate == pytest.approx(0.95, abs=0.02)
+    assert set(report.missing) == {"lse", "max_p", "ratio", "levels"}
+
+
+def test_an_absent_set_is_a_row_and_a_note(report, monkeypatch) -> None:
+    monkeypatch.setenv("GIBBSIAN_DATA", "/nowhere")
+    text = report.text()
+    rows = [line for line in text.splitlines() if line.startswith("svhn")]
+    assert len(rows) == 6 and all("not here" in row for row in rows)
+    assert "test_32x32.mat" in text and "ratio left out" in text
+    assert [s["state"] == "here" for s in report.to_dict()["sets"]] == [True, True, False]
+
+
+def test_the_choice_is_on_other_rows_and_out_of_the_mean(report) -> None:
+    choice = report.choice
+    assert choice and choice.on == "noise" and (choice.inside, choice.outside) == (80, 80)
+    assert set(choice.auroc) == {"energy", "grad", "typicality", "complexity"}, (
+        "baselines are not chosen from"
+    )
+    assert report.others == ["flipped"]
+    for name, mean in report.means.items():
+        assert mean.estimate == pytest.approx(report.cells[name]["flipped"].auroc.estimate)
+    assert set(report.gains) == {"vae", "vae+png"}
+    gain = report.means[choice.score].estimate - report.means["vae"].estimate
+    assert report.gains["vae"].estimate == pytest.approx(gain)
+    assert f"score to quote: {choice.score}" in report.text()
+
+
+def test_plain_values_and_pictures(report) -> None:
+    told = json.loads(json.dumps(plain(report.to_dict()), allow_nan=False))
+    assert told["n"] == 80 and told["scores"]["energy"]["noise"]["auroc"]["interval"][1] <= 1
+    assert told["bits_per_dimension"]["vae"]["digits"]["value"] > 0
+    assert told["baselines"]["vae"]["made_updates"] == 20
+    sheet = report.sheet()
+    assert sheet.height > 4 * 56 and len(sheet.getcolors(100_000)) > 50
+    pytest.importorskip("matplotlib")
+    assert set(report.figures()) == {"energy", "grad", "typicality", "complexity", "vae", "vae-png"}
+
+
+def test_the_same_seed_gives_the_same_numbers() -> None:
+    found = [
+        measure_ood(Bright(), "digits", against=["gaussian", "interpolation"], n=40, baselines=[], seed=s)
+        for s in (4, 4, 5)
+    ]
+    first, again, other = (r.to_dict() for r in found)
+    assert first == again and first != other
+
+
+def test_rows_inside_are_split_between_table_and_choice() -> None:
+    found = measure_ood(Bright(), "digits", n=1000, scores=["energy"], baselines=[])
+    assert len(found.inside) == 200 and found.choice and found.choice.inside == 200
+    assert [s.name for s in found.sets] == ["noise", "constant", "interpolation", "flipped"]
+
+
+def test_a_score_that_is_not_finite_is_left_out() -> None:
+    class Walled(Bright):
+        def surprisal(self, x: Tensor) -> Tensor:
+            s = super().surprisal(x)
+            return torch.where(x.flatten(1).amax(1) == x.flatten(1).amin(1), torch.inf, s)
+
+    with pytest.raises(UsageError, match="no score is left: energy gives 30 numbers that are not finite"):
+        measure_ood(Walled(), "digits", against=["constant"], n=30, scores=["energy"], baselines=[])
+
+
+def test_published_figures_stand_beside_those_of_cifar10() -> None:
+    scored = {"energy": Scored(torch.arange(9.0), {"dtd": -torch.arange(9.0)})}
+    x = torch.zeros(9, 2, 2, 3, dtype=torch.uint8)
+    sets = [
+        ImageSet("dtd", x, "test part"),
+        ImageSet("svhn", x[:0], "", absent="not here, for want of files"),
+    ]
+    found = Report("cifar10", 0, (3, 2, 2), x, sets, scored)
+    lines = found.text().splitlines()
+    papers = lines[lines.index("published AUROC") + 1 :]
+    assert papers[0].split()[1:3] == ["IGEBM", "-E"] and papers[2].split()[:2] == ["dtd", "0.48"]
+    assert papers[3].split()[:4] == ["svhn", "0.63", "0.67", "0.85"]
+    assert found.choice is None and found.others == ["dtd"] and found.gains == {}
+
+
+def test_short_cells() -> None:
+    assert short(Interval(0.9312, 0.92, 0.944)) == ".931±.012"
+    assert short(Interval(10.52, 10.5, 10.54)) == "10.520±.020"
+    assert short(Interval(-0.104, -0.2, 0.0), "+.3f") == "-.104±.100"
+    best = Choice(
+        "noise", 5, 5, {"a": Interval(0.5, 0, 1), "b": Interval(0.7, 0, 1), "c": Interval(0.7, 0, 1)}
+    )
+    assert best.score == "b"
+
+
+def test_what_it_refuses(tmp_path) -> None:
+    def refused(told: str, kind: type = UsageError, data: str = "digits", **options) -> None:
+        with pytest.raises(kind, match=told) as error:
+            measure_ood(Bright(), data, **{"baselines": [], "n": 30, **options})
+        assert "\n" not in str(error.value)
+
+    refused("n is 3: take at least 20", n=3)
+    refused("digits is what the model was trained on", against=["digits"])
+    refused("did you mean 'energy'", scores=["enrgy"])
+    refused("unknown baseline 'glow'", baselines=["glow"])
+    refused("need a folder", baselines=["vae"])
+    refused("no label head", scores=["energy", "lse"])
+    refused("holds no 8-bit images", data="toy:ring")
+    refused("no score can be chosen: the data set 'svhn' is not here", DataError, choose_on="svhn",
+            data_dir=tmp_path)  # fmt: skip
+    other = Bright()
+    other.event_shape = (1, 9, 9)
+    with pytest.raises(UsageError, match=r"digits has images of shape \(1, 8, 8\), the model of \(1, 9, 9\)"):
+        measure_ood(other, "digits", baselines=[], n=30)
