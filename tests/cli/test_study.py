@@ -91,6 +91,20 @@ def test_density_and_fewshot_from_end_to_end(cli, trained, tmp_path):
     assert ran.code == 0 and "PCA" in ran.out and (tmp_path / "s/fewshot-accuracy.png").is_file()
 
 
+def test_calibration_takes_further_runs_as_seeds(cli, tmp_path):
+    words = "train jem --data digits --steps 2 --net.hidden [8] --loss.w_x 0 --train.sample_every 0"
+    runs = [str(tmp_path / name) for name in ("one", "two")]
+    for seed, run in enumerate(runs):
+        assert main([*words.split(), "--seed", str(seed), "--out", run, "--json"]) == 0
+    out = ["--out", str(tmp_path / "s"), "-n", "50", "--bins", "5"]
+    ran = cli("study", "calibration", runs[0], "--beside", runs[1], *out, "--json")
+    assert ran.code == 0 and list(ran.json["runs"]) == [*runs, "mean of 2"] and ran.json["joint"]
+    assert {p.name for p in (tmp_path / "s").iterdir()} == {
+        "calibration.json", "calibration.txt", "calibration-reliability.png",
+    }  # fmt: skip
+    assert len(ran.json["reliability"][runs[1]]) == 5
+
+
 def test_sizes_are_the_topics_own_unless_given(cli, trained, asked, tmp_path):
     run, out = str(trained["vaebm"]), str(tmp_path / "s")
     cli("study", "modes", run, "--out", out)

@@ -28,6 +28,8 @@ NETS = {
     "conv_logits": (NetConfig(classes=3, head="logits", **SMALL), IMAGE),
     "igebm": (NetConfig(name="igebm", **SMALL), IMAGE),
     "igebm_classes": (NetConfig(name="igebm", classes=3, dropout=0.5, **SMALL), IMAGE),
+    "wide": (NetConfig(name="wide", dropout=0.2, **SMALL), IMAGE),
+    "wide_logits": (NetConfig(name="wide", pool="flatten", classes=3, head="logits", **SMALL), IMAGE),
     "levels": (NetConfig(name="levels", classes=3, **SMALL), IMAGE),
     "igebm_logits": (NetConfig(name="igebm", classes=3, head="logits", **SMALL), IMAGE),
 }

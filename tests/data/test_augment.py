@@ -7,7 +7,7 @@ import torch
 
 from gibbsian.core.errors import UsageError
 from gibbsian.core.random import generator
-from gibbsian.data.augment import augment, blur, crop, flip, jitter
+from gibbsian.data.augment import augment, blur, crop, flip, jitter, shift
 from gibbsian.recipes.augment import AugmentConfig
 
 ALL = AugmentConfig(crop=1.0, flip=0.5, jitter=0.8, blur=0.5)
@@ -26,6 +26,23 @@ def test_flips_are_exact():
     x = images()
     assert torch.equal(augment(x, AugmentConfig(flip=1.0), generator(0)), x.flip(-1))
     assert torch.equal(flip(flip(x, generator(0)), generator(0)), x)
+
+
+def test_a_shift_is_a_crop_of_the_reflected_padding() -> None:
+    x = images(n=400)
+    out = shift(x, generator(1), pixels=2)
+    padded = torch.nn.functional.pad(x, (2,) * 4, mode="reflect")
+    boxes = [padded[:, :, i : i + 8, j : j + 10] for i in range(5) for j in range(5)]
+    places = torch.stack([(out == box).flatten(1).all(1) for box in boxes])
+    assert (places.sum(0) == 1).all()
+    assert torch.equal(out[places[12]], x[places[12]]), "the middle box is the image itself"
+    # 25 places, each with probability 1/25: mean 16, deviation 3.9; beyond 5 deviations: false alarm 1e-5.
+    assert (places.sum(1) - 16).abs().max() < 20
+    assert torch.equal(augment(x, AugmentConfig(shift=2), generator(1)), out) and AugmentConfig(shift=2).on
+    with pytest.raises(UsageError, match="augment.shift is 8 for images of 8x10 pixels"):
+        shift(x, generator(0), pixels=8)
+    with pytest.raises(UsageError, match="augment.shift is -1"):
+        AugmentConfig(shift=-1)
 
 
 def test_a_crop_of_scale_one_is_the_identity():

@@ -78,6 +78,8 @@ LATENT_FAULTS = {
     "vaebm, stage two, step x 200": ("vaebm", {"vae__steps": 5, "chain__step_size": 4.0}, "latent chain"),
     "cebm, lr x 100": ("cebm", {"train__lr": 0.2}, "drift"),
     "cebm, step x 100": ("cebm", {"chain__step_size": 200.0}, "drift"),
+    "jem, lr x 1000": ("jem", {"train__lr": 2.0}, "drift"),
+    "jem, step x 100": ("jem", {"chain__step_size": 200.0}, "drift"),
     "cfebm, lr x 100": ("cfebm", {"train__lr": 0.1}, "drift"),
     "cfebm, step x 100": ("cfebm", {"chain__step_size": 200.0}, "drift"),
     "icd, lr x 1000": ("icd", {"train__lr": 1.0}, "drift"),
@@ -101,7 +103,7 @@ def test_recipes_of_latent_systems_gone_wrong_are_caught_within_50_updates(fault
 
 
 @pytest.mark.parametrize(
-    "system", ["gebm", "vaebm", "cebm", "coopnets", "acd", "cfebm", "icd", "score_matching", "nce"]
+    "system", ["gebm", "vaebm", "cebm", "coopnets", "acd", "jem", "cfebm", "icd", "score_matching", "nce"]
 )
 def test_digits_recipes_of_latent_systems_raise_no_alarm(system: str) -> None:
     early = {

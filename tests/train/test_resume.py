@@ -54,6 +54,8 @@ CASES = {
     "igebm-spectral": ("igebm", "digits", {**CONV, "net.name": "igebm", "net.strides": [1, 2]}),
     "igebm-ensemble": ("igebm", "toy:ring", {**MLP, "ensemble.members": 2, "ensemble.every": 2}),
     "igebm-fixed": ("igebm", "toy:ring", {**MLP, "start.kind": "fixed", "train.clip_moments": True}),
+    "jem": ("jem", "digits", {**CONV, "labelled": 2, "loss.w_xy": 0.5, "augment.shift": 1}),
+    "jem-points": ("jem", "toy:ring", {**MLP, "net.classes": 8, "train.accumulate": 2}),
     "generative_convnet": ("generative_convnet", "toy:ring", {**MLP, "reference_sigma": 2.0}),
     "short_run": ("short_run", "digits", {**CONV, "start.kind": "noise", "train.accumulate": 2}),
     "vaebm": ("vaebm", "digits", VAEBM),

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from ..core.errors import UsageError
-from .findings import numbers, place, say, write
+from .findings import names, numbers, place, say, write
 from .options import Arg
 from .result import Result
 from .runs import DataDir, Device, Run, Which, exported, require_writable, trained_on
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from ..systems.base import System
     from ..tasks.study.record import Study
 
-Topic = Literal["modes", "disentangle", "fewshot", "density", "longrun", "dimension"]
+Topic = Literal["modes", "disentangle", "fewshot", "density", "longrun", "dimension", "calibration"]
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,12 @@ def study(
     *,
     n: Annotated[
         int | None,
-        Arg("samples of one draw: 2000; disentangle: 5000; longrun: 500; dimension: 10 a class", "N", "-n"),
+        Arg(
+            "samples of one draw: 2000; disentangle: 5000; longrun: 500; dimension: 10 a class; calibration: "
+            "test rows, all of them",
+            "N",
+            "-n",
+        ),
     ] = None,
     draws: Annotated[int | None, Arg("independent draws for intervals: 3; fewshot: 10", "N")] = None,
     seed: Annotated[int, Arg("of the draws", "S")] = 0,
@@ -62,6 +67,8 @@ def study(
     seeds: Annotated[
         int, Arg("density: times to train anew and stop early; 0: the run as it stands", "N")
     ] = 3,
+    bins: Annotated[int, Arg("calibration: bins of the confidence", "N")] = 15,
+    beside: Annotated[str | None, Arg("calibration: further runs, as further seeds", "RUN,RUN")] = None,
     data: Annotated[str | None, Arg("data set; the one of training by default", "NAME")] = None,
     out: Annotated[str | None, Arg("folder; RUN/study, or study for an exported model", "DIR")] = None,
     which: Which = "newest",
@@ -75,7 +82,8 @@ def study(
     VAEBM's latents before and after its chain, and how far chains move them. fewshot: accuracy on few labels
     of latents, PCA and pixels. density: test nats of a Generalized EBM on a flow, of its base, of the flow by
     maximum likelihood and of a Gaussian. longrun: whether chains of 10,000 steps from data still look like
-    data. Plots need the extra plot.
+    data. calibration: accuracy, calibration error, log loss and Brier score of a classifier's answers on test
+    rows; with --beside their mean over runs too. Plots need the extra plot.
     """
     from ..train.load import load
     from .machine import usable
@@ -89,6 +97,9 @@ def study(
         "against": [name for name in (against or "").split(",") if name],
         "base_samples": base_samples,
         "seeds": seeds,
+        "bins": bins,
+        "beside": names(beside or ""),
+        "which": which,
     }
     name = data or trained_on(run)
     if not name:
@@ -158,6 +169,23 @@ def _dimension(asked: Asked) -> Study:
     )
 
 
+def _calibration(asked: Asked) -> Study:
+    from ..tasks.study.calibration import study_calibration
+    from ..train.load import load
+
+    device = next(asked.system.parameters()).device
+    others = {run: load(run, which=asked.options["which"]).to(device) for run in asked.options["beside"]}
+    return study_calibration(
+        {asked.run: asked.system, **others},
+        asked.data,
+        n=asked.n,
+        bins=asked.options["bins"],
+        seed=asked.seed,
+        data_dir=asked.data_dir,
+        progress=say,
+    )
+
+
 TOPICS = {
     "modes": _modes,
     "disentangle": _disentangle,
@@ -165,6 +193,7 @@ TOPICS = {
     "density": _density,
     "longrun": _longrun,
     "dimension": _dimension,
+    "calibration": _calibration,
 }
 
 

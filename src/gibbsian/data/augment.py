@@ -16,6 +16,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from ..core.errors import UsageError
 from ..core.position import expand
 from ..recipes.augment import AugmentConfig
 
@@ -35,6 +36,8 @@ def augment(
     """
     if x.dim() != 4:
         return x
+    if config.shift:
+        x = shift(x, rng, pixels=config.shift)
     changes = (
         (config.crop, partial(crop, scale=config.crop_scale)),
         (config.flip, flip),
@@ -46,6 +49,23 @@ def augment(
             chosen = torch.rand(len(x), generator=rng, device=x.device) < probability
             x = torch.where(expand(chosen, x), change(x, rng), x)
     return x
+
+
+def shift(x: Tensor, rng: torch.Generator, *, pixels: int = 4) -> Tensor:
+    """Each image moved by whole pixels, uniform in -pixels to pixels both ways, its borders reflected.
+
+    This is padding by `pixels` and cropping to the old size (S. Zagoruyko, N. Komodakis, BMVC 2016). Raises
+    `UsageError` for images that are not larger than `pixels`.
+    """
+    height, width = x.shape[2:]
+    if min(height, width) <= pixels:
+        raise UsageError(f"augment.shift is {pixels} for images of {height}x{width} pixels: take less")
+    down, across = torch.randint(2 * pixels + 1, (2, len(x)), generator=rng, device=x.device)
+    rows = down[:, None] + torch.arange(height, device=x.device)
+    columns = across[:, None] + torch.arange(width, device=x.device)
+    image = torch.arange(len(x), device=x.device)[:, None, None]
+    padded = F.pad(x, (pixels,) * 4, mode="reflect").permute(0, 2, 3, 1)
+    return padded[image, rows[:, :, None], columns[:, None, :]].permute(0, 3, 1, 2)
 
 
 def crop(x: Tensor, rng: torch.Generator, *, scale: tuple[float, float] = (0.08, 1.0)) -> Tensor:

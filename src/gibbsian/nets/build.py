@@ -14,6 +14,7 @@ from .conv import ConvNet
 from .igebm import IGEBMNet
 from .levels import LevelNet
 from .mlp import MLP
+from .wide import WideNet
 
 
 def build(config: NetConfig, event_shape: tuple[int, ...]) -> nn.Module:
@@ -104,9 +105,25 @@ def _levels(event_shape: tuple[int, ...], config: NetConfig) -> nn.Module:
     )
 
 
+def _wide(event_shape: tuple[int, ...], config: NetConfig) -> nn.Module:
+    return WideNet(
+        event_shape,
+        config.channels,
+        strides=config.strides,
+        hidden=config.head_hidden,
+        pool=config.pool,
+        activation_name=config.activation,
+        negative_slope=config.negative_slope,
+        dropout=config.dropout,
+        classes=config.classes,
+        head=config.head,
+    )
+
+
 NETS: dict[str, Callable[[tuple[int, ...], NetConfig], nn.Module]] = {
     "conv": _conv,
     "igebm": _igebm,
     "levels": _levels,
     "mlp": _mlp,
+    "wide": _wide,
 }

@@ -9,8 +9,10 @@ from ..core.errors import UsageError
 
 @dataclass(frozen=True)
 class AugmentConfig:
-    """Random changes of images, in this order: crop, flip, colour jitter, blur. All off by default."""
+    """Random changes of images, in this order: shift, crop, flip, colour jitter, blur. All off by default."""
 
+    shift: int = 0
+    """Largest move of each image in pixels, up or down and left or right, borders reflected; 0 is off."""
     crop: float = 0.0
     """Probability of a random resized crop."""
     crop_scale: tuple[float, float] = (0.08, 1.0)
@@ -27,6 +29,8 @@ class AugmentConfig:
     """Least and largest standard deviation of the blur, in pixels."""
 
     def __post_init__(self) -> None:
+        if self.shift < 0:
+            raise UsageError(f"augment.shift is {self.shift}: a number of pixels is 0 or more, say 4")
         for name in ("crop", "flip", "jitter", "blur", "strength"):
             if not 0 <= getattr(self, name) <= 1:
                 raise UsageError(f"augment.{name} is {getattr(self, name)}: it must lie in [0, 1]; 0 is off")
@@ -44,4 +48,4 @@ class AugmentConfig:
     @property
     def on(self) -> bool:
         """Whether anything can change."""
-        return max(self.crop, self.flip, self.jitter, self.blur) > 0
+        return max(self.shift, self.crop, self.flip, self.jitter, self.blur) > 0

@@ -59,6 +59,12 @@ SYSTEMS: dict[str, Entry] = {
     "short_run": Entry(
         "the K-step chain from noise is the sampler", "short_run", "ShortRunConfig", "short_run:ShortRun"
     ),
+    "jem": Entry(
+        "a classifier whose logits are a joint energy: cross-entropy and chains at once; few labels",
+        "jem",
+        "JEMConfig",
+        "jem:JEM",
+    ),
     "gebm": Entry(
         "a generator tilted by an energy, sampled in its latents; GAN and f-GAN of the same networks",
         "gebm",
@@ -176,6 +182,7 @@ def default_preset(system: str, data: str) -> str:
     Raises `UsageError` for points or tables where the system has neither.
     """
     presets = entry(system).presets()
+    data = data.removesuffix(":labels")
     if data in presets:
         return data
     table = data.startswith("table:") or data.endswith(".csv")

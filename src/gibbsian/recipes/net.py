@@ -22,16 +22,16 @@ class NetConfig:
 
     name: str = "conv"
     """Family: mlp, conv (plain convolutions), igebm (residual, spectral norm), levels (the same, told a noise
-    level: for drl), or your own module:Class."""
+    level: for drl), wide (residual, no norm: for classifiers), or your own module:Class."""
 
     channels: tuple[int, ...] = (32, 64, 128)
-    """Feature maps of each convolution (conv), or of the stem and then of each block (igebm)."""
+    """Feature maps of each convolution (conv), or of the stem and then of each block (igebm, wide)."""
 
     kernels: tuple[int, ...] = (3,)
-    """Kernel size of each convolution, in pixels (conv; igebm always uses 3)."""
+    """Kernel size of each convolution, in pixels (conv; igebm and wide always use 3)."""
 
     strides: tuple[int, ...] = (1, 2)
-    """Stride of each convolution (conv); 2 at an igebm block means average pooling by 2 at its end."""
+    """Stride of each convolution (conv) or block (wide); 2 at an igebm block is average pooling."""
 
     paddings: tuple[int, ...] = ()
     """Zero padding of each convolution (conv); empty means (kernel - 1) // 2."""
@@ -40,10 +40,10 @@ class NetConfig:
     """Widths of the hidden layers of an mlp."""
 
     head_hidden: tuple[int, ...] = ()
-    """Widths of the dense layers between the pooled features and the energy (conv, igebm)."""
+    """Widths of the dense layers between the pooled features and the energy (conv, igebm, wide)."""
 
     pool: Pool = "sum"
-    """From feature maps to a vector: sum or mean over space, or flatten (conv; igebm always sums)."""
+    """From feature maps to a vector: sum or mean over space, or flatten (conv, wide; igebm always sums)."""
 
     activation: Activation = "leaky_relu"
     """Nonlinearity. Objectives with second derivatives need a smooth one, such as swish."""
@@ -55,7 +55,7 @@ class NetConfig:
     """Divide each weight but the last by its largest singular value (mlp, conv; igebm always does)."""
 
     dropout: float = 0.0
-    """Probability of dropping a feature in training, in [0, 1) (conv, igebm); chains run without."""
+    """Probability of dropping a feature in training, in [0, 1) (conv, igebm, wide); chains run without."""
 
     classes: int = 0
     """Number of classes, or length of a continuous label; 0 makes an unconditional energy."""
@@ -109,6 +109,19 @@ def igebm_wider(width: int = 128) -> NetConfig:
     return NetConfig(name="igebm", channels=(128, *blocks), strides=(1, 2, 1, 1, 2, 1, 1, 2, 1, 1))
 
 
+def wide(depth: int = 28, width: int = 10) -> NetConfig:
+    """Wide residual classifier of Zagoruyko & Komodakis (2016) for 32x32 images of 10 classes.
+
+    `depth` is 6n + 4: three groups of n blocks, of 16, 32 and 64 times `width` maps.
+    """
+    blocks = (depth - 4) // 6
+    channels = tuple(width * maps for maps in (16, 32, 64) for _ in range(blocks))
+    strides = (1,) * blocks + (2, *(1,) * (blocks - 1)) * 2
+    return NetConfig(
+        name="wide", channels=(16, *channels), strides=(1, *strides), pool="mean", classes=10, head="logits"
+    )
+
+
 PAPER_NETS: dict[str, NetConfig] = {
     "igebm_mnist": NetConfig(
         channels=(64, 64, 128, 256), kernels=(3, 4), pool="flatten", head_hidden=(128,), spectral_norm=True
@@ -133,8 +146,9 @@ PAPER_NETS: dict[str, NetConfig] = {
         dropout=0.5,
     ),
     "igebm_wider": igebm_wider(),
+    "jem_wide": wide(),
 }
 """Networks of the papers: Du & Mordatch 2019 (igebm_*), the Amsterdam deep-learning course, tutorial 8
-(uva_mnist), Nijkamp et al. 2019 (short_run_cifar10). igebm_mnist pads symmetrically, so its last map is
-3x3 where the original's is 4x4; the last 4x4 convolution of short_run_cifar10 covers the whole map and is
-therefore the linear layer after `flatten`."""
+(uva_mnist), Nijkamp et al. 2019 (short_run_cifar10), Grathwohl et al. 2020 (jem_wide). igebm_mnist pads
+symmetrically, so its last map is 3x3 where the original's is 4x4; the last 4x4 convolution of
+short_run_cifar10 covers the whole map and is therefore the linear layer after `flatten`."""

@@ -131,7 +131,7 @@ class IGEBM(System):
         """-E(x, y) of every class: Z(y) being unknown, they rank classes, and say nothing of p(y | x)."""
         if not self.config.net.classes:
             return super().logits(x)
-        return -label_energies(self.energy, x, self.config.net.classes)
+        return -self._class_energies(x)
 
     def handed(self) -> Handed:
         """E with its temperature."""
@@ -149,8 +149,14 @@ class IGEBM(System):
     def surprisal(self, x: Tensor, y: Tensor | None = None) -> Tensor:
         """E(x, y)/T, or min_y E(x, y)/T without a label; a log-density in x only if `matched`."""
         if y is None and self.config.net.classes:
-            return label_energies(self.energy, x, self.config.net.classes).amin(1) / (self.temperature or 1.0)
+            return self._class_energies(x).amin(1) / (self.temperature or 1.0)
         return self.energy(x, y) / (self.temperature or 1.0)
+
+    def _class_energies(self, x: Tensor) -> Tensor:
+        """E(x, y) of every label, `(B, classes)`: all at once where the network gives them all."""
+        if self.config.net.head == "logits":
+            return link_energy(self.net.logits(x), self.config.loss.link)  # type: ignore[operator]
+        return label_energies(self.energy, x, self.config.net.classes)
 
     def _out(self, net: nn.Module, x: Tensor, y: Tensor | None) -> Tensor:
         out: Tensor = net(x) if y is None else net(x, y)

@@ -87,6 +87,7 @@ class Trainer:
         self.metrics: dict[str, float] = {}
         self._memory: list[checkpoint.Tree] = []
         system.precision, system.compiling = config.precision, config.compile
+        system.meet(data)
 
     def update(self) -> dict[str, float]:
         """One step of training; raises `DivergedError` before weights or buffer take harm."""
