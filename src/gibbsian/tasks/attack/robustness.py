@@ -1,0 +1,185 @@
+"""How robust a system's answers are, beside baselines: every classifier, attack and radius in a record.
+
+The headline is the share of images that no attack broke. It bounds from above what a stronger attack would
+leave; it proves nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ...data.load import load
+from ...metrics.interval import Interval
+from ...systems.base import System
+from ...systems.frozen import frozen
+from ..tables import cell, plain, table
+from .attacks import ATTACKS, WEAK, attacks_for, require_known
+from .contenders import Baselines, Contender, Field, Refinement, entered, picked, require_fitting, trained
+from .sweep import Outcome, Threat, Watch, sweep
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+Progress = Callable[[int, int, str], None]
+PARTS = 100
+"""Of the progress of one piece of work."""
+
+
+@dataclass(frozen=True, eq=False)
+class Robustness:
+    """What became of every classifier, by name, in the order of the table.
+
+    `boxes` are the ranges of the pixels of each; `about` says how baselines and offsets came about.
+    """
+
+    data: str
+    classes: tuple[str, ...]
+    threat: Threat
+    outcomes: dict[str, Outcome]
+    boxes: dict[str, tuple[float, float]]
+    about: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def n(self) -> int:
+        """Images attacked."""
+        return next(iter(self.outcomes.values())).n
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values; every share with its Wilson interval of 95 %."""
+        head = {"data": self.data, "split": "test", "n": self.n, **asdict(self.threat)}
+        rows = {name: _row(outcome) for name, outcome in self.outcomes.items()}
+        return {**head, "classifiers": rows, **self.about}
+
+    def text(self) -> str:
+        """The headline, every attack apart, and what the attacks are."""
+        threat = self.threat
+        head = (
+            f"{self.data} test, n = {self.n}, {threat.norm}, {threat.steps} steps from {threat.restarts} "
+            f"starts, seed {threat.seed}. Share of images still right ± half of its 95 % interval."
+        )
+        eps = [f"eps {e:.3g}" for e in threat.eps]
+        worst = [[name, *map(_cell, outcome.worst)] for name, outcome in self.outcomes.items()]
+        apart = [row for name, outcome in self.outcomes.items() for row in _apart(name, outcome)]
+        tables = [table(["under all attacks", *eps], worst), table(["under one attack", "", *eps], apart)]
+        return "\n\n".join([head, *tables, "\n".join(self.notes())])
+
+    def notes(self) -> list[str]:
+        """What each attack does, where a gradient is masked, and what offsets did."""
+        used = {name for outcome in self.outcomes.values() for name in outcome.right}
+        notes = [f"{a.name}: {a.about}" for a in ATTACKS.values() if a.name in used]
+        for name, outcome in self.outcomes.items():
+            most = max(outcome.only_by(WEAK))
+            if most > self.n / 20:
+                notes.append(
+                    f"{name}: {' or '.join(WEAK)} alone broke {most} images, so its gradient misleads"
+                )
+        for name, found in self.about.get("offsets", {}).items():
+            before, after = found["train_accuracy"]
+            notes.append(
+                f"{name}: an offset a class was fitted to {found['rows']} training images and raised "
+                f"the accuracy on them from {before:.3f} to {after:.3f}"
+            )
+        return notes
+
+    def figures(self) -> dict[str, Any]:
+        """Accuracy against the radius: of every classifier, and of every attack."""
+        from .show import robustness_figures
+
+        return robustness_figures(self)
+
+    def pictures(self) -> dict[str, Image.Image]:
+        """Adversarial examples of every classifier, one above another, where there are any."""
+        from .show import examples
+
+        return examples(self)
+
+
+def attack(
+    systems: Mapping[str, System],
+    data: str,
+    *,
+    threat: Threat | None = None,
+    attacks: Sequence[str] = ("all",),
+    refinement: Refinement | None = None,
+    baselines: Baselines | None = None,
+    n: int = 500,
+    classes: Sequence[str] = (),
+    data_dir: str | Path | None = None,
+    progress: Progress = lambda done, parts, note: None,
+) -> Robustness:
+    """Attack `systems` by name, plain and refined, and baselines with the network of the first.
+
+    Args:
+        data: name of a labelled image set; `n` of its test images are drawn by the seed.
+        attacks: names, or "all", or "papers" (see `attacks.attacks_for`).
+        classes: names; only images of these are attacked, all if empty.
+        progress: called with (parts done, parts, what is being done).
+
+    Raises:
+        UsageError: for systems without labels or of other data, and for values out of range.
+    """
+    threat, refinement = threat or Threat(), refinement or Refinement()
+    baselines, first = baselines or Baselines(), next(iter(systems.values()))
+    require_known(attacks)
+    for steps in refinement.steps:
+        attacks_for(attacks, refines=steps > 0, joint=first.joint)
+    test = load(data, "test", data_dir=data_dir)
+    for name, system in systems.items():
+        require_fitting(name, system, test)
+    ground = Field(load(data, "train", data_dir=data_dir), picked(test, n, classes, threat.seed), threat)
+    bar = _Bar(progress, 2 * len(baselines.kinds) + len(systems) * len(set(refinement.steps)))
+    outcomes: dict[str, Outcome] = {}
+    boxes: dict[str, tuple[float, float]] = {}
+    for contender in _all(systems, refinement, baselines, ground, bar):
+        found = attacks_for(attacks, refines=contender.classifier.refines, joint=contender.joint)
+        x, y = ground.images(contender)
+        with frozen(contender.module):
+            outcomes[contender.name] = sweep(
+                contender.classifier, found, x, y, contender.box, threat, bar(contender.name)
+            )
+        boxes[contender.name] = contender.box
+    about = {"refinement": asdict(refinement), **ground.about}
+    return Robustness(data, test.classes, threat, outcomes, boxes, about)
+
+
+def _all(
+    systems: Mapping[str, System], refinement: Refinement, baselines: Baselines, ground: Field, bar: _Bar
+) -> Iterator[Contender]:
+    yield from trained(next(iter(systems.values())), baselines, ground, bar)
+    for name, system in systems.items():
+        yield from entered(name, system, refinement, ground)
+
+
+class _Bar:
+    """Shares of so many pieces of work as parts done of all; called with a name, it begins the next piece."""
+
+    def __init__(self, progress: Progress, pieces: int) -> None:
+        self.progress, self.pieces, self.begun = progress, pieces, 0
+
+    def __call__(self, what: str) -> Watch:
+        self.begun += 1
+        before = self.begun - 1
+
+        def watch(share: float, note: str) -> None:
+            done = int(PARTS * (before + min(share, 1.0)))
+            self.progress(done, PARTS * self.pieces, f"{what} {note}".strip())
+
+        return watch
+
+
+def _row(outcome: Outcome) -> dict[str, Any]:
+    by_attack = {name: [plain(v) for v in values] for name, values in outcome.by_attack.items()}
+    worst = [plain(v) for v in outcome.worst]
+    return {"worst": worst, "attacks": by_attack, "broken_by_weak_alone": outcome.only_by(WEAK)}
+
+
+def _apart(name: str, outcome: Outcome) -> list[list[str]]:
+    rows = outcome.by_attack.items()
+    return [["" if k else name, attack, *map(_cell, found)] for k, (attack, found) in enumerate(rows)]
+
+
+def _cell(value: Interval) -> str:
+    return cell(value, ".3f")
