@@ -8,6 +8,7 @@ import torch
 from gibbsian.core.errors import UsageError
 from gibbsian.core.random import generator, seeded_init
 from gibbsian.nets.mlp import MLP
+from gibbsian.recipes.net import NetConfig
 
 
 def make(*args, **options):
@@ -36,3 +37,16 @@ def test_labels_are_the_identity_until_learned():
 def test_an_empty_hidden_list_is_refused():
     with pytest.raises(UsageError, match="at least one hidden layer"):
         MLP((2,), ())
+
+
+def test_sharpness_multiplies_the_first_layer_at_the_start():
+    plain, sharp = make((2,), (4, 3)), make((2,), (4, 3), sharpness=12.0)
+    torch.testing.assert_close(sharp.layers[0].weight, 12 * plain.layers[0].weight)
+    torch.testing.assert_close(sharp.layers[0].bias, 12 * plain.layers[0].bias)
+    assert torch.equal(sharp.layers[1].weight, plain.layers[1].weight)
+    with pytest.raises(UsageError, match="sharpness is 2.0: it is for an mlp"):
+        NetConfig(name="conv", sharpness=2.0)
+    with pytest.raises(UsageError, match="sharpness is 2.0: it is for an mlp"):
+        NetConfig(name="mlp", spectral_norm=True, sharpness=2.0)
+    with pytest.raises(UsageError, match="a factor above 0"):
+        NetConfig(name="mlp", sharpness=0.0)

@@ -56,6 +56,7 @@ def _mlp(event_shape: tuple[int, ...], config: NetConfig) -> nn.Module:
         negative_slope=config.negative_slope,
         classes=config.classes,
         head=config.head,
+        sharpness=config.sharpness,
         spectral_norm=config.spectral_norm,
     )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+import torch
 from torch import Tensor, nn
 
 from ..core.errors import UsageError
@@ -16,7 +17,8 @@ class MLP(nn.Module):
     Takes `x` `(B, *event_shape)` and, with `classes`, `y` as class numbers `(B,)` or a floating
     `(B, classes)` matrix; returns `(B,)`. A scalar head with classes multiplies each hidden layer by a
     per-class gain and adds a per-class bias, the identity at the start; a logits head is a joint model
-    (see `EnergyHead`). `spectral_norm` holds for all but the last layer.
+    (see `EnergyHead`). `spectral_norm` holds for all but the last layer;
+    `sharpness` multiplies the first layer's weights and biases at the start.
     """
 
     def __init__(
@@ -28,6 +30,7 @@ class MLP(nn.Module):
         negative_slope: float = 0.2,
         classes: int = 0,
         head: str = "scalar",
+        sharpness: float = 1.0,
         spectral_norm: bool = False,
     ) -> None:
         super().__init__()
@@ -43,6 +46,9 @@ class MLP(nn.Module):
             linear(a, b, bias=not labels, spectral=spectral_norm)
             for a, b in zip(sizes[:-1], hidden, strict=True)
         )
+        with torch.no_grad():
+            for weights in self.layers[0].parameters() if sharpness != 1 else ():
+                weights.mul_(sharpness)
         self.gains = nn.ModuleList(LabelVector(b, labels, start=1.0) for b in hidden if labels)
         self.biases = nn.ModuleList(LabelVector(b, labels) for b in hidden if labels)
 

@@ -154,12 +154,12 @@ PRESETS: dict[str, Recipe] = {
     ),
     "toy": Recipe(
         EnergyMatchingConfig(
-            net=NetConfig(name="mlp", hidden=(128, 128), activation="swish"),
+            net=NetConfig(name="mlp", hidden=(128, 128), activation="swish", sharpness=12.0),
             flow=FlowConfig(updates=1000, weight=0.0, sampler="langevin", time=3.0, dt=0.02),
-            contrast=ContrastConfig(epsilon=0.1, cutoff=0.8, weight=1.0, steps=100, dt=0.02),
+            contrast=ContrastConfig(epsilon=0.1, cutoff=0.8, weight=1.0, steps=60, dt=0.05),
             pixels=PixelConfig(-2.5, 2.5),
         ),
-        replace(_OURS, steps=4000, batch_size=256),
+        replace(_OURS, steps=3000, lr=2e-3, batch_size=256),
         data="toy:ring",
         note="Ours: after the flow the contrast alone, so that exp(-V / epsilon) is the law.",
     ),

@@ -51,6 +51,10 @@ class NetConfig:
     negative_slope: float = 0.2
     """Slope of leaky_relu below zero."""
 
+    sharpness: float = 1.0
+    """Factor on the first layer's weights and biases at the start (mlp). A smooth network learns fine structure
+    last (N. Rahaman et al. 2019, "On the Spectral Bias of Neural Networks"); above 1 it does so sooner."""
+
     spectral_norm: bool = False
     """Divide each weight but the last by its largest singular value (mlp, conv; igebm always does)."""
 
@@ -84,6 +88,12 @@ class NetConfig:
     def _check_numbers(self) -> None:
         if not 0 <= self.dropout < 1:
             raise UsageError(f"dropout is {self.dropout}: it is a probability in [0, 1)")
+        if not 0 < self.sharpness < float("inf"):
+            raise UsageError(f"sharpness is {self.sharpness}: a factor above 0, such as 12 for fine structure")
+        if self.sharpness != 1 and (self.spectral_norm or self.name in ("conv", "igebm", "levels", "wide")):
+            raise UsageError(
+                f"sharpness is {self.sharpness}: it is for an mlp without spectral_norm, which would undo it"
+            )
         if self.negative_slope < 0:
             raise UsageError(f"negative_slope is {self.negative_slope}: it must be 0 or more, such as .2")
         if self.classes < 0:
