@@ -29,6 +29,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "study": ("study:study", "one question in depth: modes, disentangle, fewshot, density"),
     "attack": ("attack:attack", "how easily a classifier is fooled, also through the chain that refines"),
     "restore": ("restore:restore", "fill hidden pixels or take noise away, by chains from damaged images"),
+    "crossclass": ("crossclass:crossclass", "chains of a conditional model from one class to another"),
     "export": ("export:export", "make a model folder that gibbsian.load reads, without training state"),
     "bench": ("bench:bench", "time chains beside other libraries and the processor's ceiling"),
     "doctor": ("doctor:doctor", "check this machine, or say in words how a run fares"),

@@ -1,0 +1,139 @@
+"""What the chains across classes did: tables, pictures, a map of the pairs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from PIL import Image
+from torch import Tensor
+
+from ...metrics.interval import Interval
+from ...train.pictures import grid, to_uint8
+from ..strips import beside
+from ..tables import cell, plain, table
+from .modes import Modes
+from .pairs import Pairs
+from .stays import PUBLISHED, Stays, Worst
+
+SHOWN = 10
+"""Chains of a class in the picture of modes."""
+
+
+@dataclass(frozen=True)
+class CrossClass:
+    """Chains across classes of a conditional system.
+
+    `per_class` test images each; `names` of the classes; `judge` and `features` name the classifiers;
+    `source` `(classes, C, H, W)`, in [0, 1], are the images of the picture.
+    """
+
+    data: str
+    per_class: int
+    seed: int
+    steps: int
+    judge: str
+    features: str
+    names: Sequence[str]
+    pairs: Pairs
+    stays: Stays
+    modes: Modes
+    source: Tensor = field(repr=False)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values."""
+        return {
+            "data": self.data,
+            "per_class": self.per_class,
+            "seed": self.seed,
+            "steps": self.steps,
+            "judge": self.judge,
+            "features": self.features,
+            "pairs": {
+                "n": self.pairs.n,
+                "targets": list(self.pairs.targets),
+                "reached_by_pair": self.pairs.matrix.tolist(),
+                **_plain(self.pairs.measures),
+            },
+            "stays": {
+                "n": self.stays.n,
+                "changed": _plain(self.stays.changed),
+                "changed_before_the_chain": plain(self.stays.before),
+                "published": PUBLISHED,
+            },
+            "modes": {"per_class": self.modes.per_class, **_plain(self.modes.measures)},
+        }
+
+    def text(self) -> str:
+        """Three tables."""
+        head = (
+            f"{self.data}: {self.per_class} test images a class, chains of {self.steps} steps, "
+            f"seed {self.seed}, judged by {self.judge}, distances in {self.features}"
+        )
+        return "\n\n".join([head, self._pairs(), self._matrix(), self._stays(), self._modes()])
+
+    def _pairs(self) -> str:
+        rows = [[key, cell(v)] for key, v in self.pairs.measures.items()]
+        return table([f"under another class ({self.pairs.n} images)", "mean"], rows)
+
+    def _matrix(self) -> str:
+        head = ["judged as asked, %", *(self.names[t][:8] for t in self.pairs.targets)]
+        rows = [
+            [self.names[a], *(f"{100 * float(share):.0f}" for share in row)]
+            for a, row in enumerate(self.pairs.matrix)
+        ]
+        return table(head, rows)
+
+    def _stays(self) -> str:
+        rows = [
+            [f"chain from the {name}", cell(v), f"about {PUBLISHED[name]:.0%}"]
+            for name, v in self.stays.changed.items()
+        ]
+        rows.append(["corrupted, no chain", cell(self.stays.before), "-"])
+        return table([f"judged class changed ({self.stays.n} images)", "share", "IGEBM's slides"], rows)
+
+    def _modes(self) -> str:
+        rows = [[key, cell(v)] for key, v in self.modes.measures.items()]
+        return table([f"differences within a class ({self.modes.per_class} chains)", "mean"], rows)
+
+    @property
+    def pictures(self) -> dict[str, Image.Image]:
+        """Sources by targets; chains of every class; images that changed their class most surely."""
+        columns = {"source": self.source} | {
+            self.names[t]: self.pairs.x[k][:: self.per_class] for k, t in enumerate(self.pairs.targets)
+        }
+        found = {"crossclass": _columns(columns)}
+        many = self.modes.x[:, :SHOWN]
+        found["modes"] = grid(to_uint8(many.flatten(0, 1), 0.0, 1.0), many.shape[1])
+        for name, worst in self.stays.worst.items():
+            if len(worst.clean):
+                found[f"changed-{name.replace(' ', '-')}"] = _columns(_of(worst))
+        return found
+
+    def figures(self) -> dict[str, Any]:
+        """A map of the shares judged as the class asked for."""
+        from ..study.show import panels
+
+        figure, (panel,) = panels(1, 1, width=5.0, height=4.4)
+        image = panel.imshow(100 * self.pairs.matrix.numpy(), vmin=0, vmax=100, cmap="magma")
+        panel.set_xticks(
+            range(len(self.pairs.targets)), [self.names[t] for t in self.pairs.targets], rotation=90
+        )
+        panel.set_yticks(range(len(self.names)), self.names)
+        panel.set_xlabel("class of the chain")
+        panel.set_ylabel("class of the source")
+        figure.colorbar(image, ax=panel, label="judged as asked, %")
+        return {"pairs": figure}
+
+
+def _plain(values: Mapping[str, Interval]) -> dict[str, Any]:
+    return {key: plain(v) for key, v in values.items()}
+
+
+def _columns(columns: Mapping[str, Tensor]) -> Image.Image:
+    return beside([grid(to_uint8(x, 0.0, 1.0), 1) for x in columns.values()], [t[:9] for t in columns])
+
+
+def _of(worst: Worst) -> dict[str, Tensor]:
+    return {"clean": worst.clean, "begun": worst.begun, "ended": worst.ended}

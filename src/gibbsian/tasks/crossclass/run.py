@@ -1,0 +1,91 @@
+"""Chains across classes, of all three kinds, on the test images of a data set."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from ...core.errors import UsageError
+from ...core.random import derive, generator
+from ...systems.base import System
+from ..features import classifier_for
+from ..restore.job import images
+from ..restore.legs import own_steps
+from .chains import Report, Setting, sources
+from .modes import spread
+from .pairs import across
+from .record import CrossClass
+from .stays import stay
+
+MOST = 30
+"""Classes up to which chains go from every class to every other."""
+
+
+def quiet(done: int, total: int, note: str) -> None:
+    """A report that says nothing."""
+
+
+def crossclass(
+    system: System,
+    data: str,
+    *,
+    per_class: int = 10,
+    to: Sequence[int] | None = None,
+    steps: int | None = None,
+    chains: int = 20,
+    seed: int = 0,
+    data_dir: str | Path | None = None,
+    progress: Report = quiet,
+) -> CrossClass:
+    """Start chains from `per_class` test images of every class.
+
+    Args:
+        to: classes under which they run; all by default.
+        steps: of a chain; the system's own number by default.
+        chains: of each class from noise, for the picture of its modes.
+
+    Raises:
+        UsageError: a model without labels, data of another shape or number of classes, an unknown class,
+            numbers too small for intervals.
+        DataError: data that cannot be read.
+    """
+    classes = require_conditional(system)
+    if per_class < 2 or chains < 2 or (steps is not None and steps < 1):
+        raise UsageError(
+            f"n is {per_class}, chains {chains}, steps {steps}: take 2 images and 2 chains a class, 1 step"
+        )
+    targets = _targets(to, classes)
+    test, train = (images(system, data, split, data_dir) for split in ("test", "train"))
+    if train.y is None or len(train.classes) != classes:
+        raise UsageError(
+            f"{data} has {len(train.classes)} classes, this model {classes}: they must be the same"
+        )
+    own = own_steps(system, generator(derive(seed, "steps"), next(system.parameters()).device))
+    judge, features = (classifier_for(train, role=role) for role in ("judge", "features"))
+    setting = Setting(system, test, judge, features, steps or own, seed, progress)
+    begun = sources(setting, per_class)
+    return CrossClass(
+        data, per_class, seed, setting.steps, judge.name, features.name, train.classes,
+        across(setting, begun, targets), stay(setting, begun), spread(setting, begun, chains),
+        setting.unit(begun.x[::per_class]),
+    )  # fmt: skip
+
+
+def require_conditional(system: System) -> int:
+    """How many classes the model knows; raises `UsageError` where it knows none."""
+    classes = int(system.config.net.classes)
+    if classes < 2:
+        raise UsageError(
+            f"this {type(system).__name__} has no labels, so no chain under a class: take jem, or igebm with "
+            "net.classes > 0"
+        )
+    return classes
+
+
+def _targets(to: Sequence[int] | None, classes: int) -> list[int]:
+    if to is None and classes > MOST:
+        raise UsageError(f"{classes} classes make {classes**2:,} pairs: name some classes with --to")
+    wrong = [t for t in to or () if not 0 <= t < classes]
+    if wrong:
+        raise UsageError(f"class {wrong[0]} is unknown: this model has classes 0 to {classes - 1}")
+    return list(range(classes)) if to is None else list(dict.fromkeys(to))

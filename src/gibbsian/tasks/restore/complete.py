@@ -1,0 +1,185 @@
+"""Running the chains of a restoration: several completions an image, with their energies and a film."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import cast
+
+import torch
+from torch import Tensor
+
+from ...core.energy import score
+from ...core.errors import UsageError
+from ...core.position import Position, rows
+from ...mcmc.state import ChainInfo, ChainState
+from ...systems.base import Plan, System, walk
+from ...systems.frozen import frozen
+from ...systems.score_matching import ScoreMatching
+from ..film import Film
+from .baselines import Gallery
+from .begin import Beginnings
+from .damage import Damaged
+from .how import How, Way
+from .legs import legs, usual_way
+
+CHAINS, ENERGIES = 512, 1000
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True, eq=False)
+class Completed:
+    """What chains made of `N` damaged images.
+
+    `x` `(M, N, C, H, W)` in the model's range, on the CPU, known pixels bit for bit as they were; `energy`
+    `(M, N)`, the surprisal of each, lower is likelier; `frames` `(n, C, H, W)` of the first completion of
+    the first images, with `frame_energies`, the mean of what the chain moves on; `way` as it was taken.
+    """
+
+    x: Tensor
+    energy: Tensor
+    way: Way
+    frames: Sequence[Tensor] = ()
+    frame_energies: Sequence[float] = ()
+
+    @property
+    def average(self) -> Tensor:
+        """The mean of the completions, `(N, C, H, W)`."""
+        return self.x[0] if len(self.x) == 1 else self.x.mean(0)
+
+    @property
+    def likeliest(self) -> Tensor:
+        """Of each image the completion of lowest energy, `(N, C, H, W)`."""
+        return self.x[self.energy.argmin(0), torch.arange(self.x.shape[1])]
+
+
+def complete(
+    system: System,
+    damaged: Damaged,
+    how: How,
+    *,
+    rng: torch.Generator,
+    y: Tensor | None = None,
+    gallery: Gallery | None = None,
+    shown: int = 0,
+    progress: Progress | None = None,
+) -> Completed:
+    """Restore `damaged` images `how.completions` times, at most 512 chains at once (`rng` on the device).
+
+    Args:
+        y: labels `(N,)` of a conditional model; None leaves the class open.
+        gallery: training images, for starts "mean" and "nearest".
+        shown: images whose first chain is filmed.
+
+    Raises:
+        UsageError: for a way or a start that the system or the damage does not have.
+    """
+    way, size = how.way or usual_way(system, damaged), max(1, CHAINS // how.completions)
+    film = Film(system.plan, keep=shown > 0, progress=progress)
+    ends, frames = [], []
+    begin = Beginnings(system, how, gallery, rng)
+    with frozen(system):
+        for first in range(0, len(damaged), size):
+            part = slice(first, first + size)
+            labels = None if y is None else y[part]
+            one = damaged.rows(part)
+            if way == "tweedie":
+                ends.append(tweedie(system, one, labels, how.step_factor)[None])
+                continue
+            turn = _Turn(system, one, way, how, labels, begin)
+            film.plan = turn.plan
+            observe = film.observe if shown or progress else None
+            chains = walk(system, film.planned(0, rng), rng, observe=observe)
+            ends.append(turn.finished(chains[-1].position))
+            if shown and not first:
+                frames = [turn.shown(x, shown) for x in film.positions]
+        x = torch.cat(ends, dim=1)
+        energy = torch.stack([_surprisal(system, one, y) for one in x])
+    return Completed(x.cpu(), energy.cpu(), way, frames, film.energies)
+
+
+def passing(
+    system: System,
+    damaged: Damaged,
+    way: Way,
+    how: How,
+    marks: Sequence[int],
+    *,
+    rng: torch.Generator,
+    y: Tensor | None = None,
+    gallery: Gallery | None = None,
+) -> dict[int, Tensor]:
+    """Completions `(M, N, C, H, W)` after each number of steps in `marks`, from chains of one leg."""
+    turn = _Turn(system, damaged, way, how, y, Beginnings(system, how, gallery, rng))
+    found: dict[int, Tensor] = {}
+
+    def observe(step: int, state: ChainState, info: ChainInfo) -> None:
+        if step + 1 in marks:
+            found[step + 1] = turn.finished(state.position).cpu()
+
+    with frozen(system):
+        walk(system, turn.plan(0, rng), rng, observe=observe)
+    return found
+
+
+def tweedie(system: System, damaged: Damaged, y: Tensor | None, factor: float = 1.0) -> Tensor:
+    """x~ + factor sigma^2 grad log p(x~), clamped to the range, `(N, C, H, W)`.
+
+    E[x | x~] where exp(-surprisal) is the law of data with noise sigma in them. A ladder of noises is read at
+    the temperature of sigma.
+
+    Raises `UsageError` for images without Gaussian noise.
+    """
+    if damaged.sigma is None:
+        raise UsageError("way tweedie takes Gaussian noise away: use chain for other damage")
+    temperature = 1.0
+    if isinstance(system, ScoreMatching) and system.config.matching.levels > 1:
+        temperature = (damaged.sigma / system.config.matching.sigma_min) ** 2
+    law = system.surprisal if y is None else partial(system.surprisal, y=y)
+    upward = score(cast(Callable[[Position], Tensor], law), damaged.x, temperature=temperature)
+    moved = damaged.x + factor * damaged.sigma**2 * cast(Tensor, upward)
+    return moved.clamp(system.config.pixels.low, system.config.pixels.high)
+
+
+@dataclass(frozen=True, eq=False)
+class _Turn:
+    """The chains of some images: all of them once, then again, as often as there are completions."""
+
+    system: System
+    damaged: Damaged
+    way: Way
+    how: How
+    y: Tensor | None
+    begin: Beginnings
+
+    def plan(
+        self, n: int, rng: torch.Generator, *, y: Tensor | None = None, steps: int | None = None
+    ) -> Plan:
+        """The legs of these chains, whatever is asked for."""
+        times = self.how.completions
+        begin = self.begin.draw(self.damaged, self.y)
+        labels = None if self.y is None else self.y.repeat(times)
+        return legs(self.system, self.damaged.repeated(times), self.way, self.how, begin, labels, rng)
+
+    def finished(self, position: Position) -> Tensor:
+        """Images `(M, n, C, H, W)` from where the chains stand: in range, known pixels as they were."""
+        x = self._data(position, self.damaged.repeated(self.how.completions))
+        return x.unflatten(0, (self.how.completions, len(self.damaged)))
+
+    def shown(self, position: Position, count: int) -> Tensor:
+        """The same for the first completion of the first `count` images, on the CPU."""
+        first = slice(0, min(count, len(self.damaged)))
+        return self._data(rows(position, first), self.damaged.rows(first)).cpu()
+
+    def _data(self, position: Position, damaged: Damaged) -> Tensor:
+        pixels = self.system.config.pixels
+        with torch.no_grad():
+            x = self.system.decode(position).clamp(pixels.low, pixels.high)
+        return x if damaged.known is None else torch.where(damaged.known, damaged.x, x)
+
+
+def _surprisal(system: System, x: Tensor, y: Tensor | None) -> Tensor:
+    labels = [None] * len(x.split(ENERGIES)) if y is None else y.split(ENERGIES)
+    with torch.no_grad():
+        return torch.cat([system.surprisal(a, b) for a, b in zip(x.split(ENERGIES), labels, strict=True)])
