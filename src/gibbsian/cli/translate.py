@@ -141,4 +141,11 @@ def _moved(system: System, x: Tensor, to: int | None, steps: int | None, seed: i
     device = next(system.parameters()).device
     rng = Streams(seed, device=device).eval
     with progress("translate") as bar:
-        return move(system, x.to(device), rng=rng, to=to, steps=steps, progress=bar)
+        return move(
+            system,
+            x.to(device),
+            rng=rng,
+            to=to,
+            steps=steps,
+            progress=lambda done, total: bar(done, total, ""),
+        )

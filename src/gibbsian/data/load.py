@@ -78,7 +78,8 @@ def _part(name: str, split: str, data_dir: str | Path | None, size: int | None, 
     """The train or test part, as floats or as images of the wanted size and colour."""
     both = domains(name)
     if both:
-        return two_domains(*(_part(one, split, data_dir, size, grey) for one in both), name)
+        source, target = (_part(one, split, data_dir, size, grey) for one in both)
+        return two_domains(source, target, name)
     if name.startswith("folder:"):
         data, one = read_folder(Path(name.removeprefix("folder:")).expanduser(), split, size, grey)
         return _cut(data, split) if one else data

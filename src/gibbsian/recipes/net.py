@@ -52,8 +52,8 @@ class NetConfig:
     """Slope of leaky_relu below zero."""
 
     sharpness: float = 1.0
-    """Factor on the first layer's weights and biases at the start (mlp). A smooth network learns fine structure
-    last (N. Rahaman et al. 2019, "On the Spectral Bias of Neural Networks"); above 1 it does so sooner."""
+    """Factor on the first layer's weights and biases at the start (mlp). A smooth network learns fine
+    structure last (N. Rahaman et al., "On the Spectral Bias of Neural Networks", 2019); above 1 sooner."""
 
     spectral_norm: bool = False
     """Divide each weight but the last by its largest singular value (mlp, conv; igebm always does)."""
@@ -89,7 +89,7 @@ class NetConfig:
         if not 0 <= self.dropout < 1:
             raise UsageError(f"dropout is {self.dropout}: it is a probability in [0, 1)")
         if not 0 < self.sharpness < float("inf"):
-            raise UsageError(f"sharpness is {self.sharpness}: a factor above 0, such as 12 for fine structure")
+            raise UsageError(f"sharpness is {self.sharpness}: a factor above 0, such as 12")
         if self.sharpness != 1 and (self.spectral_norm or self.name in ("conv", "igebm", "levels", "wide")):
             raise UsageError(
                 f"sharpness is {self.sharpness}: it is for an mlp without spectral_norm, which would undo it"
