@@ -23,7 +23,8 @@ def overview(commands: Mapping[str, tuple[str, str]]) -> str:
         "Deep energy-based generative models, p(x) ~ exp(-E(x)/T).",
         "",
     ]
-    lines += [f"  {name:<10}{about}" for name, (_, about) in commands.items()]
+    wide = max(map(len, commands)) + 2
+    lines += [f"  {name:<{wide}}{about}" for name, (_, about) in commands.items()]
     return "\n".join(
         [*lines, "", "gibbsian COMMAND --help tells more; gibbsian --version the version.", CODES]
     )
