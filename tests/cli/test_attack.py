@@ -45,6 +45,19 @@ def test_runs_beside_and_the_papers_attacks(cli, runs, tmp_path):
     assert "offset a class" not in ran.out and f"wrote {tmp_path / 'attack.json'}" in ran.out
 
 
+def test_a_run_named_like_a_baseline_keeps_its_row(cli, runs, tmp_path):
+    shutil.copytree(runs["igebm"], tmp_path / "plain")
+    ran = cli("attack", str(tmp_path / "plain"), *QUICK.replace("0,1 ", "0 ").split(), "--json")
+    assert ran.code == 0 and list(ran.json["classifiers"]) == ["plain", "plain (1)"]
+
+
+def test_points_of_the_plane_are_one_line(cli, tmp_path):
+    words = "train jem --preset toy --net.hidden [8] --chain.steps 2 --steps 2 --train.sample_every 0"
+    assert cli(*words.split(), "--out", str(tmp_path / "toy")).code == 0
+    ran = cli("attack", str(tmp_path / "toy"), "--baselines", "none")
+    assert ran.code == 2 and "holds points" in ran.err and ran.err.count("\n") == 1
+
+
 @pytest.mark.parametrize(
     ("words", "told"),
     [
@@ -58,6 +71,7 @@ def test_runs_beside_and_the_papers_attacks(cli, runs, tmp_path):
         ("--refine ten", "give whole numbers"),
         ("--steps 0", "steps is 0"),
         ("-n 0", "n is 0"),
+        ("--attacks pgd-full --refine 1", "none of pgd-full attacks a classifier that does not refine"),
         ("--baseline-minutes 0 --eps 0 -n 2", "minutes is 0"),
     ],
 )

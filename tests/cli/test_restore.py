@@ -72,12 +72,31 @@ def test_restore_takes_files_of_yours_with_a_painted_mask(cli, runs, tmp_path):
     assert (first != second)[white > 0].any()
 
 
+def test_files_are_restored_where_the_training_data_are_gone(cli, tmp_path):
+    x = np.random.RandomState(0).randint(0, 256, (40, 8, 8), dtype=np.uint8)
+    np.savez(tmp_path / "mine.npz", x=x)
+    words = f"train short_run --data {tmp_path}/mine.npz --preset digits --net.name mlp --net.hidden [8]"
+    quick = "--steps 2 --chain.steps 2 --train.batch_size 8 --train.sample_every 0"
+    run, out = tmp_path / "run", tmp_path / "o"
+    assert cli(*words.split(), *quick.split(), "--out", str(run)).code == 0
+    (tmp_path / "mine.npz").unlink()
+    Image.fromarray(x[0]).save(tmp_path / "one.png")
+    asked = ("restore", str(run), "--image", str(tmp_path / "one.png"), *QUICK[2:], "--out", str(out))
+    ran = cli(*asked)
+    assert ran.code == 0 and "no training images to compare with" in ran.err
+    assert (out / "restored" / "one-1.png").is_file()
+    ran = cli(*asked, "--data", f"{tmp_path}/mine.npz")
+    assert ran.code == 1 and ran.err.count("\n") == 1
+
+
 def test_mistakes_of_restore_are_one_line(cli, runs, tmp_path):
     Image.fromarray(np.zeros((9, 9), np.uint8)).save(tmp_path / "large.png")
     run, toy = str(runs["short_run"]), str(runs["generative_convnet"])
     for words, said in [
         (f"{run} --mask botom", "did you mean 'bottom'"),
         (f"{run} --mask {tmp_path}/large.png", "--fit"),
+        (f"{run} --mask bottom:7", "the lower half"),
+        (f"{run} --image {tmp_path}/large.png", "--fit"),
         (f"{run} --noise gaussian:0.3", "is for --task denoise"),
         (f"{run} --task denoise --mask bottom", "is for --task inpaint"),
         (f"{run} --task denoise --noise gausian:0.3", "unknown noise"),

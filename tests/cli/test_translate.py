@@ -52,8 +52,16 @@ def test_image_files_come_back_one_by_one(cli, run, tmp_path):
     mine, out = tmp_path / "mine.png", tmp_path / "out"
     ran = cli("translate", str(run), "--images", str(mine), "--out", str(out), "--json")
     assert ran.code == 0 and ran.json["n"] == 1
-    with Image.open(out / "mine.png") as picture:
+    with Image.open(out / "translated" / "mine.png") as picture:
         assert picture.size == (8, 8)
+    assert json.loads((out / "translate.json").read_text())["images"] == ["mine"]
+
+
+def test_a_data_set_in_a_file_is_no_image_file(cli, run, tmp_path):
+    x = np.random.RandomState(0).randint(0, 256, (40, 8, 8), dtype=np.uint8)
+    np.savez(tmp_path / "mine.npz", x=x)
+    ran = cli("translate", str(run), "--images", f"{tmp_path}/mine.npz", "-n", "3", "--json")
+    assert ran.code == 0 and ran.json["n"] == 3 and "measures" in ran.json
 
 
 def test_mistakes_are_one_line(cli, run, tmp_path):

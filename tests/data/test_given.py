@@ -19,10 +19,10 @@ def folder(tmp_path):
 
 def test_a_folder_and_a_file(folder):
     x, names = given_images(folder, (1, 8, 8))
-    assert names == ["0.png", "1.png"] and x.shape == (2, 1, 8, 8)
+    assert names == ["0", "1"] and x.shape == (2, 1, 8, 8)
     assert float(x[0].max()) == -1.0 and float(x[1].min()) == 1.0
     one, names = given_images(folder / "1.png", (1, 8, 8), low=0.0)
-    assert names == ["1.png"] and float(one.min()) == 1.0
+    assert names == ["1"] and float(one.min()) == 1.0
 
 
 def test_size_and_colour_change_only_when_asked_for(folder):
@@ -34,6 +34,11 @@ def test_size_and_colour_change_only_when_asked_for(folder):
     assert x.shape == (2, 3, 16, 16)
     with pytest.raises(UsageError, match="--fit cuts squares"):
         given_images(folder, (1, 8, 9), fit=True)
+
+
+def test_names_stay_apart(folder):
+    Image.fromarray(np.zeros((8, 8), np.uint8)).save(folder / "1.bmp")
+    assert given_images(folder, (1, 8, 8))[1] == ["0-png", "1-bmp", "1-png"]
 
 
 def test_what_is_no_image_is_one_line(folder, tmp_path):

@@ -84,7 +84,7 @@ def attack(
         raise UsageError(f"{run} does not say what it was trained on: name a data set with --data")
     require_writable(folder)
     systems = _loaded([run, *names(beside or "")], which, device)
-    usual = EPS[norm, min(next(iter(systems.values())).event_shape[0], 3)]
+    usual = EPS[norm, 1 if next(iter(systems.values())).event_shape[0] == 1 else 3]
     threat = replace(threat, eps=tuple(given or radii("--eps", usual[0])))
     train = radii("--train-eps", usual[1])[0] if train is None else train
     with progress("attack", "part") as bar:
@@ -130,7 +130,8 @@ def _kinds(text: str) -> tuple[Kind, ...]:
 
 
 def _loaded(runs: list[str], which: str, device: str) -> dict[str, System]:
-    """Systems by the name of their folder, with a number where two are alike."""
+    """Systems by the name of their folder, with a number where two are alike, or one is a baseline's name."""
+    from ..tasks.attack.contenders import TITLES
     from ..train.load import load
     from .machine import usable
 
@@ -138,6 +139,7 @@ def _loaded(runs: list[str], which: str, device: str) -> dict[str, System]:
     systems: dict[str, System] = {}
     for run in runs:
         base = Path(run).resolve().name
-        name = base if base not in systems else f"{base} ({len(systems) + 1})"
+        taken = base in systems or base in TITLES.values()
+        name = f"{base} ({len(systems) + 1})" if taken else base
         systems[name] = load(run, which=which).to(device)
     return systems

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
-from ..core.errors import UsageError
-from .findings import place, progress, write
+from ..core.errors import DataError, UsageError
+from .findings import place, progress, say, write
 from .options import Arg
 from .result import Result
 from .runs import DataDir, Device, Run, Which, require_writable, trained_on
@@ -66,7 +66,7 @@ def restore(
         str | None, Arg("your images instead of test images: a file or a folder", "FILE|DIR")
     ] = None,
     clean: Annotated[bool, Arg("--image are whole: damage them first, and measure")] = False,
-    fit: Annotated[bool, Arg("resample a mask of another size, take grey images into colour")] = False,
+    fit: Annotated[bool, Arg("crop, resample and recolour --image, resample a mask of another size")] = False,
     seed: Annotated[int, Arg("of the damage and the chains", "S")] = 0,
     data: Annotated[str | None, Arg("data set; the one of training by default", "NAME")] = None,
     out: Annotated[str | None, Arg("folder; RUN/restore, or restore for an exported model", "DIR")] = None,
@@ -97,7 +97,7 @@ def restore(
     system = load(run, which=which).to(device)
     with progress("restore") as advance:
         more = {"label": label, "tune": tune, "seed": seed, "data_dir": data_dir, "progress": advance}
-        found = _restored(system, name, image, damage, how, n, clean, fit, more)
+        found = _restored(system, name, image, damage, how, n, clean, fit, data is not None, more)
     written = write(found, "restore", folder, prefix="restore-", pictures=found.pictures, films=found.films)
     shown = [path for path in written if path.parent == folder]
     told = "\n".join([found.text(), "", *(f"wrote {path}" for path in shown)])
@@ -123,14 +123,29 @@ def _restored(
     n: int,
     clean: bool,
     fit: bool,
+    named: bool,
     more: dict,
 ) -> Restored:
-    """Test images of `data`, or the files at `image`."""
-    from ..tasks.restore.reading import read_images
+    """Test images of `data`, or the files at `image`: then `data` may be missing unless it was `named`."""
+    from ..data.given import given_images
     from ..tasks.restore.run import restore as restored
     from ..tasks.restore.run import restore_images
 
     if image is None:
         return restored(system, data, damage, how, n=n, **more)
-    x, names = read_images(system, Path(image), fit=fit)
-    return restore_images(system, x, names, damage, how, clean=clean, data=data, **more)
+    low, high = system.config.pixels.low, system.config.pixels.high
+    x, names = given_images(image, system.event_shape, low=low, high=high, fit=fit)
+    beside = data if named or not data else _at_hand(system, data, more["data_dir"])
+    return restore_images(system, x, names, damage, how, clean=clean, data=beside, **more)
+
+
+def _at_hand(system: System, data: str, data_dir: str | None) -> str:
+    """`data`, or "" where its training images cannot be had: files are then restored without them."""
+    from ..tasks.restore.job import images
+
+    try:
+        images(system, data, "train", data_dir)
+    except (DataError, UsageError) as error:
+        say(f"no training images to compare with: {error}")
+        return ""
+    return data

@@ -36,8 +36,9 @@ def translate(
     data_dir: DataDir = None,
 ) -> Result:
     """Move images of one domain into the domain that an energy was trained on, by a chain that begins at
-    them. Writes translate.png (rows: source, translated, change along the chain) and translate.gif; for image
-    files also a picture each; for data sets also measures: did the domain change, is the content kept?
+    them. Writes translate.png (rows: source, translated, change along the chain), translate.gif and
+    translate.json; for image files also a picture each, in translated/; for data sets also measures: did the
+    domain change, is the content kept?
 
     Models made for it: gibbsian train cfebm --mode translate --data facades (or SOURCE:to:TARGET). Any
     other energy on images can be tried; a conditional one moves to the class --to.
@@ -58,6 +59,9 @@ def translate(
 
 
 def _is_path(images: str) -> bool:
+    """Whether `images` are files; `folder:DIR`, `FILE.npz` and `FILE.csv` are data sets."""
+    if images.startswith("folder:") or images.endswith((".npz", ".csv")):
+        return False
     return Path(images).expanduser().exists() or "/" in images
 
 
@@ -117,21 +121,21 @@ def _files(
 
     from ..data.given import given_images
     from ..tasks.film import frames
+    from ..tasks.translate.measure import Files
     from ..tasks.translate.picture import sheet
-    from ..train.pictures import save_gif, save_image, to_uint8
+    from ..train.pictures import to_uint8
 
     low, high = system.config.pixels.low, system.config.pixels.high
     x, names = given_images(images, system.event_shape, low=low, high=high, fit=fit)
     moved, film = _moved(system, x, to, steps, seed)
-    paths = [folder / f"{Path(name).stem}.png" for name in names]
-    for path, picture in zip(paths, to_uint8(moved, low, high), strict=True):
-        save_image(Image.fromarray(picture), path)
-    save_image(sheet(system, x, moved, film), folder / "translate.png")
-    save_gif(frames(system, film), folder / "translate.gif")
-    paths += [folder / "translate.png", folder / "translate.gif"]
-    head = f"{len(names)} images translated in {film.made} steps"
-    told = "\n".join([head, *(f"wrote {path}" for path in paths)])
-    return Result({"run": run, "n": len(names), "steps": film.made, "written": [str(p) for p in paths]}, told)
+    found = Files(tuple(names), seed, film.made)
+    pictures = {"translate": sheet(system, x, moved, film)} | {
+        f"translated/{name}": Image.fromarray(pixels)
+        for name, pixels in zip(names, to_uint8(moved, low, high), strict=True)
+    }
+    written = write(found, "translate", folder, pictures=pictures, films={"translate": frames(system, film)})
+    told = "\n".join([found.text(), *(f"wrote {path}" for path in written)])
+    return Result({"run": run, **found.to_dict(), "written": [str(p) for p in written]}, told)
 
 
 def _moved(system: System, x: Tensor, to: int | None, steps: int | None, seed: int) -> tuple[Tensor, Film]:

@@ -25,7 +25,8 @@ def given_images(
     high: float = 1.0,
     fit: bool = False,
 ) -> tuple[Tensor, list[str]]:
-    """The images at `place` as `(N, *event_shape)` in [low, high], and the names of their files.
+    """The images at `place` as `(N, *event_shape)` in [low, high], and a name each for what is made of them:
+    that of the file without its ending, or with it where two would be alike.
 
     With `fit` they are cropped to the centred square, resampled and coloured as the model needs.
     Raises `DataError` for a path without images or a file that is none, and `UsageError` for images of
@@ -37,7 +38,12 @@ def given_images(
         )
     paths = _paths(Path(place).expanduser())
     arrays = [_one(path, event_shape, fit) for path in paths]
-    return as_floats(torch.from_numpy(np.stack(arrays)), low, high), [path.name for path in paths]
+    return as_floats(torch.from_numpy(np.stack(arrays)), low, high), _names(paths)
+
+
+def _names(paths: list[Path]) -> list[str]:
+    stems = [path.stem for path in paths]
+    return stems if len(set(stems)) == len(stems) else [path.name.replace(".", "-") for path in paths]
 
 
 def _paths(place: Path) -> list[Path]:

@@ -200,3 +200,9 @@ def test_wrong_arguments_are_one_line(make, told):
     with pytest.raises(UsageError, match=told) as caught:
         make()
     assert "\n" not in str(caught.value)
+
+
+def test_steps_have_their_length_where_squares_of_the_gradient_underflow():
+    clean, grad = torch.zeros(1, 6), torch.tensor([[3e-30, 4e-30, 0, 0, 0, 0]])
+    moved = Ball("l2", 1.0, -1.0, 1.0).climb(clean, grad, 0.1, clean)
+    assert torch.allclose(moved, torch.tensor([[0.06, 0.08, 0, 0, 0, 0]]))

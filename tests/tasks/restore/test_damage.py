@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from types import SimpleNamespace
-
 import numpy as np
 import pytest
 import torch
 from PIL import Image
 
-from gibbsian.core.errors import DataError, UsageError
+from gibbsian.core.errors import UsageError
 from gibbsian.core.random import generator
 from gibbsian.tasks.restore.damage import Gaussian, Hidden, SaltPepper, noise_of
 from gibbsian.tasks.restore.masks import known_pixels
-from gibbsian.tasks.restore.reading import read_images
 
 
 def missing(text: str, shape=(1, 4, 6), n: int = 1, **more) -> torch.Tensor:
@@ -121,39 +118,3 @@ def test_wrong_noises_are_one_line(text, words):
     with pytest.raises(UsageError, match=words) as error:
         noise_of(text)
     assert "\n" not in str(error.value)
-
-
-def model(*shape: int) -> SimpleNamespace:
-    return SimpleNamespace(
-        event_shape=shape, config=SimpleNamespace(pixels=SimpleNamespace(low=-1.0, high=1.0))
-    )
-
-
-def test_files_are_brought_to_size_and_colour(tmp_path):
-    colour = np.zeros((8, 12, 3), np.uint8)
-    colour[..., 0] = 255
-    Image.fromarray(colour).save(tmp_path / "b.png")
-    Image.fromarray(np.full((4, 4), 255, np.uint8)).save(tmp_path / "a.png")
-    (tmp_path / "note.txt").write_text("no image")
-    x, names = read_images(model(1, 4, 4), tmp_path)
-    assert names == ["a", "b"] and x.shape == (2, 1, 4, 4)
-    assert bool((x[0] == 1).all()) and float(x[1].mean()) == pytest.approx(76 / 127.5 - 1, abs=1e-6)
-    with pytest.raises(UsageError, match="a.png is grey, and this model knows colour"):
-        read_images(model(3, 4, 4), tmp_path)
-    x, _ = read_images(model(3, 4, 4), tmp_path, fit=True)
-    assert x.shape == (2, 3, 4, 4) and bool((x[0] == 1).all())
-
-
-def test_wrong_files_are_one_line(tmp_path):
-    with pytest.raises(UsageError, match="there is no image"):
-        read_images(model(1, 4, 4), tmp_path / "x.png")
-    with pytest.raises(UsageError, match="holds no images"):
-        read_images(model(1, 4, 4), tmp_path)
-    (tmp_path / "x.png").write_text("no image")
-    with pytest.raises(DataError, match="cannot be read as an image"):
-        read_images(model(1, 4, 4), tmp_path)
-    Image.fromarray(np.zeros((4, 4), np.uint8)).save(tmp_path / "x.png")
-    with pytest.raises(UsageError, match="takes 6 x 4"):
-        read_images(model(1, 4, 6), tmp_path)
-    with pytest.raises(UsageError, match="no images"):
-        read_images(model(2), tmp_path)

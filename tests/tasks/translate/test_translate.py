@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from gibbsian.core.errors import UsageError
 from gibbsian.core.random import generator
@@ -103,12 +105,17 @@ def test_pictures_hold_eight_bits():
     assert sheet(system, x, moved, film, pairs=x).size == (3 * SIDE - 2, 4 * SIDE - 2)
 
 
-def test_sources_by_name_and_by_run():
+def test_sources_by_name_and_by_run(tmp_path):
+    for k in range(20):
+        Image.fromarray(np.full((8, 8), k, np.uint8)).save(tmp_path / f"{k}.png")
     system = small("igebm")
     named = source_images(system, "digits", "digits", n=10)
     assert named.x.shape == (10, 1, 8, 8) and named.pairs is None and named.name == "digits"
     own = source_images(system, "digits:to:digits", n=5, to=3)
     assert 20 < len(own.held) < 60 and 100 < len(own.domains.target) < 200
+    assert own.domains.whole is not None and len(own.domains.whole.y.unique()) == 10
+    both = f"digits:to:folder:{tmp_path}"
+    assert source_images(system, both, "digits", n=5).domains.target.name == f"folder:{tmp_path}"
     with pytest.raises(UsageError, match="holds no images of another domain"):
         source_images(system, "digits")
     with pytest.raises(UsageError, match="the model takes"):

@@ -227,5 +227,10 @@ def _gradient(depth: _Depth, x: Tensor, *, last: bool) -> Tensor | None:
 
 
 def _unit(x: Tensor) -> Tensor:
-    """`x` over its Euclidean norm, chain by chain; 0 stays 0."""
-    return x / expand(norm(x).clamp(min=torch.finfo(x.dtype).tiny), x)
+    """`x` over its Euclidean norm, chain by chain; 0 stays 0.
+
+    Divided by its largest entry first: the squares of a very sure classifier's gradient underflow.
+    """
+    least = torch.finfo(x.dtype).tiny
+    x = x / expand(x.flatten(1).abs().amax(1).clamp(min=least), x)
+    return x / expand(norm(x).clamp(min=least), x)

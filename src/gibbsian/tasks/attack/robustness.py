@@ -124,7 +124,7 @@ def attack(
     threat, refinement = threat or Threat(), refinement or Refinement()
     baselines, first = baselines or Baselines(), next(iter(systems.values()))
     require_known(attacks)
-    for steps in refinement.steps:
+    for steps in (*refinement.steps, *(0 for _ in baselines.kinds)):
         attacks_for(attacks, refines=steps > 0, joint=first.joint)
     test = load(data, "test", data_dir=data_dir)
     for name, system in systems.items():

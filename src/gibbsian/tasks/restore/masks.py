@@ -44,6 +44,8 @@ def known_pixels(
 
 
 def _bottom(text: str, rest: str, n: int, height: int, width: int, rng: torch.Generator) -> Tensor:
+    if rest:
+        raise UsageError(f"mask '{text}': bottom is the lower half; name other rows as rows:A,B")
     return _region(height, width, slice(height // 2, None), slice(None))
 
 

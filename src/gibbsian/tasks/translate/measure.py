@@ -67,12 +67,37 @@ class Translation:
         return {}
 
 
+@dataclass(frozen=True)
+class Files:
+    """Image files that were translated, by name: nothing is measured."""
+
+    names: tuple[str, ...]
+    seed: int
+    steps: int
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values."""
+        return {"n": len(self.names), "seed": self.seed, "steps": self.steps, "images": list(self.names)}
+
+    def text(self) -> str:
+        """One line."""
+        return f"{len(self.names)} images translated in {self.steps} steps, seed {self.seed}"
+
+    def figures(self) -> dict[str, Any]:
+        """None."""
+        return {}
+
+
 @dataclass(frozen=True, eq=False)
 class Domains:
-    """Training images of source and target, and the nets that tell them apart."""
+    """Training images of source and target, and the nets that tell them apart.
+
+    Where the target is one class alone, `whole` is the set of all classes, which the features know apart.
+    """
 
     source: Dataset
     target: Dataset
+    whole: Dataset | None = None
 
     @cached_property
     def judge(self) -> Classifier | StackedClassifier:
@@ -82,8 +107,9 @@ class Domains:
     @cached_property
     def features(self) -> Classifier | StackedClassifier:
         """The net whose features measure the distance."""
-        if self.target.y is not None:
-            return classifier_for(self._small(self.target))
+        whole = self.whole or self.target
+        if whole.y is not None:
+            return classifier_for(self._small(whole))
         return classifier_for(self._both, updates=UPDATES)
 
     def _small(self, data: Dataset) -> Dataset:

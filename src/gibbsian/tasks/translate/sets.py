@@ -61,9 +61,8 @@ def source_images(
     held, target = (_of_class(part, to) for part in (test, train))
     there = held.batch(torch.arange(len(held)))
     paired = source is None and domain_names(trained_on) is None
-    return Source(
-        batch.cond, there.x, batch.x if paired else None, Domains(_conditions(train), _alone(target))
-    )
+    domains = Domains(_conditions(train), _alone(target), _alone(train))
+    return Source(batch.cond, there.x, batch.x if paired else None, domains)
 
 
 def _beside(trained_on: str, source: str | None, split: str, data_dir: str | Path | None) -> Dataset:
@@ -76,7 +75,8 @@ def _beside(trained_on: str, source: str | None, split: str, data_dir: str | Pat
                 "--images, such as --images mnist"
             )
         return both
-    target = trained_on if domain_names(trained_on) is None else f"{trained_on}".rpartition(":")[2]
+    both_names = domain_names(trained_on)
+    target = trained_on if both_names is None else both_names[1]
     here, there = (load(name, split, data_dir=data_dir) for name in (source, target))
     return two_domains(here, there, f"{source}:to:{target}")
 
