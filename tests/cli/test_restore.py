@@ -138,7 +138,7 @@ def test_crossclass_writes_tables_and_pictures(cli, runs, tmp_path):
         "modes.png",
         "crossclass-pairs.png",
     } <= names
-    assert "IGEBM's slides" in (tmp_path / "crossclass.txt").read_text()
+    assert "IGEBM, CIFAR-10" in (tmp_path / "crossclass.txt").read_text()
 
 
 @pytest.mark.parametrize(
@@ -153,3 +153,13 @@ def test_crossclass_writes_tables_and_pictures(cli, runs, tmp_path):
 def test_mistakes_of_crossclass_are_one_line(cli, runs, tmp_path, run, words, said):
     ran = cli("crossclass", str(runs[run]), *words.split(), "--out", str(tmp_path))
     assert ran.code == 2 and said in ran.err and ran.err.count("\n") == 1
+
+
+def test_options_that_a_task_would_not_hear(cli, runs):
+    for words, told in (
+        (["--marks", "none"], "--marks none is for --noise salt_pepper"),
+        (["--task", "denoise", "--marks", "extremes"], "--marks extremes is for"),
+        (["--tether", "3"], "inpainting has none"),
+    ):
+        ran = cli("restore", str(runs["short_run"]), *words)
+        assert ran.code == 2 and told in ran.err and ran.err.count("\n") == 1

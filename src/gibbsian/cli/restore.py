@@ -86,6 +86,7 @@ def restore(
     from .machine import usable
 
     usable(device)
+    _require_heard(task, noise, marks, tether, way)
     damage = damage_of(task, mask, noise, marks, fit)
     how = How(way, steps, step_factor, tether, start, completions, average, pool=pool)
     if clean and image is None:
@@ -102,6 +103,14 @@ def restore(
     shown = [path for path in written if path.parent == folder]
     told = "\n".join([found.text(), "", *(f"wrote {path}" for path in shown)])
     return Result({"run": run, "task": task, **found.to_dict(), "written": [str(p) for p in written]}, told)
+
+
+def _require_heard(task: Task, noise: str | None, marks: Marks, tether: float, way: Way | None) -> None:
+    """Raise `UsageError` for options that this task would not hear."""
+    if marks != "outliers" and not (task == "denoise" and (noise or NOISE).startswith("salt_pepper")):
+        raise UsageError(f"--marks {marks} is for --noise salt_pepper:SHARE: leave it out")
+    if tether != 1 and way != "latent" and task == "inpaint":
+        raise UsageError(f"--tether {tether:g} pulls to a noisy image, and inpainting has none: leave it out")
 
 
 def damage_of(task: Task, mask: str | None, noise: str | None, marks: Marks, fit: bool) -> Damage:

@@ -91,7 +91,7 @@ class CrossClass:
             for name, v in self.stays.changed.items()
         ]
         rows.append(["corrupted, no chain", cell(self.stays.before), "-"])
-        return table([f"judged class changed ({self.stays.n} images)", "share", "IGEBM's slides"], rows)
+        return table([f"judged class changed ({self.stays.n} images)", "share", "IGEBM, CIFAR-10"], rows)
 
     def _modes(self) -> str:
         rows = [[key, cell(v)] for key, v in self.modes.measures.items()]
