@@ -2,6 +2,7 @@
 
 python scripts/ladders.py recovery [--out F.json]     DRL on a Gaussian: conditionals beside the exact ones
 python scripts/ladders.py conditional OUT.png         a conditional has one mode, the marginal many
+python scripts/ladders.py sharpness                   what a sharper first layer does for an energy of the plane
 python scripts/ladders.py interaction OUT.png         groups of samples that push one another apart
 python scripts/ladders.py stages OUT.png --run RUN    a coarse-to-fine model through its sizes, every 5th step
 python scripts/ladders.py paths OUT.png --run RUN     images from every level of a ladder, sampled down
@@ -213,6 +214,18 @@ def peaks(density: np.ndarray, share: float = 0.1) -> int:
     return int((higher & (inner > share * density.max())).sum())
 
 
+def sharpness() -> dict[str, Any]:
+    """KL of the ring to exp(-E / T) on a grid, for an IGEBM whose first layer begins as usual and sharper."""
+    density, told = toy("ring"), {}
+    for factor in (1.0, 12.0):
+        system = trained(f"sharp-{factor:g}", "igebm", load("toy:ring"), **{"net.sharpness": factor})
+        with frozen(system), torch.no_grad():
+            found = Grid(-4, 4, 200).kl(lambda x: -density.log_density(x.double()).float(), system.surprisal)
+        told[f"{factor:g}"] = found
+        print(f"net.sharpness {factor:g}: KL {found:.3f}", flush=True)
+    return told
+
+
 def interaction(out: Path, groups: int = 500, members: int = 4) -> None:
     """How many of eight modes a group of four samples reaches, alone and with repulsion."""
     from matplotlib.figure import Figure
@@ -281,6 +294,7 @@ def main() -> None:
     )
     kinds = parser.add_subparsers(dest="kind", required=True)
     kinds.add_parser("recovery").add_argument("--out", type=Path)
+    kinds.add_parser("sharpness")
     for name in ("conditional", "interaction"):
         kinds.add_parser(name).add_argument("out", type=Path)
     for name in ("stages", "paths"):
@@ -293,6 +307,8 @@ def main() -> None:
         print(recovery_table(told))
         if args.out:
             args.out.write_text(json.dumps(told, indent=1) + "\n")
+    elif args.kind == "sharpness":
+        sharpness()
     elif args.kind in ("conditional", "interaction"):
         {"conditional": conditional, "interaction": interaction}[args.kind](args.out)
     else:

@@ -182,7 +182,9 @@ PRESETS: dict[str, Recipe] = {
     ),
     "toy": Recipe(
         JEMConfig(
-            net=NetConfig(name="mlp", hidden=(128, 128), activation="swish", classes=8, head="logits"),
+            net=NetConfig(
+                name="mlp", hidden=(128, 128), activation="swish", sharpness=12.0, classes=8, head="logits"
+            ),
             chain=ChainConfig(steps=40, step_size=0.01, noise=0.1),
             sample=ChainConfig(steps=1000, step_size=0.01, noise=0.1),
             start=StartConfig(capacity=5000, reinit=0.05),
