@@ -2,7 +2,7 @@
 
 python scripts/ladders.py recovery [--out F.json]     DRL on a Gaussian: conditionals beside the exact ones
 python scripts/ladders.py conditional OUT.png         a conditional has one mode, the marginal many
-python scripts/ladders.py sharpness                   what a sharper first layer does for an energy of the plane
+python scripts/ladders.py sharpness                   a sharper first layer, for an energy of the plane
 python scripts/ladders.py interaction OUT.png         groups of samples that push one another apart
 python scripts/ladders.py stages OUT.png --run RUN    a coarse-to-fine model through its sizes, every 5th step
 python scripts/ladders.py paths OUT.png --run RUN     images from every level of a ladder, sampled down
