@@ -247,7 +247,7 @@ def interaction(out: Path, groups: int = 500, members: int = 4) -> None:
         near = mode_recall(end.reshape(-1, 2).double(), density.modes, 3 * density.spread).quality
         panel.scatter(*end[:40].reshape(-1, 2).T, s=4, c=np.repeat(np.arange(40), members), cmap="tab20")
         panel.set_title(
-            f"strength {strength:g}: {cell(told[strength])} modes a group", fontsize=9, loc="left"
+            f"strength {strength:g}: {told[strength].estimate:.2f} modes a group", fontsize=9, loc="left"
         )
         panel.set_aspect("equal")
         print(

@@ -19,7 +19,6 @@ from functools import partial
 import torch
 from torch import Tensor, nn
 
-from ..core.errors import UsageError
 from ..core.position import Position
 from ..core.random import seeded_init
 from ..core.records import Batch, Loss
@@ -29,7 +28,6 @@ from ..mcmc.wrap import Later
 from ..nets.build import build
 from ..recipes.chain import ChainConfig
 from ..recipes.igebm import IGEBMConfig
-from ..starts.replay import ReplayBuffer
 from .base import Handed, Leg, Plan, Standing, System
 from .phases import (
     contrastive_loss,
@@ -45,6 +43,7 @@ from .phases import (
     positives,
     training_start,
 )
+from .stored import stored_chains
 
 
 class IGEBM(System):
@@ -115,16 +114,7 @@ class IGEBM(System):
         self, n: int, rng: torch.Generator, *, y: Tensor | None = None, steps: int | None = None
     ) -> Plan:
         """A plan that goes on from stored chains of the replay buffer, as the paper's own samples do."""
-        if not isinstance(self.chains, ReplayBuffer):
-            raise UsageError(
-                "this model keeps no chains: sample from noise, or train with start.kind=persistent"
-            )
-        if n > self.chains.capacity:
-            raise UsageError(
-                f"asked for {n} chains of a buffer of {self.chains.capacity}: take fewer, or use noise"
-            )
-        chain, ticket = self.config.sampling, self.chains.draw(n, rng, y=y)
-        self.chains.release(ticket)
+        chain, ticket = self.config.sampling, stored_chains(self.chains, n, rng, y)
         yield Leg(given(self.energy, ticket.y), self._kernel(chain), steps or chain.steps, ticket.position)
 
     def logits(self, x: Tensor) -> Tensor:

@@ -44,7 +44,6 @@ from ..nets.build import build
 from ..recipes.chain import ChainConfig, LossConfig
 from ..recipes.jem import JEMConfig
 from ..starts.base import Ticket
-from ..starts.replay import ReplayBuffer
 from .base import Handed, Leg, Plan, System
 from .phases import (
     Negatives,
@@ -57,6 +56,7 @@ from .phases import (
     positives,
     training_start,
 )
+from .stored import stored_chains
 
 Chains = list[tuple[Ticket, Negatives]]
 
@@ -135,16 +135,7 @@ class JEM(System):
         self, n: int, rng: torch.Generator, *, y: Tensor | None = None, steps: int | None = None
     ) -> Plan:
         """A plan that goes on from stored chains: of p(x), or of p(x | y) from those of the classes `y`."""
-        if not isinstance(self.chains, ReplayBuffer):
-            raise UsageError(
-                "this model keeps no chains: sample from noise, or train with start.kind=persistent"
-            )
-        if n > self.chains.capacity:
-            raise UsageError(
-                f"asked for {n} chains of a buffer of {self.chains.capacity}: take fewer, or use noise"
-            )
-        chain, ticket = self.config.sampling, self.chains.draw(n, rng, y=y)
-        self.chains.release(ticket)
+        chain, ticket = self.config.sampling, stored_chains(self.chains, n, rng, y)
         yield Leg(self.law(y), self._kernel(chain), steps or chain.steps, ticket.position)
 
     def decode(self, position: Position) -> Tensor:
