@@ -104,6 +104,7 @@ def test_mistakes_of_restore_are_one_line(cli, runs, tmp_path):
         (f"{runs['igebm']} --label 11", "class 11 is unknown"),
         (f"{run} --clean", "speaks of --image"),
         (f"{run} --image {tmp_path}/none.png", "there is no image"),
+        (f"{run} --image {tmp_path}/large.png -n 8", "brings its own"),
         (f"{run} --way chains", "did you mean 'chain'"),
         (f"{run} -n 1", "2 images or more"),
         (f"{toy} --data digits", "images of the model's shape"),

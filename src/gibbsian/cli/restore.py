@@ -21,7 +21,7 @@ Task = Literal["inpaint", "denoise"]
 Way = Literal["chain", "anneal", "latent", "tweedie"]
 Start = Literal["noise", "mean", "nearest", "samples", "median", "given"]
 Marks = Literal["none", "extremes", "outliers"]
-MASK, NOISE = "bottom", "gaussian:0.3"
+MASK, NOISE, TEST = "bottom", "gaussian:0.3", 64
 
 
 def restore(
@@ -40,7 +40,7 @@ def restore(
         str | None,
         Arg("denoise: gaussian:SIGMA (default 0.3) or salt_pepper:SHARE[,DARK,BRIGHT], on [0, 1]", "N"),
     ] = None,
-    n: Annotated[int, Arg("test images", "N", "-n")] = 64,
+    n: Annotated[int | None, Arg("test images; 64 by default", "N", "-n")] = None,
     completions: Annotated[int, Arg("chains an image", "M")] = 3,
     average: Annotated[bool, Arg("the result is the mean of the completions")] = False,
     way: Annotated[
@@ -89,6 +89,8 @@ def restore(
     _require_heard(task, noise, marks, tether, way)
     damage = damage_of(task, mask, noise, marks, fit)
     how = How(way, steps, step_factor, tether, start, completions, average, pool=pool)
+    if n is not None and image is not None:
+        raise UsageError(f"-n {n} counts test images, and --image brings its own: leave one out")
     if clean and image is None:
         raise UsageError("--clean speaks of --image; test images are damaged and measured anyway")
     folder, name = Path(out) if out else place(run, "restore"), data or trained_on(run)
@@ -98,7 +100,9 @@ def restore(
     system = load(run, which=which).to(device)
     with progress("restore") as advance:
         more = {"label": label, "tune": tune, "seed": seed, "data_dir": data_dir, "progress": advance}
-        found = _restored(system, name, image, damage, how, n, clean, fit, data is not None, more)
+        found = _restored(
+            system, name, image, damage, how, TEST if n is None else n, clean, fit, data is not None, more
+        )
     written = write(found, "restore", folder, prefix="restore-", pictures=found.pictures, films=found.films)
     shown = [path for path in written if path.parent == folder]
     told = "\n".join([found.text(), "", *(f"wrote {path}" for path in shown)])

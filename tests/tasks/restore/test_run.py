@@ -61,10 +61,13 @@ def test_the_nearest_image_is_found_on_known_pixels_and_in_its_class():
     hidden = Hidden("random:0.5").done(x, 0.0, 1.0, rng)
     gallery = Gallery(rows.__getitem__, 50, y)
     apart = ((hidden.x[:, None] - rows[None]).square() * hidden.known[:, None]).flatten(2).sum(2)
-    assert torch.equal(gallery.nearest_rows(hidden), apart.argmin(1))
+    assert torch.equal(gallery.nearest_rows(hidden)[0], apart.argmin(1))
+    assert torch.equal(gallery.nearest_rows(hidden, count=4), apart.argsort(1)[:, :4].T)
     told = torch.tensor([0, 1, 2, 0, 1, 2, 0])
     within = apart.masked_fill(y[None] != told[:, None], torch.inf)
-    assert torch.equal(gallery.nearest_rows(hidden, told), within.argmin(1))
+    assert torch.equal(gallery.nearest_rows(hidden, told)[0], within.argmin(1))
+    with pytest.raises(UsageError, match="too few"):
+        gallery.nearest(hidden, count=51)
     assert torch.allclose(gallery.mean, rows.mean(0), atol=1e-6)
     assert torch.equal(filled(hidden, rows[:7])[hidden.known], x[hidden.known])
 
@@ -88,12 +91,19 @@ def test_where_chains_begin(normal):
         assert torch.equal(begun[5:, :, :2], x[:, :, :2]) and begun.isfinite().all()
         if start == "nearest":
             assert torch.equal(begun[:5], x)
-        if start in ("noise", "samples"):
+        if start in ("noise", "samples", "nearest"):
             assert not torch.equal(begun[:5], begun[5:])
     with pytest.raises(UsageError, match="needs training images"):
         Beginnings(system, How(start="mean"), None, generator(1)).draw(hidden)
     with pytest.raises(UsageError, match="too small"):
         Beginnings(system, How(start="samples", pool=2), None, generator(1)).draw(hidden)
+
+
+def test_a_start_is_for_chains_on_data(normal):
+    system = normal(torch.eye(16), torch.zeros(16), (1, 4, 4), steps=3)
+    noisy = Damaged(torch.zeros(2, 1, 4, 4), sigma=1.0)
+    with pytest.raises(UsageError, match="start given is for way chain, and this is tweedie"):
+        complete(system, noisy, How(way="tweedie", start="given"), rng=generator(0))
 
 
 def test_the_choice_is_the_best_of_what_was_tried(normal):
@@ -119,8 +129,9 @@ def model(normal):
 
 def test_a_restoration_of_the_digits_from_end_to_end(model):
     done = restore(model, "digits", Hidden("bottom"), How(steps=40, completions=2), n=12)
-    assert set(done.rows) == {"ours", "ours averaged", "ours likeliest", "damaged", "nearest", "mean fill"}
-    assert set(done.versus) == {"damaged", "nearest", "mean fill"}
+    baselines = {"damaged", "nearest", "mean of nearest", "mean fill"}
+    assert set(done.rows) == {"ours", "ours averaged", "ours likeliest"} | baselines
+    assert set(done.versus) == baselines
     assert done.rows["ours"]["differ"].estimate == 1 and done.judge.endswith("judge")
     assert set(done.rows["nearest"]) == {"psnr", "ssim", "label", "original"}
     assert len(done.energies) == 12 and len(done.energies[0]) == 2

@@ -1,6 +1,7 @@
 """What a restoration has to beat: training images, and filters as strong as is best on validation images.
 
 nearest            the training image that is closest on the known pixels, put in at the unknown ones
+mean of nearest    the mean of as many nearest ones as there are completions
 nearest of class   the same among those of the class that chains were told
 mean fill          the mean training image there
 TV, median         filters of `metrics.images`
@@ -15,6 +16,7 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
+from ...core.errors import UsageError
 from ...data.dataset import Dataset
 from ...metrics.images import psnr
 from .damage import Damaged
@@ -52,28 +54,34 @@ class Gallery:
         """The mean image where pixels are unknown, `(N, C, H, W)`."""
         return filled(damaged, self.mean.expand(damaged.x.shape))
 
-    def nearest(self, damaged: Damaged, y: Tensor | None = None) -> Tensor:
-        """The nearest image where pixels are unknown, `(N, C, H, W)`; of the classes `y` `(N,)` if given."""
-        return filled(damaged, self.read(self.nearest_rows(damaged, y)))
-
-    def nearest_rows(self, damaged: Damaged, y: Tensor | None = None) -> Tensor:
-        """Row `(N,)` of the image at the least squared distance over the known pixels:
-        sum m x^2 - 2 (m x).b + m.b^2, the first of equals; among those of class `y` `(N,)` if given.
+    def nearest(self, damaged: Damaged, y: Tensor | None = None, count: int = 1) -> Tensor:
+        """Its `count` nearest images where pixels of an image are unknown, `(count, N, C, H, W)`, the nearest
+        first; of the classes `y` `(N,)` if given.
         """
+        rows = self.nearest_rows(damaged, y, count)
+        return torch.stack([filled(damaged, self.read(one)) for one in rows])
+
+    def nearest_rows(self, damaged: Damaged, y: Tensor | None = None, count: int = 1) -> Tensor:
+        """Rows `(count, N)` of the images at the least squared distances over the known pixels:
+        sum m x^2 - 2 (m x).b + m.b^2, the first of equals; among those of class `y` `(N,)` if given.
+
+        Raises `UsageError` for more than there are.
+        """
+        if count > self.size:
+            raise UsageError(f"{count} nearest images of {self.size}: there are too few, take less")
         x = damaged.x.cpu().float()
         known = torch.ones_like(x) if damaged.known is None else damaged.known.cpu().expand(x.shape).float()
         seen, mask = (known * x).flatten(1), known.flatten(1)
-        best, where = x.new_full((len(x),), torch.inf), torch.zeros(len(x), dtype=torch.long)
+        best, where = x.new_empty(len(x), 0), torch.empty(len(x), 0, dtype=torch.long)
         for part in torch.arange(self.size).split(CHUNK):
             b = self.read(part).flatten(1)
             apart = mask @ b.square().T - 2 * seen @ b.T
             if y is not None and self.y is not None:
                 apart = apart.masked_fill(self.y[part][None] != y.cpu()[:, None], torch.inf)
-            near = apart.min(1)
-            closer = near.values < best
-            best = torch.where(closer, near.values, best)
-            where = torch.where(closer, part[near.indices], where)
-        return where
+            merged = torch.cat([best, apart], 1).sort(dim=1, stable=True)
+            rows = torch.cat([where, part.expand(len(x), -1)], 1)
+            best, where = merged.values[:, :count], rows.gather(1, merged.indices[:, :count])
+        return where.T
 
 
 def filled(damaged: Damaged, fill: Tensor) -> Tensor:

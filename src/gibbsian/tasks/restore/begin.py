@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -32,27 +33,34 @@ class Beginnings:
         Raises `UsageError` for a start that needs training images where there are none.
         """
         start, x = self.how.start or usual_start(damaged), damaged.x
-        fills = [self._fill(start, damaged, y, k).to(x) for k in range(self.how.completions)]
+        fills = [fill.to(x) for fill in self._fills(start, damaged, y)]
         if damaged.known is None:
             return torch.cat(fills)
         return torch.cat([torch.where(damaged.known, x, fill) for fill in fills])
 
-    def _fill(self, start: Start, damaged: Damaged, y: Tensor | None, k: int) -> Tensor:
-        x, pixels = damaged.x, self.system.config.pixels
+    def _fills(self, start: Start, damaged: Damaged, y: Tensor | None) -> Iterable[Tensor]:
+        """One for each completion, `(N, C, H, W)`: of nearest images the k-th for the k-th."""
+        times = self.how.completions
         if start == "given":
-            return x
+            return [damaged.x] * times
         if start == "median":
-            return median_filter(x)
+            return [median_filter(damaged.x)] * times
         if start == "noise":
-            u = torch.rand(x.shape, generator=self.rng, device=x.device, dtype=x.dtype)
-            return pixels.low + (pixels.high - pixels.low) * u
+            return [self._noise(damaged.x) for _ in range(times)]
         if start == "samples":
-            return self._parts[k].nearest(damaged, y)
+            return [part.nearest(damaged, y)[0] for part in self._parts]
         if self.gallery is None:
             raise UsageError(
                 f"start {start} needs training images: use noise, or name a data set with --data"
             )
-        return self.gallery.mean_fill(damaged) if start == "mean" else self.gallery.nearest(damaged)
+        if start == "mean":
+            return [self.gallery.mean_fill(damaged)] * times
+        return self.gallery.nearest(damaged, y, times)
+
+    def _noise(self, x: Tensor) -> Tensor:
+        pixels = self.system.config.pixels
+        u = torch.rand(x.shape, generator=self.rng, device=x.device, dtype=x.dtype)
+        return pixels.low + (pixels.high - pixels.low) * u
 
     @cached_property
     def _parts(self) -> list[Gallery]:

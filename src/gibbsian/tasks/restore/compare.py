@@ -26,18 +26,22 @@ Rows = dict[str, dict[str, Interval]]
 
 
 def baselines(
-    job: Job, gallery: Gallery | None, held: tuple[Job, Dataset] | None, y: Tensor | None
+    job: Job, gallery: Gallery | None, held: tuple[Job, Dataset] | None, y: Tensor | None, times: int = 1
 ) -> tuple[dict[str, Tensor], dict[str, float]]:
     """Images `(N, C, H, W)` in [0, 1] by name, and the strengths of filters as `held` images choose them.
 
     `y` `(N,)` are the labels that chains were told: the nearest image then stands there with and without.
+    Of several completions, `times`, the mean of as many nearest images stands there too.
     """
     if isinstance(job.damage, Hidden):
         if gallery is None:
             return {}, {}
-        found = {"nearest": gallery.nearest(job.damaged), "mean fill": gallery.mean_fill(job.damaged)}
+        near = gallery.nearest(job.damaged, count=times)
+        found = {"nearest": near[0], "mean fill": gallery.mean_fill(job.damaged)}
+        if times > 1:
+            found["mean of nearest"] = near.mean(0)
         if y is not None and gallery.y is not None:
-            found["nearest of class"] = gallery.nearest(job.damaged, y)
+            found["nearest of class"] = gallery.nearest(job.damaged, y)[0]
         return {name: job.unit(x) for name, x in found.items()}, {}
     found, strengths = {}, _strengths(job, held)
     if isinstance(job.damage, Gaussian):

@@ -76,6 +76,8 @@ def complete(
         UsageError: for a way or a start that the system or the damage does not have.
     """
     way, size = how.way or usual_way(system, damaged), max(1, CHAINS // how.completions)
+    if how.start is not None and way != "chain":
+        raise UsageError(f"start {how.start} is for way chain, and this is {way}: leave the start out")
     film = Film(system.plan, keep=shown > 0, progress=progress)
     ends, frames = [], []
     begin = Beginnings(system, how, gallery, rng)

@@ -20,9 +20,10 @@ class How:
         steps: of each chain (each level, with anneal on drl); None for the system's own number.
         step_factor: multiplies the step size, and the move of tweedie.
         tether: multiplies |x - x~|^2 / 2 sigma^2; 1 is the law.
-        start: what unknown pixels begin as: uniform noise, the mean training image, the nearest one, of
-            `pool` samples of the model itself the nearest, a 3 x 3 median, or what is given there. None:
-            noise where pixels are hidden, the median where they are suspected, else given.
+        start: what unknown pixels begin as: uniform noise, the mean training image, the nearest one (for
+            the k-th completion the k-th nearest), of `pool` samples of the model itself the nearest, a 3 x 3
+            median, or what is given there. None: noise where pixels are hidden, the median where they are
+            suspected, else given.
         completions: chains an image.
         average: take the mean of the completions as the result (the posterior mean has the best PSNR).
         anchor: s of latent chains, on pixels in [0, 1].

@@ -120,7 +120,7 @@ def _done(
         progress=lambda made, total: progress(made, total, "chains"),
     )
     seconds = time.monotonic() - began
-    others, strengths = baselines(job, gallery, held, y)
+    others, strengths = baselines(job, gallery, held, y, how.completions)
     judge = classifier(train, "judge") if job.clean is not None else None
     rows, versus = ({}, {}) if job.clean is None else measured(job, done, how.average, others, judge)
     return Restored(
