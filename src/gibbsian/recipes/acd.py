@@ -9,7 +9,7 @@ from ..core.config import require_choices
 from ..core.errors import UsageError, require_not_negative, require_positive
 from .chain import ChainConfig, PixelConfig
 from .generator import GeneratorConfig
-from .net import NetConfig
+from .net import PLANE, NetConfig
 from .recipe import Paper, Published, Recipe
 from .train import MonitorConfig, TrainConfig
 
@@ -96,7 +96,7 @@ PUBLISHED: list[Published] = [
 ]
 
 _TOY = ACDConfig(
-    net=NetConfig(name="mlp", hidden=(128, 128), activation="swish"),
+    net=PLANE,
     generator=GeneratorConfig(latent=2, hidden=(64, 64), activation="swish"),
     chain=ChainConfig(50, 0.02, 0.02**0.5),
     pixels=PixelConfig(-2.5, 2.5),

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from ..core.errors import UsageError, require_not_negative, require_positive
 from .chain import ChainConfig, LossConfig, PixelConfig
 from .generator import GeneratorConfig
-from .net import NetConfig
+from .net import PLANE, NetConfig
 from .recipe import Paper, Published, Recipe
 from .train import MonitorConfig, TrainConfig
 
@@ -68,7 +68,7 @@ PAPER = Paper(
 PUBLISHED: list[Published] = []
 
 _TOY = CoopNetsConfig(
-    net=NetConfig(name="mlp", hidden=(128, 128), activation="swish"),
+    net=PLANE,
     generator=GeneratorConfig(latent=2, hidden=(64, 64), activation="swish"),
     chain=ChainConfig(15, 0.05, 0.03),
     pixels=PixelConfig(-2.5, 2.5),

@@ -8,7 +8,7 @@ from typing import Literal
 from ..core.config import require_choices
 from ..core.errors import UsageError, require_not_negative, require_positive
 from .chain import PixelConfig
-from .net import NetConfig
+from .net import PLANE, NetConfig
 from .recipe import Paper, Published, Recipe
 from .train import TrainConfig
 
@@ -154,7 +154,7 @@ PRESETS: dict[str, Recipe] = {
     ),
     "toy": Recipe(
         EnergyMatchingConfig(
-            net=NetConfig(name="mlp", hidden=(128, 128), activation="swish", sharpness=12.0),
+            net=PLANE,
             flow=FlowConfig(updates=1000, weight=0.0, sampler="langevin", time=3.0, dt=0.02),
             contrast=ContrastConfig(epsilon=0.1, cutoff=0.8, weight=1.0, steps=60, dt=0.05),
             pixels=PixelConfig(-2.5, 2.5),

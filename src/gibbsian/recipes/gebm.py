@@ -10,7 +10,7 @@ from ..core.errors import UsageError, require_not_negative, require_positive
 from .chain import PixelConfig
 from .generator import GeneratorConfig
 from .latent import LatentConfig
-from .net import NetConfig
+from .net import PLANE, NetConfig
 from .recipe import Paper, Published, Recipe
 from .train import TrainConfig
 
@@ -82,9 +82,8 @@ PUBLISHED: list[Published] = [
     Published("CIFAR-10, SNGAN architecture, latent chains", "FID (Inception)", "23.02"),
 ]
 
-_POINTS = NetConfig(name="mlp", hidden=(128, 128), activation="swish")
 _TOY = GEBMConfig(
-    net=_POINTS,
+    net=PLANE,
     generator=GeneratorConfig(latent=2, hidden=(64, 64), activation="swish"),
     latent=LatentConfig(steps=300, step_size=0.05),
     pixels=PixelConfig(-2.5, 2.5),

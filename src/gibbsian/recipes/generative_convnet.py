@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from ..core.errors import UsageError
 from .chain import ChainConfig, LossConfig, PixelConfig, StartConfig
-from .net import NetConfig
+from .net import PLANE, NetConfig
 from .recipe import Paper, Published, Recipe
 from .train import MonitorConfig, TrainConfig
 
@@ -110,7 +110,7 @@ PRESETS: dict[str, Recipe] = {
     ),
     "toy": Recipe(
         GenerativeConvNetConfig(
-            net=NetConfig(name="mlp", hidden=(128, 128), activation="swish"),
+            net=PLANE,
             chain=ChainConfig(40, 0.01, 0.1),
             sample=ChainConfig(1000, 0.01, 0.1),
             start=StartConfig(capacity=5000),

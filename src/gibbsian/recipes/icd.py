@@ -13,7 +13,7 @@ from ..core.config import require_choices
 from ..core.errors import UsageError, require_not_negative
 from .augment import AugmentConfig
 from .chain import ChainConfig, LossConfig, PixelConfig, StartConfig
-from .net import NetConfig
+from .net import PLANE, NetConfig
 from .recipe import Paper, Published, Recipe
 from .train import MonitorConfig, TrainConfig
 
@@ -175,7 +175,7 @@ PRESETS: dict[str, Recipe] = {
     ),
     "toy": Recipe(
         ICDConfig(
-            net=NetConfig(name="mlp", hidden=(128, 128), activation="swish"),
+            net=PLANE,
             chain=ChainConfig(steps=20, step_size=0.01, noise=0.1),
             sample=ChainConfig(steps=1000, step_size=0.01, noise=0.1),
             start=StartConfig(capacity=5000, reinit=0.05),

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from ..core.errors import UsageError, require_not_negative
 from .augment import AugmentConfig
 from .chain import ChainConfig, PixelConfig, StartConfig
-from .net import PAPER_NETS, NetConfig
+from .net import PAPER_NETS, PLANE, NetConfig
 from .recipe import Paper, Published, Recipe
 from .train import MonitorConfig, TrainConfig
 
@@ -182,9 +182,7 @@ PRESETS: dict[str, Recipe] = {
     ),
     "toy": Recipe(
         JEMConfig(
-            net=NetConfig(
-                name="mlp", hidden=(128, 128), activation="swish", sharpness=12.0, classes=8, head="logits"
-            ),
+            net=replace(PLANE, classes=8, head="logits"),
             chain=ChainConfig(steps=40, step_size=0.01, noise=0.1),
             sample=ChainConfig(steps=1000, step_size=0.01, noise=0.1),
             start=StartConfig(capacity=5000, reinit=0.05),

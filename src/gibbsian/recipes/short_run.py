@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from ..core.errors import UsageError
 from .chain import ChainConfig, LossConfig, PixelConfig, StartConfig
-from .net import PAPER_NETS, NetConfig
+from .net import PAPER_NETS, PLANE, NetConfig
 from .recipe import Paper, Published, Recipe
 from .train import MonitorConfig, TrainConfig
 
@@ -46,7 +46,6 @@ DENSE = NetConfig(name="mlp", hidden=(256, 256), activation="swish")
 """For 8x8 images: at equal time dense beat convolutions, whose chain steps cost 5 to 8 times more."""
 
 _CONV = NetConfig(channels=(32, 64, 128), kernels=(5, 3), strides=(2,), pool="flatten", activation="swish")
-_PLANE = NetConfig(name="mlp", hidden=(128, 128), activation="swish")
 
 
 def _twenty_eight(data: str, start: StartConfig, steps: int) -> Recipe:
@@ -114,7 +113,7 @@ PRESETS: dict[str, Recipe] = {
     ),
     "toy": Recipe(
         ShortRunConfig(
-            net=_PLANE,
+            net=PLANE,
             chain=ChainConfig(steps=100, step_size=0.02, noise=0.1),
             pixels=PixelConfig(-2.5, 2.5),
         ),

@@ -13,7 +13,7 @@ from ..core.config import require_choices
 from ..core.errors import UsageError, require_not_negative
 from .chain import LossConfig, PixelConfig
 from .latent import LatentConfig
-from .net import NetConfig
+from .net import PLANE, NetConfig
 from .recipe import Paper, Published, Recipe
 from .train import MonitorConfig, TrainConfig
 from .vae import VAEConfig
@@ -173,7 +173,7 @@ _SPRITES = replace(
     _28, vae=replace(_28.vae, kind="beta_tc", groups=(10,), beta=6.0, sigma=0.3, steps=6000), sample=None
 )
 _POINTS = VAEBMConfig(
-    net=NetConfig(name="mlp", hidden=(128, 128), activation="swish"),
+    net=PLANE,
     vae=VAEConfig(groups=(2,), hidden=(64, 64), steps=1000, sigma=0.5),
     chain=LatentConfig(steps=20, step_size=0.1),
     sample=LatentConfig(steps=100, step_size=0.1),
