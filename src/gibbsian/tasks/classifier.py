@@ -7,8 +7,6 @@ that the numbers are the same before and after a net is stored.
 from __future__ import annotations
 
 import hashlib
-import json
-import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
@@ -16,12 +14,11 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from ..core.errors import DataError, UsageError
 from ..data.dataset import as_floats
+from .kept import UNREADABLE, keep, kept
 
 NAME = "gibbsian-small-v1"
 WIDTH = 64
@@ -118,23 +115,18 @@ class Classifier:
 
 def save_classifier(classifier: Classifier, path: Path) -> None:
     """Write the weights with the record as metadata, aside first, then renamed."""
-    path.parent.mkdir(parents=True, exist_ok=True)
     about = classifier.record | {"event_shape": classifier.event_shape, "classes": classifier.classes}
-    part = path.with_name(f".{path.name}.{os.getpid()}")
-    save_file(classifier.weights, part, {"record": json.dumps(about)})
-    os.replace(part, path)
+    keep(path, classifier.weights, about)
 
 
 def read_classifier(path: Path) -> Classifier:
     """A classifier from its file; raises `DataError` if the file is missing, damaged or of another kind."""
     try:
-        with safe_open(path, "pt") as file:
-            about = json.loads(file.metadata()["record"])
-            weights = {key: file.get_tensor(key) for key in file.keys()}
+        weights, about = kept(path)
         shape, classes = tuple(about.pop("event_shape")), tuple(about.pop("classes"))
         classifier = Classifier(weights, shape, classes, about)
         classifier.net.eval()
-    except (OSError, SafetensorError, KeyError, TypeError, ValueError, RuntimeError) as error:
+    except UNREADABLE as error:
         reason = str(error).splitlines()[0]
         raise DataError(
             f"{path} is not a classifier of {NAME} ({reason}): delete it to train it again"

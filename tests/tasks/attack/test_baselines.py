@@ -98,5 +98,5 @@ def test_wrong_arguments_are_one_line(digits, tmp_path):
         with pytest.raises(UsageError, match=told):
             replace(TINY, **change)
     (tmp_path / "file").write_text("")
-    with pytest.raises(UsageError, match="choose another --out"):
+    with pytest.raises(UsageError, match="choose another folder"):
         baseline("plain", digits, TINY, tmp_path / "file")

@@ -10,9 +10,7 @@ kept, and used again where they were trained in the same way.
 
 from __future__ import annotations
 
-import json
 import math
-import os
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -21,8 +19,6 @@ from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -34,6 +30,7 @@ from ...data.dataset import Dataset
 from ...nets.vector import build_vector
 from ...recipes.net import NetConfig
 from ...systems.frozen import frozen
+from ..kept import UNREADABLE, fits, keep, kept
 from .pgd import Ball, Climb, Norm, pgd
 
 Kind: TypeAlias = Literal["plain", "pgd"]
@@ -91,13 +88,13 @@ def baseline(
     net = _built(data, training)
     path = None if folder is None else folder / f"{kind}.safetensors"
     wanted = training.record(kind, data)
-    if path is not None and (kept := _read(net, path, wanted)) is not None:
-        return Baseline(net.to(device).eval(), kept)
+    if path is not None and (stored := _read(net, path, wanted)) is not None:
+        return Baseline(net.to(device).eval(), stored)
     begun = time.monotonic()
     made = _train(net.to(device), kind, data, training, watch)
     about = {**wanted, "made": made, "seconds": round(time.monotonic() - begun, 1)}
     if path is not None:
-        _write(net, path, about)
+        keep(path, net.state_dict(), about)
     return Baseline(net.eval(), about)
 
 
@@ -158,22 +155,9 @@ class _Clock:
 
 def _read(net: nn.Module, path: Path, wanted: dict[str, Any]) -> dict[str, Any] | None:
     """Load the weights at `path` if its record says `wanted`; the record, or none."""
-    with suppress(OSError, SafetensorError, KeyError, TypeError, ValueError, RuntimeError):
-        with safe_open(path, "pt") as file:
-            about: dict[str, Any] = json.loads(file.metadata()["record"])
-            weights = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
-        if about | json.loads(json.dumps(wanted)) == about:
+    with suppress(*UNREADABLE):
+        weights, record = kept(path)
+        if fits(record, wanted):
             net.load_state_dict(weights)
-            return about
+            return record
     return None
-
-
-def _write(net: nn.Module, path: Path, about: dict[str, Any]) -> None:
-    weights = {key: value.cpu().contiguous() for key, value in net.state_dict().items()}
-    part = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        save_file(weights, part, {"record": json.dumps(about)})
-        os.replace(part, path)
-    except (OSError, SafetensorError) as error:
-        raise UsageError(f"cannot write {path}: {error}; choose another --out") from error

@@ -14,20 +14,18 @@ used again as long as the record fits what is asked for.
 
 from __future__ import annotations
 
-import json
 import math
-import os
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from torch import Tensor, nn
 
+from ...core.config import to_dict
 from ...core.errors import UsageError, require_positive, unknown
 from ...core.random import derive, generator, seeded_init
 from ...data.batches import Batches
@@ -36,6 +34,7 @@ from ...nets.pixelcnn import PixelCNN, discretised_logistic
 from ...nets.vae import VAE
 from ...objectives.elbo import kl_to_standard
 from ...recipes.vae import VAEConfig
+from ..kept import UNREADABLE, fits, keep, kept
 
 Advance = Callable[[int, int, str], None]
 VAE_SETTINGS = VAEConfig(groups=(32,), hidden=(512, 256), noise="pixel", sigma=0.3, floor=0.02)
@@ -145,11 +144,11 @@ def baseline(
     if not train.is_image:
         raise UsageError(f"{train.name} holds no 8-bit images: the likelihood baselines need them")
     path, wanted = folder / f"{name}.safetensors", _wanted(name, train, budget, seed)
-    kept = None if fresh else _kept(name, path, train.event_shape, wanted)
-    if kept is not None:
-        return kept
+    stored = None if fresh else _kept(name, path, train.event_shape, wanted)
+    if stored is not None:
+        return stored
     trained = train_baseline(name, train, budget, seed=seed, progress=progress)
-    _save(trained, path)
+    keep(path, trained.model.state_dict(), trained.record)
     return trained
 
 
@@ -203,30 +202,17 @@ def train_baseline(
 
 def _wanted(name: str, train: Dataset, budget: Budget, seed: int) -> dict[str, Any]:
     """What must be the same for a stored baseline to be used."""
-    settings = asdict(VAE_SETTINGS) if name == "vae" else {}
+    settings = to_dict(VAE_SETTINGS) if name == "vae" else {}
     about = {"name": name, "data": train.name, "fingerprint": train.fingerprint, "seed": seed}
-    return json.loads(json.dumps({**about, **asdict(budget), "settings": settings}))
+    return {**about, **asdict(budget), "settings": settings}
 
 
 def _kept(name: str, path: Path, shape: tuple[int, ...], wanted: dict[str, Any]) -> Baseline | None:
     """The stored baseline if it is there, whole and what is wanted."""
     model = MODELS[name](shape)
-    try:
-        with safe_open(path, "pt") as file:
-            record = json.loads((file.metadata() or {})["record"])
-            if {key: record[key] for key in wanted} != wanted:
-                return None
-            model.load_state_dict({key: file.get_tensor(key) for key in file.keys()})
-    except (OSError, SafetensorError, KeyError, ValueError, RuntimeError):
-        return None
-    return Baseline(name, model.eval().requires_grad_(False), record)
-
-
-def _save(trained: Baseline, path: Path) -> None:
-    aside = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        save_file(trained.model.state_dict(), aside, {"record": json.dumps(trained.record)})
-        os.replace(aside, path)
-    except (OSError, SafetensorError) as error:
-        raise UsageError(f"cannot keep the baseline in {path}: {error}; choose another --out") from error
+    with suppress(*UNREADABLE):
+        weights, record = kept(path)
+        if fits(record, wanted):
+            model.load_state_dict(weights)
+            return Baseline(name, model.eval().requires_grad_(False), record)
+    return None
