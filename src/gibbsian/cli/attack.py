@@ -41,7 +41,7 @@ def attack(
         int | None, Arg("chains whose answers are averaged: 5 for joint models, else 1", "N")
     ] = None,
     noiseless: Annotated[bool, Arg("refine without noise, as JEM's paper does for l2")] = False,
-    eot: Annotated[int, Arg("draws of the chain's noise in a mean (pgd-eot)", "N")] = 4,
+    eot: Annotated[int, Arg("draws of the chain's noise in a mean (pgd-eot, pgd-full-eot)", "N")] = 4,
     n: Annotated[int, Arg("test images", "N", "-n")] = 500,
     classes: Annotated[str | None, Arg("attack images of these classes only", "NAME,NAME")] = None,
     baselines: Annotated[str, Arg("plain, pgd, or both with a comma; none", "NAME,NAME")] = "plain,pgd",
@@ -63,7 +63,8 @@ def attack(
     headline is the share of test images that no attack broke, at every radius, with 95 % intervals.
 
     pgd, margin: projected gradient on cross-entropy or margin. Through the refinement: pgd-straight (as if it
-    were the identity), pgd-full (its whole gradient), pgd-eot (straight, mean over noise), margin (straight).
+    were the identity), pgd-full (its whole gradient), pgd-eot and pgd-full-eot (their mean over draws of the
+    chain's noise), margin (straight).
     transfer: aimed at the classifier that does not refine. noise: random points. Attacks carry over: an image
     broken at one radius counts as broken at larger ones. Baselines are the same network, trained to classify,
     plainly and on attacked images, and kept in DIR/baselines.

@@ -51,7 +51,7 @@ def test_every_classifier_is_in_the_table(found):
     assert list(result.outcomes) == names == list(result.boxes) and result.n == 12
     assert result.boxes["other"] == (-1.0, 0.0) and result.boxes["plain"] == (-1.0, 1.0)
     assert list(result.outcomes["plain"].right) == ["pgd", "margin", "noise"]
-    refined = ["margin", "pgd-straight", "pgd-full", "pgd-eot", "transfer", "noise"]
+    refined = ["margin", "pgd-straight", "pgd-full", "pgd-eot", "pgd-full-eot", "transfer", "noise"]
     assert list(result.outcomes["one + 2 steps"].right) == refined
     done = [d for d, _, _ in told]
     assert done == sorted(done) and {total for _, total, _ in told} == {800} and done[-1] > 700

@@ -64,7 +64,7 @@ def test_a_classifier_of_chance_is_not_broken_by_its_own(bowl):
     """Points that hardly move see the noise of the clean image, however often they are tried."""
     system, x = bowl(temperature=20.0), points(24)
     y = system.logits(x).argmax(1)
-    names = ("pgd-straight", "pgd-eot", "pgd-full", "margin", "transfer", "noise")
+    names = ("pgd-straight", "pgd-eot", "pgd-full", "pgd-full-eot", "margin", "transfer", "noise")
     threat = Threat(eps=(1e-12, 2e-12), steps=1, restarts=3, batch=64)
     found = sweep(Refined(system, 2, 3), pgd(*names), x, y, WIDE, threat)
     clean = found.worst[0].estimate
@@ -130,7 +130,7 @@ def test_progress_goes_up_to_the_end(bowl):
 
 def test_which_attacks_fit_which_classifier():
     told = [a.name for a in attacks_for(["all"], refines=True, joint=True)]
-    assert told == ["margin", "pgd-straight", "pgd-full", "pgd-eot", "transfer", "noise"]
+    assert told == ["margin", "pgd-straight", "pgd-full", "pgd-eot", "pgd-full-eot", "transfer", "noise"]
     assert [a.name for a in attacks_for(["all"], refines=False, joint=True)] == ["pgd", "margin", "noise"]
     papers = [
         attacks_for(["papers"], refines=r, joint=j)[0].name

@@ -51,6 +51,7 @@ NAMED = (
     Attack("pgd-straight", "straight through the refinement", "refining"),
     Attack("pgd-full", "gradient through every step of the refinement", "refining", "full"),
     Attack("pgd-eot", "straight, the mean over draws of the chain's noise", "refining", draws=True),
+    Attack("pgd-full-eot", "full, the mean over draws of the chain's noise", "refining", "full", draws=True),
     Attack("transfer", "aimed at the classifier that does not refine", "refining", "plain"),
     Attack("noise", "random points of the ball: a floor", climbs=False),
 )
