@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 
 from ..core.errors import UsageError, require_not_negative, require_positive
 from .chain import PixelConfig
-from .net import NetConfig
+from .net import PLANE, NetConfig
 from .recipe import Paper, Published, Recipe
 from .train import TrainConfig
 
@@ -77,7 +77,7 @@ _OURS = TrainConfig(
 )
 _GREY = replace(_OURS, batch_size=64, lr=2e-3)
 _DENSE = NetConfig(name="mlp", hidden=(1024, 512), activation="swish")
-_PLANE = NetConfig(name="mlp", hidden=(128, 128), activation="swish")
+_PLANE = replace(PLANE, sharpness=3.0)
 _DEEP = NetConfig(
     name="levels",
     channels=(128, *(128,) * 8, *(256,) * 24),

@@ -8,6 +8,7 @@ import torch
 
 from gibbsian.core.errors import UsageError
 from gibbsian.core.random import generator
+from gibbsian.data.load import load
 from gibbsian.tasks.ood.sets import MADE, check_names, defaults, gather, to_choose_on
 
 GREY, COLOUR = (40, 6, 6), (40, 6, 6, 3)
@@ -65,6 +66,15 @@ def test_a_named_set_is_brought_to_size_and_colour() -> None:
     assert found.what == "test part, 8x8 resampled to 12x12, grey repeated in 3 channels"
     other = gather("digits", inside, 30, seed=0, split="train")
     assert other.what.startswith("train part") and not torch.equal(found.x, other.x)
+
+
+def test_a_small_test_part_may_borrow_training_rows() -> None:
+    inside = images((600, 8, 8))
+    test, train = (len(load("digits", split)) for split in ("test", "train"))
+    assert len(gather("digits", inside, 600, seed=0).x) == test < 600 < test + train
+    found = gather("digits", inside, 600, seed=0, whole=True)
+    assert len(found.x) == 600 and found.what == "test part and train part"
+    assert gather("digits", inside, 20, seed=0, whole=True).what == "test part"
 
 
 def test_textures_are_cut_from_the_corner(tmp_path) -> None:

@@ -92,11 +92,9 @@ def measure_ood(
         known_sets.defaults(data, system.event_shape) if against is None else against, data
     )
     train, inside = _inside(system, data, n, seed, data_dir)
-    found = [
-        known_sets.gather(name, inside.table, len(inside.table), seed=seed, data_dir=data_dir)
-        for name in names
-    ]
     chosen_on = _choosing(choose_on, data, system, inside, seed, data_dir)
+    gather = partial(known_sets.gather, inside=inside.table, n=len(inside.table), seed=seed)
+    found = [gather(name, whole=name != chosen_on.name, data_dir=data_dir) for name in names]
     ready, missing = known_scores.scores_of(system, scores, Known(inside.train, background, seed))
     trained = _baselines(baselines, train, budget or Budget(), folder, fresh, seed, bars)
     work: dict[str, Callable[[Tensor], Tensor]] = {

@@ -132,11 +132,13 @@ def gather(
     *,
     seed: int,
     split: str = "test",
+    whole: bool = False,
     data_dir: str | Path | None = None,
 ) -> ImageSet:
     """At most `n` images of the set `name`, of the shape of `inside` (uint8 `(N, H, W)` or `(N, H, W, 3)`).
 
-    Rows of a named set are a random choice from its part `split`; those of a made set are drawn. The same
+    Rows of a named set are a random choice from its part `split`, and with `whole` from its training part
+    too where that is too small: a set outside has trained nothing. Those of a made set are drawn. The same
     seed gives the same images. Raises `UsageError` for an unknown name.
     """
     rng = generator(derive(seed, f"{name}/{split}"))
@@ -148,9 +150,16 @@ def gather(
         data = load(name, split, data_dir=data_dir)
     except DataError as error:
         return ImageSet(name, inside[:0], "", absent=str(error))
-    rows = torch.randperm(len(data), generator=rng)[:n]
-    x, how = _shaped(data.subset(rows), inside)
-    return ImageSet(name, x, f"{split} part{how}")
+    parts = [data]
+    if whole and split == "test" and len(data) < n:
+        parts.append(load(name, "train", data_dir=data_dir))
+    chosen: list[Tensor] = []
+    how = ""
+    for part in parts:
+        rows = torch.randperm(len(part), generator=rng)[: n - sum(len(x) for x in chosen)]
+        x, how = _shaped(part.subset(rows), inside)
+        chosen.append(x)
+    return ImageSet(name, torch.cat(chosen), " and ".join(f"{p.split} part" for p in parts) + how)
 
 
 def _shaped(data: Dataset, inside: Tensor) -> tuple[Tensor, str]:
