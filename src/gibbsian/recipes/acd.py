@@ -9,7 +9,8 @@ from ..core.config import require_choices
 from ..core.errors import UsageError, require_not_negative, require_positive
 from .chain import ChainConfig, PixelConfig
 from .generator import GeneratorConfig
-from .net import PLANE, NetConfig
+from .net import NetConfig
+from .ours import CHAIN, PLANE, TRAIN_PAIR
 from .recipe import Paper, Published, Recipe
 from .train import MonitorConfig, TrainConfig
 
@@ -119,21 +120,10 @@ _TOY_TRAIN = TrainConfig(
 _IMAGES = ACDConfig(
     net=NetConfig(name="mlp", hidden=(512, 256), activation="leaky_relu"),
     generator=GeneratorConfig(latent=32, hidden=(256, 512), output="tanh"),
-    chain=ChainConfig(10, 2.0, 0.01, clamp=True),
+    chain=replace(CHAIN, steps=10),
     penalty=10.0,
     penalty_on="between",
     output="mean",
-)
-_IMAGES_TRAIN = TrainConfig(
-    steps=15_000,
-    batch_size=64,
-    lr=3e-4,
-    beta1=0.5,
-    decay=0.3,
-    average=0.999,
-    log_every=20,
-    save_every=2500,
-    sample_every=2500,
 )
 _DIGITS = replace(
     _IMAGES,
@@ -161,23 +151,21 @@ PRESETS: dict[str, Recipe] = {
         data="toy:ring",
         note="Ours: no penalty and temperature 1, so that E is to be -log p; the generator is the faster.",
     ),
-    "digits": Recipe(
-        _DIGITS, replace(_IMAGES_TRAIN, steps=4000), data="digits", note="Ours: dense networks."
-    ),
-    "mnist": Recipe(_IMAGES, _IMAGES_TRAIN, data="mnist", note="Ours: dense networks; not tuned."),
+    "digits": Recipe(_DIGITS, replace(TRAIN_PAIR, steps=4000), data="digits", note="Ours: dense networks."),
+    "mnist": Recipe(_IMAGES, TRAIN_PAIR, data="mnist", note="Ours: dense networks; not tuned."),
     "fashion_mnist": Recipe(
-        _IMAGES, _IMAGES_TRAIN, data="fashion_mnist", note="Ours: dense networks; not tuned."
+        _IMAGES, TRAIN_PAIR, data="fashion_mnist", note="Ours: dense networks; not tuned."
     ),
     "images": Recipe(
         _COLOUR,
-        _IMAGES_TRAIN,
+        TRAIN_PAIR,
         MonitorConfig(policy="rollback"),
         data="folder",
         note="Ours, a place to start for 28 to 64 pixels a side; not tuned.",
     ),
     "cifar10": Recipe(
         _COLOUR,
-        _IMAGES_TRAIN,
+        TRAIN_PAIR,
         MonitorConfig(policy="rollback"),
         data="cifar10",
         note="Ours: convolutions of a size that fits a CPU; not tuned.",

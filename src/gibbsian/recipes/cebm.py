@@ -13,6 +13,19 @@ from ..core.config import require_choices
 from ..core.errors import UsageError
 from .chain import ChainConfig, LossConfig, PixelConfig, StartConfig
 from .net import NetConfig
+from .ours import (
+    CHAIN,
+    CHAIN28,
+    CONV,
+    DENSE8,
+    PLACE,
+    PLANE_CHAIN,
+    PLANE_LONG,
+    PLANE_TRAIN,
+    TRAIN,
+    TRAIN28,
+    TRAIN_CONV,
+)
 from .recipe import Paper, Published, Recipe
 from .train import MonitorConfig, TrainConfig
 
@@ -81,7 +94,7 @@ def _twenty_eight(data: str, prior: Literal["gaussian", "mixture"] = "gaussian")
     E is quadratic in the statistics. With swish it outran its chains (gaps of -75 after 200 updates at step 2
     and -31 at step 15); leaky ReLU at step 6 kept the gap near -5.
     """
-    chain = ChainConfig(steps=30, step_size=6.0, noise=0.01, clamp=True)
+    chain = replace(CHAIN28, steps=30)
     return Recipe(
         CEBMConfig(
             net=NetConfig(name="mlp", hidden=(512, 256)),
@@ -91,17 +104,7 @@ def _twenty_eight(data: str, prior: Literal["gaussian", "mixture"] = "gaussian")
             sample=replace(chain, steps=60),
             start=StartConfig(capacity=10_000, reinit=0.2),
         ),
-        TrainConfig(
-            steps=3000,
-            batch_size=64,
-            lr=3e-4,
-            warmup=100,
-            decay=0.5,
-            average=0.999,
-            log_every=20,
-            save_every=500,
-            sample_every=500,
-        ),
+        replace(TRAIN28, steps=3000, batch_size=64, lr=3e-4),
         data=data,
         note="Ours: IGEBM's persistent chains and dense network, a latent of 32 numbers.",
     )
@@ -109,22 +112,13 @@ def _twenty_eight(data: str, prior: Literal["gaussian", "mixture"] = "gaussian")
 
 _DIGITS = Recipe(
     CEBMConfig(
-        net=NetConfig(name="mlp", hidden=(256, 256), activation="swish"),
+        net=DENSE8,
         latent=64,
-        chain=ChainConfig(steps=20, step_size=2.0, noise=0.01, clamp=True),
-        sample=ChainConfig(steps=100, step_size=2.0, noise=0.01, clamp=True),
+        chain=CHAIN,
+        sample=replace(CHAIN, steps=100),
         start=StartConfig(capacity=5000, reinit=0.2),
     ),
-    TrainConfig(
-        steps=1000,
-        batch_size=128,
-        lr=2e-3,
-        warmup=100,
-        decay=0.5,
-        average=0.999,
-        save_every=500,
-        sample_every=500,
-    ),
+    replace(TRAIN, steps=1000, lr=2e-3),
     data="digits",
     note="Ours: IGEBM's persistent chains and dense network, with a conjugate latent of 64 numbers.",
 )
@@ -160,28 +154,17 @@ PRESETS: dict[str, Recipe] = {
     "fashion_mnist-paper": replace(_PAPER, data="fashion_mnist"),
     "images": Recipe(
         CEBMConfig(
-            net=NetConfig(
-                channels=(32, 64, 128), kernels=(5, 3), strides=(2,), pool="flatten", activation="swish"
-            ),
+            net=CONV,
             latent=64,
-            chain=ChainConfig(steps=40, step_size=2.0, noise=0.01, clamp=True),
-            sample=ChainConfig(steps=200, step_size=2.0, noise=0.01, clamp=True),
+            chain=replace(CHAIN, steps=40),
+            sample=replace(CHAIN, steps=200),
             start=StartConfig(capacity=5000, reinit=0.1),
             loss=LossConfig(energy_l2=0.01),
         ),
-        TrainConfig(
-            steps=5000,
-            batch_size=64,
-            lr=3e-4,
-            warmup=200,
-            decay=0.5,
-            average=0.999,
-            save_every=500,
-            sample_every=500,
-        ),
+        TRAIN_CONV,
         MonitorConfig(policy="rollback"),
         data="folder",
-        note="Ours, a place to start for images of 28 to 64 pixels a side; not tuned to any set.",
+        note=PLACE,
     ),
     "toy": Recipe(
         CEBMConfig(
@@ -189,14 +172,12 @@ PRESETS: dict[str, Recipe] = {
             latent=2,
             prior="mixture",
             components=8,
-            chain=ChainConfig(steps=40, step_size=0.01, noise=0.1),
-            sample=ChainConfig(steps=1000, step_size=0.01, noise=0.1),
+            chain=PLANE_CHAIN,
+            sample=PLANE_LONG,
             pixels=PixelConfig(-2.5, 2.5),
             loss=LossConfig(),
         ),
-        TrainConfig(
-            steps=1500, batch_size=256, lr=1e-3, decay=0.5, average=0.999, save_every=500, sample_every=100
-        ),
+        PLANE_TRAIN,
         data="toy:ring",
         note="Ours, matched at temperature 1, so that exp(-E) is the learnt density.",
     ),

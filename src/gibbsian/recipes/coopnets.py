@@ -10,7 +10,8 @@ from dataclasses import dataclass, field, replace
 from ..core.errors import UsageError, require_not_negative, require_positive
 from .chain import ChainConfig, LossConfig, PixelConfig
 from .generator import GeneratorConfig
-from .net import PLANE, NetConfig
+from .net import NetConfig
+from .ours import CHAIN, PLANE
 from .recipe import Paper, Published, Recipe
 from .train import MonitorConfig, TrainConfig
 
@@ -107,7 +108,7 @@ _DIGITS = replace(
     _IMAGES,
     net=replace(_IMAGES.net, hidden=(256, 256)),
     generator=replace(_IMAGES.generator, latent=16, hidden=(64, 128)),
-    chain=ChainConfig(15, 2.0, 0.01, clamp=True),
+    chain=replace(CHAIN, steps=15),
 )
 _COLOUR = replace(
     _IMAGES,
@@ -115,7 +116,7 @@ _COLOUR = replace(
     generator=GeneratorConfig(
         "conv", latent=64, hidden=(), channels=(128, 64, 32), norm="batch", output="tanh"
     ),
-    chain=ChainConfig(15, 2.0, 0.01, clamp=True),
+    chain=replace(CHAIN, steps=15),
 )
 _PAPER = CoopNetsConfig(
     net=NetConfig(channels=(64, 128, 256), kernels=(4,), strides=(2,), pool="flatten"),

@@ -6,7 +6,8 @@ from dataclasses import dataclass, field, replace
 
 from ..core.errors import UsageError, require_not_negative, require_positive
 from .chain import PixelConfig
-from .net import PLANE, NetConfig
+from .net import NetConfig
+from .ours import DENSE28, PLACE, PLANE, TRAIN28
 from .recipe import Paper, Published, Recipe
 from .train import TrainConfig
 
@@ -64,19 +65,8 @@ PUBLISHED = [
     Published("CIFAR-10 unconditional, T = 6", "Inception score", "8.30"),
 ]
 
-_OURS = TrainConfig(
-    steps=6000,
-    batch_size=128,
-    lr=1e-3,
-    warmup=200,
-    decay=0.5,
-    average=0.999,
-    log_every=20,
-    save_every=500,
-    sample_every=1000,
-)
+_OURS = replace(TRAIN28, steps=6000, warmup=200, sample_every=1000)
 _GREY = replace(_OURS, batch_size=64, lr=2e-3)
-_DENSE = NetConfig(name="mlp", hidden=(1024, 512), activation="swish")
 _PLANE = replace(PLANE, sharpness=3.0)
 _DEEP = NetConfig(
     name="levels",
@@ -93,8 +83,8 @@ PRESETS: dict[str, Recipe] = {
         data="digits",
         note=_NOTE,
     ),
-    "mnist": Recipe(DRLConfig(net=_DENSE), _GREY, data="mnist", note=_NOTE),
-    "fashion_mnist": Recipe(DRLConfig(net=_DENSE), _GREY, data="fashion_mnist", note=_NOTE),
+    "mnist": Recipe(DRLConfig(net=DENSE28), _GREY, data="mnist", note=_NOTE),
+    "fashion_mnist": Recipe(DRLConfig(net=DENSE28), _GREY, data="fashion_mnist", note=_NOTE),
     "cifar10": Recipe(
         DRLConfig(net=_SMALL),
         replace(_OURS, batch_size=64, lr=3e-4, flip=True),
@@ -105,7 +95,7 @@ PRESETS: dict[str, Recipe] = {
         DRLConfig(net=_SMALL),
         replace(_OURS, batch_size=64, lr=3e-4),
         data="folder",
-        note="Ours, a place to start for images of 28 to 64 pixels a side; not tuned to any set.",
+        note=PLACE,
     ),
     "toy": Recipe(
         DRLConfig(net=_PLANE, pixels=PixelConfig(-2.5, 2.5)),

@@ -8,7 +8,8 @@ from typing import Literal
 from ..core.config import require_choices
 from ..core.errors import UsageError, require_not_negative, require_positive
 from .chain import PixelConfig
-from .net import PLANE, NetConfig
+from .net import NetConfig
+from .ours import PLACE, PLANE
 from .recipe import Paper, Published, Recipe
 from .train import TrainConfig
 
@@ -150,7 +151,7 @@ PRESETS: dict[str, Recipe] = {
         _CONV,
         _OURS,
         data="folder",
-        note="Ours, a place to start for images of 28 to 64 pixels a side; not tuned to any set.",
+        note=PLACE,
     ),
     "toy": Recipe(
         EnergyMatchingConfig(

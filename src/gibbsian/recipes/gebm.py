@@ -10,7 +10,8 @@ from ..core.errors import UsageError, require_not_negative, require_positive
 from .chain import PixelConfig
 from .generator import GeneratorConfig
 from .latent import LatentConfig
-from .net import PLANE, NetConfig
+from .net import NetConfig
+from .ours import PLANE, PLANE_TRAIN, TRAIN_PAIR
 from .recipe import Paper, Published, Recipe
 from .train import TrainConfig
 
@@ -119,17 +120,7 @@ _NARROW = replace(
     settle=12_000,
 )
 _STACKED = replace(_IMAGES, generator=replace(_IMAGES.generator, latent=48, hidden=(256, 512)), settle=12_000)
-_IMAGES_TRAIN = TrainConfig(
-    steps=23_000,
-    batch_size=64,
-    lr=3e-4,
-    beta1=0.5,
-    decay=0.3,
-    average=0.999,
-    log_every=20,
-    save_every=2500,
-    sample_every=2500,
-)
+_IMAGES_TRAIN = replace(TRAIN_PAIR, steps=23_000)
 _DIGITS = replace(
     _IMAGES,
     net=replace(_IMAGES.net, hidden=(256, 128)),
@@ -210,9 +201,7 @@ PRESETS: dict[str, Recipe] = {
     ),
     "table": Recipe(
         _TABLE,
-        TrainConfig(
-            steps=1500, batch_size=128, lr=1e-3, decay=0.5, average=0.99, save_every=500, sample_every=0
-        ),
+        replace(PLANE_TRAIN, batch_size=128, average=0.99, sample_every=0),
         data="table:wine",
         note="Ours: a flow by maximum likelihood, tilted by an energy, which then learns alone.",
     ),

@@ -5,11 +5,12 @@ The study's x - grad f + eps xi with U = f / (eps^2 / 2) is step_size 2 and nois
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from ..core.errors import UsageError
 from .chain import ChainConfig, LossConfig, PixelConfig, StartConfig
-from .net import PLANE, NetConfig
+from .net import NetConfig
+from .ours import CHAIN, CONV, PLACE, PLANE, PLANE_CHAIN, PLANE_LONG, PLANE_TRAIN, TRAIN
 from .recipe import Paper, Published, Recipe
 from .train import MonitorConfig, TrainConfig
 
@@ -70,56 +71,34 @@ PRESETS: dict[str, Recipe] = {
     "digits": Recipe(
         GenerativeConvNetConfig(
             net=NetConfig(channels=(32, 64), kernels=(4,), strides=(2,), pool="flatten", activation="swish"),
-            chain=ChainConfig(20, 2.0, 0.01, clamp=True),
+            chain=replace(CHAIN, steps=20),
             start=StartConfig(kind="noise"),
         ),
-        TrainConfig(
-            steps=1500,
-            batch_size=64,
-            lr=2e-3,
-            warmup=100,
-            decay=0.5,
-            average=0.999,
-            save_every=500,
-            sample_every=500,
-        ),
+        replace(TRAIN, steps=1500, batch_size=64, lr=2e-3),
         data="digits",
         note="Ours: short-run chains, uniform reference, a small convolutional network.",
     ),
     "images": Recipe(
         GenerativeConvNetConfig(
-            net=NetConfig(
-                channels=(32, 64, 128), kernels=(5, 3), strides=(2,), pool="flatten", activation="swish"
-            ),
-            chain=ChainConfig(30, 2.0, 0.01, clamp=True),
+            net=CONV,
+            chain=replace(CHAIN, steps=30),
             start=StartConfig(kind="noise"),
         ),
-        TrainConfig(
-            steps=5000,
-            batch_size=64,
-            lr=1e-3,
-            warmup=100,
-            decay=0.5,
-            average=0.999,
-            save_every=500,
-            sample_every=500,
-        ),
+        replace(TRAIN, steps=5000, batch_size=64),
         MonitorConfig(policy="rollback"),
         data="folder",
-        note="Ours, a place to start for images of 28 to 64 pixels a side; not tuned to any set.",
+        note=PLACE,
     ),
     "toy": Recipe(
         GenerativeConvNetConfig(
             net=PLANE,
-            chain=ChainConfig(40, 0.01, 0.1),
-            sample=ChainConfig(1000, 0.01, 0.1),
+            chain=PLANE_CHAIN,
+            sample=PLANE_LONG,
             start=StartConfig(capacity=5000),
             pixels=PixelConfig(-2.5, 2.5),
             reference_sigma=2.0,
         ),
-        TrainConfig(
-            steps=1500, batch_size=256, lr=1e-3, decay=0.5, average=0.999, save_every=500, sample_every=100
-        ),
+        PLANE_TRAIN,
         data="toy:ring",
         note="Ours: Gaussian reference N(0, 4 I), persistent chains at temperature 1.",
     ),

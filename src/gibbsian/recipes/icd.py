@@ -13,7 +13,8 @@ from ..core.config import require_choices
 from ..core.errors import UsageError, require_not_negative
 from .augment import AugmentConfig
 from .chain import ChainConfig, LossConfig, PixelConfig, StartConfig
-from .net import PLANE, NetConfig
+from .net import NetConfig
+from .ours import CHAIN, CHAIN28, CONV, DENSE8, DENSE28, PLANE, PLANE_CHAIN, PLANE_LONG, PLANE_TRAIN, TRAIN28
 from .recipe import Paper, Published, Recipe
 from .train import MonitorConfig, TrainConfig
 
@@ -106,43 +107,30 @@ PUBLISHED = [
     Published("CIFAR-10 against SVHN / CIFAR-100 / Textures, by -E", "AUROC", ".91 / .83 / .88"),
 ]
 
-_CONV = NetConfig(channels=(32, 64, 128), kernels=(5, 3), strides=(2,), pool="flatten", activation="swish")
 _SCALE = NetConfig(channels=(64, 128, 256, 512), strides=(1, 2), pool="mean", activation="swish")
 _SMALL_CROPS = AugmentConfig(crop=0.5, crop_scale=(0.8, 1.0))
 _OURS = ICDConfig(
-    net=NetConfig(name="mlp", hidden=(256, 256), activation="swish"),
-    chain=ChainConfig(steps=20, step_size=2.0, noise=0.01, clamp=True),
-    sample=ChainConfig(steps=100, step_size=2.0, noise=0.01, clamp=True),
+    net=DENSE8,
+    chain=CHAIN,
+    sample=replace(CHAIN, steps=100),
     start=StartConfig(capacity=5000, reinit=0.2),
     pixels=PixelConfig(-1.0, 1.0, noise=0.03),
     loss=LossConfig(),
-)
-_TRAIN = TrainConfig(
-    steps=2000,
-    batch_size=128,
-    lr=1e-3,
-    warmup=100,
-    decay=0.5,
-    average=0.999,
-    log_every=20,
-    save_every=500,
-    sample_every=500,
 )
 
 
 def _twenty_eight(data: str) -> Recipe:
     """For 28x28 grey images: the network and step of the other recipes of ours, small crops, no flips."""
-    chain = ChainConfig(steps=20, step_size=6.0, noise=0.01, clamp=True)
     return Recipe(
         replace(
             _OURS,
-            net=NetConfig(name="mlp", hidden=(1024, 512), activation="swish"),
-            chain=chain,
-            sample=replace(chain, steps=60),
+            net=DENSE28,
+            chain=CHAIN28,
+            sample=replace(CHAIN28, steps=60),
             start=StartConfig(capacity=10_000, reinit=0.2),
             augment=_SMALL_CROPS,
         ),
-        replace(_TRAIN, steps=4500),
+        replace(TRAIN28, steps=4500),
         data=data,
         note="Ours, not tuned: crops of 80 to 100 % of the area, no flips.",
     )
@@ -151,7 +139,7 @@ def _twenty_eight(data: str) -> Recipe:
 PRESETS: dict[str, Recipe] = {
     "digits": Recipe(
         _OURS,
-        _TRAIN,
+        TRAIN28,
         data="digits",
         note="Ours, not tuned: the chain of the other recipes with the sampler's terms; no augmentation, "
         "since a crop of 8x8 pixels blurs them.",
@@ -161,14 +149,14 @@ PRESETS: dict[str, Recipe] = {
     "images": Recipe(
         replace(
             _OURS,
-            net=_CONV,
-            chain=ChainConfig(steps=40, step_size=2.0, noise=0.01, clamp=True),
-            sample=ChainConfig(steps=200, step_size=2.0, noise=0.01, clamp=True),
+            net=CONV,
+            chain=replace(CHAIN, steps=40),
+            sample=replace(CHAIN, steps=200),
             start=StartConfig(capacity=5000, reinit=0.1),
             augment=replace(_SMALL_CROPS, flip=0.5),
             loss=LossConfig(energy_l2=0.01),
         ),
-        replace(_TRAIN, steps=5000, batch_size=64, lr=3e-4, warmup=200),
+        replace(TRAIN28, steps=5000, batch_size=64, lr=3e-4, warmup=200),
         MonitorConfig(policy="rollback"),
         data="folder",
         note="Ours, a place to start for images of 28 to 64 pixels a side that a flip leaves plausible.",
@@ -176,15 +164,13 @@ PRESETS: dict[str, Recipe] = {
     "toy": Recipe(
         ICDConfig(
             net=PLANE,
-            chain=ChainConfig(steps=20, step_size=0.01, noise=0.1),
-            sample=ChainConfig(steps=1000, step_size=0.01, noise=0.1),
+            chain=replace(PLANE_CHAIN, steps=20),
+            sample=PLANE_LONG,
             start=StartConfig(capacity=5000, reinit=0.05),
             pixels=PixelConfig(-2.5, 2.5),
             loss=LossConfig(),
         ),
-        TrainConfig(
-            steps=1500, batch_size=256, lr=1e-3, decay=0.5, average=0.999, save_every=500, sample_every=100
-        ),
+        PLANE_TRAIN,
         data="toy:ring",
         note="Ours, at temperature 1.",
     ),

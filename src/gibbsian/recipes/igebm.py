@@ -11,7 +11,22 @@ from dataclasses import dataclass, field, replace
 
 from ..core.errors import UsageError
 from .chain import ChainConfig, LossConfig, PixelConfig, StartConfig
-from .net import PAPER_NETS, PLANE, NetConfig
+from .net import PAPER_NETS, NetConfig
+from .ours import (
+    CHAIN,
+    CHAIN28,
+    CONV,
+    DENSE8,
+    DENSE28,
+    PLACE,
+    PLANE,
+    PLANE_CHAIN,
+    PLANE_LONG,
+    PLANE_TRAIN,
+    TRAIN,
+    TRAIN28,
+    TRAIN_CONV,
+)
 from .recipe import Paper, Published, Recipe
 from .train import MonitorConfig, TrainConfig
 
@@ -92,31 +107,20 @@ def _labelled(net: NetConfig, classes: int) -> NetConfig:
 
 def _twenty_eight(data: str, classes: int = 0, members: int = 0) -> Recipe:
     """For 28x28 grey images: persistent chains on the short-run recipe's network and step."""
-    net = NetConfig(name="mlp", hidden=(1024, 512), activation="swish")
+    net = DENSE28
     if classes:
         net = replace(net, classes=classes, head="logits")
-    chain = ChainConfig(steps=20, step_size=6.0, noise=0.01, clamp=True)
     return Recipe(
         IGEBMConfig(
             net=net,
-            chain=chain,
-            sample=replace(chain, steps=60),
+            chain=CHAIN28,
+            sample=replace(CHAIN28, steps=60),
             start=StartConfig(capacity=10_000, reinit=0.2),
             pixels=PixelConfig(-1.0, 1.0, noise=0.03),
             loss=LossConfig(),
             ensemble=EnsembleConfig(members),
         ),
-        TrainConfig(
-            steps=4500,
-            batch_size=128,
-            lr=1e-3,
-            warmup=100,
-            decay=0.5,
-            average=0.999,
-            log_every=20,
-            save_every=500,
-            sample_every=500,
-        ),
+        replace(TRAIN28, steps=4500),
         data=data,
         note="Ours: E(x, y) = -f(x)[y], one network with a logit a class."
         if classes
@@ -127,24 +131,15 @@ def _twenty_eight(data: str, classes: int = 0, members: int = 0) -> Recipe:
 PRESETS: dict[str, Recipe] = {
     "digits": Recipe(
         IGEBMConfig(
-            net=NetConfig(name="mlp", hidden=(256, 256), activation="swish"),
-            chain=ChainConfig(steps=20, step_size=2.0, noise=0.01, clamp=True),
-            sample=ChainConfig(steps=100, step_size=2.0, noise=0.01, clamp=True),
+            net=DENSE8,
+            chain=CHAIN,
+            sample=replace(CHAIN, steps=100),
             start=StartConfig(capacity=5000, reinit=0.2),
             pixels=PixelConfig(-1.0, 1.0, noise=0.03),
             loss=LossConfig(),
             ensemble=EnsembleConfig(),
         ),
-        TrainConfig(
-            steps=2500,
-            batch_size=128,
-            lr=2e-3,
-            warmup=100,
-            decay=0.5,
-            average=0.999,
-            save_every=500,
-            sample_every=500,
-        ),
+        replace(TRAIN, steps=2500, lr=2e-3),
         data="digits",
         note="Ours: persistent chains on the short-run recipe's network and step.",
     ),
@@ -154,41 +149,28 @@ PRESETS: dict[str, Recipe] = {
     "fashion_mnist-conditional": _twenty_eight("fashion_mnist", classes=10),
     "images": Recipe(
         IGEBMConfig(
-            net=NetConfig(
-                channels=(32, 64, 128), kernels=(5, 3), strides=(2,), pool="flatten", activation="swish"
-            ),
-            chain=ChainConfig(steps=40, step_size=2.0, noise=0.01, clamp=True),
-            sample=ChainConfig(steps=200, step_size=2.0, noise=0.01, clamp=True),
+            net=CONV,
+            chain=replace(CHAIN, steps=40),
+            sample=replace(CHAIN, steps=200),
             start=StartConfig(capacity=5000, reinit=0.1),
             pixels=PixelConfig(-1.0, 1.0, noise=0.03),
             loss=LossConfig(energy_l2=0.01),
         ),
-        TrainConfig(
-            steps=5000,
-            batch_size=64,
-            lr=3e-4,
-            warmup=200,
-            decay=0.5,
-            average=0.999,
-            save_every=500,
-            sample_every=500,
-        ),
+        TRAIN_CONV,
         MonitorConfig(policy="rollback"),
         data="folder",
-        note="Ours, a place to start for images of 28 to 64 pixels a side; not tuned to any set.",
+        note=PLACE,
     ),
     "toy": Recipe(
         IGEBMConfig(
             net=PLANE,
-            chain=ChainConfig(steps=40, step_size=0.01, noise=0.1),
-            sample=ChainConfig(steps=1000, step_size=0.01, noise=0.1),
+            chain=PLANE_CHAIN,
+            sample=PLANE_LONG,
             start=StartConfig(capacity=5000, reinit=0.05),
             pixels=PixelConfig(-2.5, 2.5),
             loss=LossConfig(),
         ),
-        TrainConfig(
-            steps=1500, batch_size=256, lr=1e-3, decay=0.5, average=0.999, save_every=500, sample_every=100
-        ),
+        PLANE_TRAIN,
         data="toy:ring",
         note="Ours, matched at temperature 1, so that exp(-E) is the learnt density.",
     ),

@@ -11,7 +11,8 @@ from dataclasses import dataclass, field, replace
 from ..core.errors import UsageError, require_not_negative
 from .augment import AugmentConfig
 from .chain import ChainConfig, PixelConfig, StartConfig
-from .net import PAPER_NETS, PLANE, NetConfig
+from .net import PAPER_NETS, NetConfig
+from .ours import CHAIN, CHAIN28, CONV, PLANE, PLANE_CHAIN, PLANE_LONG, PLANE_TRAIN, TRAIN28
 from .recipe import Paper, Published, Recipe
 from .train import MonitorConfig, TrainConfig
 
@@ -104,36 +105,17 @@ PUBLISHED = [
 _BACK = MonitorConfig(policy="rollback")
 _OURS = JEMLossConfig(w_x=0.1, ancestral=True)
 _DENSE = NetConfig(name="mlp", hidden=(512, 256), activation="swish", classes=10, head="logits")
-_CONV = NetConfig(
-    channels=(32, 64, 128),
-    kernels=(5, 3),
-    strides=(2,),
-    pool="flatten",
-    activation="swish",
-    classes=10,
-    head="logits",
-)
-_TRAIN = TrainConfig(
-    steps=3000,
-    batch_size=128,
-    lr=1e-3,
-    warmup=100,
-    decay=0.5,
-    average=0.999,
-    log_every=20,
-    save_every=500,
-    sample_every=500,
-)
+_CONV = replace(CONV, classes=10, head="logits")
+_TRAIN = replace(TRAIN28, steps=3000)
 
 
 def _twenty_eight(data: str) -> Recipe:
     """For 28x28 grey images: the network and the chain of our conditional IGEBM preset."""
-    chain = ChainConfig(steps=20, step_size=6.0, noise=0.01, clamp=True)
     return Recipe(
         JEMConfig(
             net=_DENSE,
-            chain=chain,
-            sample=replace(chain, steps=60),
+            chain=CHAIN28,
+            sample=replace(CHAIN28, steps=60),
             start=StartConfig(capacity=10_000, reinit=0.2),
             loss=_OURS,
         ),
@@ -148,8 +130,8 @@ def _colour(data: str, note: str) -> Recipe:
     return Recipe(
         JEMConfig(
             net=_CONV,
-            chain=ChainConfig(steps=20, step_size=2.0, noise=0.01, clamp=True),
-            sample=ChainConfig(steps=100, step_size=2.0, noise=0.01, clamp=True),
+            chain=CHAIN,
+            sample=replace(CHAIN, steps=100),
             start=StartConfig(capacity=5000, reinit=0.1),
             loss=replace(_OURS, energy_l2=0.01),
         ),
@@ -164,8 +146,8 @@ PRESETS: dict[str, Recipe] = {
     "digits": Recipe(
         JEMConfig(
             net=replace(_DENSE, hidden=(256, 256)),
-            chain=ChainConfig(steps=20, step_size=2.0, noise=0.01, clamp=True),
-            sample=ChainConfig(steps=100, step_size=2.0, noise=0.01, clamp=True),
+            chain=CHAIN,
+            sample=replace(CHAIN, steps=100),
             start=StartConfig(capacity=5000, reinit=0.2),
             loss=_OURS,
         ),
@@ -183,14 +165,12 @@ PRESETS: dict[str, Recipe] = {
     "toy": Recipe(
         JEMConfig(
             net=replace(PLANE, classes=8, head="logits"),
-            chain=ChainConfig(steps=40, step_size=0.01, noise=0.1),
-            sample=ChainConfig(steps=1000, step_size=0.01, noise=0.1),
+            chain=PLANE_CHAIN,
+            sample=PLANE_LONG,
             start=StartConfig(capacity=5000, reinit=0.05),
             pixels=PixelConfig(-2.5, 2.5),
         ),
-        TrainConfig(
-            steps=1500, batch_size=256, lr=1e-3, decay=0.5, average=0.999, save_every=500, sample_every=100
-        ),
+        PLANE_TRAIN,
         data="toy:ring",
         note="Ours, matched at temperature 1, so that f is log p(x, y) + const; net.classes is the toy's.",
     ),

@@ -162,7 +162,3 @@ PAPER_NETS: dict[str, NetConfig] = {
 (uva_mnist), Nijkamp et al. 2019 (short_run_cifar10), Grathwohl et al. 2020 (jem_wide). igebm_mnist pads
 symmetrically, so its last map is 3x3 where the original's is 4x4; the last 4x4 convolution of
 short_run_cifar10 covers the whole map and is therefore the linear layer after `flatten`."""
-
-
-PLANE = NetConfig(name="mlp", hidden=(128, 128), activation="swish", sharpness=12.0)
-"""For densities of the plane, whose detail is finer than a plain network learns soon."""

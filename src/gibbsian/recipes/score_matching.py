@@ -9,6 +9,7 @@ from ..core.config import require_choices
 from ..core.errors import UsageError, require_positive
 from .chain import ChainConfig, PixelConfig, StartConfig
 from .net import NetConfig
+from .ours import TRAIN28
 from .recipe import Paper, Published, Recipe
 from .train import TrainConfig
 
@@ -131,17 +132,7 @@ _CONV = replace(
     _DIGITS,
     net=NetConfig(channels=(64, 128, 256), kernels=(5, 3), strides=(2,), pool="flatten", activation="swish"),
 )
-_TRAIN = TrainConfig(
-    steps=4000,
-    batch_size=128,
-    lr=1e-3,
-    warmup=100,
-    decay=0.5,
-    average=0.999,
-    log_every=20,
-    save_every=1000,
-    sample_every=1000,
-)
+_TRAIN = replace(TRAIN28, steps=4000, save_every=1000, sample_every=1000)
 
 PRESETS: dict[str, Recipe] = {
     "toy": Recipe(

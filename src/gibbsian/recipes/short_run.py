@@ -5,11 +5,12 @@ The paper's x + grad f + .01 xi is step_size 2 and noise .01 here: temperature 5
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from ..core.errors import UsageError
 from .chain import ChainConfig, LossConfig, PixelConfig, StartConfig
-from .net import PAPER_NETS, PLANE, NetConfig
+from .net import PAPER_NETS, NetConfig
+from .ours import CHAIN, CHAIN28, CONV, DENSE8, DENSE28, PLACE, PLANE, PLANE_TRAIN, TRAIN, TRAIN28
 from .recipe import Paper, Published, Recipe
 from .train import MonitorConfig, TrainConfig
 
@@ -42,11 +43,6 @@ PAPER = Paper(
 
 PUBLISHED = [Published("CIFAR-10 unconditional, K = 100", "FID", "44.50")]
 
-DENSE = NetConfig(name="mlp", hidden=(256, 256), activation="swish")
-"""For 8x8 images: at equal time dense beat convolutions, whose chain steps cost 5 to 8 times more."""
-
-_CONV = NetConfig(channels=(32, 64, 128), kernels=(5, 3), strides=(2,), pool="flatten", activation="swish")
-
 
 def _twenty_eight(data: str, start: StartConfig, steps: int) -> Recipe:
     """For 28x28 grey images: a dense network again, and three times the paper's drift on the gradient.
@@ -55,21 +51,11 @@ def _twenty_eight(data: str, start: StartConfig, steps: int) -> Recipe:
     """
     return Recipe(
         ShortRunConfig(
-            net=NetConfig(name="mlp", hidden=(1024, 512), activation="swish"),
-            chain=ChainConfig(steps=20, step_size=6.0, noise=0.01, clamp=True),
+            net=DENSE28,
+            chain=CHAIN28,
             start=start,
         ),
-        TrainConfig(
-            steps=steps,
-            batch_size=128,
-            lr=1.5e-3,
-            warmup=100,
-            decay=0.5,
-            average=0.999,
-            log_every=20,
-            save_every=500,
-            sample_every=500,
-        ),
+        replace(TRAIN28, steps=steps, lr=1.5e-3),
         data=data,
         note="Ours, chosen on 5,000 images set aside from the training part.",
     )
@@ -77,17 +63,8 @@ def _twenty_eight(data: str, start: StartConfig, steps: int) -> Recipe:
 
 PRESETS: dict[str, Recipe] = {
     "digits": Recipe(
-        ShortRunConfig(net=DENSE, chain=ChainConfig(steps=20, step_size=2.0, noise=0.01, clamp=True)),
-        TrainConfig(
-            steps=2000,
-            batch_size=128,
-            lr=3e-3,
-            warmup=100,
-            decay=0.5,
-            average=0.999,
-            save_every=1000,
-            sample_every=500,
-        ),
+        ShortRunConfig(net=DENSE8, chain=CHAIN),
+        replace(TRAIN, lr=3e-3, save_every=1000),
         data="digits",
         note="Ours, chosen on a validation split. Fewer than 20 steps, or a rate of 1e-2, diverged.",
     ),
@@ -96,20 +73,11 @@ PRESETS: dict[str, Recipe] = {
         "fashion_mnist", StartConfig(kind="noise", noise="gaussian", scale=0.3), 6000
     ),
     "images": Recipe(
-        ShortRunConfig(net=_CONV, chain=ChainConfig(steps=30, step_size=2.0, noise=0.01, clamp=True)),
-        TrainConfig(
-            steps=5000,
-            batch_size=64,
-            lr=1e-3,
-            warmup=100,
-            decay=0.5,
-            average=0.999,
-            save_every=500,
-            sample_every=500,
-        ),
+        ShortRunConfig(net=CONV, chain=replace(CHAIN, steps=30)),
+        replace(TRAIN, steps=5000, batch_size=64),
         MonitorConfig(policy="rollback"),
         data="folder",
-        note="Ours, a place to start for images of 28 to 64 pixels a side; not tuned to any set.",
+        note=PLACE,
     ),
     "toy": Recipe(
         ShortRunConfig(
@@ -117,9 +85,7 @@ PRESETS: dict[str, Recipe] = {
             chain=ChainConfig(steps=100, step_size=0.02, noise=0.1),
             pixels=PixelConfig(-2.5, 2.5),
         ),
-        TrainConfig(
-            steps=1000, batch_size=256, lr=1e-3, decay=0.5, average=0.99, save_every=500, sample_every=100
-        ),
+        replace(PLANE_TRAIN, steps=1000, average=0.99),
         data="toy:ring",
         note="Ours, for densities of the plane within [-2.5, 2.5]^2.",
     ),

@@ -13,7 +13,8 @@ from ..core.config import require_choices
 from ..core.errors import UsageError, require_not_negative
 from .chain import LossConfig, PixelConfig
 from .latent import LatentConfig
-from .net import PLANE, NetConfig
+from .net import NetConfig
+from .ours import PLANE, PLANE_TRAIN
 from .recipe import Paper, Published, Recipe
 from .train import MonitorConfig, TrainConfig
 from .vae import VAEConfig
@@ -264,9 +265,7 @@ PRESETS: dict[str, Recipe] = {
     ),
     "toy": Recipe(
         _POINTS,
-        TrainConfig(
-            steps=3000, batch_size=256, lr=1e-3, decay=0.3, average=0.999, save_every=500, sample_every=500
-        ),
+        replace(PLANE_TRAIN, steps=3000, decay=0.3, sample_every=500),
         data="toy:ring",
         note="Ours: a VAE that blurs the modes, and an energy that parts them.",
     ),
