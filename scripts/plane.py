@@ -208,9 +208,14 @@ def show(results: dict[str, Any]) -> str:
             "near a mode",
             "KL on the grid",
         ]
-        body = [line(name, row) for name, row in rows.items()]
+        body = [line(name, rows[name]) for name in sorted(rows, key=rank)]
         parts.append(f"**{data}**\n\n" + table(head, body, markdown=True))
     return "\n\n".join(parts)
+
+
+def rank(name: str) -> int:
+    """Place in the table: exact draws, then the systems in their order."""
+    return SYSTEMS.index(name) if name in SYSTEMS else -1
 
 
 def line(name: str, row: dict[str, Any]) -> list[str]:
