@@ -89,6 +89,7 @@ def test_flatten_is_the_convolution_over_the_last_map():
         ((1, 4, 4), {"channels": (4,) * 4, "strides": (2,), "kernels": (4,), "pool": "flatten"}, "vanish"),
         ((1, 4, 4), {"kernels": (3,) * 9}, "kernels has 9 entries"),
         ((1, 4, 4), {"head": "logits"}, "at least 2"),
+        ((1, 4, 4), {"kernels": (1,), "strides": (2,)}, "pixels unread"),
         ((1, 4, 4), {"activation_name": "swich"}, "did you mean 'swish'"),
     ],
 )

@@ -97,10 +97,19 @@ def image_channels(event_shape: tuple[int, ...]) -> int:
 def layer_sizes(
     channels: tuple[int, ...], kernels: tuple[int, ...], strides: tuple[int, ...], paddings: tuple[int, ...]
 ) -> list[tuple[int, int, int]]:
-    """(kernel, stride, padding) of each layer, short lists stretched by their last entry."""
+    """(kernel, stride, padding) of each layer, short lists stretched by their last entry.
+
+    Raises `UsageError` for a stride beyond its kernel, which would leave pixels unread.
+    """
     n = len(channels)
     ks, ss = per_layer("kernels", kernels, n), per_layer("strides", strides, n)
     ps = per_layer("paddings", paddings, n) if paddings else tuple((k - 1) // 2 for k in ks)
+    for kernel, stride in zip(ks, ss, strict=True):
+        if stride > kernel:
+            raise UsageError(
+                f"a kernel of {kernel} with stride {stride} leaves pixels unread: set kernels to {stride} or "
+                "more, or a smaller stride"
+            )
     return list(zip(ks, ss, ps, strict=True))
 
 
