@@ -20,6 +20,7 @@ import json
 import sys
 import time
 from pathlib import Path
+from typing import TypeAlias
 
 import torch
 from torch import nn
@@ -35,6 +36,9 @@ from ..data.places import cache_folder
 from ..metrics.classes import accuracy
 from .classifier import NAME, Classifier, Net, checksum, pack, read_classifier, save_classifier
 from .stacked import StackedClassifier
+
+SmallNet: TypeAlias = Classifier | StackedClassifier
+"""A small named network: of features, or a judge."""
 
 ROLES = ("features", "judge")
 ASSETS = Path(__file__).with_name("assets")
@@ -53,7 +57,7 @@ UPDATES = 3000
 LEARNING_RATE = 1e-3
 
 
-def load_classifier(dataset_name: str, role: str = "features") -> Classifier | StackedClassifier:
+def load_classifier(dataset_name: str, role: str = "features") -> SmallNet:
     """The classifier in the package for `dataset_name` (see `SHIPPED`), `role` "features" or "judge".
 
     Raises `UsageError` if there is none: `classifier_for` trains one.
@@ -80,7 +84,7 @@ def classifier_for(
     updates: int = UPDATES,
     cache: Path | None = None,
     progress: bool = True,
-) -> Classifier | StackedClassifier:
+) -> SmallNet:
     """The classifier for a data set: from the package if it has one of this shape, else trained once.
 
     Trained ones are kept in `cache` (default: the cache folder) under the fingerprint of `dataset`, which

@@ -30,7 +30,7 @@ from ..metrics.frechet import frechet_distance
 from ..metrics.toy import grid_divergence, mode_recall
 from ..metrics.two_sample import sliced_wasserstein
 from ..train.pictures import pictured
-from .features import Classifier, StackedClassifier, classifier_for
+from .features import SmallNet, classifier_for
 
 Draw = Callable[[int, torch.Generator], Tensor]
 NEIGHBOURS = 10_000
@@ -85,7 +85,7 @@ class ImageYardstick:
         self, train: Dataset, held: Dataset, n: int, rng: torch.Generator, low: float, high: float
     ) -> None:
         self.train, self.low, self.high = train, low, high
-        self.classifier: Classifier | StackedClassifier = classifier_for(train)
+        self.classifier: SmallNet = classifier_for(train)
         order = torch.randperm(len(held), generator=rng, device=rng.device).cpu()
         self.held = held.subset(order[: min(n, len(held))])
         self.held_x = self._all(self.held)
@@ -139,7 +139,7 @@ class ImageYardstick:
         return self.low + (self.high - self.low) * torch.rand(n, *self.train.event_shape, generator=rng)
 
     @cached_property
-    def _judge(self) -> Classifier | StackedClassifier:
+    def _judge(self) -> SmallNet:
         return classifier_for(self.train, role="judge")
 
     @property

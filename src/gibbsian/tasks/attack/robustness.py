@@ -6,7 +6,7 @@ leave; it proves nothing.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,6 +15,7 @@ from ...data.load import load
 from ...metrics.interval import Interval
 from ...systems.base import System
 from ...systems.frozen import frozen
+from ..progress import Advance, silent
 from ..tables import cell, plain, table
 from .attacks import ATTACKS, WEAK, attacks_for, require_known
 from .contenders import Baselines, Contender, Field, Refinement, entered, picked, require_fitting, trained
@@ -23,7 +24,6 @@ from .sweep import Outcome, Threat, Watch, sweep
 if TYPE_CHECKING:
     from PIL import Image
 
-Progress = Callable[[int, int, str], None]
 PARTS = 100
 """Of the progress of one piece of work."""
 
@@ -108,7 +108,7 @@ def attack(
     n: int = 500,
     classes: Sequence[str] = (),
     data_dir: str | Path | None = None,
-    progress: Progress = lambda done, parts, note: None,
+    progress: Advance = silent,
 ) -> Robustness:
     """Attack `systems` by name, plain and refined, and baselines with the network of the first.
 
@@ -156,7 +156,7 @@ def _all(
 class _Bar:
     """Shares of so many pieces of work as parts done of all; called with a name, it begins the next piece."""
 
-    def __init__(self, progress: Progress, pieces: int) -> None:
+    def __init__(self, progress: Advance, pieces: int) -> None:
         self.progress, self.pieces, self.begun = progress, pieces, 0
 
     def __call__(self, what: str) -> Watch:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -15,12 +14,10 @@ from ...data.dataset import Dataset
 from ...mcmc.base import run
 from ...systems.base import System, walk
 from ...systems.frozen import frozen
-from ..classifier import Classifier
-from ..stacked import StackedClassifier
+from ..features import SmallNet
+from ..progress import Advance
 
 CHUNK = 512
-Net = Classifier | StackedClassifier
-Report = Callable[[int, int, str], None]
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,11 +29,11 @@ class Setting:
 
     system: System
     test: Dataset
-    judge: Net
-    features: Net
+    judge: SmallNet
+    features: SmallNet
     steps: int
     seed: int
-    progress: Report
+    progress: Advance
 
     @property
     def classes(self) -> int:

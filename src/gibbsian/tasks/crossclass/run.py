@@ -9,9 +9,10 @@ from ...core.errors import UsageError
 from ...core.random import derive, generator
 from ...systems.base import System
 from ..features import classifier_for
+from ..progress import Advance, silent
 from ..restore.job import images
 from ..restore.legs import own_steps
-from .chains import Report, Setting, sources
+from .chains import Setting, sources
 from .modes import spread
 from .pairs import across
 from .record import CrossClass
@@ -19,10 +20,6 @@ from .stays import stay
 
 MOST = 30
 """Classes up to which chains go from every class to every other."""
-
-
-def quiet(done: int, total: int, note: str) -> None:
-    """A report that says nothing."""
 
 
 def crossclass(
@@ -35,7 +32,7 @@ def crossclass(
     chains: int = 20,
     seed: int = 0,
     data_dir: str | Path | None = None,
-    progress: Report = quiet,
+    progress: Advance = silent,
 ) -> CrossClass:
     """Start chains from `per_class` test images of every class.
 

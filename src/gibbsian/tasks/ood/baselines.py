@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -35,8 +34,8 @@ from ...nets.vae import VAE
 from ...objectives.elbo import kl_to_standard
 from ...recipes.vae import VAEConfig
 from ..kept import UNREADABLE, fits, keep, kept
+from ..progress import Advance, silent
 
-Advance = Callable[[int, int, str], None]
 VAE_SETTINGS = VAEConfig(groups=(32,), hidden=(512, 256), noise="pixel", sigma=0.3, floor=0.02)
 DRAWS = 16
 CHUNK = 100
@@ -133,7 +132,7 @@ def baseline(
     *,
     seed: int = 0,
     fresh: bool = False,
-    progress: Advance = lambda done, total, note: None,
+    progress: Advance = silent,
 ) -> Baseline:
     """The baseline `name` for the images `train`: the one in `folder` if its record fits, else trained now.
 
@@ -165,7 +164,7 @@ def train_baseline(
     budget: Budget,
     *,
     seed: int = 0,
-    progress: Advance = lambda done, total, note: None,
+    progress: Advance = silent,
 ) -> Baseline:
     """Adam by maximum likelihood (or its bound), the rate falling to 0 by a cosine over the budget.
 

@@ -22,6 +22,7 @@ from ...data.dataset import Dataset
 from ...data.load import load
 from ...metrics.auroc import auroc
 from ...systems.base import System
+from ..progress import Advance, silent
 from . import baselines as likelihoods
 from . import scores as known_scores
 from . import sets as known_sets
@@ -32,13 +33,12 @@ from .scores import Known, evaluate, png_bits
 from .sets import ImageSet
 
 LEAST = 20
-Advance = Callable[[int, int, str], None]
 Bars = Callable[[str, str], AbstractContextManager[Advance]]
 
 
 def no_bars(what: str, unit: str) -> AbstractContextManager[Advance]:
     """Progress that nobody watches."""
-    return nullcontext(lambda done, total, note: None)
+    return nullcontext(silent)
 
 
 @dataclass(frozen=True, eq=False)

@@ -12,10 +12,11 @@ from torch import Tensor
 from ...data.dataset import Dataset
 from ...metrics.images import median_filter, total_variation
 from ...metrics.interval import Interval
+from ..features import SmallNet
 from .baselines import WEIGHTS, WINDOWS, Gallery, strongest
 from .complete import Completed
 from .damage import Gaussian, Hidden, SaltPepper
-from .job import Job, Judge
+from .job import Job
 from .measures import differences, intervals
 from .pictures import FILES, before_after, files
 
@@ -71,7 +72,7 @@ def _median(x: Tensor, size: float) -> Tensor:
 
 
 def measured(
-    job: Job, done: Completed, average: bool, others: Mapping[str, Tensor], judge: Judge | None
+    job: Job, done: Completed, average: bool, others: Mapping[str, Tensor], judge: SmallNet | None
 ) -> tuple[Rows, Rows]:
     """Measures by row, and ours less the others, paired image by image. Ours is the mean over completions of
     their measures, or with `average` the measure of their mean.

@@ -16,13 +16,9 @@ from ...data.load import load
 from ...data.names import entry
 from ...systems.base import System
 from ...train.draw import labels as checked_labels
-from ..classifier import Classifier
-from ..features import classifier_for
-from ..stacked import StackedClassifier
+from ..features import SmallNet, classifier_for
 from .damage import Damage, Damaged
 from .measures import Truth
-
-Judge = Classifier | StackedClassifier
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,7 +50,7 @@ class Job:
         """The damaged images in [0, 1], but for noise that leaves it."""
         return self.unit(self.damaged.x)
 
-    def truth(self, judge: Judge | None) -> Truth:
+    def truth(self, judge: SmallNet | None) -> Truth:
         """What restored images are compared with; needs clean ones."""
         assert self.clean is not None
         hidden = self.damaged.known is not None and not self.damaged.telling
@@ -94,7 +90,7 @@ def images(system: System, data: str, split: str, data_dir: str | Path | None) -
     return found
 
 
-def classifier(train: Dataset | None, role: str) -> Judge | None:
+def classifier(train: Dataset | None, role: str) -> SmallNet | None:
     """The "judge", or the "features" classifier, of labelled data."""
     return None if train is None or train.y is None else classifier_for(train, role=role)
 

@@ -22,8 +22,7 @@ from torch import Tensor
 
 from ...metrics.images import psnr, ssim
 from ...metrics.interval import Interval, share_interval
-from ..classifier import Classifier
-from ..stacked import StackedClassifier
+from ..features import SmallNet
 from ..tables import over
 
 CEILING = 10 * math.log10(12 * 255**2)
@@ -42,7 +41,7 @@ class Truth:
     x: Tensor
     unknown: Tensor | None = None
     y: Tensor | None = None
-    judge: Classifier | StackedClassifier | None = None
+    judge: SmallNet | None = None
 
     def values(self, restored: Tensor) -> dict[str, Tensor]:
         """Measures of `restored` `(N, C, H, W)`, each `(N,)`; of `(M, N, C, H, W)` their means over M."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,6 +13,7 @@ from ...core.errors import UsageError
 from ...core.random import derive, generator
 from ...data.dataset import Dataset
 from ...systems.base import System
+from ..progress import Advance, silent
 from .baselines import Gallery
 from .compare import baselines, drawn, measured
 from .complete import Completed, complete
@@ -26,11 +27,6 @@ from .tune import Tuned, choose
 
 VALIDATION = 64
 """Validation images by which filters and settings are chosen."""
-Report = Callable[[int, int, str], None]
-
-
-def quiet(done: int, total: int, note: str) -> None:
-    """A report that says nothing."""
 
 
 def restore(
@@ -44,7 +40,7 @@ def restore(
     tune: bool = False,
     seed: int = 0,
     data_dir: str | Path | None = None,
-    progress: Report = quiet,
+    progress: Advance = silent,
 ) -> Restored:
     """Damage `n` test images of `data`, restore them, and measure against the clean ones.
 
@@ -77,7 +73,7 @@ def restore_images(
     tune: bool = False,
     seed: int = 0,
     data_dir: str | Path | None = None,
-    progress: Report = quiet,
+    progress: Advance = silent,
 ) -> Restored:
     """Restore images `x` `(N, C, H, W)` in the model's range, `names` them for their files.
 
@@ -101,7 +97,7 @@ def _done(
     label: str,
     tune: bool,
     seed: int,
-    progress: Report,
+    progress: Advance,
 ) -> Restored:
     y = told(system, label, job.y, len(job))
     held = set_aside(system, train, job.damage, VALIDATION, seed)
@@ -144,7 +140,7 @@ def _done(
 
 
 def _tuned(
-    system: System, held: tuple[Job, Dataset] | None, how: How, label: str, seed: int, progress: Report
+    system: System, held: tuple[Job, Dataset] | None, how: How, label: str, seed: int, progress: Advance
 ) -> Tuned:
     """Hidden pixels by the agreement of a classifier that is not the judge, the rest by PSNR."""
     if held is None:

@@ -25,7 +25,7 @@ from ...data.images import fit_all
 from ...metrics.frechet import frechet_interval
 from ...metrics.interval import Interval, mean_interval, share_interval
 from ...train.pictures import to_uint8
-from ..features import Classifier, StackedClassifier, classifier_for, load_classifier
+from ..features import SmallNet, classifier_for, load_classifier
 from ..tables import cell, plain, table
 
 REPEATS = 50
@@ -100,12 +100,12 @@ class Domains:
     whole: Dataset | None = None
 
     @cached_property
-    def judge(self) -> Classifier | StackedClassifier:
+    def judge(self) -> SmallNet:
         """An independent net of two classes, source and target."""
         return classifier_for(self._both, "judge", updates=UPDATES)
 
     @cached_property
-    def features(self) -> Classifier | StackedClassifier:
+    def features(self) -> SmallNet:
         """The net whose features measure the distance."""
         whole = self.whole or self.target
         if whole.y is not None:
