@@ -43,7 +43,7 @@ from gibbsian.train.pictures import grid, save_image, to_uint8
 
 RUNS = Path("runs")
 MEAN, DEVIATIONS = (0.5, -0.3), (0.8, 0.25)
-CHAINS, SETS, LONG = 10_000, 10, 3000
+CHAINS, SETS, LONG, REPEATS = 10_000, 10, 3000, 10
 
 
 def trained(name: str, system: str, data: Dataset, **changes: Any) -> System:
@@ -99,12 +99,14 @@ def recovery() -> dict[str, Any]:
 def errors(system: DRL, t: int, steps: int) -> dict[str, list[float]]:
     """Mean error over the deviation, and variance over the exact one less 1: estimates and half-widths.
 
-    Chains start at x_{t+1} of the exact marginal, as in training; worst coordinate of two.
+    Chains start at x_{t+1} of the exact marginal, as in training, REPEATS at each, within which the variance
+    is taken; worst coordinate of two.
     """
     rng = gb.generator(derive(0, f"{t} {steps}"))
     mean, variance = marginal(system, t + 1)
     n = CHAINS if steps < LONG else CHAINS // 10
-    x_next = mean + variance.sqrt() * torch.randn(n, 2, generator=rng)
+    x_next = mean + variance.sqrt() * torch.randn(n // REPEATS, 2, generator=rng)
+    x_next = x_next.repeat_interleave(REPEATS, 0)
     with frozen(system):
         end = run(
             system.kernel(t),
@@ -116,8 +118,11 @@ def errors(system: DRL, t: int, steps: int) -> dict[str, list[float]]:
         ).position
     assert isinstance(end, Tensor)
     exact, spread = conditional_law(system, x_next, t)
-    z = ((end - exact) / spread.sqrt()).chunk(SETS)
-    found = {"mean": [part.mean(0) for part in z], "variance": [part.square().mean(0) - 1 for part in z]}
+    z = ((end - exact) / spread.sqrt()).unflatten(0, (-1, REPEATS)).chunk(SETS)
+    found = {
+        "mean": [part.mean((0, 1)) for part in z],
+        "variance": [part.var(1).mean(0) - 1 for part in z],
+    }
     out = {}
     for key, parts in found.items():
         both = [over([float(p[k]) for p in parts]) for k in range(2)]
@@ -202,7 +207,9 @@ def show(panel: Any, plane: Grid, energy: Any, title: str) -> None:
 
 
 def peaks(density: np.ndarray, share: float = 0.1) -> int:
-    """Cells above their eight neighbours and above `share` of the highest."""
+    """Cells as high as their eight neighbours, up to rounding, and above `share` of the highest; cells that
+    touch are one peak, since a mode may lie between two of them.
+    """
     inner = density[1:-1, 1:-1]
     shifts = [
         density[1 + a : density.shape[0] - 1 + a, 1 + b : density.shape[1] - 1 + b]
@@ -210,8 +217,16 @@ def peaks(density: np.ndarray, share: float = 0.1) -> int:
         for b in (-1, 0, 1)
         if (a, b) != (0, 0)
     ]
-    higher = np.all([inner > s for s in shifts], axis=0)
-    return int((higher & (inner > share * density.max())).sum())
+    high = np.all([inner >= s * (1 - 1e-9) for s in shifts], axis=0) & (inner > share * density.max())
+    left, found = {(int(i), int(j)) for i, j in np.argwhere(high)}, 0
+    while left:
+        found, reached = found + 1, [left.pop()]
+        while reached:
+            i, j = reached.pop()
+            near = {(i + a, j + b) for a in (-1, 0, 1) for b in (-1, 0, 1)} & left
+            left -= near
+            reached += near
+    return found
 
 
 def sharpness() -> dict[str, Any]:

@@ -43,7 +43,10 @@ COLOURS = (
 
 
 def train(data: str, minutes: float, systems: list[str], runs: Path) -> None:
-    """Every system for so many minutes, some eight checkpoints kept; a run that exists is left as it is."""
+    """Every system for so many minutes, some four checkpoints kept; a run that exists is left as it is.
+
+    The pace is that of the first stage: a system with later, slower ones keeps fewer.
+    """
     for system in systems:
         out = runs / f"{data}-{system}"
         if (out / "run.json").exists():

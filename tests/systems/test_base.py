@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import pytest
 import torch
 
+from gibbsian.core.errors import UsageError
 from gibbsian.core.random import Streams
 from gibbsian.mcmc.langevin import Langevin
 from gibbsian.systems.base import Leg, sample, walk
@@ -147,3 +149,9 @@ def test_streams_of_one_seed_differ() -> None:
         for name in ("data", "chain", "init", "eval")
     }
     assert len(set(draws.values())) == 4
+
+
+@pytest.mark.parametrize(("n", "steps"), [(0, None), (-1, None), (2, 0)])
+def test_no_sample_and_no_step_are_refused(tiny_run, n, steps) -> None:
+    with pytest.raises(UsageError, match="at least 1 sample"):
+        sample(tiny_run("short_run", "toy:ring", MLP).trainer.system, n, rng=rng(), steps=steps)

@@ -77,11 +77,22 @@ def test_training_chains_are_constant_at_data_and_rising_from_noise() -> None:
         ({"contrast.data_chains": "ramp"}, False),
         ({"contrast.clamp": True}, False),
         ({"contrast.weight": 0.0}, False),
+        ({"contrast.trim": 0.1}, False),
+        ({"contrast.floor": 0.02}, False),
     ],
 )
 def test_matched_only_where_chains_keep_their_law(changes: dict, matched: bool) -> None:
     system = make(**{"flow.weight": 0.0, "contrast.steps": 200, **changes})
-    assert system.matched is matched and system.temperature == system.config.contrast.epsilon
+    one(system, 1)
+    assert not system.matched  # the flow alone is no law
+    one(system, 2)
+    assert make(**changes).contrasted.shape == () and system.matched is matched
+    assert system.temperature == system.config.contrast.epsilon
+
+
+def test_a_batch_of_one_row_is_refused() -> None:
+    with pytest.raises(UsageError, match="no half: raise train.batch_size"):
+        next(iter(make().losses(Batch(X[:1]), 5, generator(1))))
 
 
 def test_both_samplers_are_plans() -> None:

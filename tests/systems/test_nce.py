@@ -136,6 +136,8 @@ def test_chains_are_mala_but_for_bf16() -> None:
 def test_data_beyond_the_box_are_refused() -> None:
     with pytest.raises(UsageError, match="beyond the box of the noise"):
         yields(make(**{"noise.law": "uniform", "noise.widen": 0.0}), batch(), 0)
+    conditional = {"noise.law": "uniform", "noise.widen": 0.0, "objective": "conditional"}
+    assert yields(make(**conditional), batch(), 0)  # its loss has no q
 
 
 @pytest.mark.parametrize(

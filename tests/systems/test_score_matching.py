@@ -46,6 +46,18 @@ def test_ladder_is_geometric_and_ends_at_the_smallest_noise() -> None:
     assert MatchingConfig(sigma_max=0.8, sigma_min=0.3).sigmas == (0.3,)
 
 
+def test_second_differences_are_never_taken_in_bf16() -> None:
+    batch = Batch(torch.randn(8, 2, generator=generator(3)))
+    grads = {}
+    for precision in ("fp32", "bf16"):
+        system = make(**{"matching.method": "finite_difference", "net.activation": "swish"})
+        system.precision = precision
+        ((_, loss),) = system.losses(batch, 0, generator(1))
+        grads[precision] = torch.autograd.grad(loss.value, list(system.net.parameters()), allow_unused=True)
+    same = zip(grads["fp32"], grads["bf16"], strict=True)
+    assert all(a is b or torch.equal(a, b) for a, b in same)
+
+
 def test_every_level_is_learnt_alike() -> None:
     system = make(**LADDER)
     counts = system._noises(12, generator(0)).unique(return_counts=True)

@@ -24,7 +24,8 @@ class ACDConfig:
     generator: GeneratorConfig = field(default_factory=GeneratorConfig)
     """The mean g of the generator."""
     chain: ChainConfig = field(default_factory=lambda: ChainConfig(steps=10, step_size=2.0, noise=0.01))
-    """The chain that refines samples, after training; see `refine`."""
+    """The chain that refines samples, after training; see `refine`. Where entropy_weight is above 0 its noise
+    is that of this temperature, sqrt(entropy_weight step_size), whatever chain.noise says."""
     pixels: PixelConfig = field(default_factory=PixelConfig)
     entropy_weight: float = 1e-4
     """w of E_q[E] - w H(q), and the temperature of the energy; 0 is the plain adversarial game."""

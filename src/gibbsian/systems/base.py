@@ -225,7 +225,13 @@ def sample(
     Chains run `chunk` at a time under `frozen(system)`; `thin` keeps every thin-th position in each
     chain's trace; `observe(step, state, info)` is called after every step (compiled chains then make one step
     a graph), `progress(done, steps)` of a leg now and then.
+
+    Raises `UsageError` for fewer than 1 sample, or 1 step where `steps` is given.
     """
+    if n < 1 or (steps is not None and steps < 1):
+        raise UsageError(
+            f"n is {n} and steps is {steps}: at least 1 sample is drawn, by chains of 1 step or more"
+        )
     parts = []
     with frozen(system):
         for first in range(0, n, chunk):

@@ -14,7 +14,7 @@ noise may be multiplied by .99, as the paper does for its figures.
 
 The chains aim at temperature 1, but K = 30 steps are fewer than the relaxation time at most levels (45 to
 9,000 with the paper's numbers), so that what is learnt is a sampler before it is a density: `matched` is
-false. On a Gaussian the conditionals' variances come out 3 to 95 % too small (docs/ladders.md).
+false. On a Gaussian the conditionals' variances come out 42 to 99 % too small (docs/ladders.md).
 """
 
 from __future__ import annotations

@@ -61,6 +61,7 @@ class EnergyMatching(System):
     """A potential V; its flow leads from noise to data, exp(-V / epsilon) is the law there."""
 
     config: EnergyMatchingConfig
+    contrasted: Tensor
 
     def __init__(
         self, config: EnergyMatchingConfig, event_shape: tuple[int, ...], rng: torch.Generator
@@ -72,9 +73,16 @@ class EnergyMatching(System):
         self.noise = GaussianNoise(self.event_shape)
         contrast = config.contrast
         self.temperature = contrast.epsilon
-        lasting = contrast.data_chains == "constant" and contrast.steps * contrast.dt > 1
-        self.matched = bool(contrast.weight and lasting) and not (contrast.clamp or config.flow.weight)
         self.additive = not contrast.floor and not contrast.trim
+        self.register_buffer("contrasted", torch.zeros((), dtype=torch.bool))
+
+    @property
+    def matched(self) -> bool:  # type: ignore[override]
+        """Once the contrast has begun, if its chains last and nothing but it decides V."""
+        contrast = self.config.contrast
+        lasting = contrast.data_chains == "constant" and contrast.steps * contrast.dt > 1
+        bent = contrast.clamp or contrast.trim or contrast.floor or self.config.flow.weight
+        return bool(self.contrasted and contrast.weight and lasting and not bent)
 
     def groups(self) -> dict[str, nn.Module]:
         """One group: the potential."""
@@ -113,6 +121,12 @@ class EnergyMatching(System):
 
     def _contrast(self, x: Tensor, rng: torch.Generator) -> Loss:
         config, half = self.config.contrast, len(x) // 2
+        if not half:
+            raise UsageError(
+                "energy_matching begins half of its chains at noise and half at data, and a batch of 1 row "
+                "has no half: raise train.batch_size, or lower train.accumulate"
+            )
+        self.contrasted.fill_(True)
         begun = (self.noise.draw(half, rng).position, x[half:])
         kernels = (self.training_kernel("ramp"), self.training_kernel(config.data_chains))
         noise, data = (

@@ -98,7 +98,8 @@ class NCE(System):
         yield from self._contrast(x, rng)
 
     def _contrast(self, x: Tensor, rng: torch.Generator) -> Iterator[tuple[str, Loss]]:
-        self._require_cover(x)
+        if self.config.objective != "conditional" or self.config.tilt:
+            self._require_cover(x)
         self._begin(x)
         if self.config.objective == "conditional":
             repeated = x.repeat(self.config.noise.ratio, *[1] * (x.dim() - 1))

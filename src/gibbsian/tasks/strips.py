@@ -43,7 +43,16 @@ def strip(
             no picture.
     """
     watched = Strip(plan or system.plan, n, times)
-    sample(system, n, rng=rng, y=y, steps=times[-1], chunk=n, plan=watched.planned, observe=watched.observe)
+    sample(
+        system,
+        n,
+        rng=rng,
+        y=y,
+        steps=times[-1] or None,
+        chunk=n,
+        plan=watched.planned,
+        observe=watched.observe,
+    )
     return watched.picture(system)
 
 
