@@ -28,7 +28,11 @@ def ood(
     fresh: Annotated[bool, Arg("train the baselines anew, though they are kept in DIR/baselines")] = False,
     choose_on: Annotated[
         str | None,
-        Arg("set to choose the quoted score on; emnist_letters for 28x28 grey, else interpolation", "NAME"),
+        Arg(
+            "set to choose the quoted score on; emnist_letters for 28x28 grey and 32x32 colour, else "
+            "interpolation",
+            "NAME",
+        ),
     ] = None,
     data: Annotated[str | None, Arg("data inside; those of training by default", "NAME")] = None,
     seed: Annotated[int, Arg("of rows, made sets and baselines", "S")] = 0,

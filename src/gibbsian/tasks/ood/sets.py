@@ -107,7 +107,8 @@ def defaults(data: str, event_shape: tuple[int, ...]) -> list[str]:
 
 def to_choose_on(data: str, event_shape: tuple[int, ...]) -> str:
     """The set on which the score to quote is chosen by default."""
-    return "emnist_letters" if event_shape == (1, 28, 28) and data != "emnist_letters" else "interpolation"
+    letters = event_shape in ((1, 28, 28), (3, 32, 32)) and data != "emnist_letters"
+    return "emnist_letters" if letters else "interpolation"
 
 
 def check_names(names: Sequence[str], data: str) -> list[str]:
