@@ -7,10 +7,10 @@ from typing import Literal
 
 from ..core.config import require_choices
 from ..core.errors import UsageError, require_not_negative, require_positive
+from . import ours
 from .chain import ChainConfig, PixelConfig
 from .generator import GeneratorConfig
 from .net import NetConfig
-from .ours import CHAIN, PLANE, TRAIN_PAIR
 from .recipe import Paper, Published, Recipe
 from .train import MonitorConfig, TrainConfig
 
@@ -98,7 +98,7 @@ PUBLISHED: list[Published] = [
 ]
 
 _TOY = ACDConfig(
-    net=PLANE,
+    net=ours.PLANE,
     generator=GeneratorConfig(latent=2, hidden=(64, 64), activation="swish"),
     chain=ChainConfig(50, 0.02, 0.02**0.5),
     pixels=PixelConfig(-2.5, 2.5),
@@ -121,7 +121,7 @@ _TOY_TRAIN = TrainConfig(
 _IMAGES = ACDConfig(
     net=NetConfig(name="mlp", hidden=(512, 256), activation="leaky_relu"),
     generator=GeneratorConfig(latent=32, hidden=(256, 512), output="tanh"),
-    chain=replace(CHAIN, steps=10),
+    chain=replace(ours.CHAIN, steps=10),
     penalty=10.0,
     penalty_on="between",
     output="mean",
@@ -152,21 +152,23 @@ PRESETS: dict[str, Recipe] = {
         data="toy:ring",
         note="Ours: no penalty and temperature 1, so that E is to be -log p; the generator is the faster.",
     ),
-    "digits": Recipe(_DIGITS, replace(TRAIN_PAIR, steps=4000), data="digits", note="Ours: dense networks."),
-    "mnist": Recipe(_IMAGES, TRAIN_PAIR, data="mnist", note="Ours: dense networks; not tuned."),
+    "digits": Recipe(
+        _DIGITS, replace(ours.TRAIN_PAIR, steps=4000), data="digits", note="Ours: dense networks."
+    ),
+    "mnist": Recipe(_IMAGES, ours.TRAIN_PAIR, data="mnist", note="Ours: dense networks; not tuned."),
     "fashion_mnist": Recipe(
-        _IMAGES, TRAIN_PAIR, data="fashion_mnist", note="Ours: dense networks; not tuned."
+        _IMAGES, ours.TRAIN_PAIR, data="fashion_mnist", note="Ours: dense networks; not tuned."
     ),
     "images": Recipe(
         _COLOUR,
-        TRAIN_PAIR,
+        ours.TRAIN_PAIR,
         MonitorConfig(policy="rollback"),
         data="folder",
         note="Ours, a place to start for 28 to 64 pixels a side; not tuned.",
     ),
     "cifar10": Recipe(
         _COLOUR,
-        TRAIN_PAIR,
+        ours.TRAIN_PAIR,
         MonitorConfig(policy="rollback"),
         data="cifar10",
         note="Ours: convolutions of a size that fits a CPU; not tuned.",

@@ -11,21 +11,9 @@ from typing import Literal
 
 from ..core.config import require_choices
 from ..core.errors import UsageError
+from . import ours
 from .chain import ChainConfig, LossConfig, PixelConfig, StartConfig
 from .net import NetConfig
-from .ours import (
-    CHAIN,
-    CHAIN28,
-    CONV,
-    DENSE8,
-    PLACE,
-    PLANE_CHAIN,
-    PLANE_LONG,
-    PLANE_TRAIN,
-    TRAIN,
-    TRAIN28,
-    TRAIN_CONV,
-)
 from .recipe import Paper, Published, Recipe
 from .train import MonitorConfig, TrainConfig
 
@@ -94,7 +82,7 @@ def _twenty_eight(data: str, prior: Literal["gaussian", "mixture"] = "gaussian")
     E is quadratic in the statistics. With swish it outran its chains (gaps of -75 after 200 updates at step 2
     and -31 at step 15); leaky ReLU at step 6 kept the gap near -5.
     """
-    chain = replace(CHAIN28, steps=30)
+    chain = replace(ours.CHAIN28, steps=30)
     return Recipe(
         CEBMConfig(
             net=NetConfig(name="mlp", hidden=(512, 256)),
@@ -104,7 +92,7 @@ def _twenty_eight(data: str, prior: Literal["gaussian", "mixture"] = "gaussian")
             sample=replace(chain, steps=60),
             start=StartConfig(capacity=10_000, reinit=0.2),
         ),
-        replace(TRAIN28, steps=3000, batch_size=64, lr=3e-4),
+        replace(ours.TRAIN28, steps=3000, batch_size=64, lr=3e-4),
         data=data,
         note="Ours: IGEBM's persistent chains and dense network, a latent of 32 numbers.",
     )
@@ -112,13 +100,13 @@ def _twenty_eight(data: str, prior: Literal["gaussian", "mixture"] = "gaussian")
 
 _DIGITS = Recipe(
     CEBMConfig(
-        net=DENSE8,
+        net=ours.DENSE8,
         latent=64,
-        chain=CHAIN,
-        sample=replace(CHAIN, steps=100),
+        chain=ours.CHAIN,
+        sample=replace(ours.CHAIN, steps=100),
         start=StartConfig(capacity=5000, reinit=0.2),
     ),
-    replace(TRAIN, steps=1000, lr=2e-3),
+    replace(ours.TRAIN, steps=1000, lr=2e-3),
     data="digits",
     note="Ours: IGEBM's persistent chains and dense network, with a conjugate latent of 64 numbers.",
 )
@@ -154,17 +142,17 @@ PRESETS: dict[str, Recipe] = {
     "fashion_mnist-paper": replace(_PAPER, data="fashion_mnist"),
     "images": Recipe(
         CEBMConfig(
-            net=CONV,
+            net=ours.CONV,
             latent=64,
-            chain=replace(CHAIN, steps=40),
-            sample=replace(CHAIN, steps=200),
+            chain=replace(ours.CHAIN, steps=40),
+            sample=replace(ours.CHAIN, steps=200),
             start=StartConfig(capacity=5000, reinit=0.1),
             loss=LossConfig(energy_l2=0.01),
         ),
-        TRAIN_CONV,
+        ours.TRAIN_CONV,
         MonitorConfig(policy="rollback"),
         data="folder",
-        note=PLACE,
+        note=ours.PLACE,
     ),
     "toy": Recipe(
         CEBMConfig(
@@ -172,12 +160,12 @@ PRESETS: dict[str, Recipe] = {
             latent=2,
             prior="mixture",
             components=8,
-            chain=PLANE_CHAIN,
-            sample=PLANE_LONG,
+            chain=ours.PLANE_CHAIN,
+            sample=ours.PLANE_LONG,
             pixels=PixelConfig(-2.5, 2.5),
             loss=LossConfig(),
         ),
-        PLANE_TRAIN,
+        ours.PLANE_TRAIN,
         data="toy:ring",
         note="Ours, matched at temperature 1, so that exp(-E) is the learnt density.",
     ),

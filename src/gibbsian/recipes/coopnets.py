@@ -8,10 +8,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 
 from ..core.errors import UsageError, require_not_negative, require_positive
+from . import ours
 from .chain import ChainConfig, LossConfig, PixelConfig
 from .generator import GeneratorConfig
 from .net import NetConfig
-from .ours import CHAIN, PLANE
 from .recipe import Paper, Published, Recipe
 from .train import MonitorConfig, TrainConfig
 
@@ -69,7 +69,7 @@ PAPER = Paper(
 PUBLISHED: list[Published] = []
 
 _TOY = CoopNetsConfig(
-    net=PLANE,
+    net=ours.PLANE,
     generator=GeneratorConfig(latent=2, hidden=(64, 64), activation="swish"),
     chain=ChainConfig(15, 0.05, 0.03),
     pixels=PixelConfig(-2.5, 2.5),
@@ -108,7 +108,7 @@ _DIGITS = replace(
     _IMAGES,
     net=replace(_IMAGES.net, hidden=(256, 256)),
     generator=replace(_IMAGES.generator, latent=16, hidden=(64, 128)),
-    chain=replace(CHAIN, steps=15),
+    chain=replace(ours.CHAIN, steps=15),
 )
 _COLOUR = replace(
     _IMAGES,
@@ -116,7 +116,7 @@ _COLOUR = replace(
     generator=GeneratorConfig(
         "conv", latent=64, hidden=(), channels=(128, 64, 32), norm="batch", output="tanh"
     ),
-    chain=replace(CHAIN, steps=15),
+    chain=replace(ours.CHAIN, steps=15),
 )
 _PAPER = CoopNetsConfig(
     net=NetConfig(channels=(64, 128, 256), kernels=(4,), strides=(2,), pool="flatten"),

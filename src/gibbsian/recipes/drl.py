@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 
 from ..core.errors import UsageError, require_not_negative, require_positive
+from . import ours
 from .chain import PixelConfig
 from .net import NetConfig
-from .ours import DENSE28, PLACE, PLANE, TRAIN28
 from .recipe import Paper, Published, Recipe
 from .train import TrainConfig
 
@@ -65,9 +65,9 @@ PUBLISHED = [
     Published("CIFAR-10 unconditional, T = 6", "Inception score", "8.30"),
 ]
 
-_OURS = replace(TRAIN28, steps=6000, warmup=200, sample_every=1000)
+_OURS = replace(ours.TRAIN28, steps=6000, warmup=200, sample_every=1000)
 _GREY = replace(_OURS, batch_size=64, lr=2e-3)
-_PLANE = replace(PLANE, sharpness=3.0)
+_PLANE = replace(ours.PLANE, sharpness=3.0)
 _DEEP = NetConfig(
     name="levels",
     channels=(128, *(128,) * 8, *(256,) * 24),
@@ -83,8 +83,8 @@ PRESETS: dict[str, Recipe] = {
         data="digits",
         note=_NOTE,
     ),
-    "mnist": Recipe(DRLConfig(net=DENSE28), _GREY, data="mnist", note=_NOTE),
-    "fashion_mnist": Recipe(DRLConfig(net=DENSE28), _GREY, data="fashion_mnist", note=_NOTE),
+    "mnist": Recipe(DRLConfig(net=ours.DENSE28), _GREY, data="mnist", note=_NOTE),
+    "fashion_mnist": Recipe(DRLConfig(net=ours.DENSE28), _GREY, data="fashion_mnist", note=_NOTE),
     "cifar10": Recipe(
         DRLConfig(net=_SMALL),
         replace(_OURS, batch_size=64, lr=3e-4, flip=True),
@@ -95,7 +95,7 @@ PRESETS: dict[str, Recipe] = {
         DRLConfig(net=_SMALL),
         replace(_OURS, batch_size=64, lr=3e-4),
         data="folder",
-        note=PLACE,
+        note=ours.PLACE,
     ),
     "toy": Recipe(
         DRLConfig(net=_PLANE, pixels=PixelConfig(-2.5, 2.5)),

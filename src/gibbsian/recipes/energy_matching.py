@@ -7,9 +7,9 @@ from typing import Literal
 
 from ..core.config import require_choices
 from ..core.errors import UsageError, require_not_negative, require_positive
+from . import ours
 from .chain import PixelConfig
 from .net import NetConfig
-from .ours import PLACE, PLANE
 from .recipe import Paper, Published, Recipe
 from .train import TrainConfig
 
@@ -151,11 +151,11 @@ PRESETS: dict[str, Recipe] = {
         _CONV,
         _OURS,
         data="folder",
-        note=PLACE,
+        note=ours.PLACE,
     ),
     "toy": Recipe(
         EnergyMatchingConfig(
-            net=PLANE,
+            net=ours.PLANE,
             flow=FlowConfig(updates=1000, weight=0.0, sampler="langevin", time=3.0, dt=0.02),
             contrast=ContrastConfig(epsilon=0.1, cutoff=0.8, weight=1.0, steps=60, dt=0.05),
             pixels=PixelConfig(-2.5, 2.5),

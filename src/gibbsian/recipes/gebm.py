@@ -7,11 +7,11 @@ from typing import Literal
 
 from ..core.config import require_choices
 from ..core.errors import UsageError, require_not_negative, require_positive
+from . import ours
 from .chain import PixelConfig
 from .generator import GeneratorConfig
 from .latent import LatentConfig
 from .net import NetConfig
-from .ours import PLANE, PLANE_TRAIN, TRAIN_PAIR
 from .recipe import Paper, Published, Recipe
 from .train import TrainConfig
 
@@ -84,7 +84,7 @@ PUBLISHED: list[Published] = [
 ]
 
 _TOY = GEBMConfig(
-    net=PLANE,
+    net=ours.PLANE,
     generator=GeneratorConfig(latent=2, hidden=(64, 64), activation="swish"),
     latent=LatentConfig(steps=300, step_size=0.05),
     pixels=PixelConfig(-2.5, 2.5),
@@ -120,7 +120,7 @@ _NARROW = replace(
     settle=12_000,
 )
 _STACKED = replace(_IMAGES, generator=replace(_IMAGES.generator, latent=48, hidden=(256, 512)), settle=12_000)
-_IMAGES_TRAIN = replace(TRAIN_PAIR, steps=23_000)
+_IMAGES_TRAIN = replace(ours.TRAIN_PAIR, steps=23_000)
 _DIGITS = replace(
     _IMAGES,
     net=replace(_IMAGES.net, hidden=(256, 128)),
@@ -201,7 +201,7 @@ PRESETS: dict[str, Recipe] = {
     ),
     "table": Recipe(
         _TABLE,
-        replace(PLANE_TRAIN, batch_size=128, average=0.99, sample_every=0),
+        replace(ours.PLANE_TRAIN, batch_size=128, average=0.99, sample_every=0),
         data="table:wine",
         note="Ours: a flow by maximum likelihood, tilted by an energy, which then learns alone.",
     ),

@@ -8,9 +8,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 
 from ..core.errors import UsageError
+from . import ours
 from .chain import ChainConfig, LossConfig, PixelConfig, StartConfig
 from .net import NetConfig
-from .ours import CHAIN, CONV, PLACE, PLANE, PLANE_CHAIN, PLANE_LONG, PLANE_TRAIN, TRAIN
 from .recipe import Paper, Published, Recipe
 from .train import MonitorConfig, TrainConfig
 
@@ -71,34 +71,34 @@ PRESETS: dict[str, Recipe] = {
     "digits": Recipe(
         GenerativeConvNetConfig(
             net=NetConfig(channels=(32, 64), kernels=(4,), strides=(2,), pool="flatten", activation="swish"),
-            chain=replace(CHAIN, steps=20),
+            chain=replace(ours.CHAIN, steps=20),
             start=StartConfig(kind="noise"),
         ),
-        replace(TRAIN, steps=1500, batch_size=64, lr=2e-3),
+        replace(ours.TRAIN, steps=1500, batch_size=64, lr=2e-3),
         data="digits",
         note="Ours: short-run chains, uniform reference, a small convolutional network.",
     ),
     "images": Recipe(
         GenerativeConvNetConfig(
-            net=CONV,
-            chain=replace(CHAIN, steps=30),
+            net=ours.CONV,
+            chain=replace(ours.CHAIN, steps=30),
             start=StartConfig(kind="noise"),
         ),
-        replace(TRAIN, steps=5000, batch_size=64),
+        replace(ours.TRAIN, steps=5000, batch_size=64),
         MonitorConfig(policy="rollback"),
         data="folder",
-        note=PLACE,
+        note=ours.PLACE,
     ),
     "toy": Recipe(
         GenerativeConvNetConfig(
-            net=PLANE,
-            chain=PLANE_CHAIN,
-            sample=PLANE_LONG,
+            net=ours.PLANE,
+            chain=ours.PLANE_CHAIN,
+            sample=ours.PLANE_LONG,
             start=StartConfig(capacity=5000),
             pixels=PixelConfig(-2.5, 2.5),
             reference_sigma=2.0,
         ),
-        PLANE_TRAIN,
+        ours.PLANE_TRAIN,
         data="toy:ring",
         note="Ours: Gaussian reference N(0, 4 I), persistent chains at temperature 1.",
     ),

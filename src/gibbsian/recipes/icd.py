@@ -11,10 +11,10 @@ from typing import Literal
 
 from ..core.config import require_choices
 from ..core.errors import UsageError, require_not_negative
+from . import ours
 from .augment import AugmentConfig
 from .chain import ChainConfig, LossConfig, PixelConfig, StartConfig
 from .net import NetConfig
-from .ours import CHAIN, CHAIN28, CONV, DENSE8, DENSE28, PLANE, PLANE_CHAIN, PLANE_LONG, PLANE_TRAIN, TRAIN28
 from .recipe import Paper, Published, Recipe
 from .train import MonitorConfig, TrainConfig
 
@@ -110,9 +110,9 @@ PUBLISHED = [
 _SCALE = NetConfig(channels=(64, 128, 256, 512), strides=(1, 2), pool="mean", activation="swish")
 _SMALL_CROPS = AugmentConfig(crop=0.5, crop_scale=(0.8, 1.0))
 _OURS = ICDConfig(
-    net=DENSE8,
-    chain=CHAIN,
-    sample=replace(CHAIN, steps=100),
+    net=ours.DENSE8,
+    chain=ours.CHAIN,
+    sample=replace(ours.CHAIN, steps=100),
     start=StartConfig(capacity=5000, reinit=0.2),
     pixels=PixelConfig(-1.0, 1.0, noise=0.03),
     loss=LossConfig(),
@@ -124,13 +124,13 @@ def _twenty_eight(data: str) -> Recipe:
     return Recipe(
         replace(
             _OURS,
-            net=DENSE28,
-            chain=CHAIN28,
-            sample=replace(CHAIN28, steps=60),
+            net=ours.DENSE28,
+            chain=ours.CHAIN28,
+            sample=replace(ours.CHAIN28, steps=60),
             start=StartConfig(capacity=10_000, reinit=0.2),
             augment=_SMALL_CROPS,
         ),
-        replace(TRAIN28, steps=4500),
+        replace(ours.TRAIN28, steps=4500),
         data=data,
         note="Ours, not tuned: crops of 80 to 100 % of the area, no flips.",
     )
@@ -139,7 +139,7 @@ def _twenty_eight(data: str) -> Recipe:
 PRESETS: dict[str, Recipe] = {
     "digits": Recipe(
         _OURS,
-        TRAIN28,
+        ours.TRAIN28,
         data="digits",
         note="Ours, not tuned: the chain of the other recipes with the sampler's terms; no augmentation, "
         "since a crop of 8x8 pixels blurs them.",
@@ -149,28 +149,28 @@ PRESETS: dict[str, Recipe] = {
     "images": Recipe(
         replace(
             _OURS,
-            net=CONV,
-            chain=replace(CHAIN, steps=40),
-            sample=replace(CHAIN, steps=200),
+            net=ours.CONV,
+            chain=replace(ours.CHAIN, steps=40),
+            sample=replace(ours.CHAIN, steps=200),
             start=StartConfig(capacity=5000, reinit=0.1),
             augment=replace(_SMALL_CROPS, flip=0.5),
             loss=LossConfig(energy_l2=0.01),
         ),
-        replace(TRAIN28, steps=5000, batch_size=64, lr=3e-4, warmup=200),
+        replace(ours.TRAIN28, steps=5000, batch_size=64, lr=3e-4, warmup=200),
         MonitorConfig(policy="rollback"),
         data="folder",
         note="Ours, a place to start for images of 28 to 64 pixels a side that a flip leaves plausible.",
     ),
     "toy": Recipe(
         ICDConfig(
-            net=PLANE,
-            chain=replace(PLANE_CHAIN, steps=20),
-            sample=PLANE_LONG,
+            net=ours.PLANE,
+            chain=replace(ours.PLANE_CHAIN, steps=20),
+            sample=ours.PLANE_LONG,
             start=StartConfig(capacity=5000, reinit=0.05),
             pixels=PixelConfig(-2.5, 2.5),
             loss=LossConfig(),
         ),
-        PLANE_TRAIN,
+        ours.PLANE_TRAIN,
         data="toy:ring",
         note="Ours, at temperature 1.",
     ),

@@ -10,23 +10,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 
 from ..core.errors import UsageError
+from . import ours
 from .chain import ChainConfig, LossConfig, PixelConfig, StartConfig
 from .net import PAPER_NETS, NetConfig
-from .ours import (
-    CHAIN,
-    CHAIN28,
-    CONV,
-    DENSE8,
-    DENSE28,
-    PLACE,
-    PLANE,
-    PLANE_CHAIN,
-    PLANE_LONG,
-    PLANE_TRAIN,
-    TRAIN,
-    TRAIN28,
-    TRAIN_CONV,
-)
 from .recipe import Paper, Published, Recipe
 from .train import MonitorConfig, TrainConfig
 
@@ -107,20 +93,20 @@ def _labelled(net: NetConfig, classes: int) -> NetConfig:
 
 def _twenty_eight(data: str, classes: int = 0, members: int = 0) -> Recipe:
     """For 28x28 grey images: persistent chains on the short-run recipe's network and step."""
-    net = DENSE28
+    net = ours.DENSE28
     if classes:
         net = replace(net, classes=classes, head="logits")
     return Recipe(
         IGEBMConfig(
             net=net,
-            chain=CHAIN28,
-            sample=replace(CHAIN28, steps=60),
+            chain=ours.CHAIN28,
+            sample=replace(ours.CHAIN28, steps=60),
             start=StartConfig(capacity=10_000, reinit=0.2),
             pixels=PixelConfig(-1.0, 1.0, noise=0.03),
             loss=LossConfig(),
             ensemble=EnsembleConfig(members),
         ),
-        replace(TRAIN28, steps=4500),
+        replace(ours.TRAIN28, steps=4500),
         data=data,
         note="Ours: E(x, y) = -f(x)[y], one network with a logit a class."
         if classes
@@ -131,15 +117,15 @@ def _twenty_eight(data: str, classes: int = 0, members: int = 0) -> Recipe:
 PRESETS: dict[str, Recipe] = {
     "digits": Recipe(
         IGEBMConfig(
-            net=DENSE8,
-            chain=CHAIN,
-            sample=replace(CHAIN, steps=100),
+            net=ours.DENSE8,
+            chain=ours.CHAIN,
+            sample=replace(ours.CHAIN, steps=100),
             start=StartConfig(capacity=5000, reinit=0.2),
             pixels=PixelConfig(-1.0, 1.0, noise=0.03),
             loss=LossConfig(),
             ensemble=EnsembleConfig(),
         ),
-        replace(TRAIN, steps=2500, lr=2e-3),
+        replace(ours.TRAIN, steps=2500, lr=2e-3),
         data="digits",
         note="Ours: persistent chains on the short-run recipe's network and step.",
     ),
@@ -149,28 +135,28 @@ PRESETS: dict[str, Recipe] = {
     "fashion_mnist-conditional": _twenty_eight("fashion_mnist", classes=10),
     "images": Recipe(
         IGEBMConfig(
-            net=CONV,
-            chain=replace(CHAIN, steps=40),
-            sample=replace(CHAIN, steps=200),
+            net=ours.CONV,
+            chain=replace(ours.CHAIN, steps=40),
+            sample=replace(ours.CHAIN, steps=200),
             start=StartConfig(capacity=5000, reinit=0.1),
             pixels=PixelConfig(-1.0, 1.0, noise=0.03),
             loss=LossConfig(energy_l2=0.01),
         ),
-        TRAIN_CONV,
+        ours.TRAIN_CONV,
         MonitorConfig(policy="rollback"),
         data="folder",
-        note=PLACE,
+        note=ours.PLACE,
     ),
     "toy": Recipe(
         IGEBMConfig(
-            net=PLANE,
-            chain=PLANE_CHAIN,
-            sample=PLANE_LONG,
+            net=ours.PLANE,
+            chain=ours.PLANE_CHAIN,
+            sample=ours.PLANE_LONG,
             start=StartConfig(capacity=5000, reinit=0.05),
             pixels=PixelConfig(-2.5, 2.5),
             loss=LossConfig(),
         ),
-        PLANE_TRAIN,
+        ours.PLANE_TRAIN,
         data="toy:ring",
         note="Ours, matched at temperature 1, so that exp(-E) is the learnt density.",
     ),

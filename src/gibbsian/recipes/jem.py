@@ -9,10 +9,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 
 from ..core.errors import UsageError, require_not_negative
+from . import ours
 from .augment import AugmentConfig
 from .chain import ChainConfig, PixelConfig, StartConfig
 from .net import PAPER_NETS, NetConfig
-from .ours import CHAIN, CHAIN28, CONV, PLANE, PLANE_CHAIN, PLANE_LONG, PLANE_TRAIN, TRAIN28
 from .recipe import Paper, Published, Recipe
 from .train import MonitorConfig, TrainConfig
 
@@ -105,8 +105,8 @@ PUBLISHED = [
 _BACK = MonitorConfig(policy="rollback")
 _OURS = JEMLossConfig(w_x=0.1, ancestral=True)
 _DENSE = NetConfig(name="mlp", hidden=(512, 256), activation="swish", classes=10, head="logits")
-_CONV = replace(CONV, classes=10, head="logits")
-_TRAIN = replace(TRAIN28, steps=3000)
+_CONV = replace(ours.CONV, classes=10, head="logits")
+_TRAIN = replace(ours.TRAIN28, steps=3000)
 
 
 def _twenty_eight(data: str) -> Recipe:
@@ -114,8 +114,8 @@ def _twenty_eight(data: str) -> Recipe:
     return Recipe(
         JEMConfig(
             net=_DENSE,
-            chain=CHAIN28,
-            sample=replace(CHAIN28, steps=60),
+            chain=ours.CHAIN28,
+            sample=replace(ours.CHAIN28, steps=60),
             start=StartConfig(capacity=10_000, reinit=0.2),
             loss=_OURS,
         ),
@@ -130,8 +130,8 @@ def _colour(data: str, note: str) -> Recipe:
     return Recipe(
         JEMConfig(
             net=_CONV,
-            chain=CHAIN,
-            sample=replace(CHAIN, steps=100),
+            chain=ours.CHAIN,
+            sample=replace(ours.CHAIN, steps=100),
             start=StartConfig(capacity=5000, reinit=0.1),
             loss=replace(_OURS, energy_l2=0.01),
         ),
@@ -146,8 +146,8 @@ PRESETS: dict[str, Recipe] = {
     "digits": Recipe(
         JEMConfig(
             net=replace(_DENSE, hidden=(256, 256)),
-            chain=CHAIN,
-            sample=replace(CHAIN, steps=100),
+            chain=ours.CHAIN,
+            sample=replace(ours.CHAIN, steps=100),
             start=StartConfig(capacity=5000, reinit=0.2),
             loss=_OURS,
         ),
@@ -164,13 +164,13 @@ PRESETS: dict[str, Recipe] = {
     ),
     "toy": Recipe(
         JEMConfig(
-            net=replace(PLANE, classes=8, head="logits"),
-            chain=PLANE_CHAIN,
-            sample=PLANE_LONG,
+            net=replace(ours.PLANE, classes=8, head="logits"),
+            chain=ours.PLANE_CHAIN,
+            sample=ours.PLANE_LONG,
             start=StartConfig(capacity=5000, reinit=0.05),
             pixels=PixelConfig(-2.5, 2.5),
         ),
-        PLANE_TRAIN,
+        ours.PLANE_TRAIN,
         data="toy:ring",
         note="Ours, matched at temperature 1, so that f is log p(x, y) + const; net.classes is the toy's.",
     ),

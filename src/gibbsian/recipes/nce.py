@@ -7,10 +7,10 @@ from typing import Literal
 
 from ..core.config import require_choices
 from ..core.errors import UsageError, require_not_negative, require_positive
+from . import ours
 from .chain import PixelConfig
 from .generator import GeneratorConfig
 from .net import NetConfig
-from .ours import CONV, DENSE8
 from .recipe import Paper, Published, Recipe
 from .train import TrainConfig
 
@@ -118,7 +118,7 @@ _PLANE_TRAIN = TrainConfig(
     steps=3000, batch_size=256, lr=5e-3, decay=0.5, average=0.999, save_every=1000, sample_every=500
 )
 _DIGITS = NCEConfig(
-    net=DENSE8,
+    net=ours.DENSE8,
     noise=NoiseConfig(ratio=1),
     chain=SamplingConfig("mala", 300, 0.005),
     pixels=PixelConfig(-1.0, 1.0, noise=0.1),
@@ -127,7 +127,7 @@ _DIGITS = NCEConfig(
 _GREY = replace(_DIGITS, net=replace(_DIGITS.net, hidden=(1024, 512)))
 _CONV = replace(
     _DIGITS,
-    net=CONV,
+    net=ours.CONV,
 )
 _TRAIN = TrainConfig(
     steps=4000,

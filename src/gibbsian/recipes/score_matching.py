@@ -7,9 +7,9 @@ from typing import Literal
 
 from ..core.config import require_choices
 from ..core.errors import UsageError, require_positive
+from . import ours
 from .chain import ChainConfig, PixelConfig, StartConfig
 from .net import NetConfig
-from .ours import TRAIN28
 from .recipe import Paper, Published, Recipe
 from .train import TrainConfig
 
@@ -132,7 +132,7 @@ _CONV = replace(
     _DIGITS,
     net=NetConfig(channels=(64, 128, 256), kernels=(5, 3), strides=(2,), pool="flatten", activation="swish"),
 )
-_TRAIN = replace(TRAIN28, steps=4000, save_every=1000, sample_every=1000)
+_TRAIN = replace(ours.TRAIN28, steps=4000, save_every=1000, sample_every=1000)
 
 PRESETS: dict[str, Recipe] = {
     "toy": Recipe(

@@ -8,9 +8,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 
 from ..core.errors import UsageError
+from . import ours
 from .chain import ChainConfig, LossConfig, PixelConfig, StartConfig
 from .net import PAPER_NETS, NetConfig
-from .ours import CHAIN, CHAIN28, CONV, DENSE8, DENSE28, PLACE, PLANE, PLANE_TRAIN, TRAIN, TRAIN28
 from .recipe import Paper, Published, Recipe
 from .train import MonitorConfig, TrainConfig
 
@@ -51,11 +51,11 @@ def _twenty_eight(data: str, start: StartConfig, steps: int) -> Recipe:
     """
     return Recipe(
         ShortRunConfig(
-            net=DENSE28,
-            chain=CHAIN28,
+            net=ours.DENSE28,
+            chain=ours.CHAIN28,
             start=start,
         ),
-        replace(TRAIN28, steps=steps, lr=1.5e-3),
+        replace(ours.TRAIN28, steps=steps, lr=1.5e-3),
         data=data,
         note="Ours, chosen on 5,000 images set aside from the training part.",
     )
@@ -63,8 +63,8 @@ def _twenty_eight(data: str, start: StartConfig, steps: int) -> Recipe:
 
 PRESETS: dict[str, Recipe] = {
     "digits": Recipe(
-        ShortRunConfig(net=DENSE8, chain=CHAIN),
-        replace(TRAIN, lr=3e-3, save_every=1000),
+        ShortRunConfig(net=ours.DENSE8, chain=ours.CHAIN),
+        replace(ours.TRAIN, lr=3e-3, save_every=1000),
         data="digits",
         note="Ours, chosen on a validation split. Fewer than 20 steps, or a rate of 1e-2, diverged.",
     ),
@@ -73,19 +73,19 @@ PRESETS: dict[str, Recipe] = {
         "fashion_mnist", StartConfig(kind="noise", noise="gaussian", scale=0.3), 6000
     ),
     "images": Recipe(
-        ShortRunConfig(net=CONV, chain=replace(CHAIN, steps=30)),
-        replace(TRAIN, steps=5000, batch_size=64),
+        ShortRunConfig(net=ours.CONV, chain=replace(ours.CHAIN, steps=30)),
+        replace(ours.TRAIN, steps=5000, batch_size=64),
         MonitorConfig(policy="rollback"),
         data="folder",
-        note=PLACE,
+        note=ours.PLACE,
     ),
     "toy": Recipe(
         ShortRunConfig(
-            net=PLANE,
+            net=ours.PLANE,
             chain=ChainConfig(steps=100, step_size=0.02, noise=0.1),
             pixels=PixelConfig(-2.5, 2.5),
         ),
-        replace(PLANE_TRAIN, steps=1000, average=0.99),
+        replace(ours.PLANE_TRAIN, steps=1000, average=0.99),
         data="toy:ring",
         note="Ours, for densities of the plane within [-2.5, 2.5]^2.",
     ),

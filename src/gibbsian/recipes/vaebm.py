@@ -11,10 +11,10 @@ from typing import Literal
 
 from ..core.config import require_choices
 from ..core.errors import UsageError, require_not_negative
+from . import ours
 from .chain import LossConfig, PixelConfig
 from .latent import LatentConfig
 from .net import NetConfig
-from .ours import PLANE, PLANE_TRAIN
 from .recipe import Paper, Published, Recipe
 from .train import MonitorConfig, TrainConfig
 from .vae import VAEConfig
@@ -174,7 +174,7 @@ _SPRITES = replace(
     _28, vae=replace(_28.vae, kind="beta_tc", groups=(10,), beta=6.0, sigma=0.3, steps=6000), sample=None
 )
 _POINTS = VAEBMConfig(
-    net=PLANE,
+    net=ours.PLANE,
     vae=VAEConfig(groups=(2,), hidden=(64, 64), steps=1000, sigma=0.5),
     chain=LatentConfig(steps=20, step_size=0.1),
     sample=LatentConfig(steps=100, step_size=0.1),
@@ -265,7 +265,7 @@ PRESETS: dict[str, Recipe] = {
     ),
     "toy": Recipe(
         _POINTS,
-        replace(PLANE_TRAIN, steps=3000, decay=0.3, sample_every=500),
+        replace(ours.PLANE_TRAIN, steps=3000, decay=0.3, sample_every=500),
         data="toy:ring",
         note="Ours: a VAE that blurs the modes, and an energy that parts them.",
     ),
