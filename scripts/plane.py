@@ -1,6 +1,6 @@
 """All systems on densities of the plane at one budget of gradients: docs/ladders.md.
 
-python scripts/plane.py table [--budget 5e6] [--systems a,b] [--data ring,moons] [--out F.json]
+python scripts/plane.py table [--budget 5e6] [--systems a,b] [--data ring,moons] [--sharpness 1] [--out F.json]
 
 The budget counts points at which a network of the system is evaluated for a gradient, by position or by
 weights, over the whole training, chains included. Presets `toy` are used, their numbers of updates (and of
@@ -89,9 +89,12 @@ def _rows(inputs: tuple[Any, ...]) -> int:
     return len(first) if isinstance(first, Tensor) and first.dim() else 0
 
 
-def scaled(system: str, data: str, budget: float) -> RunConfig:
-    """The toy preset with as many updates as `budget` pays for."""
-    plain = resolve(system, data=data, changes={"train.sample_every": 0})
+def scaled(system: str, data: str, budget: float, sharpness: float | None = None) -> RunConfig:
+    """The toy preset with as many updates as `budget` pays for; with another `sharpness` if one is given."""
+    fixed: dict[str, Any] = {"train.sample_every": 0}
+    if sharpness is not None:
+        fixed["net.sharpness"] = sharpness
+    plain = resolve(system, data=data, changes=fixed)
     spent = total_cost(plain, data)
     share = budget / spent
     changes: dict[str, Any] = {"train.steps": max(round(plain.train.steps * share), 20)}
@@ -100,7 +103,7 @@ def scaled(system: str, data: str, budget: float) -> RunConfig:
         for part in field.split("."):
             value = getattr(value, part)
         changes[field] = round(value * share)
-    return resolve(system, data=data, changes={"train.sample_every": 0, **changes})
+    return resolve(system, data=data, changes={**fixed, **changes})
 
 
 def total_cost(config: RunConfig, data: str) -> float:
@@ -170,10 +173,10 @@ def blurred(p: Tensor, cells: float) -> Tensor:
     return torch.nn.functional.conv2d(once, kernel.mT, padding=(0, 50))[0, 0]
 
 
-def one(name: str, data: str, budget: float) -> dict[str, Any]:
+def one(name: str, data: str, budget: float, sharpness: float | None) -> dict[str, Any]:
     """A row of the table: or the reason why there is none."""
     try:
-        config = scaled(name, data, budget)
+        config = scaled(name, data, budget, sharpness)
         system, seconds, rows = trained(config, data)
     except GibbsianError as error:
         return {"failed": str(error)}
@@ -241,7 +244,7 @@ def run_table(args: argparse.Namespace) -> None:
         rows.setdefault("exact draws", exact(data))
         for name in args.systems.split(","):
             if name not in rows and "toy" in entry(name).presets():
-                rows[name] = one(name, data, args.budget)
+                rows[name] = one(name, data, args.budget, args.sharpness)
                 path.write_text(json.dumps(results, indent=1) + "\n")
                 print(data, name, json.dumps(rows[name]), flush=True)
     print(show(results))
@@ -255,6 +258,7 @@ def main() -> None:
     parser.add_argument("--budget", type=float, default=5e6)
     parser.add_argument("--systems", default=",".join(SYSTEMS))
     parser.add_argument("--data", default=",".join(DATA))
+    parser.add_argument("--sharpness", type=float, help="net.sharpness of all; else the presets' own")
     parser.add_argument("--out", default="runs/plane.json")
     run_table(parser.parse_args())
 

@@ -37,7 +37,7 @@ def baselines(
     if isinstance(job.damage, Hidden):
         if gallery is None:
             return {}, {}
-        near = gallery.nearest(job.damaged, count=times)
+        near = gallery.nearest(job.damaged, count=min(times, gallery.size))
         found = {"nearest": near[0], "mean fill": gallery.mean_fill(job.damaged)}
         if times > 1:
             found["mean of nearest"] = near.mean(0)
