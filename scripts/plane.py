@@ -1,6 +1,6 @@
 """All systems on densities of the plane at one budget of gradients: docs/ladders.md.
 
-python scripts/plane.py table [--budget 5e6] [--systems a,b] [--data ring,moons] [--sharpness 1] [--out F.json]
+python scripts/plane.py table [--budget 5e6] [--systems a,b] [--data ring,moons] [--sharpness S] [--out F]
 
 The budget counts points at which a network of the system is evaluated for a gradient, by position or by
 weights, over the whole training, chains included. Presets `toy` are used, their numbers of updates (and of
