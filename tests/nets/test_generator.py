@@ -80,6 +80,14 @@ def test_batch_norm_ties_chains_in_training_only(name, shape):
     assert not torch.allclose(net.train()(z)[:2], net(z[:2]))
 
 
+def test_batch_norm_refuses_a_training_batch_of_one():
+    net = make("mlp", (2,), norm="batch")
+    z = latents(net, 1)
+    assert net.eval()(z).shape == (1, 2)
+    with pytest.raises(UsageError, match="raise train.batch_size"):
+        net.train()(z)
+
+
 def test_conv_doubles_at_every_stage_and_crops_the_centre():
     sides = []
     for channels in [(8, 4), (8, 4, 4)]:

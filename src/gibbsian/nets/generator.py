@@ -155,12 +155,25 @@ class Output(nn.Module):
         return self.middle + self.reach * torch.tanh(h) if self.bounded else h
 
 
+class BatchNorm(nn.BatchNorm1d):
+    """Batch normalisation that raises a `UsageError` for a training batch of one row."""
+
+    def forward(self, h: Tensor) -> Tensor:
+        if self.training and len(h) == 1:
+            raise UsageError(
+                "generator.norm is batch, and one row has no spread: raise train.batch_size (or lower "
+                "train.accumulate), or set generator.norm to none"
+            )
+        normed: Tensor = super().forward(h)
+        return normed
+
+
 def dense(config: GeneratorConfig) -> nn.Sequential:
     """The dense layers of widths `config.hidden` with their normalisation and activation; maybe none."""
     layers: list[nn.Module] = []
     for inputs, outputs in zip((config.latent, *config.hidden), config.hidden, strict=False):
         layers.append(nn.Linear(inputs, outputs, bias=config.norm == "none"))
-        layers += [nn.BatchNorm1d(outputs)] if config.norm == "batch" else []
+        layers += [BatchNorm(outputs)] if config.norm == "batch" else []
         layers.append(activation(config.activation))
     return nn.Sequential(*layers)
 
