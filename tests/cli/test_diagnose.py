@@ -97,3 +97,8 @@ def test_penalised_energies_are_not_blamed_for_their_size():
     assert not any(
         "their gap" in what for what in grades(log(energy_gap=wobble, energy_pos=1e5), config=config)
     )
+
+
+def test_a_validation_that_is_no_number_is_not_the_best():
+    marks = [{"step": s, "validation": v} for s, v in ((10, "nan"), (20, 2.0), (30, 1.0), (40, 1.5))]
+    assert "best at step 30" in said([*log(energy_gap=wobble), *marks], "best at step").what

@@ -23,3 +23,11 @@ def test_a_run_folder_is_not_overwritten(cli, runs):
 def test_out_is_required(cli, runs):
     ran = cli("export", str(runs["igebm"]))
     assert ran.code == 2 and "--out is missing" in ran.err
+
+
+def test_a_checkpoint_is_not_written_over(cli, runs):
+    path = runs["short_run"] / "checkpoints/step-000003"
+    before = (path / "model.safetensors").read_bytes()
+    ran = cli("export", str(runs["short_run"]), "--out", str(path))
+    assert ran.code == 2 and "is a checkpoint" in ran.err
+    assert (path / "model.safetensors").read_bytes() == before

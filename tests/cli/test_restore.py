@@ -107,7 +107,8 @@ def test_mistakes_of_restore_are_one_line(cli, runs, tmp_path):
         (f"{run} --image {tmp_path}/large.png -n 8", "brings its own"),
         (f"{run} --way chains", "did you mean 'chain'"),
         (f"{run} -n 1", "2 images or more"),
-        (f"{toy} --data digits", "images of the model's shape"),
+        (f"{run} --data toy:ring", "images of the model's shape"),
+        (f"{toy} --data digits", "not images"),
         (f"{tmp_path}/nothing", "no checkpoint"),
     ]:
         ran = cli("restore", *words.split(), "--out", str(tmp_path / "o"))

@@ -202,7 +202,7 @@ MISTAKES = [
     ("--kernel mala --kernel.leapfrogs 3", 2, "unknown option '--kernel.leapfrogs'"),
     ("--kernel.step_size 3", 2, "needs --kernel"),
     ("--which best", 1, "no best checkpoint"),
-    ("--out grid.xyz", 2, "cannot write picture"),
+    ("--out grid.xyz", 2, "names no picture format"),
 ]
 
 
@@ -258,3 +258,34 @@ def test_latents_are_drawn_as_asked(cli, tmp_path) -> None:
 def test_latent_settings_need_latents(cli, runs) -> None:
     told = cli("sample", str(runs["short_run"]), "--latent.beta", "2")
     assert told.code == 2 and "systems with latents" in told.err
+
+
+def test_the_buffer_of_a_checkpoint(drawn, cli, runs, tmp_path):
+    path = runs["igebm"] / "checkpoints/step-000003"
+    words = ("-n", "4", "--from", "buffer", "--steps", "1", "--npz", str(tmp_path / "x.npz"))
+    assert cli("sample", str(path), *words).code == 0
+
+
+@pytest.mark.parametrize(
+    ("words", "part"),
+    [
+        ("--npz {0}/x.npz --out {0}/bad.foo", "no picture format"),
+        ("--npz {0}/x.npz --out {0}", "is a folder"),
+        ("--npz {0}/x.png --out {0}/x.png", "two outputs"),
+        ("--out .", "is a folder"),
+    ],
+)
+def test_bad_names_of_files_are_told_before_drawing(cli, runs, tmp_path, words, part):
+    ran = cli("sample", str(runs["short_run"]), "-n", "2", *words.format(tmp_path).split())
+    assert ran.code == 2 and part in ran.err and not list(tmp_path.iterdir())
+
+
+def test_a_checkpoint_named_from_beside_it(cli, runs, tmp_path, monkeypatch):
+    monkeypatch.chdir(runs["short_run"] / "checkpoints")
+    assert cli("sample", "step-000003", "-n", "2", "--npz", str(tmp_path / "x.npz")).code == 0
+
+
+def test_an_exported_model_has_no_best(cli, runs, tmp_path):
+    cli("export", str(runs["short_run"]), "--out", str(tmp_path / "m"))
+    ran = cli("sample", str(tmp_path / "m"), "--which", "best")
+    assert ran.code == 2 and "one set of weights" in ran.err

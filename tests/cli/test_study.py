@@ -167,3 +167,23 @@ def test_mistakes_are_one_line(cli, trained, tmp_path):
 
 def test_every_topic_has_its_study():
     assert set(command.TOPICS) == set(get_args(command.Topic))
+
+
+@pytest.mark.parametrize(
+    ("words", "part"),
+    [
+        ("dimension --draws 7", "no use for --draws: it takes -n"),
+        ("density -n 9", "no use for -n"),
+        ("calibration --steps 1,2", "no use for --steps"),
+        ("modes --base-samples 5", "no use for --base-samples"),
+        ("modes -n 0", "at least 1"),
+    ],
+)
+def test_options_of_other_topics_are_refused(cli, trained, words, part):
+    topic, *more = words.split()
+    ran = cli("study", topic, str(trained["vaebm"]), *more)
+    assert ran.code == 2 and part in ran.err
+
+
+def test_every_option_has_its_topics():
+    assert set(command.HEARD) == set(command.TOPICS)

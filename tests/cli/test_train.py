@@ -206,3 +206,83 @@ def test_validation_of_what_cannot_be_measured_is_refused(cli, tmp_path):
     ran = cli(words)
     assert ran.code == 2 and "validate_every" in ran.err.splitlines()[-1]
     assert not (tmp_path / "a").exists()
+
+
+def test_going_back_leaves_later_checkpoints_behind(cli, tiny, tmp_path):
+    out = tmp_path / "a"
+    cli(*tiny("short_run", out, "--steps", "6", "--train.save_every", "2", "--train.keep", "2"))
+    (out / "samples/step-000006.png").touch()
+    ran = cli("train", "short_run", "--resume", str(out / "checkpoints/step-000004"), "--steps", "5")
+    assert ran.code == 0 and "left-*: step-000006" in ran.err
+    names = sorted(p.name for p in (out / "checkpoints").iterdir())
+    assert names == ["left-step-000006", "step-000004", "step-000005"]
+    assert not list((out / "samples").iterdir())
+    assert cli("export", str(out / "checkpoints/left-step-000006"), "--out", str(tmp_path / "m")).code == 0
+
+
+def test_files_of_other_origin_are_kept(cli, tiny, tmp_path):
+    (tmp_path / "a/samples").mkdir(parents=True)
+    mine, other = tmp_path / "a/samples/mine.txt", tmp_path / "b/config.yaml"
+    mine.write_text("mine")
+    assert cli(*tiny("short_run", tmp_path / "a", "--steps", "1")).code == 0 and mine.read_text() == "mine"
+    other.parent.mkdir()
+    other.write_text("my: 1")
+    ran = cli(*tiny("short_run", tmp_path / "b", "--steps", "1"))
+    assert ran.code == 2 and "of something else" in ran.err and other.read_text() == "my: 1"
+
+
+def test_resume_auto_finds_the_folder_of_the_presets_data(cli, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    words = "train short_run --preset toy --net.hidden [8] --chain.steps 1 --train.sample_every 0"
+    assert cli(f"{words} --steps 1").code == 0
+    ran = cli(f"{words} --steps 2 --resume auto --json")
+    assert ran.json["out"] == "runs/short_run-toy-ring" and "at step 1" in ran.err
+
+
+def test_settings_changed_on_resume_are_kept(cli, tiny, tmp_path):
+    out = tmp_path / "a"
+    cli(*tiny("short_run", out, "--steps", "2"))
+    words = ("train", "short_run", "--out", str(out), "--resume", "auto")
+    assert cli(*words, "--steps", "3").code == 0
+    assert "changed" not in json.loads((out / "run.json").read_text())
+    assert "chain.steps 1" in cli(*words, "--steps", "4", "--chain.steps", "1").err
+    stored = yaml.safe_load((out / "config.yaml").read_text())
+    assert (stored["chain"]["steps"], stored["train"]["steps"]) == (1, 4)
+    noted = json.loads((out / "run.json").read_text())["changed"]
+    assert noted == [{"step": 3, "settings": {"chain.steps": 1}}]
+
+
+@pytest.mark.parametrize(("more", "part"), [("--seed 7", "of seed 0"), ("--preset mnist", "preset 'digits'")])
+def test_what_a_resumed_run_cannot_change_is_refused(cli, tiny, tmp_path, more, part):
+    out = tmp_path / "a"
+    cli(*tiny("short_run", out, "--steps", "2"))
+    ran = cli("train", "short_run", "--out", str(out), "--resume", "auto", "--steps", "3", *more.split())
+    assert ran.code == 2 and part in ran.err
+
+
+def test_minutes_go_on_with_a_finished_run(cli, tiny, tmp_path):
+    cli(*tiny("short_run", tmp_path / "a", "--steps", "2", "--train.lr", "1e-6"))
+    words = ("train", "short_run", "--out", str(tmp_path / "a"), "--resume", "auto", "--json")
+    assert cli(*words, "--minutes", "0.01").json["steps"] >= 12
+
+
+@pytest.mark.parametrize("text", ["data: 5", "preset: [a]", "system: {a: 1}"])
+def test_names_in_a_file_are_names(cli, tmp_path, text):
+    (tmp_path / "c.yaml").write_text(text)
+    ran = cli("train", "short_run", "--config", str(tmp_path / "c.yaml"))
+    assert ran.code == 2 and "must be a name" in ran.err
+
+
+@pytest.mark.parametrize(
+    ("words", "part"),
+    [("--minutes inf", "above 0"), ("--device meta", "not supported"), ("--print_config=no", "is a switch")],
+)
+def test_values_that_make_no_sense(cli, tmp_path, monkeypatch, words, part):
+    monkeypatch.chdir(tmp_path)
+    ran = cli(f"train short_run {words}")
+    assert ran.code == 2 and part in ran.err and not list(tmp_path.iterdir())
+
+
+def test_an_empty_value_is_none(cli):
+    ran = cli("train", "short_run", "--data", "")
+    assert ran.code == 2 and "--data is empty" in ran.err

@@ -226,3 +226,12 @@ def test_zero_steps_are_fine(tiny_run, tmp_path: Path) -> None:
 
 def test_the_schedule_config_of_a_run_is_not_shared() -> None:
     assert TrainConfig() == TrainConfig() and hash(TrainConfig()) == hash(TrainConfig())
+
+
+def test_a_rollback_forgets_no_best(tiny_run, tmp_path: Path) -> None:
+    changes = {**CONV, "train.save_every": 2, "train.validate_every": 3, "monitor.policy": "rollback"}
+    trainer = tiny_run("igebm", "digits", changes, out=tmp_path, validate=lambda system, rng: 1.0).trainer
+    trainer.fit(3, progress=False)
+    trainer._roll_back("once")
+    trainer._roll_back("twice, to a state before the best one")
+    assert (trainer.step, trainer.best) == (2, 1.0)

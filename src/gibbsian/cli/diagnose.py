@@ -191,7 +191,8 @@ RULES: tuple[Callable[[Log], Finding | None], ...] = (_gap, _balance, _saturatio
 
 
 def _validation(lines: Sequence[Line]) -> list[Finding]:
-    marks = [(float(v["validation"]), int(v["step"])) for v in lines if "validation" in v]
+    told = [(float(v["validation"]), int(v["step"])) for v in lines if "validation" in v]
+    marks = [mark for mark in told if math.isfinite(mark[0])]
     if len(marks) < 3:
         return []
     best, at = min(marks)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from ..core.errors import UsageError
+from ..core.files import write_whole
 from .latents import latent_plan, latent_settings
 from .options import Arg, Keys
 from .result import Result, plain
@@ -64,7 +65,7 @@ def write_report(result: Result, folder: Path) -> None:
     """`report.json` and `report.txt` in `folder`; raises `UsageError` where that fails."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        (folder / "report.json").write_text(json.dumps(plain(result.data), indent=1) + "\n")
-        (folder / "report.txt").write_text(result.text + "\n")
+        write_whole(folder / "report.json", json.dumps(plain(result.data), indent=1) + "\n")
+        write_whole(folder / "report.txt", result.text + "\n")
     except OSError as error:
         raise UsageError(f"cannot write {folder}: {error.strerror}; choose another --out") from error

@@ -17,6 +17,8 @@ def export(run: Run, *, out: Annotated[str, Arg("folder to make", "DIR")], which
     folder = Path(out)
     if (folder / "config.yaml").exists():
         raise UsageError(f"{out} is a run folder: choose another --out")
+    if (folder / "state.json").exists():
+        raise UsageError(f"{out} is a checkpoint, which would be lost: choose another --out")
     from ..systems.folder import save
     from ..train.load import load
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from ..core.errors import UsageError
+from ..core.files import write_whole
 from .result import plain
 from .runs import exported
 
@@ -50,8 +51,8 @@ def write(
 
     paths = [folder / f"{name}.json", folder / f"{name}.txt"]
     try:
-        paths[0].write_text(json.dumps(plain(found.to_dict()), indent=1, allow_nan=False) + "\n")
-        paths[1].write_text(found.text() + "\n")
+        write_whole(paths[0], json.dumps(plain(found.to_dict()), indent=1, allow_nan=False) + "\n")
+        write_whole(paths[1], found.text() + "\n")
         for title, picture in (pictures or {}).items():
             paths.append(folder / f"{title}.png")
             save_image(picture, paths[-1])

@@ -19,6 +19,8 @@ def usable(device: str) -> str:
         kind = torch.device(device).type
     except RuntimeError as error:
         raise UsageError(f"unknown device '{device}': use cpu, cuda or cuda:N") from error
+    if kind not in ("cpu", "cuda", "mps"):
+        raise UsageError(f"device '{device}' is not supported: use cpu, cuda or cuda:N")
     if kind == "cuda" and not torch.cuda.is_available():
         raise UsageError(f"device '{device}' is not on this machine: use --device cpu")
     if kind == "mps" and not torch.backends.mps.is_available():

@@ -67,6 +67,8 @@ class Option:
     def convert(self, text: str) -> Any:
         """The value that `text` stands for; raises `UsageError` with the type or the nearest choice."""
         what = self.flag or self.metavar
+        if not text:
+            raise UsageError(f"{what} is empty: give a value, or leave it out")
         if self.choices and text not in self.choices:
             raise UsageError(f"{what} is '{text}': {did_you_mean(text, self.choices)}")
         try:
@@ -134,6 +136,8 @@ def split(function: Callable[..., Any], argv: Sequence[str]) -> Words:
             _require_gathering(function, flag, by_flag)
             words.settings[flag[2:]] = value if equals else _next(flag, left)
         elif option.kind is bool:
+            if equals:
+                raise UsageError(f"{flag} is a switch and takes no value: leave out '={value}'")
             words.options[option.name] = True
         else:
             words.options[option.name] = option.convert(value if equals else _next(flag, left))

@@ -32,6 +32,7 @@ class Outputs:
     ) -> Outputs:
         """What was asked for, or a default; raises `UsageError` for pictures of what cannot be drawn."""
         from ..tasks.film import drawable
+        from ..train.pictures import require_format
 
         can_draw = drawable(system.event_shape)
         if not can_draw and (out or gif or strip):
@@ -39,8 +40,9 @@ class Outputs:
         if not (out or npz or gif or strip):
             out, npz = ("samples.png", None) if can_draw else (None, "samples.npz")
         paths = [Path(p) if p else None for p in (out, npz, gif, strip)]
-        for path in filter(None, paths):
-            require_writable(path.parent)
+        _require_files([path for path in paths if path])
+        for picture in filter(None, (out, strip)):
+            require_format(Path(picture))
         return Outputs(*paths)
 
     def write(
@@ -50,10 +52,10 @@ class Outputs:
         from ..tasks.film import frames, painter
         from ..train.pictures import save_gif, save_image
 
-        if self.out:
-            save_image(painter(system, drawn.x, columns)(drawn.x), self.out)
         if self.npz:
             write_npz(arrays(system, drawn), self.npz)
+        if self.out:
+            save_image(painter(system, drawn.x, columns)(drawn.x), self.out)
         if self.gif:
             save_gif(frames(system, film, columns), self.gif)
         if self.strip and strip:
@@ -62,6 +64,16 @@ class Outputs:
     def named(self) -> dict[str, str]:
         """The files by option."""
         return {k: str(v) for k, v in vars(self).items() if v is not None}
+
+
+def _require_files(paths: list[Path]) -> None:
+    """Refuse folders and one name for two files, and make the folders, before long work begins."""
+    for path in paths:
+        if path.is_dir():
+            raise UsageError(f"{path} is a folder: name a file")
+        if paths.count(path) > 1:
+            raise UsageError(f"{path} is named for two outputs: choose another name for one of them")
+        require_writable(path.parent)
 
 
 def arrays(system: System, drawn: Samples) -> dict[str, Any]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from ..core.errors import UsageError, unknown
@@ -14,7 +13,7 @@ from .latents import PREFIX, latent_plan, latent_settings
 from .options import Arg, Given, Keys, Setting
 from .outputs import Outputs
 from .result import Result
-from .runs import Compile, Device, Precision, Run, Which
+from .runs import Compile, Device, Precision, Run, Which, exported
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -120,7 +119,7 @@ def planner(system: System, start: str, run: str) -> Planner:
 
 def _stored(plan: Planner, run: str) -> Planner:
     """The plan from a replay buffer; raises `UsageError` for an exported model."""
-    if (Path(run) / "model.safetensors").is_file():
+    if exported(run):
         raise UsageError(
             f"{run} is an exported model, which holds no chains: give the run folder, or use --from noise"
         )

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import inspect
 from dataclasses import dataclass, replace
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -89,6 +91,7 @@ def study(
     from .machine import usable
 
     usable(device)
+    _require_heard(topic, locals())
     folder = Path(out) if out else place(run, "study")
     options = {
         "steps": {} if steps is None else {"steps": numbers("--steps", steps)},
@@ -150,7 +153,7 @@ def _density(asked: Asked) -> Study:
 
     return study_density(
         asked.system,
-        settings(asked.run),
+        settings(asked.run, asked.options["which"]),
         base_samples=asked.options["base_samples"],
         seeds=asked.options["seeds"],
         seed=asked.seed,
@@ -197,7 +200,32 @@ TOPICS = {
 }
 
 
-def settings(run: str) -> RunConfig:
+HEARD = {
+    "modes": ("n", "draws", "steps"),
+    "disentangle": ("n", "draws", "chain_steps"),
+    "fewshot": ("n", "draws", "labels", "against"),
+    "density": ("base_samples", "seeds"),
+    "longrun": ("n", "draws", "steps"),
+    "dimension": ("n",),
+    "calibration": ("n", "bins", "beside"),
+}
+"""The options that each topic takes, beside those that all take."""
+
+
+def _require_heard(topic: str, given: dict[str, Any]) -> None:
+    """Raises `UsageError` for an option that the topic would ignore, and for sizes below 1."""
+    defaults = inspect.signature(study).parameters
+    flags = {name: "-n" if name == "n" else f"--{name.replace('_', '-')}" for name in given}
+    for name in dict.fromkeys(chain.from_iterable(HEARD.values())):
+        if given[name] != defaults[name].default and name not in HEARD[topic]:
+            takes = ", ".join(flags[heard] for heard in HEARD[topic])
+            raise UsageError(f"study {topic} has no use for {flags[name]}: it takes {takes}")
+    for name in ("n", "draws"):
+        if given[name] is not None and given[name] < 1:
+            raise UsageError(f"{flags[name]} is {given[name]}: it must be at least 1")
+
+
+def settings(run: str, which: str = "newest") -> RunConfig:
     """How a run was trained, `train.steps` being the updates it had; `UsageError` for exported models."""
     from ..train import checkpoint
     from ..train.fit import stored_config
@@ -207,6 +235,6 @@ def settings(run: str) -> RunConfig:
         raise UsageError(
             f"{run} is an exported model, which does not say how it was trained: give a run folder"
         )
-    source, folder = locate(Path(run))
+    source, folder = locate(Path(run), which)
     config, made = stored_config(folder.path), int(checkpoint.load(source)["loop"]["step"])
     return replace(config, train=replace(config.train, steps=made))

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from collections.abc import Mapping
+from functools import partial
 from itertools import chain, count
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -61,14 +63,18 @@ def train(
         raise UsageError(
             "--resume goes on with a run, --init-from starts a new one from weights: give one of them"
         )
-    if minutes is not None and not minutes > 0:
-        raise UsageError(f"--minutes is {minutes:g}: it must be above 0")
+    if minutes is not None and not 0 < minutes < math.inf:
+        raise UsageError(f"--minutes is {minutes:g}: it must be a number above 0")
     train = {"steps": steps, "seed": seed, "precision": precision, "compile": compile}
     direct = {f"train.{k}": v for k, v in train.items()} | {"net.name": net}
     changes = {**(settings or {}), **{k: v for k, v in direct.items() if v is not None}}
-    folder, checkpoint = _places(system, data, out, resume)
-    file = read_yaml(config) if config else _stored(system, folder) if resume else None
-    resolved = resolve(system, preset=preset, data=data, file=file, changes=changes)
+    given = read_yaml(config) if config else None
+    settled = partial(resolve, system, preset=preset, data=data, changes=changes)
+    if resume == "auto" and not out:
+        out = str(Path("runs") / run_name(system, settled(file=given).data))
+    folder, checkpoint = _places(out, resume)
+    file = given if config or not resume else _stored(system, folder)
+    resolved = settled(file=file)
     if print_config:
         return Result(resolved.to_dict(), yaml_text(resolved))
     where = {"init_from": init_from, "resume": checkpoint, "out": folder or free_folder(resolved)}
@@ -115,13 +121,10 @@ def free_folder(config: RunConfig) -> Path:
     return next(p for p in chain([first], numbered) if not p.exists())
 
 
-def _places(
-    system: str, data: str | None, out: str | None, resume: str | None
-) -> tuple[Path | None, str | None]:
+def _places(out: str | None, resume: str | None) -> tuple[Path | None, str | None]:
     """The run folder, if the command line settles it, and what to resume from."""
     if resume is None or resume == "auto":
-        resumed = Path("runs") / run_name(system, data or "digits") if resume else None
-        return (Path(out) if out else resumed), resume
+        return (Path(out) if out else None), resume
     from ..train.load import locate
 
     source, run = locate(Path(resume))

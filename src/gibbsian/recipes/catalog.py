@@ -210,6 +210,9 @@ def resolve(
     Raises `UsageError` for unknown systems, presets and keys, naming the nearest, and for bad values.
     """
     file = dict(file or {})
+    for key in ("system", "preset", "data"):
+        if not isinstance(file.get(key, ""), str):
+            raise UsageError(f"{key} in the configuration file is {file[key]!r}: it must be a name")
     if file.get("system", system) != system:
         raise UsageError(f"the configuration file is for system '{file['system']}', not '{system}'")
     made_for = entry(system).presets()[preset].data if preset and _known(system, preset) else "digits"
@@ -220,7 +223,7 @@ def resolve(
     recipe = entry(system).presets()[name]
     base = RunConfig(system, name, data, recipe.model, recipe.train, recipe.monitor)
     sections = {k: v for k, v in file.items() if k not in ("system", "preset", "data")}
-    return _changed(base, {**_dotted(sections), **(changes or {})})
+    return _changed(base, {**dotted(sections), **(changes or {})})
 
 
 def from_config(values: Mapping[str, Any]) -> RunConfig:
@@ -255,8 +258,9 @@ def _changed(config: RunConfig, changes: Mapping[str, Any]) -> RunConfig:
     return replace(config, **{k: override(getattr(config, k), v) for k, v in sections.items() if v})
 
 
-def _dotted(values: Mapping[str, Any], head: str = "") -> dict[str, Any]:
+def dotted(values: Mapping[str, Any], head: str = "") -> dict[str, Any]:
+    """Nested settings by their dotted names."""
     out: dict[str, Any] = {}
     for key, value in values.items():
-        out |= _dotted(value, f"{head}{key}.") if isinstance(value, Mapping) else {f"{head}{key}": value}
+        out |= dotted(value, f"{head}{key}.") if isinstance(value, Mapping) else {f"{head}{key}": value}
     return out

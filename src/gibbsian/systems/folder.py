@@ -14,6 +14,7 @@ from safetensors.torch import load_file, save_file
 
 from ..core.config import to_dict
 from ..core.errors import CheckpointError, UsageError
+from ..core.files import write_whole
 from ..recipes.catalog import SYSTEMS, entry
 from .base import System
 from .registry import make, name_of
@@ -38,8 +39,8 @@ def save(system: System, path: Path | str, *, data: str = "") -> Path:
         aside = path / ".model.safetensors.tmp"
         save_file(kept, aside)
         aside.replace(path / "model.safetensors")
-        (path / "config.json").write_text(json.dumps(_config(system, data), indent=1))
-        (path / "README.md").write_text(_card(system, data))
+        write_whole(path / "config.json", json.dumps(_config(system, data), indent=1))
+        write_whole(path / "README.md", _card(system, data))
     except (OSError, SafetensorError) as error:
         raise UsageError(f"cannot write model folder {path}: {error}") from error
     return path

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import os
 import re
 import shutil
@@ -90,6 +91,14 @@ def step_of(path: Path) -> int:
     """The step in a checkpoint folder's name; -1 for other names."""
     match = re.fullmatch(r"step-(\d+)", path.name)
     return int(match[1]) if match else -1
+
+
+def updates(path: Path) -> float:
+    """The updates made at the checkpoint `path`, whatever its name; infinite for a damaged one."""
+    try:
+        return int(_read_json(path)["plain"]["loop"]["step"])
+    except (CheckpointError, KeyError, TypeError, ValueError):
+        return math.inf
 
 
 def listed(folder: Path) -> list[Path]:

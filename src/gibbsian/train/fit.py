@@ -103,6 +103,8 @@ def prepare(
         )
     folder = RunFolder(out) if out else None
     source = _resume_source(folder, resume)
+    if source and folder and folder.is_run:
+        _require_same(folder.config(), config)
     _match(config, dataset)
     system = system or from_run(config, dataset.event_shape)
     if init_from:
@@ -123,7 +125,7 @@ def prepare(
             config.to_dict(), {"state": "running", "seed": config.train.seed, "data": _about(dataset)}
         )
     if source:
-        _go_on(trainer, folder, source, notify)
+        _go_on(trainer, folder, source, config, notify)
     return Prepared(config, trainer)
 
 
@@ -164,11 +166,37 @@ def _resume_source(folder: RunFolder | None, resume: str | None) -> Path | None:
     return newest if resume else None
 
 
-def _go_on(trainer: Trainer, folder: RunFolder | None, source: Path, notify: Callable[[str], None]) -> None:
+def _require_same(stored: dict[str, Any], config: RunConfig) -> None:
+    """Raises `UsageError` for another seed or preset than the run began with: neither would change anything,
+    since random streams come from the checkpoint and every setting is stored."""
+    seed, preset = stored.get("train", {}).get("seed"), stored.get("preset")
+    if seed not in (None, config.train.seed):
+        raise UsageError(
+            f"train.seed is {config.train.seed}, but this run goes on with the streams of seed {seed}: "
+            "leave it out, or start anew with --init-from"
+        )
+    if preset not in (None, config.preset):
+        raise UsageError(
+            f"preset is '{config.preset}', but this run has the settings of preset '{preset}': leave it out, "
+            "or start anew with --init-from"
+        )
+
+
+def _go_on(
+    trainer: Trainer,
+    folder: RunFolder | None,
+    source: Path,
+    config: RunConfig,
+    notify: Callable[[str], None],
+) -> None:
     tree = checkpoint.load(source)
     trainer.load_state_dict(tree, f"checkpoint {source}")
     if folder:
         folder.reopen(tree["log"]["lines"])
+        if left := folder.leave_behind(trainer.step):
+            notify(f"later checkpoints are now left-*: {', '.join(path.name for path in left)}")
+        if changed := folder.change(config.to_dict(), trainer.step):
+            notify("settings changed: " + ", ".join(f"{k} {v}" for k, v in changed.items()))
         folder.update_record(state="running")
     notify(f"resumed from {source} at step {trainer.step}")
 

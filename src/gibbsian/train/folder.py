@@ -9,16 +9,16 @@ from __future__ import annotations
 
 import json
 import math
-import os
 import platform
 import shutil
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import yaml
 
 from ..core.errors import CheckpointError, UsageError
+from ..core.files import write_whole
+from ..recipes.catalog import dotted
 from . import checkpoint
 
 
@@ -34,11 +34,17 @@ class RunFolder:
         self.logged = 0
 
     def create(self, config: dict[str, Any], record: dict[str, Any]) -> None:
-        """Make the folder, without an earlier try's log and pictures; write `config.yaml` and `run.json`."""
+        """Make the folder, without an earlier try's log and pictures; write `config.yaml` and `run.json`.
+
+        Raises `UsageError` where files of other origin bear the names of a run's.
+        """
+        taken = [name for name in ("config.yaml", "run.json", "metrics.jsonl") if (self.path / name).exists()]
+        if taken and not self._ours():
+            raise UsageError(f"{self.path} holds a {taken[0]} of something else: choose another --out")
         try:
             self.samples.mkdir(parents=True, exist_ok=True)
             self.checkpoints.mkdir(exist_ok=True)
-            for left in (self.metrics, *self.samples.iterdir()):
+            for left in (self.metrics, self.samples / "landscape.gif", *self.samples.glob("step-*.png")):
                 left.unlink(missing_ok=True)
         except OSError as error:
             raise UsageError(
@@ -46,6 +52,12 @@ class RunFolder:
             ) from error
         replace_text(self.path / "config.yaml", yaml.safe_dump(config, sort_keys=False))
         self.write_record({**versions(), **record})
+
+    def _ours(self) -> bool:
+        try:
+            return {"system", "train"} <= self.config().keys()
+        except CheckpointError:
+            return "gibbsian" in self.record()
 
     @property
     def is_run(self) -> bool:
@@ -81,6 +93,18 @@ class RunFolder:
     def update_record(self, **changes: Any) -> None:
         """Change some keys of `run.json`."""
         self.write_record({**self.record(), **changes})
+
+    def change(self, config: dict[str, Any], step: int) -> dict[str, Any]:
+        """Replace `config.yaml` where a run goes on with other settings; they are noted in `run.json`."""
+        old, new = dotted(self.config()), dotted(yaml.safe_load(yaml.safe_dump(config)))
+        if old == new:
+            return {}
+        replace_text(self.path / "config.yaml", yaml.safe_dump(config, sort_keys=False))
+        changed = {k: v for k, v in new.items() if old.get(k) != v and k != "train.steps"}
+        if changed:
+            earlier = self.record().get("changed", [])
+            self.update_record(changed=[*earlier, {"step": step, "settings": changed}])
+        return changed
 
     def log(self, line: dict[str, Any]) -> None:
         """Append one line to `metrics.jsonl`; non-finite numbers become strings, so that JSON stays JSON."""
@@ -123,12 +147,28 @@ class RunFolder:
             if checkpoint.step_of(path) > step:
                 shutil.rmtree(path, ignore_errors=True)
 
+    def leave_behind(self, step: int) -> list[Path]:
+        """Part from what lies beyond `step`, from where the run goes on: checkpoints are renamed left-*, for
+        sampling and resuming take the newest; pictures are removed. Returns the checkpoints' former paths."""
+        later = [p for p in checkpoint.listed(self.checkpoints) if checkpoint.step_of(p) > step]
+        if self.best.is_dir() and checkpoint.updates(self.best) > step:
+            later.append(self.best)
+        for path in later:
+            aside = path.with_name(f"left-{path.name}")
+            shutil.rmtree(aside, ignore_errors=True)
+            path.rename(aside)
+        for picture in self.samples.glob("step-*.png"):
+            if checkpoint.step_of(picture.with_suffix("")) > step:
+                picture.unlink()
+        return later
+
     def save(self, tree: checkpoint.Tree, step: int, keep: int) -> Path:
         """Write the checkpoint of `step` and drop all but the newest `keep`."""
         path = self.checkpoints / f"step-{step:06d}"
         checkpoint.save(tree, path)
         for old in checkpoint.listed(self.checkpoints)[:-keep]:
-            shutil.rmtree(old, ignore_errors=True)
+            if old != path:
+                shutil.rmtree(old, ignore_errors=True)
         return path
 
     def newest(self) -> Path | None:
@@ -153,15 +193,8 @@ def versions() -> dict[str, str]:
 
 
 def replace_text(path: Path, text: str) -> None:
-    """Write `text` aside and rename it over `path`."""
-    aside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    """Write `text` aside and rename it over `path`; raises `CheckpointError` where that fails."""
     try:
-        with aside.open("w") as handle:
-            handle.write(text)
-            handle.flush()
-            os.fsync(handle.fileno())
-        aside.replace(path)
+        write_whole(path, text)
     except OSError as error:
-        with suppress(OSError):
-            aside.unlink()
         raise CheckpointError(f"cannot write {path}: {error.strerror}; free some space") from error

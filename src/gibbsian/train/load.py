@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import torch
@@ -27,9 +28,12 @@ def load(path: Path | str, *, which: str = "newest", averaged: bool = True) -> S
 
     Raises:
         CheckpointError: nothing there, damaged files, or weights of another system.
+        UsageError: the best of an exported model, which has one set of weights.
     """
     path = Path(path)
     if (path / "model.safetensors").is_file() and (path / "config.json").is_file():
+        if which == "best":
+            raise UsageError(f"{path} is an exported model with one set of weights: leave out --which")
         return model_folder.load(path)
     source, run = locate(path, which)
     system = from_run(from_config(run.config()), _shape(run))
@@ -40,7 +44,7 @@ def load(path: Path | str, *, which: str = "newest", averaged: bool = True) -> S
 def locate(path: Path, which: str = "newest") -> tuple[Path, RunFolder]:
     """The checkpoint folder meant by `path` and the run folder that it belongs to."""
     if (path / "state.json").is_file():
-        return path, RunFolder(path.parent.parent)
+        return path, RunFolder(os.path.normpath(path / "../.."))
     run = RunFolder(path)
     source = run.best if which == "best" else run.newest()
     if source is None or not source.is_dir():

@@ -119,6 +119,13 @@ def stacked(top: Image.Image, bottom: Image.Image) -> Image.Image:
     return sheet
 
 
+def require_format(path: Path) -> None:
+    """Raises `UsageError` for a name that says no format in which a picture can be written."""
+    Image.init()
+    if Image.EXTENSION.get(path.suffix.lower()) not in Image.SAVE:
+        raise UsageError(f"'{path.name}' names no picture format that can be written: use a .png path")
+
+
 def save_image(picture: Image.Image, path: Path | str) -> None:
     """Write a picture aside and rename it; raises `UsageError` where that fails."""
     _replace(Path(path), picture.save, "picture", "use a .png path in a folder you can write")

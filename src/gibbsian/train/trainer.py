@@ -26,7 +26,7 @@ from ..systems.base import System
 from ..systems.folder import require_match
 from . import checkpoint
 from .average import Average
-from .budget import Budget
+from .budget import MARKS, Budget
 from .folder import RunFolder
 from .monitor import Monitor, scale_of
 from .optim import lr_factor
@@ -128,6 +128,8 @@ class Trainer:
         budget = Budget(minutes, self.step, self.system.stages())
         if self.step == 0 or steps is not None:
             self.total = self.config.steps if steps is None else steps
+        if steps is None and minutes is not None:
+            self.total = max(self.total, self.step + MARKS[0] + 1)  # time to learn the pace
         with Signals() as signals, self._bar(progress) as bar:
             state = self._loop(signals, bar, budget, self.total if steps is not None else None)
         self._finish(state)
@@ -232,9 +234,10 @@ class Trainer:
     def _roll_back(self, reason: str) -> None:
         """Back to the last good state, or to the one before if nothing good has come since."""
         made, scale, failed = self.rollbacks + 1, self.lr_scale * self.monitor.config.lr_factor, self.step
+        best = self.best  # its checkpoint stays
         tree = self._memory.pop() if len(self._memory) > 1 else self._memory[-1]
         self.load_state_dict(checkpoint.snapshot(tree))
-        self.rollbacks, self.lr_scale = made, scale
+        self.rollbacks, self.lr_scale, self.best = made, scale, best
         self.streams.load_state_dict(
             Streams(derive(self.config.seed, f"rollback-{made}"), device=self.device).state_dict()
         )

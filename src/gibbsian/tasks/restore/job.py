@@ -81,6 +81,10 @@ def set_aside(
 
 def images(system: System, data: str, split: str, data_dir: str | Path | None) -> Dataset:
     """A part of a data set; raises `UsageError` unless it holds images of the model's shape."""
+    if len(system.event_shape) != 3:
+        raise UsageError(
+            f"this model takes data of shape {system.event_shape}, not images: nothing to restore"
+        )
     found = load(data, split, data_dir=data_dir)
     if not found.is_image or found.event_shape != system.event_shape:
         raise UsageError(
