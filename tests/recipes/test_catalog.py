@@ -14,6 +14,7 @@ from gibbsian.core.random import generator
 from gibbsian.recipes.catalog import SYSTEMS, RunConfig, default_preset, entry, from_config, resolve
 from gibbsian.recipes.recipe import Paper, Published, Recipe
 from gibbsian.systems.registry import from_run, make, name_of
+from gibbsian.train.monitor import Monitor
 
 SHAPES = {
     "digits": (1, 8, 8),
@@ -184,3 +185,10 @@ def test_a_run_is_built_from_its_seed() -> None:
     assert torch.equal(first.state_dict()[key], second.state_dict()[key])
     assert not torch.equal(first.state_dict()[key], other.state_dict()[key])
     assert isinstance(config, RunConfig)
+
+
+@pytest.mark.parametrize("data", ["mnist", "fashion_mnist"])
+def test_vaebms_guard_tells_a_runaway_gap_from_a_healthy_one(data) -> None:
+    monitor = Monitor(resolve("vaebm", data=data).monitor)
+    assert all(monitor.check({"energy_gap": -19.0}) is None for _ in range(20))
+    assert any(monitor.check({"energy_gap": -465.0}) for _ in range(20))
