@@ -18,7 +18,6 @@ import json
 import math
 import os
 import platform
-import threading
 import time
 from contextlib import suppress
 from dataclasses import asdict, dataclass
@@ -27,6 +26,7 @@ from typing import Any
 
 import torch
 
+from ..core.files import write_whole
 from ..data.places import cache_folder
 
 
@@ -154,9 +154,4 @@ def _store(name: str, record: Record) -> None:
         records = {k: r for k, r in _load().items() if k != name} | {name: record}
         latest = list(records.items())[-KEPT:]
         path.parent.mkdir(parents=True, exist_ok=True)
-        aside = path.with_suffix(f".{os.getpid()}-{threading.get_ident()}.tmp")
-        try:
-            aside.write_text(json.dumps({k: asdict(r) for k, r in latest}))
-            aside.replace(path)
-        finally:
-            aside.unlink(missing_ok=True)
+        write_whole(path, json.dumps({k: asdict(r) for k, r in latest}))

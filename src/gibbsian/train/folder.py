@@ -2,7 +2,7 @@
 
 config.yaml   resolved configuration        samples/*.png
 run.json      versions, seed, data, state   checkpoints/step-000500/, checkpoints/best/
-metrics.jsonl one object a log line
+metrics.jsonl one object a log line         checkpoints/left-*, which a run that went back left behind
 """
 
 from __future__ import annotations

@@ -18,6 +18,7 @@ from typing import Any
 import torch
 
 from ...core.errors import UsageError
+from ...core.files import write_whole
 from .hardware import line, machine
 
 SECTIONS = {
@@ -62,9 +63,7 @@ def keep(folder: Path, new: dict[str, Any], *, merge: bool = False) -> Path:
         new = merged(old, new)
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        aside = path.with_suffix(".tmp")
-        aside.write_text(json.dumps(new, indent=1) + "\n")
-        aside.replace(path)
+        write_whole(path, json.dumps(new, indent=1) + "\n")
     except OSError as error:
         raise UsageError(f"cannot write {path}: {error.strerror}; choose another --out") from error
     return path
