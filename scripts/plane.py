@@ -30,9 +30,11 @@ from gibbsian.energies import Grid
 from gibbsian.recipes.catalog import RunConfig, entry, resolve
 from gibbsian.systems.base import System, sample
 from gibbsian.systems.frozen import frozen
+from gibbsian.systems.registry import class_of
 from gibbsian.systems.score_matching import ScoreMatching
 from gibbsian.tasks.tables import over, table
 from gibbsian.tasks.yardstick import yardstick
+from gibbsian.train.budget import rescaled
 from gibbsian.train.fit import finished, prepare
 
 DATA = ("checkerboard", "ring", "moons")
@@ -40,12 +42,6 @@ SYSTEMS = (
     "igebm generative_convnet short_run icd drl energy_matching score_matching nce "
     "coopnets acd gebm vaebm cebm"
 ).split()
-STAGES = {
-    "vaebm": ["vae.steps"],
-    "gebm": ["settle"],
-    "energy_matching": ["flow.updates"],
-    "nce": ["noise.updates"],
-}
 IN_LATENTS = {"gebm", "vaebm", "coopnets", "acd"}
 """Their energy is relative to a generator, or was not meant as the density."""
 N, DRAWS, PROBE = 4000, 3, 25
@@ -98,11 +94,7 @@ def scaled(system: str, data: str, budget: float, sharpness: float | None = None
     spent = total_cost(plain, data)
     share = budget / spent
     changes: dict[str, Any] = {"train.steps": max(round(plain.train.steps * share), 20)}
-    for field in STAGES.get(system, []):
-        value: Any = plain.model
-        for part in field.split("."):
-            value = getattr(value, part)
-        changes[field] = round(value * share)
+    changes |= rescaled(plain.model, class_of(system).counted, share)
     return resolve(system, data=data, changes={**fixed, **changes})
 
 

@@ -12,10 +12,13 @@ from PIL import Image
 
 import gibbsian as gb
 from gibbsian.core.errors import UsageError
+from gibbsian.recipes.catalog import SYSTEMS, resolve
+from gibbsian.recipes.cfebm import CFEBMConfig, StagesConfig
 from gibbsian.recipes.train import TrainConfig
+from gibbsian.systems.registry import class_of
 from gibbsian.train import budget as budget_module
 from gibbsian.train import trainer as trainer_module
-from gibbsian.train.budget import Budget
+from gibbsian.train.budget import Budget, advice, rescaled
 
 MLP = {"net.name": "mlp", "net.hidden": [8], "chain.steps": 1, "start.capacity": 32}
 CONV = {"net.name": "conv", "net.channels": [4, 4], "chain.steps": 1, "start.capacity": 32}
@@ -167,6 +170,31 @@ def test_a_budget_counts_anew_after_a_rollback(monkeypatch) -> None:
         now[0] += 1.0
         found = budget.estimate(step)
     assert found == 520
+
+
+@pytest.mark.parametrize(
+    ("total", "want"),
+    [
+        (20, ", 2 times the recipe's: --stages.fade '[6, 2]' --stages.hold '[8]'"),
+        (5, ", 0.5 times the recipe's: --stages.fade '[2, 0]' --stages.hold '[2]'"),
+        (12, ""),
+    ],
+)
+def test_a_budget_unlike_the_recipe_tells_what_else_to_change(total: int, want: str) -> None:
+    stages = StagesConfig(fade=(3, 1), hold=(4,))
+    told = advice(CFEBMConfig(stages=stages), ("stages.fade", "stages.hold"), total, 10)
+    assert told == (f"{want} would divide them as it does" if want else "")
+
+
+def test_settings_that_count_updates_exist_and_are_told(tiny_run) -> None:
+    for name in SYSTEMS:
+        assert rescaled(resolve(name).model, class_of(name).counted, 2.0).keys() <= set(
+            class_of(name).counted
+        )
+    said: list[str] = []
+    changes = {"generator.hidden": [8], "settle": 20, "train.steps": 10, "net.name": "mlp", "net.hidden": [8]}
+    tiny_run("gebm", "toy:ring", changes, notify=said.append).trainer.fit(minutes=0.03, progress=False)
+    assert any("updates planned" in text and "the recipe's: --settle " in text for text in said)
 
 
 def test_ending_before_the_last_stage_is_told(tiny_run) -> None:

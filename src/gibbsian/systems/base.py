@@ -79,6 +79,7 @@ class System(nn.Module, ABC):
         precision: "fp32" or "bf16", set by the trainer.
         compiling: whether its chains are compiled: "never", "always", or "auto" where it pays.
         joint: whether the softmax of its `logits` is p(y | x), so that chains without a label move on p(x).
+        counted: settings that count updates, which should grow with a run for it to keep its shape.
     """
 
     config: Any
@@ -89,6 +90,7 @@ class System(nn.Module, ABC):
     precision: Literal["fp32", "bf16"] = "fp32"
     compiling: Compiling = "never"
     joint: bool = False
+    counted: tuple[str, ...] = ()
 
     @abstractmethod
     def groups(self) -> dict[str, nn.Module]:

@@ -64,6 +64,7 @@ class CFEBM(System):
     """An energy network for each image size, learnt in turn; chains go through the sizes."""
 
     config: CFEBMConfig
+    counted = ("stages.fade", "stages.hold")
 
     def __init__(self, config: CFEBMConfig, event_shape: tuple[int, ...], rng: torch.Generator) -> None:
         super().__init__()

@@ -61,6 +61,7 @@ class EnergyMatching(System):
     """A potential V; its flow leads from noise to data, exp(-V / epsilon) is the law there."""
 
     config: EnergyMatchingConfig
+    counted = ("flow.updates",)
     contrasted: Tensor
 
     def __init__(

@@ -56,6 +56,7 @@ class GEBM(System):
     """Base generator, energy on its support, log-partition; samples from its latents."""
 
     config: GEBMConfig
+    counted = ("settle",)
 
     def __init__(self, config: GEBMConfig, event_shape: tuple[int, ...], rng: torch.Generator) -> None:
         super().__init__()

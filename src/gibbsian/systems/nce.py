@@ -53,6 +53,7 @@ class NCE(System):
     """Energy network, log-partition and noise law; matched at temperature 1."""
 
     config: NCEConfig
+    counted = ("noise.updates",)
 
     def __init__(self, config: NCEConfig, event_shape: tuple[int, ...], rng: torch.Generator) -> None:
         super().__init__()

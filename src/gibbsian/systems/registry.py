@@ -18,10 +18,16 @@ def make(name: str, config: Any, event_shape: tuple[int, ...], rng: torch.Genera
     found = entry(name)
     if isinstance(config, dict):
         config = from_dict(found.config_class(), config)
-    file, _, cls = found.system.partition(":")
-    module = importlib.import_module(f"gibbsian.systems.{file}")
-    system: System = getattr(module, cls)(config, tuple(event_shape), rng or Streams(0).init)
+    cls: Any = class_of(name)
+    system: System = cls(config, tuple(event_shape), rng or Streams(0).init)
     return system
+
+
+def class_of(name: str) -> type[System]:
+    """The class of a system by its name."""
+    file, _, cls = entry(name).system.partition(":")
+    found: type[System] = getattr(importlib.import_module(f"gibbsian.systems.{file}"), cls)
+    return found
 
 
 def from_run(config: RunConfig, event_shape: tuple[int, ...]) -> System:

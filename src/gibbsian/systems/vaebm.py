@@ -61,6 +61,7 @@ class VAEBM(System):
     """VAE, energy on what it draws, chains on its noise."""
 
     config: VAEBMConfig
+    counted = ("vae.steps",)
 
     def __init__(self, config: VAEBMConfig, event_shape: tuple[int, ...], rng: torch.Generator) -> None:
         super().__init__()

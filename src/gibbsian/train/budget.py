@@ -3,10 +3,41 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
+from operator import attrgetter
+from typing import Any
 
 from ..core.errors import UsageError
 
 MARKS = (10, 100, 1000)
+
+
+def rescaled(config: object, counted: Sequence[str], factor: float) -> dict[str, Any]:
+    """The settings of `config` that count updates, times `factor`; those that are 0 stay out.
+
+    >>> from gibbsian.recipes.gebm import GEBMConfig
+    >>> rescaled(GEBMConfig(settle=20_000), ["settle"], 2.5)
+    {'settle': 50000}
+    """
+    values = {name: attrgetter(name)(config) for name in counted}
+    return {
+        name: tuple(round(n * factor) for n in value) if isinstance(value, tuple) else round(value * factor)
+        for name, value in values.items()
+        if value
+    }
+
+
+def advice(config: object, counted: Sequence[str], total: int, own: int) -> str:
+    """How to divide `total` updates as a recipe does its `own`; empty where it makes little difference."""
+    asked = rescaled(config, counted, total / own) if own else {}
+    if not asked or abs(total - own) <= 0.25 * own:
+        return ""
+    options = " ".join(f"--{name} {_shell_word(value)}" for name, value in asked.items())
+    return f", {total / own:.2g} times the recipe's: {options} would divide them as it does"
+
+
+def _shell_word(value: int | tuple[int, ...]) -> str:
+    return f"'{list(value)}'" if isinstance(value, tuple) else str(value)
 
 
 class Budget:

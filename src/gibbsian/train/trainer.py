@@ -26,7 +26,7 @@ from ..systems.base import System
 from ..systems.folder import require_match
 from . import checkpoint
 from .average import Average
-from .budget import MARKS, Budget
+from .budget import MARKS, Budget, advice
 from .folder import RunFolder
 from .monitor import Monitor, scale_of
 from .optim import lr_factor
@@ -162,7 +162,8 @@ class Trainer:
     def _plan(self, total: int, bar: tqdm[Any], budget: Budget) -> None:
         """Take `total` updates as the end, and say so when it is news."""
         if abs(total - self.total) > 0.1 * self.total:
-            self.notify(f"budget of {budget.minutes:g} min: {total} updates planned")
+            more = advice(self.system.config, self.system.counted, total, self.config.steps)
+            self.notify(f"budget of {budget.minutes:g} min: {total} updates planned{more}")
         self.total = bar.total = total
 
     def _after_update(self, bar: tqdm[Any]) -> None:
