@@ -155,8 +155,21 @@ def test_a_budget_follows_a_pace_that_changes_early(monkeypatch) -> None:
         now[0] += 0.1 if step <= 20 else 0.5
         if (found := budget.estimate(step)) is not None:
             told[step] = found
-    assert told[10] == 6000 and told[100] == pytest.approx(1428, abs=2)
-    assert told[1000] == pytest.approx(1217, abs=5)  # 600 s hold 20 quick and 1,196 slow ones
+    assert told[10] == 6000 and told[100] == pytest.approx(1325, abs=2)
+    assert told[1000] == pytest.approx(1216, abs=1)  # 600 s hold 20 quick and 1,196 slow ones
+
+
+def test_a_budget_follows_other_work_on_the_machine(monkeypatch) -> None:
+    """One update a second for 1,000, while something else ran, then two: the last estimate hits the hour."""
+    now = [0.0]
+    monkeypatch.setattr(budget_module.time, "monotonic", lambda: now[0])
+    budget, told = Budget(60.0, 0), {}
+    for step in range(1, 6201):
+        now[0] += 1.0 if step <= 1000 else 0.5
+        if (found := budget.estimate(step)) is not None:
+            told[step] = found
+    assert told[1000] == 3600 and list(told) == [10, 100, 1000, 1500, 2250, 3375, 5062]
+    assert told[5062] == pytest.approx(1000 + 2 * 2600, abs=2)
 
 
 def test_a_budget_counts_anew_after_a_rollback(monkeypatch) -> None:

@@ -1,4 +1,4 @@
-"""A budget of time, turned into a number of updates after the first few, and anew as the pace settles."""
+"""A budget of time, turned into a number of updates after the first few, and anew as the pace changes."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from typing import Any
 
 from ..core.errors import UsageError
 
-MARKS = (10, 100, 1000)
+SOONEST = 10
+"""Updates before the first estimate."""
 
 
 def rescaled(config: object, counted: Sequence[str], factor: float) -> dict[str, Any]:
@@ -51,7 +52,7 @@ class Budget:
             raise UsageError(f"minutes is {minutes}: it must be a positive number")
         self.minutes, self.stages = minutes, stages
         self.begun = time.monotonic()
-        self._mark = (first, 0.0)
+        self._first, self._next, self._mark = first, first + SOONEST, (first, 0.0)
 
     @property
     def seconds(self) -> float:
@@ -64,21 +65,25 @@ class Budget:
         return self.minutes is not None and self.seconds > 60 * self.minutes
 
     def restart(self, step: int) -> None:
-        """Count anew from `step`, to which a rollback has led: the updates lost say nothing of the pace."""
-        self._mark = (step, self.seconds)
+        """Count anew from `step`, where a stage begins or to which a rollback has led: the updates before it
+        say nothing of the pace."""
+        self._first, self._next, self._mark = step, step + SOONEST, (step, self.seconds)
 
     def estimate(self, step: int) -> int | None:
-        """The step at which the time will be up, told 10, 100 and 1,000 updates after the start and after
-        that of a stage: the first updates of adversarial training may be of one kind only. None at other
-        times.
+        """The step at which the time will be up, by the pace since the last estimate; None between estimates.
+
+        They come 10, 100 and 1,000 updates after the start and after that of a stage (the first updates of
+        adversarial training may be of one kind only), then each half as far again as the one before: other
+        work on the machine comes and goes.
         """
         if self.minutes is None:
             return None
         if step in self.stages:
-            self._mark = (step, self.seconds)
-        made = step - self._mark[0]
-        if made not in MARKS:
+            self.restart(step)
+        if step < self._next:
             return None
         now = self.seconds
-        pace = made / (now - self._mark[1])
+        pace = (step - self._mark[0]) / (now - self._mark[1])
+        made = step - self._first
+        self._mark, self._next = (step, now), self._first + (made * 10 if made < 1000 else made * 3 // 2)
         return step + max(int(pace * (60 * self.minutes - now)), 0)

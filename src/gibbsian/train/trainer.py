@@ -26,7 +26,7 @@ from ..systems.base import System
 from ..systems.folder import require_match
 from . import checkpoint
 from .average import Average
-from .budget import MARKS, Budget, advice
+from .budget import SOONEST, Budget, advice
 from .folder import RunFolder
 from .monitor import Monitor, scale_of
 from .optim import lr_factor
@@ -129,7 +129,7 @@ class Trainer:
         if self.step == 0 or steps is not None:
             self.total = self.config.steps if steps is None else steps
         if steps is None and minutes is not None:
-            self.total = max(self.total, self.step + MARKS[0] + 1)  # time to learn the pace
+            self.total = max(self.total, self.step + SOONEST + 1)  # time to learn the pace
         with Signals() as signals, self._bar(progress) as bar:
             state = self._loop(signals, bar, budget, self.total if steps is not None else None)
         self._finish(state)
