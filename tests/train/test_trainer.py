@@ -20,7 +20,8 @@ from gibbsian.train import budget as budget_module
 from gibbsian.train import trainer as trainer_module
 from gibbsian.train.budget import Budget, advice, rescaled
 
-MLP = {"net.name": "mlp", "net.hidden": [8], "chain.steps": 1, "start.capacity": 32}
+NET = {"net.name": "mlp", "net.hidden": [8]}
+MLP = {**NET, "chain.steps": 1, "start.capacity": 32}
 CONV = {"net.name": "conv", "net.channels": [4, 4], "chain.steps": 1, "start.capacity": 32}
 
 
@@ -204,10 +205,12 @@ def test_settings_that_count_updates_exist_and_are_told(tiny_run) -> None:
         assert rescaled(resolve(name).model, class_of(name).counted, 2.0).keys() <= set(
             class_of(name).counted
         )
-    said: list[str] = []
-    changes = {"generator.hidden": [8], "settle": 20, "train.steps": 10, "net.name": "mlp", "net.hidden": [8]}
-    tiny_run("gebm", "toy:ring", changes, notify=said.append).trainer.fit(minutes=0.03, progress=False)
-    assert any("updates planned" in text and "the recipe's: --settle " in text for text in said)
+    for settle, want in ((20, True), (40, False)):  # beyond the recipe's end it was chosen for the budget
+        said: list[str] = []
+        changes = {"generator.hidden": [8], "settle": settle, "train.steps": 30, **NET}
+        tiny_run("gebm", "toy:ring", changes, notify=said.append).trainer.fit(minutes=0.03, progress=False)
+        assert any("updates planned" in text for text in said)
+        assert any("the recipe's: --settle " in text for text in said) == want
 
 
 def test_ending_before_the_last_stage_is_told(tiny_run) -> None:

@@ -162,7 +162,9 @@ class Trainer:
     def _plan(self, total: int, bar: tqdm[Any], budget: Budget) -> None:
         """Take `total` updates as the end, and say so when it is news."""
         if abs(total - self.total) > 0.1 * self.total:
-            more = advice(self.system.config, self.system.counted, total, self.config.steps)
+            own, system = self.config.steps, self.system
+            whole = all(stage < own for stage in budget.stages)  # else they were set for this budget
+            more = advice(system.config, system.counted, total, own) if whole else ""
             self.notify(f"budget of {budget.minutes:g} min: {total} updates planned{more}")
         self.total = bar.total = total
 
