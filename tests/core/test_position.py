@@ -60,3 +60,11 @@ def test_noise_is_the_generators() -> None:
     assert all(torch.equal(a, b) and a.shape == x.shape for a, b, x in zip(first, second, PAIR, strict=True))
     assert torch.equal(state, torch.get_rng_state())
     assert P.randn_like(ONE.double(), torch.Generator()).dtype == torch.float64
+
+
+def test_inner_products_keep_float32_under_autocast() -> None:
+    x, y = torch.randn(2, 5, 3072, generator=torch.Generator().manual_seed(0)).unbind()
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        found = P.dot(x, y)
+    assert found.dtype == torch.float32
+    torch.testing.assert_close(found, P.dot(x, y))

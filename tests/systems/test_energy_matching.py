@@ -40,6 +40,18 @@ def test_the_temperature_is_0_then_rises_to_epsilon_at_time_1() -> None:
     assert rising(10) == rising(40) == pytest.approx(0.2)
 
 
+def test_a_cutoff_of_1_is_a_jump() -> None:
+    rising = Rising(epsilon=0.2, cutoff=1.0, dt=0.1)
+    assert [rising(k) for k in (0, 9, 10, 11)] == [0.0, 0.0, 0.2, 0.2]
+
+
+def test_weights_of_another_run_are_no_law_yet() -> None:
+    system = make(**{"contrast.weight": 1.0, "flow.weight": 0.0})
+    system.contrasted.fill_(True)
+    system.begin_anew()
+    assert not system.contrasted
+
+
 def test_the_flow_comes_first_and_the_contrast_joins_it() -> None:
     system = make()
     assert system.stages() == (2,)
@@ -109,8 +121,8 @@ def test_both_samplers_are_plans() -> None:
     [
         ({"net.classes": 3}, "unconditional"),
         ({"net.activation": "relu"}, "net.activation is relu"),
-        ({"contrast.cutoff": 1.0}, "contrast.cutoff is 1"),
-        ({"contrast.trim": 1.0}, "both lie in"),
+        ({"contrast.cutoff": 1.1}, "contrast.cutoff is 1.1"),
+        ({"contrast.trim": 1.0}, "trim 1.0: .* second in"),
         ({"flow.dt": 2.0}, "must fit"),
         ({"contrast.epsilon": 0.0}, "contrast.epsilon"),
     ],

@@ -168,3 +168,25 @@ def test_toy_presets_learn_the_density_and_its_log_z(preset: str) -> None:
         assert abs(float(system.log_z.c) - grid.log_z(system.energy)) < 0.05
         assert abs(grid.log_z(system.surprisal)) < 0.05
         assert grid.kl(lambda x: -ring.log_density(x), system.surprisal) < 0.1
+
+
+def test_uniform_noise_puts_a_wall_where_the_energy_has_met_nothing() -> None:
+    """An energy that falls away from the centre: without the wall chains would leave for good."""
+    system = make(**{"noise.law": "uniform", "chain.steps": 300, "chain.step_size": 0.3})
+    system.net.forward = lambda x: -x.square().sum(1)
+    edge = system.noise.high
+    inside, outside = torch.full((1, 2), 0.99 * edge), torch.full((1, 2), 1.01 * edge)
+    assert math.isfinite(float(system.energy(inside))) and float(system.surprisal(outside)) == math.inf
+    drawn = sample(system.eval(), 200, rng=generator(1)).x
+    assert float(drawn.abs().max()) <= edge and float(drawn.abs().mean()) > 0.6 * edge
+    assert make(**{"noise.law": "uniform", "objective": "conditional"}).wall is None
+
+
+def test_weights_of_another_run_leave_its_noise_behind() -> None:
+    system, data = make(**{"noise.updates": 1}), batch()
+    yields(system, data, 0), yields(system, data, 1)
+    system.begin_anew()
+    assert not system.begun and int(system.noise.count) == 0
+    other = Batch(3 * data.x + 1)
+    yields(system, other, 0), yields(system, other, 1)
+    torch.testing.assert_close(system.noise.centre, other.x.mean(0))

@@ -74,6 +74,13 @@ class GaussianDensity(Density):
         self.count.copy_(total)
 
     @torch.no_grad()
+    def forget(self) -> None:
+        """N(0, I) again, as if no batch had come."""
+        for buffer in (self.count, self.mean, self.covariance, self.centre):
+            buffer.zero_()
+        self.whiten.copy_(torch.eye(self.size))
+
+    @torch.no_grad()
     def settle(self) -> None:
         """From now on, the law is that of the batches seen so far."""
         if int(self.count) < 2:

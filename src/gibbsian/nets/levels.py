@@ -3,9 +3,12 @@ appendix).
 
     embedding  c = act(W2 act(W1 waves(t)))
     block      shortcut(h) + g * conv2(act(conv1(act(h)) + W c)),   then 2x2 average pooling where it is
-    asked for end        E = <sum over space of relu(h), W c>
+    asked for
+    end        E = <sum over space of relu(h), W c>
 
-Convolutions are 3x3 with spectral norm. g starts at about 0, so that each block begins as its shortcut.
+Convolutions are 3x3 with spectral norm; that of conv2 leaves small kernels small, and its kernel starts at
+about 0 (g at 1), so that each block begins as its shortcut, as in the released code. Shortcuts are 1x1 (3x3
+there), the embedding is as wide as the stem (four times as wide there) and has 64 waves (128 there).
 The other networks of this package take the level as a class number and learn a gain and a bias for each:
 see `MLP`.
 """
@@ -13,6 +16,7 @@ see `MLP`.
 from __future__ import annotations
 
 import math
+from typing import cast
 
 import torch
 import torch.nn.functional as F
@@ -45,9 +49,10 @@ class LevelBlock(nn.Module):
         super().__init__()
         self.act, self.down = act, down
         self.conv1 = SpectralConv2d(inputs, outputs, 3, padding=1)
-        self.conv2 = SpectralConv2d(outputs, outputs, 3, padding=1)
+        self.conv2 = SpectralConv2d(outputs, outputs, 3, padding=1, lower_bound=True, std=NEAR_ZERO)
+        nn.init.zeros_(cast(Tensor, self.conv2.bias))
         self.told = SpectralLinear(embedding, outputs)
-        self.gain = nn.Parameter(torch.full((outputs,), NEAR_ZERO))
+        self.gain = nn.Parameter(torch.ones(outputs))
         self.shortcut = nn.Identity() if inputs == outputs else SpectralConv2d(inputs, outputs, 1)
 
     def forward(self, h: Tensor, c: Tensor) -> Tensor:

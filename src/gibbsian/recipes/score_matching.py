@@ -134,6 +134,8 @@ _CONV = replace(
 )
 _TRAIN = replace(ours.TRAIN28, steps=4000, save_every=1000, sample_every=1000)
 
+_COOL = "Chains at a quarter of each level's temperature (noise .05 where the root of the step is .1)."
+
 PRESETS: dict[str, Recipe] = {
     "toy": Recipe(
         _PLANE,
@@ -147,22 +149,26 @@ PRESETS: dict[str, Recipe] = {
         data="toy:ring",
         note="Ours: sliced score matching, which smooths nothing.",
     ),
-    "digits": Recipe(_DIGITS, _TRAIN, data="digits", note="Ours: ten noises from 1 to .1, dense network."),
-    "mnist": Recipe(_GREY, replace(_TRAIN, steps=8000), data="mnist", note="Ours: as digits, wider."),
+    "digits": Recipe(
+        _DIGITS, _TRAIN, data="digits", note=f"Ours: ten noises from 1 to .1, dense network. {_COOL}"
+    ),
+    "mnist": Recipe(
+        _GREY, replace(_TRAIN, steps=8000), data="mnist", note=f"Ours: as digits, wider. {_COOL}"
+    ),
     "fashion_mnist": Recipe(
-        _GREY, replace(_TRAIN, steps=8000), data="fashion_mnist", note="Ours: as digits, wider."
+        _GREY, replace(_TRAIN, steps=8000), data="fashion_mnist", note=f"Ours: as digits, wider. {_COOL}"
     ),
     "images": Recipe(
         _CONV,
         replace(_TRAIN, steps=10_000),
         data="folder",
-        note="Ours, a place to start for images of 28 to 64 pixels a side; not tuned.",
+        note=f"{ours.PLACE} {_COOL}",
     ),
     "cifar10": Recipe(
         _CONV,
         replace(_TRAIN, steps=50_000, batch_size=128, lr=3e-4),
         data="cifar10",
         note="Ours: convolutions of a size that fits a CPU. Li, Chen and Sommer 2019 took a residual network "
-        "of 18 blocks and noises from .05 to 1.2 for 300,000 updates.",
+        f"of 18 blocks and noises from .05 to 1.2 for 300,000 updates. {_COOL}",
     ),
 }

@@ -129,6 +129,9 @@ class System(nn.Module, ABC):
         A system may refuse them, or keep rows that its losses need beside the batch.
         """
 
+    def begin_anew(self) -> None:
+        """Weights have come from another run (`--init-from`): drop what that run's training knew besides."""
+
     def other_plans(self) -> dict[str, Planner]:
         """Plans to set beside `plan` by name, such as "base": the generator that an energy refines."""
         return {}

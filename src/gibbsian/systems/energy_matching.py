@@ -45,7 +45,7 @@ from .phases import Negatives, contrastive_loss, handed, negatives, paired, posi
 
 @dataclass(frozen=True)
 class Rising:
-    """epsilon(t) at t = k dt: 0 up to `cutoff` in [0, 1), linear from there to `epsilon` at 1, then
+    """epsilon(t) at t = k dt: 0 up to `cutoff` in [0, 1], linear from there to `epsilon` at 1, then
     constant."""
 
     epsilon: float
@@ -53,8 +53,11 @@ class Rising:
     dt: float
 
     def __call__(self, step: int) -> float:
-        share = (step * self.dt - self.cutoff) / (1 - self.cutoff)
-        return self.epsilon * min(max(share, 0.0), 1.0)
+        t = step * self.dt
+        if t >= 1:
+            return self.epsilon
+        share = (t - self.cutoff) / (1 - self.cutoff) if t > self.cutoff else 0.0
+        return self.epsilon * share
 
 
 class EnergyMatching(System):
@@ -84,6 +87,10 @@ class EnergyMatching(System):
         lasting = contrast.data_chains == "constant" and contrast.steps * contrast.dt > 1
         bent = contrast.clamp or contrast.trim or contrast.floor or self.config.flow.weight
         return bool(self.contrasted and contrast.weight and lasting and not bent)
+
+    def begin_anew(self) -> None:
+        """The law of V is the contrast's doing, which is to come again."""
+        self.contrasted.zero_()
 
     def groups(self) -> dict[str, nn.Module]:
         """One group: the potential."""

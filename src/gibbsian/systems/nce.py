@@ -27,6 +27,7 @@ from ..core.errors import UsageError
 from ..core.position import Position
 from ..core.random import seeded_init
 from ..core.records import Batch, Loss
+from ..energies.reference import Box
 from ..mcmc.langevin import Langevin
 from ..mcmc.mala import MALA
 from ..nets.build import build
@@ -64,7 +65,15 @@ class NCE(System):
         self.log_z = LogPartition()
         self.begun: Tensor
         self.register_buffer("begun", torch.zeros((), dtype=torch.bool))
+        noise, met = self.noise, self.config.objective != "conditional"
+        self.wall = Box(noise.low, noise.high) if met and isinstance(noise, BoxDensity) else None
         self.temperature, self.matched = 1.0, True
+
+    def begin_anew(self) -> None:
+        """Fit the noise to the new data, and c to the new noise."""
+        self.begun.zero_()
+        if isinstance(self.noise, GaussianDensity):
+            self.noise.forget()
 
     def groups(self) -> dict[str, nn.Module]:
         """The energy; c where the objective learns it; the noise where it is a flow."""
@@ -83,9 +92,11 @@ class NCE(System):
         return self.config.partition_rate if group == "log_partition" else 1.0
 
     def energy(self, x: Position) -> Tensor:
-        """E(x), shape `(B,)`, without c."""
+        """E(x), shape `(B,)`, without c; +inf outside the box of uniform noise, where E has met nothing."""
         e: Tensor = self.net(x)
-        return e - self.noise.log_density(cast(Tensor, x)) if self.config.tilt else e
+        if self.config.tilt:
+            return e - self.noise.log_density(cast(Tensor, x))
+        return e + self.wall(x) if self.wall else e
 
     def losses(self, batch: Batch, step: int, rng: torch.Generator) -> Iterator[tuple[str, Loss]]:
         """First the noise alone, then the energy, and c from the same numbers."""

@@ -17,8 +17,8 @@ square of the distance. In few dimensions the shells overlap and E is a compromi
 sigma_0^2 E, of the order of squared distances, whatever the noise.
 
 Sampling anneals: a leg a level, on E at T_i with one step size s, hence x - (s/2) grad E + root(s T_i) xi,
-which are the annealed Langevin steps of Song and Ermon 2019, gamma_i ~ sigma_i^2, on s_i. Finally x +
-sigma_0^2 s(x), if asked for (`jump`).
+which are the annealed Langevin steps of Song and Ermon 2019, gamma_i ~ sigma_i^2, on s_i, if `chain.noise` is
+root s; a smaller one cools every level. Finally x + sigma_0^2 s(x), if asked for (`jump`).
 
 A matched model has temperature 1 by its loss; no chain takes part in training.
 """

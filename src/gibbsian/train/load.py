@@ -63,7 +63,8 @@ def load_into(system: System, path: Path) -> None:
     """
     other = load(path)
     if type(other) is type(system):
-        return model_folder.load_weights(system, other.state_dict(), str(path))
+        model_folder.load_weights(system, other.state_dict(), str(path))
+        return system.begin_anew()
     try:
         own, given = system.handed(), other.handed()
     except UsageError as error:
