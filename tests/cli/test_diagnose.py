@@ -15,7 +15,12 @@ DONE = {"state": "done"}
 def log(**measures):
     """Forty lines; a measure is a number or a function of the line's number."""
     return [
-        {"step": 10 * i, "loss": 0.0, **{k: v(i) if callable(v) else v for k, v in measures.items()}}
+        {
+            "step": 10 * i,
+            "loss": 0.0,
+            "drift": 0.1,
+            **{k: v(i) if callable(v) else v for k, v in measures.items()},
+        }
         for i in range(1, 41)
     ]
 
@@ -41,6 +46,13 @@ def test_a_healthy_run_is_all_good():
 
 def test_a_run_without_lines():
     assert [f.grade for f in diagnose(DONE, CONFIG, [])] == ["good", "watch"]
+
+
+def test_a_generators_run_is_looked_at_and_its_gap_not_blamed_on_chains():
+    """A pair logs energy_loss and base_loss, and a gap below 0 by design."""
+    lines = [{"step": i, "lr": 1e-3, "energy_loss": 0.0, "energy_gap": -1 + wobble(i)} for i in range(40)]
+    assert said(lines, "of data less noise or a generator's").grade == "good"
+    assert said([{"step": i, "lr": 1e-3} for i in range(40)], "done at").grade == "good"
 
 
 @pytest.mark.parametrize(

@@ -201,7 +201,9 @@ MISTAKES = [
     ("--kernel mala --kernel.step_size a --temperature 1", 2, "kernel.step_size is 'a'"),
     ("--kernel mala --kernel.leapfrogs 3", 2, "unknown option '--kernel.leapfrogs'"),
     ("--kernel.step_size 3", 2, "needs --kernel"),
-    ("--which best", 1, "no best checkpoint"),
+    ("--which best", 1, "validate_every 0; take the newest"),
+    ("--npz a.csv", 2, "--npz is a.csv: it writes a .npz file"),
+    ("--gif a.png", 2, "--gif is a.png"),
     ("--out grid.xyz", 2, "names no picture format"),
 ]
 

@@ -100,13 +100,24 @@ BAD = [
     ("train short_run --data digits --chain.steps many", 2, "chain.steps is 'many'"),
     ("train short_run --data digits --config nowhere.yaml", 2, "cannot read configuration nowhere.yaml"),
     ("train short_run --data digits --resume auto --init-from x", 2, "give one of them"),
-    ("train short_run --data digits --resume nowhere", 1, "no checkpoint in nowhere"),
+    (
+        "train short_run --data digits --resume nowhere",
+        1,
+        "no checkpoint in nowhere: there is no such folder",
+    ),
     ("train short_run --data nowhere.npz", 1, "nowhere.npz"),
     ("train short_run --data digits --device warp", 2, "unknown device 'warp'"),
     ("train short_run --data digits --minutes 0", 2, "--minutes is 0"),
     ("train short_run --data digits --precision fp16", 2, "--precision is 'fp16'"),
     ("train short_run --data digits --init-from nowhere", 1, "no checkpoint in nowhere"),
 ]
+
+
+def test_resuming_without_a_system_tells_which_it_was(cli, runs):
+    ran = cli("train", "--resume", str(runs["short_run"]))
+    assert ran.code == 2 and ran.err.count("\n") == 1
+    assert "SYSTEM is missing: gibbsian train short_run --data" in ran.err
+    assert f"--resume {runs['short_run']}" in ran.err
 
 
 @pytest.mark.parametrize(("words", "code", "part"), BAD)

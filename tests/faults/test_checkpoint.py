@@ -198,7 +198,9 @@ def test_newest_damaged_names_the_step_and_the_earlier_still_loads(tiny_run, tmp
         4, progress=False
     )
     (tmp_path / "checkpoints" / "step-000004" / "model.safetensors").unlink()
-    with pytest.raises(CheckpointError, match="step-000004 is damaged"):
+    with pytest.raises(
+        CheckpointError, match="step-000004 is damaged.*use an earlier one, such as .*step-000002"
+    ):
         gb.load(tmp_path)
     gb.load(tmp_path / "checkpoints" / "step-000002")
 
@@ -266,8 +268,10 @@ def test_damaged_model_folders(file, raw, words, trained: Path) -> None:
 
 
 def test_nothing_there(tmp_path: Path) -> None:
-    with pytest.raises(CheckpointError, match="no checkpoint in .*give a run folder"):
+    with pytest.raises(CheckpointError, match="no checkpoint in .*no such folder"):
         gb.load(tmp_path / "nowhere")
+    with pytest.raises(CheckpointError, match="no checkpoint in .*give a run folder"):
+        gb.load(tmp_path)
     with pytest.raises(CheckpointError, match="no best checkpoint"):
         gb.load(tmp_path, which="best")
 

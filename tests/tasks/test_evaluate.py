@@ -31,6 +31,15 @@ def system(tiny_run):
     return make
 
 
+def test_data_of_another_shape_are_refused_before_any_draw(system):
+    told = []
+    with pytest.raises(
+        UsageError, match=r"digits holds data of shape \(1, 8, 8\), and this system makes \(2,\)"
+    ):
+        evaluate(system("igebm", "toy:ring"), "digits", n=40, draws=2, progress=told.append)
+    assert not told
+
+
 def test_report_of_a_labelled_model(system):
     report = evaluate(system("igebm", "digits", {**UNIT, "net.classes": 10}), "digits", n=40, draws=2, seed=3)
     assert list(report.rows) == ["model", "training data", "class Gaussians", "one Gaussian", "noise"]

@@ -34,7 +34,7 @@ def diagnose(record: Line, config: Mapping[str, Any], lines: Sequence[Line]) -> 
 
     `record` is run.json, `config` is config.yaml, `lines` are those of metrics.jsonl, oldest first.
     """
-    logged = [line for line in lines if "loss" in line]
+    logged = [line for line in lines if "loss" in line or "lr" in line]
     first = [_state(record, config, lines)]
     if not logged:
         return [*first, Finding("watch", "no updates are logged yet: nothing more can be said")]
@@ -70,16 +70,17 @@ class Log:
 def _state(record: Line, config: Mapping[str, Any], lines: Sequence[Line]) -> Finding:
     state = str(record.get("state", "unknown"))
     step = max((int(line.get("step", 0)) for line in lines), default=0)
-    total = config.get("train", {}).get("steps", "?")
+    steps = config.get("train", {}).get("steps", "?")
+    total = "" if isinstance(steps, int) and step > steps else f" of {steps}"  # a budget of time goes beyond
     if state == "diverged":
         reasons = [str(line["reason"]) for line in lines if line.get("event") == "diverged"]
         return Finding("bad", f"diverged: {reasons[-1] if reasons else f'at step {step}'}", RESTART)
     if state in ("running", "stopped"):
         told = "running, or killed without a word" if state == "running" else "stopped"
         return Finding(
-            "watch", f"{told} at step {step} of {total}", "--resume auto goes on, if it is not running"
+            "watch", f"{told} at step {step}{total}", "--resume auto goes on, if it is not running"
         )
-    return Finding("good" if state == "done" else "watch", f"{state} at step {step} of {total}")
+    return Finding("good" if state == "done" else "watch", f"{state} at step {step}{total}")
 
 
 def _rollbacks(lines: Sequence[Line]) -> list[Finding]:
@@ -95,15 +96,19 @@ def _rollbacks(lines: Sequence[Line]) -> list[Finding]:
 
 def _gap(log: Log) -> Finding | None:
     gaps, late = log.all("energy_gap"), log.late("energy_gap")
+    if not gaps:
+        return None
     if len(gaps) < 10:
         return Finding("watch", "too few log lines to judge the energy gap")
     before = max(median(map(abs, gaps[: len(gaps) // 2])), 1e-12)
     now, bound = median(map(abs, late)), log.setting("monitor.max_gap", 1e3)
     if now > 5 * before and now > 0.01 * bound:
         return Finding(
-            "bad", f"energy gap grew from {before:.3g} to {now:.3g}: data and chains part", RESTART
+            "bad", f"energy gap grew from {before:.3g} to {now:.3g}: data and samples part", RESTART
         )
     mean, spread = fmean(late), pstdev(late)
+    if not log.all("drift"):
+        return Finding("good", f"energy gap {mean:+.3g} +- {spread:.2g}, of data less noise or a generator's")
     if mean < -3 * spread - 1e-12:
         return Finding(
             "watch",

@@ -41,6 +41,9 @@ class Outputs:
             out, npz = ("samples.png", None) if can_draw else (None, "samples.npz")
         paths = [Path(p) if p else None for p in (out, npz, gif, strip)]
         _require_files([path for path in paths if path])
+        for option, name in (("npz", npz), ("gif", gif)):
+            if name and Path(name).suffix.lower() != f".{option}":
+                raise UsageError(f"--{option} is {name}: it writes a .{option} file, so name it so")
         for picture in filter(None, (out, strip)):
             require_format(Path(picture))
         return Outputs(*paths)

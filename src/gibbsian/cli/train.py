@@ -57,7 +57,7 @@ def train(
     --monitor.policy rollback.
     """
     if system is None:
-        raise UsageError(f"SYSTEM is missing: {suggestion(data)}")
+        raise UsageError(f"SYSTEM is missing: {_going_on(resume, out) or suggestion(data)}")
     entry(system)
     if resume and init_from:
         raise UsageError(
@@ -133,6 +133,20 @@ def _places(out: str | None, resume: str | None) -> tuple[Path | None, str | Non
             f"--resume {resume} goes on in {run.path}: leave out --out, or start anew with --init-from"
         )
     return run.path, str(source)
+
+
+def _going_on(resume: str | None, out: str | None) -> str:
+    """The command that goes on with the run that was meant, empty if none was."""
+    from ..train.folder import RunFolder
+
+    place = Path(out or "") if resume == "auto" else Path(resume or "")
+    folder = next((p for p in (place, *place.parents[:2]) if (p / "config.yaml").is_file()), None)
+    if not resume or folder is None:
+        return ""
+    config = RunFolder(folder).config()
+    return f"gibbsian train {config.get('system')} --data {config.get('data')} --resume {resume}" + (
+        f" --out {out}" if out else ""
+    )
 
 
 def _stored(system: str, folder: Path | None) -> dict[str, Any] | None:

@@ -12,6 +12,7 @@ image, so E is no log-density: the noise falls to 0 and chains never last.
 
 Translation (mode "translate", and `translated` of any model): the chain begins at an image of another domain,
 moves without noise on the energy of the last size, clamped at every step, with no generator or cycle loss.
+Slightly longer than other files, since learning and sampling share the walk through the sizes.
 """
 
 from __future__ import annotations

@@ -16,7 +16,7 @@ from ..metrics.interval import Interval
 from ..systems.base import Plan, System, sample
 from .chains import CHAINS, chain_report, classes_in_turn
 from .tables import cell, over, plain, table
-from .yardstick import Yardstick, yardstick
+from .yardstick import Yardstick, require_same_kind, yardstick
 
 ALWAYS = ("acceptance", "drift_noise", "saturated", "energy_ess", "energy_rhat")
 
@@ -113,6 +113,7 @@ def evaluate(
     stick = yardstick(
         data, n, held, low=low, high=high, against=against, validation=validation, data_dir=data_dir
     )
+    require_same_kind(stick, data, system.event_shape)
     sets = []
     for k in range(draws):
         progress(f"drawing {n} samples ({k + 1} of {draws})")

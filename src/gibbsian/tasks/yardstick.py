@@ -43,11 +43,24 @@ class Yardstick(Protocol):
     def record(self) -> dict[str, str | int]:
         """What the measures were taken with."""
 
+    @property
+    def event_shape(self) -> tuple[int, ...]:
+        """Shape of what it measures."""
+
     def measure(self, x: Tensor, y: Tensor | None = None) -> dict[str, float]:
         """Named numbers of samples `x` `(n, *event)`, drawn for the classes `y` `(n,)` if given."""
 
     def baselines(self) -> dict[str, Draw]:
         """Draws to set beside the model's, by name; "training data" gives the floor, "noise" the ceiling."""
+
+
+def require_same_kind(stick: Yardstick, data: str, event_shape: tuple[int, ...]) -> None:
+    """Raises `UsageError` for a system whose samples `data` cannot measure."""
+    if stick.event_shape != tuple(event_shape):
+        raise UsageError(
+            f"{data} holds data of shape {stick.event_shape}, and this system makes {tuple(event_shape)}: "
+            "measure it against the data that it was trained on"
+        )
 
 
 def yardstick(
@@ -100,6 +113,11 @@ class ImageYardstick:
             "against": self.held.split,
             "held_out": len(self.held),
         }
+
+    @property
+    def event_shape(self) -> tuple[int, ...]:
+        """Of the images."""
+        return tuple(self.train.event_shape)
 
     def measure(self, x: Tensor, y: Tensor | None = None) -> dict[str, float]:
         """All measures of the module's list but `normalised`, which needs floor and ceiling.
@@ -181,6 +199,11 @@ class PointYardstick:
     def record(self) -> dict[str, str | int]:
         """Against how many exact draws."""
         return {"against": "exact draws", "held_out": self.n}
+
+    @property
+    def event_shape(self) -> tuple[int, ...]:
+        """Points of the plane."""
+        return (2,)
 
     def measure(self, x: Tensor, y: Tensor | None = None) -> dict[str, float]:
         """KL(density || samples), KL(samples || density) on a grid, sliced Wasserstein, mode recall."""

@@ -65,7 +65,7 @@ def load(path: Path) -> Tree:
                 _place(tree, key, tensor)
         except (OSError, SafetensorError, TypeError, AttributeError) as error:
             raise CheckpointError(
-                f"checkpoint {path} is damaged: {name} holds no tensors; use an earlier one"
+                f"checkpoint {path} is damaged: {name} holds no tensors; {_instead(path)}"
             ) from error
     return tree
 
@@ -180,7 +180,7 @@ def _read_json(path: Path) -> Tree:
         ) from error
     except (ValueError, KeyError, TypeError, OSError, RecursionError) as error:
         raise CheckpointError(
-            f"checkpoint {path} is damaged: state.json does not parse; use an earlier one"
+            f"checkpoint {path} is damaged: state.json does not parse; {_instead(path)}"
         ) from error
     if schema > SCHEMA:
         raise CheckpointError(
@@ -188,9 +188,16 @@ def _read_json(path: Path) -> Tree:
         )
     if not all(isinstance(part, dict) for part in parts):
         raise CheckpointError(
-            f"checkpoint {path} is damaged: state.json is no checkpoint's; use an earlier one"
+            f"checkpoint {path} is damaged: state.json is no checkpoint's; {_instead(path)}"
         )
     return dict(state)
+
+
+def _instead(damaged: Path) -> str:
+    """What to do without a checkpoint."""
+    step = step_of(damaged)
+    earlier = [path for path in listed(damaged.parent) if step < 0 or step_of(path) < step]
+    return f"use an earlier one, such as {earlier[-1]}" if earlier else "there is no earlier one: start anew"
 
 
 def _check(folder: Path, name: str, record: object) -> None:
@@ -199,12 +206,12 @@ def _check(folder: Path, name: str, record: object) -> None:
     if not re.fullmatch(r"\w+\.safetensors", name) or not isinstance(record, dict):
         raise CheckpointError(f"{blame} is no name of a tensor file; do not use this checkpoint")
     if not path.is_file():
-        raise CheckpointError(f"{blame} is missing; use an earlier one")
+        raise CheckpointError(f"{blame} is missing; {_instead(folder)}")
     size = path.stat().st_size
     if size != record.get("bytes"):
-        raise CheckpointError(f"{blame} has {size} bytes of {record.get('bytes')}; use an earlier one")
+        raise CheckpointError(f"{blame} has {size} bytes of {record.get('bytes')}; {_instead(folder)}")
     if _record(path) != record:
-        raise CheckpointError(f"{blame} fails its SHA-256; use an earlier one")
+        raise CheckpointError(f"{blame} fails its SHA-256; {_instead(folder)}")
 
 
 def optimizer_tree(optimizer: torch.optim.Optimizer) -> Tree:

@@ -49,7 +49,12 @@ def locate(path: Path, which: str = "newest") -> tuple[Path, RunFolder]:
     source = run.best if which == "best" else run.newest()
     if source is None or not source.is_dir():
         what = "no best checkpoint" if which == "best" else "no checkpoint"
-        raise CheckpointError(f"{what} in {path}: give a run folder, a checkpoint, or a model folder")
+        why = "give a run folder, a checkpoint, or a model folder"
+        if not path.is_dir():
+            why = "there is no such folder"
+        elif run.newest():
+            why = "it was trained with train.validate_every 0; take the newest"
+        raise CheckpointError(f"{what} in {path}: {why}")
     return source, run
 
 

@@ -134,9 +134,10 @@ class Trainer:
             state = self._loop(signals, bar, budget, self.total if steps is not None else None)
         self._finish(state)
         if missed := [stage for stage in self.system.stages() if self.step <= stage]:
+            sooner = " and ".join(f"--{name}" for name in self.system.counted)
             self.notify(
                 f"ended after {self.step} updates, before the part of training that begins at {missed[0]}: "
-                "give more --steps or --minutes, or let it begin earlier"
+                f"give more --steps or --minutes, or lower {sooner}"
             )
         return Outcome(self.step, budget.seconds, self.rollbacks, self.metrics, self.best, state)
 
@@ -288,7 +289,9 @@ class Trainer:
         """
         try:
             if tree["data"]["fingerprint"] != self.data.fingerprint:
-                raise CheckpointError(f"{where} was trained on other data: resume with the same data set")
+                raise CheckpointError(
+                    f"{where} was trained on other data than this {self.data.name}: resume with the same set"
+                )
             require_match(self.system.state_dict(), tree["model"], where)
             self.system.load_state_dict(tree["model"])
             self.average.load_state_dict(tree["average"])

@@ -95,6 +95,8 @@ def test_what_cannot_be_asked_is_one_line(tiny_run, still) -> None:
     for steps in ((0,), (5, 1), (-1, 2)):
         with pytest.raises(UsageError, match="times"):
             study_longrun(still, "digits", steps=steps, n=50, draws=2)
+    with pytest.raises(UsageError, match="2 draws of n = 900 need 1800 training images, and digits has 1397"):
+        study_longrun(still, "digits", steps=(0, 1), n=900, draws=2)
     latent = make(tiny_run, "gebm", **{"generator.hidden": [8], "generator.latent": 2})
     with pytest.raises(UsageError, match="none can begin at data"):
         study_longrun(latent, "digits", steps=(0, 1), n=50, draws=2)

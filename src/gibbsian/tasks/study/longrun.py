@@ -32,7 +32,7 @@ from ...metrics.interval import Interval
 from ...systems.base import Standing, System, walk
 from ...systems.frozen import frozen
 from ..tables import cell, over, plain
-from ..yardstick import ImageYardstick, yardstick
+from ..yardstick import ImageYardstick, require_same_kind, yardstick
 from .record import plain_rows, require_draws, rows_table, summary
 
 TIMES = (0, 10, 100, 1000, 10_000)
@@ -100,6 +100,12 @@ def study_longrun(
     stick = yardstick(data, 4 * n, generator(derive(seed, "data")), low=low, high=high, data_dir=data_dir)
     if not isinstance(stick, ImageYardstick):
         raise UsageError(f"{data} is no set of labelled images: the long-run test looks at images")
+    require_same_kind(stick, data, system.event_shape)
+    if n * draws > (rows := len(stick.train)):
+        raise UsageError(
+            f"{draws} draws of n = {n} need {n * draws} training images, and {data} has {rows} here: take n "
+            f"of at most {rows // draws}"
+        )
     begun = _begun(system, stick, n * draws, seed)
     ends, x = kept(system, begun, times, seed, progress), begun.x
     sets = {t: [_measured(stick, end, x, k, n) for k in range(draws)] for t, end in ends.items()}
