@@ -17,7 +17,7 @@ def log(**measures):
     return [
         {
             "step": 10 * i,
-            "loss": 0.0,
+            "lr": 1e-3,
             "drift": 0.1,
             **{k: v(i) if callable(v) else v for k, v in measures.items()},
         }

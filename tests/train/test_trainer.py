@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -135,40 +136,40 @@ def test_a_budget_never_exceeds_the_steps_asked_for(tiny_run) -> None:
     assert trainer.fit(14, minutes=60, progress=False).step == 14
 
 
-def test_a_budget_is_planned_anew_where_the_pace_changes(monkeypatch) -> None:
+@pytest.fixture
+def estimates(monkeypatch):
+    """The estimates of a budget by their step, where an update takes `seconds(step)`."""
+
+    def told(
+        seconds: Callable[[int], float], last: int, minutes: float, stages: tuple[int, ...] = ()
+    ) -> dict:
+        now = [0.0]
+        monkeypatch.setattr(budget_module.time, "monotonic", lambda: now[0])
+        budget, found = Budget(minutes, 0, stages), {}
+        for step in range(1, last + 1):
+            now[0] += seconds(step)
+            found[step] = budget.estimate(step)
+        return {step: total for step, total in found.items() if total is not None}
+
+    return told
+
+
+def test_a_budget_is_planned_anew_where_the_pace_changes(estimates) -> None:
     """Ten updates a second before update 100, one a second after: 60 s plan 600 updates, then 150."""
-    now = [0.0]
-    monkeypatch.setattr(budget_module.time, "monotonic", lambda: now[0])
-    budget, told = Budget(1.0, 0, stages=(100,)), {}
-    for step in range(1, 200):
-        now[0] += 0.1 if step <= 100 else 1.0
-        if (found := budget.estimate(step)) is not None:
-            told[step] = found
+    told = estimates(lambda step: 0.1 if step <= 100 else 1.0, 199, 1.0, stages=(100,))
     assert told == {10: 600, 110: 150}
 
 
-def test_a_budget_follows_a_pace_that_changes_early(monkeypatch) -> None:
+def test_a_budget_follows_a_pace_that_changes_early(estimates) -> None:
     """Twenty quick updates first, as when only the energy of a pair learns."""
-    now = [0.0]
-    monkeypatch.setattr(budget_module.time, "monotonic", lambda: now[0])
-    budget, told = Budget(10.0, 0), {}
-    for step in range(1, 1001):
-        now[0] += 0.1 if step <= 20 else 0.5
-        if (found := budget.estimate(step)) is not None:
-            told[step] = found
+    told = estimates(lambda step: 0.1 if step <= 20 else 0.5, 1000, 10.0)
     assert told[10] == 6000 and told[100] == pytest.approx(1325, abs=2)
     assert told[1000] == pytest.approx(1216, abs=1)  # 600 s hold 20 quick and 1,196 slow ones
 
 
-def test_a_budget_follows_other_work_on_the_machine(monkeypatch) -> None:
+def test_a_budget_follows_other_work_on_the_machine(estimates) -> None:
     """One update a second for 1,000, while something else ran, then two: the last estimate hits the hour."""
-    now = [0.0]
-    monkeypatch.setattr(budget_module.time, "monotonic", lambda: now[0])
-    budget, told = Budget(60.0, 0), {}
-    for step in range(1, 6201):
-        now[0] += 1.0 if step <= 1000 else 0.5
-        if (found := budget.estimate(step)) is not None:
-            told[step] = found
+    told = estimates(lambda step: 1.0 if step <= 1000 else 0.5, 6200, 60.0)
     assert told[1000] == 3600 and list(told) == [10, 100, 1000, 1500, 2250, 3375, 5062]
     assert told[5062] == pytest.approx(1000 + 2 * 2600, abs=2)
 

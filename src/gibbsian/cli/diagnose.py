@@ -34,7 +34,7 @@ def diagnose(record: Line, config: Mapping[str, Any], lines: Sequence[Line]) -> 
 
     `record` is run.json, `config` is config.yaml, `lines` are those of metrics.jsonl, oldest first.
     """
-    logged = [line for line in lines if "loss" in line or "lr" in line]
+    logged = [line for line in lines if "lr" in line]
     first = [_state(record, config, lines)]
     if not logged:
         return [*first, Finding("watch", "no updates are logged yet: nothing more can be said")]

@@ -139,14 +139,11 @@ def _going_on(resume: str | None, out: str | None) -> str:
     """The command that goes on with the run that was meant, empty if none was."""
     from ..train.folder import RunFolder
 
-    place = Path(out or "") if resume == "auto" else Path(resume or "")
-    folder = next((p for p in (place, *place.parents[:2]) if (p / "config.yaml").is_file()), None)
-    if not resume or folder is None:
+    folder, _ = _places(out, resume)
+    if not resume or folder is None or not (folder / "config.yaml").is_file():
         return ""
-    config = RunFolder(folder).config()
-    return f"gibbsian train {config.get('system')} --data {config.get('data')} --resume {resume}" + (
-        f" --out {out}" if out else ""
-    )
+    config, where = RunFolder(folder).config(), f" --out {out}" if out else ""
+    return f"gibbsian train {config.get('system')} --data {config.get('data')} --resume {resume}{where}"
 
 
 def _stored(system: str, folder: Path | None) -> dict[str, Any] | None:

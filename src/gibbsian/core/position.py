@@ -46,7 +46,8 @@ def dot(x: Position, y: Position) -> Tensor:
 
 def _inner(a: Tensor, b: Tensor) -> Tensor:
     # Autocast would take vecdot in bfloat16, which is 8 nats apart at 1,500.
-    if torch.is_autocast_enabled(a.device.type):
+    kind = a.device.type
+    if torch.amp.is_autocast_available(kind) and torch.is_autocast_enabled(kind):
         return (a * b).sum(1)
     return torch.linalg.vecdot(a, b)
 

@@ -134,10 +134,10 @@ class Trainer:
             state = self._loop(signals, bar, budget, self.total if steps is not None else None)
         self._finish(state)
         if missed := [stage for stage in self.system.stages() if self.step <= stage]:
-            sooner = " and ".join(f"--{name}" for name in self.system.counted)
+            ways = ["give more --steps or --minutes", *(f"lower --{name}" for name in self.system.counted)]
             self.notify(
                 f"ended after {self.step} updates, before the part of training that begins at {missed[0]}: "
-                f"give more --steps or --minutes, or lower {sooner}"
+                f"{', or '.join(ways)}"
             )
         return Outcome(self.step, budget.seconds, self.rollbacks, self.metrics, self.best, state)
 
