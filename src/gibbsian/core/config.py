@@ -45,6 +45,14 @@ def override(config: T, changes: Mapping[str, Any]) -> T:
     return from_dict(type(config), values)
 
 
+def dotted(values: Mapping[str, Any], head: str = "") -> dict[str, Any]:
+    """Nested settings by their dotted names."""
+    out: dict[str, Any] = {}
+    for key, value in values.items():
+        out |= dotted(value, f"{head}{key}.") if isinstance(value, Mapping) else {f"{head}{key}": value}
+    return out
+
+
 def require_choices(config: Any, section: str) -> None:
     """Raise `UsageError` unless every `Literal` field of a dataclass holds one of its options."""
     for name, hint in typing.get_type_hints(type(config)).items():
