@@ -40,9 +40,13 @@ class Entry:
         found: type[Any] = getattr(self.module(), self.config)
         return found
 
+    def path(self) -> Path:
+        """Where its file of presets, papers and published figures lies."""
+        return Path(__file__).with_name(f"{self.recipes}.yaml")
+
     def file(self) -> PresetFile:
-        """Its file of presets, papers and published figures."""
-        return read(Path(__file__).with_name(f"{self.recipes}.yaml"))
+        """What that file says."""
+        return read(self.path())
 
     def presets(self) -> Mapping[str, Recipe]:
         """Its presets by name."""
@@ -264,14 +268,14 @@ def _known(system: str, preset: str | None) -> bool:
 def _changed(config: RunConfig, changes: Mapping[str, Any]) -> RunConfig:
     sections: dict[str, dict[str, Any]] = {"train": {}, "monitor": {}, "model": {}}
     own = [f.name for f in fields(config.model)]
-    for dotted, value in changes.items():
-        head, _, rest = dotted.partition(".")
+    for name, value in changes.items():
+        head, _, rest = name.partition(".")
         if head in ("train", "monitor"):
             if not rest:
                 raise UsageError(f"{head} is {value!r}: it must be a section of keys and values")
             sections[head][rest] = value
         elif head in own:
-            sections["model"][dotted] = value
+            sections["model"][name] = value
         else:
-            raise UsageError(f"unknown key '{dotted}': {did_you_mean(head, [*own, 'train', 'monitor'])}")
+            raise UsageError(f"unknown key '{name}': {did_you_mean(head, [*own, 'train', 'monitor'])}")
     return replace(config, **{k: override(getattr(config, k), v) for k, v in sections.items() if v})

@@ -4,8 +4,8 @@
     published: [{setting, measure, value}, ...]
     presets: {NAME: {extends, data, note, train, monitor, and the sections of the model}, ...}
 
-A preset states what differs from the defaults, or from the preset of the same file that it `extends`: sections
-are merged key by key, except that one with a `name` (another network) takes the place of the inherited one.
+A preset states what differs from the defaults, or from the preset of the same file that it `extends`:
+sections are merged key by key, except that one with a `name` (of a network) replaces the inherited one.
 """
 
 from __future__ import annotations
