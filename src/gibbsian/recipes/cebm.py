@@ -1,8 +1,4 @@
-"""The conjugate EBM's settings: the paper's preset and ours. Torch-free.
-
-The code's x - (a/2) grad E + .0075 xi with a = 2 is step_size 2 and noise .0075 here: temperature 2.8e-5.
-The algorithm is in `systems/cebm.py`.
-"""
+"""Settings of the conjugate EBM. Torch-free."""
 
 from __future__ import annotations
 

@@ -1,9 +1,4 @@
-"""Settings of the multistage coarse-to-fine EBM: the paper's presets and ours. Torch-free.
-
-The paper's x + grad f + sigma_k xi, sigma from .015 to 0, is step_size 2, noise .015 and noise_end 0 here:
-temperature 1.1e-4 at the first step, 0 at the last. The algorithm is in `systems/cfebm.py`. Longer than other
-files, since the stages bring settings of their own beside the presets.
-"""
+"""Settings of the multistage coarse-to-fine EBM. Torch-free."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""Settings of cooperative networks. Torch-free.
-
-The released x - (d^2/2) (x / s^2 - grad f) + d xi is step_size d^2 and noise d here, at temperature 1.
-"""
+"""Settings of cooperative networks. Torch-free."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Diffusion recovery likelihood's settings. Torch-free."""
+"""Settings of diffusion recovery likelihood. Torch-free."""
 
 from __future__ import annotations
 

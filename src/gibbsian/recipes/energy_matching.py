@@ -1,4 +1,4 @@
-"""Energy matching's settings. Torch-free."""
+"""Settings of energy matching. Torch-free."""
 
 from __future__ import annotations
 

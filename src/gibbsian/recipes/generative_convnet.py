@@ -1,7 +1,4 @@
-"""The generative ConvNet's settings and those of the "anatomy" study. Torch-free.
-
-The study's x - grad f + eps xi with U = f / (eps^2 / 2) is step_size 2 and noise eps here, so T = eps^2 / 2.
-"""
+"""Settings of the generative ConvNet and of the "anatomy" study. Torch-free."""
 
 from __future__ import annotations
 

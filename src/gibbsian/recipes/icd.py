@@ -1,8 +1,4 @@
-"""Improved contrastive divergence's settings: the paper's and ours. Torch-free.
-
-The paper's drift of 100 on the gradient and its noise of .001 are step_size 200 and noise .001 here, so the
-chain's temperature is .001^2 / 200 = 5e-9: next to gradient descent. The algorithm is in `systems/icd.py`.
-"""
+"""Settings of improved contrastive divergence. Torch-free."""
 
 from __future__ import annotations
 

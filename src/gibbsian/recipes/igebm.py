@@ -1,9 +1,4 @@
-"""IGEBM's settings: the paper's presets and ours. Torch-free.
-
-The code's constants (drift 10 on the gradient, noise .005) are step_size 20 and noise .005 here, so the
-chain's temperature is .005^2 / 20 = 1.25e-6. The algorithm is in `systems/igebm.py`.
-A long file, because every preset spells out its numbers.
-"""
+"""Settings of IGEBM. Torch-free."""
 
 from __future__ import annotations
 

@@ -1,8 +1,4 @@
-"""JEM's settings: the paper's preset and ours. Torch-free.
-
-The released drift of 1 on the gradient of log sum exp f and its noise of .01 are step_size 2 and noise .01
-here, so the chain's temperature is .01^2 / 2 = 5e-5. The algorithm is in `systems/jem.py`.
-"""
+"""Settings of JEM. Torch-free."""
 
 from __future__ import annotations
 

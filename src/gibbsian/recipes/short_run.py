@@ -1,7 +1,4 @@
-"""Short-run MCMC's settings. Torch-free.
-
-The paper's x + grad f + .01 xi is step_size 2 and noise .01 here: temperature 5e-5.
-"""
+"""Settings of short-run MCMC. Torch-free."""
 
 from __future__ import annotations
 

@@ -1,8 +1,4 @@
-"""VAEBM's settings: the paper's presets and ours. Torch-free.
-
-The paper's eta, eps' = eps - (eta/2) grad U + sqrt(eta) xi, is step_size here. The algorithm is in
-`systems/vaebm.py`. A long file, because every preset spells out its numbers.
-"""
+"""Settings of VAEBM. Torch-free."""
 
 from __future__ import annotations
 
