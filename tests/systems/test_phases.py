@@ -12,8 +12,8 @@ from gibbsian.core.errors import UsageError
 from gibbsian.core.records import Batch
 from gibbsian.mcmc.langevin import Langevin
 from gibbsian.nets.spectral import SpectralLinear
+from gibbsian.recipes.catalog import entry
 from gibbsian.recipes.chain import ChainConfig, LossConfig, PixelConfig, StartConfig
-from gibbsian.recipes.igebm import PRESETS
 from gibbsian.starts.replay import ReplayBuffer
 from gibbsian.systems.phases import (
     FadingNoise,
@@ -68,7 +68,7 @@ def test_chains_that_begin_at_noise_each_time_are_not_matched() -> None:
 
 
 def test_the_uva_chain_clamps_the_noised_point_too() -> None:
-    move = langevin(PRESETS["uva-mnist"].model.chain, -1.0, 1.0).move(0)
+    move = langevin(entry("igebm").presets()["uva-mnist"].model.chain, -1.0, 1.0).move(0)
     assert move.noise_first and move.box == (-1.0, 1.0) and move.box_noised
     with pytest.raises(UsageError, match="clamp_noised"):
         ChainConfig(clamp_noised=True, clamp=True)

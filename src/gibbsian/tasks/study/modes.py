@@ -150,5 +150,5 @@ def study_modes(
 def published(system: System, data: str) -> tuple[str, ...]:
     """What the system's paper printed on this data set, if it did."""
     name, known = data.replace("_", " ").lower(), name_of(system)
-    figures = entry(known).module().PUBLISHED if known in SYSTEMS else ()
+    figures = entry(known).published() if known in SYSTEMS else ()
     return tuple(f"{p.setting}: {p.measure} {p.value}" for p in figures if p.setting.lower().startswith(name))
