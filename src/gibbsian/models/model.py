@@ -7,9 +7,10 @@ levels or image sizes, ...); how it was learnt is a `Learner`, how it is sampled
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -145,6 +146,10 @@ class EnergyModel(nn.Module, ABC):
             raise UsageError(f"class {int(wrong[0])} is unknown: this model has classes 0 to {classes - 1}")
         return ys
 
+    def __add__(self, other: EnergyModel) -> ComposedEnergy:
+        """The product of both densities: see `product`."""
+        return ComposedEnergy((self, other))
+
     def save(self, path: Path | str, *, data: str = "") -> Path:
         """Write a model folder that `gibbsian.load` reads; `data` names what the model was trained on.
 
@@ -186,6 +191,41 @@ model = gb.load("THIS_FOLDER")
 x = model.sample(16).x          # shape (16, {", ".join(map(str, self.spec.event_shape))})
 ```
 """
+
+
+class ComposedEnergy(EnergyModel):
+    """The product of several models' densities: the sum of their -log p, all of it at temperature 1.
+
+    Models may have other temperatures each; a sum of bare energies would weigh them by these. Their shapes must
+    be the same (`UsageError`); the range is that of the first. Chains are moved by a kernel that is given:
+    `gibbsian.sample(both, 64, kernel=gibbsian.MALA(0.1))`.
+    """
+
+    def __init__(self, parts: Sequence[EnergyModel]) -> None:
+        if len(parts) < 2:
+            raise UsageError("a product has one factor: give two models or more")
+        shapes = {part.spec.event_shape for part in parts}
+        if len(shapes) > 1:
+            raise UsageError(f"a product of models of {sorted(shapes)}: all must be of data of one shape")
+        spec = parts[0].spec
+        super().__init__(DataSpec(spec.event_shape, spec.low, spec.high))
+        self.parts = nn.ModuleList(parts)
+        self.claims_density = all(part.claims_density for part in parts)
+
+    def energy(self, x: Tensor, y: Tensor | None = None) -> Tensor:
+        """The sum of -log p of the parts, each up to a constant, `(B,)`."""
+        self.refuse_labels(y)
+        first, *rest = [cast(EnergyModel, part).neg_log_prob(x) for part in self.parts]
+        return sum(rest, start=first)
+
+    def neg_log_prob(self, x: Tensor, y: Tensor | None = None) -> Tensor:
+        """The same."""
+        return self.energy(x, y)
+
+
+def product(*models: EnergyModel) -> ComposedEnergy:
+    """The product of the densities of trained models: p(x) ~ p_1(x) p_2(x) ..., each at its own temperature."""
+    return ComposedEnergy(models)
 
 
 def device_of(module: nn.Module) -> torch.device:
