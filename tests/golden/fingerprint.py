@@ -3,10 +3,10 @@
     python tests/golden/fingerprint.py --out NEW.json [--cases contract/igebm 'resume/*']
     python tests/golden/fingerprint.py --compare OLD.json NEW.json [--allow 'PATTERN=reason' ...]
 
-Three updates of every case in `tests/cases.py` on one thread (six of runs that are resumed), then: the metrics
-of each update, a hash of every tensor of the state (a multiset, for names may change), samples by every sampler,
--log p and chains from data, the measures of the system, and all again from a model folder and from a run folder
-that are written and read. Apart from these, every resolved preset.
+Three updates of every case in `tests/cases.py` on one thread (six of runs that are resumed), then: the
+metrics of each update, a hash of every tensor of the state (a multiset, for names may change), samples by every
+sampler, -log p and chains from data, the measures of the system, and all again from a model folder and from a
+run folder that are written and read. Apart from these, every resolved preset.
 
 `--compare` prints each difference in one line and exits with 1 if there is one that no `--allow` names. An
 allowance is a pattern of the shell for the path of a value, which ends in `/gone` or `/new` where only one
@@ -444,7 +444,7 @@ def main() -> int:
     given = parser.parse_args()
     if given.compare:
         old, new = (json.loads(path.read_text()) for path in given.compare)
-        return compare(old, new, dict(item.rpartition("=")[::2] for item in given.allow))
+        return compare(old, new, dict(item.partition("=")[::2] for item in given.allow))
     if given.out is None:
         parser.error("give --out FILE or --compare OLD NEW")
     given.out.write_text(json.dumps(record(given.cases), indent=1, sort_keys=True) + "\n")
