@@ -4,9 +4,9 @@
     python tests/golden/fingerprint.py --compare OLD.json NEW.json [--allow 'PATTERN=reason' ...]
 
 Three updates of every case in `tests/cases.py` on one thread (six of runs that are resumed), then: the
-metrics of each update, a hash of every tensor of the state (a multiset, for names may change), samples by every
-sampler, -log p and chains from data, the measures of the system, and all again from a model folder and from a
-run folder that are written and read. Apart from these, every resolved preset.
+metrics of each update, a hash of every tensor of the state (a multiset, for names may change), samples
+by every sampler, -log p and chains from data, the measures of the system, and all again from a model
+folder and from a run folder that are written and read. Apart from these, every resolved preset.
 
 `--compare` prints each difference in one line and exits with 1 if there is one that no `--allow` names. An
 allowance is a pattern of the shell for the path of a value, which ends in `/gone` or `/new` where only one
