@@ -92,7 +92,7 @@ def require_match(own: dict[str, Any], given: dict[str, Any], where: str) -> Non
 
 
 def _config(system: System, data: str) -> dict[str, Any]:
-    from .. import __version__
+    from ..version import __version__
 
     return {
         "system": name_of(system),
