@@ -31,6 +31,8 @@ FLOORS = {
     "app": 8,
     "cli": 9,
 }
+# Torch-free settings that have moved up to their owner, read by the recipes until these move too.
+SETTINGS = {"mcmc.settings"}
 LONGEST = 250
 FORBIDDEN_NAMES = {"utils", "util", "helpers", "helper", "common", "misc", "tools", "lib"}
 GLOBAL_DRAWS = {
@@ -73,6 +75,8 @@ TORCH_FREE = (
     "gibbsian.core.config",
     "gibbsian.core.errors",
     "gibbsian.data.names",
+    "gibbsian.mcmc.settings",
+    "gibbsian.starts",
 )
 
 each_file = pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(ROOT)))
@@ -133,6 +137,8 @@ def test_imports_go_down(path: Path) -> None:
     for name in imported(path):
         parts = name.split(".")
         other = parts[1] if len(parts) > 1 else ""
+        if own == "recipes" and ".".join(parts[1:3]) in SETTINGS:
+            continue
         if own and other in FLOORS and other != own:
             assert FLOORS[other] < FLOORS[own], (
                 f"{own} (floor {FLOORS[own]}) imports {name} (floor {FLOORS[other]})"
