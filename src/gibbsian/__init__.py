@@ -18,15 +18,11 @@ _NAMES = {
     "make": "systems.registry",
     "describe": "nets.describe",
     "Langevin": "mcmc.langevin",
-    "NoiseFirst": "mcmc.langevin",
     "MALA": "mcmc.mala",
     "HMC": "mcmc.hmc",
     "Underdamped": "mcmc.underdamped",
     "IndependentMH": "mcmc.independent",
-    "Clipped": "mcmc.wrap",
-    "Clamped": "mcmc.wrap",
-    "Scheduled": "mcmc.wrap",
-    "tune": "mcmc.tune",
+    "tune": "mcmc.tuning",
     "score": "core.energy",
     "value_and_grad": "core.energy",
     "Batch": "core.records",
@@ -50,11 +46,10 @@ if TYPE_CHECKING:
     from .mcmc.base import run
     from .mcmc.hmc import HMC
     from .mcmc.independent import IndependentMH
-    from .mcmc.langevin import Langevin, NoiseFirst
+    from .mcmc.langevin import Langevin
     from .mcmc.mala import MALA
-    from .mcmc.tune import tune
+    from .mcmc.tuning import tune
     from .mcmc.underdamped import Underdamped
-    from .mcmc.wrap import Clamped, Clipped, Scheduled
     from .nets.describe import describe
     from .systems.base import Leg, System
     from .systems.frozen import frozen

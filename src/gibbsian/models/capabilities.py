@@ -11,7 +11,7 @@ from typing import Protocol, TypeVar, runtime_checkable
 import torch
 from torch import Tensor, nn
 
-from ..recipes.latent import LatentConfig
+from ..mcmc.settings import LatentConfig
 from .model import EnergyModel
 from .sampler import Sampler
 

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import cast
 
 import torch
 
 from ..core.spec import DataSpec
-from ..mcmc.langevin import Langevin, NoiseFirst, Unadjusted
-from ..mcmc.wrap import Clamped, Clipped, Scheduled
-from ..noise.schedule import Polynomial
-from ..recipes.chain import ChainConfig, StartConfig
+from ..mcmc.kernels import kernel_of
+from ..mcmc.langevin import Langevin
+from ..mcmc.settings import ChainConfig
+from ..recipes.chain import StartConfig
 from ..starts.base import Start
 from ..starts.data import DataStart
 from ..starts.fixed import FixedNoise
@@ -18,35 +18,9 @@ from ..starts.noise import GaussianNoise, UniformNoise
 from ..starts.replay import ReplayBuffer
 
 
-@dataclass(frozen=True)
-class FadingNoise:
-    """Temperature schedule whose noise falls linearly from `first` to `last` over `steps`."""
-
-    first: float
-    last: float
-    steps: int
-    step_size: float
-
-    def __call__(self, step: int) -> float:
-        share = min(step / max(self.steps - 1, 1), 1.0)
-        return (self.first + (self.last - self.first) * share) ** 2 / self.step_size
-
-
-def langevin(chain: ChainConfig, spec: DataSpec) -> Unadjusted:
-    """The paper's Langevin kernel; the range of `spec` bounds clamped positions."""
-    kernel: Unadjusted = Langevin(step_size=chain.step_size, temperature=chain.temperature)
-    if chain.noise_first:
-        kernel = NoiseFirst(kernel)
-    if chain.noise_end not in (None, chain.noise):
-        fading = FadingNoise(chain.noise, chain.noise_end or 0.0, chain.steps, chain.step_size)
-        kernel = Scheduled(kernel, temperature=fading)
-    if chain.decay:
-        kernel = Scheduled(kernel, step_size=Polynomial(chain.step_size, 1.0, chain.decay))
-    if chain.clip:
-        kernel = Clipped(kernel, **{chain.clip_by: chain.clip})
-    if chain.clamp:
-        kernel = Clamped(kernel, spec.low, spec.high, noised=chain.clamp_noised)
-    return kernel
+def langevin(chain: ChainConfig, spec: DataSpec) -> Langevin:
+    """The Langevin kernel of a chain's settings; the range of `spec` bounds clamped positions."""
+    return cast(Langevin, kernel_of(chain, spec.low, spec.high))
 
 
 def samples_density(chain: ChainConfig, start: StartConfig) -> bool:

@@ -21,8 +21,7 @@ from ..core.errors import UsageError
 from ..core.position import Position
 from ..energies.latent import PullBack
 from ..mcmc.base import Compile, Kernel
-from ..mcmc.langevin import Unadjusted
-from ..mcmc.wrap import Later
+from ..mcmc.langevin import Langevin
 
 Stages: TypeAlias = Generator["ChainStage", Position, None]
 COMPILE: dict[str, Compile] = {"never": False, "auto": "auto", "always": True}
@@ -103,7 +102,7 @@ class Sampler(ABC):
             last, following = following, next_stage(made, following.position)
         if last is None or not isinstance(last.position, Tensor) or last.position.shape != x.shape:
             raise UsageError("these chains do not move data of full size: none can begin at data")
-        kernel = Later(last.kernel, last.steps) if isinstance(last.kernel, Unadjusted) else last.kernel
+        kernel = last.kernel.from_step(last.steps) if isinstance(last.kernel, Langevin) else last.kernel
         return DataChain(last.energy, kernel, x)
 
 

@@ -12,7 +12,7 @@ from ..core.errors import UsageError
 from ..core.position import Position
 from ..core.spec import DataSpec
 from ..mcmc.base import Kernel
-from ..recipes.chain import ChainConfig
+from ..mcmc.settings import ChainConfig
 from ..starts.base import Start, Ticket
 from ..starts.replay import ReplayBuffer
 from .chains import langevin

@@ -21,7 +21,6 @@ from ...core.position import Position
 from ...core.spec import DataSpec
 from ...energies.context import Index, single
 from ...energies.link import link_energy
-from ...mcmc.wrap import Later
 from ...nets.resize import enlarge, shrink
 from ...recipes.cfebm import CFEBMConfig, Turn
 from ...starts.noise import UniformNoise
@@ -130,7 +129,7 @@ class Climb(PyramidSampler):
         for s, size in enumerate(used):
             count = total * (s + 1) // len(used) - made
             start = enlarge(model.clamped(x), size)
-            x = yield ChainStage(model.of_stage(s), Later(kernel, made), count, start)
+            x = yield ChainStage(model.of_stage(s), kernel.from_step(made), count, start)
             made += count
 
 

@@ -30,7 +30,6 @@ from ...core.spec import DataSpec
 from ...mcmc.base import Kernel
 from ...mcmc.heun import Heun
 from ...mcmc.langevin import Langevin
-from ...mcmc.wrap import Scheduled
 from ...nets.build import build as build_net
 from ...objectives.flow import flow_loss, transported
 from ...recipes.chain import LossConfig
@@ -78,7 +77,7 @@ def build(
     rising = Rising(contrast.epsilon, contrast.cutoff, flow.dt)
     kernels: dict[str, Kernel] = {
         "heun": Heun(flow.dt),
-        "langevin": Scheduled(Langevin(2 * flow.dt, contrast.epsilon), temperature=rising),
+        "langevin": Langevin(2 * flow.dt, contrast.epsilon, temperature_schedule=rising),
     }
     for name, kernel in kernels.items():
         own = "default" if name == flow.sampler else name
@@ -92,7 +91,7 @@ def training_kernel(config: EnergyMatchingConfig, kind: str) -> Kernel:
     plain = Langevin(2 * contrast.dt, temperature=contrast.epsilon)
     if kind == "constant":
         return plain
-    return Scheduled(plain, temperature=Rising(contrast.epsilon, contrast.cutoff, contrast.dt))
+    return replace(plain, temperature_schedule=Rising(contrast.epsilon, contrast.cutoff, contrast.dt))
 
 
 class FromFlow(ChainSampler):

@@ -22,7 +22,7 @@ from ...energies.latent import PullBack
 from ...nets.frozen import frozen
 from ...nets.generator import FlowGenerator
 from ...objectives.divergence import kale, log_mean_exp
-from ...recipes.latent import LatentConfig
+from ...mcmc.settings import LatentConfig
 from ..latent import CHUNK, LatentSampler, energies, sharpened
 from ..model import EnergyModel
 

@@ -13,6 +13,7 @@ keeps past weights and steps through them in turn while sampling.
 from __future__ import annotations
 
 from functools import partial
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -20,7 +21,7 @@ from torch import Tensor, nn
 from ...core.position import Position
 from ...core.random import seeded_init
 from ...core.spec import DataSpec
-from ...mcmc.wrap import Later
+from ...mcmc.langevin import Langevin
 from ...nets.build import build as build_net
 from ...recipes.igebm import IGEBMConfig
 from ..chains import init_noise, samples_density, training_start
@@ -69,10 +70,10 @@ class PastWeights(Sampler):
             yield from self.latest.stages(n, rng, y=y, steps=steps)
             return
         labels = draw_labels(self.model, n, y, rng)
-        kernel, position = self.latest.kernel, self.latest.start.draw(n, rng).position
+        kernel, position = cast(Langevin, self.latest.kernel), self.latest.start.draw(n, rng).position
         for k in range(steps or self.latest.steps):
             energy = partial(self._past_energy, nets[k % len(nets)], labels)
-            position = yield ChainStage(energy, Later(kernel, k), 1, position)
+            position = yield ChainStage(energy, kernel.from_step(k), 1, position)
 
     def from_data(self, x: Tensor, rng: torch.Generator, y: Tensor | None = None) -> DataChain:
         """The chain of the latest weights."""

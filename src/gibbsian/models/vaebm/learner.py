@@ -23,6 +23,7 @@ from ...core.position import Position, leaves
 from ...core.random import seeded_init
 from ...core.records import Batch, Loss
 from ...core.spec import DataSpec
+from ...mcmc.kernels import kernel_of
 from ...nets.build import build as build_net
 from ...nets.joint import JointNet
 from ...nets.penalty import SpectralPenalty
@@ -31,7 +32,7 @@ from ...recipes.vaebm import VAEBMConfig
 from ...starts.noise import GaussianNoise
 from ...starts.replay import ReplayBuffer
 from ..contrastive import chain_ends, contrastive_loss, energies_of_both
-from ..latent import LatentSampler, latent_kernel
+from ..latent import LatentSampler
 from ..learner import Learner
 from ..noised_data import noised_data
 from ..sampler import Sampler
@@ -122,7 +123,7 @@ class VAEBM(Learner):
         ends = chain_ends(
             model,
             start,
-            latent_kernel(cfg.chain),
+            kernel_of(cfg.chain),
             cfg.chain.steps,
             rng,
             self.options,

@@ -29,7 +29,7 @@ from ...energies.latent import PullBack
 from ...energies.link import link_energy
 from ...nets.frozen import frozen
 from ...nets.vae import VAE
-from ...recipes.latent import LatentConfig
+from ...mcmc.settings import LatentConfig
 from ...recipes.vaebm import VAEBMConfig
 from ...starts.noise import NormalLeaves
 from ..latent import LatentSampler, sharpened

@@ -23,7 +23,7 @@ from torch import Tensor
 from ...core.random import generator
 from ...mcmc.base import Chain, run
 from ...mcmc.hmc import HMC
-from ...mcmc.tune import tune
+from ...mcmc.tuning import tune
 from .hmc_targets import Problem
 
 JITTER = 0.2
