@@ -1,7 +1,7 @@
 """What some models can do besides: protocols that tasks ask for, in place of classes.
 
-A capability belongs to the model, or to its default sampler where the model knows nothing of it: the ladder of
-a score-matching model is in its sampler alone. `offered` asks both.
+A capability belongs to the model, or to its default sampler where the model knows nothing of it: the ladder
+of a score-matching model is in its sampler alone. `offered` asks both.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from typing import Protocol, TypeVar, runtime_checkable
 import torch
 from torch import Tensor, nn
 
+from ..core.errors import UsageError
 from ..mcmc.settings import LatentConfig
 from .model import EnergyModel
 from .sampler import Sampler
@@ -38,6 +39,15 @@ class Classifier(Protocol):
         """
 
 
+def classifier(model: EnergyModel) -> Classifier:
+    """The model as a classifier; raises `UsageError` for one without classes."""
+    if not isinstance(model, Classifier) or not model.spec.num_classes:
+        raise UsageError(
+            "this model has no label head, so it cannot classify: take jem, or igebm with net.classes > 0"
+        )
+    return model
+
+
 @runtime_checkable
 class Encoder(Protocol):
     """A model that gives each data point a latent."""
@@ -61,8 +71,8 @@ class MultiLevel(Protocol):
         """A term of every level at one draw of its noise, `(B, levels)`, low where data are likely."""
 
     def descent(self, x: Tensor, sigma: float) -> tuple[Sampler, int]:
-        """The sampler from data with Gaussian noise of deviation `sigma` down to clean ones, and its number of
-        stages. Raises `UsageError` where chains cannot begin there.
+        """The sampler from data with Gaussian noise of deviation `sigma` down to clean ones, and its number
+        of stages. Raises `UsageError` where chains cannot begin there.
         """
 
 

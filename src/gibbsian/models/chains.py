@@ -1,4 +1,6 @@
-"""The parts of a chain on data from settings: its kernel, the noise where it begins, the start of training."""
+"""The parts of a chain on data from settings: its kernel, the noise where it begins, the start of
+training.
+"""
 
 from __future__ import annotations
 

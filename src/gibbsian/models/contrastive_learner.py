@@ -31,8 +31,8 @@ class ContrastiveLearner(Learner):
     """Contrast of data and chains.
 
     Args:
-        config: settings with sections `chain`, `pixels` and `loss`, and `sampling`, the chain that draws samples.
-        model: its network is the one group, "energy".
+        config: settings with sections `chain`, `pixels` and `loss`, and `sampling`, the chain that draws
+        samples. model: its network is the one group, "energy".
         buffer: where training chains begin, and where they are written back.
         init_noise: where lost chains begin anew, and where samples begin.
         remember_every: updates between two copies of the weights into the model's `past`; 0 for none.

@@ -14,9 +14,9 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from .. import __version__
 from ..core.errors import CheckpointError, UsageError
 from ..core.files import write_whole
+from ..version import __version__
 
 CONFIG, WEIGHTS = "config.json", "model.safetensors"
 

@@ -17,7 +17,6 @@ from torch import Tensor, nn
 from ..core.energy import Energy
 from ..core.position import Position
 from ..core.records import Batch
-from ..core.spec import DataSpec
 from ..nets.frozen import frozen
 from ..starts.base import Ticket, all_fresh
 from .model import EnergyModel
@@ -62,7 +61,9 @@ class GeneratedEnergy(EnergyModel):
 
 @dataclass(frozen=True)
 class Generated:
-    """Chains that begin at the generator: `draws(n, rng)` are its points `(n, *event)`, drawn in eval mode."""
+    """Chains that begin at the generator: `draws(n, rng)` are its points `(n, *event)`, drawn in eval
+    mode.
+    """
 
     module: nn.Module
     draws: Callable[[int, torch.Generator], Tensor]

@@ -20,9 +20,9 @@ from torch import Tensor
 from ..core.energy import Energy
 from ..core.position import batch_size, cat, detach, finite, rows, where
 from ..mcmc.base import Chain, ChainState, ChainSummary, Kernel, run
+from ..nets.frozen import evaluating, frozen
 from ..starts.base import Start, Ticket
 from ..starts.noise import redraw
-from ..nets.frozen import evaluating, frozen
 from .contrastive import ChainEnds
 from .model import EnergyModel
 from .sampler import RunOptions

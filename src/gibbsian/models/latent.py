@@ -31,7 +31,9 @@ ROUNDS = 100
 
 
 class LatentModel(Protocol):
-    """What a sampler of latents needs of a model."""
+    """What a sampler of latents needs of a model; with `one_latent` they may be drawn without a chain."""
+
+    one_latent: bool
 
     def tilt(self, beta: float = 1.0) -> PullBack:
         """beta E(G(z)) without the prior."""
@@ -52,8 +54,8 @@ class LatentModel(Protocol):
 class LatentSampler(Sampler):
     """Latents by the settings `latent`; with `moves` false the draws of the prior, not moved.
 
-    `stored(n, rng)` replaces the prior's draws as the beginning of chains. Draws without a chain are for models of
-    one latent: others refuse them.
+    `stored(n, rng)` replaces the prior's draws as the beginning of chains. Draws without a chain are for
+    models of one latent: others refuse them.
     """
 
     def __init__(
@@ -68,7 +70,7 @@ class LatentSampler(Sampler):
         self.model.refuse_labels(y)
         model, latent, tilt = self.model, self.latent, self.model.tilt(self.latent.beta)
         energy = model.potential(latent.beta)
-        if latent.kernel in DRAWS:
+        if latent.kernel in DRAWS and model.one_latent:
             z = DRAWS[latent.kernel](model.tilt(), self.start, latent, n, rng)
             yield ChainStage(energy, Langevin(latent.step_size), 0, z, tilt)
         else:

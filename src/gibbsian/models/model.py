@@ -41,8 +41,10 @@ class EnergyModel(nn.Module, ABC):
     Attributes:
         spec: shape, range and classes of its data.
         temperature: T of the distribution exp(-E/T) that its learner fitted; 0 where there is none.
-        claims_density: whether `neg_log_prob` is -log p(x) up to a constant, up to the bias of training. False
-            where chains are clipped, clamped or too short to sample it: then it only ranks. Set by the learner.
+        claims_density: whether `neg_log_prob` is -log p(x) up to a constant, up to the bias of training.
+        False
+            where chains are clipped, clamped or too short to sample it: then it only ranks. Set by the
+            learner.
         joint: whether the softmax of its logits is p(y | x), so that chains without a label move on p(x).
         samplers: ways to draw samples, by name; "default" is the one that `sample` uses.
         record: how it was built, kept with the saved weights; none for models built by hand.
@@ -59,7 +61,9 @@ class EnergyModel(nn.Module, ABC):
 
     @abstractmethod
     def energy(self, x: Tensor, y: Tensor | None = None) -> Tensor:
-        """E(x), or E(x, y) for labels `(B,)`, at data `x` `(B, *event_shape)`; shape `(B,)`, low is likely."""
+        """E(x), or E(x, y) for labels `(B,)`, at data `x` `(B, *event_shape)`; shape `(B,)`, low is
+        likely.
+        """
 
     @abstractmethod
     def neg_log_prob(self, x: Tensor, y: Tensor | None = None) -> Tensor:
@@ -196,9 +200,9 @@ x = model.sample(16).x          # shape (16, {", ".join(map(str, self.spec.event
 class ComposedEnergy(EnergyModel):
     """The product of several models' densities: the sum of their -log p, all of it at temperature 1.
 
-    Models may have other temperatures each; a sum of bare energies would weigh them by these. Their shapes must
-    be the same (`UsageError`); the range is that of the first. Chains are moved by a kernel that is given:
-    `gibbsian.sample(both, 64, kernel=gibbsian.MALA(0.1))`.
+    Models may have other temperatures each; a sum of bare energies would weigh them by these. Their shapes
+    must be the same (`UsageError`); the range is that of the first. Chains are moved by a kernel that is
+    given: `gibbsian.sample(both, 64, kernel=gibbsian.MALA(0.1))`.
     """
 
     def __init__(self, parts: Sequence[EnergyModel]) -> None:
@@ -224,7 +228,9 @@ class ComposedEnergy(EnergyModel):
 
 
 def product(*models: EnergyModel) -> ComposedEnergy:
-    """The product of the densities of trained models: p(x) ~ p_1(x) p_2(x) ..., each at its own temperature."""
+    """The product of the densities of trained models: p(x) ~ p_1(x) p_2(x) ..., each at its own
+    temperature.
+    """
     return ComposedEnergy(models)
 
 

@@ -10,6 +10,7 @@ are ways to learn it; weights move between them.
 from __future__ import annotations
 
 import copy
+
 import torch
 from torch import Tensor, nn
 
@@ -35,7 +36,8 @@ class NetEnergy(EnergyModel):
 
     Args:
         net: called as `net(x)`, or `net(x, y)` with labels; returns E `(B,)`.
-        spec: shape, range and classes of the data. With classes E(x, y) is conditional: Z(y) is unknown, so that
+        spec: shape, range and classes of the data. With classes E(x, y) is conditional: Z(y) is unknown, so
+        that
             it says nothing of p(y).
         temperature: T. With a `base`, chains move on E/T + base at temperature 1, never on a cold E + base.
         link: density that the output stands for, see `energies.link`.
@@ -102,12 +104,8 @@ class NetEnergy(EnergyModel):
 
     def logits(self, x: Tensor) -> Tensor:
         """-E(x, y) of every class, `(B, classes)`: Z(y) being unknown, they rank classes and say nothing of
-        p(y | x). Raises `UsageError` without classes.
+        p(y | x). `capabilities.classifier` refuses models without classes.
         """
-        if not self.spec.num_classes:
-            raise UsageError(
-                "this model has no label head, so it cannot classify: take jem, or igebm with net.classes > 0"
-            )
         return -self.class_energies(x)
 
     def class_energies(self, x: Tensor) -> Tensor:
@@ -121,7 +119,9 @@ class NetEnergy(EnergyModel):
 
     @property
     def scale(self) -> float:
-        """The factor that makes the network's output -log p(x); raises `UsageError` where E is more than that."""
+        """The factor that makes the network's output -log p(x); raises `UsageError` where E is more than
+        that.
+        """
         if not self.temperature or self.link != "exp" or self.base is not None:
             base = "no base" if self.base is None else "a base measure"
             raise UsageError(

@@ -25,7 +25,8 @@ def build(
     """A fresh learner with its model, from its dataclass or a dictionary of settings.
 
     `rng` (seed 0 by default) draws weights and chains; `net` takes the place of the network that `config.net`
-    describes. Raises `UsageError` for unknown names and settings, and for shapes that the networks cannot take.
+    describes. Raises `UsageError` for unknown names and settings, and for shapes that the networks cannot
+    take.
     """
     found = entry(name)
     if isinstance(config, dict):

@@ -62,7 +62,8 @@ class ChainStage:
 class DataChain:
     """A chain begun at data, which the model's distribution should leave looking like data.
 
-    `remaining` leads from a position of the chain to one that `decode` takes; without one the position is that.
+    `remaining` leads from a position of the chain to one that `decode` takes; without one the position is
+    that.
     """
 
     energy: Energy

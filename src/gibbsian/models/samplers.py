@@ -20,7 +20,9 @@ from .sampler import ChainStage, Sampler, Stages
 
 
 class ChainModel(Protocol):
-    """What a chain on data needs of a model: see `EnergyModel`; `chain_temperature` belongs to `conditioned`."""
+    """What a chain on data needs of a model: see `EnergyModel`; `chain_temperature` belongs to
+    `conditioned`.
+    """
 
     spec: DataSpec
     temperature: float

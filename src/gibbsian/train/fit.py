@@ -13,11 +13,11 @@ from ..core.config import override
 from ..core.errors import UsageError, unknown
 from ..data.dataset import Dataset
 from ..data.load import load as load_data
-from ..recipes.catalog import RunConfig, entry, from_config, resolve
-from ..recipes.recipe import Recipe
 from ..models.learner import Learner
 from ..models.model import EnergyModel
 from ..models.registry import from_run, name_of
+from ..recipes.catalog import RunConfig, entry, from_config, resolve
+from ..recipes.recipe import Recipe
 from . import checkpoint
 from .folder import RunFolder
 from .load import load_into, locate

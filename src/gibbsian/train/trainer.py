@@ -21,11 +21,11 @@ from ..core.random import Streams, derive, generator
 from ..core.records import Batch
 from ..data.batches import Batches
 from ..data.dataset import Dataset
-from ..recipes.train import MonitorConfig, TrainConfig
 from ..models.folder import require_match
 from ..models.learner import Learner
 from ..models.model import EnergyModel, device_of
 from ..models.sampler import RunOptions
+from ..recipes.train import MonitorConfig, TrainConfig
 from . import checkpoint
 from .average import Average
 from .budget import SOONEST, Budget, advice

@@ -18,8 +18,8 @@ from torch import Tensor
 from ..core.errors import UsageError
 from ..core.random import seeded_init
 from ..core.records import Batch, Loss
-from ..recipes.train import TrainConfig
 from ..models.learner import Learner
+from ..recipes.train import TrainConfig
 from .optim import clip_moments, clip_norm, grad_norm, make_optimizer
 
 Running = Generator[tuple[str, Loss], None, None]

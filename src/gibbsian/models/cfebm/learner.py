@@ -7,9 +7,9 @@ Stages learn one after the other, smallest first. A stage begins with the weight
 something new in front, whose weight alpha rises from 0 to 1 (see `nets/pyramid.py`), in its chains as
 well. Once the next stage has begun, an energy stays as it is. The chains are those of `model.py`.
 
-In mode "translate" training chains begin at images of another domain, with no generator or cycle loss; a model
-that translates keeps images that training has met, so that it has something to draw from when nobody hands it
-any.
+In mode "translate" training chains begin at images of another domain, with no generator or cycle loss; a
+model that translates keeps images that training has met, so that it has something to draw from when nobody
+hands it any.
 """
 
 from __future__ import annotations

@@ -3,9 +3,9 @@
     x_0 ~ U(low, high) at n_0;  K steps on E_0;  x_1 = clamp(enlarge(x_0));  K steps on E_1;  ...
     x <- x - (s/2) grad E + sigma_k xi,   sigma_k falls linearly over the steps of all sizes
 
-What is learnt is the sampler from noise to image, so E is no log-density: the noise falls to 0 and chains never
-last. Translation begins at an image of another domain and moves without noise on the energy of the last size,
-clamped at every step.
+What is learnt is the sampler from noise to image, so E is no log-density: the noise falls to 0 and chains
+never last. Translation begins at an image of another domain and moves without noise on the energy of the last
+size, clamped at every step.
 """
 
 from __future__ import annotations

@@ -11,10 +11,10 @@ The generator starts the chains near their end and learns what the chains did; t
 they ended. With `infer_steps` z first moves towards its posterior given x_K, exp(-|x_K - g(z)|^2 / 2 sigma^2
 - |z|^2 / 2), which makes the generator's step one of maximum likelihood on the refined points.
 
-No density is claimed, whatever the chain: g(z) regresses to the *mean* of x_K given z, so it sheds the chain's
-noise at every update. The pair rests where the mean drift vanishes, not where drift and noise are in balance:
-with a quadratic E and a linear g on Gaussian data that is a flat E, and a generator narrower than the data by
-what K steps of noise add. E ranks and refines.
+No density is claimed, whatever the chain: g(z) regresses to the *mean* of x_K given z, so it sheds the
+chain's noise at every update. The pair rests where the mean drift vanishes, not where drift and noise are in
+balance: with a quadratic E and a linear g on Gaussian data that is a flat E, and a generator narrower than
+the data by what K steps of noise add. E ranks and refines.
 """
 
 from __future__ import annotations

@@ -24,7 +24,9 @@ from ..sampler import ChainStage, DataChain, Sampler, Stages
 
 
 class LadderEnergy(EnergyModel):
-    """One network of energies E(y, t), called as `net(y, level)` with levels `(B,)`; t = 0 is the cleanest."""
+    """One network of energies E(y, t), called as `net(y, level)` with levels `(B,)`; t = 0 is the
+    cleanest.
+    """
 
     def __init__(self, net: nn.Module, spec: DataSpec, config: LadderConfig) -> None:
         super().__init__(spec)

@@ -10,8 +10,8 @@ t = 1: far away the chain is the flow, near the data a sampler. Samples come by 
 chains.
 
 As long as the flow's loss stands beside the contrast (`flow.weight`) it bends V near the data, so that
-exp(-V / epsilon) is only about their density. The model claims one once the contrast has begun, if it is alone
-then and its chains outlast the ramp.
+exp(-V / epsilon) is only about their density. The model claims one once the contrast has begun, if it is
+alone then and its chains outlast the ramp.
 """
 
 from __future__ import annotations

@@ -4,8 +4,8 @@
     Q(dx) = exp(-E(x) - A) G(dx)            the model: how much of it is where,  A = log mean_G exp(-E)
 
 Samples are exact in latents: z ~ N(0, I) exp(-beta E(G(z))), x = G(z). beta = 1 is the model; the paper's
-figures use beta = 100, which is sharper. With a flow as base the model has a density, log q(x) = log g(x) - E(x)
-- A.
+figures use beta = 100, which is sharper. With a flow as base the model has a density, log q(x) = log g(x) -
+E(x) - A.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ from ...core.errors import UsageError
 from ...core.position import Position
 from ...core.spec import DataSpec
 from ...energies.latent import PullBack
+from ...mcmc.settings import LatentConfig
 from ...nets.frozen import frozen
 from ...nets.generator import FlowGenerator
 from ...objectives.divergence import kale, log_mean_exp
-from ...mcmc.settings import LatentConfig
 from ..latent import CHUNK, LatentSampler, energies, sharpened
 from ..model import EnergyModel
 
@@ -41,6 +41,8 @@ class TiltedGenerator(EnergyModel):
 
     `floor` bounds energies from below; `name` is the kind of generator, a "flow" having a density.
     """
+
+    one_latent = True
 
     def __init__(
         self,

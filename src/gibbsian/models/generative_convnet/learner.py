@@ -25,8 +25,8 @@ from ...core.random import seeded_init
 from ...core.records import Loss
 from ...core.spec import DataSpec
 from ...energies.reference import GaussianReference
-from ...nets.build import build as build_net
 from ...mcmc.settings import ChainConfig
+from ...nets.build import build as build_net
 from ...recipes.generative_convnet import GenerativeConvNetConfig
 from ..chains import init_noise, samples_density, training_start
 from ..contrastive_learner import ContrastiveLearner

@@ -1,4 +1,5 @@
-"""Noise-contrastive estimation: an energy and its log Z, learnt by telling data from noise of a known density.
+"""Noise-contrastive estimation: an energy and its log Z, learnt by telling data from noise of a known
+density.
 
     h(x) = -E(x) - c - log q(x) - log nu,   min -mean_p log sigmoid(h) - nu mean_q log sigmoid(-h)
     at the optimum E + c = -log p, so that c is log Z and exp(-E - c) is normalised

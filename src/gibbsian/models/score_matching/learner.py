@@ -14,8 +14,8 @@ sigma_i is read at temperature T_i = sigma_i^2 / sigma_0^2, sigma_0 the smallest
 which in many dimensions is no contradiction: x + sigma_i eps lies near a shell of radius sigma_i root D about
 the data, so E can tell i from x. There sigma_0^2 grad E is the way back to the data, and E grows as the
 square of the distance. In few dimensions the shells overlap and E is a compromise. The network gives
-sigma_0^2 E, of the order of squared distances, whatever the noise. So with a ladder E claims no density: it is
-a squared distance to the data in units of 2 sigma_0^2.
+sigma_0^2 E, of the order of squared distances, whatever the noise. So with a ladder E claims no density: it
+is a squared distance to the data in units of 2 sigma_0^2.
 
 Sampling anneals: a stage a level, on E at T_i with one step size s, hence x - (s/2) grad E + root(s T_i) xi,
 which are the annealed Langevin steps of Song and Ermon 2019, gamma_i ~ sigma_i^2, on s_i, if `chain.noise` is

@@ -2,7 +2,8 @@
 
     h(x, z) ~ p(z) p(x | z) exp(-E(x)),   so in x alone   h(x) ~ p_VAE(x) exp(-E(x))
 
-With all noise written as eps = (eps_z, eps_x) ~ N(0, I) and x = x(eps), the model is the distribution of x under
+With all noise written as eps = (eps_z, eps_x) ~ N(0, I) and x = x(eps), the model is the distribution of x
+under
 
     U(eps) = E(x(eps)) + |eps|^2 / 2                                    (potential "reparametrised")
 
@@ -27,9 +28,9 @@ from ...energies.algebra import Product
 from ...energies.context import quadratic
 from ...energies.latent import PullBack
 from ...energies.link import link_energy
+from ...mcmc.settings import LatentConfig
 from ...nets.frozen import frozen
 from ...nets.vae import VAE
-from ...mcmc.settings import LatentConfig
 from ...recipes.vaebm import VAEBMConfig
 from ...starts.noise import NormalLeaves
 from ..latent import LatentSampler, sharpened
@@ -46,6 +47,8 @@ class TiltedVAE(EnergyModel):
 
     `net` takes x, or x and z where `config.energy_on` is xz.
     """
+
+    one_latent = False
 
     def __init__(self, net: nn.Module, vae: VAE, spec: DataSpec, config: VAEBMConfig) -> None:
         super().__init__(spec)
