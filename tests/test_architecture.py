@@ -25,6 +25,7 @@ FLOORS = {
     "starts": 4,
     "objectives": 4,
     "metrics": 4,
+    "report": 4.5,
     "systems": 5,
     "train": 6,
     "tasks": 7,

@@ -18,11 +18,12 @@ from gibbsian.mcmc.base import run
 from gibbsian.recipes.cfebm import CFEBMConfig, SourceConfig, StagesConfig
 from gibbsian.recipes.chain import ChainConfig, PixelConfig
 from gibbsian.recipes.net import NetConfig
+from gibbsian.report.pictures import LABEL
 from gibbsian.systems.base import advance, sample
 from gibbsian.systems.cfebm import CFEBM
 from gibbsian.systems.folder import load
 from gibbsian.tasks.film import Film, frames
-from gibbsian.tasks.strips import LABEL, stage_strip, step_strip
+from gibbsian.tasks.strips import stage_strip, step_strip
 
 MLP = {"net.hidden": [8], "chain.steps": 3}
 STAGES = StagesConfig(smallest=4, fade=(2,), hold=(2,))

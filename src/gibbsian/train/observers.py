@@ -10,10 +10,10 @@ from PIL import Image
 
 from ..core.random import derive, generator
 from ..data.dataset import Dataset
+from ..report.pictures import grid, landscape, save_gif, save_image, to_uint8
 from ..systems.base import sample
 from ..systems.frozen import frozen
 from .folder import RunFolder
-from .pictures import grid, landscape, save_gif, save_image, to_uint8
 from .trainer import Observer, Trainer
 
 

@@ -16,6 +16,8 @@ from ..core.errors import UsageError
 
 SMOOTH, SHARP = Image.Resampling.BICUBIC, Image.Resampling.NEAREST
 PAPER, INK = (255, 255, 255), (40, 40, 40)
+GAP, LABEL = 2, 16
+"""Pixels between pictures side by side, and the height of a title."""
 POSITIVE, NEGATIVE = (20, 20, 20), (226, 61, 40)
 # Anchors of a perceptually even dark-to-light ramp; low energy (likely) is bright.
 RAMP = np.array([(253, 240, 200), (246, 178, 107), (214, 96, 77), (130, 50, 105), (48, 26, 84), (16, 10, 40)])
@@ -35,7 +37,7 @@ def pictured(x: Tensor, low: float, high: float) -> Tensor:
 
 
 def grid(
-    images: np.ndarray, columns: int | None = None, scale: int | None = None, gap: int = 2
+    images: np.ndarray, columns: int | None = None, scale: int | None = None, gap: int = GAP
 ) -> Image.Image:
     """A grid of uint8 images `(N, H, W)` or `(N, H, W, 3)`, each enlarged to about 64 pixels a side.
 
@@ -119,6 +121,26 @@ def stacked(top: Image.Image, bottom: Image.Image) -> Image.Image:
     return sheet
 
 
+def beside(pictures: Sequence[Image.Image], titles: Sequence[str]) -> Image.Image:
+    """Pictures of one size side by side on white, a title above each."""
+    width, height = pictures[0].size
+    total = len(pictures) * (width + GAP) - GAP
+    head, body = (Image.new("RGB", (total, h), PAPER) for h in (LABEL, height))
+    draw = ImageDraw.Draw(head)
+    for k, (picture, title) in enumerate(zip(pictures, titles, strict=True)):
+        left = k * (width + GAP)
+        body.paste(picture, (left, 0))
+        draw.text((left + max(0.0, (width - draw.textlength(title)) / 2), 2), title, fill=INK)
+    return stacked(head, body)
+
+
+def film_frames(pictures: Sequence[Image.Image], values: Sequence[float]) -> list[Image.Image]:
+    """Pictures of a chain on its way, each above the curve of the mean energies `values` so far."""
+    return [
+        stacked(top, curve(values[: k + 1], top.width, total=len(pictures))) for k, top in enumerate(pictures)
+    ]
+
+
 def require_format(path: Path) -> None:
     """Raises `UsageError` for a name that says no format in which a picture can be written."""
     Image.init()
@@ -158,7 +180,7 @@ def _replace(path: Path, write: Callable[[Path], None], what: str, hint: str) ->
 def _titled(picture: Image.Image, title: str) -> Image.Image:
     if not title:
         return picture
-    sheet = Image.new("RGB", (picture.width, picture.height + 16), PAPER)
+    sheet = Image.new("RGB", (picture.width, picture.height + LABEL), PAPER)
     ImageDraw.Draw(sheet).text((4, 2), title, fill=INK)
-    sheet.paste(picture, (0, 16))
+    sheet.paste(picture, (0, LABEL))
     return sheet

@@ -10,7 +10,7 @@ import torch
 from PIL import Image
 
 from gibbsian.core.errors import UsageError
-from gibbsian.train.pictures import curve, grid, landscape, ramp, save_gif, save_image, stacked, to_uint8
+from gibbsian.report.pictures import curve, grid, landscape, ramp, save_gif, save_image, stacked, to_uint8
 
 
 def test_to_uint8_clamps_and_keeps_order() -> None:
