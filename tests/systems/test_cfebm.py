@@ -287,10 +287,9 @@ def test_strips_and_films_show_every_size():
 
 def added(what: str, images: int) -> float:
     """MiB that a gradient of so many images of 512x512 adds, in a process of its own."""
-    script = str(Path(__file__).with_name("largest_stage.py"))
-    done = subprocess.run(
-        [sys.executable, script, what, str(images)], capture_output=True, text=True, timeout=300, check=True
-    )
+    command = [sys.executable, "-m", "tests.systems.largest_stage", what, str(images)]
+    root = Path(__file__).parents[2]
+    done = subprocess.run(command, cwd=root, capture_output=True, text=True, timeout=300, check=True)
     return float(done.stdout)
 
 
