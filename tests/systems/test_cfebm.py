@@ -18,11 +18,12 @@ from gibbsian.mcmc.base import run
 from gibbsian.recipes.cfebm import CFEBMConfig, SourceConfig, StagesConfig
 from gibbsian.recipes.chain import ChainConfig, PixelConfig
 from gibbsian.recipes.net import NetConfig
+from gibbsian.report.pictures import LABEL
 from gibbsian.systems.base import advance, sample
 from gibbsian.systems.cfebm import CFEBM
 from gibbsian.systems.folder import load
 from gibbsian.tasks.film import Film, frames
-from gibbsian.tasks.strips import LABEL, stage_strip, step_strip
+from gibbsian.tasks.strips import stage_strip, step_strip
 
 MLP = {"net.hidden": [8], "chain.steps": 3}
 STAGES = StagesConfig(smallest=4, fade=(2,), hold=(2,))
@@ -286,10 +287,9 @@ def test_strips_and_films_show_every_size():
 
 def added(what: str, images: int) -> float:
     """MiB that a gradient of so many images of 512x512 adds, in a process of its own."""
-    script = str(Path(__file__).with_name("largest_stage.py"))
-    done = subprocess.run(
-        [sys.executable, script, what, str(images)], capture_output=True, text=True, timeout=300, check=True
-    )
+    command = [sys.executable, "-m", "tests.systems.largest_stage", what, str(images)]
+    root = Path(__file__).parents[2]
+    done = subprocess.run(command, cwd=root, capture_output=True, text=True, timeout=300, check=True)
     return float(done.stdout)
 
 
