@@ -14,6 +14,7 @@ from ..models.capabilities import Scalable
 from ..models.learner import Learner
 from ..models.model import EnergyModel
 from ..models.registry import build, from_run
+from ..models.sampler import Sampler
 from ..nets.layers import EnergyHead
 from ..recipes.catalog import from_config
 from . import checkpoint
@@ -58,6 +59,17 @@ def load_run(
     _restore(learner, checkpoint.load(source), averaged, str(source))
     learner.eval()
     return learner
+
+
+def load_samplers(
+    path: Path | str, *, which: str = "newest", net: nn.Module | None = None, device: str = "cpu"
+) -> tuple[EnergyModel, dict[str, Sampler]]:
+    """The model at `path` with every sampler by name; of a run those that go on from stored chains too."""
+    if model_folder.is_folder(Path(path)):
+        model = load(path, which=which, net=net).to(device)
+        return model, dict(model.samplers)
+    learner = load_run(path, which=which, net=net).to(device)
+    return learner.model, {**learner.model.samplers, **learner.samplers()}
 
 
 def _from_folder(path: Path, net: nn.Module | None) -> EnergyModel:
