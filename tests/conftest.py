@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import json
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 import torch
@@ -126,3 +127,31 @@ class Tilted(System):
 def tilted() -> type[Tilted]:
     """A system on latents with everything known: `tilted((1, 4, 4), pair=True, steps=6)`."""
     return Tilted
+
+
+class Ran(NamedTuple):
+    """Exit code of a command line, and what was written."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> dict[str, Any]:
+        """stdout as one JSON object; fails if there is anything else."""
+        found: dict[str, Any] = json.loads(self.out)
+        return found
+
+
+@pytest.fixture
+def called(capsys: pytest.CaptureFixture[str]) -> Callable[..., Ran]:
+    """Call a command line in process: `called(main, "list", "systems")` or `called(main, "list systems")`."""
+
+    def call(main: Callable[[Sequence[str]], int], *words: str) -> Ran:
+        capsys.readouterr()
+        code = main(words[0].split() if len(words) == 1 else list(words))
+        ran = Ran(code, *capsys.readouterr())
+        assert "Traceback" not in ran.out + ran.err
+        return ran
+
+    return call

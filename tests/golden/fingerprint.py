@@ -248,7 +248,168 @@ class Today:
         }
 
 
-ADAPTER = Today
+class Redrawn(Today):
+    """The library of models, learners and samplers."""
+
+    def make_run(self) -> None:
+        """The trainer and its model."""
+        from gibbsian.core.config import override
+        from gibbsian.recipes.catalog import RunConfig, entry
+        from gibbsian.train.fit import prepare
+        from gibbsian.recipes.train import MonitorConfig, TrainConfig
+
+        parts: dict[str, dict[str, Any]] = {"model": {}, "train": {}, "monitor": {}}
+        for dotted, value in self.changes.items():
+            head, _, rest = dotted.partition(".")
+            section, key = (head, rest) if head in ("train", "monitor") else ("model", dotted)
+            parts[section][key] = value
+        config = RunConfig(
+            self.name,
+            "",
+            self.data_name,
+            override(entry(self.name).config_class()(), parts["model"]),
+            override(TrainConfig(**cases.TINY), parts["train"]),
+            override(MonitorConfig(), parts["monitor"]),
+        )
+        self.trainer = prepare(config, self.data, out=self.out).trainer
+        self.learner = self.trainer.learner
+        self.model = self.learner.model
+
+    def state_tensors(self) -> dict[str, list[Tensor]]:
+        """Tensors of a run's state by their kind; of a loaded model, its own."""
+        if self.trainer is None:
+            held = self.learner if self.keeps_chains else self.model
+            return {"model": leaves(held.state_dict())}
+        return super().state_tensors()
+
+    def classes(self) -> int:
+        """Number of classes that the model knows, 0 for none."""
+        found: int = self.model.spec.num_classes
+        return found
+
+    def settings(self) -> dict[str, Any]:
+        """What a model says of itself."""
+        density = bool(self.model.claims_density)
+        return {"temperature": float(self.model.temperature).hex(), "density": density}
+
+    def samplers(self) -> list[str]:
+        """Names of the ways to sample: "default", "buffer" where stored chains go on, others by their own."""
+        stored = ["buffer"] if self.keeps_chains and "buffer" in self.learner.samplers() else []
+        return ["default", *sorted(set(self.model.samplers) - {"default"}), *stored]
+
+    def draw(self, sampler: str, y: Tensor | None) -> dict[str, Any]:
+        """Samples by the chain's own path, where labels are drawn by the sampler."""
+        from gibbsian.core.random import Streams
+        from gibbsian.models.sampling import draw_samples
+
+        chosen = self.learner.samplers()["buffer"] if sampler == "buffer" else self.model.sampler(sampler)
+        return drawn(draw_samples(self.model, chosen, N, rng=Streams(SEED).eval, y=y, chunk=CHUNK))
+
+    def neg_log_prob(self, x: Tensor, y: Tensor | None) -> Tensor:
+        """-log p up to a constant, `(B,)`."""
+        found: Tensor = self.model.neg_log_prob(x, y)
+        return found
+
+    def logits(self, x: Tensor) -> Tensor:
+        """Scores of the classes."""
+        from gibbsian.models.capabilities import classifier
+
+        return classifier(self.model).logits(x)
+
+    def from_data(self, x: Tensor, y: Tensor | None) -> dict[str, Any]:
+        """A chain of a few steps begun at data, and the data that it leads to."""
+        from gibbsian.mcmc.base import run
+        from gibbsian.models.sampling import run_stages
+        from gibbsian.nets.frozen import frozen
+
+        rng = torch.Generator().manual_seed(SEED)
+        with frozen(self.model):
+            begun = self.model.sampler().from_data(x, rng, y)
+            chain = run(begun.kernel, begun.energy, begun.position, steps=DATA_STEPS, rng=rng)
+            position = chain.position
+            if begun.remaining is not None:
+                position = run_stages(begun.remaining(position), rng)[-1].position
+            with torch.no_grad():
+                end = self.model.sampler().decode(position)
+        return {"position": tensors(chain.position), "energy": tensors(chain.energy), "x": tensors(end)}
+
+    def measures(self, x: Tensor) -> dict[str, float]:
+        """Numbers of the model's own on held-out data."""
+        from gibbsian.models.capabilities import Measured, offered
+
+        measured = offered(self.model, Measured)
+        rng = torch.Generator().manual_seed(SEED)
+        return {} if measured is None else measured.extra_metrics(x, rng)
+
+    def capabilities(self, x: Tensor) -> dict[str, Callable[[], Any]]:
+        """What only some models offer, by name."""
+        from gibbsian.models.capabilities import Encoder, LatentSettings, MultiLevel, Translator, offered
+
+        model, found = self.model, dict[str, Callable[[], Any]]()
+        if (levels := offered(model, MultiLevel)) is not None:
+            found["level_terms"] = lambda: tensors(levels.level_terms(x, torch.Generator().manual_seed(SEED)))
+        if isinstance(model, Encoder):
+            found["latents"] = lambda: tensors(model.latents(x))
+        if isinstance(model, Translator):
+            found["translated"] = lambda: self._by_plan(model.translation(x, steps=DATA_STEPS), len(x))
+        if self.name == "drl":
+            found["descent"] = lambda: self._by_plan(_from_level_one(model, x), len(x))
+        if isinstance(model, LatentSettings):
+            for kernel in LATENT_KERNELS:
+                settings = self._latent_settings(kernel)
+                found[f"latent_{kernel}"] = lambda s=settings: self._by_plan(model.sampler_with(s), N)
+        return found
+
+    @staticmethod
+    def _latent_settings(kernel: str) -> Any:
+        from gibbsian.mcmc.settings import LatentConfig
+
+        return LatentConfig(kernel=kernel, steps=DATA_STEPS, candidates=4)
+
+    def _by_plan(self, plan: Any, n: int) -> dict[str, Any]:
+        from gibbsian.core.random import Streams
+        from gibbsian.models.sampling import draw_samples
+
+        return drawn(draw_samples(self.model, plan, n, rng=Streams(SEED).eval))
+
+    def reload(self, folder: Path) -> Redrawn:
+        """The model of a model folder that is written here."""
+        import gibbsian as gb
+
+        other = type(self)((self.name, self.data_name, self.changes))
+        other.model = gb.load(self.model.save(folder, data="tiny"))
+        return other
+
+    def reload_run(self) -> Redrawn:
+        """The model of the run folder's checkpoint of now, with its averaged weights."""
+        from gibbsian.train.load import load_run
+
+        self.trainer.save()
+        other = type(self)((self.name, self.data_name, self.changes))
+        other.learner, other.keeps_chains = load_run(self.out), True
+        other.model = other.learner.model
+        return other
+
+    @staticmethod
+    def presets() -> dict[str, dict[str, Any]]:
+        """Every preset by paper and name, resolved for the data that it is made for."""
+        from gibbsian.recipes.catalog import SYSTEMS as PAPERS
+        from gibbsian.recipes.catalog import resolve
+
+        return {
+            f"{paper}/{name}": resolve(paper, preset=name, data=recipe.data).to_dict()
+            for paper, found in PAPERS.items()
+            for name, recipe in found.presets().items()
+        }
+
+
+def _from_level_one(model: Any, x: Tensor) -> Any:
+    from gibbsian.models.drl.model import Descent
+
+    return Descent(model, model.sampler().config, x, 1)
+
+
+ADAPTER: type[Today] = Redrawn
 
 
 def drawn(samples: Any) -> dict[str, Any]:

@@ -47,7 +47,7 @@ def write(
 
     Raises `UsageError` where that fails.
     """
-    from ..train.pictures import save_gif, save_image
+    from ..report.pictures import save_gif, save_image
 
     paths = [folder / f"{name}.json", folder / f"{name}.txt"]
     try:

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from ..core.config import from_dict
 from ..core.errors import UsageError
+from ..mcmc.settings import HmcOptions, LangevinOptions, MalaOptions, UnderdampedOptions
 from .options import Given, Setting
 from .settings import listed
 
@@ -23,50 +24,9 @@ if TYPE_CHECKING:
     from ..core.energy import Energy
     from ..core.position import Position
     from ..mcmc.base import Kernel
-    from ..mcmc.tune import K
     from ..systems.base import Plan, System
 
     Planner = Callable[..., Plan]
-
-
-@dataclass(frozen=True)
-class LangevinOptions:
-    """Options of `--kernel langevin`."""
-
-    step_size: float | None = None
-    """s of x' = x - (s/2) grad E + sqrt(s T) xi; by default the system's own."""
-
-
-@dataclass(frozen=True)
-class MalaOptions:
-    """Options of `--kernel mala`."""
-
-    step_size: float | None = None
-    """s, in units of x squared over E/T; by default tuned to an acceptance of .574."""
-
-
-@dataclass(frozen=True)
-class HmcOptions:
-    """Options of `--kernel hmc`."""
-
-    step_size: float | None = None
-    """h of a leapfrog, in units of x over the root of E/T; by default tuned to an acceptance of .65."""
-    leapfrogs: int = 10
-    """Leapfrog steps in one trajectory."""
-    jitter: float = 0.1
-    """Each chain's h is multiplied by a uniform from [1 - jitter, 1 + jitter]."""
-
-
-@dataclass(frozen=True)
-class UnderdampedOptions:
-    """Options of `--kernel underdamped`."""
-
-    step_size: float | None = None
-    """h, in units of x over the root of E/T; by default tuned to an acceptance of .8."""
-    friction: float = 1.0
-    """Per unit of time; friction times h of .05 keeps a direction for 20 steps."""
-    leapfrogs: int = 1
-    """Leapfrog steps between two refreshments of the velocity."""
 
 
 @dataclass(frozen=True)
@@ -118,31 +78,33 @@ def with_kernel(
             "fading noise, or with negatives elsewhere than at its end) defines no T: give --temperature, "
             "such as 1 for latents, or train with a matched chain"
         )
-    return _continued(plan, kernel, options, temperature or system.temperature)
+    return _continued(plan, options, temperature or system.temperature)
 
 
 def _replaced(plan: Planner, options: LangevinOptions, temperature: float | None) -> Planner:
     """The legs of a plan moved by plain Langevin."""
     from dataclasses import replace
 
-    from ..mcmc.langevin import Langevin, Unadjusted
+    from ..mcmc.kernels import kernel_of
+    from ..mcmc.langevin import Langevin
     from ..systems.base import advance
 
     def planned(n: int, rng: torch.Generator, *, y: Tensor | None = None, steps: int | None = None) -> Plan:
         legs = plan(n, rng, y=y, steps=steps)
         leg = next(legs, None)
         while leg is not None:
-            if not isinstance(leg.kernel, Unadjusted):
+            if not isinstance(leg.kernel, Langevin):
                 raise UsageError("this system's chain is no Langevin chain: leave out --kernel")
-            own = leg.kernel.move(0)
+            own = leg.kernel.at(0)
             t = own.temperature if temperature is None else temperature
             s = own.step_size if options.step_size is None else options.step_size
-            leg = advance(legs, (yield replace(leg, kernel=Langevin(s, t))))
+            kernel = kernel_of(options.kernel_settings(s, t))
+            leg = advance(legs, (yield replace(leg, kernel=kernel)))
 
     return planned
 
 
-def _continued(plan: Planner, kernel: str, options: Any, temperature: float) -> Planner:
+def _continued(plan: Planner, options: Any, temperature: float) -> Planner:
     """The legs of a plan, then `steps` of an exact kernel on the energy of the last one; by default as many
     as those legs have, or `STILL` where they have none (a base that draws without a chain)."""
     from ..systems.base import Leg, advance
@@ -156,30 +118,18 @@ def _continued(plan: Planner, kernel: str, options: Any, temperature: float) -> 
             leg, total = following, total + following.steps
             end = yield leg
             following = advance(legs, end)
-        exact = build(kernel, options, temperature, leg.energy, end, rng)
+        exact = build(options, temperature, leg.energy, end, rng)
         yield Leg(leg.energy, exact, steps or total or STILL, end)
 
     return planned
 
 
-def build(
-    kernel: str, options: Any, temperature: float, energy: Energy, x: Position, rng: torch.Generator
-) -> Kernel:
+def build(options: Any, temperature: float, energy: Energy, x: Position, rng: torch.Generator) -> Kernel:
     """An exact kernel for exp(-E/T), its step size tuned from `x` unless it is given."""
-    from ..mcmc.hmc import HMC
-    from ..mcmc.mala import MALA
-    from ..mcmc.tune import tune
-    from ..mcmc.underdamped import Underdamped
+    from ..mcmc.kernels import kernel_of
+    from ..mcmc.tuning import tune
 
-    given, root = options.step_size is not None, temperature**0.5
-    s = options.step_size if given else FIRST_GUESS
-
-    def tuned(made: K) -> K:
-        return made if given else tune(made, energy, x, rng, steps=TUNING)
-
-    if kernel == "mala":
-        return tuned(MALA(s / temperature, temperature))
-    if kernel == "hmc":
-        return tuned(HMC(s / root, options.leapfrogs, temperature, jitter=options.jitter))
-    friction = options.friction * root
-    return tuned(Underdamped(s / root, friction, temperature, "obabo", True, options.leapfrogs))
+    if options.step_size is not None:
+        return cast("Kernel", kernel_of(options.kernel_settings(options.step_size, temperature)))
+    guess: Any = kernel_of(options.kernel_settings(FIRST_GUESS, temperature))
+    return cast("Kernel", tune(guess, energy, x, rng, steps=TUNING))

@@ -31,8 +31,8 @@ class Outputs:
         system: System, out: str | None, npz: str | None, gif: str | None, strip: str | None
     ) -> Outputs:
         """What was asked for, or a default; raises `UsageError` for pictures of what cannot be drawn."""
+        from ..report.pictures import require_format
         from ..tasks.film import drawable
-        from ..train.pictures import require_format
 
         can_draw = drawable(system.event_shape)
         if not can_draw and (out or gif or strip):
@@ -52,8 +52,8 @@ class Outputs:
         self, system: System, drawn: Samples, film: Film, strip: Strip | None, columns: int | None
     ) -> None:
         """Write them, each aside and renamed."""
+        from ..report.pictures import save_gif, save_image
         from ..tasks.film import frames, painter
-        from ..train.pictures import save_gif, save_image
 
         if self.npz:
             write_npz(arrays(system, drawn), self.npz)
@@ -81,7 +81,7 @@ def _require_files(paths: list[Path]) -> None:
 
 def arrays(system: System, drawn: Samples) -> dict[str, Any]:
     """`x` as uint8 for images and float32 otherwise, `energy` float32, `y` int64 where labels were given."""
-    from ..train.pictures import to_uint8
+    from ..report.pictures import to_uint8
 
     pixels = system.config.pixels
     image = len(system.event_shape) == 3

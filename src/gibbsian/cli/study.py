@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from ..core.errors import UsageError
-from .findings import names, numbers, place, say, write
+from .findings import Findings, names, numbers, place, say, write
 from .options import Arg
 from .result import Result
 from .runs import DataDir, Device, Run, Which, exported, require_writable, trained_on
@@ -17,7 +17,6 @@ from .runs import DataDir, Device, Run, Which, exported, require_writable, train
 if TYPE_CHECKING:
     from ..recipes.catalog import RunConfig
     from ..systems.base import System
-    from ..tasks.study.record import Study
 
 Topic = Literal["modes", "disentangle", "fewshot", "density", "longrun", "dimension", "calibration"]
 
@@ -115,21 +114,21 @@ def study(
     return Result({"topic": topic, "run": run, **found.to_dict(), "written": [str(p) for p in written]}, told)
 
 
-def _modes(asked: Asked) -> Study:
+def _modes(asked: Asked) -> Findings:
     from ..tasks.study.modes import study_modes
 
     more = {**asked.options["steps"], "data_dir": asked.data_dir, "progress": say}
     return study_modes(asked.system, asked.data, seed=asked.seed, **asked.sizes, **more)
 
 
-def _longrun(asked: Asked) -> Study:
+def _longrun(asked: Asked) -> Findings:
     from ..tasks.study.longrun import study_longrun
 
     more = {**asked.options["steps"], "data_dir": asked.data_dir, "progress": say}
     return study_longrun(asked.system, asked.data, seed=asked.seed, **asked.sizes, **more)
 
 
-def _disentangle(asked: Asked) -> Study:
+def _disentangle(asked: Asked) -> Findings:
     from ..data.load import load
     from ..tasks.study.disentangle import study_disentangle
 
@@ -137,7 +136,7 @@ def _disentangle(asked: Asked) -> Study:
     return study_disentangle(asked.system, sprites, steps=steps, seed=asked.seed, progress=say, **asked.sizes)
 
 
-def _fewshot(asked: Asked) -> Study:
+def _fewshot(asked: Asked) -> Findings:
     from ..tasks import fewshot
     from ..tasks.study.fewshot import FewShotStudy
 
@@ -148,7 +147,7 @@ def _fewshot(asked: Asked) -> Study:
     )
 
 
-def _density(asked: Asked) -> Study:
+def _density(asked: Asked) -> Findings:
     from ..tasks.study.density import study_density
 
     return study_density(
@@ -163,7 +162,7 @@ def _density(asked: Asked) -> Study:
     )
 
 
-def _dimension(asked: Asked) -> Study:
+def _dimension(asked: Asked) -> Findings:
     from ..tasks.study.dimension import study_dimension
 
     sizes = {k: v for k, v in asked.sizes.items() if k == "n"}
@@ -172,7 +171,7 @@ def _dimension(asked: Asked) -> Study:
     )
 
 
-def _calibration(asked: Asked) -> Study:
+def _calibration(asked: Asked) -> Findings:
     from ..tasks.study.calibration import study_calibration
     from ..train.load import load
 

@@ -77,11 +77,11 @@ def _set(
     seed: int,
 ) -> Result:
     """Test images of a data set: pictures and measures."""
+    from ..report.pictures import pictured
     from ..tasks.film import frames
     from ..tasks.translate.measure import compare
     from ..tasks.translate.picture import sheet
     from ..tasks.translate.sets import source_images
-    from ..train.pictures import pictured
 
     target = trained_on(run)
     if not target:
@@ -120,10 +120,10 @@ def _files(
     from PIL import Image
 
     from ..data.given import given_images
+    from ..report.pictures import to_uint8
     from ..tasks.film import frames
     from ..tasks.translate.measure import Files
     from ..tasks.translate.picture import sheet
-    from ..train.pictures import to_uint8
 
     low, high = system.config.pixels.low, system.config.pixels.high
     x, names = given_images(images, system.event_shape, low=low, high=high, fit=fit)

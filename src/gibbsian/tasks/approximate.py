@@ -33,8 +33,8 @@ from ..nets.generator import FlowGenerator, build_generator
 from ..objectives.nce import log_partition
 from ..objectives.variational import likelihood, reverse_kl
 from ..recipes.generator import GeneratorConfig
+from ..report.tables import over
 from ..systems.frozen import frozen
-from .tables import over
 
 By: TypeAlias = Literal["reverse_kl", "likelihood"]
 Law: TypeAlias = Affine | CouplingFlow | FlowGenerator

@@ -13,9 +13,9 @@ from ..core.errors import UsageError
 from ..core.random import Streams
 from ..data.load import load
 from ..metrics.interval import Interval
+from ..report.tables import cell, over, plain, table
 from ..systems.base import Plan, System, sample
 from .chains import CHAINS, chain_report, classes_in_turn
-from .tables import cell, over, plain, table
 from .yardstick import Yardstick, require_same_kind, yardstick
 
 ALWAYS = ("acceptance", "drift_noise", "saturated", "energy_ess", "energy_rhat")

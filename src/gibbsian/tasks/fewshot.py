@@ -27,9 +27,9 @@ from ..metrics.arrays import pair
 from ..metrics.auroc import auroc
 from ..metrics.interval import Interval, mean_interval, share_interval
 from ..metrics.probe import principal, softmax_regression, standardised
+from ..report.tables import cell, plain, table
 from ..systems.base import System
 from ..systems.frozen import frozen
-from .tables import cell, plain, table
 
 Pair = tuple[Tensor, Tensor]
 DIGITS = ".3f"

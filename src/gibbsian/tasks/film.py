@@ -12,9 +12,9 @@ from torch import Tensor
 from ..core.errors import UsageError
 from ..core.position import Position, rows
 from ..mcmc.state import ChainInfo, ChainState
+from ..report.pictures import film_frames, grid, landscape, save_gif, to_uint8
 from ..systems.base import Leg, Plan, System, advance, sample
 from ..systems.frozen import frozen
-from ..train.pictures import curve, grid, landscape, save_gif, stacked, to_uint8
 
 FRAMES, POINTS, CELLS = 64, 2000, 100
 
@@ -108,11 +108,7 @@ def frames(system: System, watched: Film, columns: int | None = None) -> list[Im
     """A picture of every kept position (64 images at most), above the curve of the mean energy so far."""
     kept = decoded(system, watched.positions, 64 if len(system.event_shape) == 3 else POINTS)
     paint = painter(system, kept[-1], columns)
-    tops = [paint(x) for x in kept]
-    return [
-        stacked(top, curve(watched.energies[: i + 1], top.width, total=len(kept)))
-        for i, top in enumerate(tops)
-    ]
+    return film_frames([paint(x) for x in kept], watched.energies)
 
 
 def decoded(system: System, positions: Sequence[Position], most: int) -> list[Tensor]:

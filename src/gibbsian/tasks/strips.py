@@ -5,19 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 import torch
-from PIL import Image, ImageDraw
+from PIL import Image
 from torch import Tensor
 
 from ..core.errors import UsageError
 from ..core.position import Position, rows
 from ..mcmc.state import ChainInfo, ChainState
+from ..report.pictures import beside
 from ..systems.base import Plan, System, advance, sample
-from ..train.pictures import INK, PAPER, stacked
 from .film import decoded, painter
 
 TIMES = (0, 20, 40, 60, 80, 100)
 SHOWN, KEPT = 6, 128
-GAP, LABEL = 2, 16
 
 
 def strip(
@@ -185,16 +184,3 @@ def _spread(times: list[int], count: int) -> list[int]:
     """The `count` >= 2 of rising `times`, or fewer, that are nearest to an even spacing; both ends are in."""
     even = (times[-1] * k / (count - 1) for k in range(count))
     return sorted({min(times, key=lambda t: abs(t - goal)) for goal in even})
-
-
-def beside(pictures: Sequence[Image.Image], titles: Sequence[str]) -> Image.Image:
-    """Pictures of one size side by side on white, a title above each."""
-    width, height = pictures[0].size
-    total = len(pictures) * (width + GAP) - GAP
-    head, body = (Image.new("RGB", (total, h), PAPER) for h in (LABEL, height))
-    draw = ImageDraw.Draw(head)
-    for k, (picture, title) in enumerate(zip(pictures, titles, strict=True)):
-        left = k * (width + GAP)
-        body.paste(picture, (left, 0))
-        draw.text((left + max(0.0, (width - draw.textlength(title)) / 2), 2), title, fill=INK)
-    return stacked(head, body)

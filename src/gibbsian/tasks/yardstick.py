@@ -29,7 +29,7 @@ from ..metrics.coverage import coverage, nearest_neighbour_ratio
 from ..metrics.frechet import frechet_distance
 from ..metrics.toy import grid_divergence, mode_recall
 from ..metrics.two_sample import sliced_wasserstein
-from ..train.pictures import pictured
+from ..report.pictures import pictured
 from .features import SmallNet, classifier_for
 
 Draw = Callable[[int, torch.Generator], Tensor]

@@ -18,7 +18,7 @@ al. 2020 (arXiv 1912.03263), section 5.3; Y. Du, I. Mordatch 2019 (arXiv 1903.08
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, Protocol, TypeAlias
 
 import torch
@@ -26,8 +26,7 @@ from torch import Tensor
 
 from ...core.errors import UsageError
 from ...mcmc.base import ChainState, Kernel, run
-from ...mcmc.langevin import Unadjusted
-from ...mcmc.wrap import Scheduled
+from ...mcmc.langevin import Langevin
 from ...systems.base import Standing, System
 from .pgd import Answers
 
@@ -198,9 +197,9 @@ def _within(position: Tensor, x: Tensor, reach: float) -> Tensor:
 
 def quiet(kernel: Kernel) -> Kernel:
     """The kernel at temperature 0; raises `UsageError` outside the unadjusted Langevin family."""
-    if not isinstance(kernel, Unadjusted):
+    if not isinstance(kernel, Langevin):
         raise UsageError(f"{type(kernel).__name__} cannot leave its noise out: only Langevin chains can")
-    return Scheduled(kernel, temperature=_zero)
+    return replace(kernel, temperature_schedule=_zero)
 
 
 def _zero(step: int) -> float:

@@ -9,20 +9,20 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+from PIL import Image
 
 from ...data.load import load
 from ...metrics.interval import Interval
+from ...report.tables import cell, plain, table
 from ...systems.base import System
 from ...systems.frozen import frozen
 from ..progress import Advance, silent
-from ..tables import cell, plain, table
 from .attacks import ATTACKS, WEAK, attacks_for, require_known
 from .contenders import Baselines, Contender, Field, Refinement, entered, picked, require_fitting, trained
+from .show import curves, curves_by_attack, examples
 from .sweep import Outcome, Threat, Watch, sweep
-
-if TYPE_CHECKING:
-    from PIL import Image
 
 PARTS = 100
 """Of the progress of one piece of work."""
@@ -86,15 +86,13 @@ class Robustness:
 
     def figures(self) -> dict[str, Any]:
         """Accuracy against the radius: of every classifier, and of every attack."""
-        from .show import robustness_figures
-
-        return robustness_figures(self)
+        title = f"No attack broke it: {self.data} test, n = {self.n}"
+        overall = curves(self.outcomes, self.threat, title)
+        return {"curves": overall, "by-attack": curves_by_attack(self.outcomes, self.threat)}
 
     def pictures(self) -> dict[str, Image.Image]:
         """Adversarial examples of every classifier, one above another, where there are any."""
-        from .show import examples
-
-        return examples(self)
+        return examples(self.outcomes, self.boxes, self.classes, self.threat)
 
 
 def attack(

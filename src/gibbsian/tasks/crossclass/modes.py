@@ -17,12 +17,12 @@ from torch import Tensor
 
 from ...core.random import derive, generator
 from ...metrics.interval import Interval, share_interval
+from ...report.tables import over
 from ...systems.base import sample
 from ..restore.complete import complete
 from ..restore.damage import Damaged, Hidden
 from ..restore.how import How
 from ..restore.measures import Truth
-from ..tables import over
 from .chains import Setting, Sources
 
 HALF = Hidden("bottom")

@@ -16,7 +16,7 @@ multiplies it, and is then a choice, no law.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import cast
 
 import torch
@@ -31,8 +31,7 @@ from ...energies.latent import PullBack
 from ...energies.reference import Tether
 from ...energies.restrict import Restricted
 from ...mcmc.base import Kernel
-from ...mcmc.langevin import Unadjusted
-from ...mcmc.wrap import Scheduled
+from ...mcmc.langevin import Langevin
 from ...systems.base import Leg, Plan, System, advance
 from ...systems.drl import DRL
 from ...systems.score_matching import ScoreMatching
@@ -109,15 +108,15 @@ def moves_data(system: System, leg: Leg) -> bool:
 
 def temperature(kernel: Kernel, system: System) -> float:
     """T at which `kernel` samples; that of the system where the kernel has none, or has cooled to 0."""
-    own = kernel.move(0).temperature if isinstance(kernel, Unadjusted) else 1.0
+    own = kernel.at(0).temperature if isinstance(kernel, Langevin) else 1.0
     return own or system.temperature or 1.0
 
 
 def pull(kernel: Kernel, system: System, sigma: float, how: How) -> float:
     """The share of the way back to x~ that one step makes: s T tether / 2 sigma^2."""
-    if not isinstance(kernel, Unadjusted):
+    if not isinstance(kernel, Langevin):
         return 0.0
-    step = kernel.move(0).step_size * how.step_factor
+    step = kernel.at(0).step_size * how.step_factor
     return step * temperature(kernel, system) * how.tether / (2 * sigma**2)
 
 
@@ -125,10 +124,11 @@ def paced(kernel: Kernel, factor: float) -> Kernel:
     """`kernel` with its step size times `factor`; raises `UsageError` for Metropolis kernels."""
     if factor == 1:
         return kernel
-    if not isinstance(kernel, Unadjusted):
+    if not isinstance(kernel, Langevin):
         raise UsageError(f"{type(kernel).__name__} has no step to multiply: leave --step-factor at 1")
-    own = kernel
-    return Scheduled(kernel, step_size=lambda count: factor * own.move(count).step_size)
+    own = kernel.step_size_schedule
+    paced_schedule = None if own is None else lambda step: factor * own(step)
+    return replace(kernel, step_size=factor * kernel.step_size, step_size_schedule=paced_schedule)
 
 
 def energy_of(system: System, x: Tensor, y: Tensor | None, rng: torch.Generator) -> tuple[Energy, Kernel]:

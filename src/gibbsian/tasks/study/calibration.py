@@ -26,11 +26,10 @@ from ...data.dataset import Dataset
 from ...data.load import load
 from ...metrics.calibration import Reliability, brier_score, calibration_error, log_loss, reliability
 from ...metrics.interval import Interval, bootstrap_interval, share_interval
+from ...report.plots import COLOURS, GREY, named, panels
+from ...report.tables import over, plain_rows, rows_table
 from ...systems.base import System
 from ...systems.frozen import frozen
-from ..tables import over
-from .record import plain_rows, rows_table
-from .show import COLOURS, GREY, named, panels
 
 REPEATS = 200
 CHUNK = 1000

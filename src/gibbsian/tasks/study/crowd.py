@@ -17,11 +17,11 @@ from ...metrics.duplicates import duplicate_share
 from ...metrics.frechet import frechet_distance
 from ...metrics.interval import Interval
 from ...metrics.modes import class_shares, modes
+from ...report.tables import summary
 from ...starts.replay import ReplayBuffer
 from ...systems.base import Continuing, Leg, Plan, Planner, System, advance, sample
 from ..chains import classes_in_turn
 from ..yardstick import ImageYardstick
-from .record import summary
 
 SHOWN, FEWEST = 32, 16
 MODEL, BUFFER, DATA = "model", "buffer", "training data"

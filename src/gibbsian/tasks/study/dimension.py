@@ -23,10 +23,10 @@ from ...data.dataset import Dataset
 from ...data.load import load
 from ...metrics.dimension import hessian, local_dimension
 from ...metrics.interval import Interval
+from ...report.plots import named, panels
+from ...report.tables import over, plain_rows, rows_table
 from ...systems.base import System
 from ...systems.frozen import frozen
-from ..tables import over
-from .record import plain_rows, rows_table
 
 SHARES = (0.01, 0.05, 0.2)
 VARIANCE = 0.95
@@ -51,10 +51,16 @@ class DimensionStudy:
         return rows_table(self.rows, f"{self.data}, {self.n} images a class")
 
     def figures(self) -> dict[str, Any]:
-        """Mean eigenvalues in order, a line a class."""
-        from .show import dimension_figures
-
-        return dimension_figures(self)
+        """Mean eigenvalues in falling order over the largest, a line a class."""
+        figure, (panel,) = panels(1, 1, 6.0, 3.6)
+        for k, (name, values) in enumerate(self.spectra.items()):
+            line = (values / values.amax(1, keepdim=True)).mean(0).flip(0).numpy()
+            panel.plot(range(1, len(line) + 1), line, lw=1.2, color=f"C{k}", label=name)
+        panel.set_xscale("log")
+        panel.set_yscale("symlog", linthresh=1e-3)
+        named(panel, "Curvature of the energy at held-out images", "direction", "eigenvalue over the largest")
+        panel.legend(fontsize=7, frameon=False, ncols=2, title="class", title_fontsize=7)
+        return {"spectra": figure}
 
 
 def study_dimension(

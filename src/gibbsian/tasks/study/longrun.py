@@ -28,12 +28,12 @@ from ...core.position import Position, finite
 from ...core.random import derive, generator
 from ...core.records import Batch
 from ...mcmc.base import run
-from ...metrics.interval import Interval
+from ...metrics.interval import Interval, require_draws
+from ...report.plots import COLOURS, images, named, panels, whiskers
+from ...report.tables import cell, over, plain, plain_rows, rows_table, summary
 from ...systems.base import Standing, System, walk
 from ...systems.frozen import frozen
-from ..tables import cell, over, plain
 from ..yardstick import ImageYardstick, require_same_kind, yardstick
-from .record import plain_rows, require_draws, rows_table, summary
 
 TIMES = (0, 10, 100, 1000, 10_000)
 SHOWN = 12
@@ -69,10 +69,18 @@ class LongRunStudy:
         return f"{rows_table(self.rows, f'{self.data}, steps')}\n\n{drift}"
 
     def figures(self) -> dict[str, Any]:
-        """Measures against steps, and some chains at every time."""
-        from .show import longrun_figures
-
-        return longrun_figures(self)
+        """Measures against steps, and some chains at every time, a row a time."""
+        figure, found = panels(1, 3, 3.6, 2.7)
+        times, rows = list(self.rows), list(self.rows.values())
+        for panel, key in zip(found, ("feature_distance", "confidence", "moved"), strict=True):
+            whiskers(panel, times, [row[key] for row in rows], color=COLOURS[0])
+            panel.set_xscale("symlog", linthresh=1)
+            named(panel, key.replace("_", " "), "steps from data", "")
+        chains, (sheet,) = panels(1, 1, 8.0, 0.75 * len(times))
+        images(sheet, torch.cat(list(self.pictures.values())), len(self.pictures[times[0]]))
+        told = ", ".join(f"{t:,}" for t in times)
+        sheet.set_title(f"chains after {told} steps", fontsize=10, loc="left")
+        return {"measures": figure, "chains": chains}
 
 
 def study_longrun(

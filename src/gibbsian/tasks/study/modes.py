@@ -14,28 +14,31 @@ included. Plans are drawn from the same seed.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from torch import Tensor
 
 from ...core.errors import UsageError
 from ...core.random import derive, generator
-from ...metrics.interval import Interval
+from ...metrics.interval import Interval, require_draws
 from ...metrics.modes import kl_floor
 from ...recipes.catalog import SYSTEMS, entry
+from ...report.plots import COLOURS, GREY, images, named, panels, whiskers
+from ...report.tables import over, plain_rows, rows_table
 from ...systems.base import System
 from ...systems.registry import name_of
-from ..tables import over
 from ..yardstick import ImageYardstick, yardstick
 from .crowd import DATA, Crowd, moves, of_length, plans_of
-from .record import plain_rows, require_draws, rows_table
 
 STEPS = (0, 5, 10, 20, 50)
 FEWEST_SAMPLES, ENOUGH = 40, 5
 """Samples of one draw, at least; and samples a class from which (K - 1) / 2n is a good floor of kl."""
+SINGLE = 60
+"""Classes up to which each has a bar of its own."""
 
 
 @dataclass(frozen=True)
@@ -99,10 +102,13 @@ class ModeStudy:
         return "\n\n".join(parts)
 
     def figures(self) -> dict[str, Any]:
-        """Histogram of classes, measures against steps, energies, samples."""
-        from .show import modes_figures
-
-        return modes_figures(self)
+        """Histogram of classes, measures against steps, energies at the ends of chains, samples."""
+        figures = {"histogram": _histogram(self)}
+        if self.steps:
+            figures["steps"] = _steps(self)
+        if self.energies:
+            figures["energies"] = _energies(self.energies)
+        return {**figures, "samples": _samples(self.pictures)}
 
 
 def study_modes(
@@ -150,5 +156,60 @@ def study_modes(
 def published(system: System, data: str) -> tuple[str, ...]:
     """What the system's paper printed on this data set, if it did."""
     name, known = data.replace("_", " ").lower(), name_of(system)
-    figures = entry(known).module().PUBLISHED if known in SYSTEMS else ()
+    figures = entry(known).published() if known in SYSTEMS else ()
     return tuple(f"{p.setting}: {p.measure} {p.value}" for p in figures if p.setting.lower().startswith(name))
+
+
+def _histogram(study: ModeStudy) -> Any:
+    """Shares of the classes, a panel a plan, the data's behind; sorted where there are too many for bars."""
+    plans = {k: v for k, v in study.histograms.items() if k != "data"}
+    figure, found = panels(len(plans), 1, 6.4, 1.9)
+    data = study.histograms["data"].numpy()
+    for k, (panel, name) in enumerate(zip(found, plans, strict=True)):
+        shares, colour = plans[name].numpy(), COLOURS[k % len(COLOURS)]
+        if study.classes <= SINGLE:
+            panel.bar(range(study.classes), data, width=0.9, color=GREY, label="training labels")
+            panel.bar(range(study.classes), shares, width=0.5, color=colour, label="samples")
+        else:
+            panel.plot(np.sort(data)[::-1], color=GREY, label="training labels")
+            panel.plot(np.sort(shares)[::-1], color=colour, label="samples")
+        named(panel, f"{name}: {(shares > 0).sum()} of {study.classes} classes in all draws", "", "share")
+        panel.legend(fontsize=7, frameon=False)
+    found[-1].set_xlabel("class" if study.classes <= SINGLE else "classes by share", fontsize=9)
+    return figure
+
+
+def _steps(study: ModeStudy) -> Any:
+    """Feature distance, modes, KL, recall, precision and duplicates against the number of steps."""
+    figure, found = panels(2, 3, 3.6, 2.7)
+    lengths, rows = list(study.steps), list(study.steps.values())
+    for panel, key in zip(found, rows[0], strict=True):
+        whiskers(panel, lengths, [row[key] for row in rows], color=COLOURS[0], label="chains of K steps")
+        perfect = study.rows["training data"][key].estimate
+        panel.axhline(perfect, color="#222222", ls="--", lw=1, label="training data")
+        named(panel, key.replace("_", " "), "K, steps of a chain", "")
+    found[0].legend(fontsize=7, frameon=False)
+    return figure
+
+
+def _energies(energies: Mapping[str, Tensor]) -> Any:
+    """Energies at the ends of chains from the prior and from the buffer, on one axis."""
+    figure, (panel,) = panels(1, 1, 5.6, 3.2)
+    every = np.concatenate([v.numpy() for v in energies.values()])
+    low, high = np.quantile(every, [0.001, 0.999]) if len(every) else (0.0, 1.0)
+    edges = np.linspace(float(low), float(high), 41)
+    for name, colour in zip(energies, COLOURS, strict=False):
+        label = {"model": "chains from the prior", "buffer": "chains from the buffer"}.get(name, name)
+        panel.hist(energies[name].numpy(), edges, density=True, alpha=0.55, color=colour, label=label)
+    named(panel, "Energy where chains end", "E", "density")
+    panel.legend(fontsize=8, frameon=False)
+    return figure
+
+
+def _samples(pictures: Mapping[str, Tensor]) -> Any:
+    """Some samples of every plan."""
+    figure, found = panels(len(pictures), 1, 8.0, 1.4)
+    for panel, (name, x) in zip(found, pictures.items(), strict=True):
+        images(panel, x, 16)
+        panel.set_title(name, fontsize=10, loc="left")
+    return figure

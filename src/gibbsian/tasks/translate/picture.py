@@ -8,8 +8,8 @@ from PIL import Image
 from torch import Tensor
 
 from ...core.position import leaves
+from ...report.pictures import grid, ramp, to_uint8
 from ...systems.base import System
-from ...train.pictures import grid, ramp, to_uint8
 from ..film import Film, decoded
 
 SHOWN = 12
