@@ -9,6 +9,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any, cast
 
@@ -43,9 +44,8 @@ class EnergyModel(nn.Module, ABC):
         spec: shape, range and classes of its data.
         temperature: T of the distribution exp(-E/T) that its learner fitted; 0 where there is none.
         claims_density: whether `neg_log_prob` is -log p(x) up to a constant, up to the bias of training.
-        False
-            where chains are clipped, clamped or too short to sample it: then it only ranks. Set by the
-            learner.
+            False where chains are clipped, clamped or too short to sample it: then it only ranks. Set by
+            the learner.
         joint: whether the softmax of its logits is p(y | x), so that chains without a label move on p(x).
         samplers: ways to draw samples, by name; "default" is the one that `sample` uses.
         record: how it was built, kept with the saved weights; none for models built by hand.
@@ -236,5 +236,6 @@ def product(*models: EnergyModel) -> ComposedEnergy:
 
 
 def device_of(module: nn.Module) -> torch.device:
-    """Where the weights of `module` are."""
-    return next(module.parameters()).device
+    """Where the weights of `module` are; the CPU for one without any."""
+    tensor = next(chain(module.parameters(), module.buffers()), None)
+    return torch.device("cpu") if tensor is None else tensor.device

@@ -39,8 +39,7 @@ class NetEnergy(EnergyModel):
     Args:
         net: called as `net(x)`, or `net(x, y)` with labels; returns E `(B,)`.
         spec: shape, range and classes of the data. With classes E(x, y) is conditional: Z(y) is unknown, so
-        that
-            it says nothing of p(y).
+            that it says nothing of p(y).
         temperature: T. With a `base`, chains move on E/T + base at temperature 1, never on a cold E + base.
         link: density that the output stands for, see `energies.link`.
         unit: E is the output over this number.

@@ -29,3 +29,8 @@ class ShortRunConfig:
             raise UsageError(
                 f"start.kind is '{self.start.kind}': short-run chains start from fresh noise, 'noise'"
             )
+
+    @property
+    def sampling(self) -> ChainConfig:
+        """The chain that draws samples: that of training."""
+        return self.chain
