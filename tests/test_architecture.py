@@ -26,6 +26,7 @@ FLOORS = {
     "objectives": 4,
     "metrics": 4,
     "systems": 5,
+    "models": 5,
     "train": 6,
     "tasks": 7,
     "app": 8,

@@ -1,0 +1,1 @@
+"""What is learnt and how: the only floor where energies, kernels, starts and objectives meet."""
