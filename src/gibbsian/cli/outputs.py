@@ -84,7 +84,7 @@ def arrays(system: System, drawn: Samples) -> dict[str, Any]:
     from ..train.pictures import to_uint8
 
     pixels = system.config.pixels
-    image = len(system.event_shape) == 3
+    image = len(system.event_shape) == 3 and system.event_shape[0] in (1, 3)
     x = to_uint8(drawn.x, pixels.low, pixels.high) if image else drawn.x.detach().float().cpu().numpy()
     named = {"x": x, "energy": drawn.energy.detach().float().cpu().numpy()}
     return named if drawn.y is None else {**named, "y": drawn.y.cpu().numpy()}

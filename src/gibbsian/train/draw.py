@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from ..core.errors import UsageError
-from ..core.random import Streams
+from ..core.random import RngLike, Streams, as_generator
 from ..systems.base import Samples, System
 from ..systems.base import sample as draw
 
@@ -18,7 +18,7 @@ def sample(
     y: int | Tensor | None = None,
     steps: int | None = None,
     seed: int = 0,
-    rng: torch.Generator | None = None,
+    rng: RngLike = None,
     thin: int = 0,
     chunk: int = 512,
 ) -> Samples:
@@ -27,17 +27,20 @@ def sample(
     Args:
         y: class for a conditional model, one for all or a `(n,)` tensor; uniform classes by default.
         steps: chain steps; the system's own number by default.
-        seed: seed of the draw, unless `rng` is given. The same seed gives the same samples.
+        seed: seed of the draw, unless `rng`, a generator or a seed, is given. The same seed gives the same
+            samples.
         thin: keep every `thin`-th position in `result.chains[i].trace`.
         chunk: chains moved together.
 
     Raises:
         UsageError: n or steps below 1, an unknown class, or a label for a model without labels.
     """
+    if not isinstance(n, int):
+        raise UsageError(f"n is {n!r}: give a whole number of samples")
     if n < 1 or (steps is not None and steps < 1):
         raise UsageError(f"asked for {n} samples in {steps} steps: both must be at least 1")
     device = next(system.parameters()).device
-    rng = rng or Streams(seed, device=device).eval
+    rng = Streams(seed, device=device).eval if rng is None else as_generator(rng, device)
     classes = system.config.net.classes
     if y is None and classes:
         y = torch.randint(classes, (n,), generator=rng, device=device)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,14 +11,15 @@ from typing import Any
 from ..core.config import override
 from ..core.errors import UsageError, unknown
 from ..data.dataset import Dataset
-from ..data.load import load as load_data
-from ..recipes.catalog import RunConfig, entry, from_config, resolve
+from ..data.own import Given, dataset
+from ..recipes.catalog import RunConfig, entry, from_config
 from ..recipes.recipe import Recipe
 from ..systems.base import System
 from ..systems.registry import from_run, name_of
 from . import checkpoint
 from .folder import RunFolder
 from .load import load_into, locate
+from .matching import require_match, resolved
 from .observers import default_observers
 from .trainer import Observer, Outcome, Trainer, Validator
 
@@ -32,7 +34,7 @@ class Prepared:
 
 def fit(
     system: System | str,
-    data: Dataset | str,
+    data: Given,
     *,
     steps: int | None = None,
     minutes: float | None = None,
@@ -48,7 +50,9 @@ def fit(
     Args:
         system: a name such as "short_run" (with a `preset`, or the one made for `data`), or a system of your
             own making, trained as `preset` says, or with the default `TrainConfig`.
-        data: a name such as "digits", "mnist", "toy:ring", "folder:DIR", "file.npz", or a `Dataset`.
+        data: a name such as "digits", "mnist" or "toy:ring"; a file or folder; an array or tensor `(N, ...)`,
+            or a pair (x, y) with labels; a torch `Dataset` or `DataLoader` (see `gibbsian.dataset`). What was
+            decided in reading them is printed, if `progress` is.
         steps, minutes: weight updates, or a budget of time.
         out: run folder for checkpoints, logs and sample grids; nothing is written without.
         resume: "auto" goes on from the newest checkpoint in `out`; a path goes on from that one.
@@ -62,12 +66,16 @@ def fit(
     dotted = {k.replace("__", "."): v for k, v in changes.items()}
     if steps is not None:
         dotted["train.steps"] = steps
-    dataset = load_data(data) if isinstance(data, str) else data
+    given = dataset(data)
+    notes = list(given.notes)
     if isinstance(system, System):
-        config, built = _own(system, preset, dataset.name, dotted), system
+        config, built = _own(system, preset, given.name, dotted), system
     else:
-        config, built = resolve(system, preset=preset, data=dataset.name, changes=dotted), None
-    prepared = prepare(config, dataset, out=out, resume=resume, system=built, validate=validate)
+        config, told = resolved(system, preset, given, dotted)
+        built, notes = None, [*notes, *told]
+    for note in notes if progress else ():
+        print(f"{given.name}: {note}", file=sys.stderr)
+    prepared = prepare(config, given, out=out, resume=resume, system=built, validate=validate)
     prepared.trainer.fit(steps, minutes=minutes, progress=progress)
     return finished(prepared.trainer)
 
@@ -105,7 +113,7 @@ def prepare(
     source = _resume_source(folder, resume)
     if source and folder and folder.is_run:
         _require_same(folder.config(), config)
-    _match(config, dataset)
+    require_match(config, dataset)
     system = system or from_run(config, dataset.event_shape)
     if init_from:
         load_into(system, Path(init_from))
@@ -199,19 +207,6 @@ def _go_on(
             notify("settings changed: " + ", ".join(f"{k} {v}" for k, v in changed.items()))
         folder.update_record(state="running")
     notify(f"resumed from {source} at step {trainer.step}")
-
-
-def _match(config: RunConfig, dataset: Dataset) -> None:
-    classes = config.model.net.classes
-    if not classes:
-        return
-    if dataset.y is None:
-        raise UsageError(f"net.classes is {classes}, but {dataset.name} has no labels: set net.classes to 0")
-    found = int(dataset.y.max()) + 1
-    if found > classes:
-        raise UsageError(
-            f"net.classes is {classes}, but {dataset.name} has {found}: set net.classes to {found}"
-        )
 
 
 def _about(dataset: Dataset) -> dict[str, Any]:
