@@ -84,8 +84,8 @@ def arrays(model: EnergyModel, drawn: Samples) -> dict[str, Any]:
     """`x` as uint8 for images and float32 otherwise, `energy` float32, `y` int64 where labels were given."""
     from ..report.pictures import to_uint8
 
-    pixels = model.spec
-    image = len(model.spec.event_shape) == 3
+    pixels, shape = model.spec, model.spec.event_shape
+    image = len(shape) == 3 and shape[0] in (1, 3)
     x = to_uint8(drawn.x, pixels.low, pixels.high) if image else drawn.x.detach().float().cpu().numpy()
     named = {"x": x, "energy": drawn.energy.detach().float().cpu().numpy()}
     return named if drawn.y is None else {**named, "y": drawn.y.cpu().numpy()}
