@@ -23,7 +23,7 @@ from torch import Tensor
 from gibbsian.core.random import generator
 from gibbsian.mcmc.base import Chain, run
 from gibbsian.mcmc.hmc import HMC
-from gibbsian.mcmc.tune import tune
+from gibbsian.mcmc.tuning import tune
 
 from .hmc_targets import Problem
 

@@ -10,6 +10,8 @@ from typing import Any, NamedTuple
 
 import pytest
 import torch
+from cases import ROWS
+from cases import TINY as TINY_SETTINGS
 from torch import Tensor, nn
 
 from gibbsian.core.config import override
@@ -25,17 +27,17 @@ from gibbsian.train.fit import Prepared, finished, prepare
 
 torch.set_num_threads(1)
 
-TINY = TrainConfig(steps=8, batch_size=16, lr=1e-3, log_every=1, save_every=4, sample_every=0)
+TINY = TrainConfig(**TINY_SETTINGS)
 
 
 @pytest.fixture(scope="session")
 def small_data() -> Callable[[str], Dataset]:
-    """The first 128 rows of a data set, loaded once."""
+    """The first rows of a data set, loaded once."""
     held: dict[str, Dataset] = {}
 
     def get(name: str) -> Dataset:
         if name not in held:
-            held[name] = load(name).take(128)
+            held[name] = load(name).take(ROWS)
         return held[name]
 
     return get

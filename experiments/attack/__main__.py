@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from typing import Annotated, Literal
 
-from gibbsian.cli.attack import named_systems, radii, usual_radii
+from gibbsian.cli.attack import named_models, radii, usual_radii
 from gibbsian.cli.findings import finished, names, numbers, opened, progress
 from gibbsian.cli.main import program
 from gibbsian.cli.options import Arg
@@ -52,13 +52,13 @@ def attack(
     refinement, kinds = Refinement(tuple(numbers("--refine", refine))), _kinds(baselines)
     Threat(norm, tuple(given or (0.0,)), steps, restarts, eot, seed=seed)
     job = opened(run, "attack", out=out, data=data)
-    systems = named_systems(run, job.system, names(beside or ""), "newest", "cpu", taken=TITLES.values())
-    usual = usual_radii(norm, job.system)
+    models = named_models(run, job.model, names(beside or ""), "newest", "cpu", taken=TITLES.values())
+    usual = usual_radii(norm, job.model)
     threat = Threat(norm, tuple(given or radii("--eps", usual[0])), steps, restarts, eot, seed=seed)
     train = radii("--train-eps", usual[1])[0] if train is None else train
     with progress("attack", "part") as bar:
         found = attack_beside(
-            systems,
+            models,
             job.data,
             threat=threat,
             refinement=refinement,

@@ -29,7 +29,7 @@ from gibbsian.data.batches import Batches
 from gibbsian.data.dataset import Dataset
 from gibbsian.nets.vector import build_vector
 from gibbsian.recipes.net import NetConfig
-from gibbsian.systems.frozen import frozen
+from gibbsian.nets.frozen import frozen
 from gibbsian.tasks.attack.pgd import Ball, Climb, Norm, pgd
 from gibbsian.tasks.kept import UNREADABLE, fits, keep, kept
 

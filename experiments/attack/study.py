@@ -1,7 +1,7 @@
-"""Attacks on systems beside baselines with the run's own network; offsets for conditional energies.
+"""Attacks on models beside baselines with the run's own network; offsets for conditional energies.
 
-plain, trained by PGD     the network of the first system, trained to classify (see `baselines`)
-NAME, NAME + K steps      a system, plain and refined (see `gibbsian.tasks.attack.classifiers`)
+plain, trained by PGD     the network of the first model, trained to classify (see `baselines`)
+NAME, NAME + K steps      a model, plain and refined (see `gibbsian.tasks.attack.classifiers`)
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ from gibbsian.core.errors import UsageError
 from gibbsian.core.random import derive, generator
 from gibbsian.data.dataset import Dataset
 from gibbsian.data.load import load
-from gibbsian.recipes.net import NetConfig
-from gibbsian.systems.base import System
-from gibbsian.systems.frozen import frozen
+from gibbsian.models.capabilities import classifier
+from gibbsian.models.model import EnergyModel, device_of
+from gibbsian.nets.frozen import frozen
 from gibbsian.tasks.attack.classifiers import Attacked, Refinement, box, classifiers_of
 from gibbsian.tasks.attack.refinement import Plain
 from gibbsian.tasks.attack.robustness import Pieces, Robustness, attacked, images_for
@@ -48,7 +48,7 @@ class Baselines:
 
 
 def attack_beside(
-    systems: Mapping[str, System],
+    models: Mapping[str, EnergyModel],
     data: str,
     *,
     threat: Threat | None = None,
@@ -59,33 +59,33 @@ def attack_beside(
     data_dir: str | Path | None = None,
     progress: Advance = silent,
 ) -> Robustness:
-    """Attack `systems` by name, plain and refined, and baselines with the network of the first.
+    """Attack `models` by name, plain and refined, and baselines with the network of the first.
 
     Args:
         data: name of a labelled image set; `n` of its test images are drawn by the seed.
-        offsets: whether to fit one number a class where a system is not joint.
+        offsets: whether to fit one number a class where a model is not joint.
         progress: called with (parts done, parts, what is being done).
 
     Raises:
-        UsageError: for systems without labels or of other data, and for values out of range.
+        UsageError: for models without labels or of other data, and for values out of range.
     """
     threat, refinement = threat or Threat(), refinement or Refinement()
-    baselines, first = baselines or Baselines(), next(iter(systems.values()))
+    baselines, first = baselines or Baselines(), next(iter(models.values()))
     steps = (*refinement.steps, *(0 for _ in baselines.kinds))
-    shown, classes = images_for(systems, data, threat, ("all",), steps, n, (), data_dir)
+    shown, classes = images_for(models, data, threat, ("all",), steps, n, (), data_dir)
     train = load(data, "train", data_dir=data_dir)
-    bar = Pieces(progress, 2 * len(baselines.kinds) + len(systems) * len(set(refinement.steps)))
+    bar = Pieces(progress, 2 * len(baselines.kinds) + len(models) * len(set(refinement.steps)))
     trained: dict[str, Any] = {}
     fitted: dict[str, Offsets] = {}
 
     def every() -> Iterator[Attacked]:
         yield from _trained(first, baselines, train, threat, bar, trained)
-        for name, system in systems.items():
+        for name, model in models.items():
             b: Tensor | float = 0.0
-            if offsets and not system.joint:
-                fitted[name] = _fitted(system, train, threat.seed)
+            if offsets and not model.joint:
+                fitted[name] = _fitted(model, train, threat.seed)
                 b = fitted[name].b
-            yield from classifiers_of(name, system, classes, refinement, b)
+            yield from classifiers_of(name, model, classes, refinement, b)
 
     found = attacked(every(), data, shown, threat, ("all",), bar, {})
     about = {
@@ -98,23 +98,23 @@ def attack_beside(
 
 
 def _trained(
-    system: System,
+    model: EnergyModel,
     asked: Baselines,
     train: Dataset,
     threat: Threat,
     piece: Callable[[str], Watch],
     records: dict[str, Any],
 ) -> Iterator[Attacked]:
-    """The baselines one after another, with the network of `system`; their records are noted."""
+    """The baselines one after another, with the network of `model`; their records are noted."""
     if not asked.kinds:
         return
-    net = system.config.net
-    if not isinstance(net, NetConfig):
+    net = None if model.record is None else dict(vars(model.record.config)).get("net")
+    if net is None:
         raise UsageError(
-            f"{type(system).__name__} has no energy network to train as a baseline: leave baselines out"
+            f"{type(model).__name__} has no energy network to train as a baseline: leave baselines out"
         )
-    made = Training(net, box(system), asked.minutes, threat.norm, asked.eps, asked.updates, threat.seed)
-    device = next(system.parameters()).device
+    made = Training(net, box(model), asked.minutes, threat.norm, asked.eps, asked.updates, threat.seed)
+    device = device_of(model)
     for kind in asked.kinds:
         watch = partial(_tell, piece(f"training: {TITLES[kind]}"))
         found = baseline(kind, train, made, asked.folder, device=device, watch=watch)
@@ -122,15 +122,15 @@ def _trained(
         yield Attacked(TITLES[kind], found.net, Plain(found.net), made.box)
 
 
-def _fitted(system: System, train: Dataset, seed: int) -> Offsets:
+def _fitted(model: EnergyModel, train: Dataset, seed: int) -> Offsets:
     """Offsets from some training images."""
     rng = generator(derive(seed, "attack/offsets"))
     order = torch.randperm(len(train), generator=rng)[:ROWS]
-    batch = train.batch(order, *box(system))
+    batch = train.batch(order, *box(model))
     assert batch.y is not None
-    device = next(system.parameters()).device
-    with frozen(system):
-        return fit_offsets(system.logits, batch.x.to(device), batch.y.to(device))
+    device = device_of(model)
+    with frozen(model):
+        return fit_offsets(classifier(model).logits, batch.x.to(device), batch.y.to(device))
 
 
 def _tell(watch: Watch, share: float) -> None:

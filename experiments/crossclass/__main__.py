@@ -38,10 +38,10 @@ def crossclass(
     """
     targets = None if to is None else numbers("--to", to)
     job = opened(run, "crossclass", out=out, data=data, which=which, device=device)
-    require_conditional(job.system)
+    require_conditional(job.model)
     with progress("crossclass") as advance:
         found = study_crossclass(
-            job.system, job.data, per_class=n, to=targets, steps=steps, chains=chains, seed=seed,
+            job.model, job.data, per_class=n, to=targets, steps=steps, chains=chains, seed=seed,
             data_dir=data_dir, progress=advance,
         )  # fmt: skip
     return finished(run, found, "crossclass", job.folder, pictures=found.pictures)

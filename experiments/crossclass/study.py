@@ -14,7 +14,7 @@ from gibbsian.core.errors import UsageError
 from gibbsian.metrics.interval import Interval
 from gibbsian.report.pictures import grid, to_uint8
 from gibbsian.report.tables import cell, plain, table
-from gibbsian.systems.base import System
+from gibbsian.models.model import EnergyModel
 from gibbsian.tasks.crossclass.record import CrossClass, image_columns
 from gibbsian.tasks.crossclass.run import crossed, prepared
 from gibbsian.tasks.progress import Advance, silent
@@ -79,7 +79,7 @@ class CrossClassStudy:
 
 
 def study_crossclass(
-    system: System,
+    model: EnergyModel,
     data: str,
     *,
     per_class: int = 10,
@@ -96,7 +96,7 @@ def study_crossclass(
     """
     if chains < 2:
         raise UsageError(f"chains is {chains}: take 2 chains a class")
-    setting, begun = prepared(system, data, per_class, steps, seed, data_dir, progress)
+    setting, begun = prepared(model, data, per_class, steps, seed, data_dir, progress)
     across = crossed(setting, begun, to)
     return CrossClassStudy(across, stay(setting, begun), spread(setting, begun, chains))
 

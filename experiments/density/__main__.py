@@ -37,7 +37,7 @@ def density(
     """
     job = opened(run, "study", out=out, data=data, which=which)
     found = study_density(
-        job.system,
+        job.model,
         settings(run, which),
         base_samples=base_samples,
         seeds=seeds,

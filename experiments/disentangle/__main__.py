@@ -34,7 +34,7 @@ def disentangle(
     job = opened(run, "study", out=out, data=data, which=which, device=device)
     sprites = load(job.data, "test", data_dir=data_dir)
     sizes: dict[str, Any] = {"n": n, "draws": draws, "seed": seed}
-    found = study_disentangle(job.system, sprites, steps=chain_steps, progress=say, **sizes)
+    found = study_disentangle(job.model, sprites, steps=chain_steps, progress=say, **sizes)
     return finished(run, found, "disentangle", job.folder)
 
 

@@ -34,7 +34,7 @@ def fewshot(
     per_class = numbers("--labels", labels)
     job = opened(run, "study", out=out, data=data, which=which, device=device)
     found = evaluate_latents(
-        job.system, job.data, per_class=per_class, runs=draws, others=names(against or ""), n=n, seed=seed,
+        job.model, job.data, per_class=per_class, runs=draws, others=names(against or ""), n=n, seed=seed,
         data_dir=data_dir,
     )  # fmt: skip
     return finished(run, found, "fewshot", job.folder)

@@ -28,11 +28,11 @@ from gibbsian.core.random import seeded_init
 from gibbsian.core.records import Loss
 from gibbsian.metrics.interval import Interval, quantile
 from gibbsian.nets.flow import CouplingFlow
+from gibbsian.nets.frozen import frozen
 from gibbsian.nets.generator import FlowGenerator, build_generator
 from gibbsian.objectives.nce import log_partition
 from gibbsian.recipes.generator import GeneratorConfig
 from gibbsian.report.tables import over
-from gibbsian.systems.frozen import frozen
 
 from .affine import Affine
 from .objectives import likelihood, reverse_kl
@@ -108,7 +108,7 @@ def approximate(
 
     Args:
         target: E on `(B, *event)`, differentiable by position for "reverse_kl". Put a network in eval mode
-            first (`systems.frozen`); gradients of its own weights are left alone in any case.
+            first (`nets.frozen`); gradients of its own weights are left alone in any case.
         q: `Affine`, `CouplingFlow` or a flow generator, changed in place; or a `GeneratorConfig` of name
             "flow", built here for events of `event_shape` with weights from `rng`.
         batch: draws an update, of q or of the target.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 
 import torch
 
@@ -12,19 +13,15 @@ from gibbsian.recipes.igebm import IGEBMConfig
 from gibbsian.systems.registry import make
 from gibbsian.train.fit import fit
 
+sys.path.insert(0, str(Path(__file__).parents[1]))
+from cases import KILLED  # noqa: E402
+
 STEPS = 120
-MODEL = {
-    "net.name": "mlp",
-    "net.hidden": [16],
-    "chain.steps": 2,
-    "start.capacity": 2000,
-    "chain.clamp": False,
-}
 
 
 def main(out: str) -> None:
     torch.set_num_threads(1)
-    system = make("igebm", override(IGEBMConfig(), MODEL), (2,))
+    system = make("igebm", override(IGEBMConfig(), KILLED), (2,))
     fit(
         system,
         load("toy:ring").take(512),

@@ -15,7 +15,7 @@ from .result import Result
 from .runs import DataDir, Device, Run, Which
 
 if TYPE_CHECKING:
-    from ..systems.base import System
+    from ..models.model import EnergyModel
 
 EPS = {
     ("linf", 1): ("0,0.05,0.1,0.2,0.3", "0.1"),
@@ -72,12 +72,12 @@ def attack(
     require_known(names(attacks))
     threat = Threat(norm, tuple(given or (0.0,)), steps, restarts, eot, batch, seed)
     job = opened(run, "attack", out=out, data=data, which=which, device=device)
-    systems = named_systems(run, job.system, names(beside or ""), which, device)
+    models = named_models(run, job.model, names(beside or ""), which, device)
     if given is None:
-        threat = replace(threat, eps=tuple(radii("--eps", usual_radii(norm, job.system)[0])))
+        threat = replace(threat, eps=tuple(radii("--eps", usual_radii(norm, job.model)[0])))
     with progress("attack", "part") as bar:
         found = robustness.attack(
-            systems,
+            models,
             job.data,
             threat=threat,
             attacks=names(attacks),
@@ -103,20 +103,20 @@ def radii(option: str, text: str) -> list[float]:
     return found
 
 
-def usual_radii(norm: str, system: System) -> tuple[str, str]:
+def usual_radii(norm: str, system: EnergyModel) -> tuple[str, str]:
     """Radii to attack at, and that of a training attack, for the system's number of channels."""
     return EPS[norm, 1 if system.event_shape[0] == 1 else 3]
 
 
-def named_systems(
-    run: str, system: System, beside: list[str], which: str, device: str, taken: Collection[str] = ()
-) -> dict[str, System]:
+def named_models(
+    run: str, system: EnergyModel, beside: list[str], which: str, device: str, taken: Collection[str] = ()
+) -> dict[str, EnergyModel]:
     """A run's system and others beside it by the names of their folders, numbered where one is taken."""
     from ..train.load import load
 
-    systems: dict[str, System] = {}
+    models: dict[str, EnergyModel] = {}
     for path in (run, *beside):
         base = Path(path).resolve().name
-        name = f"{base} ({len(systems) + 1})" if base in systems or base in taken else base
-        systems[name] = load(path, which=which).to(device) if systems else system
-    return systems
+        name = f"{base} ({len(models) + 1})" if base in models or base in taken else base
+        models[name] = load(path, which=which).to(device) if models else system
+    return models

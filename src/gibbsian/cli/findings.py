@@ -1,4 +1,4 @@
-"""What the verbs that use a trained system read and write: the run, its data, a record, pictures, plots."""
+"""What the verbs that use a trained model read and write: the run, its data, a record, pictures, plots."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from PIL import Image
 
-    from ..systems.base import System
+    from ..models.model import EnergyModel
 
 
 class Findings(Protocol):
@@ -39,9 +39,9 @@ class Findings(Protocol):
 
 @dataclass(frozen=True)
 class Opened:
-    """A trained system on its device, the data that it is looked at with, and the folder to write to."""
+    """A trained model on its device, the data that it is looked at with, and the folder to write to."""
 
-    system: System
+    model: EnergyModel
     data: str
     folder: Path
 
@@ -49,7 +49,7 @@ class Opened:
 def opened(
     run: str, word: str, *, out: str | None, data: str | None, which: str = "newest", device: str = "cpu"
 ) -> Opened:
-    """Load the system of `run`. The folder is `out`, or `word` in the run's; the data are those of training
+    """Load the model of `run`. The folder is `out`, or `word` in the run's; the data are those of training
     unless they are named.
 
     Raises `UsageError`, before anything is loaded, for an unknown device, data that nobody names and a folder

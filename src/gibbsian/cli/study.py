@@ -1,4 +1,4 @@
-"""`gibbsian study`: one question about a trained system in depth, answered with tables and plots."""
+"""`gibbsian study`: one question about a trained model in depth, answered with tables and plots."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from .result import Result
 from .runs import DataDir, Device, Run, Which
 
 if TYPE_CHECKING:
-    from ..systems.base import System
+    from ..models.model import EnergyModel
 
 Topic = Literal["modes", "longrun", "dimension", "calibration"]
 
@@ -24,7 +24,7 @@ class Asked:
     """What the command line said, the same for every topic."""
 
     run: str
-    system: System
+    model: EnergyModel
     data: str
     n: int | None
     draws: int | None
@@ -81,22 +81,29 @@ def study(
         "which": which,
     }
     job = opened(run, "study", out=out, data=data, which=which, device=device)
-    found = TOPICS[topic](Asked(run, job.system, job.data, n, draws, seed, data_dir, options))
+    found = TOPICS[topic](Asked(run, job.model, job.data, n, draws, seed, data_dir, options))
     return finished(run, found, topic, job.folder, topic=topic)
 
 
 def _modes(asked: Asked) -> Findings:
+    from ..models.model import device_of
+    from ..tasks.study.crowd import Stored
     from ..tasks.study.modes import study_modes
+    from ..train.load import load_run
 
     more = {**asked.options["steps"], "data_dir": asked.data_dir, "progress": say}
-    return study_modes(asked.system, asked.data, seed=asked.seed, **asked.sizes, **more)
+    model = asked.model
+    if not exported(asked.run):
+        learner = load_run(asked.run, which=asked.options["which"]).to(device_of(model))
+        model, more["stored"] = learner.model, Stored.of(learner)
+    return study_modes(model, asked.data, seed=asked.seed, **asked.sizes, **more)
 
 
 def _longrun(asked: Asked) -> Findings:
     from ..tasks.study.longrun import study_longrun
 
     more = {**asked.options["steps"], "data_dir": asked.data_dir, "progress": say}
-    return study_longrun(asked.system, asked.data, seed=asked.seed, **asked.sizes, **more)
+    return study_longrun(asked.model, asked.data, seed=asked.seed, **asked.sizes, **more)
 
 
 def _dimension(asked: Asked) -> Findings:
@@ -104,18 +111,19 @@ def _dimension(asked: Asked) -> Findings:
 
     sizes = {k: v for k, v in asked.sizes.items() if k == "n"}
     return study_dimension(
-        asked.system, asked.data, seed=asked.seed, data_dir=asked.data_dir, progress=say, **sizes
+        asked.model, asked.data, seed=asked.seed, data_dir=asked.data_dir, progress=say, **sizes
     )
 
 
 def _calibration(asked: Asked) -> Findings:
+    from ..models.model import device_of
     from ..tasks.study.calibration import study_calibration
     from ..train.load import load
 
-    device = next(asked.system.parameters()).device
+    device = device_of(asked.model)
     others = {run: load(run, which=asked.options["which"]).to(device) for run in asked.options["beside"]}
     return study_calibration(
-        {asked.run: asked.system, **others},
+        {asked.run: asked.model, **others},
         asked.data,
         n=asked.n,
         bins=asked.options["bins"],

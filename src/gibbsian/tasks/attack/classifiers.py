@@ -1,6 +1,6 @@
-"""What is attacked: the answers of a system, plain and refined, by name.
+"""What is attacked: the answers of a model, plain and refined, by name.
 
-NAME                      the system's logits
+NAME                      the model's logits
 NAME + K steps            its answer after K steps of its own chain from the image
 """
 
@@ -15,14 +15,15 @@ from torch import Tensor, nn
 from ...core.errors import UsageError, unknown
 from ...core.random import derive, generator
 from ...data.dataset import Dataset
-from ...systems.base import System
-from ...systems.frozen import frozen
+from ...models.capabilities import classifier
+from ...models.model import EnergyModel, device_of
+from ...nets.frozen import frozen
 from .refinement import DUPLICATES, REACH, Classifier, Plain, Refined
 
 
 @dataclass(frozen=True, eq=False)
 class Attacked:
-    """A classifier with the module to freeze, the range of its pixels, and whether its system is joint."""
+    """A classifier with the module to freeze, the range of its pixels, and whether its model is joint."""
 
     name: str
     module: nn.Module
@@ -40,7 +41,7 @@ class Attacked:
 
 @dataclass(frozen=True)
 class Refinement:
-    """How systems move an image before they answer: the numbers of `steps` to try, 0 for not at all.
+    """How models move an image before they answer: the numbers of `steps` to try, 0 for not at all.
 
     `duplicates` chains are averaged, by default 5 for joint models and 1 for conditional ones; `noiseless`
     chains draw no noise.
@@ -58,42 +59,42 @@ class Refinement:
 
 
 def classifiers_of(
-    name: str, system: System, classes: int, asked: Refinement, offsets: Tensor | float = 0.0
+    name: str, model: EnergyModel, classes: int, asked: Refinement, offsets: Tensor | float = 0.0
 ) -> Iterator[Attacked]:
-    """A system with every number of steps; `offsets`, one a class, are added to its logits."""
-    low, high = box(system)
+    """A model with every number of steps; `offsets`, one a class, are added to its logits."""
+    low, high = box(model)
     for steps in dict.fromkeys(asked.steps):
         if not steps:
-            yield Attacked(name, system, Plain(system.logits, offsets), (low, high), system.joint)
+            yield Attacked(name, model, Plain(classifier(model).logits, offsets), (low, high), model.joint)
             continue
-        duplicates = asked.duplicates or (DUPLICATES if system.joint else 1)
+        duplicates = asked.duplicates or (DUPLICATES if model.joint else 1)
         reach = REACH * (high - low)
-        refined = Refined(system, steps, classes, duplicates, reach, asked.noiseless, offsets)
-        yield Attacked(f"{name} + {steps} steps", system, refined, (low, high), system.joint)
+        refined = Refined(model, steps, classes, duplicates, reach, asked.noiseless, offsets)
+        yield Attacked(f"{name} + {steps} steps", model, refined, (low, high), model.joint)
 
 
-def require_fitting(name: str, system: System, data: Dataset) -> None:
-    """Raise `UsageError` unless the system classifies images of this kind."""
+def require_fitting(name: str, model: EnergyModel, data: Dataset) -> None:
+    """Raise `UsageError` unless the model classifies images of this kind."""
     if not data.is_image or data.y is None:
         lacks = "has no labels" if data.is_image else "holds points, not images"
         raise UsageError(f"{data.name} {lacks}: attacks need labelled images, such as mnist")
-    if tuple(system.event_shape) != data.event_shape:
+    if tuple(model.spec.event_shape) != data.event_shape:
         raise UsageError(
-            f"{name} was trained on data of shape {tuple(system.event_shape)}, {data.name} has "
+            f"{name} was trained on data of shape {tuple(model.spec.event_shape)}, {data.name} has "
             f"{data.event_shape}: name its own data set with --data"
         )
-    x = data.batch(torch.arange(1), *box(system)).x.to(next(system.parameters()).device)
-    with frozen(system), torch.no_grad():
-        found = system.logits(x).shape[1]
+    x = data.batch(torch.arange(1), *box(model)).x.to(device_of(model))
+    with frozen(model), torch.no_grad():
+        found = classifier(model).logits(x).shape[1]
     if found != len(data.classes):
         raise UsageError(
             f"{name} knows {found} classes, {data.name} has {len(data.classes)}: take its own data"
         )
 
 
-def box(system: System) -> tuple[float, float]:
-    """The range of the system's pixels."""
-    return system.config.pixels.low, system.config.pixels.high
+def box(model: EnergyModel) -> tuple[float, float]:
+    """The range of the model's pixels."""
+    return model.spec.low, model.spec.high
 
 
 def picked(data: Dataset, n: int, classes: Sequence[str], seed: int) -> Dataset:

@@ -1,4 +1,4 @@
-"""How robust a system's answers are: every classifier, attack and radius in a record.
+"""How robust a model's answers are: every classifier, attack and radius in a record.
 
 The headline is the share of images that no attack broke. It bounds from above what a stronger attack would
 leave; it proves nothing.
@@ -16,9 +16,9 @@ from PIL import Image
 from ...data.dataset import Dataset
 from ...data.load import load
 from ...metrics.interval import Interval
+from ...models.model import EnergyModel
+from ...nets.frozen import frozen
 from ...report.tables import cell, plain, table
-from ...systems.base import System
-from ...systems.frozen import frozen
 from ..progress import Advance, silent
 from .attacks import ATTACKS, WEAK, attacks_for, require_known
 from .classifiers import Attacked, Refinement, classifiers_of, picked, require_fitting
@@ -94,7 +94,7 @@ class Robustness:
 
 
 def attack(
-    systems: Mapping[str, System],
+    models: Mapping[str, EnergyModel],
     data: str,
     *,
     threat: Threat | None = None,
@@ -105,7 +105,7 @@ def attack(
     data_dir: str | Path | None = None,
     progress: Advance = silent,
 ) -> Robustness:
-    """Attack `systems` by name, plain and refined.
+    """Attack `models` by name, plain and refined.
 
     Args:
         data: name of a labelled image set; `n` of its test images are drawn by the seed.
@@ -114,17 +114,17 @@ def attack(
         progress: called with (parts done, parts, what is being done).
 
     Raises:
-        UsageError: for systems without labels or of other data, and for values out of range.
+        UsageError: for models without labels or of other data, and for values out of range.
     """
     threat, refinement = threat or Threat(), refinement or Refinement()
-    shown, known = images_for(systems, data, threat, attacks, refinement.steps, n, classes, data_dir)
-    bar = Pieces(progress, len(systems) * len(set(refinement.steps)))
-    every = (c for name, system in systems.items() for c in classifiers_of(name, system, known, refinement))
+    shown, known = images_for(models, data, threat, attacks, refinement.steps, n, classes, data_dir)
+    bar = Pieces(progress, len(models) * len(set(refinement.steps)))
+    every = (c for name, model in models.items() for c in classifiers_of(name, model, known, refinement))
     return attacked(every, data, shown, threat, attacks, bar, {"refinement": asdict(refinement)})
 
 
 def images_for(
-    systems: Mapping[str, System],
+    models: Mapping[str, EnergyModel],
     data: str,
     threat: Threat,
     attacks: Sequence[str],
@@ -136,10 +136,10 @@ def images_for(
     """The test images to attack, and how many classes there are; raises `UsageError` as `attack` does."""
     require_known(attacks)
     for k in steps:
-        attacks_for(attacks, refines=k > 0, joint=next(iter(systems.values())).joint)
+        attacks_for(attacks, refines=k > 0, joint=next(iter(models.values())).joint)
     test = load(data, "test", data_dir=data_dir)
-    for name, system in systems.items():
-        require_fitting(name, system, test)
+    for name, model in models.items():
+        require_fitting(name, model, test)
     return picked(test, n, classes, threat.seed), len(test.classes)
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from ...core.errors import UsageError
 from ...core.random import derive, generator
-from ...systems.base import System
+from ...models.model import EnergyModel, device_of
 from ..features import classifier_for
 from ..progress import Advance, silent
 from ..restore.job import images
@@ -21,7 +21,7 @@ MOST = 30
 
 
 def crossclass(
-    system: System,
+    model: EnergyModel,
     data: str,
     *,
     per_class: int = 10,
@@ -35,18 +35,18 @@ def crossclass(
 
     Args:
         to: classes under which they run; all by default.
-        steps: of a chain; the system's own number by default.
+        steps: of a chain; the model's own number by default.
 
     Raises:
         UsageError: a model without labels, data of another shape or number of classes, an unknown class,
             numbers too small for intervals.
         DataError: data that cannot be read.
     """
-    return crossed(*prepared(system, data, per_class, steps, seed, data_dir, progress), to)
+    return crossed(*prepared(model, data, per_class, steps, seed, data_dir, progress), to)
 
 
 def prepared(
-    system: System,
+    model: EnergyModel,
     data: str,
     per_class: int,
     steps: int | None,
@@ -54,18 +54,18 @@ def prepared(
     data_dir: str | Path | None,
     progress: Advance,
 ) -> tuple[Setting, Sources]:
-    """The system with its judges, and `per_class` images of every class; raises as `crossclass` does."""
-    classes = require_conditional(system)
+    """The model with its judges, and `per_class` images of every class; raises as `crossclass` does."""
+    classes = require_conditional(model)
     if per_class < 2 or (steps is not None and steps < 1):
         raise UsageError(f"n is {per_class}, steps {steps}: take 2 images a class, 1 step")
-    test, train = (images(system, data, split, data_dir) for split in ("test", "train"))
+    test, train = (images(model, data, split, data_dir) for split in ("test", "train"))
     if train.y is None or len(train.classes) != classes:
         raise UsageError(
             f"{data} has {len(train.classes)} classes, this model {classes}: they must be the same"
         )
-    own = own_steps(system, generator(derive(seed, "steps"), next(system.parameters()).device))
+    own = own_steps(model, generator(derive(seed, "steps"), device_of(model)))
     judge, features = (classifier_for(train, role=role) for role in ("judge", "features"))
-    setting = Setting(system, data, test, judge, features, steps or own, seed, progress)
+    setting = Setting(model, data, test, judge, features, steps or own, seed, progress)
     return setting, sources(setting, per_class)
 
 
@@ -78,12 +78,12 @@ def crossed(setting: Setting, begun: Sources, to: Sequence[int] | None) -> Cross
     )  # fmt: skip
 
 
-def require_conditional(system: System) -> int:
+def require_conditional(model: EnergyModel) -> int:
     """How many classes the model knows; raises `UsageError` where it knows none."""
-    classes = int(system.config.net.classes)
+    classes = int(model.spec.num_classes)
     if classes < 2:
         raise UsageError(
-            f"this {type(system).__name__} has no labels, so no chain under a class: take jem, or igebm with "
+            f"this {type(model).__name__} has no labels, so no chain under a class: take jem, or igebm with "
             "net.classes > 0"
         )
     return classes
