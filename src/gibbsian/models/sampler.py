@@ -31,8 +31,8 @@ COMPILE: dict[str, Compile] = {"never": False, "auto": "auto", "always": True}
 class RunOptions:
     """How chains are computed: the `precision` of the network, and whether steps are compiled.
 
-    "bf16" runs the network under bfloat16 autocast, positions staying float32. `compile` is "never", "always",
-    or "auto", which compiles where it pays.
+    "bf16" runs the network under bfloat16 autocast, positions staying float32. `compile` is "never",
+    "always", or "auto", which compiles where it pays.
     """
 
     precision: Literal["fp32", "bf16"] = "fp32"

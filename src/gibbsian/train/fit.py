@@ -143,7 +143,7 @@ def stored_config(folder: Path | str) -> RunConfig:
 
 def _own(learner: Learner, preset: str | None, data: str, changes: dict[str, Any]) -> RunConfig:
     """The run of a learner that is built already: its own model, a preset's or the default training."""
-    name = name_of(learner)
+    name = name_of(learner.model)
     presets = entry(name).presets() if preset else {}
     if preset and preset not in presets:
         raise unknown(f"preset of {name}", preset, presets)

@@ -106,7 +106,7 @@ def _images(model: EnergyModel, held: Dataset, label: int, n: int, seed: int) ->
 def _spectrum(model: EnergyModel, x: Tensor) -> Tensor:
     """Eigenvalues of the neg_log_prob's Hessian, `(n, D)` rising, on the CPU."""
     with frozen(model):
-        found = hessian(lambda a: model.neg_log_prob(a), x)  # type: ignore[arg-type]
+        found = hessian(lambda a: model.neg_log_prob(a), x)
     if not bool(found.any()):
         raise UsageError(
             "the energy has no curvature: its activations are kinked, such as relu; train with swish or tanh"

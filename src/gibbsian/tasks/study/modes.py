@@ -27,10 +27,10 @@ from ...core.random import derive, generator
 from ...metrics.interval import Interval, require_draws
 from ...metrics.modes import kl_floor
 from ...models.model import EnergyModel
+from ...models.registry import name_of
 from ...recipes.catalog import SYSTEMS, entry
 from ...report.plots import COLOURS, GREY, images, named, panels, whiskers
 from ...report.tables import over, plain_rows, rows_table
-from ...systems.registry import name_of
 from ..yardstick import ImageYardstick, yardstick
 from .crowd import DATA, Crowd, Stored, moves, of_length, samplers_of
 
