@@ -60,7 +60,7 @@ def tiny_config() -> Callable[..., RunConfig]:
     return make
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def tiny_run(
     small_data: Callable[[str], Dataset], tiny_config: Callable[..., RunConfig]
 ) -> Callable[..., Prepared]:

@@ -72,12 +72,11 @@ KNOWN_LEFT = set(
     """
     --beside --from --marks --pool --tether --way additive advance begin_anew Beginnings beside
     Contender contenders counted Crowd crowd Damage damage Damaged drawn_by Ends entered Field
-    Findings findings fits Fixed fresh Gallery ground Handed handed How how Job job judge keep kept
-    kinds Lab lab Later law Least Leg lr_scale marks matched max_c_error meet Move offsets
-    other_plans ours outline own_measures paired Patience Payoff payoff phases Plan plan Planner
-    pool positives rate rehearse settle shape_gradients squash Standing standing Stays stays stick
-    surprisal Tally tether Ticket ticket Tilt tilt told Unadjusted Unread Verdict walk way Yardstick
-    yardstick
+    Findings findings fits fresh Gallery ground Handed handed How how Job job judge keep kept kinds
+    Lab lab law Least Leg lr_scale marks matched max_c_error meet offsets other_plans outline
+    own_measures paired Patience Payoff payoff phases Plan plan Planner pool positives rate rehearse
+    settle shape_gradients squash Standing standing Stays stays stick surprisal Tally tether Ticket
+    ticket Tilt tilt told Unread Verdict walk way Yardstick yardstick
     """.split()
 )
 

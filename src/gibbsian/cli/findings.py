@@ -1,4 +1,4 @@
-"""What the verbs that use a trained system write: a record, its text, pictures, films and plots."""
+"""What the verbs that use a trained model write: a record, its text, pictures, films and plots."""
 
 from __future__ import annotations
 

@@ -19,6 +19,11 @@ class ShortRunConfig:
     pixels: PixelConfig = field(default_factory=lambda: PixelConfig(-1.0, 1.0, noise=0.03))
     loss: LossConfig = field(default_factory=LossConfig)
 
+    @property
+    def sampling(self) -> ChainConfig:
+        """The chain that draws samples: that of training."""
+        return self.chain
+
     def __post_init__(self) -> None:
         if self.start.kind != "noise":
             raise UsageError(

@@ -1,4 +1,4 @@
-"""How robust a system's answers are, beside baselines: every classifier, attack and radius in a record.
+"""How robust a model's answers are, beside baselines: every classifier, attack and radius in a record.
 
 The headline is the share of images that no attack broke. It bounds from above what a stronger attack would
 leave; it proves nothing.
@@ -15,9 +15,9 @@ from PIL import Image
 
 from ...data.load import load
 from ...metrics.interval import Interval
+from ...models.model import EnergyModel
+from ...nets.frozen import frozen
 from ...report.tables import cell, plain, table
-from ...systems.base import System
-from ...systems.frozen import frozen
 from ..progress import Advance, silent
 from .attacks import ATTACKS, WEAK, attacks_for, require_known
 from .contenders import Baselines, Contender, Field, Refinement, entered, picked, require_fitting, trained
@@ -96,7 +96,7 @@ class Robustness:
 
 
 def attack(
-    systems: Mapping[str, System],
+    models: Mapping[str, EnergyModel],
     data: str,
     *,
     threat: Threat | None = None,
@@ -108,7 +108,7 @@ def attack(
     data_dir: str | Path | None = None,
     progress: Advance = silent,
 ) -> Robustness:
-    """Attack `systems` by name, plain and refined, and baselines with the network of the first.
+    """Attack `models` by name, plain and refined, and baselines with the network of the first.
 
     Args:
         data: name of a labelled image set; `n` of its test images are drawn by the seed.
@@ -117,21 +117,21 @@ def attack(
         progress: called with (parts done, parts, what is being done).
 
     Raises:
-        UsageError: for systems without labels or of other data, and for values out of range.
+        UsageError: for models without labels or of other data, and for values out of range.
     """
     threat, refinement = threat or Threat(), refinement or Refinement()
-    baselines, first = baselines or Baselines(), next(iter(systems.values()))
+    baselines, first = baselines or Baselines(), next(iter(models.values()))
     require_known(attacks)
     for steps in (*refinement.steps, *(0 for _ in baselines.kinds)):
         attacks_for(attacks, refines=steps > 0, joint=first.joint)
     test = load(data, "test", data_dir=data_dir)
-    for name, system in systems.items():
-        require_fitting(name, system, test)
+    for name, model in models.items():
+        require_fitting(name, model, test)
     ground = Field(load(data, "train", data_dir=data_dir), picked(test, n, classes, threat.seed), threat)
-    bar = _Bar(progress, 2 * len(baselines.kinds) + len(systems) * len(set(refinement.steps)))
+    bar = _Bar(progress, 2 * len(baselines.kinds) + len(models) * len(set(refinement.steps)))
     outcomes: dict[str, Outcome] = {}
     boxes: dict[str, tuple[float, float]] = {}
-    for contender in _all(systems, refinement, baselines, ground, bar):
+    for contender in _all(models, refinement, baselines, ground, bar):
         found = attacks_for(attacks, refines=contender.classifier.refines, joint=contender.joint)
         x, y = ground.images(contender)
         with frozen(contender.module):
@@ -144,11 +144,11 @@ def attack(
 
 
 def _all(
-    systems: Mapping[str, System], refinement: Refinement, baselines: Baselines, ground: Field, bar: _Bar
+    models: Mapping[str, EnergyModel], refinement: Refinement, baselines: Baselines, ground: Field, bar: _Bar
 ) -> Iterator[Contender]:
-    yield from trained(next(iter(systems.values())), baselines, ground, bar)
-    for name, system in systems.items():
-        yield from entered(name, system, refinement, ground)
+    yield from trained(next(iter(models.values())), baselines, ground, bar)
+    for name, model in models.items():
+        yield from entered(name, model, refinement, ground)
 
 
 class _Bar:

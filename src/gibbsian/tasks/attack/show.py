@@ -62,15 +62,15 @@ def curves_by_attack(outcomes: Outcomes, threat: Threat) -> Any:
 
 
 def _styled(outcomes: Outcomes) -> list[tuple[str, Outcome, dict[str, Any]]]:
-    """A colour a system, refined ones dashed like their system, baselines grey and black."""
+    """A colour a model, refined ones dashed like their model, baselines grey and black."""
     plain = {"plain": "#868e96", "trained by PGD": "black"}
     colours = dict(plain)
     styled = []
     for name, outcome in outcomes.items():
-        system = name.split(" + ")[0]
-        colours.setdefault(system, COLOURS[(len(colours) - len(plain)) % len(COLOURS)])
-        dashes = "--" if system != name else "-"
-        styled.append((name, outcome, {"color": colours[system], "ls": dashes}))
+        model = name.split(" + ")[0]
+        colours.setdefault(model, COLOURS[(len(colours) - len(plain)) % len(COLOURS)])
+        dashes = "--" if model != name else "-"
+        styled.append((name, outcome, {"color": colours[model], "ls": dashes}))
     return styled
 
 

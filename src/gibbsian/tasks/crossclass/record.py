@@ -23,7 +23,7 @@ SHOWN = 10
 
 @dataclass(frozen=True)
 class CrossClass:
-    """Chains across classes of a conditional system.
+    """Chains across classes of a conditional model.
 
     `per_class` test images each; `names` of the classes; `judge` and `features` name the classifiers;
     `source` `(classes, C, H, W)`, in [0, 1], are the images of the picture.

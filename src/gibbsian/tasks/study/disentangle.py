@@ -25,11 +25,11 @@ from torch import Tensor
 from ...core.errors import UsageError
 from ...data.dataset import Dataset
 from ...metrics.interval import Interval, require_draws
+from ...models.model import EnergyModel
+from ...nets.frozen import frozen
 from ...report.pictures import grid, to_uint8
 from ...report.plots import bars, named, panels, side_by_side
 from ...report.tables import over, plain, plain_rows, rows_table, summary
-from ...systems.base import System
-from ...systems.frozen import frozen
 from ...systems.vaebm import VAEBM
 from .refinement import BEFORE, CHAIN, ENERGY, NOISE, VALUES, Found, Lab
 
@@ -91,7 +91,7 @@ class DisentangleStudy:
 
 
 def study_disentangle(
-    system: System,
+    model: EnergyModel,
     sprites: Dataset,
     *,
     steps: int | None = None,
@@ -107,20 +107,18 @@ def study_disentangle(
         n: sprites of one draw, and chains from N(0, I).
 
     Raises:
-        UsageError: another system, data without factors, too few rows or draws, less than one step.
+        UsageError: another model, data without factors, too few rows or draws, less than one step.
     """
     require_draws(draws, n, 100)
-    if not isinstance(system, VAEBM):
-        raise UsageError(
-            f"{type(system).__name__} is no VAEBM: only its latents are refined from a posterior"
-        )
+    if not isinstance(model, VAEBM):
+        raise UsageError(f"{type(model).__name__} is no VAEBM: only its latents are refined from a posterior")
     if sprites.factors is None:
         raise UsageError(f"{sprites.name} does not say its factors: take dsprites32")
-    steps = system.config.sampling.steps if steps is None else steps
+    steps = model.config.sampling.steps if steps is None else steps
     if steps < 1:
         raise UsageError(f"--chain-steps is {steps}: a chain has at least 1 step")
-    lab = Lab(system, sprites, steps, n, draws, seed)
-    with frozen(system), torch.no_grad():
+    lab = Lab(model, sprites, steps, n, draws, seed)
+    with frozen(model), torch.no_grad():
         found = []
         for k in range(draws):
             progress(f"draw {k + 1} of {draws}: {n} sprites and {n} chains of {steps} steps")
@@ -130,7 +128,7 @@ def study_disentangle(
 
 
 def _study(lab: Lab, found: list[Found], traversal: dict[str, Tensor]) -> DisentangleStudy:
-    latent = lab.system.config.sampling
+    latent = lab.model.config.sampling
     record = {
         "kernel": latent.kernel, "steps": lab.steps, "step_size": latent.step_size, "beta": latent.beta,
         "latents": lab.gallery.shape[1], "predicted_by": len(lab.gallery),

@@ -11,7 +11,7 @@ from ..fewshot import FewShot
 
 @dataclass(frozen=True)
 class FewShotStudy:
-    """Accuracy on few labels, and AUROC of the surprisal; see `tasks.fewshot`."""
+    """Accuracy on few labels, and AUROC of the neg_log_prob; see `tasks.fewshot`."""
 
     found: FewShot
 
