@@ -27,7 +27,7 @@ from gibbsian.energies import Grid
 from gibbsian.energies.context import single
 from gibbsian.metrics.interval import share_interval
 from gibbsian.nets.affine import Affine
-from gibbsian.recipes.generator import GeneratorConfig
+from gibbsian.nets.settings import GeneratorConfig
 from gibbsian.tasks.anneal import Basins, Sweep, exact_shares, geometric, sweep
 from gibbsian.tasks.approximate import Approximation, By, Law, approximate
 from gibbsian.tasks.tables import cell, plain, table

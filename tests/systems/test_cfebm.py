@@ -15,9 +15,9 @@ from gibbsian.core.errors import UsageError
 from gibbsian.core.random import generator
 from gibbsian.core.records import Batch
 from gibbsian.mcmc.base import run
+from gibbsian.nets.settings import MLPConfig
 from gibbsian.recipes.cfebm import CFEBMConfig, SourceConfig, StagesConfig
 from gibbsian.recipes.chain import ChainConfig, PixelConfig
-from gibbsian.recipes.net import NetConfig
 from gibbsian.systems.base import advance, sample
 from gibbsian.systems.cfebm import CFEBM
 from gibbsian.systems.folder import load
@@ -31,7 +31,7 @@ IMAGE_MIB = 150
 
 
 def make(side: int = 16, channels: int = 1, **settings) -> CFEBM:
-    settings = {"net": NetConfig(name="mlp", hidden=(8,), activation="swish"), "stages": STAGES, **settings}
+    settings = {"net": MLPConfig(hidden=(8,), activation="swish"), "stages": STAGES, **settings}
     return CFEBM(CFEBMConfig(**settings), (channels, side, side), generator(0)).eval()
 
 

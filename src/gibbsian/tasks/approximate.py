@@ -30,9 +30,9 @@ from ..metrics.interval import Interval, quantile
 from ..nets.affine import Affine
 from ..nets.flow import CouplingFlow
 from ..nets.generator import FlowGenerator, build_generator
+from ..nets.settings import GeneratorConfig
 from ..objectives.nce import log_partition
 from ..objectives.variational import likelihood, reverse_kl
-from ..recipes.generator import GeneratorConfig
 from ..systems.frozen import frozen
 from .tables import over
 

@@ -27,8 +27,8 @@ from ...core.errors import UsageError, require_positive
 from ...core.random import derive, generator, seeded_init
 from ...data.batches import Batches
 from ...data.dataset import Dataset
+from ...nets.families import AnyNet
 from ...nets.vector import build_vector
-from ...recipes.net import NetConfig
 from ...systems.frozen import frozen
 from ..kept import UNREADABLE, fits, keep, kept
 from .pgd import Ball, Climb, Norm, pgd
@@ -43,7 +43,7 @@ class Training:
     """How baselines are trained: `eps` in pixels of range 1, by PGD in this `norm`; `minutes` each, or
     `updates`, if given, which repeats bit for bit."""
 
-    net: NetConfig
+    net: AnyNet
     box: tuple[float, float]
     minutes: float = 3.0
     norm: Norm = "linf"

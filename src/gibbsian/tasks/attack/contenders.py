@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from ...core.errors import UsageError, unknown
 from ...core.random import derive, generator
 from ...data.dataset import Dataset
-from ...recipes.net import NetConfig
+from ...nets.families import AnyNet
 from ...systems.base import System
 from ...systems.frozen import frozen
 from .baselines import Kind, Training, baseline
@@ -97,7 +97,7 @@ def trained(
     if not asked.kinds:
         return
     net, threat = system.config.net, ground.threat
-    if not isinstance(net, NetConfig):
+    if not isinstance(net, AnyNet):
         raise UsageError(
             f"{type(system).__name__} has no energy network to train as a baseline: leave baselines out"
         )

@@ -18,9 +18,9 @@ from ...core.random import generator, seeded_init
 from ...core.records import Batch
 from ...energies.latent import PullBack
 from ...nets.build import build
+from ...nets.families import AnyNet
 from ...recipes.chain import ChainConfig, LossConfig, PixelConfig, StartConfig
 from ...recipes.igebm import IGEBMConfig
-from ...recipes.net import NetConfig
 from ...systems.igebm import IGEBM
 
 SEED = 0
@@ -53,7 +53,7 @@ Problem: TypeAlias = Chains | Updates
 
 
 def chains(
-    net: NetConfig,
+    net: AnyNet,
     event: tuple[int, ...],
     number: int,
     steps: int,
@@ -106,7 +106,7 @@ def image_generator() -> nn.Module:
 
 
 def latent_chains(
-    net: NetConfig, event: tuple[int, ...], number: int, steps: int, step_size: float, device: torch.device
+    net: AnyNet, event: tuple[int, ...], number: int, steps: int, step_size: float, device: torch.device
 ) -> Chains:
     """Chains on z through a generator and an energy of images, at temperature 1."""
     rng = generator(SEED)
@@ -116,7 +116,7 @@ def latent_chains(
 
 
 def updates(
-    net: NetConfig,
+    net: AnyNet,
     event: tuple[int, ...],
     number: int,
     chain: ChainConfig,

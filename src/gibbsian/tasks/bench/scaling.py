@@ -28,7 +28,8 @@ from ...energies.algebra import Product
 from ...mcmc.base import run
 from ...mcmc.langevin import Langevin
 from ...nets.build import build
-from ...recipes.net import NetConfig
+from ...nets.families import AnyNet
+from ...nets.settings import ConvConfig, MLPConfig
 from .growth import plot, table
 from .peak import highest, peak
 from .problems import SEED, start
@@ -38,8 +39,8 @@ __all__ = ["SWEEPS", "Sweep", "measure", "plot", "sweep", "table"]
 
 Notify = Callable[[str], None]
 KERNEL = Langevin(step_size=1e-3)
-MLP = NetConfig(name="mlp", hidden=(128, 128), activation="swish")
-CONV = NetConfig(name="conv", channels=(16, 32, 64), activation="swish")
+MLP = MLPConfig(hidden=(128, 128), activation="swish")
+CONV = ConvConfig(channels=(16, 32, 64), activation="swish")
 FINE = 0.1
 """Seconds that a timed call of single steps should take, at least."""
 PEAKS = (10, 100, 1_000, 10_000)
@@ -74,7 +75,7 @@ class Sweep:
     label: Callable[[int], str] = "{:,}".format
 
 
-def network(config: NetConfig, event: tuple[int, ...], seed: int = SEED) -> nn.Module:
+def network(config: AnyNet, event: tuple[int, ...], seed: int = SEED) -> nn.Module:
     """An untrained network, frozen as chains want it."""
     with seeded_init(generator(seed)):
         return build(config, event).eval().requires_grad_(False)
