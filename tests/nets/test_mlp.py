@@ -44,7 +44,7 @@ def test_sharpness_multiplies_the_first_layer_at_the_start():
     torch.testing.assert_close(sharp.layers[0].weight, 12 * plain.layers[0].weight)
     torch.testing.assert_close(sharp.layers[0].bias, 12 * plain.layers[0].bias)
     assert torch.equal(sharp.layers[1].weight, plain.layers[1].weight)
-    with pytest.raises(UsageError, match="sharpness is 2.0: it is for an mlp"):
+    with pytest.raises(UsageError, match="sharpness is 2.0, but spectral_norm would undo it"):
         MLPConfig(spectral_norm=True, sharpness=2.0)
     with pytest.raises(UsageError, match="a factor above 0"):
         MLPConfig(sharpness=0.0)

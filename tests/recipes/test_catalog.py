@@ -94,7 +94,7 @@ def test_changes_survive_yaml(pick, steps, size, decay, noise, hidden) -> None:
     system, preset = pick
     model = to_dict(entry(system).presets()[preset].model)
     wanted = {"chain.steps": steps, "chain.step_size": size, "start.noise": noise, "net.hidden": hidden}
-    changes = {k: v for k, v in wanted.items() if k.split(".")[0] in model}
+    changes = {k: v for k, v in wanted.items() if k.split(".")[1] in model.get(k.split(".")[0], {})}
     config = resolve(system, preset=preset, changes={**changes, "train.decay": decay})
     assert config.train.decay == decay
     assert from_config(yaml.safe_load(yaml.safe_dump(config.to_dict()))) == config

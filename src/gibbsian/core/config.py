@@ -135,8 +135,8 @@ def _chosen(hint: Any, kinds: Kinds, value: Any, where: str) -> Any:
         others = [name for name, kind in kinds.items() if key in fields_of(kind)]
         if others and key not in fields_of(cls):
             raise UsageError(
-                f"'{where}.{key}' is no setting {TAG} '{name}', but of {' and '.join(others)}: "
-                f"leave it out, or set {where}.{TAG} to one of these"
+                f"'{where}.{key}' is no setting of '{name}', but of {', '.join(others)}: leave it out, or "
+                f"set {where}.{TAG} to one that has it"
             )
     return from_dict(cls, value, f"{where}.")
 

@@ -1,8 +1,7 @@
 """Settings of the networks: energies of five families, generators and autoencoders. No torch.
 
-Modules of them come from `nets.build.build`, `nets.generator.build_generator` and `nets.vae.VAE`. Lists that
-belong to the layers (`kernels`, `strides`, `paddings`) may be shorter than `channels`: their last entry then
-serves all further layers.
+Lists that belong to the layers (`kernels`, `strides`, `paddings`) may be shorter than `channels`: their last
+entry then serves all further layers.
 """
 
 from __future__ import annotations
@@ -38,9 +37,7 @@ class MLPConfig(AnyNet):
         if not 0 < self.sharpness < float("inf"):
             raise UsageError(f"sharpness is {self.sharpness}: a factor above 0, such as 12")
         if self.sharpness != 1 and self.spectral_norm:
-            raise UsageError(
-                f"sharpness is {self.sharpness}: it is for an mlp without spectral_norm, which would undo it"
-            )
+            raise UsageError(f"sharpness is {self.sharpness}, but spectral_norm would undo it: leave it at 1")
 
 
 @dataclass(frozen=True, kw_only=True)
