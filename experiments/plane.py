@@ -19,6 +19,10 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from gibbsian.systems.base import System, sample
+from gibbsian.systems.frozen import frozen
+from gibbsian.systems.registry import class_of
+from gibbsian.systems.score_matching import ScoreMatching
 from torch import Tensor, nn
 from torch.nn.modules import module as hooks
 
@@ -29,10 +33,6 @@ from gibbsian.data.toy import toy
 from gibbsian.energies import Grid
 from gibbsian.recipes.catalog import RunConfig, entry, resolve
 from gibbsian.report.tables import over, table
-from gibbsian.systems.base import System, sample
-from gibbsian.systems.frozen import frozen
-from gibbsian.systems.registry import class_of
-from gibbsian.systems.score_matching import ScoreMatching
 from gibbsian.tasks.yardstick import yardstick
 from gibbsian.train.budget import rescaled
 from gibbsian.train.fit import finished, prepare
