@@ -76,7 +76,7 @@ class System(nn.Module, ABC):
         matched: whether they sample it up to step-size bias; log Z and likelihoods need this.
         additive: whether its losses are means over samples; gradient accumulation needs this.
         precision: "fp32" or "bf16", set by the trainer.
-        compiling: whether its chains are compiled: "never", "always", or "auto" where it pays.
+        compiling: whether its chains are compiled: "never", "always", or "auto" after many steps.
         joint: whether the softmax of its `logits` is p(y | x), so that chains without a label move on p(x).
         counted: settings that count updates, which should grow with a run for it to keep its shape.
     """

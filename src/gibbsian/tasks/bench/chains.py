@@ -12,8 +12,7 @@ import torch
 
 from ...core.errors import GibbsianError, UsageError
 from ...core.random import generator, seeded_init
-from ...mcmc.base import Precision
-from ...mcmc.compiled import forget_failures
+from ...mcmc.base import ENGINE, Precision
 from .cases import CASES, Case
 from .ceilings import ceiling
 from .cold import starts
@@ -129,7 +128,7 @@ def _warm(
         if call is None:
             continue
         if c.compiled:
-            forget_failures()
+            ENGINE.forget_failures()
             tell(f"compiling for {c.name}")
         with Warnings() as warned:
             first[c.name] = seconds(call, wait)

@@ -1,7 +1,7 @@
 """Compiled chains are the eager ones within rounding, whatever happens to the compiler.
 
-The quick tests trace by the real tracer and run what it traced without a code generator (`traced`); a few,
-and all of those marked `slow`, generate code.
+The quick tests trace by the real tracer and run what it traced without generating code (`Tracer`), each with
+an engine of its own; a few, and those marked `slow`, generate code.
 """
 
 from __future__ import annotations
@@ -9,6 +9,8 @@ from __future__ import annotations
 import dataclasses
 import os
 import shutil
+import subprocess
+import sys
 import threading
 import weakref
 from functools import partial
@@ -25,21 +27,10 @@ from gibbsian.energies.analytic import Gaussian
 from gibbsian.energies.conditional import Given, Guided
 from gibbsian.energies.latent import PullBack
 from gibbsian.energies.restrict import Restricted
-from gibbsian.energies.sliced import Sliced
-from gibbsian.mcmc import (
-    HMC,
-    MALA,
-    IndependentMH,
-    Langevin,
-    Underdamped,
-    base,
-    compiled,
-    graphs,
-    kinds,
-    run,
-)
+from gibbsian.mcmc import HMC, MALA, IndependentMH, Langevin, Underdamped, run
 from gibbsian.mcmc.base import Chain, ChainInfo, ChainState
-from gibbsian.mcmc.payoff import Patience
+from gibbsian.mcmc.engine import Engine
+from gibbsian.mcmc.engine.slices import Sliced
 from gibbsian.nets.conv import ConvNet
 from gibbsian.nets.igebm import IGEBMNet
 from gibbsian.nets.mlp import MLP
@@ -75,47 +66,33 @@ COMPILER = shutil.which(os.environ.get("CXX", "g++"))
 needs_compiler = pytest.mark.skipif(COMPILER is None, reason="no C++ compiler here")
 # The compiler imports parts of torch that warn of themselves.
 pytestmark = pytest.mark.filterwarnings("ignore:.torch.jit.*is deprecated:DeprecationWarning")
-real_compile = torch.compile
 
 
-class Traced:
-    """The graphs made since the test began, run as they were traced."""
+class Tracer:
+    """A compiler that traces and runs what it traced; it counts its graphs and the functions it was given."""
 
-    def __init__(self) -> None:
-        self.made = 0
+    def __init__(self, wrap=lambda forward: forward) -> None:
+        self.graphs, self.functions, self.wrap = 0, 0, wrap
+
+    def __call__(self, function, device):
+        self.functions += 1
+        return torch.compile(function, dynamic=False, fullgraph=True, backend=self.backend)
 
     def backend(self, module, inputs):
-        self.made += 1
-        return module.forward
-
-    def compile(self, function, *, dynamic, fullgraph, options):
-        assert isinstance(options, dict)
-        return real_compile(function, dynamic=dynamic, fullgraph=fullgraph, backend=self.backend)
-
-
-@pytest.fixture(autouse=True)
-def forgetful(monkeypatch, tmp_path):
-    """No graph, failure or time of another test."""
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    monkeypatch.setattr(graphs, "_COMPILED", {})
-    for name, empty in (("_REQUESTS", {}), ("_PAYOFFS", {}), ("_BROKEN", set())):
-        monkeypatch.setattr(compiled, name, empty)
+        self.graphs += 1
+        return self.wrap(module.forward)
 
 
 @pytest.fixture
-def traced(monkeypatch):
-    """A cheap backend, and blocks of one step unless `pairs` makes them two."""
-    spy = Traced()
-    monkeypatch.setattr(torch, "compile", spy.compile)
-    monkeypatch.setattr(kinds, "LONGEST", 1)
-    monkeypatch.setattr(Patience, "LIMIT", 0.0)
-    return spy
+def engine() -> Engine:
+    """Graphs of one step by a tracer."""
+    return Engine(longest=1, compiler=Tracer())
 
 
-@pytest.fixture
-def pairs(traced, monkeypatch):
-    """Blocks of two steps."""
-    monkeypatch.setattr(kinds, "LONGEST", 2)
+def made(engine: Engine) -> int:
+    """Graphs that a tracer has made."""
+    assert isinstance(engine.compiler, Tracer)
+    return engine.compiler.graphs
 
 
 def rough(x) -> Tensor:
@@ -153,15 +130,15 @@ def same(a: object, b: object, **bounds) -> None:
         assert a == b
 
 
-def both(kernel, energy, x, steps: int = 13, seed: int = 5, **options) -> tuple[Chain, Chain]:
-    """The chain without and with a compiler, known to be the same and to leave the generator the same."""
+def both(engine, kernel, energy, x, steps: int = 13, seed: int = 5, **options) -> tuple[Chain, Chain]:
+    """The chain without and with `engine`, known to be the same and to leave the generator the same."""
     bounds = options.pop("bounds", {})
     rngs = generator(seed), generator(seed)
     plain = run(kernel, energy, x, steps=steps, rng=rngs[0], **options)
-    quick = run(kernel, energy, x, steps=steps, rng=rngs[1], compile=True, **options)
+    quick = run(kernel, energy, x, steps=steps, rng=rngs[1], compile=True, engine=engine, **options)
     same(plain, quick, **bounds)
     assert torch.equal(rngs[0].get_state(), rngs[1].get_state())
-    assert not compiled._BROKEN
+    assert not engine.failed
     return plain, quick
 
 
@@ -170,77 +147,82 @@ def messages(caplog) -> list[str]:
 
 
 @pytest.mark.parametrize("name", KERNELS)
-def test_every_kernel_makes_the_same_chain(name, traced, pairs):
+def test_every_kernel_makes_the_same_chain(name, engine):
     """Positions, cached energies, all means, the counts; then the same once more from where it ended."""
+    engine.longest = 2
     kernel = KERNELS[name]
-    plain, quick = both(kernel, rough, start(6, 3))
+    plain, quick = both(engine, kernel, rough, start(6, 3))
     assert quick.state.count == plain.state.count == 13 and quick.info.steps == 13
-    assert 1 <= traced.made <= 2 and not quick.position.requires_grad
-    before = traced.made
+    assert 1 <= made(engine) <= 2 and not quick.position.requires_grad
+    before = made(engine)
     rngs = generator(9), generator(9)
     plain = run(kernel, rough, plain.state, steps=9, rng=rngs[0])
-    quick = run(kernel, rough, quick.state, steps=9, rng=rngs[1], compile=True)
+    quick = run(kernel, rough, quick.state, steps=9, rng=rngs[1], compile=True, engine=engine)
     same(plain, quick)
-    assert quick.state.count == 22 and traced.made == before
+    assert quick.state.count == 22 and made(engine) == before
 
 
 @pytest.mark.parametrize("name", ["clipped-norm", "ghmc"])
-def test_a_pair_is_a_position(name, traced):
-    plain, quick = both(KERNELS[name], rough, (start(4, 3), start(4, 1, 2, 2)), steps=7)
-    assert isinstance(quick.position, tuple) and traced.made == 1
+def test_a_pair_is_a_position(name, engine):
+    plain, quick = both(engine, KERNELS[name], rough, (start(4, 3), start(4, 1, 2, 2)), steps=7)
+    assert isinstance(quick.position, tuple) and made(engine) == 1
 
 
 @pytest.mark.parametrize("thin", [2, 3, 5])
-def test_a_trace_holds_the_same_positions(thin, traced, monkeypatch):
-    monkeypatch.setattr(kinds, "LONGEST", 3)
-    plain, quick = both(MALA(0.3), rough, start(4, 2), steps=13, thin=thin)
-    assert len(quick.trace) == len(quick.energies) == 13 // thin and traced.made == 1
+def test_a_trace_holds_the_same_positions(thin, engine):
+    engine.longest = 3
+    plain, quick = both(engine, MALA(0.3), rough, start(4, 2), steps=13, thin=thin)
+    assert len(quick.trace) == len(quick.energies) == 13 // thin and made(engine) == 1
     if thin == 3:
-        both(Langevin(0.1), rough, (start(4, 2), start(4, 1)), steps=12, thin=thin)
+        both(engine, Langevin(0.1), rough, (start(4, 2), start(4, 1)), steps=12, thin=thin)
 
 
-def test_positions_kept_inside_a_block(traced, monkeypatch):
+def test_positions_kept_inside_a_block(engine):
     """Blocks of four steps that keep all or two of them; a first step made without a graph."""
-    monkeypatch.setattr(kinds, "LONGEST", 4)
+    engine.longest = 4
     for kernel, thin in ((KERNELS["annealed"], 1), (KERNELS["baoab"], 2)):
-        _, quick = both(kernel, rough, start(4, 2), steps=13, thin=thin)
+        _, quick = both(engine, kernel, rough, start(4, 2), steps=13, thin=thin)
         assert len(quick.trace) == 13 // thin
-    assert traced.made == 2
+    assert made(engine) == 2
 
 
-def test_positions_kept_slice_by_slice(traced, monkeypatch):
-    monkeypatch.setattr(kinds, "LONGEST", 2)
+def test_positions_kept_slice_by_slice(engine):
+    engine.longest = 2
     energy = Sliced(Given(mlp(classes=3), torch.tensor([0, 2, 1, 0, 1])), 3)
-    both(MALA(0.3), energy, start(5, 2), steps=4, thin=1)
+    both(engine, MALA(0.3), energy, start(5, 2), steps=4, thin=1)
 
 
-def test_observers_see_every_step(traced):
+def test_observers_see_every_step(engine):
     seen: list[list[tuple[int, ChainState, ChainInfo]]] = [[], []]
     for compile, into in zip((False, True), seen, strict=True):
         run(
-            KERNELS["clamped"], rough, start(4, 2), steps=5, rng=generator(0), compile=compile,
+            KERNELS["clamped"], rough, start(4, 2), steps=5, rng=generator(0), compile=compile, engine=engine,
             observe=lambda k, state, info, into=into: into.append((k, state, info)),
         )  # fmt: skip
-    assert [k for k, _, _ in seen[1]] == list(range(5)) and traced.made == 1
+    assert [k for k, _, _ in seen[1]] == list(range(5)) and made(engine) == 1
     assert [state.count for _, state, _ in seen[1]] == [1, 2, 3, 4, 5]
     for a, b in zip(*seen, strict=True):
         same(a, b)
 
 
-def test_progress_tells_the_steps_of_each_block(traced, pairs):
+def test_progress_tells_the_steps_of_each_block(engine):
+    engine.longest = 2
     calls = []
     run(
-        Langevin(0.1), rough, start(4, 2), steps=7, rng=generator(0), compile=True,
+        Langevin(0.1), rough, start(4, 2), steps=7, rng=generator(0), compile=True, engine=engine,
         progress=lambda done, steps: calls.append((done, steps)),
     )  # fmt: skip
     assert calls == [(2, 7), (4, 7), (6, 7), (7, 7)]
 
 
-def test_few_or_no_steps(traced, pairs):
+def test_few_or_no_steps(engine):
+    engine.longest = 2
     x = start(4, 2)
     for steps in (0, 1, 2):
-        both(Langevin(0.1), rough, x, steps=steps)
-    assert torch.equal(run(MALA(0.1), rough, x, steps=0, rng=generator(0), compile=True).position, x)
+        both(engine, Langevin(0.1), rough, x, steps=steps)
+    assert torch.equal(
+        run(MALA(0.1), rough, x, steps=0, rng=generator(0), compile=True, engine=engine).position, x
+    )
 
 
 class Bowl:
@@ -287,55 +269,55 @@ ENERGIES = {
 
 
 @pytest.mark.parametrize("name", ENERGIES)
-def test_energies_of_the_algebra(name, traced):
+def test_energies_of_the_algebra(name, engine):
     kernel = Langevin(0.2, clamp=(-1.0, 1.0))
-    both(kernel, ENERGIES[name](), start(4, 2), steps=6)
-    assert traced.made == 1
+    both(engine, kernel, ENERGIES[name](), start(4, 2), steps=6)
+    assert made(engine) == 1
 
 
 @pytest.mark.parametrize("kernel", [Langevin(0.3, clip_norm=1.0), HMC(0.4, leapfrogs=1)])
-def test_slices_of_unequal_length(kernel, traced):
+def test_slices_of_unequal_length(kernel, engine):
     """Chains in slices of 2 and 3: the report joins them."""
     energy = Sliced(Given(mlp(classes=3), torch.tensor([0, 2, 1, 0, 1])), 3)
-    both(kernel, energy, start(5, 2), steps=7)
-    assert traced.made == 2
+    both(engine, kernel, energy, start(5, 2), steps=7)
+    assert made(engine) == 2
 
 
-def test_frozen_spectral_norm(traced):
+def test_frozen_spectral_norm(engine):
     """Normalised weights are made anew for each chain: they must be inputs of the graph."""
     net = IGEBMNet((1, 4, 4), (4,), strides=(1,)).double()
     x = start(3, 1, 4, 4)
     for _ in range(2):
         with frozen(net):
-            both(Langevin(0.1), net, x, steps=3)
+            both(engine, Langevin(0.1), net, x, steps=3)
         with torch.no_grad():
             for p in net.parameters():
                 p.mul_(1.3)
-    assert traced.made == 1
+    assert made(engine) == 1
 
 
-def test_other_weights_are_inputs(traced):
+def test_other_weights_are_inputs(engine):
     """A second network of the kind, weights changed in place, a buffer: no new graph and no stale number."""
     ends = []
     nets = [mlp(0), mlp(1)]
     for net in nets:
-        ends.append(both(Langevin(0.1), net, start(4, 2), steps=1)[1].position)
+        ends.append(both(engine, Langevin(0.1), net, start(4, 2), steps=1)[1].position)
     with torch.no_grad():
         for p in nets[0].parameters():
             p.mul_(1.5)
-    ends.append(both(Langevin(0.1), nets[0], start(4, 2), steps=1)[1].position)
-    assert traced.made == 1 and not torch.allclose(ends[0], ends[1]) and not torch.allclose(ends[0], ends[2])
+    ends.append(both(engine, Langevin(0.1), nets[0], start(4, 2), steps=1)[1].position)
+    assert made(engine) == 1 and not torch.allclose(ends[0], ends[1]) and not torch.allclose(ends[0], ends[2])
 
 
-def test_weights_that_need_gradients_and_then_do_not(traced):
+def test_weights_that_need_gradients_and_then_do_not(engine):
     net = mlp()
     for needed in (True, False, True, False):
-        chain = both(Langevin(0.1), net.requires_grad_(needed), start(4, 2), steps=1)[1]
+        chain = both(engine, Langevin(0.1), net.requires_grad_(needed), start(4, 2), steps=1)[1]
         assert not chain.position.requires_grad
-    assert traced.made <= 2 and all(p.grad is None for p in net.parameters())
+    assert made(engine) <= 2 and all(p.grad is None for p in net.parameters())
 
 
-def test_what_a_closure_holds_may_change(traced):
+def test_what_a_closure_holds_may_change(engine):
     factor, number = FACTOR.clone(), {"of": 2.0}
 
     def energy(x: Tensor) -> Tensor:
@@ -343,71 +325,77 @@ def test_what_a_closure_holds_may_change(traced):
 
     for change in (lambda: None, lambda: factor.mul_(2), lambda: number.update(of=3.0)):
         change()
-        both(Langevin(0.1), energy, start(4, 2), steps=1)
-    assert traced.made == 2
+        both(engine, Langevin(0.1), energy, start(4, 2), steps=1)
+    assert made(engine) == 2
 
 
-def test_graphs_hold_no_network(traced):
+def test_graphs_hold_no_network(engine):
     net = mlp()
-    both(MALA(0.1), net, start(4, 2), steps=1)
+    both(engine, MALA(0.1), net, start(4, 2), steps=1)
     gone = weakref.ref(net)
     del net
     assert gone() is None
 
 
-def test_step_sizes_and_temperatures_are_inputs(traced):
+def test_step_sizes_and_temperatures_are_inputs(engine):
     """More of them than the compiler would keep graphs for."""
     for k in range(10):
-        both(Langevin(0.01 + 0.02 * k, 0.5 + k), rough, start(4, 2), steps=1)
-    assert traced.made == 1
-    both(Langevin(0.1, 0.0), rough, start(4, 2), steps=1)
-    assert traced.made == 2
+        both(engine, Langevin(0.01 + 0.02 * k, 0.5 + k), rough, start(4, 2), steps=1)
+    assert made(engine) == 1
+    both(engine, Langevin(0.1, 0.0), rough, start(4, 2), steps=1)
+    assert made(engine) == 2
 
 
-def test_schedules_and_legs_share_a_graph(traced, pairs):
+def test_schedules_and_legs_share_a_graph(engine):
+    engine.longest = 2
     for first in (0, 5, 40):
-        both(KERNELS["annealed"].from_step(first), rough, start(4, 2), steps=9)
-    both(Langevin(0.3, temperature_schedule=lambda k: 0.0), rough, start(4, 2), steps=9)
-    assert traced.made == 1
+        both(engine, KERNELS["annealed"].from_step(first), rough, start(4, 2), steps=9)
+    both(engine, Langevin(0.3, temperature_schedule=lambda k: 0.0), rough, start(4, 2), steps=9)
+    assert made(engine) == 1
 
 
-def test_zero_and_not_zero_draw_differently(traced):
+def test_zero_and_not_zero_draw_differently(engine):
     for jitter in (0.0, 0.3, 0.0):
-        both(HMC(0.4, leapfrogs=1, jitter=jitter), rough, start(4, 2), steps=1)
+        both(engine, HMC(0.4, leapfrogs=1, jitter=jitter), rough, start(4, 2), steps=1)
 
 
-def test_kernels_of_other_numbers_get_their_own_result(traced):
+def test_kernels_of_other_numbers_get_their_own_result(engine):
     for step_size in (0.1, 0.2, 0.1):
-        both(MALA(step_size), rough, start(4, 2), steps=1)
-    assert traced.made == 2
+        both(engine, MALA(step_size), rough, start(4, 2), steps=1)
+    assert made(engine) == 2
 
 
 @pytest.mark.parametrize("shapes", [[(4, 2), (7, 2), (4, 2)]])
-def test_other_numbers_of_chains(shapes, traced):
+def test_other_numbers_of_chains(shapes, engine):
     for shape in shapes:
-        both(Langevin(0.1), rough, start(*shape), steps=1)
-    assert traced.made == 2
+        both(engine, Langevin(0.1), rough, start(*shape), steps=1)
+    assert made(engine) == 2
 
 
-def test_single_and_double_precision(traced):
+def test_single_and_double_precision(engine):
     for dtype in (torch.float32, F64, torch.float32):
         chain = both(
-            KERNELS["annealed"], rough, start(4, 2, dtype=dtype), steps=1, bounds={"rtol": None, "atol": None}
+            engine,
+            KERNELS["annealed"],
+            rough,
+            start(4, 2, dtype=dtype),
+            steps=1,
+            bounds={"rtol": None, "atol": None},
         )[1]
         assert chain.position.dtype == dtype
-    assert traced.made == 2
+    assert made(engine) == 2
 
 
-def test_layouts_need_no_graph_of_their_own(traced):
+def test_layouts_need_no_graph_of_their_own(engine):
     x = start(4, 3, 6, 6)
     same_point = x[:1].expand(4, 3, 6, 6)
     turned = x.transpose(2, 3).contiguous().transpose(2, 3)
     for begin in (x, same_point, turned, x.to(memory_format=torch.channels_last), start(8, 3, 6, 6)[::2]):
-        both(MALA(0.01), rough, begin, steps=6)
-    assert traced.made == 1
+        both(engine, MALA(0.01), rough, begin, steps=6)
+    assert made(engine) == 1
 
 
-def test_bfloat16_is_traced(traced):
+def test_bfloat16_is_traced(engine):
     """The eager chain but for some roundings, much nearer to it than full precision is.
 
     With swish both chains round to bfloat16 at other places, so this is a network without.
@@ -416,37 +404,44 @@ def test_bfloat16_is_traced(traced):
     x = start(64, 2, dtype=torch.float32)
     chains = {
         (precision, compile): run(
-            Langevin(0.1), net, x, steps=6, rng=generator(0), precision=precision, compile=compile
+            Langevin(0.1),
+            net,
+            x,
+            steps=6,
+            rng=generator(0),
+            precision=precision,
+            compile=compile,
+            engine=engine,
         ).position
         for precision in ("fp32", "bf16")
         for compile in (False, True)
     }
     error = (chains["bf16", True] - chains["bf16", False]).abs().mean()
     assert error < 0.05 * (chains["bf16", True] - chains["fp32", False]).abs().mean()
-    assert chains["bf16", True].dtype == torch.float32 and traced.made == 2
+    assert chains["bf16", True].dtype == torch.float32 and made(engine) == 2
 
 
-def test_the_last_step_keeps_its_graph(traced):
+def test_the_last_step_keeps_its_graph(engine):
     grads = []
     for compile in (False, True):
         net = mlp().requires_grad_()
         chain = run(
             KERNELS["shrinking"], net, start(4, 2), steps=8, rng=generator(0),
-            differentiable="last", compile=compile,
+            differentiable="last", compile=compile, engine=engine,
         )  # fmt: skip
         chain.position.square().sum().backward()
         grads.append(tuple(p.grad for p in net.parameters() if p.grad is not None))
-    assert grads[0] and traced.made >= 1
+    assert grads[0] and made(engine) >= 1
     same(*grads)
 
 
-def test_all_steps_keep_their_graph_without_a_compiler(traced):
+def test_all_steps_keep_their_graph_without_a_compiler(engine):
     net = mlp().requires_grad_()
     chain = run(
         Langevin(0.1), net, start(4, 2), steps=4, rng=generator(0), differentiable="all", compile=True
     )
     chain.position.sum().backward()
-    assert traced.made == 0 and any(p.grad is not None for p in net.parameters())
+    assert made(engine) == 0 and any(p.grad is not None for p in net.parameters())
 
 
 # What the compiler cannot do.
@@ -461,92 +456,97 @@ def by_bytes(x: Tensor) -> Tensor:
 
 
 @pytest.mark.parametrize(("energy", "name"), [(by_item, "annealed"), (by_bytes, "mala")])
-def test_an_energy_that_cannot_be_traced(energy, name, caplog, traced, monkeypatch, pairs):
+def test_an_energy_that_cannot_be_traced(energy, name, caplog, engine):
     """The very same chain, one line in the log, and no second try; other energies are compiled still."""
-    attempts = []
-    backend = compiled.compiled
-    monkeypatch.setattr(compiled, "compiled", lambda *a: attempts.append(a) or backend(*a))
-    x = start(4, 2)
+    engine.longest = 2
     for _ in range(2):
         rngs = generator(5), generator(5)
-        plain = run(KERNELS[name], energy, x, steps=7, rng=rngs[0])
-        quick = run(KERNELS[name], energy, x, steps=7, rng=rngs[1], compile=True)
+        plain = run(KERNELS[name], energy, start(4, 2), steps=7, rng=rngs[0])
+        quick = run(KERNELS[name], energy, start(4, 2), steps=7, rng=rngs[1], compile=True, engine=engine)
         same(plain, quick, rtol=0, atol=0)
         assert torch.equal(rngs[0].get_state(), rngs[1].get_state())
-    assert len(attempts) == 1 and len(messages(caplog)) == 1
+    assert engine.compiler.functions == 1 and len(engine.failed) == 1 and len(messages(caplog)) == 1
     assert messages(caplog)[0].startswith("chains run without compilation: ")
-    run(KERNELS[name], rough, x, steps=7, rng=generator(0), compile=True)
-    assert traced.made == 1 and len(messages(caplog)) == 1
+    run(KERNELS[name], rough, start(4, 2), steps=7, rng=generator(0), compile=True, engine=engine)
+    assert made(engine) == 1 and len(messages(caplog)) == 1
 
 
-def test_a_missing_compiler(caplog, monkeypatch):
-    """One line for the whole process, whatever the shapes."""
-    monkeypatch.setattr(kinds, "LONGEST", 1)
+def test_failures_can_be_forgotten(caplog, engine):
+    for _ in range(2):
+        run(Langevin(0.1), by_bytes, start(4, 2), steps=3, rng=generator(0), compile=True, engine=engine)
+        assert engine.failed
+        engine.forget_failures()
+    assert len(messages(caplog)) == 2 and not engine.failed
+
+
+def test_a_missing_compiler(caplog):
+    """One line for the whole engine, whatever the shapes."""
+    engine = Engine(longest=1)
     with torch._inductor.config.patch(
         {"cpp.cxx": ("a-compiler-that-is-not-there",), "fx_graph_cache": False}
     ):
         for shape in ((4, 2), (5, 3)):
-            rngs = generator(5), generator(5)
-            plain = run(KERNELS["shrinking"], rough, start(*shape), steps=3, rng=rngs[0])
-            quick = run(KERNELS["shrinking"], rough, start(*shape), steps=3, rng=rngs[1], compile=True)
+            kernel, x = KERNELS["shrinking"], start(*shape)
+            plain = run(kernel, rough, x, steps=3, rng=generator(5))
+            quick = run(kernel, rough, x, steps=3, rng=generator(5), compile=True, engine=engine)
             same(plain, quick, rtol=0, atol=0)
-    assert len(messages(caplog)) == 1 and "compiler" in messages(caplog)[0]
+    assert len(messages(caplog)) == 1 and "compiler" in messages(caplog)[0] and engine.no_compiler
     assert "\n" not in messages(caplog)[0]
 
 
-def test_a_graph_that_fails_in_the_middle(caplog, monkeypatch, traced, pairs):
+def test_a_graph_that_fails_in_the_middle(caplog):
     """After two good blocks; the noise of the failed one is not drawn twice."""
     calls = []
 
-    def failing(module, inputs):
+    def failing(forward):
         def call(*args):
             calls.append(1)
             if len(calls) == 3:
                 raise MemoryError("no room")
-            return module.forward(*args)
+            return forward(*args)
 
         return call
 
-    monkeypatch.setattr(traced, "backend", failing)
+    engine = Engine(longest=2, compiler=Tracer(failing))
     rngs = generator(5), generator(5)
     plain = run(KERNELS["annealed"], rough, start(4, 2), steps=13, rng=rngs[0])
-    quick = run(KERNELS["annealed"], rough, start(4, 2), steps=13, rng=rngs[1], compile=True)
+    quick = run(KERNELS["annealed"], rough, start(4, 2), steps=13, rng=rngs[1], compile=True, engine=engine)
     same(plain, quick)
     assert torch.equal(rngs[0].get_state(), rngs[1].get_state())
     assert len(calls) == 3 and "no room" in messages(caplog)[0] and len(messages(caplog)) == 1
 
 
-def test_ctrl_c_is_heard(caplog, monkeypatch, traced):
-    def interrupted(module, inputs):
+def test_ctrl_c_is_heard(caplog):
+    def interrupted(forward):
         def call(*args):
             raise KeyboardInterrupt
 
         return call
 
-    monkeypatch.setattr(traced, "backend", interrupted)
+    engine = Engine(longest=1, compiler=Tracer(interrupted))
     with pytest.raises(KeyboardInterrupt):
-        run(Langevin(0.1), rough, start(4, 2), steps=6, rng=generator(0), compile=True)
-    assert not messages(caplog) and not compiled._BROKEN
+        run(Langevin(0.1), rough, start(4, 2), steps=6, rng=generator(0), compile=True, engine=engine)
+    assert not messages(caplog) and not engine.failed
 
 
 @pytest.mark.parametrize("kernel", [Langevin(0.1), MALA(0.1)])
-def test_a_usage_error_in_the_energy_surfaces(kernel, caplog, traced):
+def test_a_usage_error_in_the_energy_surfaces(kernel, caplog, engine):
     def refusing(x: Tensor) -> Tensor:
         raise UsageError("no such label")
 
     with pytest.raises(UsageError, match="no such label"):
-        run(kernel, refusing, start(4, 2), steps=6, rng=generator(0), compile=True)
+        run(kernel, refusing, start(4, 2), steps=6, rng=generator(0), compile=True, engine=engine)
     with pytest.raises(UsageError, match="one number a chain"):
-        run(kernel, lambda x: x, start(4, 2), steps=6, rng=generator(0), compile=True)
+        run(kernel, lambda x: x, start(4, 2), steps=6, rng=generator(0), compile=True, engine=engine)
     assert not messages(caplog)
 
 
-def test_an_error_of_the_energy_is_its_own(traced):
+def test_an_error_of_the_energy_is_its_own(engine):
     def wrong(x: Tensor) -> Tensor:
         raise ZeroDivisionError("by hand")
 
     with pytest.raises(ZeroDivisionError, match="by hand"):
-        run(Langevin(0.1), wrong, start(4, 2), steps=6, rng=generator(0), compile=True)
+        run(Langevin(0.1), wrong, start(4, 2), steps=6, rng=generator(0), compile=True, engine=engine)
 
 
 class Counting:
@@ -560,32 +560,48 @@ class Counting:
         return rough(x)
 
 
-def test_graphs_that_never_serve_twice_are_given_up(caplog, traced):
+def test_graphs_that_never_serve_twice_are_given_up(caplog, engine):
     with torch._dynamo.config.patch(recompile_limit=3):
         rngs = generator(5), generator(5)
         plain = run(Langevin(0.1), Counting(), start(4, 2), steps=8, rng=rngs[0])
-        quick = run(Langevin(0.1), Counting(), start(4, 2), steps=8, rng=rngs[1], compile=True)
+        quick = run(Langevin(0.1), Counting(), start(4, 2), steps=8, rng=rngs[1], compile=True, engine=engine)
     same(plain, quick)
-    assert traced.made == 3 and len(messages(caplog)) == 1 and "changes" in messages(caplog)[0]
+    assert made(engine) == 3 and len(messages(caplog)) == 1 and "changes" in messages(caplog)[0]
 
 
-@pytest.mark.slow
-def test_graphs_that_served_well_make_room_for_new_ones(caplog, traced, monkeypatch):
-    monkeypatch.setattr(graphs, "WELL_USED", 2)
+def test_graphs_that_served_well_make_room_for_new_ones(caplog, engine):
+    engine.well_used = 2
     with torch._dynamo.config.patch(recompile_limit=2):
         for k in range(4):
-            both(MALA(0.1 + 0.1 * k), rough, start(4, 2), steps=1)
-    assert traced.made == 4 and not messages(caplog)
+            both(engine, MALA(0.1 + 0.1 * k), rough, start(4, 2), steps=1)
+    assert made(engine) == 4 and not messages(caplog)
 
 
-@pytest.mark.slow
-def test_the_kinds_used_last_are_held(traced, monkeypatch):
-    monkeypatch.setattr(graphs, "KEPT", 2)
+def test_the_keys_used_last_are_held(engine):
+    engine.held = 2
     for chains in (2, 3, 2, 4, 2):
-        both(Langevin(0.1), rough, start(chains, 2), steps=1)
-    assert traced.made == 3 and len(graphs._COMPILED) == 2
-    both(Langevin(0.1), rough, start(3, 2), steps=1)
-    assert traced.made == 4
+        both(engine, Langevin(0.1), rough, start(chains, 2), steps=1)
+    assert made(engine) == 3 and len(engine.graphs) == 2
+    both(engine, Langevin(0.1), rough, start(3, 2), steps=1)
+    assert made(engine) == 4
+
+
+def test_an_engine_is_shared_by_threads():
+    engine, errors = Engine(held=1, compiler=lambda function, device: function), []
+
+    def ask() -> None:
+        try:
+            for k in range(300):
+                engine.graphs_for((k % 3,), torch.device("cpu"))
+        except Exception as error:
+            errors.append(error)
+
+    threads = [threading.Thread(target=ask) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not errors and len(engine.graphs) == 1
 
 
 # Kernels of others.
@@ -615,13 +631,13 @@ class Foreign:
 
 
 @pytest.mark.parametrize("kind", ["plain", "counts", "compares", "branches"])
-def test_a_kernel_that_looks_at_the_number_of_steps_is_not_compiled(kind, caplog, traced):
+def test_a_kernel_that_looks_at_the_number_of_steps_is_not_compiled(kind, caplog, engine):
     """A graph does not know that number, and would freeze it."""
     rngs = generator(5), generator(5)
     plain = run(Foreign(kind), rough, start(4, 2), steps=7, rng=rngs[0])
-    quick = run(Foreign(kind), rough, start(4, 2), steps=7, rng=rngs[1], compile=True)
+    quick = run(Foreign(kind), rough, start(4, 2), steps=7, rng=rngs[1], compile=True, engine=engine)
     same(plain, quick)
-    assert traced.made == (kind == "plain") and len(messages(caplog)) == (kind != "plain")
+    assert made(engine) == (kind == "plain") and len(messages(caplog)) == (kind != "plain")
 
 
 class Moody(Foreign):
@@ -635,12 +651,12 @@ class Moody(Foreign):
         return super().step(energy, state, rng)
 
 
-def test_a_kernel_that_draws_otherwise_than_before_is_refused(traced):
-    both(Moody("plain"), rough, start(4, 2), steps=3)
+def test_a_kernel_that_draws_otherwise_than_before_is_refused(engine):
+    both(engine, Moody("plain"), rough, start(4, 2), steps=3)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Moody, "mood", [True])
         with pytest.raises(UsageError, match="draw alike"):
-            run(Moody("plain"), rough, start(4, 2), steps=3, rng=generator(0), compile=True)
+            run(Moody("plain"), rough, start(4, 2), steps=3, rng=generator(0), compile=True, engine=engine)
 
 
 # When to compile.
@@ -652,109 +668,71 @@ def test_other_values_of_compile_are_refused(value):
         run(Langevin(0.1), rough, start(4, 2), steps=2, rng=generator(0), compile=value)
 
 
-def test_kinds_are_held_whatever_threads_ask(traced, monkeypatch):
-    monkeypatch.setattr(graphs, "KEPT", 1)
-    errors = []
-
-    def ask() -> None:
-        try:
-            for k in range(300):
-                graphs.compiled((k % 3,), torch.device("cpu"))
-        except Exception as error:
-            errors.append(error)
-
-    threads = [threading.Thread(target=ask) for _ in range(4)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert not errors and len(graphs._COMPILED) == 1
+def by_auto(engine: Engine, steps: int, chains: int = 4, **options) -> Chain:
+    return run(
+        MALA(0.1),
+        rough,
+        start(chains, 2),
+        steps=steps,
+        rng=generator(5),
+        compile="auto",
+        engine=engine,
+        **options,
+    )
 
 
-def test_auto_leaves_a_short_job_alone(monkeypatch):
-    def refuse(*args):
-        raise AssertionError("compiled a short job")
-
-    monkeypatch.setattr(compiled, "compiled", refuse)
-    monkeypatch.setattr(compiled, "rehearse", refuse)
-    x = start(4, 2)
-    auto = run(MALA(0.1), rough, x, steps=300, rng=generator(0), compile="auto")
-    same(run(MALA(0.1), rough, x, steps=300, rng=generator(0)), auto, rtol=0, atol=0)
-    assert not compiled._BROKEN
-
-
-def test_auto_does_not_load_the_compiler_within_a_second(monkeypatch):
-    def refuse(*args):
-        raise AssertionError("loaded the compiler")
-
-    monkeypatch.setattr(base, "_PATIENCE", Patience())
-    monkeypatch.setattr(base, "_blocks", refuse)
-    chain = run(Langevin(0.1), rough, start(4, 2), steps=20, rng=generator(0), compile="auto")
-    assert chain.info.steps == 20
-    base._PATIENCE.spent = 2.0
-    with pytest.raises(AssertionError, match="loaded"):
-        run(Langevin(0.1), rough, start(4, 2), steps=20, rng=generator(0), compile="auto")
+def test_auto_compiles_after_many_steps(engine):
+    """Counted over runs, and for each kind of chain by itself; the rest of a run is compiled too."""
+    engine.auto_after = 10
+    same(run(MALA(0.1), rough, start(4, 2), steps=9, rng=generator(5)), by_auto(engine, 9), rtol=0, atol=0)
+    by_auto(engine, 9, chains=5)
+    assert made(engine) == 0
+    same(run(MALA(0.1), rough, start(4, 2), steps=5, rng=generator(5)), by_auto(engine, 5))
+    assert made(engine) == 1
+    by_auto(engine, 1, chains=5)
+    assert made(engine) == 1
+    by_auto(engine, 1, chains=5)
+    assert made(engine) == 2
 
 
-class Hasty:
-    """In place of `Payoff`: compile after four eager steps, and note what is told."""
-
-    def __init__(self) -> None:
-        self.eager: list[float] = []
-        self.blocks: list[tuple[float, int, bool]] = []
-
-    def pays(self, left: int) -> bool:
-        return len(self.eager) >= 4
-
-    def eager_step(self, seconds: float) -> None:
-        self.eager.append(seconds)
-
-    def compiled_block(self, seconds: float, steps: int, *, started: bool) -> None:
-        self.blocks.append((seconds, steps, started))
+def test_auto_does_not_depend_on_the_clock():
+    """Chains repeat bit for bit from one engine to the next."""
+    chains = [by_auto(Engine(longest=2, auto_after=3, compiler=Tracer()), 9) for _ in range(2)]
+    same(*chains, rtol=0, atol=0)
 
 
-def test_auto_measures_steps_and_starts_apart(monkeypatch, traced, pairs):
-    """Eager steps without what observers take; a block that made a graph is told from one that did not."""
-    times = Hasty()
-    monkeypatch.setattr(compiled, "payoff", lambda key: times)
-    rngs = generator(5), generator(5)
-    plain = run(Langevin(0.1), rough, start(4, 2), steps=10, rng=rngs[0])
-    quick = run(
-        Langevin(0.1), rough, start(4, 2), steps=10, rng=rngs[1], compile="auto",
-        progress=lambda done, steps: torch.zeros(2_000_000).normal_(generator=generator(0)),
-    )  # fmt: skip
-    same(plain, quick)
-    assert [(steps, started) for _, steps, started in times.blocks] == [(2, True), (2, False), (2, False)]
-    assert len(times.eager) == 4 and min(times.eager) < 0.005
-    assert times.blocks[0][0] > times.blocks[1][0]
+def test_auto_leaves_a_short_job_alone(engine):
+    plain = run(MALA(0.1), rough, start(4, 2), steps=300, rng=generator(5))
+    same(plain, by_auto(engine, 300), rtol=0, atol=0)
+    assert engine.compiler.functions == 0
 
 
-def test_auto_compiles_what_will_pay(monkeypatch, traced):
-    monkeypatch.setattr("gibbsian.mcmc.payoff.GUESS.start", 1e-6)
-    plain = run(Langevin(0.1), rough, start(4, 2), steps=40, rng=generator(5))
-    quick = run(Langevin(0.1), rough, start(4, 2), steps=40, rng=generator(5), compile="auto")
-    same(plain, quick)
-    assert traced.made == 1
+def test_auto_in_a_short_job_loads_no_compiler():
+    code = (
+        "import sys, torch, gibbsian as gb\n"
+        "x = torch.zeros(4, 2)\n"
+        "gb.run(gb.MALA(.1), lambda x: x.square().sum(1), x, steps=20, rng=gb.generator(0), compile='auto')\n"
+        "sys.exit('torch._inductor' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", code], timeout=60).returncode == 0
 
 
 # The real compiler.
 
 
 @needs_compiler
-def test_generated_code_of_a_small_network(monkeypatch, caplog):
+def test_generated_code_of_a_small_network(caplog):
     """All rewrites take part: products with a bias, of two columns, of one; gates and their derivative."""
-    monkeypatch.setattr(kinds, "LONGEST", 2)
     net = built(lambda: MLP((2,), (16, 16)))
-    both(Langevin(0.1, clamp=(-2.0, 2.0)), net, start(8, 2), steps=12)
+    both(Engine(longest=2), Langevin(0.1, clamp=(-2.0, 2.0)), net, start(8, 2), steps=12)
     assert not messages(caplog)
 
 
 @pytest.mark.slow
 @needs_compiler
-def test_generated_code_of_a_convolution(monkeypatch, caplog):
-    monkeypatch.setattr(kinds, "LONGEST", 1)
+def test_generated_code_of_a_convolution(caplog):
     net = built(lambda: ConvNet((1, 6, 6), (4, 4), strides=(2, 1)).to(memory_format=torch.channels_last))
-    both(Langevin(0.01), net, start(3, 1, 6, 6), steps=12)
+    both(Engine(longest=1), Langevin(0.01), net, start(3, 1, 6, 6), steps=12)
     assert not messages(caplog)
 
 
@@ -762,7 +740,6 @@ def test_generated_code_of_a_convolution(monkeypatch, caplog):
 @needs_compiler
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("name", KERNELS)
-def test_generated_code_of_every_kernel(name, caplog, monkeypatch):
-    monkeypatch.setattr(kinds, "LONGEST", 3)
-    both(KERNELS[name], mlp(event=3), start(6, 3), steps=12)
+def test_generated_code_of_every_kernel(name, caplog):
+    both(Engine(longest=3), KERNELS[name], mlp(event=3), start(6, 3), steps=12)
     assert not messages(caplog)
