@@ -62,6 +62,7 @@ KERNELS = {
     "independent": IndependentMH(),
 }
 CLOSE = {"rtol": 1e-10, "atol": 1e-10}
+EXACT = {"rtol": 0, "atol": 0}
 COMPILER = shutil.which(os.environ.get("CXX", "g++"))
 needs_compiler = pytest.mark.skipif(COMPILER is None, reason="no C++ compiler here")
 # The compiler imports parts of torch that warn of themselves.
@@ -130,15 +131,22 @@ def same(a: object, b: object, **bounds) -> None:
         assert a == b
 
 
-def both(engine, kernel, energy, x, steps: int = 13, seed: int = 5, **options) -> tuple[Chain, Chain]:
+def compiled(engine, kernel, energy, x, steps: int = 7, seed: int = 5, **options) -> Chain:
+    """The chain in blocks of `engine`."""
+    options = {"rng": generator(seed), "compile": True} | options
+    return run(kernel, energy, x, steps=steps, engine=engine, **options)
+
+
+def both(
+    engine, kernel, energy, x, steps: int = 13, seed: int = 5, *, fails: bool = False, bounds=None, **options
+) -> tuple[Chain, Chain]:
     """The chain without and with `engine`, known to be the same and to leave the generator the same."""
-    bounds = options.pop("bounds", {})
     rngs = generator(seed), generator(seed)
     plain = run(kernel, energy, x, steps=steps, rng=rngs[0], **options)
-    quick = run(kernel, energy, x, steps=steps, rng=rngs[1], compile=True, engine=engine, **options)
-    same(plain, quick, **bounds)
+    quick = compiled(engine, kernel, energy, x, steps, rng=rngs[1], **options)
+    same(plain, quick, **(bounds or {}))
     assert torch.equal(rngs[0].get_state(), rngs[1].get_state())
-    assert not engine.failed
+    assert bool(engine.failed) == fails
     return plain, quick
 
 
@@ -208,10 +216,9 @@ def test_observers_see_every_step(engine):
 def test_progress_tells_the_steps_of_each_block(engine):
     engine.longest = 2
     calls = []
-    run(
-        Langevin(0.1), rough, start(4, 2), steps=7, rng=generator(0), compile=True, engine=engine,
-        progress=lambda done, steps: calls.append((done, steps)),
-    )  # fmt: skip
+    compiled(
+        engine, Langevin(0.1), rough, start(4, 2), progress=lambda done, steps: calls.append((done, steps))
+    )
     assert calls == [(2, 7), (4, 7), (6, 7), (7, 7)]
 
 
@@ -220,9 +227,7 @@ def test_few_or_no_steps(engine):
     x = start(4, 2)
     for steps in (0, 1, 2):
         both(engine, Langevin(0.1), rough, x, steps=steps)
-    assert torch.equal(
-        run(MALA(0.1), rough, x, steps=0, rng=generator(0), compile=True, engine=engine).position, x
-    )
+    assert torch.equal(compiled(engine, MALA(0.1), rough, x, steps=0).position, x)
 
 
 class Bowl:
@@ -403,15 +408,8 @@ def test_bfloat16_is_traced(engine):
     net = built(lambda: MLP((2,), (16, 16), activation_name="leaky_relu"), dtype=torch.float32)
     x = start(64, 2, dtype=torch.float32)
     chains = {
-        (precision, compile): run(
-            Langevin(0.1),
-            net,
-            x,
-            steps=6,
-            rng=generator(0),
-            precision=precision,
-            compile=compile,
-            engine=engine,
+        (precision, compile): compiled(
+            engine, Langevin(0.1), net, x, precision=precision, compile=compile
         ).position
         for precision in ("fp32", "bf16")
         for compile in (False, True)
@@ -425,10 +423,9 @@ def test_the_last_step_keeps_its_graph(engine):
     grads = []
     for compile in (False, True):
         net = mlp().requires_grad_()
-        chain = run(
-            KERNELS["shrinking"], net, start(4, 2), steps=8, rng=generator(0),
-            differentiable="last", compile=compile, engine=engine,
-        )  # fmt: skip
+        chain = compiled(
+            engine, KERNELS["shrinking"], net, start(4, 2), differentiable="last", compile=compile
+        )
         chain.position.square().sum().backward()
         grads.append(tuple(p.grad for p in net.parameters() if p.grad is not None))
     assert grads[0] and made(engine) >= 1
@@ -437,9 +434,7 @@ def test_the_last_step_keeps_its_graph(engine):
 
 def test_all_steps_keep_their_graph_without_a_compiler(engine):
     net = mlp().requires_grad_()
-    chain = run(
-        Langevin(0.1), net, start(4, 2), steps=4, rng=generator(0), differentiable="all", compile=True
-    )
+    chain = compiled(engine, Langevin(0.1), net, start(4, 2), differentiable="all")
     chain.position.sum().backward()
     assert made(engine) == 0 and any(p.grad is not None for p in net.parameters())
 
@@ -460,20 +455,16 @@ def test_an_energy_that_cannot_be_traced(energy, name, caplog, engine):
     """The very same chain, one line in the log, and no second try; other energies are compiled still."""
     engine.longest = 2
     for _ in range(2):
-        rngs = generator(5), generator(5)
-        plain = run(KERNELS[name], energy, start(4, 2), steps=7, rng=rngs[0])
-        quick = run(KERNELS[name], energy, start(4, 2), steps=7, rng=rngs[1], compile=True, engine=engine)
-        same(plain, quick, rtol=0, atol=0)
-        assert torch.equal(rngs[0].get_state(), rngs[1].get_state())
+        both(engine, KERNELS[name], energy, start(4, 2), fails=True, bounds=EXACT)
     assert engine.compiler.functions == 1 and len(engine.failed) == 1 and len(messages(caplog)) == 1
     assert messages(caplog)[0].startswith("chains run without compilation: ")
-    run(KERNELS[name], rough, start(4, 2), steps=7, rng=generator(0), compile=True, engine=engine)
+    compiled(engine, KERNELS[name], rough, start(4, 2))
     assert made(engine) == 1 and len(messages(caplog)) == 1
 
 
 def test_failures_can_be_forgotten(caplog, engine):
     for _ in range(2):
-        run(Langevin(0.1), by_bytes, start(4, 2), steps=3, rng=generator(0), compile=True, engine=engine)
+        compiled(engine, Langevin(0.1), by_bytes, start(4, 2))
         assert engine.failed
         engine.forget_failures()
     assert len(messages(caplog)) == 2 and not engine.failed
@@ -486,10 +477,7 @@ def test_a_missing_compiler(caplog):
         {"cpp.cxx": ("a-compiler-that-is-not-there",), "fx_graph_cache": False}
     ):
         for shape in ((4, 2), (5, 3)):
-            kernel, x = KERNELS["shrinking"], start(*shape)
-            plain = run(kernel, rough, x, steps=3, rng=generator(5))
-            quick = run(kernel, rough, x, steps=3, rng=generator(5), compile=True, engine=engine)
-            same(plain, quick, rtol=0, atol=0)
+            both(engine, KERNELS["shrinking"], rough, start(*shape), steps=3, fails=True, bounds=EXACT)
     assert len(messages(caplog)) == 1 and "compiler" in messages(caplog)[0] and engine.no_compiler
     assert "\n" not in messages(caplog)[0]
 
@@ -508,11 +496,7 @@ def test_a_graph_that_fails_in_the_middle(caplog):
         return call
 
     engine = Engine(longest=2, compiler=Tracer(failing))
-    rngs = generator(5), generator(5)
-    plain = run(KERNELS["annealed"], rough, start(4, 2), steps=13, rng=rngs[0])
-    quick = run(KERNELS["annealed"], rough, start(4, 2), steps=13, rng=rngs[1], compile=True, engine=engine)
-    same(plain, quick)
-    assert torch.equal(rngs[0].get_state(), rngs[1].get_state())
+    both(engine, KERNELS["annealed"], rough, start(4, 2), fails=True)
     assert len(calls) == 3 and "no room" in messages(caplog)[0] and len(messages(caplog)) == 1
 
 
@@ -525,7 +509,7 @@ def test_ctrl_c_is_heard(caplog):
 
     engine = Engine(longest=1, compiler=Tracer(interrupted))
     with pytest.raises(KeyboardInterrupt):
-        run(Langevin(0.1), rough, start(4, 2), steps=6, rng=generator(0), compile=True, engine=engine)
+        compiled(engine, Langevin(0.1), rough, start(4, 2))
     assert not messages(caplog) and not engine.failed
 
 
@@ -535,9 +519,9 @@ def test_a_usage_error_in_the_energy_surfaces(kernel, caplog, engine):
         raise UsageError("no such label")
 
     with pytest.raises(UsageError, match="no such label"):
-        run(kernel, refusing, start(4, 2), steps=6, rng=generator(0), compile=True, engine=engine)
+        compiled(engine, kernel, refusing, start(4, 2))
     with pytest.raises(UsageError, match="one number a chain"):
-        run(kernel, lambda x: x, start(4, 2), steps=6, rng=generator(0), compile=True, engine=engine)
+        compiled(engine, kernel, lambda x: x, start(4, 2))
     assert not messages(caplog)
 
 
@@ -546,7 +530,7 @@ def test_an_error_of_the_energy_is_its_own(engine):
         raise ZeroDivisionError("by hand")
 
     with pytest.raises(ZeroDivisionError, match="by hand"):
-        run(Langevin(0.1), wrong, start(4, 2), steps=6, rng=generator(0), compile=True, engine=engine)
+        compiled(engine, Langevin(0.1), wrong, start(4, 2))
 
 
 class Counting:
@@ -562,10 +546,7 @@ class Counting:
 
 def test_graphs_that_never_serve_twice_are_given_up(caplog, engine):
     with torch._dynamo.config.patch(recompile_limit=3):
-        rngs = generator(5), generator(5)
-        plain = run(Langevin(0.1), Counting(), start(4, 2), steps=8, rng=rngs[0])
-        quick = run(Langevin(0.1), Counting(), start(4, 2), steps=8, rng=rngs[1], compile=True, engine=engine)
-    same(plain, quick)
+        both(engine, Langevin(0.1), Counting(), start(4, 2), fails=True)
     assert made(engine) == 3 and len(messages(caplog)) == 1 and "changes" in messages(caplog)[0]
 
 
@@ -633,10 +614,7 @@ class Foreign:
 @pytest.mark.parametrize("kind", ["plain", "counts", "compares", "branches"])
 def test_a_kernel_that_looks_at_the_number_of_steps_is_not_compiled(kind, caplog, engine):
     """A graph does not know that number, and would freeze it."""
-    rngs = generator(5), generator(5)
-    plain = run(Foreign(kind), rough, start(4, 2), steps=7, rng=rngs[0])
-    quick = run(Foreign(kind), rough, start(4, 2), steps=7, rng=rngs[1], compile=True, engine=engine)
-    same(plain, quick)
+    both(engine, Foreign(kind), rough, start(4, 2), fails=kind != "plain")
     assert made(engine) == (kind == "plain") and len(messages(caplog)) == (kind != "plain")
 
 
@@ -656,7 +634,7 @@ def test_a_kernel_that_draws_otherwise_than_before_is_refused(engine):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Moody, "mood", [True])
         with pytest.raises(UsageError, match="draw alike"):
-            run(Moody("plain"), rough, start(4, 2), steps=3, rng=generator(0), compile=True, engine=engine)
+            compiled(engine, Moody("plain"), rough, start(4, 2))
 
 
 # When to compile.
@@ -668,26 +646,17 @@ def test_other_values_of_compile_are_refused(value):
         run(Langevin(0.1), rough, start(4, 2), steps=2, rng=generator(0), compile=value)
 
 
-def by_auto(engine: Engine, steps: int, chains: int = 4, **options) -> Chain:
-    return run(
-        MALA(0.1),
-        rough,
-        start(chains, 2),
-        steps=steps,
-        rng=generator(5),
-        compile="auto",
-        engine=engine,
-        **options,
-    )
+def by_auto(engine: Engine, steps: int, chains: int = 4) -> Chain:
+    return compiled(engine, MALA(0.1), rough, start(chains, 2), steps, compile="auto")
 
 
 def test_auto_compiles_after_many_steps(engine):
     """Counted over runs, and for each kind of chain by itself; the rest of a run is compiled too."""
     engine.auto_after = 10
-    same(run(MALA(0.1), rough, start(4, 2), steps=9, rng=generator(5)), by_auto(engine, 9), rtol=0, atol=0)
+    same(by_auto(Engine(), 9), by_auto(engine, 9), **EXACT)
     by_auto(engine, 9, chains=5)
     assert made(engine) == 0
-    same(run(MALA(0.1), rough, start(4, 2), steps=5, rng=generator(5)), by_auto(engine, 5))
+    same(by_auto(Engine(), 5), by_auto(engine, 5))
     assert made(engine) == 1
     by_auto(engine, 1, chains=5)
     assert made(engine) == 1
@@ -698,12 +667,12 @@ def test_auto_compiles_after_many_steps(engine):
 def test_auto_does_not_depend_on_the_clock():
     """Chains repeat bit for bit from one engine to the next."""
     chains = [by_auto(Engine(longest=2, auto_after=3, compiler=Tracer()), 9) for _ in range(2)]
-    same(*chains, rtol=0, atol=0)
+    same(*chains, **EXACT)
 
 
 def test_auto_leaves_a_short_job_alone(engine):
     plain = run(MALA(0.1), rough, start(4, 2), steps=300, rng=generator(5))
-    same(plain, by_auto(engine, 300), rtol=0, atol=0)
+    same(plain, by_auto(engine, 300), **EXACT)
     assert engine.compiler.functions == 0
 
 

@@ -10,7 +10,6 @@ import threading
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TypeAlias
 
 import torch
 
@@ -20,7 +19,6 @@ from .graphs import Compiler, Graphs, compile_block
 
 log = logging.getLogger("gibbsian")
 NO_COMPILER = ("InvalidCxxCompiler", "TritonMissing")
-Trace: TypeAlias = Callable[[], "list[Request] | None"]
 
 
 @dataclass(eq=False)
@@ -57,13 +55,15 @@ class Engine:
                 del self.graphs[next(iter(self.graphs))]
         return graphs
 
-    def requests_for(self, key: Key, trace: Trace, *, anew: bool) -> list[Request] | None:
+    def requests_for(
+        self, key: Key, find: Callable[[], list[Request] | None], *, anew: bool
+    ) -> list[Request] | None:
         """The noise that a step asks for, None if the next steps may ask for other noise.
 
-        `trace` finds out, where it is not known yet or `anew` says that it may have changed.
+        `find` finds out, where it is not known yet or `anew` says that it may have changed.
         """
         if anew or key not in self._requests:
-            self._requests[key] = trace()
+            self._requests[key] = find()
         return self._requests[key]
 
     def allows(self, key: Key) -> bool:

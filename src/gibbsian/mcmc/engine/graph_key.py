@@ -1,8 +1,9 @@
 """The key of a chain: what decides which compiled graphs serve it, and how many steps one graph holds.
 
 Networks of one class and equal shapes have one key, whatever their weights; so have kernels that make the
-same operations with other numbers. A key that is too coarse costs nothing but room, since the compiler guards
-each graph itself; one that is too fine compiles again what is there already.
+same operations with other numbers. Kernels that draw differently must have different keys. Beyond that, a key
+that is too coarse costs nothing but room, since the compiler guards each graph itself; one that is too fine
+compiles again what is there already.
 """
 
 from __future__ import annotations
