@@ -11,54 +11,147 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 _NAMES = {
+    # train and use models
     "fit": "train.fit",
     "load": "train.load",
     "sample": "train.draw",
-    "run": "mcmc.base",
     "make": "systems.registry",
-    "describe": "nets.describe",
+    "System": "systems.base",
+    "Leg": "systems.base",
+    # data
+    "dataset": "data.own",
+    "from_arrays": "data.dataset",
+    "Dataset": "data.dataset",
+    # losses for a loop of one's own
+    "persistent_contrastive_divergence": "models.plain",
+    "contrastive_divergence": "models.plain",
+    "denoising_score_matching": "models.plain",
+    "sliced_score_matching": "models.plain",
+    "noise_contrastive_estimation": "models.plain",
+    # starts and buffers
+    "UniformNoise": "starts.noise",
+    "GaussianNoise": "starts.noise",
+    "DataStart": "starts.data",
+    "FixedNoise": "starts.fixed",
+    "ReplayBuffer": "starts.replay",
+    "ReservoirBuffer": "starts.reservoir",
+    # chains
+    "run": "mcmc.base",
+    "tune": "mcmc.tune",
+    "resample": "mcmc.importance",
     "Langevin": "mcmc.langevin",
     "NoiseFirst": "mcmc.langevin",
+    "Clipped": "mcmc.wrap",
+    "Clamped": "mcmc.wrap",
+    "Scheduled": "mcmc.wrap",
     "MALA": "mcmc.mala",
     "HMC": "mcmc.hmc",
     "Underdamped": "mcmc.underdamped",
     "IndependentMH": "mcmc.independent",
-    "Clipped": "mcmc.wrap",
-    "Clamped": "mcmc.wrap",
-    "Scheduled": "mcmc.wrap",
-    "tune": "mcmc.tune",
+    "Heun": "mcmc.heun",
+    # energies and their algebra
     "score": "core.energy",
     "value_and_grad": "core.energy",
+    "Product": "energies.algebra",
+    "Mixture": "energies.algebra",
+    "Negation": "energies.algebra",
+    "Ensemble": "energies.algebra",
+    "Scaled": "energies.algebra",
+    "Tempered": "energies.algebra",
+    "Given": "energies.conditional",
+    "OfClass": "energies.conditional",
+    "Marginal": "energies.conditional",
+    "Guided": "energies.conditional",
+    "Tether": "energies.reference",
+    "Box": "energies.reference",
+    "Restricted": "energies.restrict",
+    "PullBack": "energies.latent",
+    "Gaussian": "energies.analytic",
+    "GaussianMixture": "energies.analytic",
+    # networks
+    "MLP": "nets.mlp",
+    "ConvNet": "nets.conv",
+    "IGEBMNet": "nets.igebm",
+    "WideNet": "nets.wide",
+    "NetConfig": "recipes.net",
+    "build_net": "nets.build:build",
+    "prepared_net": "nets.given",
+    "describe": "nets.describe",
+    "frozen": "nets.frozen",
+    "GaussianDensity": "nets.density",
+    "BoxDensity": "nets.density",
+    # tasks
+    "evaluate": "tasks.evaluate",
+    "restore": "tasks.restore.run",
+    "ood": "tasks.ood.measure:measure_ood",
+    "attack": "tasks.attack.robustness",
+    "crossclass": "tasks.crossclass.run",
+    "translate": "tasks.translate.chain",
+    # small things
+    "generator": "core.random",
+    "Streams": "core.random",
+    "seeded_init": "core.random",
     "Batch": "core.records",
     "Loss": "core.records",
-    "Streams": "core.random",
-    "generator": "core.random",
-    "dataset": "data.load",
-    "frozen": "systems.frozen",
-    "System": "systems.base",
-    "Leg": "systems.base",
+    "GibbsianError": "core.errors",
 }
-_RENAMED = {"dataset": "load"}
+"""Where each name lives, as `module` or, if it is called otherwise there, `module:name`."""
 
 __all__ = ["__version__", *_NAMES]
 
 if TYPE_CHECKING:
     from .core.energy import score, value_and_grad
-    from .core.random import Streams, generator
+    from .core.errors import GibbsianError
+    from .core.random import Streams, generator, seeded_init
     from .core.records import Batch, Loss
-    from .data.load import load as dataset
+    from .data.dataset import Dataset, from_arrays
+    from .data.own import dataset
+    from .energies.algebra import Ensemble, Mixture, Negation, Product, Scaled, Tempered
+    from .energies.analytic import Gaussian, GaussianMixture
+    from .energies.conditional import Given, Guided, Marginal, OfClass
+    from .energies.latent import PullBack
+    from .energies.reference import Box, Tether
+    from .energies.restrict import Restricted
     from .mcmc.base import run
+    from .mcmc.heun import Heun
     from .mcmc.hmc import HMC
+    from .mcmc.importance import resample
     from .mcmc.independent import IndependentMH
     from .mcmc.langevin import Langevin, NoiseFirst
     from .mcmc.mala import MALA
     from .mcmc.tune import tune
     from .mcmc.underdamped import Underdamped
     from .mcmc.wrap import Clamped, Clipped, Scheduled
+    from .models.plain import (
+        contrastive_divergence,
+        denoising_score_matching,
+        noise_contrastive_estimation,
+        persistent_contrastive_divergence,
+        sliced_score_matching,
+    )
+    from .nets.build import build as build_net
+    from .nets.conv import ConvNet
+    from .nets.density import BoxDensity, GaussianDensity
     from .nets.describe import describe
+    from .nets.frozen import frozen
+    from .nets.given import prepared_net
+    from .nets.igebm import IGEBMNet
+    from .nets.mlp import MLP
+    from .nets.wide import WideNet
+    from .recipes.net import NetConfig
+    from .starts.data import DataStart
+    from .starts.fixed import FixedNoise
+    from .starts.noise import GaussianNoise, UniformNoise
+    from .starts.replay import ReplayBuffer
+    from .starts.reservoir import ReservoirBuffer
     from .systems.base import Leg, System
-    from .systems.frozen import frozen
     from .systems.registry import make
+    from .tasks.attack.robustness import attack
+    from .tasks.crossclass.run import crossclass
+    from .tasks.evaluate import evaluate
+    from .tasks.ood.measure import measure_ood as ood
+    from .tasks.restore.run import restore
+    from .tasks.translate.chain import translate
     from .train.draw import sample
     from .train.fit import fit
     from .train.load import load
@@ -67,8 +160,8 @@ if TYPE_CHECKING:
 def __getattr__(name: str) -> Any:
     if name not in _NAMES:
         raise AttributeError(f"module 'gibbsian' has no attribute '{name}'")
-    module = importlib.import_module(f".{_NAMES[name]}", __name__)
-    return getattr(module, _RENAMED.get(name, name))
+    module, _, inside = _NAMES[name].partition(":")
+    return getattr(importlib.import_module(f".{module}", __name__), inside or name)
 
 
 def __dir__() -> list[str]:
