@@ -40,6 +40,6 @@ def test_there_are_about_sixty() -> None:
 
 def test_unknown_names_are_refused_and_nothing_is_imported_for_help() -> None:
     with pytest.raises(AttributeError, match="no attribute 'nothing'"):
-        gb.nothing
+        _ = gb.nothing
     code = "import sys, gibbsian; dir(gibbsian); sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], timeout=60).returncode == 0

@@ -100,7 +100,8 @@ class Streams:
 def seeded_init(rng: torch.Generator | int) -> Iterator[None]:
     """Run modules that draw from torch's global generator (initialisation) under a forked, seeded one.
 
-    `rng` is a generator, of which one number is drawn, or a seed. The global state of the CPU, and of the device of `rng`, is left as it was.
+    `rng` is a generator, of which one number is drawn, or a seed. The global state of the CPU, and of the
+    device of `rng`, is left as it was.
     """
     rng = as_generator(rng)
     seed = int(torch.randint(2**62, (), generator=rng, device=rng.device))
