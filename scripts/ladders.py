@@ -32,14 +32,14 @@ from gibbsian.mcmc.base import run
 from gibbsian.metrics.toy import mode_recall
 from gibbsian.noise.ladder import Ladder
 from gibbsian.recipes.catalog import resolve
+from gibbsian.report.pictures import beside, grid, save_image, to_uint8
+from gibbsian.report.tables import cell, over, table
 from gibbsian.systems.base import System, walk
 from gibbsian.systems.drl import DRL
 from gibbsian.systems.energy_matching import EnergyMatching
 from gibbsian.systems.frozen import frozen
-from gibbsian.tasks.strips import beside, stage_strip, step_strip
-from gibbsian.tasks.tables import cell, over, table
+from gibbsian.tasks.strips import stage_strip, step_strip
 from gibbsian.train.fit import finished, prepare, stored_config
-from gibbsian.train.pictures import grid, save_image, to_uint8
 
 RUNS = Path("runs")
 MEAN, DEVIATIONS = (0.5, -0.3), (0.8, 0.25)

@@ -33,14 +33,14 @@ from gibbsian.mcmc.base import run
 from gibbsian.metrics.interval import Interval, mean_interval
 from gibbsian.recipes.catalog import resolve
 from gibbsian.recipes.latent import LatentConfig
+from gibbsian.report.pictures import beside, save_image
 from gibbsian.systems.base import System, sample
 from gibbsian.systems.frozen import frozen
 from gibbsian.systems.gebm import GEBM
 from gibbsian.systems.latent import latent_kernel
-from gibbsian.tasks.strips import beside, strip
+from gibbsian.tasks.strips import strip
 from gibbsian.tasks.yardstick import Yardstick, yardstick
 from gibbsian.train.fit import finished, prepare, stored_config
-from gibbsian.train.pictures import save_image
 
 RUNS = Path("runs")
 SMALL = {"energy_steps": 2, "energy_first": 10}

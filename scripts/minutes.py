@@ -24,12 +24,12 @@ from typing import Any
 
 import gibbsian as gb
 from gibbsian.core.random import Streams
+from gibbsian.report.pictures import grid, save_image, to_uint8
+from gibbsian.report.tables import over, table
 from gibbsian.systems.base import System, sample
 from gibbsian.tasks.chains import classes_in_turn
-from gibbsian.tasks.tables import over, table
 from gibbsian.tasks.yardstick import Yardstick, yardstick
 from gibbsian.train.fit import stored_config
-from gibbsian.train.pictures import grid, save_image, to_uint8
 
 SYSTEMS = (
     "igebm generative_convnet short_run icd drl energy_matching score_matching nce cfebm "

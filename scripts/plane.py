@@ -28,11 +28,11 @@ from gibbsian.data.load import load
 from gibbsian.data.toy import toy
 from gibbsian.energies import Grid
 from gibbsian.recipes.catalog import RunConfig, entry, resolve
+from gibbsian.report.tables import over, table
 from gibbsian.systems.base import System, sample
 from gibbsian.systems.frozen import frozen
 from gibbsian.systems.registry import class_of
 from gibbsian.systems.score_matching import ScoreMatching
-from gibbsian.tasks.tables import over, table
 from gibbsian.tasks.yardstick import yardstick
 from gibbsian.train.budget import rescaled
 from gibbsian.train.fit import finished, prepare

@@ -28,9 +28,9 @@ from gibbsian.energies.context import single
 from gibbsian.metrics.interval import share_interval
 from gibbsian.nets.affine import Affine
 from gibbsian.recipes.generator import GeneratorConfig
+from gibbsian.report.tables import cell, plain, table
 from gibbsian.tasks.anneal import Basins, Sweep, exact_shares, geometric, sweep
 from gibbsian.tasks.approximate import Approximation, By, Law, approximate
-from gibbsian.tasks.tables import cell, plain, table
 
 SEED, STARTS = 0, 4
 WEIGHED = 20_000

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import json
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 import torch
+from cases import ROWS
+from cases import TINY as TINY_SETTINGS
 from torch import Tensor, nn
 
 from gibbsian.core.config import override
@@ -23,17 +26,17 @@ from gibbsian.train.fit import Prepared, prepare
 
 torch.set_num_threads(1)
 
-TINY = TrainConfig(steps=8, batch_size=16, lr=1e-3, log_every=1, save_every=4, sample_every=0)
+TINY = TrainConfig(**TINY_SETTINGS)
 
 
 @pytest.fixture(scope="session")
 def small_data() -> Callable[[str], Dataset]:
-    """The first 128 rows of a data set, loaded once."""
+    """The first rows of a data set, loaded once."""
     held: dict[str, Dataset] = {}
 
     def get(name: str) -> Dataset:
         if name not in held:
-            held[name] = load(name).take(128)
+            held[name] = load(name).take(ROWS)
         return held[name]
 
     return get
@@ -56,7 +59,7 @@ def tiny_config() -> Callable[..., RunConfig]:
     return make
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def tiny_run(
     small_data: Callable[[str], Dataset], tiny_config: Callable[..., RunConfig]
 ) -> Callable[..., Prepared]:
@@ -124,3 +127,31 @@ class Tilted(System):
 def tilted() -> type[Tilted]:
     """A system on latents with everything known: `tilted((1, 4, 4), pair=True, steps=6)`."""
     return Tilted
+
+
+class Ran(NamedTuple):
+    """Exit code of a command line, and what was written."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> dict[str, Any]:
+        """stdout as one JSON object; fails if there is anything else."""
+        found: dict[str, Any] = json.loads(self.out)
+        return found
+
+
+@pytest.fixture
+def called(capsys: pytest.CaptureFixture[str]) -> Callable[..., Ran]:
+    """Call a command line in process: `called(main, "list", "systems")` or `called(main, "list systems")`."""
+
+    def call(main: Callable[[Sequence[str]], int], *words: str) -> Ran:
+        capsys.readouterr()
+        code = main(words[0].split() if len(words) == 1 else list(words))
+        ran = Ran(code, *capsys.readouterr())
+        assert "Traceback" not in ran.out + ran.err
+        return ran
+
+    return call

@@ -8,16 +8,22 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
-__version__ = "0.1.0"
+from .version import __version__
 
 _NAMES = {
     # train and use models
     "fit": "train.fit",
     "load": "train.load",
-    "sample": "train.draw",
-    "make": "systems.registry",
-    "System": "systems.base",
-    "Leg": "systems.base",
+    "load_run": "train.load",
+    "sample": "models.draw",
+    "build": "models.registry",
+    "product": "models.model",
+    "EnergyModel": "models.model",
+    "NetEnergy": "models.net_energy",
+    "Learner": "models.learner",
+    "Sampler": "models.sampler",
+    "ChainStage": "models.sampler",
+    "RunOptions": "models.sampler",
     # data
     "dataset": "data.own",
     "from_arrays": "data.dataset",
@@ -37,13 +43,9 @@ _NAMES = {
     "ReservoirBuffer": "starts.reservoir",
     # chains
     "run": "mcmc.base",
-    "tune": "mcmc.tune",
+    "tune": "mcmc.tuning",
     "resample": "mcmc.importance",
     "Langevin": "mcmc.langevin",
-    "NoiseFirst": "mcmc.langevin",
-    "Clipped": "mcmc.wrap",
-    "Clamped": "mcmc.wrap",
-    "Scheduled": "mcmc.wrap",
     "MALA": "mcmc.mala",
     "HMC": "mcmc.hmc",
     "Underdamped": "mcmc.underdamped",
@@ -117,11 +119,14 @@ if TYPE_CHECKING:
     from .mcmc.hmc import HMC
     from .mcmc.importance import resample
     from .mcmc.independent import IndependentMH
-    from .mcmc.langevin import Langevin, NoiseFirst
+    from .mcmc.langevin import Langevin
     from .mcmc.mala import MALA
-    from .mcmc.tune import tune
+    from .mcmc.tuning import tune
     from .mcmc.underdamped import Underdamped
-    from .mcmc.wrap import Clamped, Clipped, Scheduled
+    from .models.draw import sample
+    from .models.learner import Learner
+    from .models.model import EnergyModel, product
+    from .models.net_energy import NetEnergy
     from .models.plain import (
         contrastive_divergence,
         denoising_score_matching,
@@ -129,6 +134,8 @@ if TYPE_CHECKING:
         persistent_contrastive_divergence,
         sliced_score_matching,
     )
+    from .models.registry import build
+    from .models.sampler import ChainStage, RunOptions, Sampler
     from .nets.build import build as build_net
     from .nets.conv import ConvNet
     from .nets.density import BoxDensity, GaussianDensity
@@ -144,17 +151,14 @@ if TYPE_CHECKING:
     from .starts.noise import GaussianNoise, UniformNoise
     from .starts.replay import ReplayBuffer
     from .starts.reservoir import ReservoirBuffer
-    from .systems.base import Leg, System
-    from .systems.registry import make
     from .tasks.attack.robustness import attack
     from .tasks.crossclass.run import crossclass
     from .tasks.evaluate import evaluate
     from .tasks.ood.measure import measure_ood as ood
     from .tasks.restore.run import restore
     from .tasks.translate.chain import translate
-    from .train.draw import sample
     from .train.fit import fit
-    from .train.load import load
+    from .train.load import load, load_run
 
 
 def __getattr__(name: str) -> Any:

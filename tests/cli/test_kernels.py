@@ -45,7 +45,7 @@ def test_options_are_those_of_energy_over_temperature(name, options):
 
     ends = []
     for energy, temperature in ((cold, T), (Tempered(cold, T), 1.0)):
-        kernel = build(name, options, temperature, energy, x, generator(1))
+        kernel = build(options, temperature, energy, x, generator(1))
         ends.append(run(kernel, energy, x, steps=20, rng=generator(2)).position)
     assert (ends[0] - ends[1]).abs().max() < 1e-9
     assert (ends[0] - x).abs().max() > 0.1
@@ -55,7 +55,7 @@ def test_options_are_those_of_energy_over_temperature(name, options):
 def test_without_a_step_size_the_kernel_is_tuned(name):
     target = Skewed((2.0, 0.7), dtype=torch.float64)
     x = target.draw(200, generator(0))
-    kernel = build(name, KERNELS[name].options(), 1.0, target, x, generator(1))
+    kernel = build(KERNELS[name].options(), 1.0, target, x, generator(1))
     info = run(kernel, target, x, steps=10, rng=generator(2)).info
     assert kernel.exact and 0.4 < float(info.acceptance.mean()) < 0.95
 

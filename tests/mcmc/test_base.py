@@ -9,7 +9,7 @@ from torch import Tensor
 from gibbsian.core.errors import UsageError
 from gibbsian.core.position import finite
 from gibbsian.core.random import generator
-from gibbsian.mcmc import MALA, Clamped, Langevin, NoiseFirst, run
+from gibbsian.mcmc import MALA, Langevin, run
 
 
 def bowl(x: Tensor) -> Tensor:
@@ -56,7 +56,7 @@ def test_progress_hears_of_every_step():
 
 def test_summary_is_the_mean_of_the_reports():
     infos = []
-    kernel = Clamped(NoiseFirst(Langevin(0.3)), -1.0, 1.0)
+    kernel = Langevin(0.3, noise_first=True, clamp=(-1.0, 1.0))
     chain = run(
         kernel, bowl, start(6, 2), steps=5, rng=generator(0), observe=lambda k, s, info: infos.append(info)
     )
@@ -128,7 +128,7 @@ def test_all_steps_gradient_is_that_of_the_whole_chain():
 
 def test_a_clamp_stops_the_gradient_where_it_binds():
     energy = Quartic()
-    kernel = Clamped(Langevin(0.5), -0.5, 0.5)
+    kernel = Langevin(0.5, clamp=(-0.5, 0.5))
     x = 3 * start(200, 1)
     chain = run(kernel, energy, x, steps=1, rng=generator(0), differentiable="last")
     slopes = torch.stack(

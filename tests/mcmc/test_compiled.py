@@ -11,7 +11,6 @@ import os
 import shutil
 import threading
 import weakref
-from dataclasses import dataclass
 from functools import partial
 
 import pytest
@@ -30,15 +29,8 @@ from gibbsian.energies.sliced import Sliced
 from gibbsian.mcmc import (
     HMC,
     MALA,
-    Clamped,
-    Clipped,
     IndependentMH,
     Langevin,
-    Later,
-    Move,
-    NoiseFirst,
-    Scheduled,
-    Unadjusted,
     Underdamped,
     base,
     compiled,
@@ -58,16 +50,16 @@ METRIC = (torch.tensor([1.0, 0.5, 0.2], dtype=F64),)
 KERNELS = {
     "langevin": Langevin(0.1),
     "descent": Langevin(0.1, temperature=0.0),
-    "noise-first": NoiseFirst(Langevin(0.1)),
-    "clipped-value": Clipped(Langevin(0.1), value=0.3),
-    "clipped-norm": Clipped(Langevin(0.1), norm=0.5),
-    "clamped": Clamped(Langevin(0.1), -0.5, 0.5),
-    "clamped-noised": Clamped(NoiseFirst(Langevin(0.1)), -0.5, 0.5, noised=True),
-    "igebm": Clamped(Clipped(NoiseFirst(Langevin.matched_to(10, 0.005)), value=0.01), 0.0, 1.0),
-    "annealed": Scheduled(Langevin(0.1), temperature=lambda k: 1.0 / (1 + k)),
-    "annealed-to-zero": Scheduled(Langevin(0.1), temperature=lambda k: max(0.0, 1 - k / 5)),
-    "shrinking": Clipped(Scheduled(Langevin(0.1), step_size=lambda k: 0.1 / (1 + k)), value=1.0),
-    "later": Later(Scheduled(Langevin(0.1), step_size=lambda k: 0.1 / (1 + k)), 3),
+    "noise-first": Langevin(0.1, noise_first=True),
+    "clipped-value": Langevin(0.1, clip_value=0.3),
+    "clipped-norm": Langevin(0.1, clip_norm=0.5),
+    "clamped": Langevin(0.1, clamp=(-0.5, 0.5)),
+    "clamped-noised": Langevin(0.1, noise_first=True, clamp=(-0.5, 0.5), clamp_noised=True),
+    "igebm": Langevin(20.0, 1.25e-6, noise_first=True, clip_value=0.01, clamp=(0.0, 1.0)),
+    "annealed": Langevin(0.1, temperature_schedule=lambda k: 1.0 / (1 + k)),
+    "annealed-to-zero": Langevin(0.1, temperature_schedule=lambda k: max(0.0, 1 - k / 5)),
+    "shrinking": Langevin(0.1, step_size_schedule=lambda k: 0.1 / (1 + k), clip_value=1.0),
+    "later": Langevin(0.1, step_size_schedule=lambda k: 0.1 / (1 + k), start_step=3),
     "mala": MALA(0.3, temperature=0.7),
     "mala-metric": MALA(0.3, metric=METRIC),
     "hmc": HMC(0.4, leapfrogs=2, temperature=0.7, jitter=0.2),
@@ -296,12 +288,12 @@ ENERGIES = {
 
 @pytest.mark.parametrize("name", ENERGIES)
 def test_energies_of_the_algebra(name, traced):
-    kernel = Clamped(Langevin(0.2), -1.0, 1.0)
+    kernel = Langevin(0.2, clamp=(-1.0, 1.0))
     both(kernel, ENERGIES[name](), start(4, 2), steps=6)
     assert traced.made == 1
 
 
-@pytest.mark.parametrize("kernel", [Clipped(Langevin(0.3), norm=1.0), HMC(0.4, leapfrogs=1)])
+@pytest.mark.parametrize("kernel", [Langevin(0.3, clip_norm=1.0), HMC(0.4, leapfrogs=1)])
 def test_slices_of_unequal_length(kernel, traced):
     """Chains in slices of 2 and 3: the report joins them."""
     energy = Sliced(Given(mlp(classes=3), torch.tensor([0, 2, 1, 0, 1])), 3)
@@ -374,8 +366,8 @@ def test_step_sizes_and_temperatures_are_inputs(traced):
 
 def test_schedules_and_legs_share_a_graph(traced, pairs):
     for first in (0, 5, 40):
-        both(Later(KERNELS["annealed"], first), rough, start(4, 2), steps=9)
-    both(Scheduled(Langevin(0.3), temperature=lambda k: 0.0), rough, start(4, 2), steps=9)
+        both(KERNELS["annealed"].from_step(first), rough, start(4, 2), steps=9)
+    both(Langevin(0.3, temperature_schedule=lambda k: 0.0), rough, start(4, 2), steps=9)
     assert traced.made == 1
 
 
@@ -704,15 +696,6 @@ def test_auto_does_not_load_the_compiler_within_a_second(monkeypatch):
         run(Langevin(0.1), rough, start(4, 2), steps=20, rng=generator(0), compile="auto")
 
 
-def test_a_kernel_that_says_nothing_of_its_schedule_keeps_it(traced):
-    @dataclass(frozen=True)
-    class Slowing(Unadjusted):
-        def move(self, count: int) -> Move:
-            return Move(0.2 / (1 + count), 1.0)
-
-    both(Slowing(), rough, start(4, 2), steps=6)
-
-
 class Hasty:
     """In place of `Payoff`: compile after four eager steps, and note what is told."""
 
@@ -762,7 +745,7 @@ def test_generated_code_of_a_small_network(monkeypatch, caplog):
     """All rewrites take part: products with a bias, of two columns, of one; gates and their derivative."""
     monkeypatch.setattr(kinds, "LONGEST", 2)
     net = built(lambda: MLP((2,), (16, 16)))
-    both(Clamped(Langevin(0.1), -2.0, 2.0), net, start(8, 2), steps=12)
+    both(Langevin(0.1, clamp=(-2.0, 2.0)), net, start(8, 2), steps=12)
     assert not messages(caplog)
 
 

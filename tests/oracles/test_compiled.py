@@ -16,7 +16,7 @@ from torch import Tensor
 
 from gibbsian.core.random import generator
 from gibbsian.energies.analytic import Gaussian, Skewed
-from gibbsian.mcmc import HMC, MALA, Langevin, Scheduled, Underdamped, compiled, run
+from gibbsian.mcmc import HMC, MALA, Langevin, Underdamped, compiled, run
 
 pytestmark = [
     pytest.mark.slow,
@@ -90,7 +90,9 @@ def test_unadjusted_langevin_has_its_closed_form_bias(precision, scheduled):
     truth = temperature / (precision * (1 - s * precision / 4))
     kernel = Langevin(s, temperature)
     if scheduled:
-        kernel = Scheduled(Langevin(0.1, 9.0), step_size=lambda k: s, temperature=lambda k: temperature)
+        kernel = Langevin(
+            0.1, 9.0, step_size_schedule=lambda k: s, temperature_schedule=lambda k: temperature
+        )
     start = torch.randn(40_000, 1, generator=generator(24), dtype=F64) * truth**0.5
     chain = run(
         kernel, lambda x: precision * x[:, 0] ** 2 / 2, start, steps=40, rng=generator(25), compile=True

@@ -12,7 +12,7 @@ from gibbsian.core.config import override, to_dict
 from gibbsian.core.errors import UsageError
 from gibbsian.core.random import generator
 from gibbsian.recipes.catalog import SYSTEMS, RunConfig, default_preset, entry, from_config, resolve
-from gibbsian.recipes.recipe import Paper, Published, Recipe
+from gibbsian.recipes.recipe import Published, Recipe
 from gibbsian.systems.registry import from_run, make, name_of
 from gibbsian.train.monitor import Monitor
 
@@ -76,10 +76,10 @@ def test_presets_name_their_data_and_build_on_it(system: str, preset: str) -> No
 @pytest.mark.parametrize("system", SYSTEMS)
 def test_every_entry_is_complete(system: str) -> None:
     found = entry(system)
-    module = found.module()
-    assert isinstance(module.PAPER, Paper) and all(isinstance(p, Published) for p in module.PUBLISHED)
-    assert module.PAPER.url.startswith("https://") and 1980 < module.PAPER.year < 2100
-    assert module.PAPER.bibtex().startswith(f"@inproceedings{{{module.PAPER.key},")
+    assert found.papers() and all(isinstance(p, Published) for p in found.published())
+    for paper in found.papers():
+        assert paper.url.startswith("https://") and 1980 < paper.year < 2100
+        assert paper.bibtex().startswith(f"@inproceedings{{{paper.key},")
     assert found.about and not found.about.endswith(".")
     reserved = {"system", "preset", "data", "train", "monitor"}
     assert not reserved & set(to_dict(found.config_class()())), "the sections of config.yaml would clash"

@@ -1,8 +1,8 @@
 """The memory that one gradient takes at the largest size of `cfebm-512`, for `test_cfebm.py`.
 
-`python largest_stage.py chain|loss IMAGES` prints MiB: the peak of resident memory of this process, less what
-it held before. The stage is half faded in, where both its new and its old part are in use. A first gradient
-at the smallest size loads what torch loads once.
+`python -m tests.systems.largest_stage chain|loss IMAGES` prints MiB: the peak of resident memory of this
+process, less what it held before. The stage is half faded in, where both its new and its old part are in use.
+A first gradient at the smallest size loads what torch loads once.
 """
 
 from __future__ import annotations
@@ -11,13 +11,13 @@ import sys
 
 import torch
 
+from benchmarks.peak import highest
 from gibbsian.core.energy import value_and_grad
 from gibbsian.core.random import generator
 from gibbsian.recipes.catalog import resolve
 from gibbsian.systems.cfebm import CFEBM
 from gibbsian.systems.frozen import frozen
 from gibbsian.systems.phases import paired
-from gibbsian.tasks.bench.peak import highest
 
 SHAPE = (3, 512, 512)
 

@@ -125,12 +125,12 @@ def test_noise_fades_over_an_ensembles_legs(tiny_run) -> None:
     legs = system.plan(4, rng(), steps=system.config.chain.steps)
     leg = next(legs, None)
     while leg is not None:
-        temperatures.append(leg.kernel.move(0).temperature)
+        temperatures.append(leg.kernel.at(0).temperature)
         try:
             leg = legs.send(leg.position)
         except StopIteration:
             leg = None
-    own = [system._kernel(system.config.chain).move(k).temperature for k in range(system.config.chain.steps)]
+    own = [system._kernel(system.config.chain).at(k).temperature for k in range(system.config.chain.steps)]
     assert temperatures == own and own[-1] == 0 < own[0]
 
 

@@ -11,7 +11,8 @@ from gibbsian.core.energy import value_and_grad
 from gibbsian.core.errors import UsageError
 from gibbsian.core.random import generator
 from gibbsian.energies.conjugate import conditional_energy
-from gibbsian.recipes.cebm import PRESETS, CEBMConfig
+from gibbsian.recipes.catalog import entry
+from gibbsian.recipes.cebm import CEBMConfig
 from gibbsian.recipes.chain import LossConfig
 from gibbsian.recipes.net import NetConfig
 from gibbsian.systems.base import sample, walk
@@ -139,7 +140,7 @@ def test_what_the_configuration_refuses() -> None:
 
 def test_the_paper_s_constants() -> None:
     """Wu et al. 2021: 28x28 -> 28 -> 14 -> 7 -> 3, a linear layer from there to 2 x 128 statistics."""
-    recipe = PRESETS["mnist-paper"]
+    recipe = entry("cebm").presets()["mnist-paper"]
     model = recipe.model
     system = make("cebm", replace(model, start=replace(model.start, capacity=2)), (1, 28, 28))
     outputs = [p for n, p in system.net.named_parameters() if n.endswith("head.layers.0.weight")]

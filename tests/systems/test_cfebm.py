@@ -18,11 +18,12 @@ from gibbsian.mcmc.base import run
 from gibbsian.recipes.cfebm import CFEBMConfig, SourceConfig, StagesConfig
 from gibbsian.recipes.chain import ChainConfig, PixelConfig
 from gibbsian.recipes.net import NetConfig
+from gibbsian.report.pictures import LABEL
 from gibbsian.systems.base import advance, sample
 from gibbsian.systems.cfebm import CFEBM
 from gibbsian.systems.folder import load
 from gibbsian.tasks.film import Film, frames
-from gibbsian.tasks.strips import LABEL, stage_strip, step_strip
+from gibbsian.tasks.strips import stage_strip, step_strip
 
 MLP = {"net.hidden": [8], "chain.steps": 3}
 STAGES = StagesConfig(smallest=4, fade=(2,), hold=(2,))
@@ -76,16 +77,17 @@ def test_noise_falls_linearly_over_all_sizes():
     """sigma_k = .015 (1 - k / 44), k = 0 .. 44, is sqrt(s T) of step k; none of the steps clamps."""
     chain = ChainConfig(steps=15, step_size=2.0, noise=0.015, noise_end=0.0)
     legs = legs_of(reached(make(chain=chain), 99))
-    moves = [leg.kernel.move(k) for leg in legs for k in range(leg.steps)]
+    moves = [leg.kernel.at(k) for leg in legs for k in range(leg.steps)]
     found = [math.sqrt(m.step_size * m.temperature) for m in moves]
     assert found == pytest.approx([0.015 * (1 - k / 44) for k in range(45)], abs=1e-12)
-    assert all(m.step_size == 2.0 and m.box is None for m in moves)
+    assert all(m.step_size == 2.0 for m in moves) and all(leg.kernel.clamp is None for leg in legs)
 
 
 def test_constant_noise_and_clamping_at_every_step():
     chain = ChainConfig(steps=2, noise=0.005, clamp=True)
-    moves = [leg.kernel.move(1) for leg in legs_of(reached(make(chain=chain), 99))]
-    assert all(m.box == (-1.0, 1.0) and m.temperature == pytest.approx(0.005**2 / 2) for m in moves)
+    kernels = [leg.kernel for leg in legs_of(reached(make(chain=chain), 99))]
+    assert {kernel.clamp for kernel in kernels} == {(-1.0, 1.0)}
+    assert all(kernel.at(1).temperature == pytest.approx(0.005**2 / 2) for kernel in kernels)
 
 
 @pytest.mark.parametrize(("asked", "counts"), [(None, [15, 15, 15]), (50, [16, 17, 17]), (2, [0, 1, 1])])
@@ -208,8 +210,7 @@ def test_translation_starts_at_the_images_and_is_still():
     x = torch.rand(5, 1, 16, 16, generator=generator(0)) * 2 - 1
     leg = next(system.translated(x)(5, generator(1)))
     assert torch.equal(leg.position, x) and leg.steps == 64
-    moves = [leg.kernel.move(k) for k in (0, 63)]
-    assert all(m.temperature == 0 and m.box == (-1.0, 1.0) for m in moves)
+    assert [leg.kernel.at(k).temperature for k in (0, 63)] == [0, 0] and leg.kernel.clamp == (-1.0, 1.0)
     drawn = sample(system, 5, rng=generator(1), plan=system.translated(x, steps=3))
     again = sample(system, 5, rng=generator(2), plan=system.translated(x, steps=3))
     assert drawn.chains[0].info.steps == 3 and torch.equal(drawn.x, again.x)
@@ -286,10 +287,9 @@ def test_strips_and_films_show_every_size():
 
 def added(what: str, images: int) -> float:
     """MiB that a gradient of so many images of 512x512 adds, in a process of its own."""
-    script = str(Path(__file__).with_name("largest_stage.py"))
-    done = subprocess.run(
-        [sys.executable, script, what, str(images)], capture_output=True, text=True, timeout=300, check=True
-    )
+    command = [sys.executable, "-m", "tests.systems.largest_stage", what, str(images)]
+    root = Path(__file__).parents[2]
+    done = subprocess.run(command, cwd=root, capture_output=True, text=True, timeout=300, check=True)
     return float(done.stdout)
 
 

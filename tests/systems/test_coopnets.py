@@ -185,7 +185,7 @@ def test_the_reference_is_added_to_the_energy_over_its_temperature() -> None:
     x = torch.randn(4, 2, generator=generator(0))
     wanted = (CURVE / 2 / t + 2) * x.square().sum(1)
     assert torch.allclose(system.energy(x), wanted, rtol=1e-5)
-    kernel = system._kernel(system.config.chain).move(0)
+    kernel = system._kernel(system.config.chain).at(0)
     assert kernel.step_size == pytest.approx(0.1 * t) and kernel.temperature == pytest.approx(1)
     assert system.temperature == 1 and not system.matched
 

@@ -12,7 +12,7 @@ from gibbsian.core.records import Batch
 from gibbsian.data.load import load
 from gibbsian.data.toy import toy
 from gibbsian.energies import Grid
-from gibbsian.mcmc import Heun, Scheduled
+from gibbsian.mcmc import Heun
 from gibbsian.recipes.catalog import resolve
 from gibbsian.recipes.energy_matching import EnergyMatchingConfig
 from gibbsian.systems.energy_matching import EnergyMatching, Rising
@@ -74,10 +74,10 @@ def test_the_contrast_is_weighted_bounded_and_trimmed() -> None:
 
 def test_training_chains_are_constant_at_data_and_rising_from_noise() -> None:
     system = make()
-    assert system.training_kernel("constant").move(0).temperature == system.config.contrast.epsilon
+    assert system.training_kernel("constant").at(0).temperature == system.config.contrast.epsilon
     ramp = system.training_kernel("ramp")
-    assert isinstance(ramp, Scheduled) and ramp.move(0).temperature == 0.0
-    assert system.training_kernel("ramp").move(0).step_size == 2 * system.config.contrast.dt
+    assert ramp.temperature_schedule is not None and ramp.at(0).temperature == 0.0
+    assert system.training_kernel("ramp").at(0).step_size == 2 * system.config.contrast.dt
 
 
 @pytest.mark.parametrize(
@@ -112,7 +112,7 @@ def test_both_samplers_are_plans() -> None:
     leg = next(system.plan(3, generator(0)))
     assert isinstance(leg.kernel, Heun) and leg.steps == 50
     other = next(system.other_plans()["langevin"](3, generator(0), steps=7))
-    assert isinstance(other.kernel, Scheduled) and other.steps == 7
+    assert other.kernel.temperature_schedule is not None and other.steps == 7
     assert set(make(**{"flow.sampler": "langevin"}).other_plans()) == {"heun"}
 
 

@@ -16,8 +16,9 @@ import gibbsian.systems.jem as module
 from gibbsian.core.errors import UsageError
 from gibbsian.core.records import Batch
 from gibbsian.data.few import few
+from gibbsian.recipes.catalog import entry
 from gibbsian.recipes.chain import ChainConfig, PixelConfig, StartConfig
-from gibbsian.recipes.jem import PRESETS, JEMConfig, JEMLossConfig
+from gibbsian.recipes.jem import JEMConfig, JEMLossConfig
 from gibbsian.recipes.net import NetConfig
 from gibbsian.recipes.train import TrainConfig
 from gibbsian.systems.base import sample, walk
@@ -126,8 +127,8 @@ def test_chains_without_a_label_follow_the_marginal_law(line) -> None:
 def test_temperature_is_of_the_chain_and_the_toy_has_one_law(tiny_run) -> None:
     toy = tiny_run("jem", "toy:ring", {**MLP, "net.classes": 8, "chain.step_size": 0.01, "chain.noise": 0.1})
     assert toy.trainer.system.temperature == pytest.approx(1.0) and toy.trainer.system.matched
-    assert PRESETS["toy"].model.chain.temperature == pytest.approx(1.0)
-    assert PRESETS["cifar10-paper"].model.chain.temperature == pytest.approx(5e-5)
+    assert entry("jem").presets()["toy"].model.chain.temperature == pytest.approx(1.0)
+    assert entry("jem").presets()["cifar10-paper"].model.chain.temperature == pytest.approx(5e-5)
 
 
 # -- the terms of the loss -------------------------------------------------------------------------------

@@ -11,12 +11,12 @@ from torch import nn
 from gibbsian.core.errors import UsageError
 from gibbsian.core.records import Batch
 from gibbsian.mcmc.langevin import Langevin
+from gibbsian.mcmc.settings import FadingNoise
 from gibbsian.nets.spectral import SpectralLinear
+from gibbsian.recipes.catalog import entry
 from gibbsian.recipes.chain import ChainConfig, LossConfig, PixelConfig, StartConfig
-from gibbsian.recipes.igebm import PRESETS
 from gibbsian.starts.replay import ReplayBuffer
 from gibbsian.systems.phases import (
-    FadingNoise,
     chain_metrics,
     contrastive_loss,
     draw_labels,
@@ -44,10 +44,15 @@ def rng(seed: int = 0) -> torch.Generator:
 
 
 def test_kernel_is_the_papers() -> None:
-    move = langevin(ChainConfig(60, 20.0, 0.005, noise_first=True, clip=0.01, clamp=True), 0.0, 1.0).move(0)
-    assert (move.step_size, move.clip_value, move.box, move.noise_first) == (20.0, 0.01, (0.0, 1.0), True)
-    assert math.sqrt(move.step_size * move.temperature) == pytest.approx(0.005)
-    by_norm = langevin(ChainConfig(clip=0.5, clip_by="norm"), 0.0, 1.0).move(0)
+    paper = langevin(ChainConfig(60, 20.0, 0.005, noise_first=True, clip=0.01, clamp=True), 0.0, 1.0)
+    assert (paper.step_size, paper.clip_value, paper.clamp, paper.noise_first) == (
+        20.0,
+        0.01,
+        (0.0, 1.0),
+        True,
+    )
+    assert math.sqrt(paper.step_size * paper.temperature) == pytest.approx(0.005)
+    by_norm = langevin(ChainConfig(clip=0.5, clip_by="norm"), 0.0, 1.0)
     assert (by_norm.clip_value, by_norm.clip_norm) == (None, 0.5)
     assert langevin(ChainConfig(60, 2.0, 0.01), 0.0, 1.0) == Langevin(step_size=2.0, temperature=5e-5)
 
@@ -68,15 +73,15 @@ def test_chains_that_begin_at_noise_each_time_are_not_matched() -> None:
 
 
 def test_the_uva_chain_clamps_the_noised_point_too() -> None:
-    move = langevin(PRESETS["uva-mnist"].model.chain, -1.0, 1.0).move(0)
-    assert move.noise_first and move.box == (-1.0, 1.0) and move.box_noised
+    kernel = langevin(entry("igebm").presets()["uva-mnist"].model.chain, -1.0, 1.0)
+    assert kernel.noise_first and kernel.clamp == (-1.0, 1.0) and kernel.clamp_noised
     with pytest.raises(UsageError, match="clamp_noised"):
         ChainConfig(clamp_noised=True, clamp=True)
 
 
 def test_falling_steps_keep_the_temperature() -> None:
     chain = ChainConfig(steps=4, step_size=0.2, noise=0.3, decay=0.5)
-    moves = [langevin(chain, -1.0, 1.0).move(k) for k in range(4)]
+    moves = [langevin(chain, -1.0, 1.0).at(k) for k in range(4)]
     assert [m.step_size for m in moves] == pytest.approx([0.2 * (1 + k) ** -0.5 for k in range(4)])
     assert {m.temperature for m in moves} == {chain.temperature} and chain.matched
     assert chain.mean_step_size == pytest.approx(sum(m.step_size for m in moves) / 4)
@@ -86,7 +91,7 @@ def test_falling_steps_keep_the_temperature() -> None:
 
 def test_fading_noise_ends_where_it_should() -> None:
     kernel = langevin(ChainConfig(steps=5, step_size=2.0, noise=0.4, noise_end=0.0), -1.0, 1.0)
-    sigmas = [math.sqrt(2.0 * kernel.move(k).temperature) for k in range(7)]
+    sigmas = [math.sqrt(2.0 * kernel.at(k).temperature) for k in range(7)]
     assert sigmas == pytest.approx([0.4, 0.3, 0.2, 0.1, 0.0, 0.0, 0.0])
     assert FadingNoise(0.4, 0.2, 1, 2.0)(0) == pytest.approx(0.08)
 

@@ -95,7 +95,7 @@ def test_the_sampling_chain_keeps_its_own_numbers_under_a_reference(tiny_run) ->
     }
     system = tiny_run("generative_convnet", "toy:ring", changes).trainer.system
     leg = next(system.plan(2, rng()))
-    move, t = leg.kernel.move(0), system.config.chain.temperature
+    move, t = leg.kernel.at(0), system.config.chain.temperature
     assert leg.steps == 7
     assert move.step_size == pytest.approx(0.5 * t)
     assert (move.step_size * move.temperature) ** 0.5 == pytest.approx(0.03)

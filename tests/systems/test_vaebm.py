@@ -13,11 +13,12 @@ from gibbsian.core.position import leaves
 from gibbsian.core.random import generator
 from gibbsian.core.records import Batch
 from gibbsian.mcmc.base import run
+from gibbsian.recipes.catalog import entry
 from gibbsian.recipes.chain import LossConfig
 from gibbsian.recipes.latent import LatentConfig
 from gibbsian.recipes.net import NetConfig
 from gibbsian.recipes.vae import VAEConfig
-from gibbsian.recipes.vaebm import PRESETS, BufferConfig, VAEBMConfig
+from gibbsian.recipes.vaebm import BufferConfig, VAEBMConfig
 from gibbsian.starts.noise import NormalLeaves
 from gibbsian.systems import vae_stage
 from gibbsian.systems.base import sample, walk
@@ -361,7 +362,7 @@ def test_minibatch_estimates_are_no_sums_over_samples() -> None:
 
 
 def test_the_papers_numbers() -> None:
-    recipe = PRESETS["cifar10-paper"]
+    recipe = entry("vaebm").presets()["cifar10-paper"]
     model, train = recipe.model, recipe.train
     assert (model.chain.step_size, model.chain.steps, model.sampling.steps) == (8e-5, 10, 16)
     assert (model.spectral, train.batch_size, train.lr, train.beta1) == (0.2, 32, 4e-5, 0.99)

@@ -14,7 +14,7 @@ from .result import Result
 from .runs import DataDir, Device, Run, Which, require_writable, trained_on
 
 if TYPE_CHECKING:
-    from ..systems.base import System
+    from ..models.model import EnergyModel
     from ..tasks.attack.baselines import Kind
 
 EPS = {
@@ -84,13 +84,13 @@ def attack(
     if not name:
         raise UsageError(f"{run} does not say what it was trained on: name a data set with --data")
     require_writable(folder)
-    systems = _loaded([run, *names(beside or "")], which, device)
-    usual = EPS[norm, 1 if next(iter(systems.values())).event_shape[0] == 1 else 3]
+    models = _loaded([run, *names(beside or "")], which, device)
+    usual = EPS[norm, 1 if next(iter(models.values())).spec.event_shape[0] == 1 else 3]
     threat = replace(threat, eps=tuple(given or radii("--eps", usual[0])))
     train = radii("--train-eps", usual[1])[0] if train is None else train
     with progress("attack", "part") as bar:
         found = robustness.attack(
-            systems,
+            models,
             name,
             threat=threat,
             attacks=names(attacks),
@@ -130,17 +130,17 @@ def _kinds(text: str) -> tuple[Kind, ...]:
     return tuple(kind for kind in KINDS if kind in words)
 
 
-def _loaded(runs: list[str], which: str, device: str) -> dict[str, System]:
+def _loaded(runs: list[str], which: str, device: str) -> dict[str, EnergyModel]:
     """Systems by the name of their folder, with a number where two are alike, or one is a baseline's name."""
     from ..tasks.attack.contenders import TITLES
     from ..train.load import load
     from .machine import usable
 
     usable(device)
-    systems: dict[str, System] = {}
+    models: dict[str, EnergyModel] = {}
     for run in runs:
         base = Path(run).resolve().name
-        taken = base in systems or base in TITLES.values()
-        name = f"{base} ({len(systems) + 1})" if taken else base
-        systems[name] = load(run, which=which).to(device)
-    return systems
+        taken = base in models or base in TITLES.values()
+        name = f"{base} ({len(models) + 1})" if taken else base
+        models[name] = load(run, which=which).to(device)
+    return models

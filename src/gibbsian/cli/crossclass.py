@@ -46,11 +46,11 @@ def crossclass(
     if not name:
         raise UsageError(f"{run} does not say what it was trained on: name a data set with --data")
     require_writable(folder)
-    system = load(run, which=which).to(device)
-    require_conditional(system)
+    model = load(run, which=which).to(device)
+    require_conditional(model)
     with progress("crossclass") as advance:
         found = measure(
-            system, name, per_class=n, to=targets, steps=steps, chains=chains, seed=seed, data_dir=data_dir,
+            model, name, per_class=n, to=targets, steps=steps, chains=chains, seed=seed, data_dir=data_dir,
             progress=advance,
         )  # fmt: skip
     written = write(found, "crossclass", folder, prefix="crossclass-", pictures=found.pictures)

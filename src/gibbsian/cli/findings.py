@@ -1,4 +1,4 @@
-"""What the verbs that use a trained system write: a record, its text, pictures, films and plots."""
+"""What the verbs that use a trained model write: a record, its text, pictures, films and plots."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def write(
 
     Raises `UsageError` where that fails.
     """
-    from ..train.pictures import save_gif, save_image
+    from ..report.pictures import save_gif, save_image
 
     paths = [folder / f"{name}.json", folder / f"{name}.txt"]
     try:

@@ -31,7 +31,7 @@ def overview(commands: Mapping[str, tuple[str, str]]) -> str:
 
 
 def command_help(name: str, function: Callable[..., Any], given: Mapping[str, Any]) -> str:
-    """The text of `gibbsian NAME --help`; settings are listed for what is already `given`."""
+    """The text of `NAME --help`, NAME being "gibbsian train", say; settings are those of what is `given`."""
     known, keys = options(function), gathering(function)
     blocks = [usage(name, function), _wrap(inspect.getdoc(function) or ""), _pairs(known)]
     if keys:
@@ -47,7 +47,7 @@ def usage(name: str, function: Callable[..., Any]) -> str:
         o.metavar if o.default is REQUIRED else f"[{o.metavar}]" for o in options(function) if not o.flag
     ]
     settings = ["[--section.key value ...]"] if gathering(function) else []
-    return " ".join(["usage: gibbsian", name, *words, "[options]", *settings])
+    return " ".join(["usage:", name, *words, "[options]", *settings])
 
 
 def settings_help(settings: list[Setting]) -> str:

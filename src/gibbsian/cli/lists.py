@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from types import ModuleType
 from typing import Annotated, Any, Literal
 
 from ..data.names import DATA_NAMES
@@ -24,8 +23,7 @@ def show(what: Annotated[Literal["systems", "presets", "data", "kernels"], Arg("
 
 def cite(system: Annotated[str, Arg("a system, see gibbsian list systems")]) -> Result:
     """BibTeX of the papers behind a system, and the figures that they printed, to stand beside one's own."""
-    module = entry(system).module()
-    papers, published = _papers(module), module.PUBLISHED
+    papers, published = entry(system).papers(), entry(system).published()
     figures = [{"setting": p.setting, "measure": p.measure, "value": p.value} for p in published]
     text = "\n\n".join(p.bibtex() for p in papers)
     if figures:
@@ -38,7 +36,7 @@ def cite(system: Annotated[str, Arg("a system, see gibbsian list systems")]) -> 
 
 def _systems() -> Rows:
     return [
-        {"name": name, "about": found.about, "paper": f"{_lead(found.module().PAPER)}"}
+        {"name": name, "about": found.about, "paper": f"{_lead(found.papers()[0])}"}
         for name, found in SYSTEMS.items()
     ]
 
@@ -68,12 +66,6 @@ LISTS: dict[str, Callable[[], Rows]] = {
     "data": _data,
     "kernels": _kernels,
 }
-
-
-def _papers(module: ModuleType) -> list[Paper]:
-    """The papers that a recipes module names, its own first."""
-    others = [v for v in vars(module).values() if isinstance(v, Paper) and v is not module.PAPER]
-    return [module.PAPER, *others]
 
 
 def _about(paper: Paper) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""`gibbsian ood`: which inputs a trained system finds strange, beside likelihood baselines."""
+"""`gibbsian ood`: which inputs a trained model finds strange, beside likelihood baselines."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def ood(
         str | None, Arg("sets outside; those of the papers by default, for images of that shape", "NAME,NAME")
     ] = None,
     n: Annotated[int, Arg("test rows inside, and of each set", "N", "-n")] = 1000,
-    scores: Annotated[str, Arg("all that the system can give, or some by name", "NAME,NAME")] = "all",
+    scores: Annotated[str, Arg("all that the model can give, or some by name", "NAME,NAME")] = "all",
     background: Annotated[str | None, Arg("a second run, for the score ratio", "RUN")] = None,
     baselines: Annotated[str, Arg("likelihoods trained beside: vae, pixelcnn; or none", "NAME,NAME")] = (
         "vae,pixelcnn"
@@ -62,9 +62,9 @@ def ood(
     if not inside:
         raise UsageError(f"{run} does not say what it was trained on: name a data set with --data")
     require_writable(folder)
-    system = load(run, which=which).to(device)
+    model = load(run, which=which).to(device)
     found = measure_ood(
-        system,
+        model,
         inside,
         against=None if against is None else names(against),
         n=n,

@@ -22,7 +22,7 @@ def page() -> str:
         _block(overview(COMMANDS)),
     ]
     for name in COMMANDS:
-        parts += [f"## {name}", _block(command_help(name, command(name), {}))]
+        parts += [f"## {name}", _block(command_help(f"gibbsian {name}", command(name), {}))]
     parts += ["## Settings of train", _sections_note(), *_sections(), "## Settings of sample"]
     for name, line in KERNELS.items():
         parts += [f"### --kernel {name}", _block(settings_help(listed(line.options(), "kernel.")))]

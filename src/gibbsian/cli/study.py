@@ -1,4 +1,4 @@
-"""`gibbsian study`: one question about a trained system in depth, answered with tables and plots."""
+"""`gibbsian study`: one question about a trained model in depth, answered with tables and plots."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from ..core.errors import UsageError
-from .findings import names, numbers, place, say, write
+from ..models.model import device_of
+from .findings import Findings, names, numbers, place, say, write
 from .options import Arg
 from .result import Result
 from .runs import DataDir, Device, Run, Which, exported, require_writable, trained_on
 
 if TYPE_CHECKING:
+    from ..models.model import EnergyModel
     from ..recipes.catalog import RunConfig
-    from ..systems.base import System
-    from ..tasks.study.record import Study
 
 Topic = Literal["modes", "disentangle", "fewshot", "density", "longrun", "dimension", "calibration"]
 
@@ -27,7 +27,7 @@ class Asked:
     """What the command line said, the same for every topic."""
 
     run: str
-    system: System
+    model: EnergyModel
     data: str
     n: int | None
     draws: int | None
@@ -108,51 +108,58 @@ def study(
     if not name:
         raise UsageError(f"{run} does not say what it was trained on: name a data set with --data")
     require_writable(folder)
-    system = load(run, which=which).to(device)
-    found = TOPICS[topic](Asked(run, system, name, n, draws, seed, data_dir, options))
+    model = load(run, which=which).to(device)
+    found = TOPICS[topic](Asked(run, model, name, n, draws, seed, data_dir, options))
     written = write(found, topic, folder, prefix=f"{topic}-")
     told = "\n".join([found.text(), "", *(f"wrote {path}" for path in written)])
     return Result({"topic": topic, "run": run, **found.to_dict(), "written": [str(p) for p in written]}, told)
 
 
-def _modes(asked: Asked) -> Study:
+def _modes(asked: Asked) -> Findings:
+    from ..models.model import device_of
+    from ..tasks.study.crowd import Stored
     from ..tasks.study.modes import study_modes
+    from ..train.load import load_run
 
     more = {**asked.options["steps"], "data_dir": asked.data_dir, "progress": say}
-    return study_modes(asked.system, asked.data, seed=asked.seed, **asked.sizes, **more)
+    model = asked.model
+    if not exported(asked.run):
+        learner = load_run(asked.run, which=asked.options["which"]).to(device_of(model))
+        model, more["stored"] = learner.model, Stored.of(learner)
+    return study_modes(model, asked.data, seed=asked.seed, **asked.sizes, **more)
 
 
-def _longrun(asked: Asked) -> Study:
+def _longrun(asked: Asked) -> Findings:
     from ..tasks.study.longrun import study_longrun
 
     more = {**asked.options["steps"], "data_dir": asked.data_dir, "progress": say}
-    return study_longrun(asked.system, asked.data, seed=asked.seed, **asked.sizes, **more)
+    return study_longrun(asked.model, asked.data, seed=asked.seed, **asked.sizes, **more)
 
 
-def _disentangle(asked: Asked) -> Study:
+def _disentangle(asked: Asked) -> Findings:
     from ..data.load import load
     from ..tasks.study.disentangle import study_disentangle
 
     sprites, steps = load(asked.data, "test", data_dir=asked.data_dir), asked.options["chain_steps"]
-    return study_disentangle(asked.system, sprites, steps=steps, seed=asked.seed, progress=say, **asked.sizes)
+    return study_disentangle(asked.model, sprites, steps=steps, seed=asked.seed, progress=say, **asked.sizes)
 
 
-def _fewshot(asked: Asked) -> Study:
+def _fewshot(asked: Asked) -> Findings:
     from ..tasks import fewshot
     from ..tasks.study.fewshot import FewShotStudy
 
     sizes = {{"draws": "runs"}.get(k, k): v for k, v in asked.sizes.items()}
     more = {"per_class": asked.options["labels"], "others": asked.options["against"], "seed": asked.seed}
     return FewShotStudy(
-        fewshot.evaluate_latents(asked.system, asked.data, data_dir=asked.data_dir, **sizes, **more)
+        fewshot.evaluate_latents(asked.model, asked.data, data_dir=asked.data_dir, **sizes, **more)
     )
 
 
-def _density(asked: Asked) -> Study:
+def _density(asked: Asked) -> Findings:
     from ..tasks.study.density import study_density
 
     return study_density(
-        asked.system,
+        asked.model,
         settings(asked.run, asked.options["which"]),
         base_samples=asked.options["base_samples"],
         seeds=asked.options["seeds"],
@@ -163,23 +170,23 @@ def _density(asked: Asked) -> Study:
     )
 
 
-def _dimension(asked: Asked) -> Study:
+def _dimension(asked: Asked) -> Findings:
     from ..tasks.study.dimension import study_dimension
 
     sizes = {k: v for k, v in asked.sizes.items() if k == "n"}
     return study_dimension(
-        asked.system, asked.data, seed=asked.seed, data_dir=asked.data_dir, progress=say, **sizes
+        asked.model, asked.data, seed=asked.seed, data_dir=asked.data_dir, progress=say, **sizes
     )
 
 
-def _calibration(asked: Asked) -> Study:
+def _calibration(asked: Asked) -> Findings:
     from ..tasks.study.calibration import study_calibration
     from ..train.load import load
 
-    device = next(asked.system.parameters()).device
+    device = device_of(asked.model)
     others = {run: load(run, which=asked.options["which"]).to(device) for run in asked.options["beside"]}
     return study_calibration(
-        {asked.run: asked.system, **others},
+        {asked.run: asked.model, **others},
         asked.data,
         n=asked.n,
         bins=asked.options["bins"],

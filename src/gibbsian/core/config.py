@@ -9,6 +9,8 @@ import dataclasses
 import types
 import typing
 from collections.abc import Mapping
+from dataclasses import MISSING
+from functools import cache
 from typing import Any, TypeVar
 
 from .errors import UsageError, did_you_mean, unknown
@@ -24,12 +26,16 @@ def to_dict(config: Any) -> dict[str, Any]:
 def from_dict(cls: type[T], values: Mapping[str, Any], where: str = "") -> T:
     """The dataclass `cls` from a (partial) dictionary; absent keys take their defaults.
 
-    Raises `UsageError` for an unknown key, naming the nearest one, and for a value of the wrong type.
+    Raises `UsageError` for an unknown key, naming the nearest one, for a missing one and for a value of the
+    wrong type.
     """
-    hints = typing.get_type_hints(cls)
+    hints = _hints(cls)  # type: ignore[arg-type]
     for key in values:
         if key not in hints:
             raise UsageError(f"unknown key '{where}{key}': {did_you_mean(key, hints)}")
+    for f in dataclasses.fields(cls):  # type: ignore[arg-type]
+        if f.name not in values and f.default is MISSING and f.default_factory is MISSING:
+            raise UsageError(f"'{where}{f.name}' is missing: give it")
     return cls(**{k: _typed(hints[k], v, f"{where}{k}") for k, v in values.items()})
 
 
@@ -45,11 +51,24 @@ def override(config: T, changes: Mapping[str, Any]) -> T:
     return from_dict(type(config), values)
 
 
+def dotted(values: Mapping[str, Any], head: str = "") -> dict[str, Any]:
+    """Nested settings by their dotted names."""
+    out: dict[str, Any] = {}
+    for key, value in values.items():
+        out |= dotted(value, f"{head}{key}.") if isinstance(value, Mapping) else {f"{head}{key}": value}
+    return out
+
+
 def require_choices(config: Any, section: str) -> None:
     """Raise `UsageError` unless every `Literal` field of a dataclass holds one of its options."""
-    for name, hint in typing.get_type_hints(type(config)).items():
+    for name, hint in _hints(type(config)).items():  # type: ignore[arg-type]
         if typing.get_origin(hint) is typing.Literal and getattr(config, name) not in typing.get_args(hint):
             raise unknown(f"{section}.{name}", str(getattr(config, name)), map(str, typing.get_args(hint)))
+
+
+@cache
+def _hints(cls: type) -> dict[str, Any]:
+    return typing.get_type_hints(cls)
 
 
 def _descend(values: dict[str, Any], part: str, dotted: str) -> dict[str, Any]:

@@ -1,8 +1,8 @@
-"""Moving chains: kernels, their wrappers, the one loop, and one-time tuning.
+"""Moving chains: kernels, the one loop, and one-time tuning.
 
 | kernel | exact | gradients for K steps | step size in units of |
 | --- | --- | --- | --- |
-| `Langevin`, and `NoiseFirst`, `Clipped`, `Clamped`, `Scheduled`, `Later` around it | no | K | x^2 / energy |
+| `Langevin`, with noise first, clips, a clamp or schedules as its fields | no | K | x^2 / energy |
 | `MALA` | yes | K + 1 | x^2 / energy |
 | `HMC` | yes | K L + 1 | x / sqrt(energy) |
 | `Underdamped` "baoab", "obabo" | with `metropolis` ("obabo") | K L + 1 | x / sqrt(energy) |
@@ -11,21 +11,47 @@
 | `IndependentMH` | yes | none, K + 1 energies | has none |
 
 Draws without a chain: `resample` (importance weights), `rejection.acceptance` (discriminator rejection).
+Names are imported when first used, so that `settings` can be read without torch.
 """
 
-from .base import Chain, run
-from .heun import Heun
-from .hmc import HMC
-from .importance import effective_sample_size, resample
-from .independent import IndependentMH
-from .kernel import DifferentiableKernel, Kernel
-from .langevin import Langevin, NoiseFirst, Unadjusted
-from .mala import MALA
-from .move import Move
-from .state import ChainInfo, ChainState, ChainSummary
-from .tune import tune
-from .underdamped import Underdamped
-from .wrap import Clamped, Clipped, Later, Scheduled
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .base import Chain, run
+    from .heun import Heun
+    from .hmc import HMC
+    from .importance import effective_sample_size, resample
+    from .independent import IndependentMH
+    from .kernel import DifferentiableKernel, Kernel
+    from .kernels import kernel_of
+    from .langevin import Langevin
+    from .mala import MALA
+    from .state import ChainInfo, ChainState, ChainSummary
+    from .tuning import tune
+    from .underdamped import Underdamped
+
+_NAMES = {
+    "HMC": "hmc",
+    "MALA": "mala",
+    "Chain": "base",
+    "ChainInfo": "state",
+    "ChainState": "state",
+    "ChainSummary": "state",
+    "DifferentiableKernel": "kernel",
+    "Heun": "heun",
+    "IndependentMH": "independent",
+    "Kernel": "kernel",
+    "Langevin": "langevin",
+    "Underdamped": "underdamped",
+    "effective_sample_size": "importance",
+    "kernel_of": "kernels",
+    "resample": "importance",
+    "run": "base",
+    "tune": "tuning",
+}
 
 __all__ = [
     "HMC",
@@ -34,21 +60,25 @@ __all__ = [
     "ChainInfo",
     "ChainState",
     "ChainSummary",
-    "Clamped",
-    "Clipped",
     "DifferentiableKernel",
     "Heun",
     "IndependentMH",
     "Kernel",
     "Langevin",
-    "Later",
-    "Move",
-    "NoiseFirst",
-    "Scheduled",
-    "Unadjusted",
     "Underdamped",
     "effective_sample_size",
+    "kernel_of",
     "resample",
     "run",
     "tune",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _NAMES:
+        raise AttributeError(f"module '{__name__}' has no attribute '{name}'")
+    return getattr(importlib.import_module(f".{_NAMES[name]}", __name__), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -26,10 +26,10 @@ from ..core.energy import Energy
 from ..core.errors import GibbsianError
 from ..core.position import cat, leaves, tree_map
 from ..energies.sliced import Sliced
-from .graphs import Sums, block, compiled, forget, graphs_made
+from .graphs import LangevinInGraph, Sums, block, compiled, forget, graphs_made
 from .kernel import Kernel
 from .kinds import block_length, signature
-from .langevin import Fixed, Unadjusted
+from .langevin import Langevin
 from .payoff import Payoff, name_of
 from .rehearse import outline, rehearse
 from .state import ChainInfo, ChainState, Tally, Trace
@@ -55,7 +55,7 @@ class Blocks:
         self.device = leaves(state.position)[0].device
         self.parts = energy.parts(state.position) if isinstance(energy, Sliced) else [(ALL, energy)]
         self.first = stationary(kernel, state)
-        self.steady = not isinstance(kernel, Unadjusted) or kernel.steady
+        self.steady = not isinstance(kernel, Langevin) or kernel.steady
         self.inside = thin if thin and length % thin == 0 else 0
         self.key = (*signature(self.first, energy, state, length), self.steady, self.inside)
         self.requests: list[Request] | None = None
@@ -187,9 +187,9 @@ def _total(numbers: list[Tensor], shares: Tensor) -> Tensor:
 
 def stationary(kernel: Kernel, state: ChainState, later: int = 0) -> Kernel:
     """`kernel` as it stands `later` steps after `state`, its step size and noise given as tensors."""
-    if not isinstance(kernel, Unadjusted):
+    if not isinstance(kernel, Langevin):
         return kernel
-    return Fixed(kernel.move(state.count + later).with_inputs(state.position))
+    return LangevinInGraph.of(kernel, state.count + later, state.position)
 
 
 def forget_failures() -> None:

@@ -10,24 +10,66 @@ from __future__ import annotations
 import threading
 import types
 from collections.abc import Callable, Sequence
-from typing import Any, TypeAlias
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar, TypeAlias
 
 import torch
 from torch import Tensor
 from torch._dynamo.utils import counters
 from torch.utils._pytree import tree_map_only
 
-from ..core.draws import Replay
+from ..core.draws import Replay, Rng
 from ..core.energy import Energy
-from ..core.position import batch_size
+from ..core.position import Position, batch_size, leaves
 from .kernel import Kernel
-from .state import ChainState, Tally
+from .langevin import Langevin
+from .state import ChainInfo, ChainState, Tally
 
 Sums: TypeAlias = tuple[ChainState, Tensor, dict[str, Tensor], list[ChainState]]
 KEPT = 64
 """Kinds of chains whose graphs are held, at most."""
 WELL_USED = 100
 """Calls after which it was right to compile a handful of graphs."""
+
+
+@dataclass(frozen=True)
+class LangevinInGraph:
+    """A Langevin kernel whose step size and noise are inputs of a graph: `scales`, `(2,)`.
+
+    Whatever else distinguishes one step from another is gone from `kernel`, so that one graph serves every
+    step size and temperature.
+    """
+
+    kernel: Langevin
+    scales: Tensor
+    exact: ClassVar[bool] = False
+    gradients_per_step: ClassVar[int] = 1
+
+    @classmethod
+    def of(cls, kernel: Langevin, step: int, x: Position) -> LangevinInGraph:
+        """`kernel` at `step`, with inputs in the precision of `x`."""
+        kind = torch.float32
+        for a in leaves(x):
+            kind = torch.promote_types(kind, a.dtype)
+        scales = torch.tensor(kernel.at(step).scales, dtype=kind, device=leaves(x)[0].device)
+        plain = replace(
+            kernel,
+            step_size=1.0,
+            temperature=float(kernel.noisy),
+            step_size_schedule=None,
+            temperature_schedule=None,
+            start_step=0,
+        )
+        return cls(plain, scales)
+
+    def init(self, energy: Energy, x: Position) -> ChainState:
+        """As `kernel`."""
+        return self.kernel.init(energy, x)
+
+    @torch.no_grad()
+    def step(self, energy: Energy, state: ChainState, rng: Rng) -> tuple[ChainState, ChainInfo]:
+        """One step by `scales`."""
+        return self.kernel.step_by(self.scales[0], self.scales[1], energy, state, rng)
 
 
 def block(

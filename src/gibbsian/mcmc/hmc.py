@@ -15,16 +15,16 @@ import torch
 
 from ..core.draws import Rng
 from ..core.energy import Energy, value_and_grad
-from ..core.errors import UsageError, require_positive
 from ..core.position import Position, detach, rand_chains, randn_like, tree_map
-from .leapfrog import Step, hamiltonian, leapfrog, require_leapfrogs
+from .leapfrog import Step, hamiltonian, leapfrog
 from .metric import Metric, require_fit, require_metric
 from .metropolis import choose, judge
+from .settings import HMCSettings
 from .state import ChainInfo, ChainState
 
 
 @dataclass(frozen=True)
-class HMC:
+class HMC(HMCSettings):
     """Hamiltonian Monte Carlo (Duane et al. 1987; Neal 2011, arXiv 1206.1901).
 
     K steps cost 1 + K L gradients. A trajectory that ends non-finite is rejected and flagged `divergent`; an
@@ -34,28 +34,21 @@ class HMC:
         step_size: h > 0 of the leapfrog, in units of x over the square root of energy.
         leapfrogs: L >= 1 steps a trajectory.
         temperature: T > 0 of the target exp(-E/T).
-        metric: inverse masses, one positive tensor of the event's shape a leaf (see `metric`), or None.
         jitter: in [0, 1); each chain's h is multiplied by a uniform from [1 - jitter, 1 + jitter], so that
             no trajectory length resonates with the target.
+        metric: inverse masses, one positive tensor of the event's shape a leaf (see `metric`), or None.
 
     Raises:
         UsageError: for a value out of range; in `init`, for a metric that does not fit the position.
     """
 
-    step_size: float
-    leapfrogs: int = 10
-    temperature: float = 1.0
     metric: Metric = None
-    jitter: float = 0.0
 
     exact: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
-        require_positive(step_size=self.step_size, temperature=self.temperature)
-        require_leapfrogs(self.leapfrogs)
+        super().__post_init__()
         require_metric(self.metric)
-        if not 0 <= self.jitter < 1:
-            raise UsageError(f"jitter is {self.jitter}: it must be at least 0 and below 1")
 
     @property
     def gradients_per_step(self) -> int:

@@ -20,11 +20,12 @@ from ..core.draws import Rng
 from ..core.energy import Energy, value
 from ..core.position import Position, detach, dot, randn_like
 from .metropolis import choose, judge
+from .settings import IndependentSettings
 from .state import ChainInfo, ChainState, known_energy
 
 
 @dataclass(frozen=True)
-class IndependentMH:
+class IndependentMH(IndependentSettings):
     """Independent Metropolis with proposals N(0, I) (Hastings 1970; Tierney 1994; for the latents of a
     Generalized EBM: Arbel et al. 2021, arXiv 2003.05033).
 

@@ -5,87 +5,65 @@
 The stationary law is exp(-E/T) up to a bias of order s: on a Gaussian of precision lambda at T = 1 the
 variance is 1 / (lambda (1 - s lambda / 4)). (E, s, T) and (E/T, s T, 1) are the same chain.
 
-The image papers vary the order of the parts (noise before the gradient, clipped gradient, clamped pixels).
-Each variation is a wrapper; all of them come down to one `Move`, whose parts always act in one order (see
-`move`), so wrappers nest in any order and mean the same. Positions are `(B, *event)` or tuples of such.
+The image papers vary the parts of a step. Each variation is a field, and the parts act in one order:
+
+    noise (if first)  ->  clamp (if noised)  ->  gradient  ->  clip  ->  move  ->  clamp
+
+None of them but a schedule of the step size leaves exp(-E/T) invariant, even for small steps. Metropolis
+kernels have no such fields: a clamped MALA has variance .44 where .29 is right. To fix known coordinates
+restrict the energy. Positions are `(B, *event)` or tuples of such.
 """
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
 from dataclasses import dataclass, replace
+from typing import ClassVar
 
 import torch
+from torch import Tensor
 
 from ..core.draws import Rng
-from ..core.energy import Energy
+from ..core.energy import Energy, value_and_grad
 from ..core.errors import UsageError, require_positive
-from ..core.position import Position
-from .move import Move, langevin_step
+from ..core.position import Position, detach, dot, expand, leaves, norm, randn_like, tree_map
+from .settings import LangevinSettings
 from .state import ChainInfo, ChainState
 
 
-class Unadjusted(ABC):
-    """The Langevin family: a kernel is its `move`; `init` and `step` are the same for all.
-
-    `exact` is False: a step-size bias remains. One gradient a step, none at the start.
-    """
-
-    exact = False
-    gradients_per_step = 1
-
-    @abstractmethod
-    def move(self, count: int) -> Move:
-        """The numbers of the step that follows `count` earlier ones."""
-
-    @property
-    def steady(self) -> bool:
-        """Whether the move is known to be the same at every step; False is always safe."""
-        return False
-
-    @property
-    def matched(self) -> bool:
-        """Whether log-densities of exp(-E/T) make sense for what this chain samples (design: `matched`)."""
-        return self.move(0).matched
-
-    def init(self, energy: Energy, x: Position) -> ChainState:
-        """A state at `x`. The energy is not called."""
-        move = self.move(0)
-        if move.box_noised and not move.noise_first:
-            raise UsageError("Clamped(noised=True) clamps the point after noise: wrap NoiseFirst as well")
-        return ChainState(x)
-
-    def step(self, energy: Energy, state: ChainState, rng: Rng) -> tuple[ChainState, ChainInfo]:
-        """One step without a graph."""
-        with torch.no_grad():
-            x, info = langevin_step(self.move(state.count), energy, state.position, rng)
-        return ChainState(x, count=state.count + 1), info
-
-    def step_with_graph(self, energy: Energy, state: ChainState, rng: Rng) -> tuple[ChainState, ChainInfo]:
-        """One step whose result depends, for autograd, on the energy's parameters and on the position."""
-        with torch.enable_grad():
-            x, info = langevin_step(self.move(state.count), energy, state.position, rng, differentiable=True)
-        return ChainState(x, count=state.count + 1), info
-
-
 @dataclass(frozen=True)
-class Langevin(Unadjusted):
-    """x' = x - (s/2) grad E(x) + sqrt(s T) xi (Roberts and Tweedie 1996, Bernoulli 2(4), eq. 2).
+class Langevin(LangevinSettings):
+    """x' = x - (s/2) grad E(x) + sqrt(s T) xi (Roberts and Tweedie 1996, Bernoulli 2(4), eq. 2), with the
+    variations of the image papers.
+
+        Langevin(0.02)                                                              # plain, T = 1
+        replace(Langevin.matched_to(10, 0.005), noise_first=True, clip_value=0.01, clamp=(0, 1))    # IGEBM
+
+    Noise before the gradient is IGEBM's released code (Du and Mordatch 2019, arXiv 1903.08689) and the UvA
+    deep-learning tutorial 8, which clamps the noised point too; noise that fades to 0 is CF-EBM's (Zhao et
+    al. 2021). `exact` is False: a step-size bias remains. One gradient a step, none at the start.
 
     Args:
         step_size: s > 0, in units of x squared over energy.
         temperature: T >= 0; 0 is plain gradient descent.
+        noise_first: add the noise, then take the gradient at the noised point: y = x + sqrt(s T) xi,
+            x' = y - (s/2) grad E(y).
+        clip_value: limit each coordinate of the gradient to [-clip_value, clip_value].
+        clip_norm: scale the gradient of a chain, over all its coordinates and leaves, to this Euclidean
+            length if it is longer; it keeps its direction.
+        clamp: (low, high) to which every coordinate is clamped after the move.
+        clamp_noised: clamp the point at which the gradient is taken too; needs `noise_first` and `clamp`.
+        step_size_schedule: a function of the number of steps made, from 0, that replaces `step_size`.
+        temperature_schedule: the same for `temperature`. Every step then draws noise, at T = 0 too, so that
+            all steps are alike.
+        start_step: steps that count as made before the first one; schedules go on from there.
 
     Raises:
-        UsageError: for a step size or temperature out of range.
+        UsageError: for values out of range or that exclude each other; in a step, for a schedule that leaves
+            the allowed range.
     """
 
-    step_size: float
-    temperature: float = 1.0
-    steady = True
-
-    def __post_init__(self) -> None:
-        self.move(0)
+    exact: ClassVar[bool] = False
+    gradients_per_step: ClassVar[int] = 1
 
     @classmethod
     def matched_to(cls, drift: float, noise: float) -> Langevin:
@@ -98,51 +76,93 @@ class Langevin(Unadjusted):
             raise UsageError(f"noise is {noise}: a standard deviation must be finite and not negative")
         return cls(step_size=2 * drift, temperature=noise**2 / (2 * drift))
 
-    def move(self, count: int) -> Move:
-        """Step size and temperature, the same at every step."""
-        return Move(self.step_size, self.temperature)
+    def from_step(self, made: int) -> Langevin:
+        """The same kernel after `made` >= 0 more steps: its schedules go on where other chains ended."""
+        return replace(self, start_step=self.start_step + made)
 
+    def init(self, energy: Energy, x: Position) -> ChainState:
+        """A state at `x`. The energy is not called."""
+        return ChainState(x)
 
-@dataclass(frozen=True)
-class Fixed(Unadjusted):
-    """A kernel whose every step is the same, given `numbers`: one step of any other of this family."""
+    def step(self, energy: Energy, state: ChainState, rng: Rng) -> tuple[ChainState, ChainInfo]:
+        """One step without a graph."""
+        with torch.no_grad():
+            return self.step_by(*self.at(state.count).scales, energy, state, rng)
 
-    numbers: Move
-    steady = True
+    def step_with_graph(self, energy: Energy, state: ChainState, rng: Rng) -> tuple[ChainState, ChainInfo]:
+        """One step whose result depends, for autograd, on the energy's parameters and on the position."""
+        with torch.enable_grad():
+            return self.step_by(*self.at(state.count).scales, energy, state, rng, differentiable=True)
 
-    def move(self, count: int) -> Move:
-        """The numbers, at every step."""
-        return self.numbers
+    def step_by(
+        self,
+        step_size: float | Tensor,
+        sigma: float | Tensor,
+        energy: Energy,
+        state: ChainState,
+        rng: Rng,
+        *,
+        differentiable: bool = False,
+    ) -> tuple[ChainState, ChainInfo]:
+        """One step of size s with noise of standard deviation `sigma`, whatever the fields say of both.
 
-
-@dataclass(frozen=True)
-class NoiseFirst(Unadjusted):
-    """Noise is added, then the gradient is taken at the noised point: y = x + sqrt(s T) xi,
-    x' = y - (s/2) grad E(y).
-
-    The order of IGEBM's released code (Du and Mordatch 2019, arXiv 1903.08689) and of the UvA
-    deep-learning tutorial 8. `kernel` is any of the Langevin family, else `UsageError`.
-    """
-
-    kernel: Unadjusted
-
-    def __post_init__(self) -> None:
-        require_unadjusted("NoiseFirst", self.kernel)
-
-    @property
-    def steady(self) -> bool:
-        """As the wrapped kernel."""
-        return self.kernel.steady
-
-    def move(self, count: int) -> Move:
-        """The wrapped move with the noise first."""
-        return replace(self.kernel.move(count), noise_first=True)
-
-
-def require_unadjusted(wrapper: str, kernel: object) -> None:
-    """Raise `UsageError` unless `kernel` is of the Langevin family."""
-    if not isinstance(kernel, Unadjusted):
-        raise UsageError(
-            f"{wrapper} cannot wrap {type(kernel).__name__}: it would change the proposal behind the "
-            "acceptance ratio and bias the chain; wrap Langevin, or give the energy a +inf wall"
+        Numbers, or scalar tensors in a compiled chain, whose graph then serves any step size and temperature.
+        `divergent` marks chains whose gradient or move was not finite, or so large that its square is not.
+        """
+        x, clamp = state.position, self.clamp
+        xi = randn_like(x, rng) if self.noisy else None
+        start = _push(x, xi, sigma) if self.noise_first else x
+        if clamp is not None and self.clamp_noised:
+            start = _clamp(start, clamp)
+        _, grad = value_and_grad(energy, start, differentiable=differentiable)
+        force, clipped = self._clip(grad)
+        x = _push(start, force, -step_size / 2)
+        x = x if self.noise_first else _push(x, xi, sigma)
+        # A sum of squares is finite only if all parts are: norms tell, and are wanted anyway.
+        sound = norm(detach(x)) if clipped is None else norm(detach(x)) + norm(detach(grad))
+        x = x if clamp is None else _clamp(x, clamp)
+        info = ChainInfo(
+            acceptance=None,
+            divergent=~(sound < torch.inf),
+            drift=norm(detach(force)) * (step_size / 2),
+            noise=None if xi is None else norm(xi) * sigma,
+            clipped=clipped,
+            saturated=None if clamp is None else _saturated(detach(x), clamp),
         )
+        return ChainState(x, count=state.count + 1), info
+
+    def _clip(self, grad: Position) -> tuple[Position, Tensor | None]:
+        """The clipped gradient and the share of it that was clipped."""
+        if self.clip_value is not None:
+            limit = self.clip_value
+            clipped = _share(tree_map(lambda g: g.detach().abs() > limit, grad))
+            return tree_map(lambda g: g.clamp(-limit, limit), grad), clipped
+        if self.clip_norm is not None:
+            square = dot(grad, grad)
+            clipped = (square.detach() > self.clip_norm**2).float().mean()
+            factor = self.clip_norm * square.clamp(min=self.clip_norm**2).rsqrt()
+            return tree_map(lambda g: g * expand(factor, g), grad), clipped
+        return grad, None
+
+
+def _push(x: Position, direction: Position | None, amount: float | Tensor) -> Position:
+    if direction is None:
+        return x
+    if isinstance(amount, Tensor):
+        size = amount
+        return tree_map(lambda a, d: a + size * d, x, direction)
+    return tree_map(lambda a, d: torch.add(a, d, alpha=amount), x, direction)
+
+
+def _clamp(x: Position, clamp: tuple[float, float]) -> Position:
+    return tree_map(lambda a: a.clamp(*clamp), x)
+
+
+def _saturated(x: Position, clamp: tuple[float, float]) -> Tensor:
+    return _share(tree_map(lambda a: (a <= clamp[0]) | (a >= clamp[1]), x))
+
+
+def _share(marks: Position) -> Tensor:
+    """The share of true coordinates over all chains and leaves, a scalar."""
+    total = sum(m.numel() for m in leaves(marks))
+    return torch.stack([m.sum() for m in leaves(marks)]).sum() / total

@@ -15,7 +15,6 @@ import torch
 from torch import Tensor
 
 from ..core.energy import Energy, value_and_grad
-from ..core.errors import UsageError
 from ..core.position import Position, dot, expand, like, tree_map
 from .metric import Metric
 from .state import ChainState, cached
@@ -60,12 +59,6 @@ def moved(x: Position, direction: Position, stride: Position | float, factor: fl
 
 def _beside(step_size: Step, x: Tensor) -> Step:
     return expand(step_size, x) if isinstance(step_size, Tensor) else step_size
-
-
-def require_leapfrogs(leapfrogs: int) -> None:
-    """Raise `UsageError` unless `leapfrogs` is a whole number above zero."""
-    if leapfrogs < 1 or leapfrogs != int(leapfrogs):
-        raise UsageError(f"leapfrogs is {leapfrogs}: a trajectory needs a whole number of steps, at least 1")
 
 
 def hamiltonian(state: ChainState, velocity: Position) -> Tensor:

@@ -19,15 +19,15 @@ from torch import Tensor
 
 from ..core.draws import Rng
 from ..core.energy import Energy, value_and_grad
-from ..core.errors import require_positive
 from ..core.position import Position, detach, dot, norm, randn_like, tree_map
 from .metric import Metric, require_fit, require_metric, scaled
 from .metropolis import choose, judge
+from .settings import MALASettings
 from .state import ChainInfo, ChainState, cached
 
 
 @dataclass(frozen=True)
-class MALA:
+class MALA(MALASettings):
     """Metropolis-adjusted Langevin (Roberts and Tweedie 1996; Roberts and Rosenthal 1998 for the .574).
 
     K steps cost K + 1 gradients. A non-finite proposal is rejected and flagged `divergent`; an energy of
@@ -42,15 +42,13 @@ class MALA:
         UsageError: for a value out of range; in `init`, for a metric that does not fit the position.
     """
 
-    step_size: float
-    temperature: float = 1.0
     metric: Metric = None
 
     exact: ClassVar[bool] = True
     gradients_per_step: ClassVar[int] = 1
 
     def __post_init__(self) -> None:
-        require_positive(step_size=self.step_size, temperature=self.temperature)
+        super().__post_init__()
         require_metric(self.metric)
 
     def init(self, energy: Energy, x: Position) -> ChainState:

@@ -16,23 +16,21 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Literal
 
 import torch
 
 from ..core.draws import Rng
 from ..core.energy import Energy, value_and_grad
-from ..core.errors import UsageError, require_positive, unknown
+from ..core.errors import UsageError
 from ..core.position import Position, detach, finite, randn_like, tree_map, where
-from .leapfrog import hamiltonian, leapfrog, require_leapfrogs, shift
+from .leapfrog import hamiltonian, leapfrog, shift
 from .metropolis import choose, judge
+from .settings import UnderdampedSettings
 from .state import ChainInfo, ChainState, cached
-
-SPLITTINGS = ("baoab", "aboba", "obabo")
 
 
 @dataclass(frozen=True)
-class Underdamped:
+class Underdamped(UnderdampedSettings):
     """Underdamped Langevin: velocities persist, so that chains cross between modes.
 
     Leimkuhler and Matthews 2013 (arXiv 1203.5428) for the splittings; Horowitz 1991 for the Metropolis form
@@ -52,24 +50,6 @@ class Underdamped:
     Raises:
         UsageError: for a value out of range, an unknown splitting, or options that exclude each other.
     """
-
-    step_size: float
-    friction: float
-    temperature: float = 1.0
-    splitting: Literal["baoab", "aboba", "obabo"] = "baoab"
-    metropolis: bool = False
-    leapfrogs: int = 1
-
-    def __post_init__(self) -> None:
-        require_positive(step_size=self.step_size, friction=self.friction, temperature=self.temperature)
-        require_leapfrogs(self.leapfrogs)
-        if self.splitting not in SPLITTINGS:
-            raise unknown("splitting", self.splitting, SPLITTINGS)
-        if self.splitting != "obabo" and (self.metropolis or self.leapfrogs > 1):
-            raise UsageError(
-                f"splitting '{self.splitting}' takes neither metropolis=True nor leapfrogs above 1: "
-                "its noise lies in the middle of the step; use splitting='obabo'"
-            )
 
     @property
     def exact(self) -> bool:

@@ -1,1 +1,1 @@
-"""What is learnt and how: the only floor where energies, kernels, starts and objectives meet."""
+"""Models, learners and samplers: a folder a paper, and the contracts that they keep. Torch-free by itself."""

@@ -10,12 +10,15 @@ from __future__ import annotations
 import importlib
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
-from types import ModuleType
+from functools import cache
+from pathlib import Path
+from types import MappingProxyType, ModuleType
 from typing import Any
 
-from ..core.config import from_dict, override, to_dict
+from ..core.config import dotted, from_dict, override, to_dict
 from ..core.errors import UsageError, did_you_mean, unknown
-from .recipe import Recipe
+from .presets import PresetFile, read
+from .recipe import Paper, Published, Recipe
 from .train import MonitorConfig, TrainConfig
 
 
@@ -29,7 +32,7 @@ class Entry:
     system: str
 
     def module(self) -> ModuleType:
-        """The torch-free module with PRESETS, PAPER and PUBLISHED."""
+        """The torch-free module of its settings."""
         return importlib.import_module(f"gibbsian.recipes.{self.recipes}")
 
     def config_class(self) -> type[Any]:
@@ -37,10 +40,30 @@ class Entry:
         found: type[Any] = getattr(self.module(), self.config)
         return found
 
-    def presets(self) -> dict[str, Recipe]:
+    def path(self) -> Path:
+        """Where its file of presets, papers and published figures lies."""
+        return Path(__file__).with_name(f"{self.recipes}.yaml")
+
+    def file(self) -> PresetFile:
+        """What that file says."""
+        return read(self.path())
+
+    def presets(self) -> Mapping[str, Recipe]:
         """Its presets by name."""
-        found: dict[str, Recipe] = self.module().PRESETS
-        return found
+        return _recipes(self)
+
+    def papers(self) -> tuple[Paper, ...]:
+        """Its papers, its own first."""
+        return self.file().papers
+
+    def published(self) -> tuple[Published, ...]:
+        """Figures that they printed."""
+        return self.file().published
+
+
+@cache
+def _recipes(entry: Entry) -> Mapping[str, Recipe]:
+    return MappingProxyType(entry.file().recipes(entry.config_class()))
 
 
 SYSTEMS: dict[str, Entry] = {
@@ -245,22 +268,14 @@ def _known(system: str, preset: str | None) -> bool:
 def _changed(config: RunConfig, changes: Mapping[str, Any]) -> RunConfig:
     sections: dict[str, dict[str, Any]] = {"train": {}, "monitor": {}, "model": {}}
     own = [f.name for f in fields(config.model)]
-    for dotted, value in changes.items():
-        head, _, rest = dotted.partition(".")
+    for name, value in changes.items():
+        head, _, rest = name.partition(".")
         if head in ("train", "monitor"):
             if not rest:
                 raise UsageError(f"{head} is {value!r}: it must be a section of keys and values")
             sections[head][rest] = value
         elif head in own:
-            sections["model"][dotted] = value
+            sections["model"][name] = value
         else:
-            raise UsageError(f"unknown key '{dotted}': {did_you_mean(head, [*own, 'train', 'monitor'])}")
+            raise UsageError(f"unknown key '{name}': {did_you_mean(head, [*own, 'train', 'monitor'])}")
     return replace(config, **{k: override(getattr(config, k), v) for k, v in sections.items() if v})
-
-
-def dotted(values: Mapping[str, Any], head: str = "") -> dict[str, Any]:
-    """Nested settings by their dotted names."""
-    out: dict[str, Any] = {}
-    for key, value in values.items():
-        out |= dotted(value, f"{head}{key}.") if isinstance(value, Mapping) else {f"{head}{key}": value}
-    return out

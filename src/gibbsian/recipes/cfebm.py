@@ -1,14 +1,9 @@
-"""Settings of the multistage coarse-to-fine EBM: the paper's presets and ours. Torch-free.
-
-The paper's x + grad f + sigma_k xi, sigma from .015 to 0, is step_size 2, noise .015 and noise_end 0 here:
-temperature 1.1e-4 at the first step, 0 at the last. The algorithm is in `systems/cfebm.py`. Longer than other
-files, since the stages bring settings of their own beside the presets.
-"""
+"""Settings of the multistage coarse-to-fine EBM. Torch-free."""
 
 from __future__ import annotations
 
 from bisect import bisect_right
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from itertools import accumulate
 from typing import Literal, NamedTuple, TypeVar
 
@@ -16,8 +11,6 @@ from ..core.config import require_choices
 from ..core.errors import UsageError, require_not_negative
 from .chain import ChainConfig, LossConfig, PixelConfig
 from .net import NetConfig
-from .recipe import Paper, Published, Recipe
-from .train import MonitorConfig, TrainConfig
 
 Number = TypeVar("Number", int, float)
 """Of a list with an entry for each stage."""
@@ -168,155 +161,3 @@ def _each(name: str, values: tuple[Number, ...], count: int) -> tuple[Number, ..
             f"stages.{name} has {len(values)} entries for {count} image sizes: give 1 to {count}"
         )
     return values + (values[-1],) * (count - len(values))
-
-
-PAPER = Paper(
-    key="zhao2021learning",
-    authors="Yang Zhao and Jianwen Xie and Ping Li",
-    year=2021,
-    title="Learning Energy-Based Generative Models via Coarse-to-Fine Expanding and Sampling",
-    venue="International Conference on Learning Representations",
-    url="https://openreview.net/forum?id=aD1_5zowqV",
-)
-
-PUBLISHED = [Published("CIFAR-10 unconditional, 8 to 32 pixels", "FID", "16.71")]
-
-
-_SWISH = NetConfig(name="mlp", hidden=(512, 256), activation="swish")
-_CHAIN = ChainConfig(steps=15, step_size=2.0, noise=0.015, noise_end=0.0)
-"""The paper's chain."""
-
-_DIGITS = CFEBMConfig(
-    net=replace(_SWISH, hidden=(256, 256)),
-    stages=StagesConfig(smallest=4, fade=(250,), hold=(250,)),
-    chain=replace(_CHAIN, clamp=True),
-    pixels=PixelConfig(noise=0.03),
-)
-_28 = CFEBMConfig(
-    net=_SWISH,
-    stages=StagesConfig(smallest=7, fade=(300,), hold=(300,)),
-    chain=replace(_CHAIN, step_size=6.0, clamp=True),
-    pixels=PixelConfig(noise=0.03),
-)
-_28_TRAIN = TrainConfig(
-    steps=3600,
-    batch_size=128,
-    lr=1e-3,
-    decay=0.5,
-    average=0.995,
-    log_every=20,
-    save_every=500,
-    sample_every=500,
-)
-_COLOUR = CFEBMConfig(
-    family="conv", width=8, stages=StagesConfig(smallest=7, fade=(1000,), hold=(1000,)), chain=_CHAIN
-)
-_COLOUR_TRAIN = TrainConfig(
-    steps=8000,
-    batch_size=64,
-    lr=1e-3,
-    beta1=0.5,
-    log_every=20,
-    save_every=500,
-    sample_every=1000,
-)
-_PHASES = (4688, 9375, 18_750)
-"""1.2 million images in batches of 256, 128 and 64."""
-_PAPER = CFEBMConfig(
-    family="conv",
-    width=32,
-    stages=StagesConfig(smallest=8, fade=_PHASES, hold=_PHASES, shares=(1.0, 0.5, 0.25)),
-    chain=_CHAIN,
-)
-_PAPER_TRAIN = TrainConfig(
-    steps=2 * sum(_PHASES),
-    batch_size=256,
-    lr=1e-3,
-    beta1=0.5,
-    flip=True,
-    log_every=50,
-    save_every=1000,
-    sample_every=2000,
-)
-_512 = CFEBMConfig(
-    family="conv",
-    width=48,
-    stages=StagesConfig(
-        smallest=8, fade=(50_000,), hold=(50_000,), rates=(1.0, 1.0, 1.0, 1.2, 1.5, 2.0, 2.0)
-    ),
-    chain=_CHAIN,
-)
-_BACK = MonitorConfig(policy="rollback")
-
-PRESETS: dict[str, Recipe] = {
-    "digits": Recipe(
-        _DIGITS,
-        TrainConfig(
-            steps=1800,
-            batch_size=128,
-            lr=1e-3,
-            decay=0.5,
-            average=0.99,
-            save_every=500,
-            sample_every=300,
-        ),
-        data="digits",
-        note="Ours: dense networks for 4 and 8 pixels a side, chains clamped at every step.",
-    ),
-    "mnist": Recipe(
-        _28, _28_TRAIN, _BACK, data="mnist", note="Ours: dense networks for 7, 14 and 28 pixels a side."
-    ),
-    "fashion_mnist": Recipe(
-        _28, _28_TRAIN, _BACK, data="fashion_mnist", note="Ours: the MNIST preset, not tuned to clothes."
-    ),
-    "facades": Recipe(
-        CFEBMConfig(
-            mode="translate",
-            family="conv",
-            width=8,
-            stages=StagesConfig(smallest=8, fade=(60, 100), hold=(140, 100, 150)),
-            chain=replace(_CHAIN, steps=20),
-            source=SourceConfig(steps=24),
-        ),
-        replace(_COLOUR_TRAIN, steps=1000, batch_size=16, flip=True, save_every=100, sample_every=100),
-        _BACK,
-        data="facades",
-        note="Ours: label maps to photographs of 64 pixels, or back with --data facades:labels; the paper's "
-        "translation at a quarter of its width, in short stages and shorter chains.",
-    ),
-    "mnist:to:emnist_letters": Recipe(
-        replace(_28, mode="translate", chain=replace(_28.chain, steps=20), source=SourceConfig(steps=24)),
-        _28_TRAIN,
-        _BACK,
-        data="mnist:to:emnist_letters",
-        note="Ours: digits become letters; the MNIST preset with chains that begin at the other set.",
-    ),
-    "images": Recipe(
-        _COLOUR,
-        _COLOUR_TRAIN,
-        _BACK,
-        data="folder",
-        note="Ours: the paper's network at a quarter of its width, from 7 pixels or more; not tuned.",
-    ),
-    "cifar10": Recipe(
-        replace(_COLOUR, stages=replace(_COLOUR.stages, smallest=8)),
-        replace(_COLOUR_TRAIN, flip=True),
-        _BACK,
-        data="cifar10",
-        note="The paper's chain on its network at a quarter of the width, in short stages that fit a CPU.",
-    ),
-    "cifar10-paper": Recipe(
-        _PAPER,
-        _PAPER_TRAIN,
-        data="cifar10",
-        note="The released code's last script: 15 steps a size, no data noise, phases of 1.2 million images. "
-        "Skips and last layer are plain where the code has equalised rates, its swish is divided by 1.1.",
-    ),
-    "cfebm-512": Recipe(
-        _512,
-        replace(_PAPER_TRAIN, steps=700_000, batch_size=16, log_every=100, sample_every=5000),
-        data="folder",
-        note="CelebA-HQ, phases of .8 million images; a folder of 512x512 images. The paper's "
-        "batches are 256 at 8 pixels down to 16 at 256 and 512; here they are 16 at every size.",
-    ),
-}

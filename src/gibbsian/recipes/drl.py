@@ -1,15 +1,12 @@
-"""Diffusion recovery likelihood's settings. Torch-free."""
+"""Settings of diffusion recovery likelihood. Torch-free."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from ..core.errors import UsageError, require_not_negative, require_positive
-from . import ours
 from .chain import PixelConfig
 from .net import NetConfig
-from .recipe import Paper, Published, Recipe
-from .train import TrainConfig
 
 
 @dataclass(frozen=True)
@@ -49,74 +46,3 @@ class DRLConfig:
             )
         if self.net.head != "scalar":
             raise UsageError("drl needs one energy a level: set net.head to scalar")
-
-
-PAPER = Paper(
-    key="gao2021learning",
-    authors="Ruiqi Gao and Yang Song and Ben Poole and Ying Nian Wu and Diederik P. Kingma",
-    year=2021,
-    title="Learning Energy-Based Models by Diffusion Recovery Likelihood",
-    venue="International Conference on Learning Representations",
-    url="https://arxiv.org/abs/2012.08125",
-)
-
-PUBLISHED = [
-    Published("CIFAR-10 unconditional, T = 6", "FID (Inception)", "9.58"),
-    Published("CIFAR-10 unconditional, T = 6", "Inception score", "8.30"),
-]
-
-_OURS = replace(ours.TRAIN28, steps=6000, warmup=200, sample_every=1000)
-_GREY = replace(_OURS, batch_size=64, lr=2e-3)
-_PLANE = replace(ours.PLANE, sharpness=3.0)
-_DEEP = NetConfig(
-    name="levels",
-    channels=(128, *(128,) * 8, *(256,) * 24),
-    strides=(1, *((1,) * 7 + (2,)) * 3, *(1,) * 8),
-)
-_SMALL = NetConfig(name="levels", channels=(32, 32, 64, 64, 128), strides=(1, 2, 1, 2, 1))
-_NOTE = "Ours: the paper's ladder with a dense network, which learns a gain and a bias for every level."
-
-PRESETS: dict[str, Recipe] = {
-    "digits": Recipe(
-        DRLConfig(net=NetConfig(name="mlp", hidden=(512, 256), activation="swish")),
-        replace(_OURS, steps=3000),
-        data="digits",
-        note=_NOTE,
-    ),
-    "mnist": Recipe(DRLConfig(net=ours.DENSE28), _GREY, data="mnist", note=_NOTE),
-    "fashion_mnist": Recipe(DRLConfig(net=ours.DENSE28), _GREY, data="fashion_mnist", note=_NOTE),
-    "cifar10": Recipe(
-        DRLConfig(net=_SMALL),
-        replace(_OURS, batch_size=64, lr=3e-4, flip=True),
-        data="cifar10",
-        note="Ours: the paper's ladder with a residual network of a size that fits a CPU.",
-    ),
-    "images": Recipe(
-        DRLConfig(net=_SMALL),
-        replace(_OURS, batch_size=64, lr=3e-4),
-        data="folder",
-        note=ours.PLACE,
-    ),
-    "toy": Recipe(
-        DRLConfig(net=_PLANE, pixels=PixelConfig(-2.5, 2.5)),
-        replace(_OURS, steps=3000, lr=5e-3),
-        data="toy:ring",
-        note="Ours: the paper's ladder and K = 30 in the plane.",
-    ),
-    "cifar10-paper": Recipe(
-        DRLConfig(net=_DEEP),
-        TrainConfig(
-            steps=240_000,
-            batch_size=256,
-            lr=1e-4,
-            warmup=1000,
-            average=0.999,
-            flip=True,
-            log_every=100,
-            save_every=5000,
-            sample_every=5000,
-        ),
-        data="cifar10",
-        note="Gao et al. 2021, T = 6: eight residual blocks a resolution; 8 TPU cores for 40 h there.",
-    ),
-}

@@ -1,17 +1,14 @@
-"""Energy matching's settings. Torch-free."""
+"""Settings of energy matching. Torch-free."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Literal
 
 from ..core.config import require_choices
 from ..core.errors import UsageError, require_not_negative, require_positive
-from . import ours
 from .chain import PixelConfig
 from .net import NetConfig
-from .recipe import Paper, Published, Recipe
-from .train import TrainConfig
 
 
 @dataclass(frozen=True)
@@ -97,101 +94,3 @@ class EnergyMatchingConfig:
                 f"net.activation is {self.net.activation}: the flow differentiates the gradient of V, "
                 "which is piecewise constant then; take a smooth one, such as swish"
             )
-
-
-PAPER = Paper(
-    key="balcerak2025energy",
-    authors="Michal Balcerak and Tamaz Amiranashvili and Antonio Terpin and Suprosanna Shit and "
-    "Lea Bogensperger and Sebastian Kaltenbach and Petros Koumoutsakos and Bjoern Menze",
-    year=2025,
-    title="Energy Matching: Unifying Flow Matching and Energy-Based Models for Generative Modeling",
-    venue="Advances in Neural Information Processing Systems 38",
-    url="https://arxiv.org/abs/2504.10612",
-)
-
-PUBLISHED = [Published("CIFAR-10 unconditional, 50M parameters, best time on that measure", "FID", "3.34")]
-
-_OURS = TrainConfig(
-    steps=6000,
-    batch_size=128,
-    lr=1e-3,
-    warmup=200,
-    decay=0.5,
-    average=0.999,
-    clip_norm=1.0,
-    log_every=20,
-    save_every=500,
-    sample_every=1000,
-)
-_DENSE = NetConfig(name="mlp", hidden=(1024, 1024, 512), activation="swish")
-_IMAGES = EnergyMatchingConfig(
-    net=_DENSE,
-    flow=FlowConfig(updates=4500, time=1.0, dt=0.05),
-    contrast=ContrastConfig(steps=50, dt=0.02, weight=1e-3, floor=0.02),
-)
-_CONV = replace(
-    _IMAGES, net=NetConfig(channels=(32, 64, 128), kernels=(4,), strides=(2,), activation="swish")
-)
-_NOTE = "Ours: dense networks, flow first, then shorter contrastive chains than the paper's."
-
-PRESETS: dict[str, Recipe] = {
-    "digits": Recipe(
-        replace(
-            _IMAGES,
-            net=NetConfig(name="mlp", hidden=(512, 512, 256), activation="swish"),
-            flow=replace(_IMAGES.flow, updates=2500),
-        ),
-        replace(_OURS, steps=3000),
-        data="digits",
-        note=_NOTE,
-    ),
-    "mnist": Recipe(_IMAGES, _OURS, data="mnist", note=_NOTE),
-    "fashion_mnist": Recipe(_IMAGES, _OURS, data="fashion_mnist", note=_NOTE),
-    "cifar10": Recipe(_CONV, replace(_OURS, flip=True), data="cifar10", note=_NOTE),
-    "images": Recipe(
-        _CONV,
-        _OURS,
-        data="folder",
-        note=ours.PLACE,
-    ),
-    "toy": Recipe(
-        EnergyMatchingConfig(
-            net=ours.PLANE,
-            flow=FlowConfig(updates=1000, weight=0.0, sampler="langevin", time=3.0, dt=0.02),
-            contrast=ContrastConfig(epsilon=0.1, cutoff=0.8, weight=1.0, steps=60, dt=0.05),
-            pixels=PixelConfig(-2.5, 2.5),
-        ),
-        replace(_OURS, steps=3000, lr=2e-3, batch_size=256),
-        data="toy:ring",
-        note="Ours: after the flow the contrast alone, so that exp(-V / epsilon) is the law.",
-    ),
-    "cifar10-paper": Recipe(
-        EnergyMatchingConfig(
-            net=NetConfig(
-                name="igebm",
-                channels=(128, 128, 128, 128, 256, 256, 256, 512, 512, 512),
-                strides=(1, 2, 1, 1, 2, 1, 1, 2, 1, 1),
-                activation="swish",
-            ),
-            flow=FlowConfig(updates=145_000, sampler="langevin", time=3.25, dt=0.01),
-            contrast=ContrastConfig(cutoff=1.0, floor=0.02, trim=0.1, data_chains="ramp", clamp=True),
-        ),
-        TrainConfig(
-            steps=147_000,
-            batch_size=512,
-            lr=1.2e-3,
-            beta2=0.95,
-            warmup=10_000,
-            average=0.9999,
-            clip_norm=1.0,
-            flip=True,
-            log_every=100,
-            save_every=5000,
-            sample_every=5000,
-        ),
-        data="cifar10",
-        note="The released constants on a residual network; theirs is a U-Net with attention, its output "
-        "x 1,000. There averages decay by .99 in the last 2,000 updates; the sampler is a stochastic Heun "
-        "scheme; here they decay by .9999, and it takes Langevin steps with the same noise.",
-    ),
-}

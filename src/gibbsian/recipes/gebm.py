@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Literal
 
 from ..core.config import require_choices
 from ..core.errors import UsageError, require_not_negative, require_positive
-from . import ours
 from .chain import PixelConfig
 from .generator import GeneratorConfig
 from .latent import LatentConfig
 from .net import NetConfig
-from .recipe import Paper, Published, Recipe
-from .train import TrainConfig
 
 
 @dataclass(frozen=True)
@@ -67,142 +64,3 @@ class GEBMConfig:
             )
         if self.net.classes:
             raise UsageError("the Generalized EBM is unconditional: set net.classes to 0, or use igebm")
-
-
-PAPER = Paper(
-    key="arbel2021generalized",
-    authors="Michael Arbel and Liang Zhou and Arthur Gretton",
-    year=2021,
-    title="Generalized Energy Based Models",
-    venue="International Conference on Learning Representations",
-    url="https://arxiv.org/abs/2003.05033",
-)
-
-PUBLISHED: list[Published] = [
-    Published("CIFAR-10, ResNet, latent chains", "FID (Inception)", "19.31"),
-    Published("CIFAR-10, SNGAN architecture, latent chains", "FID (Inception)", "23.02"),
-]
-
-_TOY = GEBMConfig(
-    net=ours.PLANE,
-    generator=GeneratorConfig(latent=2, hidden=(64, 64), activation="swish"),
-    latent=LatentConfig(steps=300, step_size=0.05),
-    pixels=PixelConfig(-2.5, 2.5),
-    penalty=0.05,
-    squash=False,
-)
-_TOY_TRAIN = TrainConfig(
-    steps=10_000,
-    batch_size=256,
-    lr=1e-3,
-    beta1=0.5,
-    decay=0.5,
-    average=0.999,
-    save_every=1000,
-    sample_every=500,
-)
-
-_IMAGES = GEBMConfig(
-    net=NetConfig(name="mlp", hidden=(512, 256), activation="leaky_relu"),
-    generator=GeneratorConfig(latent=32, hidden=(256, 512), norm="batch", output="tanh"),
-    latent=LatentConfig("langevin", 100, 0.05),
-    energy_steps=1,
-    energy_first=20,
-    penalty=10.0,
-    settle=20_000,
-    settle_penalty=3.0,
-    squash=False,
-)
-_NARROW = replace(
-    _IMAGES,
-    generator=replace(_IMAGES.generator, latent=8, hidden=(128, 256)),
-    latent=LatentConfig("langevin", 60, 0.1),
-    settle=12_000,
-)
-_STACKED = replace(_IMAGES, generator=replace(_IMAGES.generator, latent=48, hidden=(256, 512)), settle=12_000)
-_IMAGES_TRAIN = replace(ours.TRAIN_PAIR, steps=23_000)
-_DIGITS = replace(
-    _IMAGES,
-    net=replace(_IMAGES.net, hidden=(256, 128)),
-    generator=replace(_IMAGES.generator, latent=8, hidden=(64, 128)),
-    settle=6000,
-)
-_COLOUR = replace(
-    _IMAGES,
-    net=NetConfig(channels=(32, 64, 128), kernels=(4,), strides=(2,), pool="flatten"),
-    generator=GeneratorConfig(
-        "conv", latent=64, hidden=(), channels=(128, 64, 32), norm="batch", output="tanh"
-    ),
-)
-_TABLE = GEBMConfig(
-    net=NetConfig(name="mlp", hidden=(64, 64), activation="swish"),
-    generator=GeneratorConfig("flow", hidden=(32, 32), blocks=8),
-    latent=LatentConfig("mala", 200, 0.1),
-    pixels=PixelConfig(-3.0, 3.0),
-    base="likelihood",
-    penalty=0.1,
-    settle=900,
-    squash=False,
-)
-_PAPER = GEBMConfig(
-    net=NetConfig(
-        channels=(64, 64, 128, 128, 256, 256, 512),
-        kernels=(3, 4, 3, 4, 3, 4, 3),
-        strides=(1, 2, 1, 2, 1, 2, 1),
-        pool="flatten",
-        negative_slope=0.1,
-        spectral_norm=True,
-    ),
-    generator=GeneratorConfig(
-        "conv", latent=100, hidden=(), channels=(512, 256, 128), norm="batch", output="tanh"
-    ),
-    latent=LatentConfig("langevin", 1000, 1e-4, beta=100.0, shrink=0.1, shrink_every=200),
-)
-_WIDE_NOTE = "Ours: dense networks, a strong penalty, and a last part in which the energy learns alone."
-_NARROW_NOTE = "Ours: a base of 8 latents, too narrow for the data, so that the energy has much to do."
-
-PRESETS: dict[str, Recipe] = {
-    "toy": Recipe(_TOY, _TOY_TRAIN, data="toy:ring", note="Ours: small dense networks."),
-    "digits": Recipe(_DIGITS, replace(_IMAGES_TRAIN, steps=8000), data="digits", note=_NARROW_NOTE),
-    "mnist": Recipe(_IMAGES, _IMAGES_TRAIN, data="mnist", note=_WIDE_NOTE),
-    "fashion_mnist": Recipe(_IMAGES, _IMAGES_TRAIN, data="fashion_mnist", note=_WIDE_NOTE),
-    "mnist-narrow": Recipe(_NARROW, replace(_IMAGES_TRAIN, steps=15_000), data="mnist", note=_NARROW_NOTE),
-    "fashion_mnist-narrow": Recipe(
-        _NARROW, replace(_IMAGES_TRAIN, steps=15_000), data="fashion_mnist", note=_NARROW_NOTE
-    ),
-    "stacked_mnist": Recipe(
-        _STACKED,
-        replace(_IMAGES_TRAIN, steps=14_500),
-        data="stacked_mnist",
-        note="As mnist, with 48 latents.",
-    ),
-    "images": Recipe(
-        _COLOUR,
-        _IMAGES_TRAIN,
-        data="folder",
-        note="Ours, a place to start for 28 to 64 pixels a side; not tuned.",
-    ),
-    "cifar10": Recipe(
-        _COLOUR, _IMAGES_TRAIN, data="cifar10", note="Ours: convolutions of a size that fits a CPU."
-    ),
-    "cifar10-paper": Recipe(
-        _PAPER,
-        TrainConfig(
-            steps=750_000,
-            batch_size=128,
-            lr=1e-4,
-            beta1=0.5,
-            log_every=100,
-            save_every=5000,
-            sample_every=5000,
-        ),
-        data="cifar10",
-        note="The released SNGAN architecture and constants, without its MMD test for the learning rate.",
-    ),
-    "table": Recipe(
-        _TABLE,
-        replace(ours.PLANE_TRAIN, batch_size=128, average=0.99, sample_every=0),
-        data="table:wine",
-        note="Ours: a flow by maximum likelihood, tilted by an energy, which then learns alone.",
-    ),
-}

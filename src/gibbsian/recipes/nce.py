@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Literal
 
 from ..core.config import require_choices
 from ..core.errors import UsageError, require_not_negative, require_positive
-from . import ours
 from .chain import PixelConfig
 from .generator import GeneratorConfig
 from .net import NetConfig
-from .recipe import Paper, Published, Recipe
-from .train import TrainConfig
 
 
 @dataclass(frozen=True)
@@ -94,73 +91,3 @@ class NCEConfig:
             raise UsageError(
                 "tilt of a uniform law is the network alone: unset it, or use noise.law gaussian"
             )
-
-
-PAPER = Paper(
-    key="gutmann2012noise",
-    authors="Michael U. Gutmann and Aapo Hyvärinen",
-    year=2012,
-    title="Noise-Contrastive Estimation of Unnormalized Statistical Models, "
-    "with Applications to Natural Image Statistics",
-    venue="Journal of Machine Learning Research 13",
-    url="https://jmlr.org/papers/v13/gutmann12a.html",
-)
-
-PUBLISHED: list[Published] = []
-
-_PLANE = NCEConfig(
-    net=NetConfig(name="mlp", hidden=(128, 128), activation="tanh"),
-    noise=NoiseConfig(ratio=2),
-    pixels=PixelConfig(-2.5, 2.5),
-    tilt=True,
-)
-_PLANE_TRAIN = TrainConfig(
-    steps=3000, batch_size=256, lr=5e-3, decay=0.5, average=0.999, save_every=1000, sample_every=500
-)
-_DIGITS = NCEConfig(
-    net=ours.DENSE8,
-    noise=NoiseConfig(ratio=1),
-    chain=SamplingConfig("mala", 300, 0.005),
-    pixels=PixelConfig(-1.0, 1.0, noise=0.1),
-    tilt=True,
-)
-_GREY = replace(_DIGITS, net=replace(_DIGITS.net, hidden=(1024, 512)))
-_CONV = replace(
-    _DIGITS,
-    net=ours.CONV,
-)
-_TRAIN = TrainConfig(
-    steps=4000,
-    batch_size=128,
-    lr=3e-4,
-    decay=0.5,
-    average=0.999,
-    log_every=20,
-    save_every=1000,
-    sample_every=1000,
-)
-_POOR = (
-    "Expect poor samples: images are told from a Gaussian at a glance, after which little is left to learn."
-)
-
-PRESETS: dict[str, Recipe] = {
-    "toy": Recipe(
-        _PLANE,
-        _PLANE_TRAIN,
-        data="toy:ring",
-        note="Ours: a fitted Gaussian tilted by a bounded network; E + c is -log density.",
-    ),
-    "toy-flow": Recipe(
-        replace(_PLANE, noise=NoiseConfig("flow", updates=500, ratio=1)),
-        _PLANE_TRAIN,
-        data="toy:ring",
-        note="Ours: a flow learns the noise alongside, as in Gao et al. 2020, but by maximum likelihood.",
-    ),
-    "digits": Recipe(_DIGITS, _TRAIN, data="digits", note=f"Ours. {_POOR}"),
-    "mnist": Recipe(_GREY, _TRAIN, data="mnist", note=f"Ours. {_POOR}"),
-    "fashion_mnist": Recipe(_GREY, _TRAIN, data="fashion_mnist", note=f"Ours. {_POOR}"),
-    "images": Recipe(
-        _CONV, _TRAIN, data="folder", note=f"Ours; a covariance of all pixels, so up to 32 a side. {_POOR}"
-    ),
-    "cifar10": Recipe(_CONV, _TRAIN, data="cifar10", note=f"Ours. {_POOR}"),
-}

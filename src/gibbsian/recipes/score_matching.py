@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Literal
 
 from ..core.config import require_choices
 from ..core.errors import UsageError, require_positive
-from . import ours
 from .chain import ChainConfig, PixelConfig, StartConfig
 from .net import NetConfig
-from .recipe import Paper, Published, Recipe
-from .train import TrainConfig
 
 KINKED = ("relu", "leaky_relu")
 
@@ -99,76 +96,3 @@ class ScoreMatchingConfig:
             )
         if self.jump and self.matching.method != "denoising":
             raise UsageError(f"jump needs a noise to take off, but {self.matching.method} has none: unset it")
-
-
-PAPER = Paper(
-    key="vincent2011connection",
-    authors="Pascal Vincent",
-    year=2011,
-    title="A Connection Between Score Matching and Denoising Autoencoders",
-    venue="Neural Computation 23(7)",
-    url="https://doi.org/10.1162/NECO_a_00142",
-)
-
-PUBLISHED: list[Published] = []
-
-_PLANE = ScoreMatchingConfig(
-    net=NetConfig(name="mlp", hidden=(128, 128), activation="swish"),
-    matching=MatchingConfig(sigma_min=0.1),
-    chain=ChainConfig(steps=300, step_size=0.01, noise=0.1),
-    pixels=PixelConfig(-2.5, 2.5),
-)
-_PLANE_TRAIN = TrainConfig(
-    steps=3000, batch_size=256, lr=1e-2, decay=0.5, average=0.999, save_every=1000, sample_every=500
-)
-_DIGITS = ScoreMatchingConfig(
-    net=NetConfig(name="mlp", hidden=(512, 256), activation="swish"),
-    matching=MatchingConfig(sigma_max=1.0, sigma_min=0.1, levels=10),
-    chain=ChainConfig(steps=300, step_size=0.01, noise=0.05),
-    jump=True,
-)
-_GREY = replace(_DIGITS, net=replace(_DIGITS.net, hidden=(1024, 512)))
-_CONV = replace(
-    _DIGITS,
-    net=NetConfig(channels=(64, 128, 256), kernels=(5, 3), strides=(2,), pool="flatten", activation="swish"),
-)
-_TRAIN = replace(ours.TRAIN28, steps=4000, save_every=1000, sample_every=1000)
-
-_COOL = "Chains at a quarter of each level's temperature (noise .05 where the root of the step is .1)."
-
-PRESETS: dict[str, Recipe] = {
-    "toy": Recipe(
-        _PLANE,
-        _PLANE_TRAIN,
-        data="toy:ring",
-        note="Ours: denoising at one noise, .1, so that exp(-E) is the density smoothed by it.",
-    ),
-    "toy-sliced": Recipe(
-        replace(_PLANE, matching=MatchingConfig("sliced")),
-        _PLANE_TRAIN,
-        data="toy:ring",
-        note="Ours: sliced score matching, which smooths nothing.",
-    ),
-    "digits": Recipe(
-        _DIGITS, _TRAIN, data="digits", note=f"Ours: ten noises from 1 to .1, dense network. {_COOL}"
-    ),
-    "mnist": Recipe(
-        _GREY, replace(_TRAIN, steps=8000), data="mnist", note=f"Ours: as digits, wider. {_COOL}"
-    ),
-    "fashion_mnist": Recipe(
-        _GREY, replace(_TRAIN, steps=8000), data="fashion_mnist", note=f"Ours: as digits, wider. {_COOL}"
-    ),
-    "images": Recipe(
-        _CONV,
-        replace(_TRAIN, steps=10_000),
-        data="folder",
-        note=f"{ours.PLACE} {_COOL}",
-    ),
-    "cifar10": Recipe(
-        _CONV,
-        replace(_TRAIN, steps=50_000, batch_size=128, lr=3e-4),
-        data="cifar10",
-        note="Ours: convolutions of a size that fits a CPU. Li, Chen and Sommer 2019 took a residual network "
-        f"of 18 blocks and noises from .05 to 1.2 for 300,000 updates. {_COOL}",
-    ),
-}

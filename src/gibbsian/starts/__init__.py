@@ -1,12 +1,35 @@
-"""Where chains begin: noise, data, a fitted Gaussian, or stored chains."""
+"""Where chains begin: noise, data, a fitted Gaussian, or stored chains.
 
-from .base import Start, Ticket
-from .data import DataStart
-from .fixed import FixedNoise
-from .gaussian import ClassGaussian
-from .noise import GaussianNoise, NormalLeaves, UniformNoise, redraw
-from .replay import ReplayBuffer
-from .reservoir import ReservoirBuffer
+Names are imported when first used, so that settings beside them can be read without torch.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .base import Start, Ticket
+    from .data import DataStart
+    from .fixed import FixedNoise
+    from .gaussian import ClassGaussian
+    from .noise import GaussianNoise, NormalLeaves, UniformNoise, redraw
+    from .replay import ReplayBuffer
+    from .reservoir import ReservoirBuffer
+
+_NAMES = {
+    "ClassGaussian": "gaussian",
+    "DataStart": "data",
+    "FixedNoise": "fixed",
+    "GaussianNoise": "noise",
+    "NormalLeaves": "noise",
+    "ReplayBuffer": "replay",
+    "ReservoirBuffer": "reservoir",
+    "Start": "base",
+    "Ticket": "base",
+    "UniformNoise": "noise",
+    "redraw": "noise",
+}
 
 __all__ = [
     "ClassGaussian",
@@ -21,3 +44,13 @@ __all__ = [
     "UniformNoise",
     "redraw",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _NAMES:
+        raise AttributeError(f"module '{__name__}' has no attribute '{name}'")
+    return getattr(importlib.import_module(f".{_NAMES[name]}", __name__), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

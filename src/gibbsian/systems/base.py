@@ -23,8 +23,7 @@ from ..core.errors import UsageError
 from ..core.position import Position
 from ..core.records import Batch, Loss
 from ..mcmc.base import Chain, ChainInfo, ChainState, Compile, Kernel, run
-from ..mcmc.langevin import Unadjusted
-from ..mcmc.wrap import Later
+from ..mcmc.langevin import Langevin
 from ..recipes.train import Compiling
 from .frozen import frozen
 
@@ -154,7 +153,7 @@ class System(nn.Module, ABC):
             leg, following = following, advance(made, following.position)
         if leg is None or not isinstance(leg.position, Tensor) or leg.position.shape != x.shape:
             raise UsageError("these chains do not move data of full size: none can begin at data")
-        kernel = Later(leg.kernel, leg.steps) if isinstance(leg.kernel, Unadjusted) else leg.kernel
+        kernel = leg.kernel.from_step(leg.steps) if isinstance(leg.kernel, Langevin) else leg.kernel
         return Standing(leg.energy, kernel, x)
 
     def stages(self) -> tuple[int, ...]:

@@ -24,7 +24,7 @@ from ..core.random import seeded_init
 from ..core.records import Batch, Loss
 from ..energies.conditional import Given
 from ..energies.conjugate import Conjugate, GaussianPrior, MixturePrior, Point, Posterior, Prior
-from ..mcmc.langevin import Unadjusted
+from ..mcmc.langevin import Langevin
 from ..nets.vector import build_vector
 from ..recipes.cebm import CEBMConfig
 from ..recipes.chain import ChainConfig
@@ -138,7 +138,7 @@ class CEBM(System):
         with frozen(self):
             return torch.cat([self.posterior(part).point(kind) for part in x.split(chunk)])
 
-    def _kernel(self, chain: ChainConfig) -> Unadjusted:
+    def _kernel(self, chain: ChainConfig) -> Langevin:
         return langevin(chain, self.config.pixels.low, self.config.pixels.high)
 
 

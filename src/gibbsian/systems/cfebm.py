@@ -33,7 +33,6 @@ from ..core.records import Batch, Loss
 from ..energies.context import Index, single
 from ..energies.link import link_energy
 from ..mcmc.base import run
-from ..mcmc.wrap import Later
 from ..nets.pyramid import inherit, pyramid
 from ..nets.resize import enlarge, shrink
 from ..recipes.cfebm import CFEBMConfig, Turn
@@ -181,7 +180,7 @@ class CFEBM(System):
         made, x = 0, self._noise(0).draw(n, rng).position
         for s, size in enumerate(used):
             count = total * (s + 1) // len(used) - made
-            x = yield Leg(self._energy(s), Later(kernel, made), count, enlarge(self._clamped(x), size))
+            x = yield Leg(self._energy(s), kernel.from_step(made), count, enlarge(self._clamped(x), size))
             made += count
 
     def translated(self, x: Tensor, *, steps: int | None = None) -> Planner:

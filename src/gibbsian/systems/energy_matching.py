@@ -31,7 +31,6 @@ from ..core.records import Batch, Loss
 from ..mcmc.base import Kernel
 from ..mcmc.heun import Heun
 from ..mcmc.langevin import Langevin
-from ..mcmc.wrap import Scheduled
 from ..nets.build import build
 from ..objectives.flow import flow_loss, transported
 from ..recipes.chain import LossConfig
@@ -170,7 +169,7 @@ class EnergyMatching(System):
         plain = Langevin(2 * contrast.dt, temperature=contrast.epsilon)
         if kind == "constant":
             return plain
-        return Scheduled(plain, temperature=Rising(contrast.epsilon, contrast.cutoff, contrast.dt))
+        return replace(plain, temperature_schedule=Rising(contrast.epsilon, contrast.cutoff, contrast.dt))
 
     # -- sampling -----------------------------------------------------------------------------------
 
@@ -200,7 +199,7 @@ class EnergyMatching(System):
         kernel: Kernel = Heun(flow.dt)
         if sampler == "langevin":
             rising = Rising(contrast.epsilon, contrast.cutoff, flow.dt)
-            kernel = Scheduled(Langevin(2 * flow.dt, contrast.epsilon), temperature=rising)
+            kernel = Langevin(2 * flow.dt, contrast.epsilon, temperature_schedule=rising)
         yield Leg(self.energy, kernel, steps or flow.steps, self.noise.draw(n, rng).position)
 
     def standing(self, x: Tensor, rng: torch.Generator, y: Tensor | None = None) -> Standing:

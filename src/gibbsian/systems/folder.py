@@ -92,7 +92,7 @@ def require_match(own: dict[str, Any], given: dict[str, Any], where: str) -> Non
 
 
 def _config(system: System, data: str) -> dict[str, Any]:
-    from .. import __version__
+    from ..version import __version__
 
     return {
         "system": name_of(system),
@@ -107,7 +107,7 @@ def _config(system: System, data: str) -> dict[str, Any]:
 
 def _card(system: System, data: str) -> str:
     name = name_of(system)
-    paper = entry(name).module().PAPER
+    paper = entry(name).papers()[0]
     matched = (
         "sampled by its training chain" if system.matched else "not sampled exactly by its training chain"
     )

@@ -1,4 +1,4 @@
-"""The contexts in which a system's chains run; they live beside the networks, in `nets.frozen`."""
+"""The contexts in which a system's chains run: see `nets.frozen`."""
 
 from ..nets.frozen import evaluating, frozen
 

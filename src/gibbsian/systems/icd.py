@@ -33,7 +33,7 @@ from ..core.random import seeded_init
 from ..core.records import Batch, Loss
 from ..data.augment import augment
 from ..energies.link import link_energy
-from ..mcmc.langevin import Unadjusted
+from ..mcmc.langevin import Langevin
 from ..nets.multiscale import build_scales
 from ..objectives.improved import entropy_term, kl_term
 from ..recipes.chain import ChainConfig
@@ -167,5 +167,5 @@ class ICD(System):
         last = self.config.sampling
         yield Leg(self.energy, self._kernel(last), steps or last.steps, x)
 
-    def _kernel(self, chain: ChainConfig) -> Unadjusted:
+    def _kernel(self, chain: ChainConfig) -> Langevin:
         return langevin(chain, self.config.pixels.low, self.config.pixels.high)

@@ -23,8 +23,7 @@ from ..core.position import Position
 from ..core.random import seeded_init
 from ..core.records import Batch, Loss
 from ..energies.link import link_energy
-from ..mcmc.langevin import Unadjusted
-from ..mcmc.wrap import Later
+from ..mcmc.langevin import Langevin
 from ..nets.build import build
 from ..recipes.chain import ChainConfig
 from ..recipes.igebm import IGEBMConfig
@@ -100,7 +99,7 @@ class IGEBM(System):
         kernel, position = self._kernel(self.config.sampling), self.fresh.draw(n, rng).position
         for k in range(steps or self.config.sampling.steps):
             energy = partial(self._past_energy, nets[k % len(nets)], labels)
-            position = yield Leg(energy, Later(kernel, k), 1, position)
+            position = yield Leg(energy, kernel.from_step(k), 1, position)
 
     def latest(
         self, n: int, rng: torch.Generator, *, y: Tensor | None = None, steps: int | None = None
@@ -130,7 +129,7 @@ class IGEBM(System):
     def standing(self, x: Tensor, rng: torch.Generator, y: Tensor | None = None) -> Standing:
         """The latest weights' chain, with or without an ensemble."""
         leg = next(self.latest(len(x), rng, y=y))
-        return Standing(leg.energy, Later(self._kernel(self.config.sampling), leg.steps), x)
+        return Standing(leg.energy, self._kernel(self.config.sampling).from_step(leg.steps), x)
 
     def decode(self, position: Position) -> Tensor:
         """The position is the data."""
@@ -155,7 +154,7 @@ class IGEBM(System):
     def _past_energy(self, net: nn.Module, y: Tensor | None, x: Position) -> Tensor:
         return link_energy(-self._out(net, self.decode(x), y), self.config.loss.link)
 
-    def _kernel(self, chain: ChainConfig) -> Unadjusted:
+    def _kernel(self, chain: ChainConfig) -> Langevin:
         return langevin(chain, self.config.pixels.low, self.config.pixels.high)
 
     def _remember(self) -> None:

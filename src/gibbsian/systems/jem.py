@@ -39,7 +39,7 @@ from ..data.augment import augment
 from ..data.dataset import Dataset
 from ..data.few import few
 from ..energies.conditional import Marginal, OfClass
-from ..mcmc.langevin import Unadjusted
+from ..mcmc.langevin import Langevin
 from ..nets.build import build
 from ..recipes.chain import ChainConfig, LossConfig
 from ..recipes.jem import JEMConfig
@@ -210,7 +210,7 @@ class JEM(System):
         found = contrastive_loss(e_pos, e_neg, LossConfig(energy_l2=self.config.loss.energy_l2), neg)
         return Loss(weight * found.value, found.metrics)
 
-    def _kernel(self, chain: ChainConfig) -> Unadjusted:
+    def _kernel(self, chain: ChainConfig) -> Langevin:
         return langevin(chain, self.config.pixels.low, self.config.pixels.high)
 
 

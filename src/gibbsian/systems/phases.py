@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import NamedTuple, cast
 
 import torch
@@ -19,9 +18,8 @@ from ..core.position import Position, cat, finite, leaves
 from ..core.records import Batch, Loss
 from ..energies.conditional import Given
 from ..mcmc.base import Chain, Kernel, Precision, run
-from ..mcmc.langevin import Langevin, NoiseFirst, Unadjusted
-from ..mcmc.wrap import Clamped, Clipped, Scheduled
-from ..noise.schedule import Polynomial
+from ..mcmc.kernels import kernel_of
+from ..mcmc.langevin import Langevin
 from ..objectives.contrast import contrast, energy_l2
 from ..recipes.chain import ChainConfig, LossConfig, PixelConfig, StartConfig
 from ..starts.base import Start, Ticket
@@ -33,35 +31,9 @@ from .base import COMPILE, Handed, System
 from .frozen import frozen
 
 
-@dataclass(frozen=True)
-class FadingNoise:
-    """Temperature schedule whose noise falls linearly from `first` to `last` over `steps`."""
-
-    first: float
-    last: float
-    steps: int
-    step_size: float
-
-    def __call__(self, step: int) -> float:
-        share = min(step / max(self.steps - 1, 1), 1.0)
-        return (self.first + (self.last - self.first) * share) ** 2 / self.step_size
-
-
-def langevin(chain: ChainConfig, low: float, high: float) -> Unadjusted:
-    """The paper's Langevin kernel as a stack of wrappers; `low`, `high` bound clamped positions."""
-    kernel: Unadjusted = Langevin(step_size=chain.step_size, temperature=chain.temperature)
-    if chain.noise_first:
-        kernel = NoiseFirst(kernel)
-    if chain.noise_end not in (None, chain.noise):
-        fading = FadingNoise(chain.noise, chain.noise_end or 0.0, chain.steps, chain.step_size)
-        kernel = Scheduled(kernel, temperature=fading)
-    if chain.decay:
-        kernel = Scheduled(kernel, step_size=Polynomial(chain.step_size, 1.0, chain.decay))
-    if chain.clip:
-        kernel = Clipped(kernel, **{chain.clip_by: chain.clip})
-    if chain.clamp:
-        kernel = Clamped(kernel, low, high, noised=chain.clamp_noised)
-    return kernel
+def langevin(chain: ChainConfig, low: float, high: float) -> Langevin:
+    """The paper's Langevin kernel; `low`, `high` bound clamped positions."""
+    return cast(Langevin, kernel_of(chain, low, high))
 
 
 def matched(chain: ChainConfig, start: StartConfig) -> bool:

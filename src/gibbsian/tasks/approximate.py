@@ -29,12 +29,12 @@ from ..core.records import Loss
 from ..metrics.interval import Interval, quantile
 from ..nets.affine import Affine
 from ..nets.flow import CouplingFlow
+from ..nets.frozen import frozen
 from ..nets.generator import FlowGenerator, build_generator
 from ..objectives.nce import log_partition
 from ..objectives.variational import likelihood, reverse_kl
 from ..recipes.generator import GeneratorConfig
-from ..systems.frozen import frozen
-from .tables import over
+from ..report.tables import over
 
 By: TypeAlias = Literal["reverse_kl", "likelihood"]
 Law: TypeAlias = Affine | CouplingFlow | FlowGenerator

@@ -6,7 +6,7 @@ means and deviations of the training set, labelled or not. PCA of the same width
 stand beside, each divided by one deviation for all columns: whitened components and rare border pixels blown
 up to the size of the others score lower. Features worth having beat both.
 
-Alarm: AUROC of the surprisal of other data sets, and of noise, against that of held-out data.
+Alarm: AUROC of the neg_log_prob of other data sets, and of noise, against that of held-out data.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ from ..metrics.arrays import pair
 from ..metrics.auroc import auroc
 from ..metrics.interval import Interval, mean_interval, share_interval
 from ..metrics.probe import principal, softmax_regression, standardised
-from ..systems.base import System
-from ..systems.frozen import frozen
-from .tables import cell, plain, table
+from ..models.model import EnergyModel, device_of
+from ..nets.frozen import frozen
+from ..report.tables import cell, plain, table
 
 Pair = tuple[Tensor, Tensor]
 DIGITS = ".3f"
@@ -39,7 +39,7 @@ ALL = 0
 
 @runtime_checkable
 class Encoder(Protocol):
-    """A system with latents of its own."""
+    """A model with latents of its own."""
 
     def latents(self, x: Tensor) -> Tensor:
         """Features `(B, L)` of data `(B, *event)`."""
@@ -47,7 +47,7 @@ class Encoder(Protocol):
 
 @dataclass(frozen=True)
 class FewShot:
-    """Test accuracy by features and labels a class (0: all), and AUROC of the surprisal by other set.
+    """Test accuracy by features and labels a class (0: all), and AUROC of the neg_log_prob by other set.
 
     Intervals are of 95 %: over runs, that is over which rows were labelled, by Student's t; for all labels,
     where runs do not differ, over the test rows (Wilson); of AUROC over both sets (DeLong).
@@ -74,9 +74,9 @@ class FewShot:
         return table(head, body, markdown)
 
     def text(self) -> str:
-        """The table, and below it AUROC of the surprisal."""
+        """The table, and below it AUROC of the neg_log_prob."""
         told = "".join(f"\n  {name}  {cell(v, DIGITS)}" for name, v in self.outliers.items())
-        return self.table() + (f"\n\nAUROC of the surprisal against{told}" if told else "")
+        return self.table() + (f"\n\nAUROC of the neg_log_prob against{told}" if told else "")
 
 
 def few_shot(
@@ -118,9 +118,9 @@ def few_shot(
 
 
 def outliers(
-    surprisal: Callable[[Tensor], Tensor], inside: Tensor, others: Mapping[str, Tensor]
+    neg_log_prob: Callable[[Tensor], Tensor], inside: Tensor, others: Mapping[str, Tensor]
 ) -> dict[str, Interval]:
-    """AUROC of `surprisal` for each of `others` `(M, *event)` against data `inside` `(N, *event)`.
+    """AUROC of `neg_log_prob` for each of `others` `(M, *event)` against data `inside` `(N, *event)`.
 
     Raises `UsageError` for a set of another shape.
     """
@@ -129,12 +129,12 @@ def outliers(
             raise UsageError(
                 f"{name} has events of shape {tuple(x.shape[1:])}, the data {tuple(inside.shape[1:])}"
             )
-    known = _scores(surprisal, inside)
-    return {name: auroc(known, _scores(surprisal, x)) for name, x in others.items()}
+    known = _scores(neg_log_prob, inside)
+    return {name: auroc(known, _scores(neg_log_prob, x)) for name, x in others.items()}
 
 
 def evaluate_latents(
-    system: System,
+    model: EnergyModel,
     data: str,
     *,
     per_class: Sequence[int] = (1, 10, 100),
@@ -144,24 +144,24 @@ def evaluate_latents(
     seed: int = 0,
     data_dir: str | Path | None = None,
 ) -> FewShot:
-    """`few_shot` of a trained system's latents on a labelled data set, and `outliers` of its surprisal.
+    """`few_shot` of a trained model's latents on a labelled data set, and `outliers` of its neg_log_prob.
 
     Of each set in `others`, and of uniform noise, at most `n` test rows are scored against as many of the
-    data's own. Raises `UsageError` for a system without latents, data without labels, or other shapes.
+    data's own. Raises `UsageError` for a model without latents, data without labels, or other shapes.
     """
-    if not isinstance(system, Encoder):
-        raise UsageError(f"{type(system).__name__} has no latents of data: take a system such as cebm")
+    if not isinstance(model, Encoder):
+        raise UsageError(f"{type(model).__name__} has no latents of data: take a model such as cebm")
     train, test = load(data, "train", data_dir=data_dir), load(data, "test", data_dir=data_dir)
     if train.y is None or test.y is None:
         raise UsageError(f"{data} has no labels: few-shot accuracy needs them")
-    rng, device = Streams(seed).eval, next(system.parameters()).device
-    pixels = (_all(system, train), _all(system, test))
-    latents = (system.latents(pixels[0].to(device)).cpu(), system.latents(pixels[1].to(device)).cpu())
+    rng, device = Streams(seed).eval, device_of(model)
+    pixels = (_all(model, train), _all(model, test))
+    latents = (model.latents(pixels[0].to(device)).cpu(), model.latents(pixels[1].to(device)).cpu())
     found = few_shot({"latents": latents}, train.y, test.y, per_class, runs, rng=rng, pixels=pixels)
-    sets = {name: _all(system, load(name, "test", data_dir=data_dir), n) for name in others}
-    sets["noise"] = _noise(system, min(n, len(test)), rng)
-    with frozen(system):
-        alarms = outliers(lambda x: system.surprisal(x.to(device)).cpu(), pixels[1][:n], sets)
+    sets = {name: _all(model, load(name, "test", data_dir=data_dir), n) for name in others}
+    sets["noise"] = _noise(model, min(n, len(test)), rng)
+    with frozen(model):
+        alarms = outliers(lambda x: model.neg_log_prob(x.to(device)).cpu(), pixels[1][:n], sets)
     about: dict[str, str | int] = {"data": data, "seed": seed, "latent": latents[0].shape[1]}
     return FewShot(found.runs, found.train, found.test, found.accuracy, alarms, about)
 
@@ -208,19 +208,19 @@ def _interval(right: list[int], n: int) -> Interval:
     return mean_interval(torch.tensor(right, dtype=torch.float64) / n)
 
 
-def _scores(surprisal: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
+def _scores(neg_log_prob: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
     with torch.no_grad():
-        return torch.cat([surprisal(part) for part in x.split(500)])
+        return torch.cat([neg_log_prob(part) for part in x.split(500)])
 
 
-def _all(system: System, data: Dataset, n: int | None = None) -> Tensor:
-    low, high = system.config.pixels.low, system.config.pixels.high
+def _all(model: EnergyModel, data: Dataset, n: int | None = None) -> Tensor:
+    low, high = model.spec.low, model.spec.high
     return data.batch(torch.arange(min(n or len(data), len(data))), low, high).x
 
 
-def _noise(system: System, n: int, rng: torch.Generator) -> Tensor:
-    low, high = system.config.pixels.low, system.config.pixels.high
-    return low + (high - low) * torch.rand(n, *system.event_shape, generator=rng)
+def _noise(model: EnergyModel, n: int, rng: torch.Generator) -> Tensor:
+    low, high = model.spec.low, model.spec.high
+    return low + (high - low) * torch.rand(n, *model.spec.event_shape, generator=rng)
 
 
 def _label(count: int) -> str:

@@ -181,7 +181,7 @@ def versions() -> dict[str, str]:
     """Versions and machine, for `run.json`."""
     import torch
 
-    from .. import __version__
+    from ..version import __version__
 
     return {
         "gibbsian": __version__,

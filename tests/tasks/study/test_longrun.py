@@ -10,7 +10,7 @@ import torch
 from gibbsian.core.errors import UsageError
 from gibbsian.core.random import generator
 from gibbsian.core.records import Batch
-from gibbsian.mcmc import Later
+from gibbsian.mcmc import Langevin
 from gibbsian.systems.base import Leg, advance
 from gibbsian.tasks.study.longrun import kept, study_longrun
 
@@ -66,9 +66,9 @@ def test_the_chain_goes_on_from_time_to_time(still) -> None:
 def test_a_schedule_has_ended_where_the_chain_begins(tiny_run) -> None:
     system = make(tiny_run, "igebm", **{"chain.steps": 5, "chain.noise": 0.1, "chain.noise_end": 0.01})
     standing = system.standing(torch.zeros(2, 1, 8, 8), generator(0))
-    assert isinstance(standing.kernel, Later)
-    first, plain = standing.kernel.move(0), next(system.plan(2, generator(0)))
-    assert isinstance(plain, Leg) and plain.kernel.move(0).temperature > first.temperature
+    assert isinstance(standing.kernel, Langevin)
+    first, plain = standing.kernel.at(0), next(system.plan(2, generator(0)))
+    assert isinstance(plain, Leg) and plain.kernel.at(0).temperature > first.temperature
     assert first.temperature == pytest.approx(0.01**2 / first.step_size)
 
 

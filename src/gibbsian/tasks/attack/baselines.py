@@ -27,9 +27,9 @@ from ...core.errors import UsageError, require_positive
 from ...core.random import derive, generator, seeded_init
 from ...data.batches import Batches
 from ...data.dataset import Dataset
+from ...nets.frozen import frozen
 from ...nets.vector import build_vector
 from ...recipes.net import NetConfig
-from ...systems.frozen import frozen
 from ..kept import UNREADABLE, fits, keep, kept
 from .pgd import Ball, Climb, Norm, pgd
 

@@ -1,7 +1,7 @@
-"""Who is attacked: baselines with the run's own network, and systems, plain and refined, by name.
+"""Who is attacked: baselines with the run's own network, and models, plain and refined, by name.
 
-plain, trained by PGD     the network of the first system, trained to classify (see `baselines`)
-NAME                      a system's logits
+plain, trained by PGD     the network of the first model, trained to classify (see `baselines`)
+NAME                      a model's logits
 NAME + K steps            its answer after K steps of its own chain from the image
 """
 
@@ -19,9 +19,9 @@ from torch import Tensor, nn
 from ...core.errors import UsageError, unknown
 from ...core.random import derive, generator
 from ...data.dataset import Dataset
-from ...recipes.net import NetConfig
-from ...systems.base import System
-from ...systems.frozen import frozen
+from ...models.capabilities import classifier
+from ...models.model import EnergyModel, device_of
+from ...nets.frozen import frozen
 from .baselines import Kind, Training, baseline
 from .offsets import ROWS, fit_offsets
 from .refinement import DUPLICATES, REACH, Classifier, Plain, Refined
@@ -32,7 +32,7 @@ TITLES: dict[Kind, str] = {"plain": "plain", "pgd": "trained by PGD"}
 
 @dataclass(frozen=True, eq=False)
 class Contender:
-    """A classifier with the module to freeze, the range of its pixels, and whether its system is joint."""
+    """A classifier with the module to freeze, the range of its pixels, and whether its model is joint."""
 
     name: str
     module: nn.Module
@@ -43,7 +43,7 @@ class Contender:
 
 @dataclass(frozen=True)
 class Refinement:
-    """How systems move an image before they answer: the numbers of `steps` to try, 0 for not at all.
+    """How models move an image before they answer: the numbers of `steps` to try, 0 for not at all.
 
     `duplicates` chains are averaged, by default 5 for joint models and 1 for conditional ones; `noiseless`
     chains draw no noise; `offsets` fits one number a class where the model is not joint.
@@ -91,18 +91,19 @@ class Field:
 
 
 def trained(
-    system: System, asked: Baselines, ground: Field, piece: Callable[[str], Watch]
+    model: EnergyModel, asked: Baselines, ground: Field, piece: Callable[[str], Watch]
 ) -> Iterator[Contender]:
-    """The baselines one after another, with the network of `system`; `piece` begins a piece of progress."""
+    """The baselines one after another, with the network of `model`; `piece` begins a piece of progress."""
     if not asked.kinds:
         return
-    net, threat = system.config.net, ground.threat
-    if not isinstance(net, NetConfig):
+    threat, record = ground.threat, model.record
+    net = None if record is None else dict(vars(record.config)).get("net")
+    if net is None:
         raise UsageError(
-            f"{type(system).__name__} has no energy network to train as a baseline: leave baselines out"
+            f"{type(model).__name__} has no energy network to train as a baseline: leave baselines out"
         )
-    made = Training(net, box(system), asked.minutes, threat.norm, asked.eps, asked.updates, threat.seed)
-    device = next(system.parameters()).device
+    made = Training(net, box(model), asked.minutes, threat.norm, asked.eps, asked.updates, threat.seed)
+    device = device_of(model)
     for kind in asked.kinds:
         watch = partial(_tell, piece(f"training: {TITLES[kind]}"))
         found = baseline(kind, ground.train, made, asked.folder, device=device, watch=watch)
@@ -110,55 +111,55 @@ def trained(
         yield Contender(TITLES[kind], found.net, Plain(found.net), made.box)
 
 
-def entered(name: str, system: System, asked: Refinement, ground: Field) -> Iterator[Contender]:
-    """A system with every number of steps."""
-    classes, (low, high) = len(ground.test.classes), box(system)
+def entered(name: str, model: EnergyModel, asked: Refinement, ground: Field) -> Iterator[Contender]:
+    """A model with every number of steps."""
+    classes, (low, high) = len(ground.test.classes), box(model)
     offsets: Tensor | float = 0.0
-    if asked.offsets and not system.joint:
-        offsets = _fitted(name, system, ground)
+    if asked.offsets and not model.joint:
+        offsets = _fitted(name, model, ground)
     for steps in dict.fromkeys(asked.steps):
         if not steps:
-            yield Contender(name, system, Plain(system.logits, offsets), (low, high), system.joint)
+            yield Contender(name, model, Plain(classifier(model).logits, offsets), (low, high), model.joint)
             continue
-        duplicates = asked.duplicates or (DUPLICATES if system.joint else 1)
+        duplicates = asked.duplicates or (DUPLICATES if model.joint else 1)
         reach = REACH * (high - low)
-        refined = Refined(system, steps, classes, duplicates, reach, asked.noiseless, offsets)
-        yield Contender(f"{name} + {steps} steps", system, refined, (low, high), system.joint)
+        refined = Refined(model, steps, classes, duplicates, reach, asked.noiseless, offsets)
+        yield Contender(f"{name} + {steps} steps", model, refined, (low, high), model.joint)
 
 
-def require_fitting(name: str, system: System, data: Dataset) -> None:
-    """Raise `UsageError` unless the system classifies images of this kind."""
+def require_fitting(name: str, model: EnergyModel, data: Dataset) -> None:
+    """Raise `UsageError` unless the model classifies images of this kind."""
     if not data.is_image or data.y is None:
         lacks = "has no labels" if data.is_image else "holds points, not images"
         raise UsageError(f"{data.name} {lacks}: attacks need labelled images, such as mnist")
-    if tuple(system.event_shape) != data.event_shape:
+    if tuple(model.spec.event_shape) != data.event_shape:
         raise UsageError(
-            f"{name} was trained on data of shape {tuple(system.event_shape)}, {data.name} has "
+            f"{name} was trained on data of shape {tuple(model.spec.event_shape)}, {data.name} has "
             f"{data.event_shape}: name its own data set with --data"
         )
-    x = data.batch(torch.arange(1), *box(system)).x.to(next(system.parameters()).device)
-    with frozen(system), torch.no_grad():
-        found = system.logits(x).shape[1]
+    x = data.batch(torch.arange(1), *box(model)).x.to(device_of(model))
+    with frozen(model), torch.no_grad():
+        found = classifier(model).logits(x).shape[1]
     if found != len(data.classes):
         raise UsageError(
             f"{name} knows {found} classes, {data.name} has {len(data.classes)}: take its own data"
         )
 
 
-def box(system: System) -> tuple[float, float]:
-    """The range of the system's pixels."""
-    return system.config.pixels.low, system.config.pixels.high
+def box(model: EnergyModel) -> tuple[float, float]:
+    """The range of the model's pixels."""
+    return model.spec.low, model.spec.high
 
 
-def _fitted(name: str, system: System, ground: Field) -> Tensor:
+def _fitted(name: str, model: EnergyModel, ground: Field) -> Tensor:
     """Offsets from some training images, noted."""
     rng = generator(derive(ground.threat.seed, "attack/offsets"))
     order = torch.randperm(len(ground.train), generator=rng)[:ROWS]
-    batch = ground.train.batch(order, *box(system))
+    batch = ground.train.batch(order, *box(model))
     assert batch.y is not None
-    device = next(system.parameters()).device
-    with frozen(system):
-        found = fit_offsets(system.logits, batch.x.to(device), batch.y.to(device))
+    device = device_of(model)
+    with frozen(model):
+        found = fit_offsets(classifier(model).logits, batch.x.to(device), batch.y.to(device))
     ground.about["offsets"][name] = found.to_dict()
     return found.b
 

@@ -1,4 +1,4 @@
-"""How robust a system's answers are, beside baselines: every classifier, attack and radius in a record.
+"""How robust a model's answers are, beside baselines: every classifier, attack and radius in a record.
 
 The headline is the share of images that no attack broke. It bounds from above what a stronger attack would
 leave; it proves nothing.
@@ -9,20 +9,20 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+from PIL import Image
 
 from ...data.load import load
 from ...metrics.interval import Interval
-from ...systems.base import System
-from ...systems.frozen import frozen
+from ...models.model import EnergyModel
+from ...nets.frozen import frozen
+from ...report.tables import cell, plain, table
 from ..progress import Advance, silent
-from ..tables import cell, plain, table
 from .attacks import ATTACKS, WEAK, attacks_for, require_known
 from .contenders import Baselines, Contender, Field, Refinement, entered, picked, require_fitting, trained
+from .show import curves, curves_by_attack, examples
 from .sweep import Outcome, Threat, Watch, sweep
-
-if TYPE_CHECKING:
-    from PIL import Image
 
 PARTS = 100
 """Of the progress of one piece of work."""
@@ -86,19 +86,17 @@ class Robustness:
 
     def figures(self) -> dict[str, Any]:
         """Accuracy against the radius: of every classifier, and of every attack."""
-        from .show import robustness_figures
-
-        return robustness_figures(self)
+        title = f"No attack broke it: {self.data} test, n = {self.n}"
+        overall = curves(self.outcomes, self.threat, title)
+        return {"curves": overall, "by-attack": curves_by_attack(self.outcomes, self.threat)}
 
     def pictures(self) -> dict[str, Image.Image]:
         """Adversarial examples of every classifier, one above another, where there are any."""
-        from .show import examples
-
-        return examples(self)
+        return examples(self.outcomes, self.boxes, self.classes, self.threat)
 
 
 def attack(
-    systems: Mapping[str, System],
+    models: Mapping[str, EnergyModel],
     data: str,
     *,
     threat: Threat | None = None,
@@ -110,7 +108,7 @@ def attack(
     data_dir: str | Path | None = None,
     progress: Advance = silent,
 ) -> Robustness:
-    """Attack `systems` by name, plain and refined, and baselines with the network of the first.
+    """Attack `models` by name, plain and refined, and baselines with the network of the first.
 
     Args:
         data: name of a labelled image set; `n` of its test images are drawn by the seed.
@@ -119,21 +117,21 @@ def attack(
         progress: called with (parts done, parts, what is being done).
 
     Raises:
-        UsageError: for systems without labels or of other data, and for values out of range.
+        UsageError: for models without labels or of other data, and for values out of range.
     """
     threat, refinement = threat or Threat(), refinement or Refinement()
-    baselines, first = baselines or Baselines(), next(iter(systems.values()))
+    baselines, first = baselines or Baselines(), next(iter(models.values()))
     require_known(attacks)
     for steps in (*refinement.steps, *(0 for _ in baselines.kinds)):
         attacks_for(attacks, refines=steps > 0, joint=first.joint)
     test = load(data, "test", data_dir=data_dir)
-    for name, system in systems.items():
-        require_fitting(name, system, test)
+    for name, model in models.items():
+        require_fitting(name, model, test)
     ground = Field(load(data, "train", data_dir=data_dir), picked(test, n, classes, threat.seed), threat)
-    bar = _Bar(progress, 2 * len(baselines.kinds) + len(systems) * len(set(refinement.steps)))
+    bar = _Bar(progress, 2 * len(baselines.kinds) + len(models) * len(set(refinement.steps)))
     outcomes: dict[str, Outcome] = {}
     boxes: dict[str, tuple[float, float]] = {}
-    for contender in _all(systems, refinement, baselines, ground, bar):
+    for contender in _all(models, refinement, baselines, ground, bar):
         found = attacks_for(attacks, refines=contender.classifier.refines, joint=contender.joint)
         x, y = ground.images(contender)
         with frozen(contender.module):
@@ -146,11 +144,11 @@ def attack(
 
 
 def _all(
-    systems: Mapping[str, System], refinement: Refinement, baselines: Baselines, ground: Field, bar: _Bar
+    models: Mapping[str, EnergyModel], refinement: Refinement, baselines: Baselines, ground: Field, bar: _Bar
 ) -> Iterator[Contender]:
-    yield from trained(next(iter(systems.values())), baselines, ground, bar)
-    for name, system in systems.items():
-        yield from entered(name, system, refinement, ground)
+    yield from trained(next(iter(models.values())), baselines, ground, bar)
+    for name, model in models.items():
+        yield from entered(name, model, refinement, ground)
 
 
 class _Bar:

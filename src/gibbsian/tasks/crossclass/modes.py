@@ -17,12 +17,11 @@ from torch import Tensor
 
 from ...core.random import derive, generator
 from ...metrics.interval import Interval, share_interval
-from ...systems.base import sample
+from ...report.tables import over
 from ..restore.complete import complete
 from ..restore.damage import Damaged, Hidden
 from ..restore.how import How
 from ..restore.measures import Truth
-from ..tables import over
 from .chains import Setting, Sources
 
 HALF = Hidden("bottom")
@@ -42,7 +41,7 @@ def spread(setting: Setting, begun: Sources, per_class: int) -> Modes:
     """Draw `per_class` chains of each class from noise, and complete every source image three times."""
     classes = setting.classes
     y = torch.arange(classes, device=setting.device).repeat_interleave(per_class)
-    drawn = sample(setting.system, len(y), rng=setting.rng("modes"), y=y, progress=_report(setting))
+    drawn = sample(setting.model, len(y), rng=setting.rng("modes"), y=y, progress=_report(setting))
     x = setting.unit(drawn.x).clamp(0, 1)
     judged = setting.judged(x).argmax(1) == y.cpu()
     ours = _pairwise(setting.seen(x), classes)
@@ -56,11 +55,11 @@ def spread(setting: Setting, begun: Sources, per_class: int) -> Modes:
 
 
 def _completed(setting: Setting, begun: Sources) -> dict[str, Interval]:
-    pixels = setting.system.config.pixels
+    pixels = setting.model.spec
     hidden = HALF.done(begun.x, pixels.low, pixels.high, generator(0))
     how = How(completions=COMPLETIONS, steps=setting.steps, way="chain")
     done = complete(
-        setting.system, hidden.to(setting.device), how, rng=setting.rng("completions"),
+        setting.model, hidden.to(setting.device), how, rng=setting.rng("completions"),
         y=begun.y.to(setting.device),
     )  # fmt: skip
     assert hidden.known is not None

@@ -10,9 +10,9 @@ from PIL import Image
 from torch import Tensor
 
 from ...metrics.interval import Interval
-from ...train.pictures import grid, to_uint8
-from ..strips import beside
-from ..tables import cell, plain, table
+from ...report.pictures import beside, grid, to_uint8
+from ...report.plots import panels
+from ...report.tables import cell, plain, table
 from .modes import Modes
 from .pairs import Pairs
 from .stays import PUBLISHED, Stays, Worst
@@ -23,7 +23,7 @@ SHOWN = 10
 
 @dataclass(frozen=True)
 class CrossClass:
-    """Chains across classes of a conditional system.
+    """Chains across classes of a conditional model.
 
     `per_class` test images each; `names` of the classes; `judge` and `features` name the classifiers;
     `source` `(classes, C, H, W)`, in [0, 1], are the images of the picture.
@@ -113,8 +113,6 @@ class CrossClass:
 
     def figures(self) -> dict[str, Any]:
         """A map of the shares judged as the class asked for."""
-        from ..study.show import panels
-
         figure, (panel,) = panels(1, 1, width=5.0, height=4.4)
         image = panel.imshow(100 * self.pairs.matrix.numpy(), vmin=0, vmax=100, cmap="magma")
         panel.set_xticks(

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from ...core.errors import UsageError
 from ...core.random import derive, generator
-from ...systems.base import System
+from ...models.model import EnergyModel, device_of
 from ..features import classifier_for
 from ..progress import Advance, silent
 from ..restore.job import images
@@ -23,7 +23,7 @@ MOST = 30
 
 
 def crossclass(
-    system: System,
+    model: EnergyModel,
     data: str,
     *,
     per_class: int = 10,
@@ -38,7 +38,7 @@ def crossclass(
 
     Args:
         to: classes under which they run; all by default.
-        steps: of a chain; the system's own number by default.
+        steps: of a chain; the model's own number by default.
         chains: of each class from noise, for the picture of its modes.
 
     Raises:
@@ -46,20 +46,20 @@ def crossclass(
             numbers too small for intervals.
         DataError: data that cannot be read.
     """
-    classes = require_conditional(system)
+    classes = require_conditional(model)
     if per_class < 2 or chains < 2 or (steps is not None and steps < 1):
         raise UsageError(
             f"n is {per_class}, chains {chains}, steps {steps}: take 2 images and 2 chains a class, 1 step"
         )
     targets = _targets(to, classes)
-    test, train = (images(system, data, split, data_dir) for split in ("test", "train"))
+    test, train = (images(model, data, split, data_dir) for split in ("test", "train"))
     if train.y is None or len(train.classes) != classes:
         raise UsageError(
             f"{data} has {len(train.classes)} classes, this model {classes}: they must be the same"
         )
-    own = own_steps(system, generator(derive(seed, "steps"), next(system.parameters()).device))
+    own = own_steps(model, generator(derive(seed, "steps"), device_of(model)))
     judge, features = (classifier_for(train, role=role) for role in ("judge", "features"))
-    setting = Setting(system, test, judge, features, steps or own, seed, progress)
+    setting = Setting(model, test, judge, features, steps or own, seed, progress)
     begun = sources(setting, per_class)
     return CrossClass(
         data, per_class, seed, setting.steps, judge.name, features.name, train.classes,
@@ -68,12 +68,12 @@ def crossclass(
     )  # fmt: skip
 
 
-def require_conditional(system: System) -> int:
+def require_conditional(model: EnergyModel) -> int:
     """How many classes the model knows; raises `UsageError` where it knows none."""
-    classes = int(system.config.net.classes)
+    classes = int(model.spec.num_classes)
     if classes < 2:
         raise UsageError(
-            f"this {type(system).__name__} has no labels, so no chain under a class: take jem, or igebm with "
+            f"this {type(model).__name__} has no labels, so no chain under a class: take jem, or igebm with "
             "net.classes > 0"
         )
     return classes

@@ -44,7 +44,7 @@ class Stays:
 
 def stay(setting: Setting, begun: Sources) -> Stays:
     """Run every image under its own label, from itself and from its corruption."""
-    pixels = setting.system.config.pixels
+    pixels = setting.model.spec
     rng = generator(derive(setting.seed, "damage"))
     noisy = NOISE.done(begun.x, pixels.low, pixels.high, rng).x
     clean = setting.unit(begun.x)

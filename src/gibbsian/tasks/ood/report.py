@@ -14,10 +14,11 @@ from torch import Tensor
 
 from ...metrics.detection import auroc_gain, mean_auroc
 from ...metrics.interval import Interval, mean_interval
-from ..tables import plain, table
+from ...report.tables import plain, table
 from .cells import MEASURES, Cell, Choice, Scored, cell
 from .published import INSIDE, PUBLISHED
 from .sets import ImageSet
+from .show import histogram, sheet
 
 NOT_HERE = "not here"
 
@@ -123,15 +124,11 @@ class Report:
 
     def figures(self) -> dict[str, Any]:
         """Histograms of every score, by name; needs the extra `plot`."""
-        from .show import histograms
-
-        return histograms(self)
+        return {name.replace("+", "-"): histogram(name, scored) for name, scored in self.scored.items()}
 
     def sheet(self) -> Image.Image:
         """A row of examples of every set."""
-        from .show import sheet
-
-        return sheet(self)
+        return sheet(self.data, self.inside, self.sets)
 
     # -- pieces -------------------------------------------------------------------------------------
 

@@ -31,12 +31,12 @@ from ...core.random import derive, generator
 from ...data.dataset import Dataset
 from ...data.load import load
 from ...metrics.interval import Interval, mean_interval, t_quantile
+from ...models.model import EnergyModel, device_of
 from ...recipes.catalog import RunConfig
-from ...systems.base import System
+from ...report.plots import GREY, dots, panels
+from ...report.tables import DIGITS, cell, over, plain, table
 from ...systems.gebm import GEBM
-from ..tables import cell, over, plain, table
 from .flows import Partition, fitted_flow, fitted_tilt, flow_nats, flow_updates, model_nats, partition
-from .record import DIGITS
 
 MODEL, BASE, FLOW, GAUSSIAN = "model", "its base", "flow, likelihood", "one Gaussian"
 SHARE, JITTER = 10, 1e-6
@@ -89,14 +89,16 @@ class DensityStudy:
         return "\n\n".join([table(head, body), self.protocol, "\n".join(known)])
 
     def figures(self) -> dict[str, Any]:
-        """Nats and differences."""
-        from .show import density_figures
-
-        return density_figures(self)
+        """Test nats of every model, and paired differences."""
+        figure, (left, right) = panels(1, 2, 4.6, 2.6)
+        dots(left, self.nats, f"{self.data}: test log-likelihood", "nats a point")
+        dots(right, self.differences, "Generalized EBM minus others, paired", "nats a point")
+        right.axvline(0, color=GREY, lw=1)
+        return {"nats": figure}
 
 
 def study_density(
-    system: System,
+    model: EnergyModel,
     run: RunConfig,
     *,
     base_samples: int = 100_000,
@@ -109,21 +111,21 @@ def study_density(
     """Test nats of the model of a `run`, of its base, of the flow by maximum likelihood and of a Gaussian.
 
     Args:
-        system: the run's model, measured itself if `seeds` is 0.
+        model: the run's model, measured itself if `seeds` is 0.
         run: its settings; `train.steps` are the updates that it had.
         base_samples: for A.
         seeds: times that all models are trained anew, with early stopping; 0: the run's weights as they are.
 
     Raises:
-        UsageError: another system, a base that is no flow, or too few base samples.
+        UsageError: another model, a base that is no flow, or too few base samples.
     """
-    if not isinstance(system, GEBM) or system.config.generator.name != "flow":
-        raise UsageError(f"{run.system} has no exact density here: train gebm with --generator.name flow")
+    if not isinstance(model, GEBM) or model.config.generator.name != "flow":
+        raise UsageError(f"{run.model} has no exact density here: train gebm with --generator.name flow")
     if seeds < 0:
         raise UsageError(f"--seeds is {seeds}: take 0 for the run as it stands, or 2 or more for an interval")
     name = data or run.data
     train, test = load(name, "train", data_dir=data_dir), load(name, "test", data_dir=data_dir)
-    updates = flow_updates(run.model, run.train.steps, system)
+    updates = flow_updates(run.model, run.train.steps, model)
     held = None
     if seeds:
         train, held = train.split_off(max(2, len(train) // SHARE))
@@ -133,13 +135,13 @@ def study_density(
         flow = fitted_flow(run, train, held, seed + k, updates)
         if held is not None:
             progress(f"seed {seed + k}: training the model ({run.train.steps} updates)")
-            system = fitted_tilt(run, train, held, seed + k)
-        known.append(partition(system, base_samples, generator(derive(seed + k, "partition"))))
-        x, rows = _all(test, system), _all(train, system)
+            model = fitted_tilt(run, train, held, seed + k)
+        known.append(partition(model, base_samples, generator(derive(seed + k, "partition"))))
+        x, rows = _all(test, model), _all(train, model)
         found.append(
             {
-                MODEL: model_nats(system, x, known[-1].value),
-                BASE: flow_nats(system, x),
+                MODEL: model_nats(model, x, known[-1].value),
+                BASE: flow_nats(model, x),
                 FLOW: flow_nats(flow, x),
                 GAUSSIAN: gaussian_nats(rows, x),
             }
@@ -202,6 +204,6 @@ def _protocol(held: Dataset | None, train: Dataset, updates: int) -> str:
     )
 
 
-def _all(data: Dataset, system: System) -> Tensor:
-    pixels, device = system.config.pixels, next(system.parameters()).device
+def _all(data: Dataset, model: EnergyModel) -> Tensor:
+    pixels, device = model.spec, device_of(model)
     return data.batch(torch.arange(len(data)), pixels.low, pixels.high).x.to(device)

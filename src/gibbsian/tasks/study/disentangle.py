@@ -18,17 +18,19 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from ...core.errors import UsageError
 from ...data.dataset import Dataset
-from ...metrics.interval import Interval
-from ...systems.base import System
-from ...systems.frozen import frozen
+from ...metrics.interval import Interval, require_draws
+from ...models.model import EnergyModel
+from ...nets.frozen import frozen
+from ...report.pictures import grid, to_uint8
+from ...report.plots import bars, named, panels, side_by_side
+from ...report.tables import over, plain, plain_rows, rows_table, summary
 from ...systems.vaebm import VAEBM
-from ..tables import over, plain
-from .record import plain_rows, require_draws, rows_table, summary
 from .refinement import BEFORE, CHAIN, ENERGY, NOISE, VALUES, Found, Lab
 
 
@@ -84,14 +86,12 @@ class DisentangleStudy:
         )
 
     def figures(self) -> dict[str, Any]:
-        """Scores, moves, traversals."""
-        from .show import disentangle_figures
-
-        return disentangle_figures(self)
+        """Scores before and after, how far and how often latents and factors move, traversals."""
+        return {"scores": _scores(self), "moves": _moves(self), "traversal": _traversal(self)}
 
 
 def study_disentangle(
-    system: System,
+    model: EnergyModel,
     sprites: Dataset,
     *,
     steps: int | None = None,
@@ -107,20 +107,18 @@ def study_disentangle(
         n: sprites of one draw, and chains from N(0, I).
 
     Raises:
-        UsageError: another system, data without factors, too few rows or draws, less than one step.
+        UsageError: another model, data without factors, too few rows or draws, less than one step.
     """
     require_draws(draws, n, 100)
-    if not isinstance(system, VAEBM):
-        raise UsageError(
-            f"{type(system).__name__} is no VAEBM: only its latents are refined from a posterior"
-        )
+    if not isinstance(model, VAEBM):
+        raise UsageError(f"{type(model).__name__} is no VAEBM: only its latents are refined from a posterior")
     if sprites.factors is None:
         raise UsageError(f"{sprites.name} does not say its factors: take dsprites32")
-    steps = system.config.sampling.steps if steps is None else steps
+    steps = model.config.sampling.steps if steps is None else steps
     if steps < 1:
         raise UsageError(f"--chain-steps is {steps}: a chain has at least 1 step")
-    lab = Lab(system, sprites, steps, n, draws, seed)
-    with frozen(system), torch.no_grad():
+    lab = Lab(model, sprites, steps, n, draws, seed)
+    with frozen(model), torch.no_grad():
         found = []
         for k in range(draws):
             progress(f"draw {k + 1} of {draws}: {n} sprites and {n} chains of {steps} steps")
@@ -130,7 +128,7 @@ def study_disentangle(
 
 
 def _study(lab: Lab, found: list[Found], traversal: dict[str, Tensor]) -> DisentangleStudy:
-    latent = lab.system.config.sampling
+    latent = lab.model.config.sampling
     record = {
         "kernel": latent.kernel, "steps": lab.steps, "step_size": latent.step_size, "beta": latent.beta,
         "latents": lab.gallery.shape[1], "predicted_by": len(lab.gallery),
@@ -147,3 +145,38 @@ def _study(lab: Lab, found: list[Found], traversal: dict[str, Tensor]) -> Disent
         accuracy=summary([f.accuracy for f in found]),
         low=lab.low, high=lab.high, traversal=traversal,
     )  # fmt: skip
+
+
+def _scores(study: DisentangleStudy) -> Any:
+    states = {name: row for name, row in study.scores.items() if name != ENERGY}
+    keys = list(states[BEFORE])
+    figure, found = panels(1, len(keys), 3.0, 2.3)
+    for panel, key in zip(found, keys, strict=True):
+        bars(panel, {name: row[key] for name, row in states.items()}, key, "")
+        panel.set_xlim(0, 1)
+    for panel in found[1:]:
+        panel.set_yticklabels([])
+    return figure
+
+
+def _moves(study: DisentangleStudy) -> Any:
+    figure, (left, right) = panels(1, 2, 5.0, 3.0)
+    latents = {k: {str(i): v for i, v in enumerate(row)} for k, row in study.coordinates.items()}
+    for panel, groups in ((left, latents), (right, study.changed)):
+        side_by_side(panel, groups)
+    named(left, "How far a latent moves", "latent", "root mean square")
+    named(right, "How often a predicted factor changes", "", "share of chains")
+    figure.legend(*left.get_legend_handles_labels(), loc="outside lower center", fontsize=8, ncols=2)
+    return figure
+
+
+def _traversal(study: DisentangleStudy) -> Any:
+    figure, found = panels(1, 2, 5.2, 5.2)
+    for panel, (name, x) in zip(found, study.traversal.items(), strict=True):
+        rows, columns = x.shape[:2]
+        panel.imshow(np.asarray(grid(to_uint8(x.flatten(0, 1), study.low, study.high), columns)))
+        named(panel, name, f"value of the latent, {study.values[0]:g} to {study.values[-1]:g}", "latent")
+        panel.set_xticks([])
+        panel.set_yticks([])
+        panel.spines[:].set_visible(False)
+    return figure

@@ -18,11 +18,12 @@ from ...core.position import Position
 from ...core.random import Streams, derive, generator, seeded_init
 from ...core.records import Batch, Loss
 from ...data.dataset import Dataset
+from ...models.model import EnergyModel
+from ...models.sampler import Stages
+from ...nets.frozen import frozen
 from ...nets.generator import FlowGenerator
 from ...recipes.catalog import RunConfig
 from ...recipes.gebm import GEBMConfig
-from ...systems.base import Plan, System
-from ...systems.frozen import frozen
 from ...systems.gebm import GEBM
 from ...systems.phases import positives
 from ...train.fit import finished
@@ -32,7 +33,7 @@ LOOKS, GUESS, BATCHES = 50, 10_000, 20
 CHUNK = 10_000
 
 
-class Flow(System):
+class Flow(EnergyModel):
     """The base of a Generalized EBM alone, by maximum likelihood: same network, same data."""
 
     config: GEBMConfig
@@ -49,11 +50,11 @@ class Flow(System):
 
     def losses(self, batch: Batch, step: int, rng: torch.Generator) -> Iterator[tuple[str, Loss]]:
         """-log g(x) of the data."""
-        yield "base", Loss(-self.base_log_density(positives(batch, self.config.pixels, rng)).mean())
+        yield "base", Loss(-self.base_log_density(positives(batch, self.spec, rng)).mean())
 
     def plan(
         self, n: int, rng: torch.Generator, *, y: Tensor | None = None, steps: int | None = None
-    ) -> Plan:
+    ) -> Stages:
         """Not sampled: raises `UsageError`."""
         raise UsageError("a flow fitted for comparison is not sampled: sample the Generalized EBM's base")
 
@@ -62,7 +63,7 @@ class Flow(System):
         x: Tensor = self.generator(position)
         return x
 
-    def surprisal(self, x: Tensor, y: Tensor | None = None) -> Tensor:
+    def neg_log_prob(self, x: Tensor, y: Tensor | None = None) -> Tensor:
         """-log g(x) in nats."""
         return -self.base_log_density(x)
 
@@ -84,13 +85,13 @@ class Partition:
     n: int
 
 
-def partition(system: GEBM, n: int, rng: torch.Generator) -> Partition:
+def partition(model: GEBM, n: int, rng: torch.Generator) -> Partition:
     """A of a Generalized EBM; its error is that of the mean weight over `BATCHES` batches, as a log."""
     if n < 10 * BATCHES:
         raise UsageError(
             f"--base-samples is {n}: take {10 * BATCHES} or more, for an error by {BATCHES} batches"
         )
-    e = torch.cat([system.base_energies(min(CHUNK, n - k), rng) for k in range(0, n, CHUNK)]).double().cpu()
+    e = torch.cat([model.base_energies(min(CHUNK, n - k), rng) for k in range(0, n, CHUNK)]).double().cpu()
     value = float((-e).logsumexp(0)) - math.log(n)
     weights = (-e - value).exp()
     means = torch.stack([part.mean() for part in weights.tensor_split(BATCHES)])
@@ -98,20 +99,20 @@ def partition(system: GEBM, n: int, rng: torch.Generator) -> Partition:
 
 
 @torch.no_grad()
-def model_nats(system: GEBM, x: Tensor, log_partition: float) -> Tensor:
+def model_nats(model: GEBM, x: Tensor, log_partition: float) -> Tensor:
     """log q(x) = -E(x) - A + log g(x) in nats, `(B,)`, float64."""
-    with frozen(system):
-        return (system.base_log_density(x) - system.energy(x)).double().cpu() - log_partition
+    with frozen(model):
+        return (model.base_log_density(x) - model.energy(x)).double().cpu() - log_partition
 
 
 @torch.no_grad()
-def flow_nats(system: GEBM | Flow, x: Tensor) -> Tensor:
+def flow_nats(model: GEBM | Flow, x: Tensor) -> Tensor:
     """log g(x) in nats of a base, `(B,)`, float64."""
-    with frozen(system):
-        return system.base_log_density(x).double().cpu()
+    with frozen(model):
+        return model.base_log_density(x).double().cpu()
 
 
-def flow_updates(config: GEBMConfig, steps: int, system: GEBM) -> int:
+def flow_updates(config: GEBMConfig, steps: int, model: GEBM) -> int:
     """Updates of the flow to compare with a run of `steps`.
 
     All of them if the base learns by likelihood, those included in which it rests (`settle`), so that the
@@ -121,63 +122,69 @@ def flow_updates(config: GEBMConfig, steps: int, system: GEBM) -> int:
         return 0
     if config.base == "likelihood":
         return steps
-    return sum(system.base_due(k) and not config.settled(k) for k in range(steps))
+    return sum(model.base_due(k) and not config.settled(k) for k in range(steps))
 
 
 def fitted_tilt(run: RunConfig, data: Dataset, held: Dataset | None, seed: int) -> GEBM:
     """The run's Generalized EBM trained anew, stopped early by `held` if given."""
-    system = GEBM(run.model, data.event_shape, Streams(seed).init)
+    model = GEBM(run.model, data.event_shape, Streams(seed).init)
 
     def nats(x: Tensor) -> float:
-        known = partition(system, GUESS, generator(derive(seed, "look"))).value
-        return float(model_nats(system, x, known).mean())
+        known = partition(model, GUESS, generator(derive(seed, "look"))).value
+        return float(model_nats(model, x, known).mean())
 
-    _fit(system, data, run, run.train.steps, 1.0, seed, Keeper(system, held, nats) if held else None)
-    return system
+    _fit(model, data, run, run.train.steps, 1.0, seed, Keeper(model, held, nats) if held else None)
+    return model
 
 
 def fitted_flow(run: RunConfig, data: Dataset, held: Dataset | None, seed: int, updates: int) -> Flow:
     """The run's base by maximum likelihood with `updates` updates at the base's own rate."""
-    system = Flow(run.model, data.event_shape, Streams(seed).init)
-    keeper = Keeper(system, held, lambda x: float(flow_nats(system, x).mean())) if held else None
-    _fit(system, data, run, updates, run.model.base_rate, seed, keeper)
-    return system
+    model = Flow(run.model, data.event_shape, Streams(seed).init)
+    keeper = Keeper(model, held, lambda x: float(flow_nats(model, x).mean())) if held else None
+    _fit(model, data, run, updates, run.model.base_rate, seed, keeper)
+    return model
 
 
 class Keeper:
     """A measure for the trainer that keeps the weights which score best on the rows set aside."""
 
-    def __init__(self, system: System, held: Dataset, nats: Callable[[Tensor], float]) -> None:
-        pixels = system.config.pixels
-        self.system, self.nats = system, nats
+    def __init__(self, model: EnergyModel, held: Dataset, nats: Callable[[Tensor], float]) -> None:
+        pixels = model.spec
+        self.model, self.nats = model, nats
         self.x = held.batch(torch.arange(len(held)), pixels.low, pixels.high).x
         self.best, self.weights = -math.inf, dict[str, Tensor]()
 
-    def __call__(self, system: System, rng: torch.Generator) -> float:
+    def __call__(self, model: EnergyModel, rng: torch.Generator) -> float:
         """-mean log-likelihood of the rows set aside; the best weights are copied."""
         nats = self.nats(self.x)
         if nats > self.best:
             self.best = nats
-            self.weights = {k: v.detach().clone() for k, v in system.state_dict().items()}
+            self.weights = {k: v.detach().clone() for k, v in model.state_dict().items()}
         return -nats
 
     def restore(self) -> None:
         """Put the best weights back."""
         if self.weights:
-            self.system.load_state_dict(self.weights)
+            self.model.load_state_dict(self.weights)
 
 
 def _fit(
-    system: System, data: Dataset, run: RunConfig, steps: int, rate: float, seed: int, keeper: Keeper | None
+    model: EnergyModel,
+    data: Dataset,
+    run: RunConfig,
+    steps: int,
+    rate: float,
+    seed: int,
+    keeper: Keeper | None,
 ) -> None:
     if steps:
         train = replace(
             run.train, steps=steps, lr=run.train.lr * rate, seed=seed, sample_every=0,
             validate_every=max(1, steps // LOOKS) if keeper else 0,
         )  # fmt: skip
-        trainer = Trainer(system, data, train, run.monitor, validate=keeper)
+        trainer = Trainer(model, data, train, run.monitor, validate=keeper)
         trainer.fit(progress=False)
         finished(trainer)
     if keeper:
         keeper.restore()
-    system.eval()
+    model.eval()

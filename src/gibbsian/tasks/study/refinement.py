@@ -16,7 +16,8 @@ from ...data.dataset import Dataset
 from ...energies.context import quadratic
 from ...mcmc.base import run
 from ...metrics.disentangle import dci, factor_score, mig
-from ...systems.frozen import frozen
+from ...models.model import device_of
+from ...nets.frozen import frozen
 from ...systems.latent import latent_kernel
 from ...systems.vaebm import VAEBM
 
@@ -40,11 +41,11 @@ class Found:
 class Lab:
     """A VAEBM, sprites to score, sprites to predict by, and the chain with and without its energy."""
 
-    def __init__(self, system: VAEBM, sprites: Dataset, steps: int, n: int, draws: int, seed: int) -> None:
-        self.system, self.sprites, self.seed = system, sprites, seed
+    def __init__(self, model: VAEBM, sprites: Dataset, steps: int, n: int, draws: int, seed: int) -> None:
+        self.model, self.sprites, self.seed = model, sprites, seed
         self.steps, self.n, self.draws = steps, n, draws
-        self.device = next(system.parameters()).device
-        self.low, self.high = system.config.pixels.low, system.config.pixels.high
+        self.device = device_of(model)
+        self.low, self.high = model.spec.low, model.spec.high
         order = torch.randperm(len(sprites), generator=generator(derive(seed, "sprites")))
         known = min(GALLERY, len(sprites) // 2)
         if len(sprites) - known < n:
@@ -53,7 +54,7 @@ class Lab:
                 f"of at most {len(sprites) - known}"
             )
         self.pool = order[known:]
-        with frozen(system), torch.no_grad():
+        with frozen(model), torch.no_grad():
             self.gallery = self.encoded(order[:known]).cpu()
         assert sprites.factors is not None
         self.names, self.factors = sprites.factors.names, sprites.factors.values
@@ -64,7 +65,7 @@ class Lab:
         rows = self._rows(draw)
         factors, means = self.factors[rows], self.encoded(rows)
         scores, coordinates, moves, changed = {BEFORE: self._scores(means, factors, draw)}, {}, {}, {}
-        prior = self.system.noise.draw(self.n, self._rng("prior", draw)).position
+        prior = self.model.noise.draw(self.n, self._rng("prior", draw)).position
         before = self._predicted(prior)
         for name in (CHAIN, NOISE):
             refined = self.latents(self.chain(name, self.position(means, draw), draw))
@@ -83,12 +84,12 @@ class Lab:
         parts = [
             self.sprites.batch(part, self.low, self.high).x.to(self.device) for part in rows.split(CHUNK)
         ]
-        return torch.cat([self.system.latents(x) for x in parts])
+        return torch.cat([self.model.latents(x) for x in parts])
 
     def position(self, eps: Tensor, draw: int) -> Position:
         """Latents `(B, d)` with fresh noise of x beside."""
-        fresh = self.system.noise.draw(len(eps), self._rng("pixels", draw)).position
-        return (*self.system.vae.split(eps), leaves(fresh)[-1])
+        fresh = self.model.noise.draw(len(eps), self._rng("pixels", draw)).position
+        return (*self.model.vae.split(eps), leaves(fresh)[-1])
 
     def latents(self, position: Position) -> Tensor:
         """The noise of all groups side by side, `(B, d)`."""
@@ -96,8 +97,8 @@ class Lab:
 
     def chain(self, name: str, start: Position, draw: int) -> Position:
         """Where the model's chain from `start` ends, or the same chain with E = 0, from the same noise."""
-        energy: Energy = self.system.potential(self.system.config.sampling.beta) if name == CHAIN else _prior
-        kernel, rng = latent_kernel(self.system.config.sampling), self._rng("chain", draw)
+        energy: Energy = self.model.potential(self.model.config.sampling.beta) if name == CHAIN else _prior
+        kernel, rng = latent_kernel(self.model.config.sampling), self._rng("chain", draw)
         return run(kernel, energy, start, steps=self.steps, rng=rng, evaluate=False).position
 
     def traversal(self) -> dict[str, Tensor]:
@@ -110,7 +111,7 @@ class Lab:
         ).repeat(d)
         start = self.position(grid, 0)
         states = {"before": start, f"after {self.steps} steps": self.chain(CHAIN, start, 0)}
-        means = {name: self.system.vae.mean(leaves(x)[:-1]).cpu() for name, x in states.items()}
+        means = {name: self.model.vae.mean(leaves(x)[:-1]).cpu() for name, x in states.items()}
         return {name: x.unflatten(0, (d, wide)) for name, x in means.items()}
 
     def _scores(self, eps: Tensor, factors: Tensor, draw: int) -> dict[str, float]:
@@ -127,7 +128,7 @@ class Lab:
 
     def _predicted(self, position: Position) -> Tensor:
         """Factors `(B, F)` of the decoded image."""
-        return self._nearest(self.system.latents(self.system.decode(position)))
+        return self._nearest(self.model.latents(self.model.sampler().decode(position)))
 
     def _nearest(self, eps: Tensor) -> Tensor:
         near = [torch.cdist(part.cpu(), self.gallery).argmin(1) for part in eps.split(CHUNK)]
