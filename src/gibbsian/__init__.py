@@ -75,7 +75,10 @@ _NAMES = {
     "ConvNet": "nets.conv",
     "IGEBMNet": "nets.igebm",
     "WideNet": "nets.wide",
-    "NetConfig": "recipes.net",
+    "MLPConfig": "nets.settings",
+    "ConvConfig": "nets.settings",
+    "ResidualConfig": "nets.settings",
+    "WideConfig": "nets.settings",
     "build_net": "nets.build:build",
     "prepared_net": "nets.given",
     "describe": "nets.describe",
@@ -144,8 +147,8 @@ if TYPE_CHECKING:
     from .nets.given import prepared_net
     from .nets.igebm import IGEBMNet
     from .nets.mlp import MLP
+    from .nets.settings import ConvConfig, MLPConfig, ResidualConfig, WideConfig
     from .nets.wide import WideNet
-    from .recipes.net import NetConfig
     from .starts.data import DataStart
     from .starts.fixed import FixedNoise
     from .starts.noise import GaussianNoise, UniformNoise
