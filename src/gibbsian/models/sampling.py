@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
+from PIL import Image
 from torch import Tensor, nn
 
 from ..core.errors import UsageError
@@ -49,9 +50,22 @@ class Samples:
             f"{labelled}, energy {spread(self.energy)}{stages}"
         )
 
+    def picture(self) -> Image.Image:
+        """A grid of the first images, or a plot of points in the plane: `.picture().save("samples.png")`.
+
+        Raises `UsageError` for data of another shape.
+        """
+        drawn = notebook.picture(self.x, *self._ends())
+        if drawn is None:
+            raise UsageError(f"samples of shape {tuple(self.x.shape[1:])} have no picture: use their x")
+        return drawn
+
     def _repr_png_(self) -> bytes | None:
+        return notebook.png(self.x, *self._ends())
+
+    def _ends(self) -> tuple[float, float]:
         low, high = self.range or (float(self.x.min()), float(self.x.max()))
-        return notebook.png(self.x, low, high if high > low else low + 1)
+        return low, high if high > low else low + 1
 
 
 def require_counts(n: int, steps: int | None) -> None:
