@@ -16,7 +16,7 @@ _NAMES = {
     "load": "train.load",
     "load_run": "train.load",
     "sample": "models.draw",
-    "build": "models.registry",
+    "build": "models.build",
     "product": "models.model",
     "EnergyModel": "models.model",
     "NetEnergy": "models.net_energy",
@@ -126,6 +126,7 @@ if TYPE_CHECKING:
     from .mcmc.mala import MALA
     from .mcmc.tuning import tune
     from .mcmc.underdamped import Underdamped
+    from .models.build import build
     from .models.draw import sample
     from .models.learner import Learner
     from .models.model import EnergyModel, product
@@ -137,7 +138,6 @@ if TYPE_CHECKING:
         persistent_contrastive_divergence,
         sliced_score_matching,
     )
-    from .models.registry import build
     from .models.sampler import ChainStage, RunOptions, Sampler
     from .nets.build import build as build_net
     from .nets.conv import ConvNet

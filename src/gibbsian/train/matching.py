@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from ..core.errors import UsageError
 from ..data.dataset import Dataset
 from ..data.own import is_own, model_range
-from ..recipes.catalog import RunConfig, default_preset, resolve
+from ..nets.families import CustomNetConfig
+from .recipes import RunConfig, default_preset, resolve
 
 
 def resolved(
@@ -52,6 +54,17 @@ def _chosen(config: RunConfig, data: Dataset, changes: dict[str, Any]) -> tuple[
             more["net.classes"] = len(data.classes)
             told.append(f"net.classes is set to {len(data.classes)}, as there are so many classes")
     return told, more
+
+
+def with_net(config: RunConfig, net: object) -> RunConfig:
+    """The same settings with the class of a network of one's own in place of the network that they describe.
+
+    Loading the run then asks for the network again: no file brings code of its own.
+    """
+    described = config.model.net
+    name = f"{type(net).__module__}:{type(net).__qualname__}"
+    own = CustomNetConfig(name=name, classes=described.classes, head=described.head)
+    return replace(config, model=replace(config.model, net=own))
 
 
 def require_match(config: RunConfig, dataset: Dataset) -> None:
