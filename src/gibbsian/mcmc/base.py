@@ -20,6 +20,7 @@ from ..core.energy import Energy, value
 from ..core.errors import UsageError, unknown
 from ..core.position import Position, batch_size, detach, leaves
 from ..core.random import RngLike, as_generator
+from ..core.show import spread
 from ..energies.context import Index, rows
 from ..nets.frozen import evaluating, frozen
 from .engine import Blocks, Engine
@@ -51,6 +52,16 @@ class Chain:
     trace: Position | None
     energies: Tensor | None
     info: ChainSummary
+
+    def __repr__(self) -> str:
+        first = leaves(self.position)[0]
+        shapes = " and ".join(str(tuple(a.shape[1:])) for a in leaves(self.position))
+        told = [f"Chain: {len(first)} of shape {shapes}", str(self.info)]
+        if self.energy is not None:
+            told.append(f"energy {spread(self.energy)}")
+        if self.trace is not None:
+            told.append(f"{len(leaves(self.trace)[0])} positions kept")
+        return ", ".join(told)
 
 
 def run(

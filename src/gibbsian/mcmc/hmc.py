@@ -16,6 +16,7 @@ import torch
 from ..core.draws import Rng
 from ..core.energy import Energy, value_and_grad
 from ..core.position import Position, detach, rand_chains, randn_like, tree_map
+from ..core.show import one_line
 from .leapfrog import Step, hamiltonian, leapfrog
 from .metric import Metric, require_fit, require_metric
 from .metropolis import choose, metropolis_test
@@ -45,6 +46,8 @@ class HMC(HMCSettings):
     metric: Metric = None
 
     exact: ClassVar[bool] = True
+
+    __repr__ = one_line
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -19,6 +19,7 @@ from torch import Tensor
 from ..core.draws import Rng
 from ..core.energy import Energy, value
 from ..core.position import Position, detach, dot, randn_like
+from ..core.show import one_line
 from .metropolis import choose, metropolis_test
 from .settings import IndependentSettings
 from .state import ChainInfo, ChainState, known_energy
@@ -37,6 +38,8 @@ class IndependentMH(IndependentSettings):
 
     exact: ClassVar[bool] = True
     gradients_per_step: ClassVar[int] = 0
+
+    __repr__ = one_line
 
     @torch.no_grad()
     def init(self, energy: Energy, x: Position) -> ChainState:

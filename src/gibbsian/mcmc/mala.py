@@ -20,6 +20,7 @@ from torch import Tensor
 from ..core.draws import Rng
 from ..core.energy import Energy, value_and_grad
 from ..core.position import Position, detach, dot, norm, randn_like, tree_map
+from ..core.show import one_line
 from .metric import Metric, require_fit, require_metric, scaled
 from .metropolis import choose, metropolis_test
 from .settings import MALASettings
@@ -46,6 +47,8 @@ class MALA(MALASettings):
 
     exact: ClassVar[bool] = True
     gradients_per_step: ClassVar[int] = 1
+
+    __repr__ = one_line
 
     def __post_init__(self) -> None:
         super().__post_init__()

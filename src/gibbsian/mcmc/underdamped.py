@@ -23,6 +23,7 @@ from ..core.draws import Rng
 from ..core.energy import Energy, value_and_grad
 from ..core.errors import UsageError
 from ..core.position import Position, detach, finite, randn_like, tree_map, where
+from ..core.show import one_line
 from .leapfrog import hamiltonian, leapfrog, shift
 from .metropolis import choose, metropolis_test
 from .settings import UnderdampedSettings
@@ -50,6 +51,8 @@ class Underdamped(UnderdampedSettings):
     Raises:
         UsageError: for a value out of range, an unknown splitting, or options that exclude each other.
     """
+
+    __repr__ = one_line
 
     @property
     def exact(self) -> bool:
