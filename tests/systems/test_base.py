@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 import torch
+from gibbsian.train.draw import sample as draw
 
 from gibbsian.core.errors import UsageError
 from gibbsian.core.random import Streams
 from gibbsian.mcmc.langevin import Langevin
 from gibbsian.systems.base import Leg, sample, walk
-from gibbsian.train.draw import sample as draw
 
 MLP = {"net.name": "mlp", "net.hidden": [8], "chain.steps": 4, "start.kind": "noise"}
 

@@ -6,6 +6,7 @@ import copy
 
 import pytest
 import torch
+from gibbsian.train.draw import sample as draw
 
 import gibbsian as gb
 from gibbsian.core.energy import value
@@ -17,7 +18,6 @@ from gibbsian.starts.base import Ticket
 from gibbsian.systems.base import sample
 from gibbsian.systems.graphed import graphed_negatives
 from gibbsian.systems.phases import langevin
-from gibbsian.train.draw import sample as draw
 
 MLP = {"net.name": "mlp", "net.hidden": [12, 12], "start.capacity": 32}
 SMALL = {"chain.steps": 1, "chain.step_size": 0.3, "chain.noise": 0.05, "pixels.low": -1.0}

@@ -6,6 +6,7 @@ import math
 
 import pytest
 import torch
+from gibbsian.train.draw import sample as draw
 
 import gibbsian as gb
 from gibbsian.core.config import override
@@ -19,7 +20,6 @@ from gibbsian.mcmc.langevin import Langevin
 from gibbsian.recipes.score_matching import MatchingConfig, ScoreMatchingConfig
 from gibbsian.systems.base import sample
 from gibbsian.systems.score_matching import ScoreMatching
-from gibbsian.train.draw import sample as draw
 
 MLP = {"net.name": "mlp", "net.hidden": [8]}
 LADDER = {
