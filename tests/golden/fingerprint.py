@@ -255,8 +255,8 @@ class Redrawn(Today):
         """The trainer and its model."""
         from gibbsian.core.config import override
         from gibbsian.recipes.catalog import RunConfig, entry
-        from gibbsian.recipes.train import MonitorConfig, TrainConfig
         from gibbsian.train.fit import prepare
+        from gibbsian.recipes.train import MonitorConfig, TrainConfig
 
         parts: dict[str, dict[str, Any]] = {"model": {}, "train": {}, "monitor": {}}
         for dotted, value in self.changes.items():

@@ -171,6 +171,8 @@ def _prepare(config: RunConfig, where: dict[str, Any], data_dir: str | None, dev
     validate = None
     if config.train.validate_every:
         dataset, validate = _set_aside(config.data, dataset, data_dir)
+    for note in dataset.notes:
+        _say(f"{config.data}: {note}")
     print(f"{config.system} on {config.data}, preset {config.preset}, in {where['out']}", file=sys.stderr)
     return prepare(config, dataset, **where, validate=validate, notify=_say, device=device)
 

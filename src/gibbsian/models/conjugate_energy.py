@@ -12,6 +12,7 @@ from torch import Tensor
 
 from ..core.energy import Energy
 from ..core.errors import UsageError
+from ..core.position import Position
 from ..core.spec import DataSpec
 from ..energies.conditional import Given
 from ..energies.conjugate import Conjugate, Point, Posterior
@@ -29,13 +30,13 @@ class ConjugateEnergy(EnergyModel):
         super().__init__(spec, temperature)
         self.net, self.latent = net, latent
 
-    def energy(self, x: Tensor, y: Tensor | None = None) -> Tensor:
+    def energy(self, x: Position, y: Tensor | None = None) -> Tensor:
         """E(x), shape `(B,)`."""
         self.refuse_labels(y)
         e: Tensor = self.net(x)
         return e
 
-    def neg_log_prob(self, x: Tensor, y: Tensor | None = None) -> Tensor:
+    def neg_log_prob(self, x: Position, y: Tensor | None = None) -> Tensor:
         """E(x)/T, shape `(B,)`; T = 0 counts as 1."""
         return self.energy(x, y) / (self.temperature or 1.0)
 

@@ -74,7 +74,7 @@ def sample(
 def _density(model: EnergyModel, y: Tensor | None) -> Energy:
     """-log p(x), or -log p(x | y), as an energy of positions."""
     if y is None:
-        return model.neg_log_prob  # type: ignore[return-value]
+        return model.neg_log_prob
     return Given(model.neg_log_prob, y)
 
 

@@ -35,12 +35,12 @@ class GeneratedEnergy(EnergyModel):
         """The energy network."""
         return self.of_data.net
 
-    def energy(self, x: Tensor, y: Tensor | None = None) -> Tensor:
+    def energy(self, x: Position, y: Tensor | None = None) -> Tensor:
         """E(x), shape `(B,)`, without temperature and base."""
         self.refuse_labels(y)
         return self.of_data.energy(x)
 
-    def neg_log_prob(self, x: Tensor, y: Tensor | None = None) -> Tensor:
+    def neg_log_prob(self, x: Position, y: Tensor | None = None) -> Tensor:
         """E/T with its base: see `NetEnergy`."""
         return self.of_data.neg_log_prob(x, y)
 

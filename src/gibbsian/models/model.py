@@ -9,6 +9,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any, cast
 
@@ -18,6 +19,7 @@ from torch import Tensor, nn
 from ..core.config import to_dict
 from ..core.energy import Energy
 from ..core.errors import UsageError, unknown
+from ..core.position import Position
 from ..core.random import Streams
 from ..core.spec import DataSpec
 from ..recipes.recipe import Paper
@@ -42,9 +44,8 @@ class EnergyModel(nn.Module, ABC):
         spec: shape, range and classes of its data.
         temperature: T of the distribution exp(-E/T) that its learner fitted; 0 where there is none.
         claims_density: whether `neg_log_prob` is -log p(x) up to a constant, up to the bias of training.
-        False
-            where chains are clipped, clamped or too short to sample it: then it only ranks. Set by the
-            learner.
+            False where chains are clipped, clamped or too short to sample it: then it only ranks. Set by
+            the learner.
         joint: whether the softmax of its logits is p(y | x), so that chains without a label move on p(x).
         samplers: ways to draw samples, by name; "default" is the one that `sample` uses.
         record: how it was built, kept with the saved weights; none for models built by hand.
@@ -60,13 +61,13 @@ class EnergyModel(nn.Module, ABC):
         self.record: Record | None = None
 
     @abstractmethod
-    def energy(self, x: Tensor, y: Tensor | None = None) -> Tensor:
+    def energy(self, x: Position, y: Tensor | None = None) -> Tensor:
         """E(x), or E(x, y) for labels `(B,)`, at data `x` `(B, *event_shape)`; shape `(B,)`, low is
         likely.
         """
 
     @abstractmethod
-    def neg_log_prob(self, x: Tensor, y: Tensor | None = None) -> Tensor:
+    def neg_log_prob(self, x: Position, y: Tensor | None = None) -> Tensor:
         """E/T with the base measure, -log p(x) up to a constant; shape `(B,)`. See `claims_density`."""
 
     def conditioned(self, y: Tensor | None = None) -> Energy:
@@ -161,8 +162,8 @@ class EnergyModel(nn.Module, ABC):
         """
         if self.record is None:
             raise UsageError(
-                "this model was built by hand, so no folder could be loaded: save its state_dict(), or build it "
-                "with gibbsian.fit or gibbsian.build"
+                "this model was built by hand, so no folder could be loaded: save its "
+                "state_dict(), or build it with gibbsian.fit or gibbsian.build"
             )
         about = {
             "system": self.record.name,
@@ -178,7 +179,7 @@ class EnergyModel(nn.Module, ABC):
         """The model card, Markdown with the front matter of model hubs."""
         assert self.record is not None
         name, paper = self.record.name, self.record.paper
-        exact = "" if self.claims_density else "not "
+        claims = "claims" if self.claims_density else "does not claim"
         method = f'{paper.authors}, "{paper.title}", {paper.year}, {paper.url}' if paper else name
         return f"""---
 library_name: gibbsian
@@ -186,7 +187,7 @@ tags: [energy-based-model, {name}]
 ---
 # {name} on {data or "unnamed data"}
 
-A deep energy-based model, p(x) ~ exp(-E(x)/T) with T = {self.temperature:.3g} (it does {exact}claim a density).
+A deep energy-based model, p(x) ~ exp(-E(x)/T) with T = {self.temperature:.3g}; it {claims} to be a density.
 Method: {method}.
 
 ```python
@@ -216,13 +217,13 @@ class ComposedEnergy(EnergyModel):
         self.parts = nn.ModuleList(parts)
         self.claims_density = all(part.claims_density for part in parts)
 
-    def energy(self, x: Tensor, y: Tensor | None = None) -> Tensor:
+    def energy(self, x: Position, y: Tensor | None = None) -> Tensor:
         """The sum of -log p of the parts, each up to a constant, `(B,)`."""
         self.refuse_labels(y)
         first, *rest = [cast(EnergyModel, part).neg_log_prob(x) for part in self.parts]
         return sum(rest, start=first)
 
-    def neg_log_prob(self, x: Tensor, y: Tensor | None = None) -> Tensor:
+    def neg_log_prob(self, x: Position, y: Tensor | None = None) -> Tensor:
         """The same."""
         return self.energy(x, y)
 
@@ -235,5 +236,6 @@ def product(*models: EnergyModel) -> ComposedEnergy:
 
 
 def device_of(module: nn.Module) -> torch.device:
-    """Where the weights of `module` are."""
-    return next(module.parameters()).device
+    """Where the weights of `module` are; the CPU for one without any."""
+    tensor = next(chain(module.parameters(), module.buffers()), None)
+    return torch.device("cpu") if tensor is None else tensor.device

@@ -16,9 +16,11 @@ from torch import Tensor, nn
 
 from ..core.energy import Energy
 from ..core.errors import UsageError
+from ..core.position import Position
 from ..core.spec import DataSpec
 from ..energies.algebra import Product, Tempered
 from ..energies.conditional import Given, Marginal, OfClass
+from ..energies.context import single
 from ..energies.link import link_energy
 from .model import EnergyModel
 
@@ -37,8 +39,7 @@ class NetEnergy(EnergyModel):
     Args:
         net: called as `net(x)`, or `net(x, y)` with labels; returns E `(B,)`.
         spec: shape, range and classes of the data. With classes E(x, y) is conditional: Z(y) is unknown, so
-        that
-            it says nothing of p(y).
+            that it says nothing of p(y).
         temperature: T. With a `base`, chains move on E/T + base at temperature 1, never on a cold E + base.
         link: density that the output stands for, see `energies.link`.
         unit: E is the output over this number.
@@ -70,17 +71,17 @@ class NetEnergy(EnergyModel):
         if past:
             self.register_buffer("copies", torch.zeros((), dtype=torch.int64))
 
-    def energy(self, x: Tensor, y: Tensor | None = None) -> Tensor:
+    def energy(self, x: Position, y: Tensor | None = None) -> Tensor:
         """E(x) or E(x, y), shape `(B,)`, without temperature, base and log Z."""
         return self.energy_under(self.net, x, y)
 
-    def energy_under(self, net: nn.Module, x: Tensor, y: Tensor | None = None) -> Tensor:
+    def energy_under(self, net: nn.Module, x: Position, y: Tensor | None = None) -> Tensor:
         """The same with the weights of `net`, such as one of `past`."""
         out: Tensor = net(x) if y is None else net(x, y)
         e = out if self.link == "exp" else link_energy(-out, self.link)
         return e if self.unit == 1 else e / self.unit
 
-    def neg_log_prob(self, x: Tensor, y: Tensor | None = None) -> Tensor:
+    def neg_log_prob(self, x: Position, y: Tensor | None = None) -> Tensor:
         """E/T with base and log Z; without a label the least E(x, y)/T over all labels. T = 0 counts as 1."""
         if y is None and self.spec.num_classes:
             e = self.class_energies(x).amin(1)
@@ -108,11 +109,11 @@ class NetEnergy(EnergyModel):
         """
         return -self.class_energies(x)
 
-    def class_energies(self, x: Tensor) -> Tensor:
+    def class_energies(self, x: Position) -> Tensor:
         """E(x, y) of every label, `(B, classes)`: all at once where the network gives them all."""
         if self.logits_head:
             return link_energy(self.net.logits(x), self.link)  # type: ignore[operator]
-        classes = range(self.spec.num_classes)
+        x, classes = single(x), range(self.spec.num_classes)
         return torch.stack(
             [self.energy(x, torch.full((len(x),), c, device=x.device)) for c in classes], dim=1
         )
@@ -149,15 +150,15 @@ class JointEnergy(EnergyModel):
         found: Tensor = self.net.logits(x)  # type: ignore[operator]
         return found
 
-    def class_energies(self, x: Tensor) -> Tensor:
+    def class_energies(self, x: Position) -> Tensor:
         """E(x, y) = -f(x)[y] of every class, `(B, classes)`."""
-        return -self.logits(x)
+        return -self.logits(single(x))
 
-    def energy(self, x: Tensor, y: Tensor | None = None) -> Tensor:
+    def energy(self, x: Position, y: Tensor | None = None) -> Tensor:
         """E(x), or E(x, y) for labels `(B,)`; shape `(B,)`."""
         return self.conditioned(y)(x)
 
-    def neg_log_prob(self, x: Tensor, y: Tensor | None = None) -> Tensor:
+    def neg_log_prob(self, x: Position, y: Tensor | None = None) -> Tensor:
         """E(x)/T, or E(x, y)/T for labels `(B,)`, T being the chain's; T = 0 counts as 1."""
         return self.energy(x, y) / (self.temperature or 1.0)
 

@@ -12,7 +12,7 @@ from ..core.config import from_dict
 from ..core.random import Streams
 from ..recipes.catalog import RunConfig, entry
 from .learner import Learner
-from .model import Record
+from .model import EnergyModel, Record
 
 
 def build(
@@ -42,7 +42,6 @@ def from_run(config: RunConfig, event_shape: tuple[int, ...], net: nn.Module | N
     return build(config.system, config.model, event_shape, Streams(config.train.seed).init, net)
 
 
-def name_of(learner: Learner) -> str:
-    """The name under which a learner was built, else that of its class."""
-    record = learner.model.record
-    return record.name if record else type(learner).__name__
+def name_of(model: EnergyModel) -> str:
+    """The name of the paper that a model was built by, else that of its class."""
+    return model.record.name if model.record else type(model).__name__

@@ -31,8 +31,8 @@ COMPILE: dict[str, Compile] = {"never": False, "auto": "auto", "always": True}
 class RunOptions:
     """How chains are computed: the `precision` of the network, and whether steps are compiled.
 
-    "bf16" runs the network under bfloat16 autocast, positions staying float32. `compile` is "never", "always",
-    or "auto", which compiles where it pays.
+    "bf16" runs the network under bfloat16 autocast, positions staying float32. `compile` is "never",
+    "always", or "auto", which compiles where it pays.
     """
 
     precision: Literal["fp32", "bf16"] = "fp32"
@@ -113,3 +113,24 @@ def next_stage(stages: Stages, end: Position) -> ChainStage | None:
         return stages.send(end)
     except StopIteration:
         return None
+
+
+class WrappedSampler(Sampler):
+    """A sampler around another one, `inner`, whose samples it decodes: it watches or changes the stages.
+
+    `make(n, rng, y=..., steps=...)` gives the stages; by default they are those of `inner`.
+    """
+
+    def __init__(self, inner: Sampler, make: Callable[..., Stages] | None = None) -> None:
+        self.inner, self.make = inner, make or inner.stages
+        self.temperature = inner.temperature
+
+    def stages(
+        self, n: int, rng: torch.Generator, *, y: Tensor | None = None, steps: int | None = None
+    ) -> Stages:
+        """The stages that were made."""
+        return self.make(n, rng, y=y, steps=steps)
+
+    def decode(self, position: Position) -> Tensor:
+        """As the wrapped sampler decodes."""
+        return self.inner.decode(position)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Callable
 
 import torch
@@ -11,6 +10,7 @@ from torch import nn
 from ..core.errors import UsageError, unknown
 from ..recipes.net import NetConfig
 from .conv import ConvNet
+from .found import own
 from .igebm import IGEBMNet
 from .levels import LevelNet
 from .mlp import MLP
@@ -20,32 +20,20 @@ from .wide import WideNet
 def build(config: NetConfig, event_shape: tuple[int, ...]) -> nn.Module:
     """The network that `config` describes, for positions `(B, *event_shape)`; it returns E `(B,)`.
 
-    A name `module:Class` imports that class and calls it as `Class(event_shape, config)`.
+    A name `module:Class` or `FILE.py:Class` is a class of your own (see `nets.found`).
     Raises `UsageError` for an unknown name or an event shape that the network cannot take.
     """
     shape = tuple(event_shape)
     if not shape or min(shape) < 1:
         raise UsageError(f"event shape {shape} is empty: give sizes of at least 1, such as (1, 28, 28)")
     if ":" in config.name:
-        return custom(config.name)(shape, config)
+        return own(config, shape)
     if config.name not in NETS:
         raise unknown("network", config.name, NETS)
     # Convolution weights lie in memory with channels last, which makes chains on a CPU 1.2 to 1.4 times as
     # fast (docs/benchmarks.md, eager beside the loop by hand). Networks of your own are left as they are.
     net: nn.Module = NETS[config.name](shape, config).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     return net
-
-
-def custom(path: str) -> Callable[[tuple[int, ...], NetConfig], nn.Module]:
-    """The class named by `module:Class`; raises `UsageError` if it cannot be found or is not an nn.Module."""
-    module, _, name = path.partition(":")
-    try:
-        cls = getattr(importlib.import_module(module), name)
-    except (ImportError, AttributeError, ValueError) as error:
-        raise UsageError(f"network '{path}' cannot be imported ({error}): write module:Class") from error
-    if not (isinstance(cls, type) and issubclass(cls, nn.Module)):
-        raise UsageError(f"network '{path}' is not an nn.Module class: it must take (event_shape, config)")
-    return cls
 
 
 def _mlp(event_shape: tuple[int, ...], config: NetConfig) -> nn.Module:

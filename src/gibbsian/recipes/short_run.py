@@ -19,8 +19,18 @@ class ShortRunConfig:
     pixels: PixelConfig = field(default_factory=lambda: PixelConfig(-1.0, 1.0, noise=0.03))
     loss: LossConfig = field(default_factory=LossConfig)
 
+    @property
+    def sampling(self) -> ChainConfig:
+        """The chain that draws samples: that of training."""
+        return self.chain
+
     def __post_init__(self) -> None:
         if self.start.kind != "noise":
             raise UsageError(
                 f"start.kind is '{self.start.kind}': short-run chains start from fresh noise, 'noise'"
             )
+
+    @property
+    def sampling(self) -> ChainConfig:
+        """The chain that draws samples: that of training."""
+        return self.chain

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,15 +13,16 @@ from torch import nn
 from ..core.config import override
 from ..core.errors import UsageError, unknown
 from ..data.dataset import Dataset
-from ..data.load import load as load_data
+from ..data.own import Given, dataset
 from ..models.learner import Learner
 from ..models.model import EnergyModel
 from ..models.registry import from_run, name_of
-from ..recipes.catalog import RunConfig, entry, from_config, resolve
+from ..recipes.catalog import RunConfig, entry, from_config
 from ..recipes.recipe import Recipe
 from . import checkpoint
 from .folder import RunFolder
 from .load import load_into, locate
+from .matching import require_match, resolved
 from .observers import default_observers
 from .trainer import Observer, Outcome, Trainer, Validator
 
@@ -35,7 +37,7 @@ class Prepared:
 
 def fit(
     paper: Learner | str,
-    data: Dataset | str,
+    data: Given,
     *,
     net: nn.Module | None = None,
     steps: int | None = None,
@@ -53,7 +55,9 @@ def fit(
         paper: a name such as "short_run" (with a `preset`, or the one made for `data`), or a learner of your
             own making, trained as `preset` says, or with the default `TrainConfig`.
         net: a network of your own, in place of the one that the settings describe.
-        data: a name such as "digits", "mnist", "toy:ring", "folder:DIR", "file.npz", or a `Dataset`.
+        data: a name such as "digits", "mnist" or "toy:ring"; a file or folder; an array or tensor `(N, ...)`,
+            or a pair (x, y) with labels; a torch `Dataset` or `DataLoader` (see `gibbsian.dataset`). What was
+            decided in reading them is printed, if `progress` is.
         steps, minutes: weight updates, or a budget of time.
         out: run folder for checkpoints, logs and sample grids; nothing is written without.
         resume: "auto" goes on from the newest checkpoint in `out`; a path goes on from that one.
@@ -67,12 +71,16 @@ def fit(
     dotted = {k.replace("__", "."): v for k, v in changes.items()}
     if steps is not None:
         dotted["train.steps"] = steps
-    dataset = load_data(data) if isinstance(data, str) else data
+    given = dataset(data)
+    notes = list(given.notes)
     if isinstance(paper, Learner):
-        config, built = _own(paper, preset, dataset.name, dotted), paper
+        config, built = _own(paper, preset, given.name, dotted), paper
     else:
-        config, built = resolve(paper, preset=preset, data=dataset.name, changes=dotted), None
-    prepared = prepare(config, dataset, out=out, resume=resume, learner=built, net=net, validate=validate)
+        config, told = resolved(paper, preset, given, dotted)
+        built, notes = None, [*notes, *told]
+    for note in notes if progress else ():
+        print(f"{given.name}: {note}", file=sys.stderr)
+    prepared = prepare(config, given, out=out, resume=resume, learner=built, net=net, validate=validate)
     prepared.trainer.fit(steps, minutes=minutes, progress=progress)
     return finished(prepared.trainer)
 
@@ -112,7 +120,7 @@ def prepare(
     source = _resume_source(folder, resume)
     if source and folder and folder.is_run:
         _require_same(folder.config(), config)
-    _match(config, dataset)
+    require_match(config, dataset)
     learner = learner or from_run(config, dataset.event_shape, net)
     if init_from:
         load_into(learner, Path(init_from))
@@ -143,7 +151,7 @@ def stored_config(folder: Path | str) -> RunConfig:
 
 def _own(learner: Learner, preset: str | None, data: str, changes: dict[str, Any]) -> RunConfig:
     """The run of a learner that is built already: its own model, a preset's or the default training."""
-    name = name_of(learner)
+    name = name_of(learner.model)
     presets = entry(name).presets() if preset else {}
     if preset and preset not in presets:
         raise unknown(f"preset of {name}", preset, presets)
@@ -206,19 +214,6 @@ def _go_on(
             notify("settings changed: " + ", ".join(f"{k} {v}" for k, v in changed.items()))
         folder.update_record(state="running")
     notify(f"resumed from {source} at step {trainer.step}")
-
-
-def _match(config: RunConfig, dataset: Dataset) -> None:
-    classes = config.model.net.classes
-    if not classes:
-        return
-    if dataset.y is None:
-        raise UsageError(f"net.classes is {classes}, but {dataset.name} has no labels: set net.classes to 0")
-    found = int(dataset.y.max()) + 1
-    if found > classes:
-        raise UsageError(
-            f"net.classes is {classes}, but {dataset.name} has {found}: set net.classes to {found}"
-        )
 
 
 def _about(dataset: Dataset) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from ..models.capabilities import Scalable
 from ..models.learner import Learner
 from ..models.model import EnergyModel
 from ..models.registry import build, from_run
+from ..models.sampler import Sampler
 from ..nets.layers import EnergyHead
 from ..recipes.catalog import from_config
 from . import checkpoint
@@ -60,6 +61,17 @@ def load_run(
     return learner
 
 
+def load_samplers(
+    path: Path | str, *, which: str = "newest", net: nn.Module | None = None, device: str = "cpu"
+) -> tuple[EnergyModel, dict[str, Sampler]]:
+    """The model at `path` with every sampler by name; of a run those that go on from stored chains too."""
+    if model_folder.is_folder(Path(path)):
+        model = load(path, which=which, net=net).to(device)
+        return model, dict(model.samplers)
+    learner = load_run(path, which=which, net=net).to(device)
+    return learner.model, {**learner.model.samplers, **learner.samplers()}
+
+
 def _from_folder(path: Path, net: nn.Module | None) -> EnergyModel:
     about, weights = model_folder.read(path)
     try:
@@ -92,10 +104,10 @@ def locate(path: Path, which: str = "newest") -> tuple[Path, RunFolder]:
 def load_into(learner: Learner, path: Path) -> None:
     """Copy the weights at `path` into the model of `learner` (`--init-from`).
 
-    From another paper its energy network is taken, so that one may be trained by score matching, say, and go on
-    with chains. Its last linear layer is scaled so that -log p stays what it was at this model's temperature.
-    Raises `CheckpointError` for networks or ranges of the data that differ, and where an energy is more than a
-    network of x.
+    From another paper its energy network is taken, so that one may be trained by score matching, say, and go
+    on with chains. Its last linear layer is scaled so that -log p stays what it was at this model's
+    temperature. Raises `CheckpointError` for networks or ranges of the data that differ, and where an energy
+    is more than a network of x.
     """
     other, model = load(path), learner.model
     if other.record and model.record and other.record.name == model.record.name:
@@ -140,7 +152,9 @@ def _shape(run: RunFolder) -> tuple[int, ...]:
 
 
 def _restore(learner: Learner, tree: checkpoint.Tree, averaged: bool, where: str) -> None:
-    """The model's state must fit; training state is taken where it does, as a buffer of another size may not."""
+    """The model's state must fit; training state is taken where it does, as a buffer of another size may
+    not.
+    """
     state, average, own = tree.get("model", {}), tree.get("average", {}), learner.state_dict()
     of_model = {k: v for k, v in state.items() if k.startswith("model.")}
     model_folder.require_match({k: v for k, v in own.items() if k.startswith("model.")}, of_model, where)

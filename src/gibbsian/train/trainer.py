@@ -141,7 +141,8 @@ class Trainer:
             state = self._loop(signals, bar, budget, self.total if steps is not None else None)
         self._finish(state)
         if missed := [stage for stage in self.learner.milestones() if self.step <= stage]:
-            ways = ["give more --steps or --minutes", *(f"lower --{name}" for name in self.learner.step_counted)]
+            lower = [f"lower --{name}" for name in self.learner.step_counted]
+            ways = ["give more --steps or --minutes", *lower]
             self.notify(
                 f"ended after {self.step} updates, before the part of training that begins at {missed[0]}: "
                 f"{', or '.join(ways)}"

@@ -62,13 +62,13 @@ class PyramidEnergy(EnergyModel):
         """The stage that training has reached and its alpha."""
         return self.config.stages.turn(int(self.latest), len(self.sizes))
 
-    def energy(self, x: Tensor, y: Tensor | None = None) -> Tensor:
+    def energy(self, x: Position, y: Tensor | None = None) -> Tensor:
         """E `(B,)` of the stage that training has reached; images `(B, C, H, W)` are pooled to its size."""
         self.refuse_labels(y)
         stage = self.turn.stage
-        return self.of_stage(stage)(shrink(x, self.sizes[stage]))
+        return self.of_stage(stage)(shrink(single(x), self.sizes[stage]))
 
-    def neg_log_prob(self, x: Tensor, y: Tensor | None = None) -> Tensor:
+    def neg_log_prob(self, x: Position, y: Tensor | None = None) -> Tensor:
         """E of the stage reached: it ranks inputs, but is no log-density, since chains end without noise."""
         return self.energy(x, y)
 

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from ...core.errors import UsageError
 from ...core.position import Position, expand
 from ...core.spec import DataSpec
+from ...energies.context import single
 from ...energies.recovery import Recovery
 from ...mcmc.langevin import Langevin
 from ...noise.ladder import Ladder
@@ -48,10 +49,10 @@ class LadderEnergy(EnergyModel):
         """How many levels."""
         return self.ladder.levels
 
-    def energy(self, x: Tensor, y: Tensor | None = None) -> Tensor:
+    def energy(self, x: Position, y: Tensor | None = None) -> Tensor:
         """E(a x, 0) of clean data, shape `(B,)`; its temperature is b_0^2."""
         self.refuse_labels(y)
-        return self.energy_at(self.constants["factor"][0] * x, 0)
+        return self.energy_at(self.constants["factor"][0] * single(x), 0)
 
     def energy_at(self, y: Tensor, level: int | Tensor) -> Tensor:
         """E(y, t) at a level, or levels `(B,)`, shape `(B,)`; its temperature is b_t^2."""
@@ -60,7 +61,7 @@ class LadderEnergy(EnergyModel):
         e: Tensor = self.net(y, level)
         return e
 
-    def neg_log_prob(self, x: Tensor, y: Tensor | None = None) -> Tensor:
+    def neg_log_prob(self, x: Position, y: Tensor | None = None) -> Tensor:
         """E(a x, 0) / b_0^2, up to a constant -log density of data with noise sigma_bar_0 = .01."""
         return self.energy(x, y) / self.constants["b2"][0]
 

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from ...core.errors import UsageError
 from ...core.position import Position
 from ...core.spec import DataSpec
+from ...energies.context import single
 from ...energies.latent import PullBack
 from ...mcmc.settings import LatentConfig
 from ...nets.frozen import frozen
@@ -70,17 +71,17 @@ class TiltedGenerator(EnergyModel):
         """c, the learnt log-partition, a scalar."""
         return self.learnt.log_partition
 
-    def energy(self, x: Tensor, y: Tensor | None = None) -> Tensor:
+    def energy(self, x: Position, y: Tensor | None = None) -> Tensor:
         """E(x), shape `(B,)`, relative to the base; not below -floor."""
         self.refuse_labels(y)
         e: Tensor = self.net(x)
         return torch.relu(e + self.floor) - self.floor if self.floor else e
 
-    def neg_log_prob(self, x: Tensor, y: Tensor | None = None) -> Tensor:
+    def neg_log_prob(self, x: Position, y: Tensor | None = None) -> Tensor:
         """-log q(x) = E(x) + c - log g(x) with a flow; else E(x), which compares with the base only."""
         if self.name != "flow":
             return self.energy(x, y)
-        return self.energy(x, y) + self.log_partition.detach() - self.base_log_density(x)
+        return self.energy(x, y) + self.log_partition.detach() - self.base_log_density(single(x))
 
     def base_log_density(self, x: Tensor) -> Tensor:
         """log g(x) in nats, shape `(B,)`; raises `UsageError` unless the base is a flow."""

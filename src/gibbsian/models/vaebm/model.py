@@ -25,7 +25,7 @@ from ...core.energy import Energy
 from ...core.position import Position, leaves
 from ...core.spec import DataSpec
 from ...energies.algebra import Product
-from ...energies.context import quadratic
+from ...energies.context import quadratic, single
 from ...energies.latent import PullBack
 from ...energies.link import link_energy
 from ...mcmc.settings import LatentConfig
@@ -57,23 +57,24 @@ class TiltedVAE(EnergyModel):
         self.samplers["default"] = self.sampler_with(config.sampling)
         self.samplers["vae"] = LatentSampler(self, replace(config.sampling, beta=1.0), moves=False)
 
-    def energy(self, x: Tensor, y: Tensor | None = None) -> Tensor:
+    def energy(self, x: Position, y: Tensor | None = None) -> Tensor:
         """E(x), shape `(B,)`; of an energy on (x, z) E(x, z) at the VAE's mean code of x."""
         self.refuse_labels(y)
-        z = vae_stage.bound(self.vae, x).z if self.config.energy_on == "xz" else None
-        return self.energy_of_seen(x if z is None else (x, z))
+        x = single(x)
+        return self.energy_of_seen(x if self.config.energy_on == "x" else (x, vae_stage.bound(self.vae, x).z))
 
     def energy_of_seen(self, seen: Position) -> Tensor:
         """E at what the energy sees: x, or the pair (x, z); shape `(B,)`."""
         return link_energy(-self.net(*leaves(seen)), self.config.loss.link)
 
-    def neg_log_prob(self, x: Tensor, y: Tensor | None = None) -> Tensor:
+    def neg_log_prob(self, x: Position, y: Tensor | None = None) -> Tensor:
         """-ELBO(x) + E(x) in nats, -log h(x) up to log Z and the slack of the bound.
 
         The ELBO's expectation under q(z | x) is taken at q's means, so that a point has one number whatever
         its batch; with an energy on (x, z) so is E's.
         """
         self.refuse_labels(y)
+        x = single(x)
         found = vae_stage.bound(self.vae, x)
         return found.nll + found.kl + self.energy_of_seen(self.seen(x, found.z))
 

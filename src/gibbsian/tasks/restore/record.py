@@ -29,7 +29,7 @@ class Restored:
         seconds: of all chains, on `device`.
         rows: measures of ours and of what stands beside, empty where the clean images are unknown.
         versus: ours less every other row, paired image by image.
-        energies: surprisal of the completions of every image, `(M)` each.
+        energies: neg_log_prob of the completions of every image, `(M)` each.
         strengths: of the filters, by name, as chosen on validation images.
         judge: the classifier behind `label` and `original`.
         tuned: what was chosen by validation images.

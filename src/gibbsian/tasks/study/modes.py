@@ -26,13 +26,13 @@ from ...core.errors import UsageError
 from ...core.random import derive, generator
 from ...metrics.interval import Interval, require_draws
 from ...metrics.modes import kl_floor
+from ...models.model import EnergyModel
+from ...models.registry import name_of
 from ...recipes.catalog import SYSTEMS, entry
 from ...report.plots import COLOURS, GREY, images, named, panels, whiskers
 from ...report.tables import over, plain_rows, rows_table
-from ...systems.base import System
-from ...systems.registry import name_of
 from ..yardstick import ImageYardstick, yardstick
-from .crowd import DATA, Crowd, moves, of_length, plans_of
+from .crowd import DATA, Crowd, Stored, moves, of_length, samplers_of
 
 STEPS = (0, 5, 10, 20, 50)
 FEWEST_SAMPLES, ENOUGH = 40, 5
@@ -112,7 +112,7 @@ class ModeStudy:
 
 
 def study_modes(
-    system: System,
+    model: EnergyModel,
     data: str,
     *,
     steps: Sequence[int] = STEPS,
@@ -121,11 +121,13 @@ def study_modes(
     seed: int = 0,
     data_dir: str | Path | None = None,
     progress: Callable[[str], None] = lambda text: None,
+    stored: Stored | None = None,
 ) -> ModeStudy:
-    """Measure a system's plans and chains of several lengths on a labelled set of images.
+    """Measure a model's samplers and chains of several lengths on a labelled set of images.
 
     Args:
         steps: lengths of chains to compare; 0 is the start alone.
+        stored: chains of training, whose sampler is measured too.
         n: samples of one draw, and held-out images to compare with (as many as there are, at most).
 
     Raises:
@@ -134,28 +136,30 @@ def study_modes(
     require_draws(draws, n, FEWEST_SAMPLES)
     if any(k < 0 for k in steps):
         raise UsageError(f"steps are {tuple(steps)}: lengths of chains are 0 or more")
-    low, high = system.config.pixels.low, system.config.pixels.high
+    low, high = model.spec.low, model.spec.high
     stick = yardstick(data, n, generator(derive(seed, "data")), low=low, high=high, data_dir=data_dir)
     if not isinstance(stick, ImageYardstick):
         raise UsageError(f"{data} is no set of labelled images: modes are counted by a classifier of images")
-    crowd = Crowd(system, stick, n, draws, seed, progress)
-    plans, notes = plans_of(system)
-    rows = {name: crowd.row(name, plan) for name, plan in plans.items()}
+    crowd = Crowd(model, stick, n, draws, seed, progress, stored)
+    samplers, notes = samplers_of(model, stored)
+    rows = {name: crowd.row(name, sampler) for name, sampler in samplers.items()}
     rows[DATA] = crowd.data_row()
     if n < ENOUGH * crowd.classes:
         notes = [*notes, f"the floor of kl is rough for n below {ENOUGH * crowd.classes}: see training data"]
-    if not moves(system):
+    if not moves(model):
         steps, notes = (), [*notes, "samples are drawn without a chain: there are no steps to compare"]
-    sweep = {k: crowd.row(f"{k} steps", of_length(system.plan, k), kept=False) for k in dict.fromkeys(steps)}
+    sweep = {
+        k: crowd.row(f"{k} steps", of_length(model.sampler(), k), kept=False) for k in dict.fromkeys(steps)
+    }
     return ModeStudy(
         data, n, draws, seed, dict(stick.record), rows, sweep, crowd.histograms, crowd.energies,
-        tuple([*notes, *crowd.notes]), published(system, data), crowd.pictures,
+        tuple([*notes, *crowd.notes]), published(model, data), crowd.pictures,
     )  # fmt: skip
 
 
-def published(system: System, data: str) -> tuple[str, ...]:
-    """What the system's paper printed on this data set, if it did."""
-    name, known = data.replace("_", " ").lower(), name_of(system)
+def published(model: EnergyModel, data: str) -> tuple[str, ...]:
+    """What the model's paper printed on this data set, if it did."""
+    name, known = data.replace("_", " ").lower(), name_of(model)
     figures = entry(known).published() if known in SYSTEMS else ()
     return tuple(f"{p.setting}: {p.measure} {p.value}" for p in figures if p.setting.lower().startswith(name))
 
