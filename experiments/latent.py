@@ -23,6 +23,10 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from gibbsian.systems.base import System, sample
+from gibbsian.systems.frozen import frozen
+from gibbsian.systems.gebm import GEBM
+from gibbsian.systems.latent import latent_kernel
 from torch import Tensor
 
 import gibbsian as gb
@@ -31,13 +35,9 @@ from gibbsian.data.load import load
 from gibbsian.data.toy import ToyDensity, toy
 from gibbsian.mcmc.base import run
 from gibbsian.metrics.interval import Interval, mean_interval
-from gibbsian.recipes.catalog import resolve
-from gibbsian.recipes.latent import LatentConfig
+from gibbsian.train.recipes import resolve
+from gibbsian.mcmc.settings import LatentConfig
 from gibbsian.report.pictures import beside, save_image
-from gibbsian.systems.base import System, sample
-from gibbsian.systems.frozen import frozen
-from gibbsian.systems.gebm import GEBM
-from gibbsian.systems.latent import latent_kernel
 from gibbsian.tasks.strips import strip
 from gibbsian.tasks.yardstick import Yardstick, yardstick
 from gibbsian.train.fit import finished, prepare, stored_config
@@ -294,8 +294,9 @@ BUDGET = {
 
 def gradients(runs: list[str], n: int = 2000, draws: int = 5) -> dict[str, Any]:
     """Test measures of each run's samples by each way of spending 30 gradients a chain."""
-    from gibbsian.core.config import override
     from gibbsian.systems.vaebm import VAEBM
+
+    from gibbsian.core.config import override
 
     told: dict[str, Any] = {}
     for folder in runs:
@@ -346,8 +347,9 @@ def gans(runs: list[str], n: int = 1000, draws: int = 3) -> dict[str, Any]:
 
 def stacked(runs: list[str], n: int = 5000, draws: int = 2) -> dict[str, Any]:
     """Modes of 1,000 and KL(samples | data) in nats of `n` samples, by an MNIST classifier a channel."""
-    from gibbsian.metrics.modes import modes as found_modes
     from gibbsian.systems.base import Continuing
+
+    from gibbsian.metrics.modes import modes as found_modes
     from gibbsian.tasks.features import classifier_for
 
     data = load("stacked_mnist", "test")

@@ -22,11 +22,12 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from gibbsian.systems.base import System, sample
+
 import gibbsian as gb
 from gibbsian.core.random import Streams
 from gibbsian.report.pictures import grid, save_image, to_uint8
 from gibbsian.report.tables import over, table
-from gibbsian.systems.base import System, sample
 from gibbsian.tasks.chains import classes_in_turn
 from gibbsian.tasks.yardstick import Yardstick, yardstick
 from gibbsian.train.fit import stored_config
@@ -62,7 +63,7 @@ def probe(system: str, data: str, seconds: float = 20.0) -> float:
     import time
 
     from gibbsian.data.load import load
-    from gibbsian.recipes.catalog import resolve
+    from gibbsian.train.recipes import resolve
     from gibbsian.train.fit import prepare
 
     trainer = prepare(resolve(system, data=data), load(data)).trainer

@@ -9,10 +9,11 @@ from __future__ import annotations
 import argparse
 import sys
 
+from gibbsian.systems.igebm import IGEBM
+
 import gibbsian as gb
 from gibbsian.core.errors import DivergedError
 from gibbsian.core.random import Streams
-from gibbsian.systems.igebm import IGEBM
 from gibbsian.tasks.evaluate import Report, evaluate
 from gibbsian.tasks.yardstick import yardstick
 from gibbsian.train.fit import stored_config

@@ -11,6 +11,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
 import torch
+from gibbsian.systems.gebm import GEBM
+from gibbsian.systems.phases import positives
 from torch import Tensor, nn
 
 from gibbsian.core.errors import UsageError
@@ -22,10 +24,8 @@ from gibbsian.models.model import EnergyModel
 from gibbsian.models.sampler import Stages
 from gibbsian.nets.frozen import frozen
 from gibbsian.nets.generator import FlowGenerator
-from gibbsian.recipes.catalog import RunConfig
-from gibbsian.recipes.gebm import GEBMConfig
-from gibbsian.systems.gebm import GEBM
-from gibbsian.systems.phases import positives
+from gibbsian.train.recipes import RunConfig
+from gibbsian.models.gebm.config import GEBMConfig
 from gibbsian.train.fit import finished
 from gibbsian.train.trainer import Trainer
 

@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from gibbsian.systems.gebm import GEBM
 from torch import Tensor
 
 from gibbsian.core.errors import UsageError
@@ -32,10 +33,9 @@ from gibbsian.data.dataset import Dataset
 from gibbsian.data.load import load
 from gibbsian.metrics.interval import Interval, mean_interval, t_quantile
 from gibbsian.models.model import EnergyModel, device_of
-from gibbsian.recipes.catalog import RunConfig
+from gibbsian.train.recipes import RunConfig
 from gibbsian.report.plots import GREY, dots, panels
 from gibbsian.report.tables import DIGITS, cell, over, plain, table
-from gibbsian.systems.gebm import GEBM
 
 from .flows import Partition, fitted_flow, fitted_tilt, flow_nats, flow_updates, model_nats, partition
 

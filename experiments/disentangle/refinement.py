@@ -6,6 +6,8 @@ import math
 from dataclasses import dataclass
 
 import torch
+from gibbsian.systems.latent import latent_kernel
+from gibbsian.systems.vaebm import VAEBM
 from torch import Tensor
 
 from gibbsian.core.energy import Energy
@@ -18,8 +20,6 @@ from gibbsian.mcmc.base import run
 from gibbsian.metrics.disentangle import dci, factor_score, mig
 from gibbsian.models.model import device_of
 from gibbsian.nets.frozen import frozen
-from gibbsian.systems.latent import latent_kernel
-from gibbsian.systems.vaebm import VAEBM
 
 GALLERY, CHUNK, VOTE_ROWS = 20_000, 500, 64
 VALUES = tuple(-2 + 0.5 * k for k in range(9))

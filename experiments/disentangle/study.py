@@ -20,6 +20,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from gibbsian.systems.vaebm import VAEBM
 from torch import Tensor
 
 from gibbsian.core.errors import UsageError
@@ -30,7 +31,6 @@ from gibbsian.nets.frozen import frozen
 from gibbsian.report.pictures import grid, to_uint8
 from gibbsian.report.plots import bars, named, panels, side_by_side
 from gibbsian.report.tables import over, plain, plain_rows, rows_table, summary
-from gibbsian.systems.vaebm import VAEBM
 
 from .refinement import BEFORE, CHAIN, ENERGY, NOISE, VALUES, Found, Lab
 

@@ -13,22 +13,22 @@ from gibbsian.core.position import leaves
 from gibbsian.core.random import generator
 from gibbsian.core.records import Batch
 from gibbsian.mcmc.base import run
-from gibbsian.recipes.catalog import entry
-from gibbsian.recipes.chain import LossConfig
+from gibbsian.mcmc.kernels import kernel_of
 from gibbsian.mcmc.settings import LatentConfig
-from gibbsian.recipes.net import NetConfig
-from gibbsian.recipes.vae import VAEConfig
-from gibbsian.recipes.vaebm import BufferConfig, VAEBMConfig
-from gibbsian.starts.noise import NormalLeaves
 from gibbsian.models.sampling import run_stages
 from gibbsian.models.vaebm import vae_stage
-from gibbsian.nets.frozen import frozen
-from gibbsian.mcmc.kernels import kernel_of
 from gibbsian.models.vaebm.learner import VAEBM, build
+from gibbsian.nets.frozen import frozen
+from gibbsian.nets.settings import ConvConfig, MLPConfig, VAEConfig
+from gibbsian.models.papers import entry
+from gibbsian.train.recipes import presets
+from gibbsian.objectives.settings import LossConfig
+from gibbsian.models.vaebm.config import BufferConfig, VAEBMConfig
+from gibbsian.starts.noise import NormalLeaves
 
 GROUPS = VAEConfig(groups=(3, 2), hidden=(16, 12), conditional=8, steps=2, noise="pixel")
 TINY = VAEBMConfig(
-    net=NetConfig(name="mlp", hidden=(16, 16), activation="swish"),
+    net=MLPConfig(hidden=(16, 16), activation="swish"),
     vae=GROUPS,
     chain=LatentConfig(steps=3, step_size=0.05),
     buffer=BufferConfig(capacity=64, anneal=4),
@@ -345,7 +345,7 @@ def test_training_by_hmc_reports_its_acceptance() -> None:
         ({"chain": LatentConfig(kernel="importance")}, "chain.kernel is 'importance'"),
         ({"sample": LatentConfig(kernel="none")}, "sample.kernel is 'none'"),
         ({"chain": LatentConfig(beta=2.0)}, "chain.beta"),
-        ({"net": NetConfig(classes=10)}, "unconditional"),
+        ({"net": ConvConfig(classes=10)}, "unconditional"),
         ({"energy_on": "z"}, "energy_on"),
         ({"spectral": -1.0}, "spectral"),
     ],
@@ -363,7 +363,7 @@ def test_minibatch_estimates_are_no_sums_over_samples() -> None:
 
 
 def test_the_papers_numbers() -> None:
-    recipe = entry("vaebm").presets()["cifar10-paper"]
+    recipe = presets("vaebm")["cifar10-paper"]
     model, train = recipe.model, recipe.train
     assert (model.chain.step_size, model.chain.steps, model.sampling.steps) == (8e-5, 10, 16)
     assert (model.spectral, train.batch_size, train.lr, train.beta1) == (0.2, 32, 4e-5, 0.99)

@@ -5,9 +5,10 @@ from __future__ import annotations
 import pytest
 
 from gibbsian.core.errors import UsageError
-from gibbsian.recipes.catalog import entry
-from gibbsian.recipes.cfebm import CFEBMConfig, SourceConfig, StagesConfig
-from gibbsian.recipes.net import NetConfig
+from gibbsian.nets.settings import ConvConfig
+from gibbsian.models.papers import entry
+from gibbsian.train.recipes import presets
+from gibbsian.models.cfebm.config import CFEBMConfig, SourceConfig, StagesConfig
 
 
 def test_the_ramp_of_alpha():
@@ -57,7 +58,7 @@ def test_oblong_images_halve_while_both_sides_do():
         (lambda: SourceConfig(steps=0), "source.steps is 0"),
         (lambda: SourceConfig(noise=-1.0), "source.noise is -1"),
         (lambda: CFEBMConfig(width=0), "width is 0"),
-        (lambda: CFEBMConfig(net=NetConfig(classes=10)), "unconditional"),
+        (lambda: CFEBMConfig(net=ConvConfig(classes=10)), "unconditional"),
         (lambda: CFEBMConfig(mode="dream"), "unknown cfebm.mode 'dream'"),
     ],
 )
@@ -68,7 +69,7 @@ def test_bad_settings_are_one_line(build, words):
 
 
 def test_the_papers_presets_end_with_their_last_phase():
-    presets = entry("cfebm").presets()
+    presets = presets("cfebm")
     for name, sizes in (("cifar10-paper", 3), ("cfebm-512", 7)):
         recipe = presets[name]
         stages = recipe.model.stages

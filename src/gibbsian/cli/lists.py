@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Annotated, Any, Literal
 
 from ..data.names import DATA_NAMES
-from ..recipes.catalog import SYSTEMS, entry
-from ..recipes.recipe import Paper
+from ..models.papers import PAPERS, Paper, entry
+from ..models.presets import PresetFile
 from .kernels import KERNELS
 from .options import Arg
 from .result import Result, table
@@ -37,16 +37,21 @@ def cite(system: Annotated[str, Arg("a system, see gibbsian list systems")]) -> 
 def _systems() -> Rows:
     return [
         {"name": name, "about": found.about, "paper": f"{_lead(found.papers()[0])}"}
-        for name, found in SYSTEMS.items()
+        for name, found in PAPERS.items()
     ]
 
 
 def _presets() -> Rows:
     return [
-        {"system": name, "preset": preset, "data": recipe.data, "note": recipe.note}
-        for name, found in SYSTEMS.items()
-        for preset, recipe in found.presets().items()
+        {"system": name, "preset": preset, "data": about["data"], "note": about["note"]}
+        for name, found in PAPERS.items()
+        for preset, about in _abouts(found.file())
     ]
+
+
+def _abouts(file: PresetFile) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Name and values of each preset; no settings are made of them, which would take longer."""
+    return ((name, file.inherited(name)) for name in file.presets)
 
 
 def _data() -> Rows:

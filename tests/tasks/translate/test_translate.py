@@ -5,14 +5,14 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from gibbsian.systems.registry import from_run
 from PIL import Image
 
 from gibbsian.core.errors import UsageError
 from gibbsian.core.random import generator
 from gibbsian.data.dataset import from_arrays
-from gibbsian.recipes.catalog import resolve
+from gibbsian.train.recipes import resolve
 from gibbsian.report.pictures import pictured
-from gibbsian.systems.registry import from_run
 from gibbsian.tasks.translate import measure
 from gibbsian.tasks.translate.chain import translate, translation
 from gibbsian.tasks.translate.measure import Domains, Translation, compare
