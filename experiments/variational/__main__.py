@@ -4,8 +4,8 @@ python -m experiments.variational covering OUT.png [--out F.json]   q by reverse
 python -m experiments.variational anneal OUT.png [--out F.json]     chains as T falls, slowly and quickly
 
 covering: a Gaussian and a flow fitted to densities of the plane both ways, and the divergences both ways on
-the grid. anneal: shares of chains in the four wells of a tilted Himmelblau energy, beside the exact ones. Slightly
-longer than other files by its two figures.
+the grid. anneal: shares of chains in the four wells of a tilted Himmelblau energy, beside the exact ones.
+Slightly longer than other files by its two figures.
 """
 
 from __future__ import annotations
