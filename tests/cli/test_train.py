@@ -85,7 +85,7 @@ def test_own_network(cli, tiny, tmp_path, monkeypatch):
     words = (
         "train short_run --data digits --chain.steps 2 --train.batch_size 16 --train.sample_every 0".split()
     )
-    own = ["--net", "mynet:Flat", "--net.options", "{width: 3}", "--out", str(tmp_path / "a"), "--steps", "1"]
+    own = ["--net", "mynet:Flat", "--net.options.width", "3", "--out", str(tmp_path / "a"), "--steps", "1"]
     ran = cli(*words, *own)
     assert ran.code == 0, ran.err
     ran = cli(*words, *own, "--net.hidden", "[3]")
