@@ -19,7 +19,7 @@ from gibbsian.core.errors import unknown
 from gibbsian.core.random import generator
 from gibbsian.mcmc.base import Precision, run
 from gibbsian.mcmc.langevin import Langevin
-from gibbsian.recipes.train import TrainConfig
+from gibbsian.train.settings import TrainConfig
 from gibbsian.systems.frozen import frozen
 from gibbsian.train.update import Step, Updater
 

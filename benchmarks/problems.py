@@ -20,8 +20,11 @@ from gibbsian.core.records import Batch
 from gibbsian.energies.latent import PullBack
 from gibbsian.nets.build import build
 from gibbsian.nets.families import AnyNet
-from gibbsian.recipes.chain import ChainConfig, LossConfig, PixelConfig, StartConfig
-from gibbsian.recipes.igebm import IGEBMConfig
+from gibbsian.data.settings import PixelConfig
+from gibbsian.mcmc.settings import ChainConfig
+from gibbsian.objectives.settings import LossConfig
+from gibbsian.starts.settings import StartConfig
+from gibbsian.models.igebm.config import IGEBMConfig
 
 SEED = 0
 LATENT = 64

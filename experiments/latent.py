@@ -35,8 +35,8 @@ from gibbsian.data.load import load
 from gibbsian.data.toy import ToyDensity, toy
 from gibbsian.mcmc.base import run
 from gibbsian.metrics.interval import Interval, mean_interval
-from gibbsian.recipes.catalog import resolve
-from gibbsian.recipes.latent import LatentConfig
+from gibbsian.train.recipes import resolve
+from gibbsian.mcmc.settings import LatentConfig
 from gibbsian.report.pictures import beside, save_image
 from gibbsian.tasks.strips import strip
 from gibbsian.tasks.yardstick import Yardstick, yardstick

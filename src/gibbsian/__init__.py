@@ -56,11 +56,11 @@ if TYPE_CHECKING:
     from .mcmc.mala import MALA
     from .mcmc.tuning import tune
     from .mcmc.underdamped import Underdamped
+    from .models.build import build
     from .models.draw import sample
     from .models.learner import Learner
     from .models.model import EnergyModel, product
     from .models.net_energy import NetEnergy
-    from .models.registry import build
     from .models.sampler import ChainStage, RunOptions, Sampler
     from .nets.describe import describe
     from .nets.frozen import frozen

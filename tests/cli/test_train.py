@@ -10,8 +10,8 @@ import pytest
 import yaml
 
 from gibbsian.cli.train import free_folder, run_name
-from gibbsian.recipes.catalog import resolve
 from gibbsian.tasks import evaluate
+from gibbsian.train.recipes import resolve
 
 
 def test_a_run_is_one_json_object_and_a_folder(cli, tiny, runs, tmp_path):

@@ -257,8 +257,9 @@ class Redrawn(Today):
     def make_run(self) -> None:
         """The trainer and its model."""
         from gibbsian.core.config import override
-        from gibbsian.recipes.catalog import RunConfig, entry
-        from gibbsian.recipes.train import MonitorConfig, TrainConfig
+        from gibbsian.models.papers import entry
+        from gibbsian.train.recipes import RunConfig
+        from gibbsian.train.settings import MonitorConfig, TrainConfig
         from gibbsian.train.fit import prepare
 
         parts: dict[str, dict[str, Any]] = {"model": {}, "train": {}, "monitor": {}}
@@ -396,13 +397,13 @@ class Redrawn(Today):
     @staticmethod
     def presets() -> dict[str, dict[str, Any]]:
         """Every preset by paper and name, resolved for the data that it is made for."""
-        from gibbsian.recipes.catalog import SYSTEMS as PAPERS
-        from gibbsian.recipes.catalog import resolve
+        from gibbsian.models.papers import PAPERS
+        from gibbsian.train.recipes import presets, resolve
 
         return {
             f"{paper}/{name}": resolve(paper, preset=name, data=recipe.data).to_dict()
-            for paper, found in PAPERS.items()
-            for name, recipe in found.presets().items()
+            for paper in PAPERS
+            for name, recipe in presets(paper).items()
         }
 
 

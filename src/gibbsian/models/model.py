@@ -22,7 +22,7 @@ from ..core.errors import UsageError, unknown
 from ..core.position import Position
 from ..core.random import Streams
 from ..core.spec import DataSpec
-from ..recipes.recipe import Paper
+from ..models.papers import Paper
 from . import folder
 from .sampler import RunOptions, Sampler
 from .sampling import Samples, draw_samples

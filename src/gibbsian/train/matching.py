@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from ..core.errors import UsageError
 from ..data.dataset import Dataset
 from ..data.own import model_range
-from ..recipes.catalog import RunConfig, default_preset, resolve
+from ..nets.families import CustomNetConfig
+from .recipes import RunConfig, default_preset, resolve
 
 
 def resolved(
@@ -35,6 +37,17 @@ def resolved(
         f"values leave the preset's {pixels.low:g} to {pixels.high:g}: pixels are set to {low:g} to {high:g}"
     )
     return resolve(system, preset=preset, data=data.name, changes=wide), [told]
+
+
+def with_net(config: RunConfig, net: object) -> RunConfig:
+    """The same settings with the class of a network of one's own in place of the network that they describe.
+
+    Loading the run then asks for the network again: no file brings code of its own.
+    """
+    described = config.model.net
+    name = f"{type(net).__module__}:{type(net).__qualname__}"
+    own = CustomNetConfig(name=name, classes=described.classes, head=described.head)
+    return replace(config, model=replace(config.model, net=own))
 
 
 def require_match(config: RunConfig, dataset: Dataset) -> None:

@@ -5,14 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
-from ..core.config import require_choices
-from ..core.errors import UsageError, require_not_negative
-from ..data.settings import AugmentConfig, PixelConfig
-from ..nets.families import AnyNet
-from ..nets.settings import ConvConfig
-from ..objectives.settings import LossConfig
-from ..starts.settings import StartConfig
-from .chain import ChainConfig
+from ...core.config import require_choices
+from ...core.errors import UsageError, require_not_negative
+from ...data.settings import AugmentConfig, PixelConfig
+from ...mcmc.settings import ChainConfig
+from ...nets.families import AnyNet
+from ...nets.settings import ConvConfig
+from ...objectives.settings import LossConfig
+from ...starts.settings import StartConfig
 
 PIECEWISE = ("leaky_relu", "relu")
 ENOUGH = 1001

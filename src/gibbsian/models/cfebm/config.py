@@ -7,13 +7,13 @@ from dataclasses import dataclass, field
 from itertools import accumulate
 from typing import Literal, NamedTuple, TypeVar
 
-from ..core.config import require_choices
-from ..core.errors import UsageError, require_not_negative
-from ..data.settings import PixelConfig
-from ..nets.families import AnyNet
-from ..nets.settings import MLPConfig
-from ..objectives.settings import LossConfig
-from .chain import ChainConfig
+from ...core.config import require_choices
+from ...core.errors import UsageError, require_not_negative
+from ...data.settings import PixelConfig
+from ...mcmc.settings import ChainConfig
+from ...nets.families import AnyNet
+from ...nets.settings import MLPConfig
+from ...objectives.settings import LossConfig
 
 Number = TypeVar("Number", int, float)
 """Of a list with an entry for each stage."""

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from ..core.errors import UsageError, require_not_negative
-from ..data.settings import AugmentConfig, PixelConfig
-from ..nets.families import AnyNet
-from ..nets.settings import ConvConfig
-from ..starts.settings import StartConfig
-from .chain import ChainConfig
+from ...core.errors import UsageError, require_not_negative
+from ...data.settings import AugmentConfig, PixelConfig
+from ...mcmc.settings import ChainConfig
+from ...nets.families import AnyNet
+from ...nets.settings import ConvConfig
+from ...starts.settings import StartConfig
 
 
 @dataclass(frozen=True)

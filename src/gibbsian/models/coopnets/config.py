@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from ..core.errors import UsageError, require_not_negative, require_positive
-from ..data.settings import PixelConfig
-from ..nets.families import AnyNet
-from ..nets.settings import ConvConfig, GeneratorConfig
-from ..objectives.settings import LossConfig
-from .chain import ChainConfig
+from ...core.errors import UsageError, require_not_negative, require_positive
+from ...data.settings import PixelConfig
+from ...mcmc.settings import ChainConfig
+from ...nets.families import AnyNet
+from ...nets.settings import ConvConfig, GeneratorConfig
+from ...objectives.settings import LossConfig
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 from typing import Any
 
 import torch
@@ -10,9 +9,9 @@ from torch import nn
 
 from ..core.config import from_dict
 from ..core.random import Streams
-from ..recipes.catalog import RunConfig, entry
 from .learner import Learner
 from .model import EnergyModel, Record
+from .papers import entry
 
 
 def build(
@@ -31,15 +30,9 @@ def build(
     found = entry(name)
     if isinstance(config, dict):
         config = from_dict(found.config_class(), config)
-    make = importlib.import_module(f"gibbsian.models.{found.recipes}.learner").build
-    learner: Learner = make(config, tuple(event_shape), rng or Streams(0).init, net)
-    learner.model.record = Record(name, config, found.papers()[0])
+    learner: Learner = found.builder()(config, tuple(event_shape), rng or Streams(0).init, net)
+    learner.model.record = Record(name, config, next(iter(found.papers()), None))
     return learner
-
-
-def from_run(config: RunConfig, event_shape: tuple[int, ...], net: nn.Module | None = None) -> Learner:
-    """The learner of a run, with weights drawn from the run's seed."""
-    return build(config.system, config.model, event_shape, Streams(config.train.seed).init, net)
 
 
 def name_of(model: EnergyModel) -> str:

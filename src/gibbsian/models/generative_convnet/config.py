@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from ..core.errors import UsageError
-from ..data.settings import PixelConfig
-from ..nets.families import AnyNet
-from ..nets.settings import ConvConfig
-from ..objectives.settings import LossConfig
-from ..starts.settings import StartConfig
-from .chain import ChainConfig
+from ...core.errors import UsageError
+from ...data.settings import PixelConfig
+from ...mcmc.settings import ChainConfig
+from ...nets.families import AnyNet
+from ...nets.settings import ConvConfig
+from ...objectives.settings import LossConfig
+from ...starts.settings import StartConfig
 
 
 @dataclass(frozen=True)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from ..core.errors import UsageError, require_not_negative, require_positive
-from ..data.settings import PixelConfig
-from ..nets.families import AnyNet
-from ..nets.settings import ConvConfig
+from ...core.errors import UsageError, require_not_negative, require_positive
+from ...data.settings import PixelConfig
+from ...nets.families import AnyNet
+from ...nets.settings import ConvConfig
 
 
 @dataclass(frozen=True)

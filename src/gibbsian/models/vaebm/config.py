@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
-from ..core.config import require_choices
-from ..core.errors import UsageError, require_not_negative
-from ..data.settings import PixelConfig
-from ..nets.families import AnyNet
-from ..nets.settings import ConvConfig, VAEConfig
-from ..objectives.settings import LossConfig
-from .latent import LatentConfig
+from ...core.config import require_choices
+from ...core.errors import UsageError, require_not_negative
+from ...data.settings import PixelConfig
+from ...mcmc.settings import LatentConfig
+from ...nets.families import AnyNet
+from ...nets.settings import ConvConfig, VAEConfig
+from ...objectives.settings import LossConfig
 
 KERNELS = ("langevin", "kinetic", "mala", "hmc")
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
-from ..core.config import require_choices
-from ..core.errors import UsageError, require_not_negative, require_positive
-from ..data.settings import PixelConfig
-from ..nets.families import AnyNet
-from ..nets.settings import ConvConfig, GeneratorConfig
-from .chain import ChainConfig
+from ...core.config import require_choices
+from ...core.errors import UsageError, require_not_negative, require_positive
+from ...data.settings import PixelConfig
+from ...mcmc.settings import ChainConfig
+from ...nets.families import AnyNet
+from ...nets.settings import ConvConfig, GeneratorConfig
 
 
 @dataclass(frozen=True)

@@ -1,24 +1,8 @@
-"""A recipe: everything that one training needs beside the data, with where its numbers come from."""
+"""Where a model comes from: papers, and the figures that they printed. No torch."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import Any
-
-from .train import MonitorConfig, TrainConfig
-
-
-@dataclass(frozen=True)
-class Recipe:
-    """A named setting of a system: `model` is the system's own config dataclass."""
-
-    model: Any
-    train: TrainConfig = field(default_factory=TrainConfig)
-    monitor: MonitorConfig = field(default_factory=MonitorConfig)
-    data: str = "digits"
-    """Data set it was made for."""
-    note: str = ""
-    """Where the constants come from, and what differs from the source."""
+from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
