@@ -3,7 +3,7 @@ unexport PYTHONDONTWRITEBYTECODE
 export OMP_NUM_THREADS ?= 2
 PYTHON := .venv/bin/python
 
-.PHONY: demo test lint slow docs setup clean
+.PHONY: demo test lint slow docs bench setup clean
 
 setup:
 	@bash scripts/setup.sh
@@ -20,6 +20,10 @@ slow: setup  ## long tests, and tests on the real data sets where GIBBSIAN_DATA 
 lint: setup  ## style and types
 	@$(PYTHON) -m ruff check .
 	@$(PYTHON) -m mypy
+
+bench:  ## time chains beside other libraries, and make the page of it
+	@bash benchmarks/setup.sh
+	@benchmarks/.venv/bin/python -m benchmarks all --write docs/benchmarks.md
 
 docs: setup  ## pages that are generated from the code
 	@$(PYTHON) -m gibbsian.cli.reference > docs/cli.md

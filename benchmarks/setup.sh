@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Makes benchmarks/.venv with gibbsian and the libraries beside which it is measured; does nothing when that
-# is up to date. Then: benchmarks/.venv/bin/python -m gibbsian bench
+# is up to date. Then: benchmarks/.venv/bin/python -m benchmarks
 set -euo pipefail
 cd "$(dirname "$0")"
 unset PYTHONDONTWRITEBYTECODE || true

@@ -8,14 +8,14 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
-__version__ = "0.1.0"
+from .version import __version__
 
 _NAMES = {
     "fit": "train.fit",
     "load": "train.load",
-    "sample": "train.draw",
+    "sample": "models.draw",
     "run": "mcmc.base",
-    "make": "systems.registry",
+    "build": "models.registry",
     "describe": "nets.describe",
     "Langevin": "mcmc.langevin",
     "MALA": "mcmc.mala",
@@ -30,9 +30,15 @@ _NAMES = {
     "Streams": "core.random",
     "generator": "core.random",
     "dataset": "data.load",
-    "frozen": "systems.frozen",
-    "System": "systems.base",
-    "Leg": "systems.base",
+    "frozen": "nets.frozen",
+    "product": "models.model",
+    "EnergyModel": "models.model",
+    "NetEnergy": "models.net_energy",
+    "Learner": "models.learner",
+    "Sampler": "models.sampler",
+    "ChainStage": "models.sampler",
+    "RunOptions": "models.sampler",
+    "load_run": "train.load",
 }
 _RENAMED = {"dataset": "load"}
 
@@ -50,13 +56,16 @@ if TYPE_CHECKING:
     from .mcmc.mala import MALA
     from .mcmc.tuning import tune
     from .mcmc.underdamped import Underdamped
+    from .models.build import build
+    from .models.draw import sample
+    from .models.learner import Learner
+    from .models.model import EnergyModel, product
+    from .models.net_energy import NetEnergy
+    from .models.sampler import ChainStage, RunOptions, Sampler
     from .nets.describe import describe
-    from .systems.base import Leg, System
-    from .systems.frozen import frozen
-    from .systems.registry import make
-    from .train.draw import sample
+    from .nets.frozen import frozen
     from .train.fit import fit
-    from .train.load import load
+    from .train.load import load, load_run
 
 
 def __getattr__(name: str) -> Any:

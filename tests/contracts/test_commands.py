@@ -37,7 +37,7 @@ def test_a_command_is_a_function_of_plain_values(name):
 
 @every
 def test_the_page_in_the_docs_has_it(name):
-    assert command_help(name, command(name), {}) in PAGE.read_text()
+    assert command_help(f"gibbsian {name}", command(name), {}) in PAGE.read_text()
 
 
 def test_the_page_in_the_docs_is_up_to_date():

@@ -86,12 +86,19 @@ def test_curvature_of_a_linear_energy_is_0_and_pairs_add_up() -> None:
 
 
 @pytest.mark.parametrize(
-    "bad", [lambda x: x, lambda x: x.sum(), lambda x: x.sum(1, keepdim=True), lambda x: x[:2, 0]]
+    "bad", [lambda x: x, lambda x: x.sum(), lambda x: x[:2, 0], lambda x: 1.0, lambda x: None]
 )
 def test_energies_of_the_wrong_shape_are_refused(bad) -> None:
-    """A (B, 1) energy would broadcast silently."""
     with pytest.raises(UsageError, match="one number a chain|one\\s+number"):
         value(bad, X)
+
+
+def test_a_column_of_energies_is_one_number_a_chain() -> None:
+    """As an nn.Sequential that ends in a Linear(., 1) returns it; kept as (B, 1) it would broadcast."""
+    torch.testing.assert_close(value(lambda x: x.sum(1, keepdim=True), X), X.sum(1))
+    e, grad = value_and_grad(lambda x: x.square().sum(1, keepdim=True), X)
+    assert e.shape == (len(X),)
+    torch.testing.assert_close(grad, 2 * X)
 
 
 def test_energies_without_a_gradient_are_refused() -> None:

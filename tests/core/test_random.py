@@ -6,7 +6,8 @@ import pytest
 import torch
 from torch import nn
 
-from gibbsian.core.random import NAMES, Streams, derive, generator, seeded_init
+from gibbsian.core.errors import UsageError
+from gibbsian.core.random import NAMES, Streams, as_generator, as_stream, derive, generator, seeded_init
 
 
 def test_streams_are_stable_and_unrelated() -> None:
@@ -50,3 +51,22 @@ def test_seeded_init_depends_on_its_stream_alone() -> None:
 
     assert torch.equal(weight(1, 2), weight(1, 3))
     assert not torch.equal(weight(1, 2), weight(2, 2))
+
+
+def test_a_generator_a_seed_or_nothing() -> None:
+    own = generator(3)
+    assert as_generator(own) is own and as_generator(own, "cpu") is own
+    assert torch.equal(as_generator(3).get_state(), own.get_state())
+    assert as_generator(None) is torch.default_generator
+    for bad in (True, 1.5, "0"):
+        with pytest.raises(UsageError, match="rng is"):
+            as_generator(bad)
+    with pytest.raises(UsageError, match="generator on cpu for draws on cuda"):
+        as_generator(own, "cuda")
+
+
+def test_what_is_called_again_and_again_takes_no_seed() -> None:
+    own = generator(3)
+    assert as_stream(own) is own and as_stream(None) is torch.default_generator
+    with pytest.raises(UsageError, match="would draw the same"):
+        as_stream(3)

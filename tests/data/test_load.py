@@ -272,7 +272,7 @@ def test_the_list_and_the_table_agree():
     assert {"digits", *SOURCES, *(f"toy:{k}" for k in TOYS), *(f"table:{k}" for k in TABLES)} == {
         name
         for name in listed
-        if not name.isupper() and name not in ("A:to:B", "folder:DIR", "FILE.npz", "FILE.csv")
+        if not name.isupper() and name not in ("A:to:B", "folder:DIR", "FILE.npz", "FILE.npy", "FILE.csv")
     }
     assert entry("orl").name == "faces" and entry("somewhere.npz") is None
 

@@ -12,12 +12,12 @@ from pathlib import Path
 
 import pytest
 import torch
+from cases import SMALL
 
 import gibbsian as gb
 from gibbsian.core.errors import CheckpointError, UsageError
 from gibbsian.train import checkpoint
 
-SMALL = {"net.name": "mlp", "net.hidden": [8], "chain.steps": 1, "start.capacity": 32}
 TREE = {
     "model": {
         "w": torch.arange(6.0).reshape(2, 3),

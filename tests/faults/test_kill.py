@@ -20,13 +20,41 @@ from gibbsian.train import checkpoint
 PROGRAM = Path(__file__).with_name("run_to_kill.py")
 
 
-def start(out: Path) -> subprocess.Popen:
-    return subprocess.Popen([sys.executable, "-W", "error", PROGRAM, out], stderr=subprocess.PIPE)
+class Server:
+    """Starts runs in processes of their own."""
+
+    def __init__(self) -> None:
+        threads = {
+            "OMP_NUM_THREADS": "1",
+            "OPENBLAS_NUM_THREADS": "1",
+        }  # processes with threads must not fork
+        self.process = subprocess.Popen(
+            [sys.executable, "-W", "error", PROGRAM],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            env={**os.environ, **threads},
+        )
+
+    def start(self, out: Path) -> int:
+        """The id of a process that begins or goes on with the run at `out`."""
+        print(out, file=self.process.stdin, flush=True)
+        return int(self.process.stdout.readline())
+
+    def ended(self) -> int:
+        """How the process that was started last has ended, once it has."""
+        return os.waitstatus_to_exitcode(int(self.process.stdout.readline()))
+
+    def close(self) -> None:
+        """End the server; it has no run going."""
+        self.process.communicate(timeout=100)
 
 
-def finish(process: subprocess.Popen) -> None:
-    _, error = process.communicate(timeout=100)
-    assert process.returncode == 0, error.decode()
+@pytest.fixture(scope="module")
+def server():
+    made = Server()
+    yield made
+    made.close()
 
 
 def logged(out: Path) -> int:
@@ -34,15 +62,15 @@ def logged(out: Path) -> int:
     return len(path.read_text().splitlines()) if path.exists() else 0
 
 
-def kill_at(out: Path, line: int, delay: float) -> None:
+def kill_at(server: Server, out: Path, line: int, delay: float) -> None:
     """Start or go on, and kill once `line` lines are logged, `delay` seconds later."""
-    process = start(out)
-    while logged(out) < line and process.poll() is None:
+    process = server.start(out)
+    while logged(out) < line:
+        os.kill(process, 0)  # fails when it has ended, with its error in the test's output
         time.sleep(0.002)
     time.sleep(delay)
-    if process.poll() is None:
-        os.kill(process.pid, signal.SIGKILL)
-    process.communicate()
+    os.kill(process, signal.SIGKILL)
+    assert server.ended() == -signal.SIGKILL
 
 
 def digest(out: Path) -> tuple[list[str], str]:
@@ -52,26 +80,26 @@ def digest(out: Path) -> tuple[list[str], str]:
     return sorted(r["sha256"] for r in files.values()), (out / "metrics.jsonl").read_text()
 
 
-def run_with_kills(folder: Path, kills: int, seed: int) -> None:
+def run_with_kills(server: Server, folder: Path, kills: int, seed: int) -> None:
     whole, broken = folder / "whole", folder / "broken"
     rng = random.Random(seed)
-    for line in sorted(rng.sample(range(1, 110), kills)):
-        kill_at(broken, line, rng.random() * 0.02)
-    process = start(broken)
+    for line in sorted(rng.sample(range(1, 100), kills)):
+        kill_at(server, broken, line, rng.random() * 0.02)
+    server.start(broken)
     runpy.run_path(str(PROGRAM))["main"](whole)
-    finish(process)
+    assert server.ended() == 0
     assert digest(whole) == digest(broken)
     assert sorted(p.name for p in (broken / "checkpoints").iterdir()) == ["step-000115", "step-000120"]
 
 
-def test_two_kills(tmp_path: Path) -> None:
-    run_with_kills(tmp_path, kills=2, seed=0)
+def test_two_kills(server: Server, tmp_path: Path) -> None:
+    run_with_kills(server, tmp_path, kills=2, seed=0)
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(600)
-def test_twenty_kills(tmp_path: Path) -> None:
-    run_with_kills(tmp_path, kills=20, seed=1)
+def test_twenty_kills(server: Server, tmp_path: Path) -> None:
+    run_with_kills(server, tmp_path, kills=20, seed=1)
 
 
 @pytest.mark.parametrize("fault", ["half", "swapped"])

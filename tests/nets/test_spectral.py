@@ -103,7 +103,7 @@ def test_cached_weights_compute_once_nest_and_restore(monkeypatch):
         with cached_weights(net):
             inside = [net(x) for _ in range(5)]
         inside.append(net(x))
-    assert len(calls) == 4 and torch.equal(net[0].matrix.u, u)
+    assert len(calls) == 2 and torch.equal(net[0].matrix.u, u)
     assert all(torch.equal(inside[0], other) for other in inside)
     assert net[0].matrix().requires_grad
     with pytest.raises(RuntimeError, match="boom"), cached_weights(net):

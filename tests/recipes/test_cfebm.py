@@ -5,8 +5,10 @@ from __future__ import annotations
 import pytest
 
 from gibbsian.core.errors import UsageError
-from gibbsian.recipes.cfebm import PRESETS, CFEBMConfig, SourceConfig, StagesConfig
-from gibbsian.recipes.net import NetConfig
+from gibbsian.nets.settings import ConvConfig
+from gibbsian.models.papers import entry
+from gibbsian.train.recipes import presets
+from gibbsian.models.cfebm.config import CFEBMConfig, SourceConfig, StagesConfig
 
 
 def test_the_ramp_of_alpha():
@@ -56,7 +58,7 @@ def test_oblong_images_halve_while_both_sides_do():
         (lambda: SourceConfig(steps=0), "source.steps is 0"),
         (lambda: SourceConfig(noise=-1.0), "source.noise is -1"),
         (lambda: CFEBMConfig(width=0), "width is 0"),
-        (lambda: CFEBMConfig(net=NetConfig(classes=10)), "unconditional"),
+        (lambda: CFEBMConfig(net=ConvConfig(classes=10)), "unconditional"),
         (lambda: CFEBMConfig(mode="dream"), "unknown cfebm.mode 'dream'"),
     ],
 )
@@ -67,15 +69,16 @@ def test_bad_settings_are_one_line(build, words):
 
 
 def test_the_papers_presets_end_with_their_last_phase():
+    presets = presets("cfebm")
     for name, sizes in (("cifar10-paper", 3), ("cfebm-512", 7)):
-        recipe = PRESETS[name]
+        recipe = presets[name]
         stages = recipe.model.stages
         last = stages.starts(sizes)[-1] + stages.fade[-1] + stages.hold[-1]
         assert recipe.train.steps == last
         chain = recipe.model.chain
         assert (chain.steps, chain.step_size, chain.noise, chain.noise_end) == (15, 2.0, 0.015, 0.0)
-    batches = [256 * PRESETS["cifar10-paper"].model.stages.share(s, 3) for s in range(3)]
+    batches = [256 * presets["cifar10-paper"].model.stages.share(s, 3) for s in range(3)]
     assert batches == [256, 128, 64]
-    assert [1e-3 * PRESETS["cfebm-512"].model.stages.rate(s, 7) for s in range(7)] == pytest.approx(
+    assert [1e-3 * presets["cfebm-512"].model.stages.rate(s, 7) for s in range(7)] == pytest.approx(
         [1e-3, 1e-3, 1e-3, 1.2e-3, 1.5e-3, 2e-3, 2e-3]
     )

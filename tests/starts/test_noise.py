@@ -7,6 +7,7 @@ import torch
 
 from gibbsian.core.errors import UsageError
 from gibbsian.core.random import generator
+from gibbsian.starts import FixedNoise, ReplayBuffer, ReservoirBuffer
 from gibbsian.starts.noise import GaussianNoise, UniformNoise, redraw
 
 
@@ -61,3 +62,15 @@ def test_wrong_arguments():
         UniformNoise((2,), 1.0, 1.0)
     with pytest.raises(UsageError, match="std"):
         GaussianNoise((2,), std=0.0)
+
+
+def test_starts_take_a_seed_or_nothing() -> None:
+    fresh = UniformNoise((2,), -2, 2)
+    a, b = (fresh.draw(5, rng).position for rng in (3, generator(3)))
+    assert torch.equal(a, b)
+    with torch.random.fork_rng():
+        torch.manual_seed(3)
+        assert torch.equal(fresh.draw(5, None).position, a)
+        for kind in (ReplayBuffer, FixedNoise, ReservoirBuffer):
+            assert kind(fresh, 8).draw(4, None).position.shape == (4, 2)
+    assert torch.equal(ReplayBuffer(fresh, 8, 1).stored, ReplayBuffer(fresh, 8, generator(1)).stored)

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import pytest
 import torch
+from gibbsian.systems.base import sample
+from gibbsian.systems.registry import make
 from PIL import Image
 
 from gibbsian.core.errors import UsageError
 from gibbsian.core.random import generator
-from gibbsian.recipes.catalog import resolve
-from gibbsian.systems.base import sample
-from gibbsian.systems.registry import make
+from gibbsian.train.recipes import resolve
+from gibbsian.report.pictures import save_gif
 from gibbsian.tasks.film import Film, decoded, film, frames, painter
-from gibbsian.train.pictures import save_gif
 
 
 def tiny(event_shape, **changes):

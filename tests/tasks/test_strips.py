@@ -5,14 +5,15 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from gibbsian.systems.base import Leg, sample
 from PIL import Image
 
 from gibbsian.core.errors import UsageError
 from gibbsian.core.position import leaves
 from gibbsian.core.random import generator
 from gibbsian.mcmc.langevin import Langevin
-from gibbsian.systems.base import Leg, sample
-from gibbsian.tasks.strips import LABEL, Strip, beside, stage_strip, step_strip, strip
+from gibbsian.report.pictures import LABEL, beside
+from gibbsian.tasks.strips import Strip, stage_strip, step_strip, strip
 
 
 def watched(system, n: int, times=None, steps: int | None = None, chunk: int = 512, draws: int = 5):

@@ -9,73 +9,10 @@ from pathlib import Path
 
 import pytest
 import torch
+from cases import RESUME, RESUME_CONV, RESUME_MLP, RESUME_TRAIN, resumed
 
 from gibbsian.core.errors import CheckpointError, Interrupted, UsageError
 from gibbsian.train import checkpoint
-
-CONV = {"net.name": "conv", "net.channels": [4, 8], "chain.steps": 2, "start.capacity": 48}
-MLP = {"net.name": "mlp", "net.hidden": [16], "chain.steps": 2, "start.capacity": 48}
-TRAIN = {
-    "train.average": 0.9,
-    "train.decay": 0.5,
-    "train.warmup": 2,
-    "train.flip": True,
-    "train.save_every": 3,
-}
-VAEBM = {
-    **{"net.name": "mlp", "net.hidden": [8], "vae.hidden": [16], "vae.groups": [3, 2], "vae.conditional": 8},
-    **{"vae.steps": 4, "chain.steps": 2, "buffer.capacity": 64, "buffer.anneal": 2, "train.accumulate": 2},
-}
-GEBM = {
-    **{"net.name": "mlp", "net.hidden": [8], "net.spectral_norm": True, "generator.latent": 3},
-    **{"generator.hidden": [8], "generator.norm": "batch", "energy_first": 2, "energy_steps": 2, "settle": 5},
-}
-MATCHING = {
-    **{"net.name": "mlp", "net.hidden": [8], "flow.updates": 4, "flow.time": 0.1},
-    **{"contrast.steps": 2, "contrast.weight": 0.5, "train.accumulate": 2},
-}
-ICD = {
-    **{"net.channels": [4, 8], "net.spectral_norm": True, "net.dropout": 0.2, "chain.steps": 2, "scales": 2},
-    **{"chain.step_size": 2.0, "start.capacity": 40, "augment.crop": 0.5, "augment.blur": 0.5},
-    "train.accumulate": 2,
-}
-CFEBM = {
-    **{"family": "conv", "width": 1, "chain.steps": 2, "stages.fade": [4], "stages.hold": [0]},
-    "train.accumulate": 2,
-}
-PAIR = {
-    **{"net.name": "mlp", "net.hidden": [8], "net.spectral_norm": True, "chain.steps": 2},
-    **{"generator.latent": 3, "generator.hidden": [8]},
-}
-SCORES = {"net.name": "mlp", "net.hidden": [8], "chain.steps": 2}
-NCE = {**SCORES, "noise.updates": 3, "flow.hidden": [8], "flow.blocks": 2}
-CASES = {
-    "igebm-labels": ("igebm", "digits", {**CONV, "net.classes": 10, "net.dropout": 0.2, "start.uint8": True}),
-    "igebm-spectral": ("igebm", "digits", {**CONV, "net.name": "igebm", "net.strides": [1, 2]}),
-    "igebm-ensemble": ("igebm", "toy:ring", {**MLP, "ensemble.members": 2, "ensemble.every": 2}),
-    "igebm-fixed": ("igebm", "toy:ring", {**MLP, "start.kind": "fixed", "train.clip_moments": True}),
-    "jem": ("jem", "digits", {**CONV, "labelled": 2, "loss.w_xy": 0.5, "augment.shift": 1}),
-    "jem-points": ("jem", "toy:ring", {**MLP, "net.classes": 8, "train.accumulate": 2}),
-    "generative_convnet": ("generative_convnet", "toy:ring", {**MLP, "reference_sigma": 2.0}),
-    "short_run": ("short_run", "digits", {**CONV, "start.kind": "noise", "train.accumulate": 2}),
-    "vaebm": ("vaebm", "digits", VAEBM),
-    "cebm": ("cebm", "digits", {**CONV, "prior": "mixture", "components": 3, "learn_prior": True}),
-    "gebm": ("gebm", "digits", GEBM),
-    "coopnets": ("coopnets", "digits", {**PAIR, "generator.norm": "batch", "infer_steps": 1}),
-    "acd": ("acd", "toy:ring", {**PAIR, "energy_steps": 2, "train.accumulate": 2}),
-    "drl": (
-        "drl",
-        "digits",
-        {"net.name": "mlp", "net.hidden": [8], "ladder.steps": 2, "train.accumulate": 2},
-    ),
-    "energy_matching": ("energy_matching", "digits", MATCHING),
-    "icd": ("icd", "digits", ICD),
-    "cfebm": ("cfebm", "digits", CFEBM),
-    "score_matching": ("score_matching", "digits", {**SCORES, "matching.levels": 3, "train.accumulate": 2}),
-    "score_matching-sliced": ("score_matching", "toy:ring", {**SCORES, "matching.method": "sliced"}),
-    "nce": ("nce", "digits", {**NCE, "tilt": True, "noise.ridge": 0.1, "train.accumulate": 2}),
-    "nce-flow": ("nce", "toy:ring", {**NCE, "noise.law": "flow"}),
-}
 
 
 def flat(tree: dict, path: str = "") -> dict:
@@ -108,10 +45,9 @@ class Raise:
             os.kill(os.getpid(), self.number)
 
 
-@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize("case", RESUME)
 def test_interrupted_and_resumed_equals_uninterrupted(case, tiny_run, tmp_path: Path) -> None:
-    system, data, changes = CASES[case]
-    changes = {**changes, **TRAIN, "train.flip": data == "digits"}
+    system, data, changes = resumed(case)
     tiny_run(system, data, changes, out=tmp_path / "one").trainer.fit(progress=False)
     # the signal comes at a step that is no multiple of save_every
     observed = {**changes, "train.sample_every": 1}
@@ -128,7 +64,7 @@ def test_interrupted_and_resumed_equals_uninterrupted(case, tiny_run, tmp_path: 
 
 
 def test_n_and_n_equals_2n(tiny_run, tmp_path: Path) -> None:
-    system, data, changes = CASES["igebm-labels"]
+    system, data, changes = RESUME["igebm-labels"]
     tiny_run(system, data, changes, out=tmp_path / "one").trainer.fit(8, progress=False)
     tiny_run(system, data, changes, out=tmp_path / "two").trainer.fit(4, progress=False)
     tiny_run(system, data, changes, out=tmp_path / "two", resume="auto").trainer.fit(8, progress=False)
@@ -136,8 +72,8 @@ def test_n_and_n_equals_2n(tiny_run, tmp_path: Path) -> None:
 
 
 def test_resume_from_an_earlier_checkpoint_rewrites_the_log(tiny_run, tmp_path: Path) -> None:
-    system, data, changes = CASES["short_run"]
-    changes = {**changes, **TRAIN, "train.keep": 5}
+    system, data, changes = RESUME["short_run"]
+    changes = {**changes, **RESUME_TRAIN, "train.keep": 5}
     tiny_run(system, data, changes, out=tmp_path / "one").trainer.fit(progress=False)
     before = (tmp_path / "one" / "metrics.jsonl").read_text()
     old = tmp_path / "one" / "checkpoints" / "step-000003"
@@ -148,7 +84,7 @@ def test_resume_from_an_earlier_checkpoint_rewrites_the_log(tiny_run, tmp_path: 
 def test_resume_of_another_folders_checkpoint_makes_a_whole_run(tiny_run, tmp_path: Path) -> None:
     from gibbsian.train.load import load
 
-    system, data, changes = CASES["short_run"]
+    system, data, changes = RESUME["short_run"]
     tiny_run(system, data, changes, out=tmp_path / "one").trainer.fit(3, progress=False)
     two = tiny_run(system, data, changes, out=tmp_path / "two", resume=str(tmp_path / "one")).trainer
     assert two.step == 3
@@ -157,7 +93,7 @@ def test_resume_of_another_folders_checkpoint_makes_a_whole_run(tiny_run, tmp_pa
 
 
 def test_a_finished_run_resumes_to_nothing(tiny_run, tmp_path: Path) -> None:
-    system, data, changes = CASES["short_run"]
+    system, data, changes = RESUME["short_run"]
     tiny_run(system, data, changes, out=tmp_path).trainer.fit(3, progress=False)
     before = (tmp_path / "metrics.jsonl").read_text()
     outcome = tiny_run(system, data, changes, out=tmp_path, resume="auto").trainer.fit(progress=False)
@@ -166,7 +102,7 @@ def test_a_finished_run_resumes_to_nothing(tiny_run, tmp_path: Path) -> None:
 
 def test_resume_auto_starts_anew_without_a_checkpoint(tiny_run, tmp_path: Path) -> None:
     """A run that was killed before its first checkpoint leaves a log behind, which must not stay."""
-    system, data, changes = CASES["short_run"]
+    system, data, changes = RESUME["short_run"]
     prepared = tiny_run(system, data, changes, out=tmp_path, resume="auto")
     prepared.trainer.folder.log({"step": 1, "stale": True})
     trainer = tiny_run(system, data, changes, out=tmp_path, resume="auto").trainer
@@ -176,14 +112,14 @@ def test_resume_auto_starts_anew_without_a_checkpoint(tiny_run, tmp_path: Path) 
 
 
 def test_a_used_folder_is_not_overwritten(tiny_run, tmp_path: Path) -> None:
-    system, data, changes = CASES["short_run"]
+    system, data, changes = RESUME["short_run"]
     tiny_run(system, data, changes, out=tmp_path).trainer.fit(1, progress=False)
     with pytest.raises(UsageError, match="already holds a run: --resume auto"):
         tiny_run(system, data, changes, out=tmp_path)
 
 
 def test_resume_and_init_from_exclude_each_other(tiny_run, tmp_path: Path) -> None:
-    system, data, changes = CASES["short_run"]
+    system, data, changes = RESUME["short_run"]
     with pytest.raises(UsageError, match="give one of them"):
         tiny_run(system, data, changes, out=tmp_path, resume="auto", init_from=tmp_path)
     with pytest.raises(UsageError, match="needs a run folder"):
@@ -191,7 +127,7 @@ def test_resume_and_init_from_exclude_each_other(tiny_run, tmp_path: Path) -> No
 
 
 def test_init_from_takes_weights_and_nothing_else(tiny_run, tmp_path: Path) -> None:
-    system, data, changes = CASES["igebm-labels"]
+    system, data, changes = RESUME["igebm-labels"]
     first = tiny_run(system, data, changes, out=tmp_path / "one").trainer
     first.fit(3, progress=False)
     second = tiny_run(system, data, changes, init_from=tmp_path / "one").trainer
@@ -247,16 +183,16 @@ def test_energies_without_a_law_of_their_own_are_not_handed_over(
 @pytest.mark.parametrize(
     ("other", "reason"),
     [
-        (("igebm", "digits", {**CONV, "net.channels": [4, 16]}), "has shape"),
-        (("igebm", "digits", {**CONV, "net.classes": 10}), "it has no"),
-        (("short_run", "digits", {**CONV, "start.kind": "noise"}), "has no place here"),
-        (("igebm", "digits", {**CONV, "start.capacity": 40}), "has shape"),
-        (("igebm", "toy:ring", MLP), "trained on other data"),
-        (("igebm", "digits", {**CONV, "train.average": 0.9}), "of another system or configuration"),
+        (("igebm", "digits", {**RESUME_CONV, "net.channels": [4, 16]}), "has shape"),
+        (("igebm", "digits", {**RESUME_CONV, "net.classes": 10}), "it has no"),
+        (("short_run", "digits", {**RESUME_CONV, "start.kind": "noise"}), "has no place here"),
+        (("igebm", "digits", {**RESUME_CONV, "start.capacity": 40}), "has shape"),
+        (("igebm", "toy:ring", RESUME_MLP), "trained on other data"),
+        (("igebm", "digits", {**RESUME_CONV, "train.average": 0.9}), "of another system or configuration"),
     ],
 )
 def test_a_checkpoint_of_something_else_is_one_clear_line(other, reason, tiny_run, tmp_path: Path) -> None:
-    tiny_run("igebm", "digits", CONV, out=tmp_path).trainer.fit(1, progress=False)
+    tiny_run("igebm", "digits", RESUME_CONV, out=tmp_path).trainer.fit(1, progress=False)
     system, data, changes = other
     with pytest.raises(CheckpointError, match=reason) as caught:
         tiny_run(system, data, changes, out=tmp_path, resume="auto")
@@ -267,7 +203,7 @@ def test_a_checkpoint_of_something_else_is_one_clear_line(other, reason, tiny_ru
 def test_signals_save_and_say_how_to_go_on(number, tiny_run, tmp_path: Path) -> None:
     before = signal.getsignal(number)
     trainer = tiny_run(
-        "short_run", "toy:ring", {**MLP, "start.kind": "noise", "train.sample_every": 1}, out=tmp_path
+        "short_run", "toy:ring", {**RESUME_MLP, "start.kind": "noise", "train.sample_every": 1}, out=tmp_path
     ).trainer
     trainer.observers = [Raise(2, number)]
     with pytest.raises(Interrupted) as caught:
@@ -280,7 +216,7 @@ def test_signals_save_and_say_how_to_go_on(number, tiny_run, tmp_path: Path) -> 
 
 def test_a_signal_without_a_folder_says_that_nothing_is_saved(tiny_run) -> None:
     trainer = tiny_run(
-        "short_run", "toy:ring", {**MLP, "start.kind": "noise", "train.sample_every": 1}
+        "short_run", "toy:ring", {**RESUME_MLP, "start.kind": "noise", "train.sample_every": 1}
     ).trainer
     trainer.observers = [Raise(1, signal.SIGINT)]
     with pytest.raises(Interrupted, match="SIGINT at step 1: nothing saved"):
@@ -289,7 +225,7 @@ def test_a_signal_without_a_folder_says_that_nothing_is_saved(tiny_run) -> None:
 
 def test_a_second_signal_is_immediate(tiny_run) -> None:
     trainer = tiny_run(
-        "short_run", "toy:ring", {**MLP, "start.kind": "noise", "train.sample_every": 1}
+        "short_run", "toy:ring", {**RESUME_MLP, "start.kind": "noise", "train.sample_every": 1}
     ).trainer
     trainer.observers = [Raise(1, signal.SIGINT), Raise(1, signal.SIGINT)]
     with pytest.raises(KeyboardInterrupt):

@@ -1,4 +1,4 @@
-"""`gibbsian evaluate`: how good a trained system's samples are."""
+"""`gibbsian evaluate`: how good a trained model's samples are."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 from ..core.errors import UsageError
 from ..core.files import write_whole
-from .latents import latent_plan, latent_settings
+from .latents import latent_sampler, latent_settings
 from .options import Arg, Keys
 from .result import Result, plain
 from .runs import Compile, DataDir, Device, Precision, Run, Which, require_writable, trained_on
@@ -36,6 +36,7 @@ def evaluate(
 
     Systems with latents (gebm, vaebm) take --latent.beta, --latent.kernel and the like in place of their own.
     """
+    from ..models.sampler import RunOptions
     from ..tasks.evaluate import evaluate as measure
     from ..train.load import load
     from .machine import usable, warn_if_emulated
@@ -44,13 +45,21 @@ def evaluate(
     warn_if_emulated(precision, device)
     if out:
         require_writable(Path(out))
-    system = load(run, which=which).to(device)
-    system.precision, system.compiling = precision, compile
+    model = load(run, which=which).to(device)
     name = data or trained_on(run)
     if not name:
         raise UsageError(f"{run} does not say what it was trained on: name a data set with --data")
-    plan = latent_plan(system, settings)
-    report = measure(system, name, n=n, draws=draws, seed=seed, data_dir=data_dir, plan=plan, progress=_say)
+    report = measure(
+        model,
+        name,
+        n=n,
+        draws=draws,
+        seed=seed,
+        data_dir=data_dir,
+        sampler=latent_sampler(model, settings),
+        options=RunOptions(precision, compile),
+        progress=_say,
+    )
     result = Result({"run": run, "data": name, **report.to_dict()}, report.text())
     if out:
         write_report(result, Path(out))

@@ -19,8 +19,7 @@ def export(run: Run, *, out: Annotated[str, Arg("folder to make", "DIR")], which
         raise UsageError(f"{out} is a run folder: choose another --out")
     if (folder / "state.json").exists():
         raise UsageError(f"{out} is a checkpoint, which would be lost: choose another --out")
-    from ..systems.folder import save
     from ..train.load import load
 
-    save(load(run, which=which), folder, data=trained_on(run))
+    load(run, which=which).save(folder, data=trained_on(run))
     return Result({"run": run, "out": out}, f"model folder {out}")

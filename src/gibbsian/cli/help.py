@@ -31,7 +31,7 @@ def overview(commands: Mapping[str, tuple[str, str]]) -> str:
 
 
 def command_help(name: str, function: Callable[..., Any], given: Mapping[str, Any]) -> str:
-    """The text of `gibbsian NAME --help`; settings are listed for what is already `given`."""
+    """The text of `NAME --help`, NAME being "gibbsian train", say; settings are those of what is `given`."""
     known, keys = options(function), gathering(function)
     blocks = [usage(name, function), _wrap(inspect.getdoc(function) or ""), _pairs(known)]
     if keys:
@@ -47,13 +47,13 @@ def usage(name: str, function: Callable[..., Any]) -> str:
         o.metavar if o.default is REQUIRED else f"[{o.metavar}]" for o in options(function) if not o.flag
     ]
     settings = ["[--section.key value ...]"] if gathering(function) else []
-    return " ".join(["usage: gibbsian", name, *words, "[options]", *settings])
+    return " ".join(["usage:", name, *words, "[options]", *settings])
 
 
 def settings_help(settings: list[Setting]) -> str:
     """Settings by section: name, type, value by default, meaning."""
-    blocks = []
-    for section, group in groupby(settings, key=lambda s: s.name.partition(".")[0] if "." in s.name else ""):
+    blocks, own = [], [s for s in settings if not s.foreign]
+    for section, group in groupby(own, key=lambda s: s.name.partition(".")[0] if "." in s.name else ""):
         lines = [f"  --{s.name} {s.kind} = {value_text(s.default)}" + _under(s.doc) for s in group]
         blocks.append("\n".join([f"{section or 'own'} settings:", *lines]))
     return "\n\n".join(blocks)

@@ -1,7 +1,7 @@
 """The kernels that `sample --kernel` offers: options without torch, and the plan that uses them.
 
-Langevin replaces the system's own chain. The exact kernels begin where the system's own chain ends and sample
-exp(-E/T), so the system must be `matched`, or T given. Their options are those of E/T at temperature 1; they
+Langevin replaces the model's own chain. The exact kernels begin where the model's own chain ends and sample
+exp(-E/T), so the model must be `matched`, or T given. Their options are those of E/T at temperature 1; they
 run as the same chains of E at T (steps s / T and h / sqrt T there), so that energies keep their scale.
 """
 
@@ -24,9 +24,10 @@ if TYPE_CHECKING:
     from ..core.energy import Energy
     from ..core.position import Position
     from ..mcmc.base import Kernel
-    from ..systems.base import Plan, System
+    from ..models.model import EnergyModel
+    from ..models.sampler import Sampler, Stages
 
-    Planner = Callable[..., Plan]
+    Planner = Callable[..., Stages]
 
 
 @dataclass(frozen=True)
@@ -65,63 +66,63 @@ def kernel_options(kernel: str | None, settings: Mapping[str, Any]) -> Any:
 
 
 def with_kernel(
-    system: System, plan: Planner, kernel: str, options: Any, temperature: float | None
-) -> Planner:
-    """The system's plan with another kernel; raises `UsageError` where the law to sample is undefined."""
+    model: EnergyModel, sampler: Sampler, kernel: str, options: Any, temperature: float | None
+) -> Sampler:
+    """The sampler with another kernel; raises `UsageError` where the distribution to sample is undefined."""
     if temperature is not None and not temperature > 0:
         raise UsageError(f"--temperature is {temperature:g}: it must be above 0")
     if kernel == "langevin":
-        return _replaced(plan, options, temperature)
-    if temperature is None and not system.matched:
+        return _replaced(sampler, options, temperature)
+    if temperature is None and not model.claims_density:
         raise UsageError(
             f"--kernel {kernel} samples exp(-E/T), but the training chain (clipped, clamped, short, of "
             "fading noise, or with negatives elsewhere than at its end) defines no T: give --temperature, "
             "such as 1 for latents, or train with a matched chain"
         )
-    return _continued(plan, options, temperature or system.temperature)
+    return _continued(sampler, options, temperature or sampler.temperature)
 
 
-def _replaced(plan: Planner, options: LangevinOptions, temperature: float | None) -> Planner:
-    """The legs of a plan moved by plain Langevin."""
+def _replaced(sampler: Sampler, options: LangevinOptions, temperature: float | None) -> Sampler:
+    """The stages of a sampler moved by plain Langevin."""
     from dataclasses import replace
 
     from ..mcmc.kernels import kernel_of
     from ..mcmc.langevin import Langevin
-    from ..systems.base import advance
+    from ..models.sampler import WrappedSampler, next_stage
 
-    def planned(n: int, rng: torch.Generator, *, y: Tensor | None = None, steps: int | None = None) -> Plan:
-        legs = plan(n, rng, y=y, steps=steps)
-        leg = next(legs, None)
-        while leg is not None:
-            if not isinstance(leg.kernel, Langevin):
-                raise UsageError("this system's chain is no Langevin chain: leave out --kernel")
-            own = leg.kernel.at(0)
+    def stages(n: int, rng: torch.Generator, *, y: Tensor | None = None, steps: int | None = None) -> Stages:
+        made = sampler.stages(n, rng, y=y, steps=steps)
+        stage = next(made, None)
+        while stage is not None:
+            if not isinstance(stage.kernel, Langevin):
+                raise UsageError("this model's chain is no Langevin chain: leave out --kernel")
+            own = stage.kernel.at(0)
             t = own.temperature if temperature is None else temperature
             s = own.step_size if options.step_size is None else options.step_size
             kernel = kernel_of(options.kernel_settings(s, t))
-            leg = advance(legs, (yield replace(leg, kernel=kernel)))
+            stage = next_stage(made, (yield replace(stage, kernel=kernel)))
 
-    return planned
+    return WrappedSampler(sampler, stages)
 
 
-def _continued(plan: Planner, options: Any, temperature: float) -> Planner:
-    """The legs of a plan, then `steps` of an exact kernel on the energy of the last one; by default as many
-    as those legs have, or `STILL` where they have none (a base that draws without a chain)."""
-    from ..systems.base import Leg, advance
+def _continued(sampler: Sampler, options: Any, temperature: float) -> Sampler:
+    """The stages of a sampler, then `steps` of an exact kernel on the energy of the last one; by default as many
+    as those stages have, or `STILL` where they have none (a base that draws without a chain)."""
+    from ..models.sampler import ChainStage, WrappedSampler, next_stage
 
-    def planned(n: int, rng: torch.Generator, *, y: Tensor | None = None, steps: int | None = None) -> Plan:
-        legs = plan(n, rng, y=y)
-        leg: Leg = next(legs)
-        following: Leg | None = leg
-        total, end = 0, leg.position
+    def stages(n: int, rng: torch.Generator, *, y: Tensor | None = None, steps: int | None = None) -> Stages:
+        made = sampler.stages(n, rng, y=y)
+        stage: ChainStage = next(made)
+        following: ChainStage | None = stage
+        total, end = 0, stage.position
         while following is not None:
-            leg, total = following, total + following.steps
-            end = yield leg
-            following = advance(legs, end)
-        exact = build(options, temperature, leg.energy, end, rng)
-        yield Leg(leg.energy, exact, steps or total or STILL, end)
+            stage, total = following, total + following.steps
+            end = yield stage
+            following = next_stage(made, end)
+        exact = build(options, temperature, stage.energy, end, rng)
+        yield ChainStage(stage.energy, exact, steps or total or STILL, end)
 
-    return planned
+    return WrappedSampler(sampler, stages)
 
 
 def build(options: Any, temperature: float, energy: Energy, x: Position, rng: torch.Generator) -> Kernel:

@@ -1,4 +1,4 @@
-"""`--latent.beta 10 --latent.kernel kinetic`: another way to draw the latents of a system that has them."""
+"""`--latent.beta 10 --latent.kernel kinetic`: another way to draw the latents of a model that has them."""
 
 from __future__ import annotations
 
@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 from ..core.config import override
 from ..core.errors import UsageError
-from ..recipes.latent import LatentConfig
+from ..mcmc.settings import LatentConfig
 from .options import Given, Setting
 from .settings import listed
 
 if TYPE_CHECKING:
-    from ..systems.base import Planner, System
+    from ..models.model import EnergyModel
+    from ..models.sampler import Sampler
 
 PREFIX = "latent."
 
@@ -22,18 +23,18 @@ def latent_settings(given: Given) -> list[Setting]:
     return listed(LatentConfig(), PREFIX)
 
 
-def latent_plan(system: System, settings: Mapping[str, Any] | None) -> Planner | None:
-    """The plan by changed latent settings, none where nothing is changed.
+def latent_sampler(model: EnergyModel, settings: Mapping[str, Any] | None) -> Sampler | None:
+    """The sampler of changed latent settings, none where nothing is changed.
 
-    Raises `UsageError` for a system whose chains do not move latents, and for bad values.
+    Raises `UsageError` for a model whose chains do not move latents, and for bad values.
     """
-    from ..systems.latent import Latent
+    from ..models.capabilities import LatentSettings
 
     changes = {k.removeprefix(PREFIX): v for k, v in (settings or {}).items() if k.startswith(PREFIX)}
     if not changes:
         return None
-    if not isinstance(system, Latent):
+    if not isinstance(model, LatentSettings):
         raise UsageError(
-            f"--{PREFIX}{next(iter(changes))} is for systems with latents (gebm, vaebm): leave it out"
+            f"--{PREFIX}{next(iter(changes))} is for models with latents (gebm, vaebm): leave it out"
         )
-    return system.drawn_by(override(system.drawing, changes))
+    return model.sampler_with(override(model.latent, changes))

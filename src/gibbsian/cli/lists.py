@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from types import ModuleType
+from collections.abc import Callable, Iterator
 from typing import Annotated, Any, Literal
 
 from ..data.names import DATA_NAMES
-from ..recipes.catalog import SYSTEMS, entry
-from ..recipes.recipe import Paper
+from ..models.papers import PAPERS, Paper, entry
+from ..models.presets import PresetFile
 from .kernels import KERNELS
 from .options import Arg
 from .result import Result, table
@@ -24,8 +23,7 @@ def show(what: Annotated[Literal["systems", "presets", "data", "kernels"], Arg("
 
 def cite(system: Annotated[str, Arg("a system, see gibbsian list systems")]) -> Result:
     """BibTeX of the papers behind a system, and the figures that they printed, to stand beside one's own."""
-    module = entry(system).module()
-    papers, published = _papers(module), module.PUBLISHED
+    papers, published = entry(system).papers(), entry(system).published()
     figures = [{"setting": p.setting, "measure": p.measure, "value": p.value} for p in published]
     text = "\n\n".join(p.bibtex() for p in papers)
     if figures:
@@ -38,17 +36,22 @@ def cite(system: Annotated[str, Arg("a system, see gibbsian list systems")]) -> 
 
 def _systems() -> Rows:
     return [
-        {"name": name, "about": found.about, "paper": f"{_lead(found.module().PAPER)}"}
-        for name, found in SYSTEMS.items()
+        {"name": name, "about": found.about, "paper": f"{_lead(found.papers()[0])}"}
+        for name, found in PAPERS.items()
     ]
 
 
 def _presets() -> Rows:
     return [
-        {"system": name, "preset": preset, "data": recipe.data, "note": recipe.note}
-        for name, found in SYSTEMS.items()
-        for preset, recipe in found.presets().items()
+        {"system": name, "preset": preset, "data": about["data"], "note": about["note"]}
+        for name, found in PAPERS.items()
+        for preset, about in _abouts(found.file())
     ]
+
+
+def _abouts(file: PresetFile) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Name and values of each preset; no settings are made of them, which would take longer."""
+    return ((name, file.inherited(name)) for name in file.presets)
 
 
 def _data() -> Rows:
@@ -68,12 +71,6 @@ LISTS: dict[str, Callable[[], Rows]] = {
     "data": _data,
     "kernels": _kernels,
 }
-
-
-def _papers(module: ModuleType) -> list[Paper]:
-    """The papers that a recipes module names, its own first."""
-    others = [v for v in vars(module).values() if isinstance(v, Paper) and v is not module.PAPER]
-    return [module.PAPER, *others]
 
 
 def _about(paper: Paper) -> dict[str, Any]:

@@ -12,12 +12,13 @@ import sys
 import tempfile
 import traceback
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, NoReturn
 
 from .. import __version__
 from ..core.errors import GibbsianError, unknown
 from .help import command_help, overview
-from .options import options, parse, split
+from .options import gathering, options, parse, split
 from .result import Result
 
 COMMANDS: dict[str, tuple[str, str]] = {
@@ -31,7 +32,6 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "attack": ("attack:attack", "how easily a classifier is fooled, also through the chain that refines"),
     "study": ("study:study", "one question in depth: modes, calibration, density, long chains, ..."),
     "export": ("export:export", "make a model folder that gibbsian.load reads, without training state"),
-    "bench": ("bench:bench", "time chains beside other libraries and the processor's ceiling"),
     "doctor": ("doctor:doctor", "check this machine, or say in words how a run fares"),
     "list": ("lists:show", "systems, presets, data sets or kernels"),
     "cite": ("lists:cite", "the paper behind a system, and the figures it printed"),
@@ -52,7 +52,15 @@ def run() -> NoReturn:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command line and return its exit code; never raises but for a broken pipe."""
-    words = list(sys.argv[1:] if argv is None else argv)
+    return _run(answer, list(sys.argv[1:] if argv is None else argv))
+
+
+def program(name: str, function: Callable[..., Result], argv: Sequence[str] | None = None) -> int:
+    """Run one command that is no part of `gibbsian`, called `name`, as `main` does; its exit code."""
+    return _run(partial(_answer_of, name, function), list(sys.argv[1:] if argv is None else argv))
+
+
+def _run(answer: Callable[[list[str]], Result], words: list[str]) -> int:
     as_json = "--json" in words
     try:
         result = answer([w for w in words if w != "--json"])
@@ -75,10 +83,13 @@ def answer(words: list[str]) -> Result:
     if words[0] == "--version":
         return Result({"version": __version__}, __version__)
     name, *rest = words
-    function = command(name)
-    if any(w in HELP[:2] for w in rest):
-        return _help(name, function, [w for w in rest if w not in HELP[:2]])
-    result: Result = function(**parse(function, rest))
+    return _answer_of(f"gibbsian {name}", command(name), rest)
+
+
+def _answer_of(name: str, function: Callable[..., Result], words: list[str]) -> Result:
+    if any(w in HELP[:2] for w in words):
+        return _help(name, function, [w for w in words if w not in HELP[:2]])
+    result: Result = function(**parse(function, words))
     return result
 
 
@@ -122,5 +133,7 @@ def _help(name: str, function: Callable[..., Result], rest: list[str]) -> Result
     words = split(function, rest)
     first = [o.name for o in options(function) if not o.flag]
     given = {**dict(zip(first, words.free, strict=False)), **words.options}
+    if keys := gathering(function):
+        given[keys[0]] = words.settings
     text = command_help(name, function, given)
     return Result({"help": text}, text)

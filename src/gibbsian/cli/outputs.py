@@ -12,7 +12,8 @@ from ..core.errors import UsageError
 from .runs import require_writable
 
 if TYPE_CHECKING:
-    from ..systems.base import Samples, System
+    from ..models.model import EnergyModel
+    from ..models.sampling import Samples
     from ..tasks.film import Film
     from ..tasks.strips import Strip
 
@@ -28,15 +29,15 @@ class Outputs:
 
     @staticmethod
     def chosen(
-        system: System, out: str | None, npz: str | None, gif: str | None, strip: str | None
+        model: EnergyModel, out: str | None, npz: str | None, gif: str | None, strip: str | None
     ) -> Outputs:
         """What was asked for, or a default; raises `UsageError` for pictures of what cannot be drawn."""
+        from ..report.pictures import require_format
         from ..tasks.film import drawable
-        from ..train.pictures import require_format
 
-        can_draw = drawable(system.event_shape)
+        can_draw = drawable(model.spec.event_shape)
         if not can_draw and (out or gif or strip):
-            raise UsageError(f"data of shape {system.event_shape} have no picture: use --npz")
+            raise UsageError(f"data of shape {model.spec.event_shape} have no picture: use --npz")
         if not (out or npz or gif or strip):
             out, npz = ("samples.png", None) if can_draw else (None, "samples.npz")
         paths = [Path(p) if p else None for p in (out, npz, gif, strip)]
@@ -49,20 +50,20 @@ class Outputs:
         return Outputs(*paths)
 
     def write(
-        self, system: System, drawn: Samples, film: Film, strip: Strip | None, columns: int | None
+        self, model: EnergyModel, drawn: Samples, film: Film, strip: Strip | None, columns: int | None
     ) -> None:
         """Write them, each aside and renamed."""
+        from ..report.pictures import save_gif, save_image
         from ..tasks.film import frames, painter
-        from ..train.pictures import save_gif, save_image
 
         if self.npz:
-            write_npz(arrays(system, drawn), self.npz)
+            write_npz(arrays(model, drawn), self.npz)
         if self.out:
-            save_image(painter(system, drawn.x, columns)(drawn.x), self.out)
+            save_image(painter(model, drawn.x, columns)(drawn.x), self.out)
         if self.gif:
-            save_gif(frames(system, film, columns), self.gif)
+            save_gif(frames(model, film, columns), self.gif)
         if self.strip and strip:
-            save_image(strip.picture(system), self.strip)
+            save_image(strip.picture(model), self.strip)
 
     def named(self) -> dict[str, str]:
         """The files by option."""
@@ -79,12 +80,12 @@ def _require_files(paths: list[Path]) -> None:
         require_writable(path.parent)
 
 
-def arrays(system: System, drawn: Samples) -> dict[str, Any]:
+def arrays(model: EnergyModel, drawn: Samples) -> dict[str, Any]:
     """`x` as uint8 for images and float32 otherwise, `energy` float32, `y` int64 where labels were given."""
-    from ..train.pictures import to_uint8
+    from ..report.pictures import to_uint8
 
-    pixels = system.config.pixels
-    image = len(system.event_shape) == 3
+    pixels, shape = model.spec, model.spec.event_shape
+    image = len(shape) == 3 and shape[0] in (1, 3)
     x = to_uint8(drawn.x, pixels.low, pixels.high) if image else drawn.x.detach().float().cpu().numpy()
     named = {"x": x, "energy": drawn.energy.detach().float().cpu().numpy()}
     return named if drawn.y is None else {**named, "y": drawn.y.cpu().numpy()}

@@ -12,7 +12,7 @@ from .result import Result
 from .runs import DataDir, Device, Run, Which, require_writable, trained_on
 
 if TYPE_CHECKING:
-    from ..systems.base import System
+    from ..models.model import EnergyModel
     from ..tasks.restore.damage import Damage
     from ..tasks.restore.how import How
     from ..tasks.restore.record import Restored
@@ -97,11 +97,11 @@ def restore(
     if not name and image is None:
         raise UsageError(f"{run} does not say what it was trained on: name a data set with --data")
     require_writable(folder)
-    system = load(run, which=which).to(device)
+    model = load(run, which=which).to(device)
     with progress("restore") as advance:
         more = {"label": label, "tune": tune, "seed": seed, "data_dir": data_dir, "progress": advance}
         found = _restored(
-            system, name, image, damage, how, TEST if n is None else n, clean, fit, data is not None, more
+            model, name, image, damage, how, TEST if n is None else n, clean, fit, data is not None, more
         )
     written = write(found, "restore", folder, prefix="restore-", pictures=found.pictures, films=found.films)
     shown = [path for path in written if path.parent == folder]
@@ -128,7 +128,7 @@ def damage_of(task: Task, mask: str | None, noise: str | None, marks: Marks, fit
 
 
 def _restored(
-    system: System,
+    model: EnergyModel,
     data: str,
     image: str | None,
     damage: Damage,
@@ -145,19 +145,19 @@ def _restored(
     from ..tasks.restore.run import restore_images
 
     if image is None:
-        return restored(system, data, damage, how, n=n, **more)
-    low, high = system.config.pixels.low, system.config.pixels.high
-    x, names = given_images(image, system.event_shape, low=low, high=high, fit=fit)
-    beside = data if named or not data else _at_hand(system, data, more["data_dir"])
-    return restore_images(system, x, names, damage, how, clean=clean, data=beside, **more)
+        return restored(model, data, damage, how, n=n, **more)
+    low, high = model.spec.low, model.spec.high
+    x, names = given_images(image, model.spec.event_shape, low=low, high=high, fit=fit)
+    beside = data if named or not data else _at_hand(model, data, more["data_dir"])
+    return restore_images(model, x, names, damage, how, clean=clean, data=beside, **more)
 
 
-def _at_hand(system: System, data: str, data_dir: str | None) -> str:
+def _at_hand(model: EnergyModel, data: str, data_dir: str | None) -> str:
     """`data`, or "" where its training images cannot be had: files are then restored without them."""
     from ..tasks.restore.job import images
 
     try:
-        images(system, data, "train", data_dir)
+        images(model, data, "train", data_dir)
     except (DataError, UsageError) as error:
         say(f"no training images to compare with: {error}")
         return ""

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 from ..core.errors import UsageError
-from ..recipes.train import Compiling
+from ..train.settings import Compiling
 from .options import Arg
 
 Run = Annotated[str, Arg("run folder, checkpoint, or exported model folder")]

@@ -1,4 +1,4 @@
-"""`gibbsian sample`: draw from a trained system into pictures, arrays and animations."""
+"""`gibbsian sample`: draw from a trained model into pictures, arrays and animations."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from ..core.errors import UsageError, unknown
 from .kernels import KERNELS, kernel_options, kernel_settings, with_kernel
-from .latents import PREFIX, latent_plan, latent_settings
+from .latents import PREFIX, latent_sampler, latent_settings
 from .options import Arg, Given, Keys, Setting
 from .outputs import Outputs
 from .result import Result
@@ -19,10 +19,11 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from ..mcmc.state import ChainInfo, ChainState
-    from ..systems.base import Samples, System
+    from ..models.model import EnergyModel
+    from ..models.sampler import RunOptions, Sampler
+    from ..models.sampling import Samples
     from ..tasks.film import Film
     from ..tasks.strips import Strip
-    from .kernels import Planner
 
 KernelName = Literal["langevin", "mala", "hmc", "underdamped"]
 STRIP_CHAINS = 16
@@ -42,10 +43,13 @@ def sample(
     label: Annotated[int | None, Arg("class; all in turn by default", "Y")] = None,
     kernel: Annotated[KernelName | None, Arg("move by this kernel, see gibbsian list kernels")] = None,
     temperature: Annotated[float | None, Arg("T of exp(-E/T), with --kernel", "T")] = None,
-    steps: Annotated[int | None, Arg("chain steps; the system's own number by default", "K")] = None,
+    steps: Annotated[int | None, Arg("chain steps; the model's own number by default", "K")] = None,
     seed: Annotated[int, Arg("the same seed gives the same samples", "S")] = 0,
     start: Annotated[
-        str, Arg("noise, buffer (stored chains), or a plan of the system, such as base", "START", "--from")
+        str,
+        Arg(
+            "noise, buffer (stored chains), or another sampler of the model, such as base", "START", "--from"
+        ),
     ] = "noise",
     which: Which = "newest",
     columns: Annotated[int | None, Arg("of the grid", "N")] = None,
@@ -54,13 +58,13 @@ def sample(
     compile: Compile = "never",
     settings: Annotated[Mapping[str, Any] | None, Keys(drawing_settings, "--kernel")] = None,
 ) -> Result:
-    """Draw from a trained system by its own chain from noise, or by another kernel. Without --out, --npz,
+    """Draw from a trained model by its own chain from noise, or by another kernel. Without --out, --npz,
     --gif or --strip a picture is written to samples.png, or arrays to samples.npz where nothing can be drawn.
 
     The array x is uint8 (N,H,W) or (N,H,W,C) for images, float32 otherwise; y for conditional models.
 
-    mala, hmc and underdamped are exact at any step size: they begin where the system's own chain ends and
-    move on E/T, so they ask for a system whose training chain samples exp(-E/T), or for --temperature.
+    mala, hmc and underdamped are exact at any step size: they begin where the model's own chain ends and
+    move on E/T, so they ask for a model whose training chain samples exp(-E/T), or for --temperature.
 
     Systems with latents (gebm, vaebm) take --latent.beta, --latent.kernel and the like in place of their own.
     """
@@ -72,25 +76,27 @@ def sample(
         raise UsageError(f"--temperature needs a kernel: add --kernel {' or '.join(KERNELS)}")
     given = settings or {}
     options = kernel_options(kernel, {k: v for k, v in given.items() if not k.startswith(PREFIX)})
-    from ..train.load import load
+    from ..models.sampler import RunOptions
+    from ..train.load import load_samplers
     from .machine import usable, warn_if_emulated
 
     usable(device)
     warn_if_emulated(precision, device)
-    system = load(run, which=which).to(device)
-    system.precision, system.compiling = precision, compile
-    plan = latent_plan(system, given) or planner(system, start, run)
+    model, samplers = load_samplers(run, which=which, device=device)
+    sampler = latent_sampler(model, given) or chosen_sampler(samplers, start, run)
     if kernel is not None:
-        plan = with_kernel(system, plan, kernel, options, temperature)
-    outputs = Outputs.chosen(system, out, npz, gif, strip)
-    strips = _strip(plan, n) if outputs.strip else None
-    y = labels(system, n, label, start)
+        sampler = with_kernel(model, sampler, kernel, options, temperature)
+    outputs = Outputs.chosen(model, out, npz, gif, strip)
+    strips = _strip(sampler, n) if outputs.strip else None
+    y = labels(model, n, label, start)
+    computed = RunOptions(precision, compile)
     began = time.monotonic()
     chunk = n if start == "buffer" else 512
-    drawn, film = _draw(system, n, plan, y, steps, seed, chunk, outputs.gif is not None, strips)
+    keep = outputs.gif is not None
+    drawn, film = _draw(model, n, sampler, y, steps, seed, chunk, keep, strips, computed)
     seconds = time.monotonic() - began
-    columns = columns or (system.config.net.classes if y is not None else None)
-    outputs.write(system, drawn, film, strips, columns)
+    columns = columns or (model.spec.num_classes if y is not None else None)
+    outputs.write(model, drawn, film, strips, columns)
     return _result(run, n, kernel or "own", drawn, seconds, outputs)
 
 
@@ -99,78 +105,71 @@ def drawing_settings(given: Given) -> list[Setting]:
     return [*kernel_settings(given), *latent_settings(given)]
 
 
-def planner(system: System, start: str, run: str) -> Planner:
-    """The system's plan from noise, one of its other plans, or the one from its replay buffer.
+def chosen_sampler(samplers: Mapping[str, Sampler], start: str, run: str) -> Sampler:
+    """The model's own sampler from noise, another one of its own, or the one from its replay buffer.
 
     Raises `UsageError` for one that it does not have.
     """
-    from ..systems.base import Continuing
-
-    plans = {"noise": system.plan, **system.other_plans()}
-    if isinstance(system, Continuing):
-        plans["buffer"] = system.continued
-    if start in plans:
-        return plans[start] if start != "buffer" else _stored(plans[start], run)
-    if start == "buffer":
-        names = " or --from ".join(plans)
-        raise UsageError(f"this system does not go on from stored chains: use --from {names}")
-    raise unknown("--from", start, plans)
-
-
-def _stored(plan: Planner, run: str) -> Planner:
-    """The plan from a replay buffer; raises `UsageError` for an exported model."""
+    named = {"noise" if name == "default" else name: sampler for name, sampler in samplers.items()}
+    if start in named:
+        return named[start]
+    if start != "buffer":
+        raise unknown("--from", start, named)
     if exported(run):
         raise UsageError(
             f"{run} is an exported model, which holds no chains: give the run folder, or use --from noise"
         )
-    return plan
+    names = " or --from ".join(named)
+    raise UsageError(f"this model does not go on from stored chains: use --from {names}")
 
 
-def _strip(plan: Planner, n: int) -> Strip:
+def _strip(sampler: Sampler, n: int) -> Strip:
     from ..tasks.strips import Strip
 
-    return Strip(plan, min(n, STRIP_CHAINS))
+    return Strip(sampler, min(n, STRIP_CHAINS))
 
 
-def labels(system: System, n: int, label: int | None, start: str) -> Tensor | None:
+def labels(model: EnergyModel, n: int, label: int | None, start: str) -> Tensor | None:
     """The class asked for, or every class in turn; none for an unconditional model or for stored chains."""
     import torch
 
-    from ..train.draw import labels as checked
+    from ..models.model import device_of
 
-    device = next(system.parameters()).device
-    classes = system.config.net.classes
+    device = device_of(model)
+    classes = model.spec.num_classes
     if label is not None or not classes or start == "buffer":
-        return checked(system, n, label, device)
+        return model.labels(n, label)
     return torch.arange(n, device=device) % classes
 
 
 def _draw(
-    system: System,
+    model: EnergyModel,
     n: int,
-    plan: Planner,
+    sampler: Sampler,
     y: Tensor | None,
     steps: int | None,
     seed: int,
     chunk: int,
     keep: bool,
     strip: Strip | None,
+    options: RunOptions,
 ) -> tuple[Samples, Film]:
     """Samples and what was filmed; stored chains are drawn in one chunk, so that none comes twice."""
     from tqdm import tqdm
 
     from ..core.random import Streams
-    from ..systems.base import sample as draw
+    from ..models.model import device_of
+    from ..models.sampling import draw_samples
     from ..tasks.film import Film
 
-    rng = Streams(seed, device=next(system.parameters()).device).eval
+    rng = Streams(seed, device=device_of(model)).eval
     with tqdm(desc="sample", unit="step", disable=None, leave=False) as bar:
 
         def progress(done: int, planned: int) -> None:
             bar.total = planned
             bar.update(done - bar.n)
 
-        film = Film(strip.planned if strip else plan, keep=keep, progress=progress)
+        film = Film(strip or sampler, keep=keep, progress=progress)
 
         def observe(step: int, state: ChainState, info: ChainInfo) -> None:
             film.observe(step, state, info)
@@ -178,7 +177,7 @@ def _draw(
                 strip.observe(step, state, info)
 
         watch: dict[str, Any] = {"observe": observe} if keep or strip else {"progress": film.advanced}
-        drawn = draw(system, n, rng=rng, y=y, steps=steps, chunk=chunk, plan=film.planned, **watch)
+        drawn = draw_samples(model, film, n, rng=rng, y=y, steps=steps, chunk=chunk, options=options, **watch)
     return drawn, film
 
 

@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from ..core.errors import CheckpointError, UsageError
-from ..recipes.catalog import RunConfig, entry, resolve, suggestion
-from ..recipes.train import Compiling
+from ..models.papers import entry
+from ..train.recipes import RunConfig, resolve, suggestion
+from ..train.settings import Compiling
 from .options import Arg, Keys
 from .result import Result
 from .runs import DataDir, Device
@@ -171,6 +172,8 @@ def _prepare(config: RunConfig, where: dict[str, Any], data_dir: str | None, dev
     validate = None
     if config.train.validate_every:
         dataset, validate = _set_aside(config.data, dataset, data_dir)
+    for note in dataset.notes:
+        _say(f"{config.data}: {note}")
     print(f"{config.system} on {config.data}, preset {config.preset}, in {where['out']}", file=sys.stderr)
     return prepare(config, dataset, **where, validate=validate, notify=_say, device=device)
 

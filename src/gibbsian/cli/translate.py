@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from ..core.errors import UsageError
+from ..models.model import device_of
 from .findings import place, progress, write
 from .options import Arg
 from .result import Result
@@ -14,7 +15,7 @@ from .runs import DataDir, Device, Run, Which, require_writable, trained_on
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from ..systems.base import System
+    from ..models.model import EnergyModel
     from ..tasks.film import Film
 
 
@@ -51,8 +52,8 @@ def translate(
     usable(device)
     folder = Path(out) if out else place(run, "translate")
     require_writable(folder)
-    system = load(run, which=which).to(device)
-    job = (system, to, steps, seed)
+    model = load(run, which=which).to(device)
+    job = (model, to, steps, seed)
     if images is not None and _is_path(images):
         return _files(run, images, fit, folder, *job)
     return _set(run, images, n, data_dir, folder, *job)
@@ -71,25 +72,25 @@ def _set(
     n: int,
     data_dir: str | None,
     folder: Path,
-    system: System,
+    model: EnergyModel,
     to: int | None,
     steps: int | None,
     seed: int,
 ) -> Result:
     """Test images of a data set: pictures and measures."""
+    from ..report.pictures import pictured
     from ..tasks.film import frames
     from ..tasks.translate.measure import compare
     from ..tasks.translate.picture import sheet
     from ..tasks.translate.sets import source_images
-    from ..train.pictures import pictured
 
     target = trained_on(run)
     if not target:
         raise UsageError(f"{run} does not say what it was trained on: give the run folder")
-    source = source_images(system, target, images, n=n, seed=seed, to=to, data_dir=data_dir)
-    low, high = system.config.pixels.low, system.config.pixels.high
+    source = source_images(model, target, images, n=n, seed=seed, to=to, data_dir=data_dir)
+    low, high = model.spec.low, model.spec.high
     x = low + (source.x + 1) * (high - low) / 2
-    moved, film = _moved(system, x, to, steps, seed)
+    moved, film = _moved(model, x, to, steps, seed)
     found = compare(
         source.domains,
         source.x,
@@ -100,8 +101,8 @@ def _set(
         pairs=source.pairs,
     )
     pairs = None if source.pairs is None else low + (source.pairs + 1) * (high - low) / 2
-    pictures = {"translate": sheet(system, x, moved, film, pairs)}
-    written = write(found, "translate", folder, pictures=pictures, films={"translate": frames(system, film)})
+    pictures = {"translate": sheet(model, x, moved, film, pairs)}
+    written = write(found, "translate", folder, pictures=pictures, films={"translate": frames(model, film)})
     told = "\n".join([found.text(), "", *(f"wrote {path}" for path in written)])
     return Result({"run": run, **found.to_dict(), "written": [str(p) for p in written]}, told)
 
@@ -111,7 +112,7 @@ def _files(
     images: str,
     fit: bool,
     folder: Path,
-    system: System,
+    model: EnergyModel,
     to: int | None,
     steps: int | None,
     seed: int,
@@ -120,33 +121,35 @@ def _files(
     from PIL import Image
 
     from ..data.given import given_images
+    from ..report.pictures import to_uint8
     from ..tasks.film import frames
     from ..tasks.translate.measure import Files
     from ..tasks.translate.picture import sheet
-    from ..train.pictures import to_uint8
 
-    low, high = system.config.pixels.low, system.config.pixels.high
-    x, names = given_images(images, system.event_shape, low=low, high=high, fit=fit)
-    moved, film = _moved(system, x, to, steps, seed)
+    low, high = model.spec.low, model.spec.high
+    x, names = given_images(images, model.spec.event_shape, low=low, high=high, fit=fit)
+    moved, film = _moved(model, x, to, steps, seed)
     found = Files(tuple(names), seed, film.made)
-    pictures = {"translate": sheet(system, x, moved, film)} | {
+    pictures = {"translate": sheet(model, x, moved, film)} | {
         f"translated/{name}": Image.fromarray(pixels)
         for name, pixels in zip(names, to_uint8(moved, low, high), strict=True)
     }
-    written = write(found, "translate", folder, pictures=pictures, films={"translate": frames(system, film)})
+    written = write(found, "translate", folder, pictures=pictures, films={"translate": frames(model, film)})
     told = "\n".join([found.text(), *(f"wrote {path}" for path in written)])
     return Result({"run": run, **found.to_dict(), "written": [str(p) for p in written]}, told)
 
 
-def _moved(system: System, x: Tensor, to: int | None, steps: int | None, seed: int) -> tuple[Tensor, Film]:
+def _moved(
+    model: EnergyModel, x: Tensor, to: int | None, steps: int | None, seed: int
+) -> tuple[Tensor, Film]:
     from ..core.random import Streams
     from ..tasks.translate.chain import translate as move
 
-    device = next(system.parameters()).device
+    device = device_of(model)
     rng = Streams(seed, device=device).eval
     with progress("translate") as bar:
         return move(
-            system,
+            model,
             x.to(device),
             rng=rng,
             to=to,

@@ -37,8 +37,15 @@ class OwnGradient(ABC):
 
 
 def value(energy: Energy, x: Position) -> Tensor:
-    """E(x), shape `(B,)`; raises `UsageError` if the energy returns any other shape."""
+    """E(x), shape `(B,)`; a column `(B, 1)` is taken for it, and anything else raises `UsageError`."""
     e = energy(x)
+    if not isinstance(e, Tensor):
+        raise UsageError(
+            f"energy returned {type(e).__name__}: it must return a tensor of one number a chain, "
+            f"shape ({batch_size(x)},)"
+        )
+    if e.shape == (batch_size(x), 1):
+        return e.squeeze(1)
     if e.shape != (batch_size(x),):
         raise UsageError(
             f"energy returned shape {tuple(e.shape)} for {batch_size(x)} chains: it must return one "

@@ -1,13 +1,22 @@
-"""Named random streams from one seed. The library never draws from torch's global generator."""
+"""Named random streams from one seed, and the one door by which `rng` arguments come in.
+
+The library draws from torch's own generator only where a caller passed `rng=None`, and then by name.
+"""
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TypeAlias
 
 import torch
 from torch import Tensor
+
+from .errors import UsageError
+
+RngLike: TypeAlias = torch.Generator | int | None
+"""What public functions take as `rng`: a generator, a seed, or None for torch's own generator."""
 
 NAMES = ("data", "chain", "init", "eval")
 
@@ -21,6 +30,47 @@ def derive(seed: int, name: str, rank: int = 0) -> int:
 def generator(seed: int, device: torch.device | str = "cpu") -> torch.Generator:
     """A seeded generator on `device`."""
     return torch.Generator(device=device).manual_seed(seed)
+
+
+def as_generator(rng: RngLike, device: torch.device | str | None = None) -> torch.Generator:
+    """The generator that `rng` means, for draws on `device`; without one, that of `rng`, or the CPU.
+
+    A generator is returned as it is, a seed makes a new one, and None is torch's default generator of the
+    device, whose state then moves on. Raises `UsageError` for anything else, for a generator of another kind
+    of device, and for None on a device whose default generator torch does not give out.
+    """
+    if isinstance(rng, torch.Generator):
+        if device is not None and rng.device.type != torch.device(device).type:
+            raise UsageError(
+                f"rng is a generator on {rng.device} for draws on {device}: use generator(seed, '{device}')"
+            )
+        return rng
+    device = torch.device(device or "cpu")
+    if isinstance(rng, int) and not isinstance(rng, bool):
+        return generator(rng, device)
+    if rng is not None:
+        raise UsageError(f"rng is {rng!r}: give a torch.Generator, a whole number as seed, or None")
+    return _default_generator(device)
+
+
+def as_stream(rng: RngLike, device: torch.device | str | None = None) -> torch.Generator:
+    """As `as_generator`, for a function that is called again and again: a seed raises `UsageError`."""
+    if isinstance(rng, int):
+        raise UsageError(
+            f"rng is the seed {rng}, with which every call would draw the same: make a generator once, "
+            f"rng = generator({rng}), and pass that"
+        )
+    return as_generator(rng, device)
+
+
+def _default_generator(device: torch.device) -> torch.Generator:
+    if device.type == "cpu":
+        return torch.default_generator
+    if device.type == "cuda":
+        torch.cuda.init()
+        index = torch.cuda.current_device() if device.index is None else device.index
+        return torch.cuda.default_generators[index]
+    raise UsageError(f"torch gives out no default generator of {device}: pass rng=generator(0, '{device}')")
 
 
 class Streams:

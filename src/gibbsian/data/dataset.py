@@ -18,6 +18,7 @@ from torch import Tensor
 
 from ..core.errors import DataError, UsageError
 from ..core.records import Batch
+from .arrays import Channels, as_tensor, labels, named_labels, stored
 from .factors import Factors
 
 
@@ -76,6 +77,7 @@ class Dataset:
     """Rows with labels `y` (N,) int64 or None, names of the `classes`, conditions `cond`.
 
     `factors` are what synthetic rows were rendered from. `split` is "train", "validation" or "test".
+    `notes` are lines on what was decided when the rows were read, for whoever asked for them.
     Build one from arrays with `from_arrays`.
     """
 
@@ -86,6 +88,7 @@ class Dataset:
     classes: tuple[str, ...] = ()
     cond: Tensor | None = None
     factors: Factors | None = None
+    notes: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return self.rows.shape[0]
@@ -170,23 +173,39 @@ def from_arrays(
     classes: tuple[str, ...] | None = None,
     cond: np.ndarray | Tensor | None = None,
     factors: Factors | None = None,
+    images: bool | None = None,
+    channels: Channels | None = None,
 ) -> Dataset:
-    """A data set in memory.
+    """A data set in memory; what was decided on the way is in its `notes`.
 
-    `x`: uint8 images (N, H, W) or (N, H, W, C) with C 1 or 3, or numbers (N, *event), taken as float32.
-    `y`: integers (N,) from 0. `classes` default to the numbers as text.
-    Raises `DataError` on an empty set, a wrong shape, values that are not finite, bad labels.
+    Args:
+        x: images or numbers, `(N, ...)`, told apart by the rules of `data.arrays`: bytes, and floats in
+            [0, 1] or [-1, 1] of the shape of images, become images; others are numbers in their own units.
+        y: labels `(N,)`, whole numbers from 0, or words.
+        name, split: what the set is called.
+        classes: names of the labels, by default the numbers or words themselves.
+        cond: conditions, one a row, read as `x` is.
+        factors: what synthetic rows were rendered from.
+        images: False reads numbers whatever they look like, True refuses what cannot be images.
+        channels: "first" or "last", where the rule would choose the wrong axis.
+
+    Raises:
+        DataError: an empty set, a wrong shape, values that are not finite, bad labels.
+        UsageError: channels where there are none.
     """
-    rows = _checked_rows(_tensor(x), name)
-    labels = None if y is None else _checked_labels(_tensor(y), len(rows), classes, name)
-    if labels is not None and classes is None:
-        classes = tuple(str(i) for i in range(int(labels.max()) + 1))
-    pairs = None if cond is None else _checked_rows(_tensor(cond), f"{name} (conditions)")
+    rows, notes = stored(as_tensor(x), name, images=images, channels=channels)
+    numbers, words = (None, None) if y is None else named_labels(y)
+    classes = classes or words
+    found = None if numbers is None else labels(as_tensor(numbers), len(rows), classes, name)
+    if found is not None and classes is None:
+        classes = tuple(str(i) for i in range(int(found.max()) + 1))
+    what = f"{name} (conditions)"
+    pairs = None if cond is None else stored(as_tensor(cond), what, images=images, channels=channels).rows
     if pairs is not None and len(pairs) != len(rows):
         raise DataError(f"{name} has {len(rows)} rows but {len(pairs)} conditions")
     if factors is not None and len(factors) != len(rows):
         raise DataError(f"{name} has {len(rows)} rows but factors of {len(factors)}")
-    return Dataset(name, split, ArrayRows(rows), labels, classes or (), pairs, factors)
+    return Dataset(name, split, ArrayRows(rows), found, classes or (), pairs, factors, notes)
 
 
 def as_floats(x: Tensor, low: float, high: float) -> Tensor:
@@ -195,43 +214,6 @@ def as_floats(x: Tensor, low: float, high: float) -> Tensor:
         return x
     x = x.unsqueeze(1) if x.dim() == 3 else x.permute(0, 3, 1, 2)
     return x.contiguous().to(torch.float32).div_(255).mul_(high - low).add_(low)
-
-
-def _tensor(x: np.ndarray | Tensor) -> Tensor:
-    """A tensor of any array; uint16 and such, which torch hardly knows, become int64."""
-    if isinstance(x, Tensor):
-        return x.detach()
-    if x.dtype.kind not in "biuf":
-        raise DataError(f"the array holds {x.dtype}, not numbers")
-    wide = x.astype(np.int64) if x.dtype.kind in "iu" and x.dtype != np.uint8 else x
-    return torch.from_numpy(np.require(wide, requirements=["C", "W"]))
-
-
-def _checked_rows(x: Tensor, name: str) -> Tensor:
-    if x.dim() < 2 or 0 in x.shape:
-        raise DataError(f"{name} has shape {tuple(x.shape)}: expected (N, ...), at least one row of numbers")
-    if x.dtype != torch.uint8 or x.dim() == 2:
-        x = x.to(torch.float32)
-        if not torch.isfinite(x).all():
-            raise DataError(f"{name} holds values that are not finite: remove or replace them")
-    elif x.dim() > 4 or (x.dim() == 4 and x.shape[3] not in (1, 3)):
-        raise DataError(
-            f"{name} holds bytes of shape {tuple(x.shape)}: images are (N, H, W) or (N, H, W, C) with 1 or 3 "
-            "channels, channels last"
-        )
-    return x.squeeze(3) if x.dtype == torch.uint8 and x.dim() == 4 and x.shape[3] == 1 else x
-
-
-def _checked_labels(y: Tensor, n: int, classes: tuple[str, ...] | None, name: str) -> Tensor:
-    if y.shape != (n,):
-        raise DataError(f"{name} has {n} rows but labels of shape {tuple(y.shape)}")
-    if y.is_floating_point() and bool((y != y.round()).any()):
-        raise DataError(f"{name} has labels that are not whole numbers")
-    y = y.long()
-    if int(y.min()) < 0 or (classes is not None and int(y.max()) >= len(classes)):
-        most = "" if classes is None else f" to {len(classes) - 1}"
-        raise DataError(f"{name} has labels from {int(y.min())} to {int(y.max())}: expected 0{most} and up")
-    return y
 
 
 def _digest(x: Tensor) -> bytes:

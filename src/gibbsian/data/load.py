@@ -21,7 +21,7 @@ from .images import fit_all
 from .names import ALIASES, TOYS, entry
 from .pairs import domains, two_domains
 from .places import data_folders, download_folder
-from .readers import Arrays, read_csv, read_npz, read_user_npz
+from .readers import Arrays, read_csv, read_npy, read_npz, read_user_npz
 from .sources import DIGITS, SOURCES, WHOLE, Source
 from .tables import read_table
 from .toy import toy
@@ -92,6 +92,8 @@ def _arrays(name: str, split: str, data_dir: str | Path | None) -> tuple[Arrays,
     """Arrays, and whether they are still to be cut into train and test."""
     if name.endswith(".npz"):
         return read_user_npz(Path(name).expanduser(), split)
+    if name.endswith(".npy"):
+        return read_npy(Path(name).expanduser()), True
     if name.endswith(".csv"):
         return read_csv(Path(name).expanduser()), True
     if name.startswith("toy:"):

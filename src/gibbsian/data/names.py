@@ -83,6 +83,7 @@ DATA_NAMES = (
     DataName("A:to:B", (), 0, "two sets of images for translation: rows of B, each with an image of A", ""),
     DataName("folder:DIR", (), 0, "your images; sub-folders are classes, or splits named train and test", ""),
     DataName("FILE.npz", (), 0, "your arrays: x and y, or train_x, train_y, test_x, test_y", ""),
+    DataName("FILE.npy", (), 0, "your array, one row a sample", ""),
     DataName("FILE.csv", (), 0, "your points, one a line; a column headed y or label holds classes", ""),
 )  # fmt: skip
 

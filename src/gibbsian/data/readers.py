@@ -78,6 +78,16 @@ def read_npz(path: Path) -> dict[str, np.ndarray]:
         raise DataError(f"{path} cannot be read as .npz ({reason})") from error
 
 
+def read_npy(path: Path) -> Arrays:
+    """The rows of an .npy; an array of Python objects is refused."""
+    try:
+        return Arrays(np.load(path, allow_pickle=False))
+    except FileNotFoundError as error:
+        raise DataError(f"there is no file {path}") from error
+    except (OSError, ValueError, EOFError) as error:
+        raise DataError(f"{path} cannot be read as .npy ({str(error).splitlines()[0]})") from error
+
+
 def read_split_npz(path: Path, split: str, *, x: str = "x", cond: str | None = None) -> Arrays:
     """Arrays `{split}_x`, `{split}_y` of one file, with `label_names` where it has them."""
     arrays = read_npz(path)
@@ -95,9 +105,9 @@ def read_user_npz(path: Path, split: str) -> tuple[Arrays, bool]:
     if "train_x" in arrays and "test_x" in arrays:
         return read_split_npz(path, split), False
     if "x" in arrays:
-        return Arrays(_bytes_checked(arrays["x"], path), arrays.get("y")), True
+        return Arrays(arrays["x"], arrays.get("y")), True
     if len(arrays) == 1:
-        return Arrays(_bytes_checked(next(iter(arrays.values())), path)), True
+        return Arrays(next(iter(arrays.values()))), True
     held = ", ".join(arrays) or "nothing"
     raise DataError(f"{path} holds {held}: expected x (and y), or train_x, train_y, test_x, test_y")
 
@@ -150,12 +160,3 @@ def _is_number(cell: str) -> bool:
 
 def _is_finite(cell: str) -> bool:
     return _is_number(cell) and math.isfinite(float(cell))
-
-
-def _bytes_checked(x: np.ndarray, path: Path) -> np.ndarray:
-    """Booleans become black and white; bytes that are only 0 and 1 are almost surely a mistake."""
-    if x.dtype == bool:
-        return x.astype(np.uint8) * 255
-    if x.dtype == np.uint8 and x.ndim > 2 and x.size and x.max() == 1:
-        raise DataError(f"{path} holds bytes that are all 0 or 1: images are 0 to 255; store them as bool")
-    return x

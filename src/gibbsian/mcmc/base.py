@@ -19,7 +19,9 @@ from torch import Tensor
 from ..core.energy import Energy, value
 from ..core.errors import UsageError, unknown
 from ..core.position import Position, batch_size, detach, leaves
+from ..core.random import RngLike, as_generator
 from ..energies.context import Index, rows
+from ..nets.frozen import evaluating, frozen
 from .engine import Blocks, Engine
 from .engine.slices import sliced
 from .kernel import DifferentiableKernel, Kernel
@@ -57,7 +59,7 @@ def run(
     x: Position | ChainState,
     *,
     steps: int,
-    rng: torch.Generator,
+    rng: RngLike = None,
     thin: int = 0,
     observe: Callable[[int, ChainState, ChainInfo], None] | None = None,
     precision: Precision = "fp32",
@@ -73,7 +75,7 @@ def run(
     Args:
         x: starting position `(B, *event)`, or the `state` of an earlier chain on the same energy, which
             goes on as if it had never stopped.
-        rng: the only source of randomness, on the device of `x`.
+        rng: the only source of randomness: a generator on the device of `x`, a seed, or None for torch's own.
         thin: keep every `thin`-th position in `trace`; 0 keeps none.
         observe: called with (step from 0, state, info) after each step; reading a tensor there waits for
             the device.
@@ -99,12 +101,14 @@ def run(
     _check(kernel, steps, thin, precision, differentiable, compile)
     begin = x.position if isinstance(x, ChainState) else x
     _check_position(begin)
+    rng, still = as_generator(rng, leaves(begin)[0].device), evaluating if differentiable else frozen
+    whole = energy
     energy = energy if precision == "fp32" else _Autocast(energy)
     if not differentiable:
         energy = sliced(energy, begin, chunk)
     plain = kernel.step
     graphed = kernel.step_with_graph if isinstance(kernel, DifferentiableKernel) else plain
-    with torch.no_grad():
+    with still(whole), torch.no_grad():
         state, started = _start(kernel, energy, x, keep_graph=differentiable == "all")
         total, kept = InfoAccumulator(batch_size(state.position)), Trace(thin)
         first_graph = {False: steps, "last": steps - 1, "all": 0}[differentiable]
@@ -159,6 +163,9 @@ def _check(
 
 
 def _check_position(x: Position) -> None:
+    if not all(isinstance(a, Tensor) for a in leaves(x)):
+        kinds = ", ".join(type(a).__name__ for a in leaves(x))
+        raise UsageError(f"a position is {kinds}: chains move tensors (B, *event); use torch.as_tensor")
     if not all(a.is_floating_point() for a in leaves(x)):
         kinds = ", ".join(str(a.dtype) for a in leaves(x))
         raise UsageError(f"positions have type {kinds}: chains move floating-point tensors, convert first")

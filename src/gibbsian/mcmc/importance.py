@@ -10,9 +10,10 @@ import torch
 from torch import Tensor
 
 from ..core.errors import GibbsianError, UsageError
+from ..core.random import RngLike, as_generator
 
 
-def resample(log_weights: Tensor, n: int, rng: torch.Generator) -> Tensor:
+def resample(log_weights: Tensor, n: int, rng: RngLike = None) -> Tensor:
     """`n` indices, sorted, of draws taken in proportion to exp(`log_weights`), int64 `(n,)`.
 
     Systematic resampling: one uniform number shifts a comb of `n` teeth over the cumulative weights (Kitagawa
@@ -22,7 +23,7 @@ def resample(log_weights: Tensor, n: int, rng: torch.Generator) -> Tensor:
     Args:
         log_weights: `(N,)` up to a constant, -inf for a weight of 0.
         n: 0 or more; above N is allowed.
-        rng: on the device of `log_weights`.
+        rng: a generator on the device of `log_weights`, a seed, or None for torch's own generator.
 
     Raises:
         UsageError: for weights that are not `(N,)`, or NaN or +inf, or n below 0.
@@ -31,6 +32,7 @@ def resample(log_weights: Tensor, n: int, rng: torch.Generator) -> Tensor:
     if n < 0:
         raise UsageError(f"n is {n}: the number of draws must be 0 or more")
     total = _normalised(log_weights).exp().cumsum(0)
+    rng = as_generator(rng, total.device)
     shift = torch.rand((), generator=rng, dtype=torch.float64, device=total.device)
     # Teeth in (0, 1] and an end of exactly 1: a weight of 0 is never met, an index beyond N neither.
     teeth = (torch.arange(1, n + 1, dtype=torch.float64, device=total.device) - shift) / max(n, 1)

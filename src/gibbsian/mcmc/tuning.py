@@ -24,6 +24,8 @@ from torch import Tensor
 from ..core.energy import Energy
 from ..core.errors import GibbsianError, UsageError
 from ..core.position import Position, detach, finite, leaves, rows
+from ..core.random import RngLike, as_generator
+from ..nets.frozen import frozen
 from .hmc import HMC
 from .mala import MALA
 from .state import ChainState, cached
@@ -39,7 +41,7 @@ def tune(
     kernel: K,
     energy: Energy,
     x: Position,
-    rng: torch.Generator,
+    rng: RngLike = None,
     *,
     steps: int = 500,
     target: float | None = None,
@@ -52,6 +54,7 @@ def tune(
     Args:
         kernel: MALA, HMC, or Underdamped with `metropolis`; its step size is the first guess.
         x: start `(B, *event)`; many chains make it accurate.
+        rng: a generator on the device of `x`, a seed, or None for torch's own generator.
         steps: kernel steps in all, at least 20; `metric` spends the first half on measuring.
         target: acceptance in (0, 1); None takes .574 (MALA: Roberts and Rosenthal 1998), .65 (HMC: Beskos
             et al. 2013) or .8 (Underdamped).
@@ -62,15 +65,9 @@ def tune(
         GibbsianError: if no chain has a finite energy and gradient.
     """
     goal = _goal(kernel, steps, target)
-    state = kernel.init(energy, detach(x))
-    if not metric:
-        return _adapt(kernel, energy, state, rng, steps, goal)[0]
-    if isinstance(kernel, Underdamped):
-        raise UsageError("Underdamped has no metric: tune it with metric=False, or use HMC")
-    moments = _Moments()
-    kernel, state = _adapt(kernel, energy, state, rng, steps // 2, goal, moments)
-    kernel = replace(kernel, metric=moments.metric())
-    return _adapt(kernel, energy, state, rng, steps - steps // 2, goal)[0]
+    rng = as_generator(rng, leaves(x)[0].device)
+    with frozen(energy):
+        return _tuned(kernel, energy, kernel.init(energy, detach(x)), rng, steps, goal, metric)
 
 
 def _goal(kernel: MALA | HMC | Underdamped, steps: int, target: float | None) -> float:
@@ -85,6 +82,25 @@ def _goal(kernel: MALA | HMC | Underdamped, steps: int, target: float | None) ->
     if not 0 < goal < 1:
         raise UsageError(f"target is {target}: an acceptance lies between 0 and 1")
     return goal
+
+
+def _tuned(
+    kernel: K,
+    energy: Energy,
+    state: ChainState,
+    rng: torch.Generator,
+    steps: int,
+    goal: float,
+    metric: bool,
+) -> K:
+    if not metric:
+        return _adapt(kernel, energy, state, rng, steps, goal)[0]
+    if isinstance(kernel, Underdamped):
+        raise UsageError("Underdamped has no metric: tune it with metric=False, or use HMC")
+    moments = _Moments()
+    kernel, state = _adapt(kernel, energy, state, rng, steps // 2, goal, moments)
+    kernel = replace(kernel, metric=moments.metric())
+    return _adapt(kernel, energy, state, rng, steps - steps // 2, goal)[0]
 
 
 def _adapt(

@@ -121,3 +121,9 @@ def bootstrap_interval(
 
 def _resample(x: Tensor, rng: torch.Generator) -> Tensor:
     return x[torch.randint(len(x), (len(x),), generator=rng)]
+
+
+def require_draws(draws: int, n: int, least: int) -> None:
+    """Raise `UsageError` unless there are draws enough for an interval, and samples enough for a measure."""
+    if draws < 2 or n < least:
+        raise UsageError(f"{draws} draws of n = {n}: take 2 draws or more, of {least} or more")

@@ -142,7 +142,8 @@ def cached_weights(module: nn.Module) -> Iterator[nn.Module]:
     before = [m._cached for m in weights]
     try:
         for m in weights:
-            m._cached = m.constant()
+            if m._cached is None:
+                m._cached = m.constant()
         yield module
     finally:
         for m, cached in zip(weights, before, strict=True):

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from ..core.errors import UsageError
 from ..core.position import Position
+from ..core.random import RngLike, as_generator
 from ..core.records import Batch
 from .base import Ticket, all_fresh, chain_labels
 
@@ -23,14 +24,13 @@ class DataStart:
         if not 0 <= self.noise < float("inf"):
             raise UsageError(f"noise is {self.noise}: a standard deviation must be 0 or more")
 
-    def draw(
-        self, n: int, rng: torch.Generator, *, batch: Batch | None = None, y: Tensor | None = None
-    ) -> Ticket:
+    def draw(self, n: int, rng: RngLike, *, batch: Batch | None = None, y: Tensor | None = None) -> Ticket:
         """Positions `(n, *event)` of the batch, which must hold at least `n`; labels as asked for."""
         if batch is None or len(batch) < n:
             held = 0 if batch is None else len(batch)
             raise UsageError(f"{n} chains from a batch of {held} data points: pass a batch of at least {n}")
         x = batch.x[:n].detach().clone()
+        rng = as_generator(rng, x.device)
         if self.noise:
             x += self.noise * torch.randn(x.shape, generator=rng, dtype=x.dtype, device=x.device)
         return Ticket(x, chain_labels(n, y), None, all_fresh(n, rng))

@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from ..core.errors import UsageError
 from ..core.position import Position
+from ..core.random import RngLike, as_generator
 from ..core.records import Batch
 from .base import Start, Ticket, all_fresh, chain_labels
 
@@ -20,11 +21,11 @@ class FixedNoise(nn.Module):
     arXiv 1903.12370, discuss the choice of starts).
     """
 
-    def __init__(self, noise: Start, capacity: int, rng: torch.Generator) -> None:
+    def __init__(self, noise: Start, capacity: int, rng: RngLike = None) -> None:
         super().__init__()
         if capacity < 1:
             raise UsageError(f"capacity is {capacity}: the bank needs at least one starting point")
-        bank = noise.draw(capacity, rng).position
+        bank = noise.draw(capacity, as_generator(rng)).position
         if not isinstance(bank, Tensor):
             raise UsageError("a bank of noise holds one tensor: use one start a part of a tuple position")
         self.register_buffer("bank", bank)
@@ -35,10 +36,9 @@ class FixedNoise(nn.Module):
         """Starting points in the bank."""
         return self.bank.shape[0]
 
-    def draw(
-        self, n: int, rng: torch.Generator, *, batch: Batch | None = None, y: Tensor | None = None
-    ) -> Ticket:
+    def draw(self, n: int, rng: RngLike, *, batch: Batch | None = None, y: Tensor | None = None) -> Ticket:
         """`n` distinct rows of the bank; raises `UsageError` if it holds fewer."""
+        rng = as_generator(rng, self.bank.device)
         if n > self.capacity:
             raise UsageError(f"{n} chains from a bank of {self.capacity}: draw fewer, or enlarge the bank")
         slots = torch.randperm(self.capacity, generator=rng, device=rng.device)[:n]

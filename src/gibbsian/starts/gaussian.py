@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from ..core.errors import UsageError, require_positive
 from ..core.position import Position
+from ..core.random import RngLike, as_generator
 from ..core.records import Batch
 from .base import Ticket, all_fresh, chain_labels
 
@@ -67,10 +68,9 @@ class ClassGaussian(nn.Module):
             self.scale[c] = self._root(points - points.mean(0))
         return self
 
-    def draw(
-        self, n: int, rng: torch.Generator, *, batch: Batch | None = None, y: Tensor | None = None
-    ) -> Ticket:
+    def draw(self, n: int, rng: RngLike, *, batch: Batch | None = None, y: Tensor | None = None) -> Ticket:
         """`n` positions `(n, *event)` of the classes asked for, or of classes as frequent as in the data."""
+        rng = as_generator(rng, self.mean.device)
         if not bool(self.count.all()):
             raise UsageError("the class Gaussians have seen no data: call fit(x, y) before the first draw")
         labels = chain_labels(n, y)

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from ..core.errors import UsageError, require_positive
 from ..core.position import Position, batch_size, leaves, like
+from ..core.random import RngLike, as_generator
 from ..core.records import Batch
 from .base import Start, Ticket, all_fresh, chain_labels
 
@@ -30,10 +31,9 @@ class UniformNoise:
         if not self.low < self.high:
             raise UsageError(f"uniform noise from {self.low} to {self.high}: low must lie below high")
 
-    def draw(
-        self, n: int, rng: torch.Generator, *, batch: Batch | None = None, y: Tensor | None = None
-    ) -> Ticket:
+    def draw(self, n: int, rng: RngLike, *, batch: Batch | None = None, y: Tensor | None = None) -> Ticket:
         """`n` fresh positions `(n, *shape)`; labels as asked for."""
+        rng = as_generator(rng)
         unit = torch.rand(n, *self.shape, generator=rng, dtype=self.dtype, device=rng.device)
         x = self.low + (self.high - self.low) * unit
         return Ticket(x, chain_labels(n, y), None, all_fresh(n, rng))
@@ -54,10 +54,9 @@ class GaussianNoise:
     def __post_init__(self) -> None:
         require_positive(std=self.std)
 
-    def draw(
-        self, n: int, rng: torch.Generator, *, batch: Batch | None = None, y: Tensor | None = None
-    ) -> Ticket:
+    def draw(self, n: int, rng: RngLike, *, batch: Batch | None = None, y: Tensor | None = None) -> Ticket:
         """`n` fresh positions `(n, *shape)`; labels as asked for."""
+        rng = as_generator(rng)
         x = torch.randn(n, *self.shape, generator=rng, dtype=self.dtype, device=rng.device)
         return Ticket(self.mean + self.std * x, chain_labels(n, y), None, all_fresh(n, rng))
 
@@ -71,10 +70,9 @@ class NormalLeaves:
 
     shapes: tuple[tuple[int, ...], ...]
 
-    def draw(
-        self, n: int, rng: torch.Generator, *, batch: Batch | None = None, y: Tensor | None = None
-    ) -> Ticket:
+    def draw(self, n: int, rng: RngLike, *, batch: Batch | None = None, y: Tensor | None = None) -> Ticket:
         """`n` fresh positions, a leaf `(n, *shape)` for each shape; labels as asked for."""
+        rng = as_generator(rng)
         parts = tuple(torch.randn(n, *shape, generator=rng, device=rng.device) for shape in self.shapes)
         return Ticket(parts, chain_labels(n, y), None, all_fresh(n, rng))
 

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 
 from ..core.errors import UsageError, require_positive, unknown
 from ..core.position import Position, finite, where
+from ..core.random import RngLike, as_generator
 from ..core.records import Batch
 from .base import Start, Ticket, chain_labels
 
@@ -46,7 +47,7 @@ class ReplayBuffer(nn.Module):
         self,
         fresh: Start,
         capacity: int,
-        rng: torch.Generator,
+        rng: RngLike = None,
         *,
         reinit: float = 0.05,
         uint8: bool = False,
@@ -55,6 +56,7 @@ class ReplayBuffer(nn.Module):
         labels: Labels = "stored",
     ) -> None:
         super().__init__()
+        rng = as_generator(rng)
         require_positive(capacity=capacity, width_of_bounds=bounds[1] - bounds[0])
         if not 0 <= reinit <= 1:
             raise UsageError(f"reinit is {reinit}: a probability lies in [0, 1]; papers use .05")
@@ -67,13 +69,12 @@ class ReplayBuffer(nn.Module):
         self._register_counters(self.stored.device)
         self.register_load_state_dict_post_hook(_close_tickets)
 
-    def draw(
-        self, n: int, rng: torch.Generator, *, batch: Batch | None = None, y: Tensor | None = None
-    ) -> Ticket:
+    def draw(self, n: int, rng: RngLike, *, batch: Batch | None = None, y: Tensor | None = None) -> Ticket:
         """`n` chains from distinct free slots, held until `write` or `release`.
 
         Raises `UsageError` if fewer slots are free, or for labels the buffer cannot serve.
         """
+        rng = as_generator(rng, self.stored.device)
         y = self._wanted(n, rng, batch, y)
         free = self._free(n, rng)
         if self.keeps_labels and y is not None:

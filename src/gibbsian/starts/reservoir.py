@@ -19,6 +19,7 @@ from torch import Tensor, nn
 
 from ..core.errors import UsageError, require_positive
 from ..core.position import Position, finite, where
+from ..core.random import RngLike, as_generator
 from ..core.records import Batch
 from .base import Start, Ticket
 
@@ -36,11 +37,12 @@ class ReservoirBuffer(nn.Module):
     range.
     """
 
-    def __init__(self, fresh: Start, capacity: int, rng: torch.Generator, *, reinit: float = 0.05) -> None:
+    def __init__(self, fresh: Start, capacity: int, rng: RngLike = None, *, reinit: float = 0.05) -> None:
         super().__init__()
         require_positive(capacity=capacity)
         if not 0 <= reinit <= 1:
             raise UsageError(f"reinit is {reinit}: a probability lies in [0, 1]; the paper uses .05")
+        rng = as_generator(rng)
         self.fresh, self.capacity, self.reinit = fresh, capacity, reinit
         one = _single(fresh.draw(1, rng).position)[0]
         slots = torch.arange(capacity, device=one.device)
@@ -61,13 +63,12 @@ class ReservoirBuffer(nn.Module):
         """How many rows hold a chain end; waits for the device."""
         return min(int(self.written), self.capacity)
 
-    def draw(
-        self, n: int, rng: torch.Generator, *, batch: Batch | None = None, y: Tensor | None = None
-    ) -> Ticket:
+    def draw(self, n: int, rng: RngLike, *, batch: Batch | None = None, y: Tensor | None = None) -> Ticket:
         """`n` chains, held until `write` or `release`; the lots by which their ends enter are drawn here.
 
         Raises `UsageError` if fewer rows are free, and for labels, of which this buffer has none.
         """
+        rng = as_generator(rng, self.stored.device)
         if y is not None:
             raise UsageError("a reservoir has no labels: leave out y, or use a replay buffer")
         filled = self.filled

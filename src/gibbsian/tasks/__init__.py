@@ -1,1 +1,1 @@
-"""What one does with a system: measure it, and later restore, translate, detect, attack, compose."""
+"""What one does with a model: measure it, and later restore, translate, detect, attack, compose."""

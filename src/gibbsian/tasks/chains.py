@@ -2,28 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import torch
 from torch import Tensor
 
 from ..core.position import Position
 from ..mcmc.state import ChainInfo, ChainState
 from ..metrics.chains import ess, rhat
-from ..systems.base import Plan, Samples, System, advance, sample
-from ..systems.frozen import frozen
+from ..models.model import EnergyModel
+from ..models.sampler import RunOptions, Sampler, next_stage
+from ..models.sampling import Samples, draw_samples
+from ..nets.frozen import frozen
 
 CHAINS, KEPT = 64, 50
 
 
 def chain_report(
-    system: System, rng: torch.Generator, plan: Callable[..., Plan] | None = None
+    model: EnergyModel,
+    rng: torch.Generator,
+    sampler: Sampler | None = None,
+    options: RunOptions = RunOptions(),  # noqa: B008
 ) -> dict[str, float]:
-    """Diagnostics of `CHAINS` sampling chains from noise, over all legs of their plan: ESS and split R-hat of
-    the surprisal over the second half of the way, acceptance, drift/noise ratio, saturation. Short-run chains
+    """Diagnostics of `CHAINS` sampling chains from noise, over all stages of their sampler: ESS and split R-hat of
+    the neg_log_prob over the second half of the way, acceptance, drift/noise ratio, saturation. Short-run chains
     are not meant to have converged: an R-hat far above 1.01 then says just that."""
-    y = classes_in_turn(system, CHAINS, rng)
-    steps = plan_steps(system, rng, plan)
+    y = classes_in_turn(model, CHAINS, rng)
+    steps = total_steps(model, rng, sampler)
     kept: list[Position] = []
     thin, made = max(1, steps // KEPT), 0
 
@@ -33,23 +36,25 @@ def chain_report(
         if made % thin == 0:
             kept.append(state.position)
 
-    drawn = sample(system, CHAINS, rng=rng, y=y, plan=plan, observe=observe)
-    out = {"steps": float(steps), **_leg_means(drawn)}
-    energies = _energies(system, kept, y)
+    drawn = draw_samples(
+        model, sampler or model.sampler(), CHAINS, rng=rng, y=y, options=options, observe=observe
+    )
+    out = {"steps": float(steps), **_stage_means(drawn)}
+    energies = _energies(model, kept, y)
     if energies is not None and energies.shape[1] >= 8:
         half = energies[:, energies.shape[1] // 2 :]
         out |= {"energy_ess": float(ess(half)), "energy_rhat": float(rhat(half))}
     return {**out, "energy_end": float(drawn.energy.mean())}
 
 
-def classes_in_turn(system: System, n: int, rng: torch.Generator) -> Tensor | None:
+def classes_in_turn(model: EnergyModel, n: int, rng: torch.Generator) -> Tensor | None:
     """Labels 0, 1, ... over and over, `(n,)`; none for a model without labels."""
-    classes = system.config.net.classes
+    classes = model.spec.num_classes
     return torch.arange(n, device=rng.device) % classes if classes else None
 
 
-def _leg_means(drawn: Samples) -> dict[str, float]:
-    """What the kernel of every leg that moves tells, averaged over steps; `divergent` is a share of chains,
+def _stage_means(drawn: Samples) -> dict[str, float]:
+    """What the kernel of every stage that moves tells, averaged over steps; `divergent` is a share of chains,
     at any time."""
     infos = [chain.info for chain in drawn.chains]
     moving = [i for i in infos if i.steps]
@@ -63,22 +68,22 @@ def _leg_means(drawn: Samples) -> dict[str, float]:
     return {**out, "divergent": float(torch.stack([i.divergent for i in infos]).any(0).float().mean())}
 
 
-def plan_steps(system: System, rng: torch.Generator, plan: Callable[..., Plan] | None = None) -> int:
-    """Steps of all legs of a plan, by default the system's own; none of them is run."""
+def total_steps(model: EnergyModel, rng: torch.Generator, sampler: Sampler | None = None) -> int:
+    """Steps of all stages of a sampler, by default the model's own; none of them is run."""
     total = 0
-    with frozen(system):
-        legs = (plan or system.plan)(1, rng)
-        leg = next(legs, None)
-        while leg is not None:
-            total += leg.steps
-            leg = advance(legs, leg.position)
+    with frozen(model):
+        stages = (sampler or model.sampler()).stages(1, rng)
+        stage = next(stages, None)
+        while stage is not None:
+            total += stage.steps
+            stage = next_stage(stages, stage.position)
     return total
 
 
-def _energies(system: System, kept: list[Position], y: Tensor | None) -> Tensor | None:
+def _energies(model: EnergyModel, kept: list[Position], y: Tensor | None) -> Tensor | None:
     """Surprisal at the kept positions, `(chains, kept)`; none where it is not finite."""
     if not kept:
         return None
-    with frozen(system), torch.no_grad():
-        values = torch.stack([system.surprisal(system.decode(x), y) for x in kept], dim=1)
+    with frozen(model), torch.no_grad():
+        values = torch.stack([model.neg_log_prob(model.sampler().decode(x), y) for x in kept], dim=1)
     return values.cpu() if bool(torch.isfinite(values).all()) else None

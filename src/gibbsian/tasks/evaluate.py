@@ -1,4 +1,4 @@
-"""How good are a system's samples, and how did its chains fare? Numbers with n, seed and an interval."""
+"""How good are a model's samples, and how did its chains fare? Numbers with n, seed and an interval."""
 
 from __future__ import annotations
 
@@ -13,9 +13,12 @@ from ..core.errors import UsageError
 from ..core.random import Streams
 from ..data.load import load
 from ..metrics.interval import Interval
-from ..systems.base import Plan, System, sample
+from ..models.capabilities import Measured, offered
+from ..models.model import EnergyModel, device_of
+from ..models.sampler import RunOptions, Sampler
+from ..models.sampling import draw_samples
+from ..report.tables import cell, over, plain, table
 from .chains import CHAINS, chain_report, classes_in_turn
-from .tables import cell, over, plain, table
 from .yardstick import Yardstick, require_same_kind, yardstick
 
 ALWAYS = ("acceptance", "drift_noise", "saturated", "energy_ess", "energy_rhat")
@@ -23,7 +26,7 @@ ALWAYS = ("acceptance", "drift_noise", "saturated", "energy_ess", "energy_rhat")
 
 @dataclass(frozen=True)
 class Report:
-    """Measures by row: the model's samples first, those of its other plans (such as the base that an energy
+    """Measures by row: the model's samples first, those of its other samplers (such as the base that an energy
     refines) next, baselines after; chain diagnostics of the model.
 
     Intervals are of 95 %, by Student's t: over draws of samples, and of `CHAINS` chains for the diagnostics
@@ -38,7 +41,7 @@ class Report:
     rows: dict[str, dict[str, Interval]]
     chains: dict[str, Interval]
     own: dict[str, Interval] = field(default_factory=dict)
-    """What the system measures of itself on held-out data, such as KALE."""
+    """What the model measures of itself on held-out data, such as KALE."""
 
     @property
     def model(self) -> dict[str, Interval]:
@@ -78,7 +81,7 @@ class Report:
 
 
 def evaluate(
-    system: System,
+    model: EnergyModel,
     data: str,
     *,
     n: int = 2000,
@@ -87,17 +90,18 @@ def evaluate(
     against: str = "test",
     validation: int | None = None,
     data_dir: str | Path | None = None,
-    plan: Callable[..., Plan] | None = None,
+    sampler: Sampler | None = None,
+    options: RunOptions = RunOptions(),  # noqa: B008 (frozen)
     progress: Callable[[str], None] = lambda text: None,
 ) -> Report:
     """Measure `draws` independent sets of `n` samples against held-out data, baselines beside.
 
     Args:
-        system: a trained system; conditional ones draw uniform classes.
+        model: a trained model; conditional ones draw uniform classes.
         data: name of a labelled image set or of a toy density.
         against: "test" for figures to quote, "validation" (with `validation` rows) to choose by.
-        plan: another sampling plan than the system's own, such as `system.latest` of an ensemble. Those
-            in `system.other_plans()` get rows of their own, each from the same seed.
+        sampler: another sampler than the model's default, such as one of `learner.samplers()`. The others
+            of the model get rows of their own, each from the same seed.
 
     Raises:
         UsageError: n below 16, draws below 2, or data that cannot be measured.
@@ -106,61 +110,73 @@ def evaluate(
         raise UsageError(
             f"evaluate with n = {n} and {draws} draws: take n of at least 16, and two draws or more"
         )
-    device = next(system.parameters()).device
+    device = device_of(model)
     rng = Streams(seed, device=device).eval
     held = Streams(seed).data
-    low, high = system.config.pixels.low, system.config.pixels.high
+    low, high = model.spec.low, model.spec.high
     stick = yardstick(
         data, n, held, low=low, high=high, against=against, validation=validation, data_dir=data_dir
     )
-    require_same_kind(stick, data, system.event_shape)
+    require_same_kind(stick, data, model.spec.event_shape)
     sets = []
     for k in range(draws):
         progress(f"drawing {n} samples ({k + 1} of {draws})")
-        sets.append(_measured(system, stick, n, rng, plan))
+        sets.append(_measured(model, stick, n, rng, sampler or model.sampler(), options))
     rows = {"model": _summary(sets)}
-    for name, other in system.other_plans().items():
+    for name, other in other_samplers(model).items():
         progress(f"drawing {draws} times {n} samples of the {name}")
         again = Streams(seed, device=device).eval
-        rows[name] = _summary([_measured(system, stick, n, again, other) for _ in range(draws)])
+        rows[name] = _summary([_measured(model, stick, n, again, other, options) for _ in range(draws)])
     for name, draw in stick.baselines().items():
         progress(f"measuring {name}")
         rows[name] = _summary([stick.measure(draw(n, held)) for _ in range(draws)])
     progress("looking at the chains")
-    chains = _summary([chain_report(system, rng, plan) for _ in range(draws)])
-    progress("asking the system itself")
+    chains = _summary([chain_report(model, rng, sampler, options) for _ in range(draws)])
+    progress("asking the model itself")
     test = load(data, against, validation=validation, data_dir=data_dir)
     x = test.batch(torch.arange(min(n, len(test))), low, high).x.to(device)
-    own = _summary([system.own_measures(x, rng) for _ in range(draws)])
+    measured = offered(model, Measured)
+    own = _summary([measured.extra_metrics(x, rng) if measured else {} for _ in range(draws)])
     return Report(data, n, draws, seed, stick.record, _normalised(rows), chains, own)
+
+
+def other_samplers(model: EnergyModel) -> dict[str, Sampler]:
+    """The samplers of a model beside its default, by name."""
+    return {name: sampler for name, sampler in model.samplers.items() if name != "default"}
 
 
 def validator(
     data: str, n: int = 500, *, validation: int | None = None, data_dir: str | Path | None = None
-) -> Callable[[System, torch.Generator], float]:
+) -> Callable[[EnergyModel, torch.Generator], float]:
     """A measure for choosing the best checkpoint, lower is better: feature distance (or forward KL) to
     training data's validation rows; never the test split. Equal weights and equal `rng` give equal values."""
     sticks: list[Yardstick] = []
     held = validation or (None if data.startswith("toy:") else n)
 
-    def measure(system: System, rng: torch.Generator) -> float:
+    def measure(model: EnergyModel, rng: torch.Generator) -> float:
         if not sticks:
-            low, high, own = system.config.pixels.low, system.config.pixels.high, Streams(0).data
+            low, high, own = model.spec.low, model.spec.high, Streams(0).data
             sticks.append(
                 yardstick(
                     data, n, own, low=low, high=high, against="validation", validation=held, data_dir=data_dir
                 )
             )
-        found = sticks[0].measure(sample(system, n, rng=rng).x)
+        found = sticks[0].measure(draw_samples(model, model.sampler(), n, rng=rng).x)
         return found.get("feature_distance", found.get("kl_forward", float("nan")))
 
     return measure
 
 
 def _measured(
-    system: System, stick: Yardstick, n: int, rng: torch.Generator, plan: Callable[..., Plan] | None
+    model: EnergyModel,
+    stick: Yardstick,
+    n: int,
+    rng: torch.Generator,
+    sampler: Sampler,
+    options: RunOptions,
 ) -> dict[str, float]:
-    drawn = sample(system, n, rng=rng, y=classes_in_turn(system, n, rng), plan=plan)
+    y = classes_in_turn(model, n, rng)
+    drawn = draw_samples(model, sampler, n, rng=rng, y=y, options=options)
     return stick.measure(drawn.x, drawn.y)
 
 

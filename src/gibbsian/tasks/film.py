@@ -12,15 +12,17 @@ from torch import Tensor
 from ..core.errors import UsageError
 from ..core.position import Position, rows
 from ..mcmc.state import ChainInfo, ChainState
-from ..systems.base import Leg, Plan, System, advance, sample
-from ..systems.frozen import frozen
-from ..train.pictures import curve, grid, landscape, save_gif, stacked, to_uint8
+from ..models.model import EnergyModel
+from ..models.sampler import ChainStage, Sampler, Stages, WrappedSampler, next_stage
+from ..models.sampling import draw_samples
+from ..nets.frozen import frozen
+from ..report.pictures import film_frames, grid, landscape, save_gif, to_uint8
 
 FRAMES, POINTS, CELLS = 64, 2000, 100
 
 
 def film(
-    system: System,
+    model: EnergyModel,
     n: int,
     path: Path | str,
     *,
@@ -33,50 +35,51 @@ def film(
     A chain of no steps is a film of one frame. Raises `UsageError` for data that are neither images nor
     points of the plane.
     """
-    watched = Film(system.plan)
-    sample(system, n, rng=rng, y=y, steps=steps, chunk=n, plan=watched.planned, observe=watched.observe)
-    save_gif(frames(system, watched), path)
+    watched = Film(model.sampler())
+    draw_samples(model, watched, n, rng=rng, y=y, steps=steps, chunk=n, observe=watched.observe)
+    save_gif(frames(model, watched), path)
 
 
-class Film:
-    """Watches a plan: hand `planned` and `observe` to `systems.base.sample`.
+class Film(WrappedSampler):
+    """A sampler that is watched: hand it and its `observe` to `draw_samples`.
 
     With `keep`, positions of the first chunk of chains (2,000 at most) are kept from start to end with the
     mean energy there. When more than 64 are kept every second is dropped and the stride doubles, so that the
-    length of the chain need not be known. `progress(done, planned)` counts steps over all legs and chunks.
+    length of the chain need not be known. `progress(done, planned)` counts steps over all stages and chunks.
     """
 
     def __init__(
         self,
-        plan: Callable[..., Plan],
+        inner: Sampler,
         *,
         keep: bool = True,
         progress: Callable[[int, int], None] | None = None,
     ) -> None:
-        self.plan, self.keep, self.progress = plan, keep, progress
+        super().__init__(inner)
+        self.keep, self.progress = keep, progress
         self.positions: list[Position] = []
         self.energies: list[float] = []
-        self._leg: Leg | None = None
+        self._stage: ChainStage | None = None
         self._chunk, self._done, self._total, self._stride = 0, 0, 0, 1
 
     @property
     def made(self) -> int:
-        """Steps watched so far, over all legs and chunks."""
+        """Steps watched so far, over all stages and chunks."""
         return self._done
 
-    def planned(
+    def stages(
         self, n: int, rng: torch.Generator, *, y: Tensor | None = None, steps: int | None = None
-    ) -> Plan:
-        """The plan itself, each leg noted as it begins."""
+    ) -> Stages:
+        """The stages themselves, each noted as it begins."""
         self._chunk += 1
-        legs = self.plan(n, rng, y=y, steps=steps)
-        leg = next(legs, None)
-        while leg is not None:
-            self._begin(leg)
-            leg = advance(legs, (yield leg))
+        stages = self.make(n, rng, y=y, steps=steps)
+        stage = next(stages, None)
+        while stage is not None:
+            self._begin(stage)
+            stage = next_stage(stages, (yield stage))
 
     def observe(self, step: int, state: ChainState, info: ChainInfo) -> None:
-        """Called after every step of every leg."""
+        """Called after every step of every stage."""
         self._done += 1
         if self.progress is not None:
             self.progress(self._done, self._total)
@@ -84,59 +87,55 @@ class Film:
             self._add(state.position)
 
     def advanced(self, done: int, steps: int) -> None:
-        """In place of `observe` where nothing is kept: `done` steps of a leg of `steps` are made."""
+        """In place of `observe` where nothing is kept: `done` steps of a stage of `steps` are made."""
         self._done = self._total - steps + done
         if self.progress is not None:
             self.progress(self._done, self._total)
 
-    def _begin(self, leg: Leg) -> None:
-        self._leg, self._total = leg, self._total + leg.steps
+    def _begin(self, stage: ChainStage) -> None:
+        self._stage, self._total = stage, self._total + stage.steps
         if self.keep and not self.positions:
-            self._add(leg.position)
+            self._add(stage.position)
 
     def _add(self, x: Position) -> None:
-        assert self._leg is not None
+        assert self._stage is not None
         with torch.no_grad():
-            self.energies.append(float(self._leg.energy(x).mean()))
+            self.energies.append(float(self._stage.energy(x).mean()))
         self.positions.append(rows(x, slice(0, POINTS)))
         if len(self.positions) > FRAMES:
             self.positions, self.energies = self.positions[::2], self.energies[::2]
             self._stride *= 2
 
 
-def frames(system: System, watched: Film, columns: int | None = None) -> list[Image.Image]:
+def frames(model: EnergyModel, watched: Film, columns: int | None = None) -> list[Image.Image]:
     """A picture of every kept position (64 images at most), above the curve of the mean energy so far."""
-    kept = decoded(system, watched.positions, 64 if len(system.event_shape) == 3 else POINTS)
-    paint = painter(system, kept[-1], columns)
-    tops = [paint(x) for x in kept]
-    return [
-        stacked(top, curve(watched.energies[: i + 1], top.width, total=len(kept)))
-        for i, top in enumerate(tops)
-    ]
+    kept = decoded(model, watched.positions, 64 if len(model.spec.event_shape) == 3 else POINTS)
+    paint = painter(model, kept[-1], columns)
+    return film_frames([paint(x) for x in kept], watched.energies)
 
 
-def decoded(system: System, positions: Sequence[Position], most: int) -> list[Tensor]:
+def decoded(model: EnergyModel, positions: Sequence[Position], most: int) -> list[Tensor]:
     """Data of the first `most` chains of every position."""
-    with frozen(system), torch.no_grad():
-        return [system.decode(rows(x, slice(0, most))) for x in positions]
+    with frozen(model), torch.no_grad():
+        return [model.sampler().decode(rows(x, slice(0, most))) for x in positions]
 
 
-def painter(system: System, x: Tensor, columns: int | None = None) -> Callable[[Tensor], Image.Image]:
-    """How to draw chains of a system: images as a grid, points on the energy around `x`.
+def painter(model: EnergyModel, x: Tensor, columns: int | None = None) -> Callable[[Tensor], Image.Image]:
+    """How to draw chains of a model: images as a grid, points on the energy around `x`.
 
     Raises `UsageError` for data that are neither images nor points of the plane.
     """
-    if len(system.event_shape) == 3:
-        low, high = system.config.pixels.low, system.config.pixels.high
+    if len(model.spec.event_shape) == 3:
+        low, high = model.spec.low, model.spec.high
         return lambda images: grid(to_uint8(images, low, high), columns)
-    if system.event_shape != (2,):
+    if model.spec.event_shape != (2,):
         raise UsageError(
-            f"data of shape {system.event_shape} have no picture: images or points of the plane only"
+            f"data of shape {model.spec.event_shape} have no picture: images or points of the plane only"
         )
     extent = 1.2 * max(float(x.abs().max()), 1.0)
     axis = torch.linspace(-extent, extent, CELLS, device=x.device)
-    with frozen(system), torch.no_grad():
-        values = system.surprisal(torch.cartesian_prod(axis, axis).flip(1))
+    with frozen(model), torch.no_grad():
+        values = model.neg_log_prob(torch.cartesian_prod(axis, axis).flip(1))
     energy, none = values.reshape(CELLS, CELLS).double().cpu().numpy(), x[:0].cpu().numpy()
     return lambda points: landscape(energy, extent, none, points.double().cpu().numpy())
 

@@ -2,99 +2,92 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import torch
-from PIL import Image, ImageDraw
+from PIL import Image
 from torch import Tensor
 
 from ..core.errors import UsageError
 from ..core.position import Position, rows
 from ..mcmc.state import ChainInfo, ChainState
-from ..systems.base import Plan, System, advance, sample
-from ..train.pictures import INK, PAPER, stacked
+from ..models.model import EnergyModel
+from ..models.sampler import Sampler, Stages, WrappedSampler, next_stage
+from ..models.sampling import draw_samples
+from ..report.pictures import beside
 from .film import decoded, painter
 
 TIMES = (0, 20, 40, 60, 80, 100)
 SHOWN, KEPT = 6, 128
-GAP, LABEL = 2, 16
 
 
 def strip(
-    system: System,
+    model: EnergyModel,
     n: int,
     times: Sequence[int] = TIMES,
     *,
     rng: torch.Generator,
-    plan: Callable[..., Plan] | None = None,
+    sampler: Sampler | None = None,
     y: Tensor | None = None,
 ) -> Image.Image:
     """`n` chains at `times`, labelled above: for images a row a chain and a column a time, for points of the
     plane all chains on their energy, a column a time.
 
     Args:
-        times: steps made, counted over all legs, rising from 0 (the start) or later; the chain has as many
-            steps as the last one says, if its plan lets itself be told.
-        plan: another plan than the system's own, such as `system.drawn_by(...)` of a latent system.
+        times: steps made, counted over all stages, rising from 0 (the start) or later; the chain has as many
+            steps as the last one says, if its sampler lets itself be told.
+        sampler: another sampler than the model's own, such as `model.sampler_with(...)` of a latent model.
         y: classes `(n,)` of a conditional model.
 
     Raises:
         UsageError: for n below 1, times that do not rise or that the chain does not reach, and data that have
             no picture.
     """
-    watched = Strip(plan or system.plan, n, times)
-    sample(
-        system,
-        n,
-        rng=rng,
-        y=y,
-        steps=times[-1] or None,
-        chunk=n,
-        plan=watched.planned,
-        observe=watched.observe,
-    )
-    return watched.picture(system)
+    watched = Strip(sampler or model.sampler(), n, times)
+    steps = times[-1] or None
+    draw_samples(model, watched, n, rng=rng, y=y, steps=steps, chunk=n, observe=watched.observe)
+    return watched.picture(model)
 
 
 def stage_strip(
-    system: System, n: int, *, rng: torch.Generator, plan: Callable[..., Plan] | None = None
+    model: EnergyModel, n: int, *, rng: torch.Generator, sampler: Sampler | None = None
 ) -> Image.Image:
-    """`n` chains at the end of every leg of their plan, a column a leg, such as the image sizes of a
+    """`n` chains at the end of every stage of their sampler, a column a stage, such as the image sizes of a
     coarse-to-fine model, all enlarged to that of the data.
 
     Raises `UsageError` for n below 1 and data that have no picture.
     """
     if n < 1:
         raise UsageError(f"a strip of {n} chains: it must have at least 1")
-    drawn = sample(system, n, rng=rng, chunk=n, plan=plan)
+    drawn = draw_samples(model, sampler or model.sampler(), n, rng=rng, chunk=n)
     ends = [chain.position for chain in drawn.chains]
-    data = decoded(system, ends, n)
-    paint = painter(system, data[-1], columns=1)
+    data = decoded(model, ends, n)
+    paint = painter(model, data[-1], columns=1)
     return beside([paint(x) for x in data], [_measure(x, k) for k, x in enumerate(ends, 1)])
 
 
 def step_strip(
-    system: System,
+    model: EnergyModel,
     n: int,
     every: int = 1,
     *,
     rng: torch.Generator,
-    plan: Callable[..., Plan] | None = None,
+    sampler: Sampler | None = None,
     steps: int | None = None,
 ) -> Image.Image:
-    """`n` chains at their start, at every `every`-th step over all legs, and at their end, a column a time.
+    """`n` chains at their start, at every `every`-th step over all stages, and at their end, a column a time.
 
     Raises `UsageError` for n or `every` below 1 and data that have no picture.
     """
-    watched = Strip(plan or system.plan, n, every=every)
-    sample(system, n, rng=rng, steps=steps, chunk=n, plan=watched.planned, observe=watched.observe)
-    return watched.picture(system)
+    watched = Strip(sampler or model.sampler(), n, every=every)
+    draw_samples(model, watched, n, rng=rng, steps=steps, chunk=n, observe=watched.observe)
+    return watched.picture(model)
 
 
-class Strip:
-    """Keeps the first `n` chains at some times: hand `planned` and `observe` to `systems.base.sample`.
+class Strip(WrappedSampler):
+    """Keeps the first `n` chains of a sampler at some times: hand it and its `observe` to `draw_samples`.
 
-    Steps are counted over all legs of the first chunk of chains. Without `times` the length of the chain need
+    Steps are counted over all stages of the first chunk of chains. Without `times` the length of the chain need
     not be known: up to 128 positions are kept (when there are more, every second is dropped and the stride
     doubles), and the strip shows six of them, as evenly spaced as they allow, start and end included. With
     `every` it shows every so many steps, start and end included.
@@ -104,7 +97,7 @@ class Strip:
 
     def __init__(
         self,
-        plan: Callable[..., Plan],
+        inner: Sampler,
         n: int,
         times: Sequence[int] | None = None,
         *,
@@ -116,35 +109,36 @@ class Strip:
             raise UsageError(f"a strip of every {every} steps: it must be at least 1")
         if times is not None and not _rising(times):
             raise UsageError(f"times of a strip are {tuple(times)}: they must rise, from 0 or later")
-        self.plan, self.n, self.every = plan, n, every
+        super().__init__(inner)
+        self.n, self.every = n, every
         self.times = None if times is None else tuple(times)
         self.kept: dict[int, Position] = {}
         self._last: Position | None = None
         self._chunk, self._made, self._stride = 0, 0, every or 1
 
-    def planned(
+    def stages(
         self, n: int, rng: torch.Generator, *, y: Tensor | None = None, steps: int | None = None
-    ) -> Plan:
-        """The plan itself, its start noted."""
+    ) -> Stages:
+        """The stages themselves, their start noted."""
         self._chunk += 1
-        legs = self.plan(n, rng, y=y, steps=steps)
-        leg = next(legs, None)
-        if leg is not None and self._chunk == 1:
-            self._see(leg.position)
-        while leg is not None:
-            leg = advance(legs, (yield leg))
+        stages = self.make(n, rng, y=y, steps=steps)
+        stage = next(stages, None)
+        if stage is not None and self._chunk == 1:
+            self._see(stage.position)
+        while stage is not None:
+            stage = next_stage(stages, (yield stage))
 
     def observe(self, step: int, state: ChainState, info: ChainInfo) -> None:
-        """Called after every step of every leg."""
+        """Called after every step of every stage."""
         if self._chunk == 1:
             self._made += 1
             self._see(state.position)
 
-    def picture(self, system: System) -> Image.Image:
+    def picture(self, model: EnergyModel) -> Image.Image:
         """The strip; raises `UsageError` if a time was not reached or the data have no picture."""
         shown = self.shown()
-        data = decoded(system, list(shown.values()), self.n)
-        paint = painter(system, data[-1], columns=1)
+        data = decoded(model, list(shown.values()), self.n)
+        paint = painter(model, data[-1], columns=1)
         return beside([paint(x) for x in data], [f"t = {t}" for t in shown])
 
     def shown(self) -> dict[int, Position]:
@@ -172,9 +166,9 @@ class Strip:
             self.kept = {t: x for t, x in self.kept.items() if t % self._stride == 0}
 
 
-def _measure(x: Position, leg: int) -> str:
-    """What a column of `stage_strip` shows: the size of images, else the number of the leg."""
-    return f"{x.shape[2]}x{x.shape[3]}" if isinstance(x, Tensor) and x.dim() == 4 else f"leg {leg}"
+def _measure(x: Position, stage: int) -> str:
+    """What a column of `stage_strip` shows: the size of images, else the number of the stage."""
+    return f"{x.shape[2]}x{x.shape[3]}" if isinstance(x, Tensor) and x.dim() == 4 else f"stage {stage}"
 
 
 def _rising(times: Sequence[int]) -> bool:
@@ -185,16 +179,3 @@ def _spread(times: list[int], count: int) -> list[int]:
     """The `count` >= 2 of rising `times`, or fewer, that are nearest to an even spacing; both ends are in."""
     even = (times[-1] * k / (count - 1) for k in range(count))
     return sorted({min(times, key=lambda t: abs(t - goal)) for goal in even})
-
-
-def beside(pictures: Sequence[Image.Image], titles: Sequence[str]) -> Image.Image:
-    """Pictures of one size side by side on white, a title above each."""
-    width, height = pictures[0].size
-    total = len(pictures) * (width + GAP) - GAP
-    head, body = (Image.new("RGB", (total, h), PAPER) for h in (LABEL, height))
-    draw = ImageDraw.Draw(head)
-    for k, (picture, title) in enumerate(zip(pictures, titles, strict=True)):
-        left = k * (width + GAP)
-        body.paste(picture, (left, 0))
-        draw.text((left + max(0.0, (width - draw.textlength(title)) / 2), 2), title, fill=INK)
-    return stacked(head, body)

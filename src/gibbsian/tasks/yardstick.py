@@ -29,7 +29,7 @@ from ..metrics.coverage import coverage, nearest_neighbour_ratio
 from ..metrics.frechet import frechet_distance
 from ..metrics.toy import grid_divergence, mode_recall
 from ..metrics.two_sample import sliced_wasserstein
-from ..train.pictures import pictured
+from ..report.pictures import pictured
 from .features import SmallNet, classifier_for
 
 Draw = Callable[[int, torch.Generator], Tensor]
@@ -55,10 +55,10 @@ class Yardstick(Protocol):
 
 
 def require_same_kind(stick: Yardstick, data: str, event_shape: tuple[int, ...]) -> None:
-    """Raises `UsageError` for a system whose samples `data` cannot measure."""
+    """Raises `UsageError` for a model whose samples `data` cannot measure."""
     if stick.event_shape != tuple(event_shape):
         raise UsageError(
-            f"{data} holds data of shape {stick.event_shape}, and this system makes {tuple(event_shape)}: "
+            f"{data} holds data of shape {stick.event_shape}, and this model makes {tuple(event_shape)}: "
             "measure it against the data that it was trained on"
         )
 

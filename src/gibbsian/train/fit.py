@@ -1,24 +1,29 @@
-"""`gibbsian.fit`: train a system on data, in one call. The command line goes through `prepare` too."""
+"""`gibbsian.fit`: train a model on data, in one call. The command line goes through `prepare` too."""
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from torch import nn
+
 from ..core.config import override
 from ..core.errors import UsageError, unknown
 from ..data.dataset import Dataset
-from ..data.load import load as load_data
-from ..recipes.catalog import RunConfig, entry, from_config, resolve
-from ..recipes.recipe import Recipe
-from ..systems.base import System
-from ..systems.registry import from_run, name_of
+from ..data.own import Given, dataset
+from ..models.build import name_of
+from ..models.learner import Learner
+from ..models.model import EnergyModel
+from ..models.papers import PaperEntry, register_paper
 from . import checkpoint
 from .folder import RunFolder
-from .load import load_into, locate
+from .load import from_run, load_into, locate
+from .matching import require_match, resolved, with_net
 from .observers import default_observers
+from .recipes import Recipe, RunConfig, from_config, presets
 from .trainer import Observer, Outcome, Trainer, Validator
 
 
@@ -31,9 +36,10 @@ class Prepared:
 
 
 def fit(
-    system: System | str,
-    data: Dataset | str,
+    paper: Learner | PaperEntry | str,
+    data: Given,
     *,
+    net: nn.Module | None = None,
     steps: int | None = None,
     minutes: float | None = None,
     preset: str | None = None,
@@ -42,41 +48,52 @@ def fit(
     progress: bool = True,
     validate: Validator | None = None,
     **changes: Any,
-) -> System:
-    """Train and return the system, in eval mode and with its averaged weights in place.
+) -> EnergyModel:
+    """Train and return the model, in eval mode and with its averaged weights in place.
 
     Args:
-        system: a name such as "short_run" (with a `preset`, or the one made for `data`), or a system of your
+        paper: a name such as "short_run" (with a `preset`, or the one made for `data`), or a learner of your
             own making, trained as `preset` says, or with the default `TrainConfig`.
-        data: a name such as "digits", "mnist", "toy:ring", "folder:DIR", "file.npz", or a `Dataset`.
+        net: a network of your own, in place of the one that the settings describe.
+        data: a name such as "digits", "mnist" or "toy:ring"; a file or folder; an array or tensor `(N, ...)`,
+            or a pair (x, y) with labels; a torch `Dataset` or `DataLoader` (see `gibbsian.dataset`). What was
+            decided in reading them is printed, if `progress` is.
         steps, minutes: weight updates, or a budget of time.
         out: run folder for checkpoints, logs and sample grids; nothing is written without.
         resume: "auto" goes on from the newest checkpoint in `out`; a path goes on from that one.
-        changes: settings with `__` for the dot, such as `train__lr=1e-3, chain__steps=30`; of a system that
-            is built already, only those of `train` and `monitor`.
+        changes: settings with `__` for the dot, such as `train__lr=1e-3, chain__steps=30`; of a learner
+            that is built already, only those of `train` and `monitor`.
 
     Raises:
         DivergedError: training left the finite world (see `MonitorConfig`).
         UsageError: unknown names, bad settings. DataError: the data are missing or of the wrong shape.
     """
+    if isinstance(paper, PaperEntry):
+        paper = register_paper(paper).name
     dotted = {k.replace("__", "."): v for k, v in changes.items()}
     if steps is not None:
         dotted["train.steps"] = steps
-    dataset = load_data(data) if isinstance(data, str) else data
-    if isinstance(system, System):
-        config, built = _own(system, preset, dataset.name, dotted), system
+    given = dataset(data)
+    notes = list(given.notes)
+    if isinstance(paper, Learner):
+        config, built = _own(paper, preset, given.name, dotted), paper
     else:
-        config, built = resolve(system, preset=preset, data=dataset.name, changes=dotted), None
-    prepared = prepare(config, dataset, out=out, resume=resume, system=built, validate=validate)
+        config, told = resolved(paper, preset, given, dotted)
+        config = config if net is None else with_net(config, net)
+        built, notes = None, [*notes, *told]
+    for note in notes if progress else ():
+        print(f"{given.name}: {note}", file=sys.stderr)
+    prepared = prepare(config, given, out=out, resume=resume, learner=built, net=net, validate=validate)
     prepared.trainer.fit(steps, minutes=minutes, progress=progress)
     return finished(prepared.trainer)
 
 
-def finished(trainer: Trainer) -> System:
-    """The trained system in eval mode, with averaged weights where averaging is on."""
+def finished(trainer: Trainer) -> EnergyModel:
+    """The trained model in eval mode, with averaged weights where averaging is on."""
     if trainer.config.average:
         trainer.average.copy_to_model()
-    return trainer.system.eval()
+    trainer.learner.eval()
+    return trainer.model
 
 
 def prepare(
@@ -86,13 +103,14 @@ def prepare(
     out: Path | str | None = None,
     resume: str | None = None,
     init_from: Path | str | None = None,
-    system: System | None = None,
+    learner: Learner | None = None,
+    net: nn.Module | None = None,
     validate: Validator | None = None,
     observers: Sequence[Observer] = (),
     notify: Callable[[str], None] = lambda text: None,
     device: str = "cpu",
 ) -> Prepared:
-    """System, trainer and run folder of a run, resumed or initialised as asked.
+    """Learner, trainer and run folder of a run, resumed or initialised as asked.
 
     Raises `UsageError` when both `resume` and `init_from` are given, or when `out` already holds a run and
     neither resuming nor another folder was asked for.
@@ -105,13 +123,13 @@ def prepare(
     source = _resume_source(folder, resume)
     if source and folder and folder.is_run:
         _require_same(folder.config(), config)
-    _match(config, dataset)
-    system = system or from_run(config, dataset.event_shape)
+    require_match(config, dataset)
+    learner = learner or from_run(config, dataset.event_shape, net)
     if init_from:
-        load_into(system, Path(init_from))
-    system.to(device)
+        load_into(learner, Path(init_from))
+    learner.to(device)
     trainer = Trainer(
-        system,
+        learner,
         dataset,
         config.train,
         config.monitor,
@@ -134,13 +152,13 @@ def stored_config(folder: Path | str) -> RunConfig:
     return from_config(RunFolder(folder).config())
 
 
-def _own(system: System, preset: str | None, data: str, changes: dict[str, Any]) -> RunConfig:
-    """The run of a system that is built already: its own model, a preset's or the default training."""
-    name = name_of(system)
-    presets = entry(name).presets() if preset else {}
-    if preset and preset not in presets:
-        raise unknown(f"preset of {name}", preset, presets)
-    recipe = presets[preset] if preset else Recipe(system.config)
+def _own(learner: Learner, preset: str | None, data: str, changes: dict[str, Any]) -> RunConfig:
+    """The run of a learner that is built already: its own model, a preset's or the default training."""
+    name = name_of(learner.model)
+    known = presets(name) if preset else {}
+    if preset and preset not in known:
+        raise unknown(f"preset of {name}", preset, known)
+    recipe = known[preset] if preset else Recipe(learner.config)
     train, monitor = recipe.train, recipe.monitor
     for dotted, value in changes.items():
         head, _, rest = dotted.partition(".")
@@ -150,7 +168,7 @@ def _own(system: System, preset: str | None, data: str, changes: dict[str, Any])
             monitor = override(monitor, {rest: value})
         else:
             raise UsageError(f"'{dotted}' is a setting of the model, which stands: build it with that value")
-    return RunConfig(name, preset or "", data, system.config, train, monitor)
+    return RunConfig(name, preset or "", data, learner.config, train, monitor)
 
 
 def _resume_source(folder: RunFolder | None, resume: str | None) -> Path | None:
@@ -199,19 +217,6 @@ def _go_on(
             notify("settings changed: " + ", ".join(f"{k} {v}" for k, v in changed.items()))
         folder.update_record(state="running")
     notify(f"resumed from {source} at step {trainer.step}")
-
-
-def _match(config: RunConfig, dataset: Dataset) -> None:
-    classes = config.model.net.classes
-    if not classes:
-        return
-    if dataset.y is None:
-        raise UsageError(f"net.classes is {classes}, but {dataset.name} has no labels: set net.classes to 0")
-    found = int(dataset.y.max()) + 1
-    if found > classes:
-        raise UsageError(
-            f"net.classes is {classes}, but {dataset.name} has {found}: set net.classes to {found}"
-        )
 
 
 def _about(dataset: Dataset) -> dict[str, Any]:

@@ -16,9 +16,9 @@ from typing import Any
 
 import yaml
 
+from ..core.config import dotted
 from ..core.errors import CheckpointError, UsageError
 from ..core.files import write_whole
-from ..recipes.catalog import dotted
 from . import checkpoint
 
 
@@ -181,7 +181,7 @@ def versions() -> dict[str, str]:
     """Versions and machine, for `run.json`."""
     import torch
 
-    from .. import __version__
+    from ..version import __version__
 
     return {
         "gibbsian": __version__,

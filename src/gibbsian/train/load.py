@@ -1,4 +1,4 @@
-"""`gibbsian.load`: a trained system from a run folder, a checkpoint or a model folder."""
+"""`gibbsian.load`: a trained model from a run folder, a checkpoint or a model folder."""
 
 from __future__ import annotations
 
@@ -8,37 +8,108 @@ from pathlib import Path
 import torch
 from torch import nn
 
+from ..core.config import from_dict
 from ..core.errors import CheckpointError, UsageError
+from ..core.random import Streams
+from ..models import folder as model_folder
+from ..models.build import build
+from ..models.capabilities import Scalable
+from ..models.learner import Learner
+from ..models.model import EnergyModel
+from ..models.papers import stored_entry
+from ..models.sampler import Sampler
+from ..nets.families import trusted
 from ..nets.layers import EnergyHead
-from ..recipes.catalog import from_config
-from ..systems import folder as model_folder
-from ..systems.base import System
-from ..systems.registry import from_run
 from . import checkpoint
 from .folder import RunFolder
+from .recipes import RunConfig, from_config
 
 
-def load(path: Path | str, *, which: str = "newest", averaged: bool = True) -> System:
-    """The system at `path`, in eval mode.
+def from_run(config: RunConfig, event_shape: tuple[int, ...], net: nn.Module | None = None) -> Learner:
+    """The learner of a run, with weights drawn from the run's seed."""
+    return build(config.system, config.model, event_shape, Streams(config.train.seed).init, net)
+
+
+def load(
+    path: Path | str,
+    *,
+    which: str = "newest",
+    averaged: bool = True,
+    net: nn.Module | None = None,
+    trust: bool = False,
+) -> EnergyModel:
+    """The model at `path`, in eval mode.
 
     Args:
-        path: a run folder, one of its checkpoints, or a folder written by `system.save` or `gibbsian export`.
+        path: a run folder, one of its checkpoints, or a folder written by `model.save` or `gibbsian export`.
         which: "newest" or "best" checkpoint of a run folder.
         averaged: put the averaged weights in place, where training averaged.
+        net: the network that the model was trained with, where it was one of your own.
+        trust: run code that the files name, a paper or network class `module:NAME` that is not registered.
 
     Raises:
-        CheckpointError: nothing there, damaged files, or weights of another system.
+        CheckpointError: nothing there, damaged files, or weights of another model.
         UsageError: the best of an exported model, which has one set of weights.
     """
     path = Path(path)
-    if (path / "model.safetensors").is_file() and (path / "config.json").is_file():
-        if which == "best":
-            raise UsageError(f"{path} is an exported model with one set of weights: leave out --which")
-        return model_folder.load(path)
+    if not model_folder.is_folder(path):
+        return load_run(path, which=which, averaged=averaged, net=net, trust=trust).model
+    if which == "best":
+        raise UsageError(f"{path} is an exported model with one set of weights: leave out --which")
+    return _from_folder(path, net, trust)
+
+
+def load_run(
+    path: Path | str,
+    *,
+    which: str = "newest",
+    averaged: bool = True,
+    net: nn.Module | None = None,
+    trust: bool = False,
+) -> Learner:
+    """The learner of a run folder or checkpoint with its model, stored chains included, in eval mode.
+
+    Raises as `load`, and `CheckpointError` for an exported model, which has no training state.
+    """
+    path = Path(path)
+    if model_folder.is_folder(path):
+        raise CheckpointError(f"{path} is an exported model without training state: give its run folder")
     source, run = locate(path, which)
-    system = from_run(from_config(run.config()), _shape(run))
-    _restore(system, checkpoint.load(source), averaged, str(source))
-    return system.eval()
+    config = from_config(run.config(), trust, net is not None)
+    learner = from_run(config, _shape(run), net)
+    _restore(learner, checkpoint.load(source), averaged, str(source))
+    learner.eval()
+    return learner
+
+
+def load_samplers(
+    path: Path | str,
+    *,
+    which: str = "newest",
+    net: nn.Module | None = None,
+    trust: bool = False,
+    device: str = "cpu",
+) -> tuple[EnergyModel, dict[str, Sampler]]:
+    """The model at `path` with every sampler by name; of a run those that go on from stored chains too."""
+    if model_folder.is_folder(Path(path)):
+        model = load(path, which=which, net=net, trust=trust).to(device)
+        return model, dict(model.samplers)
+    learner = load_run(path, which=which, net=net, trust=trust).to(device)
+    return learner.model, {**learner.model.samplers, **learner.samplers()}
+
+
+def _from_folder(path: Path, net: nn.Module | None, trust: bool) -> EnergyModel:
+    about, weights = model_folder.read(path)
+    try:
+        paper, shape = stored_entry(about["system"], trust), tuple(about["event_shape"])
+        config = trusted(from_dict(paper.config_class(), about["config"]), trust or net is not None)
+        model = build(about["system"], config, shape, net=net).model
+        claims = float(about["temperature"]), bool(about["claims_density"])
+    except (KeyError, TypeError, ValueError, UsageError) as error:
+        raise CheckpointError(f"{path}/config.json describes no model of this version: {error}") from error
+    model_folder.load_weights(model, weights, str(path))
+    model.temperature, model.claims_density = claims
+    return model.eval()
 
 
 def locate(path: Path, which: str = "newest") -> tuple[Path, RunFolder]:
@@ -58,31 +129,35 @@ def locate(path: Path, which: str = "newest") -> tuple[Path, RunFolder]:
     return source, run
 
 
-def load_into(system: System, path: Path) -> None:
-    """Copy the weights at `path` into `system`, replay chains apart (`--init-from`).
+def load_into(learner: Learner, path: Path) -> None:
+    """Copy the weights at `path` into the model of `learner` (`--init-from`).
 
-    From another kind of system its energy network is taken, so that one may be trained by score matching,
-    say, and go on with chains. Its last linear layer is scaled so that -log p stays what it was at this
-    system's temperature. Raises `CheckpointError` for networks or ranges of the data that differ, and where
-    an energy is more than a network of x.
+    From another paper its energy network is taken, so that one may be trained by score matching, say, and go
+    on with chains. Its last linear layer is scaled so that -log p stays what it was at this model's
+    temperature. Raises `CheckpointError` for networks or ranges of the data that differ, and where an energy
+    is more than a network of x.
     """
-    other = load(path)
-    if type(other) is type(system):
-        model_folder.load_weights(system, other.state_dict(), str(path))
-        return system.begin_anew()
+    other, model = load(path), learner.model
+    if other.record and model.record and other.record.name == model.record.name:
+        model_folder.load_weights(model, other.state_dict(), str(path))
+        return learner.reset_training_state()
+    if not isinstance(other, Scalable) or not isinstance(model, Scalable):
+        raise CheckpointError(
+            f"{path} is of another kind of model: its energy is not one network of x, to be handed over"
+        )
     try:
-        own, given = system.handed(), other.handed()
+        factor = other.scale / model.scale
     except UsageError as error:
-        raise CheckpointError(f"{path} is of another kind of system: {error}") from error
-    ranges = [(s.config.pixels.low, s.config.pixels.high) for s in (system, other)]
+        raise CheckpointError(f"{path} is of another kind of model: {error}") from error
+    ranges = [(m.spec.low, m.spec.high) for m in (model, other)]
     if ranges[0] != ranges[1]:
-        raise CheckpointError(f"{path} learnt data in {list(ranges[1])}, this system has {list(ranges[0])}")
-    model_folder.require_match(own.net.state_dict(), given.net.state_dict(), str(path))
-    last = _last_layer(own.net)
-    own.net.load_state_dict(given.net.state_dict())
+        raise CheckpointError(f"{path} learnt data in {list(ranges[1])}, this model has {list(ranges[0])}")
+    model_folder.require_match(model.net.state_dict(), other.net.state_dict(), str(path))
+    last = _last_layer(model.net)
+    model.net.load_state_dict(other.net.state_dict())
     with torch.no_grad():
         for p in last.parameters():
-            p.mul_(given.factor / own.factor)
+            p.mul_(factor)
 
 
 def _last_layer(net: nn.Module) -> nn.Module:
@@ -104,15 +179,18 @@ def _shape(run: RunFolder) -> tuple[int, ...]:
         ) from error
 
 
-def _restore(system: System, tree: checkpoint.Tree, averaged: bool, where: str) -> None:
-    state, average = tree.get("model", {}), tree.get("average", {})
-    own = system.state_dict()
-    chains = {k: v for k, v in state.items() if k.startswith(model_folder.BUFFERS)}
-    model_folder.load_weights(system, state, where)
-    if all(k in own and own[k].shape == v.shape for k, v in chains.items()):
-        system.load_state_dict(chains, strict=False)
+def _restore(learner: Learner, tree: checkpoint.Tree, averaged: bool, where: str) -> None:
+    """The model's state must fit; training state is taken where it does, as a buffer of another size may
+    not.
+    """
+    state, average, own = tree.get("model", {}), tree.get("average", {}), learner.state_dict()
+    of_model = {k: v for k, v in state.items() if k.startswith("model.")}
+    model_folder.require_match({k: v for k, v in own.items() if k.startswith("model.")}, of_model, where)
+    rest = {k: v for k, v in state.items() if k in own and own[k].shape == v.shape}
+    learner.load_state_dict({**rest, **of_model}, strict=False)
+    learner.model.claims_density = bool(tree.get("claims", {}).get("density", learner.model.claims_density))
     if averaged and average.get("updates"):
         with torch.no_grad():
-            for group, module in system.groups().items():
+            for group, module in learner.parameter_groups().items():
                 for name, p in module.named_parameters():
                     p.copy_(average[f"{group}.{name}"])

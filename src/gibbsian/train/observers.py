@@ -10,10 +10,10 @@ from PIL import Image
 
 from ..core.random import derive, generator
 from ..data.dataset import Dataset
-from ..systems.base import sample
-from ..systems.frozen import frozen
+from ..models.sampling import Samples, draw_samples
+from ..nets.frozen import frozen
+from ..report.pictures import grid, landscape, save_gif, save_image, to_uint8
 from .folder import RunFolder
-from .pictures import grid, landscape, save_gif, save_image, to_uint8
 from .trainer import Observer, Trainer
 
 
@@ -29,15 +29,21 @@ def own_stream(trainer: Trainer, name: str) -> torch.Generator:
     return generator(derive(trainer.config.seed, f"{name}/{trainer.step}"), trainer.streams.eval.device)
 
 
+def drawn(trainer: Trainer, n: int, name: str) -> Samples:
+    """`n` samples of now, by the default sampler."""
+    model, rng = trainer.model, own_stream(trainer, name)
+    return draw_samples(model, model.sampler(), n, rng=rng, options=trainer.learner.options)
+
+
 class SampleGrid:
-    """`samples/step-000500.png`: 64 samples by the system's own chain from noise."""
+    """`samples/step-000500.png`: 64 samples by the model's own chain from noise."""
 
     def __init__(self, folder: RunFolder) -> None:
         self.folder = folder
 
     def __call__(self, trainer: Trainer) -> None:
         low, high = trainer.pixel_range()
-        x = sample(trainer.system, 64, rng=own_stream(trainer, "grid")).x
+        x = drawn(trainer, 64, "grid").x
         save_image(grid(to_uint8(x, low, high)), self.folder.samples / f"step-{trainer.step:06d}.png")
 
 
@@ -55,9 +61,9 @@ class Landscape:
         extent = 1.4 * float(data.abs().max())
         axis = torch.linspace(-extent, extent, self.cells)
         mesh = torch.cartesian_prod(axis, axis).flip(1)
-        negatives = sample(trainer.system, self.points, rng=own_stream(trainer, "landscape")).x
-        with frozen(trainer.system), torch.no_grad():
-            energy = trainer.system.surprisal(mesh.to(negatives.device)).reshape(self.cells, self.cells)
+        negatives = drawn(trainer, self.points, "landscape").x
+        with frozen(trainer.model), torch.no_grad():
+            energy = trainer.model.neg_log_prob(mesh.to(negatives.device)).reshape(self.cells, self.cells)
         title = f"step {trainer.step}   gap {trainer.metrics.get('energy_gap', math.nan):+.3f}"
         picture = landscape(
             energy.double().cpu().numpy(),

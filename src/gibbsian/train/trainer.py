@@ -21,20 +21,22 @@ from ..core.random import Streams, derive, generator
 from ..core.records import Batch
 from ..data.batches import Batches
 from ..data.dataset import Dataset
-from ..recipes.train import MonitorConfig, TrainConfig
-from ..systems.base import System
-from ..systems.folder import require_match
+from ..models.folder import require_match
+from ..models.learner import Learner
+from ..models.model import EnergyModel, device_of
+from ..models.sampler import RunOptions
 from . import checkpoint
 from .average import Average
 from .budget import SOONEST, Budget, advice
 from .folder import RunFolder
 from .monitor import Monitor, scale_of
 from .optim import lr_factor
+from .settings import MonitorConfig, TrainConfig
 from .signals import Signals
 from .update import Step, Updater
 
 Observer = Callable[["Trainer"], None]
-Validator = Callable[[System, torch.Generator], float]
+Validator = Callable[[EnergyModel, torch.Generator], float]
 LOOP = ("step", "total", "lr_scale", "rollbacks", "best", "metrics")
 
 
@@ -51,7 +53,7 @@ class Outcome:
 
 
 class Trainer:
-    """Fits one system to one data set.
+    """Fits the model of one learner to one data set.
 
     Args:
         folder: run folder for logs and checkpoints; without one, nothing is written and rollback keeps its
@@ -63,7 +65,7 @@ class Trainer:
 
     def __init__(
         self,
-        system: System,
+        learner: Learner,
         data: Dataset,
         config: TrainConfig,
         monitor: MonitorConfig | None = None,
@@ -73,21 +75,26 @@ class Trainer:
         validate: Validator | None = None,
         notify: Callable[[str], None] = lambda text: None,
     ) -> None:
-        self.system, self.data, self.config, self.folder = system, data, config, folder
+        self.learner, self.data, self.config, self.folder = learner, data, config, folder
         self.observers, self.validate, self.notify = observers, validate, notify
-        self.device = next(system.parameters()).device
+        self.device = device_of(learner)
         self.monitor = Monitor(monitor or MonitorConfig(), scale_of(data, *self.pixel_range()))
         self.streams = Streams(config.seed, device=self.device)
         self.batches = Batches(data, config.batch_size, self.streams.data, flip=config.flip)
-        self.updater = Updater(system, config, self._examine)
-        self.average = Average(system.groups(), config.average)
+        self.updater = Updater(learner, config, self._examine)
+        self.average = Average(learner.parameter_groups(), config.average)
         self.step, self.total, self.lr_scale, self.rollbacks = 0, config.steps, 1.0, 0
         self.best: float | None = None
         self.last_batch: Batch | None = None
         self.metrics: dict[str, float] = {}
         self._memory: list[checkpoint.Tree] = []
-        system.precision, system.compiling = config.precision, config.compile
-        system.meet(data)
+        learner.options = RunOptions(config.precision, config.compile)
+        learner.setup(data)
+
+    @property
+    def model(self) -> EnergyModel:
+        """The model that is trained."""
+        return self.learner.model
 
     def update(self) -> dict[str, float]:
         """One step of training; raises `DivergedError` before weights or buffer take harm."""
@@ -105,8 +112,8 @@ class Trainer:
         return self.config.lr * self.lr_scale * lr_factor(self.step, self.total, self.config)
 
     def pixel_range(self) -> tuple[float, float]:
-        """Values of black and white pixels in this system."""
-        return self.system.config.pixels.low, self.system.config.pixels.high
+        """Values of black and white pixels in this model."""
+        return self.model.spec.low, self.model.spec.high
 
     def averaged(self) -> AbstractContextManager[None]:
         """A context in which the model carries its averaged weights, if averaging is on."""
@@ -125,7 +132,7 @@ class Trainer:
         """
         if steps is not None and steps < 0:
             raise UsageError(f"steps is {steps}: it must be 0 or more")
-        budget = Budget(minutes, self.step, self.system.stages())
+        budget = Budget(minutes, self.step, self.learner.milestones())
         if self.step == 0 or steps is not None:
             self.total = self.config.steps if steps is None else steps
         if steps is None and minutes is not None:
@@ -133,8 +140,9 @@ class Trainer:
         with Signals() as signals, self._bar(progress) as bar:
             state = self._loop(signals, bar, budget, self.total if steps is not None else None)
         self._finish(state)
-        if missed := [stage for stage in self.system.stages() if self.step <= stage]:
-            ways = ["give more --steps or --minutes", *(f"lower --{name}" for name in self.system.counted)]
+        if missed := [stage for stage in self.learner.milestones() if self.step <= stage]:
+            lower = [f"lower --{name}" for name in self.learner.step_counted]
+            ways = ["give more --steps or --minutes", *lower]
             self.notify(
                 f"ended after {self.step} updates, before the part of training that begins at {missed[0]}: "
                 f"{', or '.join(ways)}"
@@ -163,9 +171,9 @@ class Trainer:
     def _plan(self, total: int, bar: tqdm[Any], budget: Budget) -> None:
         """Take `total` updates as the end, and say so when it is news."""
         if abs(total - self.total) > 0.1 * self.total:
-            own, system = self.config.steps, self.system
+            own, learner = self.config.steps, self.learner
             whole = all(stage < own for stage in budget.stages)  # else they were set for this budget
-            more = advice(system.config, system.counted, total, own) if whole else ""
+            more = advice(learner.config, learner.step_counted, total, own) if whole else ""
             self.notify(f"budget of {budget.minutes:g} min: {total} updates planned{more}")
         self.total = bar.total = total
 
@@ -195,7 +203,7 @@ class Trainer:
     def _validate(self, validate: Validator) -> None:
         rng = generator(derive(self.config.seed, "validate"), self.device)
         with self.averaged():
-            value = float(validate(self.system, rng))
+            value = float(validate(self.model, rng))
         self._log({"validation": value})
         if math.isfinite(value) and (self.best is None or value < self.best):
             self.best = value
@@ -271,7 +279,8 @@ class Trainer:
     def state_dict(self) -> checkpoint.Tree:
         """Everything that the rest of the run depends on."""
         return {
-            "model": self.system.state_dict(),
+            "model": self.learner.state_dict(),
+            "claims": {"temperature": self.model.temperature, "density": self.model.claims_density},
             "average": self.average.state_dict(),
             "optimizer": {k: checkpoint.optimizer_tree(o) for k, o in self.updater.optimizers.items()},
             "streams": self.streams.state_dict(),
@@ -285,15 +294,16 @@ class Trainer:
     def load_state_dict(self, tree: checkpoint.Tree, where: str = "this state") -> None:
         """Go on from `state_dict()`.
 
-        Raises `CheckpointError` for a state of other data, another system or another network.
+        Raises `CheckpointError` for a state of other data, another learner or another network.
         """
         try:
             if tree["data"]["fingerprint"] != self.data.fingerprint:
                 raise CheckpointError(
                     f"{where} was trained on other data than this {self.data.name}: resume with the same set"
                 )
-            require_match(self.system.state_dict(), tree["model"], where)
-            self.system.load_state_dict(tree["model"])
+            require_match(self.learner.state_dict(), tree["model"], where)
+            self.learner.load_state_dict(tree["model"])
+            self.model.claims_density = bool(tree["claims"]["density"])
             self.average.load_state_dict(tree["average"])
             for name, optimizer in self.updater.optimizers.items():
                 checkpoint.load_optimizer(optimizer, tree["optimizer"][name])

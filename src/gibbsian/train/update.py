@@ -1,6 +1,6 @@
 """One update of the weights: losses -> gradients -> monitor -> optimiser step.
 
-A system yields (group, loss), and each yield is one optimiser step on that group. With gradient
+A learner yields (group, loss), and each yield is one optimiser step on that group. With gradient
 accumulation over M micro-batches, M generators run in lockstep: all of them draw their chains before
 any writes back, so their buffer tickets are disjoint, and a round of M yields is one optimiser step on
 the mean of the M losses. The only place that calls backward.
@@ -18,9 +18,9 @@ from torch import Tensor
 from ..core.errors import UsageError
 from ..core.random import seeded_init
 from ..core.records import Batch, Loss
-from ..recipes.train import TrainConfig
-from ..systems.base import System
+from ..models.learner import Learner
 from .optim import clip_moments, clip_norm, grad_norm, make_optimizer
+from .settings import TrainConfig
 
 Running = Generator[tuple[str, Loss], None, None]
 
@@ -35,31 +35,32 @@ class Step:
 
 
 class Updater:
-    """Makes updates of `system`; `examine` sees the numbers of a round and may raise before any harm.
+    """Makes updates by `learner`; `examine` sees the numbers of a round and may raise before any harm.
 
     Raises `UsageError` for gradient accumulation with losses that are not means over samples.
     """
 
     def __init__(
-        self, system: System, config: TrainConfig, examine: Callable[[dict[str, float]], None]
+        self, learner: Learner, config: TrainConfig, examine: Callable[[dict[str, float]], None]
     ) -> None:
-        if config.accumulate > 1 and not system.additive:
+        if config.accumulate > 1 and not learner.mean_reduced:
             raise UsageError(
                 f"train.accumulate is {config.accumulate}, but this loss is no mean over samples, so "
                 "micro-batches cannot be averaged: set train.accumulate to 1, or choose a loss that is a mean"
             )
-        self.system, self.config, self.examine = system, config, examine
-        self.optimizers = {name: make_optimizer(module, config) for name, module in system.groups().items()}
+        self.learner, self.config, self.examine = learner, config, examine
+        groups = learner.parameter_groups()
+        self.optimizers = {name: make_optimizer(module, config) for name, module in groups.items()}
 
     def __call__(self, batch: Batch, step: Step) -> dict[str, float]:
         """One update from `batch`; returns the numbers to log.
 
         Networks of your own may draw from torch's global generator: it is seeded from `step.rng` meanwhile.
         """
-        self.system.train()
+        self.learner.train()
         with seeded_init(step.rng):
             running = [
-                cast(Running, self.system.losses(part, step.number, step.rng))
+                cast(Running, self.learner.losses(part, step.number, step.rng))
                 for part in batch.split(self.config.accumulate)
             ]
             try:
@@ -90,8 +91,8 @@ class Updater:
         norm = grad_norm(params)
         metrics = _to_floats({**_mean(losses), "grad_norm": norm})
         self.examine(metrics)
-        self.system.shape_gradients(group)
-        self._apply(optimizer, params, step.lr * self.system.rate(group, step.number))
+        self.learner.transform_gradients(group)
+        self._apply(optimizer, params, step.lr * self.learner.lr_multiplier(group, step.number))
         return metrics if len(self.optimizers) == 1 else {_named(k, group): v for k, v in metrics.items()}
 
     def _backward(self, loss: Loss) -> Loss:

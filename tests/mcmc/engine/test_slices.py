@@ -25,7 +25,7 @@ from gibbsian.mcmc.engine.slices import (
     gradient_bytes,
     sliced,
 )
-from gibbsian.nets import MLP, ConvNet
+from gibbsian.nets import MLP, ConvConfig, ConvNet, MLPConfig
 
 B = 23
 
@@ -36,7 +36,11 @@ def randn(seed: int, *shape: int) -> torch.Tensor:
 
 def mlp(dim: int = 4, classes: int = 0) -> nn.Module:
     with seeded_init(generator(0)):
-        return MLP((dim,), (16, 16), classes=classes).double().requires_grad_(False)
+        return (
+            MLP((dim,), MLPConfig(hidden=(16, 16), activation="swish", classes=classes))
+            .double()
+            .requires_grad_(False)
+        )
 
 
 class Decoder(nn.Module):
@@ -163,7 +167,7 @@ def test_a_context_that_does_not_fit_is_refused_in_slices_too():
 def test_energies_of_the_wrong_shape_are_refused_in_slices_too():
     class Column(nn.Module):
         def forward(self, x):
-            return x.sum(1, keepdim=True)
+            return x.square()
 
     with pytest.raises(UsageError, match="number a chain"):
         value_and_grad(sliced(Column(), vectors(), 5), vectors())
@@ -221,7 +225,7 @@ class Held:
 
 def test_slices_bound_what_is_saved_at_a_time():
     with seeded_init(generator(0)):
-        net = ConvNet((1, 8, 8), (4, 8)).requires_grad_(False)
+        net = ConvNet((1, 8, 8), ConvConfig(channels=(4, 8))).requires_grad_(False)
     x = torch.randn(60, 1, 8, 8, generator=generator(3))
     with Ledger() as whole:
         value_and_grad(net, x)

@@ -27,7 +27,9 @@ from torch import Tensor
 from ...core.errors import UsageError
 from ...mcmc.base import ChainState, Kernel, run
 from ...mcmc.langevin import Langevin
-from ...systems.base import Standing, System
+from ...models.capabilities import classifier
+from ...models.model import EnergyModel
+from ...models.sampler import DataChain
 from .pgd import Answers
 
 Through: TypeAlias = Literal["plain", "straight", "full"]
@@ -85,19 +87,19 @@ class Plain:
 
 @dataclass(frozen=True, eq=False)
 class Refined:
-    """`steps` of the system's own chain from x, then its answer, averaged over `duplicates` chains.
+    """`steps` of the model's own chain from x, then its answer, averaged over `duplicates` chains.
 
     Args:
-        system: joint ones (`system.joint`) move on p(x), others once for each of the `classes` on p(x | y).
+        model: joint ones (`model.joint`) move on p(x), others once for each of the `classes` on p(x | y).
         reach: bound on the move of a labelled chain in every pixel, in units of x.
         noiseless: leave the chain's noise out, as JEM does for L2; one chain is then enough.
 
     Raises:
-        UsageError: for fewer than 1 step, duplicate or class; later, for systems whose chains cannot begin at
+        UsageError: for fewer than 1 step, duplicate or class; later, for models whose chains cannot begin at
             data.
     """
 
-    system: System
+    model: EnergyModel
     steps: int
     classes: int
     duplicates: int = 1
@@ -125,7 +127,7 @@ class Refined:
     @property
     def rows(self) -> int:
         """Chains for one image."""
-        return self.copies * (1 if self.system.joint else self.classes)
+        return self.copies * (1 if self.model.joint else self.classes)
 
     def __call__(self, x: Tensor, rng: torch.Generator) -> Tensor:
         with torch.no_grad():
@@ -134,37 +136,39 @@ class Refined:
     def seen(self, through: Through, draws: int, rng: torch.Generator) -> Answers:
         """Draws of the logits with a gradient; "plain" sees the classifier that does not refine."""
         if through == "plain":
-            return lambda x: self.system.logits(x) + self.offsets
+            return lambda x: classifier(self.model).logits(x) + self.offsets
         return lambda x: torch.stack([self._answers(x, through, rng) for _ in range(draws)])
 
     def _answers(self, x: Tensor, through: Through, rng: torch.Generator) -> Tensor:
-        return (self._marginal if self.system.joint else self._labelled)(x, through, rng) + self.offsets
+        return (self._marginal if self.model.joint else self._labelled)(x, through, rng) + self.offsets
 
     def _marginal(self, x: Tensor, through: Through, rng: torch.Generator) -> Tensor:
         begin = x.repeat_interleave(self.copies, 0)
-        refined = self._moved(begin, self.system.standing(begin.detach(), rng), torch.inf, through, rng)
-        return self.system.logits(refined).unflatten(0, (len(x), self.copies)).mean(1)
+        refined = self._moved(
+            begin, self.model.sampler().from_data(begin.detach(), rng), torch.inf, through, rng
+        )
+        return classifier(self.model).logits(refined).unflatten(0, (len(x), self.copies)).mean(1)
 
     def _labelled(self, x: Tensor, through: Through, rng: torch.Generator) -> Tensor:
         begin = x.repeat_interleave(self.rows, 0)
         y = torch.arange(self.classes, device=x.device).repeat(len(x) * self.copies)
-        standing = self.system.standing(begin.detach(), rng, y)
-        refined = self._moved(begin, standing, self.reach, through, rng)
-        return -standing.energy(refined).unflatten(0, (len(x), self.copies, self.classes)).mean(1)
+        begun = self.model.sampler().from_data(begin.detach(), rng, y)
+        refined = self._moved(begin, begun, self.reach, through, rng)
+        return -begun.energy(refined).unflatten(0, (len(x), self.copies, self.classes)).mean(1)
 
     def _moved(
-        self, x: Tensor, standing: Standing, reach: float, through: Through, rng: torch.Generator
+        self, x: Tensor, begun: DataChain, reach: float, through: Through, rng: torch.Generator
     ) -> Tensor:
         """Where chains from `x` end: with the graph of every step, or as if that were x plus a constant."""
         whole = through == "full" and torch.is_grad_enabled() and x.requires_grad
-        kernel = quiet(standing.kernel) if self.noiseless else standing.kernel
-        end = _chain(kernel, standing, x if whole else x.detach(), self.steps, reach, whole, rng)
+        kernel = quiet(begun.kernel) if self.noiseless else begun.kernel
+        end = _chain(kernel, begun, x if whole else x.detach(), self.steps, reach, whole, rng)
         return end if whole else x + (end - x).detach()
 
 
 def _chain(
     kernel: Kernel,
-    standing: Standing,
+    begun: DataChain,
     x: Tensor,
     steps: int,
     reach: float,
@@ -177,7 +181,7 @@ def _chain(
     for made in legs:
         state = run(
             kernel,
-            standing.energy,
+            begun.energy,
             state,
             steps=made,
             rng=rng,

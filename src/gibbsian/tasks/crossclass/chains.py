@@ -12,8 +12,9 @@ from ...core.position import Position
 from ...core.random import derive, generator
 from ...data.dataset import Dataset
 from ...mcmc.base import run
-from ...systems.base import System, walk
-from ...systems.frozen import frozen
+from ...models.model import EnergyModel, device_of
+from ...models.sampling import run_stages
+from ...nets.frozen import frozen
 from ..features import SmallNet
 from ..progress import Advance
 
@@ -22,12 +23,14 @@ CHUNK = 512
 
 @dataclass(frozen=True, eq=False)
 class Setting:
-    """A conditional system with what its chains are measured by.
+    """A conditional model with what its chains are measured by.
 
-    `test` are images of its shape; `steps` of a chain; `judge` names classes, `features` measures distances.
+    `test` are images of `data`, of its shape; `steps` of a chain; `judge` names classes, `features` measures
+    distances.
     """
 
-    system: System
+    model: EnergyModel
+    data: str
     test: Dataset
     judge: SmallNet
     features: SmallNet
@@ -38,20 +41,20 @@ class Setting:
     @property
     def classes(self) -> int:
         """How many the model knows."""
-        return int(self.system.config.net.classes)
+        return int(self.model.spec.num_classes)
 
     @property
     def device(self) -> torch.device:
-        """Where the system is."""
-        return next(self.system.parameters()).device
+        """Where the model is."""
+        return device_of(self.model)
 
     def rng(self, name: str) -> torch.Generator:
-        """A stream of its own for each part, on the system's device."""
+        """A stream of its own for each part, on the model's device."""
         return generator(derive(self.seed, name), self.device)
 
     def unit(self, x: Tensor) -> Tensor:
         """Images of the model's range in [0, 1], on the CPU."""
-        pixels = self.system.config.pixels
+        pixels = self.model.spec
         return (x.cpu() - pixels.low) / (pixels.high - pixels.low)
 
     def judged(self, x: Tensor) -> Tensor:
@@ -65,7 +68,7 @@ class Setting:
     def refined(self, x: Tensor, y: Tensor, name: str) -> Tensor:
         """Where chains from `x` `(N, C, H, W)` under the labels `y` `(N,)` end, in the range of the model."""
         rng, ends = self.rng(name), []
-        with frozen(self.system):
+        with frozen(self.model):
             for first in range(0, len(x), CHUNK):
                 part = slice(first, first + CHUNK)
                 ends.append(
@@ -74,20 +77,20 @@ class Setting:
         return torch.cat(ends)
 
     def _chain(self, x: Tensor, y: Tensor, rng: torch.Generator, place: tuple[int, int, str]) -> Tensor:
-        (first, total, name), pixels = place, self.system.config.pixels
-        standing = self.system.standing(x, rng, y)
+        (first, total, name), pixels = place, self.model.spec
+        begun = self.model.sampler().from_data(x, rng, y)
 
         def advance(made: int, steps: int) -> None:
             self.progress(first * steps + made * len(x), total * steps, name)
 
         position: Position = run(
-            standing.kernel, standing.energy, standing.position, steps=self.steps, rng=rng, evaluate=False,
+            begun.kernel, begun.energy, begun.position, steps=self.steps, rng=rng, evaluate=False,
             progress=advance,
         ).position  # fmt: skip
-        if standing.ending is not None:
-            position = walk(self.system, standing.ending(position), rng)[-1].position
+        if begun.remaining is not None:
+            position = run_stages(begun.remaining(position), rng)[-1].position
         with torch.no_grad():
-            return self.system.decode(position).clamp(pixels.low, pixels.high)
+            return self.model.sampler().decode(position).clamp(pixels.low, pixels.high)
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,11 +99,12 @@ class Sources:
 
     x: Tensor
     y: Tensor
+    per_class: int
 
 
 def sources(setting: Setting, per_class: int) -> Sources:
     """`per_class` test images of every class, class by class; raises `UsageError` where there are fewer."""
-    test, pixels = setting.test, setting.system.config.pixels
+    test, pixels = setting.test, setting.model.spec
     assert test.y is not None
     rng, rows = generator(derive(setting.seed, "data")), []
     for c in range(setting.classes):
@@ -109,4 +113,4 @@ def sources(setting: Setting, per_class: int) -> Sources:
             raise UsageError(f"{test.name} has {len(own)} test images of class {c}: ask for no more with -n")
         rows.append(own[torch.randperm(len(own), generator=rng)[:per_class]])
     batch = test.batch(torch.cat(rows), pixels.low, pixels.high)
-    return Sources(batch.x, test.y[torch.cat(rows)])
+    return Sources(batch.x, test.y[torch.cat(rows)], per_class)

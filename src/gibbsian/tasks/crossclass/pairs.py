@@ -19,7 +19,7 @@ from torch import Tensor
 
 from ...core.random import derive, generator
 from ...metrics.interval import Interval
-from ..tables import over
+from ...report.tables import over
 from .chains import Setting, Sources
 
 

@@ -27,7 +27,7 @@ class Scored:
 
 @dataclass(frozen=True)
 class Choice:
-    """AUROC of each of the system's scores on `outside` training rows of the set `on` against `inside` test
+    """AUROC of each of the model's scores on `outside` training rows of the set `on` against `inside` test
     rows that are not in the table; the highest is quoted."""
 
     on: str

@@ -21,7 +21,7 @@ from ...core.random import derive, generator
 from ...data.dataset import Dataset
 from ...data.load import load
 from ...metrics.auroc import auroc
-from ...systems.base import System
+from ...models.model import EnergyModel
 from ..progress import Advance, silent
 from . import baselines as likelihoods
 from . import scores as known_scores
@@ -51,13 +51,13 @@ class Inside:
 
 
 def measure_ood(
-    system: System,
+    model: EnergyModel,
     data: str,
     *,
     against: Sequence[str] | None = None,
     n: int = 1000,
     scores: Sequence[str] | None = None,
-    background: System | None = None,
+    background: EnergyModel | None = None,
     baselines: Sequence[str] = ("vae", "pixelcnn"),
     budget: Budget | None = None,
     folder: Path | None = None,
@@ -67,14 +67,14 @@ def measure_ood(
     data_dir: str | Path | None = None,
     bars: Bars = no_bars,
 ) -> Report:
-    """Scores of `system`, trained on images called `data`, and of likelihood baselines, on sets outside.
+    """Scores of `model`, trained on images called `data`, and of likelihood baselines, on sets outside.
 
     Args:
         against: names of sets (see `sets`); by default those of the papers where the shape is theirs.
         n: test rows inside, and of each set; fewer where there are fewer, half of the test part being kept
             for the choice.
-        scores: names (see `scores`); all that the system can give by default.
-        background: a second system for the score `ratio`.
+        scores: names (see `scores`); all that the model can give by default.
+        background: a second model for the score `ratio`.
         baselines: names (see `baselines`), trained for `budget` on the training part of `data`.
         folder: where trained baselines are kept and looked for; needed for baselines. `fresh` ignores them.
         choose_on: the set on which the score to quote is chosen.
@@ -82,23 +82,23 @@ def measure_ood(
         bars: `bars(what, unit)` opens a progress bar, and gives what is to be called with (done, of, note).
 
     Raises:
-        UsageError: data that are no images or not of the system's shape, unknown names, too few rows, a score
-            that was named and that the system cannot give.
+        UsageError: data that are no images or not of the model's shape, unknown names, too few rows, a score
+            that was named and that the model cannot give.
         DataError: `data` or a named `choose_on` is not to be had.
     """
     known_scores.check_names(scores or ())
     likelihoods.check_names(list(baselines))
     names = known_sets.check_names(
-        known_sets.defaults(data, system.event_shape) if against is None else against, data
+        known_sets.defaults(data, model.spec.event_shape) if against is None else against, data
     )
-    train, inside = _inside(system, data, n, seed, data_dir)
-    chosen_on = _choosing(choose_on, data, system, inside, seed, data_dir)
+    train, inside = _inside(model, data, n, seed, data_dir)
+    chosen_on = _choosing(choose_on, data, model, inside, seed, data_dir)
     gather = partial(known_sets.gather, inside=inside.table, n=len(inside.table), seed=seed)
     found = [gather(name, whole=name != chosen_on.name, data_dir=data_dir) for name in names]
-    ready, missing = known_scores.scores_of(system, scores, Known(inside.train, background, seed))
+    ready, missing = known_scores.scores_of(model, scores, Known(inside.train, background, seed))
     trained = _baselines(baselines, train, budget or Budget(), folder, fresh, seed, bars)
     work: dict[str, Callable[[Tensor], Tensor]] = {
-        name: partial(evaluate, system, score) for name, score in ready.items()
+        name: partial(evaluate, model, score) for name, score in ready.items()
     }
     choice_work = dict(work)
     for one in trained:
@@ -111,7 +111,7 @@ def measure_ood(
     return Report(
         data=data,
         seed=seed,
-        shape=system.event_shape,
+        shape=model.spec.event_shape,
         inside=inside.table,
         sets=found,
         scored=scored,
@@ -122,7 +122,7 @@ def measure_ood(
 
 
 def _inside(
-    system: System, data: str, n: int, seed: int, data_dir: str | Path | None
+    model: EnergyModel, data: str, n: int, seed: int, data_dir: str | Path | None
 ) -> tuple[Dataset, Inside]:
     """The training part, and the rows that are used."""
     if n < LEAST:
@@ -132,9 +132,9 @@ def _inside(
         raise UsageError(
             f"{data} holds no 8-bit images: ood compares images, such as digits or fashion_mnist"
         )
-    if test.event_shape != system.event_shape:
+    if test.event_shape != model.spec.event_shape:
         raise UsageError(
-            f"{data} has images of shape {test.event_shape}, the model of {system.event_shape}: name the "
+            f"{data} has images of shape {test.event_shape}, the model of {model.spec.event_shape}: name the "
             "data that it was trained on"
         )
     rng, n = generator(derive(seed, "ood/inside")), min(n, len(test) // 2)
@@ -147,10 +147,10 @@ def _inside(
 
 
 def _choosing(
-    asked: str | None, data: str, system: System, inside: Inside, seed: int, data_dir: str | Path | None
+    asked: str | None, data: str, model: EnergyModel, inside: Inside, seed: int, data_dir: str | Path | None
 ) -> ImageSet:
     """Rows of the set on which the score is chosen; interpolation, if the default one is not here."""
-    name = known_sets.check_names([asked or known_sets.to_choose_on(data, system.event_shape)], data)[0]
+    name = known_sets.check_names([asked or known_sets.to_choose_on(data, model.spec.event_shape)], data)[0]
     gather = partial(known_sets.gather, inside=inside.choice, n=len(inside.choice), seed=seed, split="train")
     found = gather(name, data_dir=data_dir)
     if found.absent and asked:
@@ -211,7 +211,7 @@ def _choice(
     inside: Tensor,
     outside: ImageSet,
 ) -> Choice | None:
-    """AUROC of the system's own scores on rows apart from the table's."""
+    """AUROC of the model's own scores on rows apart from the table's."""
     names = [name for name in work if name in scored]
     values = {name: (-work[name](inside), -work[name](outside.x)) for name in names}
     finite = {k: v for k, v in values.items() if all(bool(torch.isfinite(x).all()) for x in v)}

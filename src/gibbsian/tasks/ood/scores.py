@@ -1,6 +1,6 @@
-"""Scores of a trained system, higher for an image that it takes to be of its training distribution.
+"""Scores of a trained model, higher for an image that it takes to be of its training distribution.
 
-    energy       -S(x), S the system's surprisal, -log p up to a constant; its least over classes, if any
+    energy       -S(x), S the model's neg_log_prob, -log p up to a constant; its least over classes, if any
     lse          log sum_y exp(logit_y(x))             (W. Liu et al. 2020, arXiv 2010.03759)
     max_p        log max_y softmax(logits(x))          (D. Hendrycks, K. Gimpel 2017, arXiv 1610.02136)
     grad         -|dS/dx|, the approximate mass        (W. Grathwohl et al. 2020, arXiv 1912.03263)
@@ -12,7 +12,7 @@
 The mean of `typicality` is over training rows. In the last three numbers of different kinds are added: an
 unnormalised energy has neither the unit nor the scale of bits or of another energy. So each is divided by its
 standard deviation over training rows (and shifted by its mean, which changes no order), except that
-the ratio of two systems that are both `matched` is taken as it is, in nats. The published complexity score is
+the ratio of two models that are both `matched` is taken as it is, in nats. The published complexity score is
 that of a likelihood in bits; the likelihood baselines have it exactly.
 
 The softmax of a conditional energy that is not `joint` is no p(y | x), since Z(y) is unknown: `lse` and
@@ -24,7 +24,7 @@ from __future__ import annotations
 import io
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Protocol, TypeAlias, cast, runtime_checkable
+from typing import TypeAlias, cast
 
 import torch
 from PIL import Image
@@ -34,60 +34,52 @@ from ...core.energy import score as energy_score
 from ...core.errors import UsageError, unknown
 from ...core.random import derive, generator
 from ...data.dataset import as_floats
-from ...systems.base import System
-from ...systems.frozen import frozen
+from ...models.capabilities import MultiLevel, classifier, offered
+from ...models.model import EnergyModel, device_of
+from ...nets.frozen import frozen
 
-Score: TypeAlias = Callable[[System, Tensor], Tensor]
-"""(system, uint8 images `(B, H, W)` or `(B, H, W, 3)`) to numbers `(B,)`, higher meaning inside."""
+Score: TypeAlias = Callable[[EnergyModel, Tensor], Tensor]
+"""(model, uint8 images `(B, H, W)` or `(B, H, W, 3)`) to numbers `(B,)`, higher meaning inside."""
 CHUNK = 250
-
-
-@runtime_checkable
-class Laddered(Protocol):
-    """A system with an energy for every level of noise."""
-
-    def level_surprisals(self, x: Tensor, rng: torch.Generator) -> Tensor:
-        """Of data `x` `(B, *event)`, one number a level, `(B, L)`, lower meaning likelier, at one draw of the
-        noise; raises `UsageError` where there is only one level."""
 
 
 @dataclass(frozen=True, eq=False)
 class Known:
-    """What scores may be set by: training images (uint8), a second system, a seed."""
+    """What scores may be set by: training images (uint8), a second model, a seed."""
 
     train: Tensor
-    background: System | None = None
+    background: EnergyModel | None = None
     seed: int = 0
 
 
-# -- scores that need nothing but the system ------------------------------------------------------------
+# -- scores that need nothing but the model ------------------------------------------------------------
 
 
-def energy(system: System, x: Tensor) -> Tensor:
+def energy(model: EnergyModel, x: Tensor) -> Tensor:
     """-S(x)."""
-    return -system.surprisal(placed(system, x))
+    return -model.neg_log_prob(placed(model, x))
 
 
-def lse(system: System, x: Tensor) -> Tensor:
+def lse(model: EnergyModel, x: Tensor) -> Tensor:
     """log sum exp of the logits; raises `UsageError` without a label head."""
-    return system.logits(placed(system, x)).logsumexp(1)
+    return classifier(model).logits(placed(model, x)).logsumexp(1)
 
 
-def max_p(system: System, x: Tensor) -> Tensor:
+def max_p(model: EnergyModel, x: Tensor) -> Tensor:
     """The largest softmax of the logits, as its logarithm, so that confident ones do not all round to 1."""
-    logits = system.logits(placed(system, x)).double()
+    logits = classifier(model).logits(placed(model, x)).double()
     top, place = logits.max(1)
     others = logits.scatter(1, place[:, None], -torch.inf).logsumexp(1)
     return torch.nn.functional.logsigmoid(top - others)
 
 
-def grad(system: System, x: Tensor) -> Tensor:
-    """-|dS/dx|, the Euclidean norm over all values of an image in the system's range."""
-    slope = cast(Tensor, energy_score(lambda at: system.surprisal(cast(Tensor, at)), placed(system, x)))
+def grad(model: EnergyModel, x: Tensor) -> Tensor:
+    """-|dS/dx|, the Euclidean norm over all values of an image in the model's range."""
+    slope = cast(Tensor, energy_score(lambda at: model.neg_log_prob(cast(Tensor, at)), placed(model, x)))
     return -slope.flatten(1).norm(dim=1)
 
 
-# -- scores that are set by training rows or a second system --------------------------------------------
+# -- scores that are set by training rows or a second model --------------------------------------------
 
 
 @dataclass(frozen=True)
@@ -107,59 +99,60 @@ class Scale:
         return (values.double() - self.mean) / self.deviation
 
 
-def typicality(system: System, known: Known) -> Score:
+def typicality(model: EnergyModel, known: Known) -> Score:
     """-|S(x) - mean of S over training rows|."""
-    mean = float(evaluate(system, energy, known.train).mean())
-    return lambda system, x: -(energy(system, x).double() - mean).abs()
+    mean = float(evaluate(model, energy, known.train).mean())
+    return lambda model, x: -(energy(model, x).double() - mean).abs()
 
 
-def ratio(system: System, known: Known) -> Score:
-    """-S(x) + S_background(x); raises `UsageError` without a background system of the same shape."""
+def ratio(model: EnergyModel, known: Known) -> Score:
+    """-S(x) + S_background(x); raises `UsageError` without a background model of the same shape."""
     other = known.background
     if other is None:
         raise UsageError("the score ratio needs a second run: name it with --background RUN")
-    if other.event_shape != system.event_shape:
+    if other.spec.event_shape != model.spec.event_shape:
         raise UsageError(
-            f"the background models data of shape {other.event_shape}, the run {system.event_shape}: they "
+            f"the background models data of shape {other.spec.event_shape}, the run {model.spec.event_shape}: they "
             "must agree"
         )
-    exact = system.matched and other.matched
+    exact = model.claims_density and other.claims_density
     own, its = (
-        Scale(0.0, 1.0) if exact else Scale.of(evaluate(s, energy, known.train)) for s in (system, other)
+        Scale(0.0, 1.0) if exact else Scale.of(evaluate(s, energy, known.train)) for s in (model, other)
     )
-    return lambda system, x: own(energy(system, x)) - its(energy(other, x))
+    return lambda model, x: own(energy(model, x)) - its(energy(other, x))
 
 
-def complexity(system: System, known: Known) -> Score:
+def complexity(model: EnergyModel, known: Known) -> Score:
     """-S(x) + L(x), both in units of their deviation over training rows."""
-    own, its = Scale.of(evaluate(system, energy, known.train)), Scale.of(png_bits(known.train))
-    return lambda system, x: own(energy(system, x)) + its(png_bits(x)).to(x.device)
+    own, its = Scale.of(evaluate(model, energy, known.train)), Scale.of(png_bits(known.train))
+    return lambda model, x: own(energy(model, x)) + its(png_bits(x)).to(x.device)
 
 
-def levels(system: System, known: Known) -> Score:
+def levels(model: EnergyModel, known: Known) -> Score:
     """-sum over levels of S_t(x_t), each in units of its deviation over training rows; raises `UsageError`
-    for systems without a ladder."""
-    if not isinstance(system, Laddered):
+    for models without a ladder."""
+    ladder = offered(model, MultiLevel)
+    if ladder is None:
         raise UsageError(
-            f"{type(system).__name__} has no ladder of noise levels: the score levels is for drl and such"
+            f"{type(model).__name__} has no ladder of noise levels: the score levels is for drl and such"
         )
 
-    def of_levels(system: System, x: Tensor) -> Tensor:
+    def of_levels(model: EnergyModel, x: Tensor) -> Tensor:
         # A stream of its own for every chunk of images, so that scores repeat.
         rng = generator(derive(known.seed, "levels"), x.device)
-        return cast(Laddered, system).level_surprisals(placed(system, x), rng)
+        return ladder.level_terms(placed(model, x), rng)
 
-    scales = [Scale.of(column) for column in evaluate(system, of_levels, known.train).T]
+    scales = [Scale.of(column) for column in evaluate(model, of_levels, known.train).T]
 
-    def summed(system: System, x: Tensor) -> Tensor:
-        columns = of_levels(system, x).T
+    def summed(model: EnergyModel, x: Tensor) -> Tensor:
+        columns = of_levels(model, x).T
         return -torch.stack([scale(c) for scale, c in zip(scales, columns, strict=True)]).sum(0)
 
     return summed
 
 
 PLAIN: dict[str, Score] = {"energy": energy, "lse": lse, "max_p": max_p, "grad": grad}
-SET: dict[str, Callable[[System, Known], Score]] = {
+SET: dict[str, Callable[[EnergyModel, Known], Score]] = {
     "typicality": typicality,
     "ratio": ratio,
     "complexity": complexity,
@@ -169,11 +162,11 @@ SCORES = (*PLAIN, *SET)
 
 
 def scores_of(
-    system: System, names: Sequence[str] | None, known: Known
+    model: EnergyModel, names: Sequence[str] | None, known: Known
 ) -> tuple[dict[str, Score], dict[str, str]]:
     """The scores called `names`, ready to use, and why some are not there.
 
-    Without `names` it is all that the system can give; named ones that it cannot give raise `UsageError`, as
+    Without `names` it is all that the model can give; named ones that it cannot give raise `UsageError`, as
     do unknown names.
     """
     check_names(names or ())
@@ -181,7 +174,7 @@ def scores_of(
     missing: dict[str, str] = {}
     for name in names or SCORES:
         try:
-            found[name] = _ready(system, name, known)
+            found[name] = _ready(model, name, known)
         except UsageError as error:
             if names:
                 raise
@@ -196,24 +189,24 @@ def check_names(names: Iterable[str]) -> None:
             raise unknown("score", name, ("all", *SCORES))
 
 
-def _ready(system: System, name: str, known: Known) -> Score:
+def _ready(model: EnergyModel, name: str, known: Known) -> Score:
     if name in SET:
-        return SET[name](system, known)
-    evaluate(system, PLAIN[name], known.train[:1])
+        return SET[name](model, known)
+    evaluate(model, PLAIN[name], known.train[:1])
     return PLAIN[name]
 
 
-def evaluate(system: System, score: Score, x: Tensor) -> Tensor:
-    """`score` of uint8 images `x` `(N, ...)`, on the CPU, float64, some at a time, the system frozen."""
-    device = next(system.parameters()).device
-    with frozen(system), torch.no_grad():
-        parts = [score(system, part.to(device)).double().cpu() for part in x.split(CHUNK)]
+def evaluate(model: EnergyModel, score: Score, x: Tensor) -> Tensor:
+    """`score` of uint8 images `x` `(N, ...)`, on the CPU, float64, some at a time, the model frozen."""
+    device = device_of(model)
+    with frozen(model), torch.no_grad():
+        parts = [score(model, part.to(device)).double().cpu() for part in x.split(CHUNK)]
     return torch.cat(parts)
 
 
-def placed(system: System, x: Tensor) -> Tensor:
-    """uint8 images as floats `(B, C, H, W)` in the range of the system's data."""
-    return as_floats(x, system.config.pixels.low, system.config.pixels.high)
+def placed(model: EnergyModel, x: Tensor) -> Tensor:
+    """uint8 images as floats `(B, C, H, W)` in the range of the model's data."""
+    return as_floats(x, model.spec.low, model.spec.high)
 
 
 def png_bits(x: Tensor) -> Tensor:

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import torch
 from PIL import Image, ImageDraw
 from torch import Tensor
 
-from ...train.pictures import INK, PAPER, grid
+from ...report.pictures import INK, PAPER, grid
+from .cells import Scored
 from .sets import ImageSet
-
-if TYPE_CHECKING:
-    from .report import Report, Scored
 
 EXAMPLES = 10
 LABEL, GAP = 150, 4
@@ -21,10 +20,10 @@ BINS = 60
 COLOURS = ("#e09f3e", "#9e2a2b", "#6a994e", "#7b5ea7", "#495057", "#00a6a6", "#c9679b", "#8d6e63")
 
 
-def sheet(report: Report) -> Image.Image:
-    """A row of ten images of the data inside, then of every set, each with its name to the left."""
-    shown = [ImageSet(f"{report.data} (inside)", report.inside, ""), *report.sets]
-    strips = [_strip(one, report.inside) for one in shown]
+def sheet(data: str, inside: Tensor, sets: Sequence[ImageSet]) -> Image.Image:
+    """A row of ten images of the `data` inside, then of every set, each with its name to the left."""
+    shown = [ImageSet(f"{data} (inside)", inside, ""), *sets]
+    strips = [_strip(one, inside) for one in shown]
     width, height = strips[0].size
     picture = Image.new("RGB", (LABEL + width, len(strips) * (height + GAP) - GAP), PAPER)
     draw = ImageDraw.Draw(picture)
@@ -44,13 +43,11 @@ def _strip(one: ImageSet, inside: Tensor) -> Image.Image:
     return grid(torch.cat([x, blank]).numpy(), columns=EXAMPLES)
 
 
-def histograms(report: Report) -> dict[str, Any]:
-    """One figure a score: the share of each set's rows in every bin. What lies beyond the ends is in the last
-    bins: the range is that of the inside and two of its widths either side."""
-    return {name.replace("+", "-"): _histogram(name, scored) for name, scored in report.scored.items()}
+def histogram(name: str, scored: Scored) -> Any:
+    """A figure of the score `name`: the share of each set's rows in every bin.
 
-
-def _histogram(name: str, scored: Scored) -> Any:
+    The range is that of the inside and two of its widths either side; what lies beyond is in the last bins.
+    """
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(7.2, 3.6), layout="constrained")

@@ -11,7 +11,8 @@ from torch import Tensor
 
 from ...core.errors import UsageError
 from ...metrics.images import median_filter
-from ...systems.base import System, sample
+from ...models.model import EnergyModel
+from ...models.sampling import draw_samples
 from ..chains import classes_in_turn
 from .baselines import Gallery
 from .damage import Damaged
@@ -22,7 +23,7 @@ from .how import How, Start
 class Beginnings:
     """Beginnings for any number of images; `gallery` holds training images, `rng` is on the device."""
 
-    system: System
+    model: EnergyModel
     how: How
     gallery: Gallery | None
     rng: torch.Generator
@@ -58,20 +59,20 @@ class Beginnings:
         return self.gallery.nearest(damaged, y, times)
 
     def _noise(self, x: Tensor) -> Tensor:
-        pixels = self.system.config.pixels
+        pixels = self.model.spec
         u = torch.rand(x.shape, generator=self.rng, device=x.device, dtype=x.dtype)
         return pixels.low + (pixels.high - pixels.low) * u
 
     @cached_property
     def _parts(self) -> list[Gallery]:
         """Samples of the model, dealt out to the completions."""
-        n, times, classes = self.how.pool, self.how.completions, int(self.system.config.net.classes or 1)
+        n, times, classes = self.how.pool, self.how.completions, int(self.model.spec.num_classes or 1)
         if n < times * classes:
             raise UsageError(
                 f"a pool of {n} samples is too small for {times} completions of {classes} classes: take more"
             )
-        y = classes_in_turn(self.system, n, self.rng)
-        x = sample(self.system, n, rng=self.rng, y=y).x.cpu()
+        y = classes_in_turn(self.model, n, self.rng)
+        x = draw_samples(self.model, self.model.sampler(), n, rng=self.rng, y=y).x.cpu()
         dealt = [torch.arange(n) // classes % times == k for k in range(times)]
         return [Gallery(x[d].__getitem__, int(d.sum()), None if y is None else y.cpu()[d]) for d in dealt]
 

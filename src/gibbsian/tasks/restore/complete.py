@@ -14,9 +14,11 @@ from ...core.energy import score
 from ...core.errors import UsageError
 from ...core.position import Position, rows
 from ...mcmc.state import ChainInfo, ChainState
-from ...systems.base import Plan, System, walk
-from ...systems.frozen import frozen
-from ...systems.score_matching import ScoreMatching
+from ...models.capabilities import Denoiser, offered
+from ...models.model import EnergyModel
+from ...models.sampler import Stages
+from ...models.sampling import run_stages
+from ...nets.frozen import frozen
 from ..film import Film
 from .baselines import Gallery
 from .begin import Beginnings
@@ -33,7 +35,7 @@ class Completed:
     """What chains made of `N` damaged images.
 
     `x` `(M, N, C, H, W)` in the model's range, on the CPU, known pixels bit for bit as they were; `energy`
-    `(M, N)`, the surprisal of each, lower is likelier; `frames` `(n, C, H, W)` of the first completion of
+    `(M, N)`, the neg_log_prob of each, lower is likelier; `frames` `(n, C, H, W)` of the first completion of
     the first images, with `frame_energies`, the mean of what the chain moves on; `way` as it was taken.
     """
 
@@ -55,7 +57,7 @@ class Completed:
 
 
 def complete(
-    system: System,
+    model: EnergyModel,
     damaged: Damaged,
     how: How,
     *,
@@ -73,36 +75,36 @@ def complete(
         shown: images whose first chain is filmed.
 
     Raises:
-        UsageError: for a way or a start that the system or the damage does not have.
+        UsageError: for a way or a start that the model or the damage does not have.
     """
-    way, size = how.way or usual_way(system, damaged), max(1, CHAINS // how.completions)
+    way, size = how.way or usual_way(model, damaged), max(1, CHAINS // how.completions)
     if how.start is not None and way != "chain":
         raise UsageError(f"start {how.start} is for way chain, and this is {way}: leave the start out")
-    film = Film(system.plan, keep=shown > 0, progress=progress)
+    film = Film(model.sampler(), keep=shown > 0, progress=progress)
     ends, frames = [], []
-    begin = Beginnings(system, how, gallery, rng)
-    with frozen(system):
+    begin = Beginnings(model, how, gallery, rng)
+    with frozen(model):
         for first in range(0, len(damaged), size):
             part = slice(first, first + size)
             labels = None if y is None else y[part]
             one = damaged.rows(part)
             if way == "tweedie":
-                ends.append(tweedie(system, one, labels, how.step_factor)[None])
+                ends.append(tweedie(model, one, labels, how.step_factor)[None])
                 continue
-            turn = _Turn(system, one, way, how, labels, begin)
-            film.plan = turn.plan
+            turn = _Turn(model, one, way, how, labels, begin)
+            film.make = turn.plan
             observe = film.observe if shown or progress else None
-            chains = walk(system, film.planned(0, rng), rng, observe=observe)
+            chains = run_stages(film.stages(0, rng), rng, observe=observe)
             ends.append(turn.finished(chains[-1].position))
             if shown and not first:
                 frames = [turn.shown(x, shown) for x in film.positions]
         x = torch.cat(ends, dim=1)
-        energy = torch.stack([_surprisal(system, one, y) for one in x])
+        energy = torch.stack([_neg_log_prob(model, one, y) for one in x])
     return Completed(x.cpu(), energy.cpu(), way, frames, film.energies)
 
 
 def passing(
-    system: System,
+    model: EnergyModel,
     damaged: Damaged,
     way: Way,
     how: How,
@@ -113,42 +115,43 @@ def passing(
     gallery: Gallery | None = None,
 ) -> dict[int, Tensor]:
     """Completions `(M, N, C, H, W)` after each number of steps in `marks`, from chains of one leg."""
-    turn = _Turn(system, damaged, way, how, y, Beginnings(system, how, gallery, rng))
+    turn = _Turn(model, damaged, way, how, y, Beginnings(model, how, gallery, rng))
     found: dict[int, Tensor] = {}
 
     def observe(step: int, state: ChainState, info: ChainInfo) -> None:
         if step + 1 in marks:
             found[step + 1] = turn.finished(state.position).cpu()
 
-    with frozen(system):
-        walk(system, turn.plan(0, rng), rng, observe=observe)
+    with frozen(model):
+        run_stages(turn.plan(0, rng), rng, observe=observe)
     return found
 
 
-def tweedie(system: System, damaged: Damaged, y: Tensor | None, factor: float = 1.0) -> Tensor:
+def tweedie(model: EnergyModel, damaged: Damaged, y: Tensor | None, factor: float = 1.0) -> Tensor:
     """x~ + factor sigma^2 grad log p(x~), clamped to the range, `(N, C, H, W)`.
 
-    E[x | x~] where exp(-surprisal) is the law of data with noise sigma in them. A ladder of noises is read at
+    E[x | x~] where exp(-neg_log_prob) is the law of data with noise sigma in them. A ladder of noises is read at
     the temperature of sigma.
 
     Raises `UsageError` for images without Gaussian noise.
     """
     if damaged.sigma is None:
         raise UsageError("way tweedie takes Gaussian noise away: use chain for other damage")
-    temperature = 1.0
-    if isinstance(system, ScoreMatching) and system.config.matching.levels > 1:
-        temperature = (damaged.sigma / system.config.matching.sigma_min) ** 2
-    law = system.surprisal if y is None else partial(system.surprisal, y=y)
-    upward = score(cast(Callable[[Position], Tensor], law), damaged.x, temperature=temperature)
-    moved = damaged.x + factor * damaged.sigma**2 * cast(Tensor, upward)
-    return moved.clamp(system.config.pixels.low, system.config.pixels.high)
+    denoiser = offered(model, Denoiser)
+    if denoiser is not None:
+        upward = denoiser.noisy_score(damaged.x, damaged.sigma)
+    else:
+        law = model.neg_log_prob if y is None else partial(model.neg_log_prob, y=y)
+        upward = cast(Tensor, score(cast(Callable[[Position], Tensor], law), damaged.x))
+    moved = damaged.x + factor * damaged.sigma**2 * upward
+    return moved.clamp(model.spec.low, model.spec.high)
 
 
 @dataclass(frozen=True, eq=False)
 class _Turn:
     """The chains of some images: all of them once, then again, as often as there are completions."""
 
-    system: System
+    model: EnergyModel
     damaged: Damaged
     way: Way
     how: How
@@ -157,12 +160,12 @@ class _Turn:
 
     def plan(
         self, n: int, rng: torch.Generator, *, y: Tensor | None = None, steps: int | None = None
-    ) -> Plan:
+    ) -> Stages:
         """The legs of these chains, whatever is asked for."""
         times = self.how.completions
         begin = self.begin.draw(self.damaged, self.y)
         labels = None if self.y is None else self.y.repeat(times)
-        return legs(self.system, self.damaged.repeated(times), self.way, self.how, begin, labels, rng)
+        return legs(self.model, self.damaged.repeated(times), self.way, self.how, begin, labels, rng)
 
     def finished(self, position: Position) -> Tensor:
         """Images `(M, n, C, H, W)` from where the chains stand: in range, known pixels as they were."""
@@ -175,13 +178,13 @@ class _Turn:
         return self._data(rows(position, first), self.damaged.rows(first)).cpu()
 
     def _data(self, position: Position, damaged: Damaged) -> Tensor:
-        pixels = self.system.config.pixels
+        pixels = self.model.spec
         with torch.no_grad():
-            x = self.system.decode(position).clamp(pixels.low, pixels.high)
+            x = self.model.sampler().decode(position).clamp(pixels.low, pixels.high)
         return x if damaged.known is None else torch.where(damaged.known, damaged.x, x)
 
 
-def _surprisal(system: System, x: Tensor, y: Tensor | None) -> Tensor:
+def _neg_log_prob(model: EnergyModel, x: Tensor, y: Tensor | None) -> Tensor:
     labels = [None] * len(x.split(ENERGIES)) if y is None else y.split(ENERGIES)
     with torch.no_grad():
-        return torch.cat([system.surprisal(a, b) for a, b in zip(x.split(ENERGIES), labels, strict=True)])
+        return torch.cat([model.neg_log_prob(a, b) for a, b in zip(x.split(ENERGIES), labels, strict=True)])

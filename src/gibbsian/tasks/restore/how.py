@@ -16,8 +16,8 @@ class How:
     """The choices of a restoration.
 
     Attributes:
-        way: see `legs`; None for the one that fits the system and the damage.
-        steps: of each chain (each level, with anneal on drl); None for the system's own number.
+        way: see `legs`; None for the one that fits the model and the damage.
+        steps: of each chain (each level, with anneal on drl); None for the model's own number.
         step_factor: multiplies the step size, and the move of tweedie.
         tether: multiplies |x - x~|^2 / 2 sigma^2; 1 is the law.
         start: what unknown pixels begin as: uniform noise, the mean training image, the nearest one (for

@@ -14,8 +14,7 @@ from ...core.random import derive, generator
 from ...data.dataset import Dataset
 from ...data.load import load
 from ...data.names import entry
-from ...systems.base import System
-from ...train.draw import labels as checked_labels
+from ...models.model import EnergyModel
 from ..features import SmallNet, classifier_for
 from .damage import Damage, Damaged
 from .measures import Truth
@@ -58,9 +57,9 @@ class Job:
         return Truth(self.unit(self.clean), unknown, self.y, judge)
 
 
-def job_of(system: System, held: Dataset, damage: Damage, n: int, seed: int) -> Job:
+def job_of(model: EnergyModel, held: Dataset, damage: Damage, n: int, seed: int) -> Job:
     """`n` images of a data set, damaged; which ones and how depends on the seed alone."""
-    low, high = system.config.pixels.low, system.config.pixels.high
+    low, high = model.spec.low, model.spec.high
     order = torch.randperm(len(held), generator=generator(derive(seed, "data")))[:n]
     batch = held.batch(order, low, high)
     damaged = damage.done(batch.x, low, high, generator(derive(seed, "damage")))
@@ -69,26 +68,26 @@ def job_of(system: System, held: Dataset, damage: Damage, n: int, seed: int) -> 
 
 
 def set_aside(
-    system: System, train: Dataset | None, damage: Damage, n: int, seed: int
+    model: EnergyModel, train: Dataset | None, damage: Damage, n: int, seed: int
 ) -> tuple[Job, Dataset] | None:
     """`n` validation images, damaged likewise, and the training rows without the validation part."""
     if train is None:
         return None
     line = entry(train.name)
     rest, held = train.split_off((line.validation if line else 0) or max(1, len(train) // 10))
-    return job_of(system, held, damage, min(n, len(held)), derive(seed, "validation")), rest
+    return job_of(model, held, damage, min(n, len(held)), derive(seed, "validation")), rest
 
 
-def images(system: System, data: str, split: str, data_dir: str | Path | None) -> Dataset:
+def images(model: EnergyModel, data: str, split: str, data_dir: str | Path | None) -> Dataset:
     """A part of a data set; raises `UsageError` unless it holds images of the model's shape."""
-    if len(system.event_shape) != 3:
+    if len(model.spec.event_shape) != 3:
         raise UsageError(
-            f"this model takes data of shape {system.event_shape}, not images: nothing to restore"
+            f"this model takes data of shape {model.spec.event_shape}, not images: nothing to restore"
         )
     found = load(data, split, data_dir=data_dir)
-    if not found.is_image or found.event_shape != system.event_shape:
+    if not found.is_image or found.event_shape != model.spec.event_shape:
         raise UsageError(
-            f"{data} holds rows of shape {found.event_shape}, this model takes {system.event_shape}: give "
+            f"{data} holds rows of shape {found.event_shape}, this model takes {model.spec.event_shape}: give "
             "images of the model's shape"
         )
     return found
@@ -99,18 +98,17 @@ def classifier(train: Dataset | None, role: str) -> SmallNet | None:
     return None if train is None or train.y is None else classifier_for(train, role=role)
 
 
-def told(system: System, label: str, truth: Tensor | None, n: int) -> Tensor | None:
+def told(model: EnergyModel, label: str, truth: Tensor | None, n: int) -> Tensor | None:
     """The labels `(n,)` that chains are told: "none", "true" for those of the data, or the number of a class.
 
     Raises `UsageError` for ones that the model or the images do not have.
     """
-    device = next(system.parameters()).device
     if label == "none":
         return None
     if label == "true":
         if truth is None:
             raise UsageError("--label true: these images have no labels; give a class, or leave it out")
-        return checked_labels(system, n, truth, device)
+        return model.labels(n, truth)
     if not label.isdigit():
         raise UsageError(f"--label is '{label}': it must be none, true or the number of a class")
-    return checked_labels(system, n, int(label), device)
+    return model.labels(n, int(label))

@@ -22,8 +22,8 @@ from torch import Tensor
 
 from ...metrics.images import psnr, ssim
 from ...metrics.interval import Interval, share_interval
+from ...report.tables import over
 from ..features import SmallNet
-from ..tables import over
 
 CEILING = 10 * math.log10(12 * 255**2)
 """PSNR of an image whose only error is that of 8 bits, 58.9 dB."""

@@ -7,8 +7,7 @@ from collections.abc import Mapping, Sequence
 from PIL import Image
 from torch import Tensor
 
-from ...train.pictures import curve, grid, stacked, to_uint8
-from ..strips import beside
+from ...report.pictures import beside, film_frames, grid, to_uint8
 from .complete import Completed
 
 ROWS, FILMED, FILES = 10, 16, 16
@@ -21,11 +20,7 @@ def before_after(columns: Mapping[str, Tensor]) -> Image.Image:
 
 def film(done: Completed, low: float, high: float) -> list[Image.Image]:
     """The first chain of the first images on its way, above the curve of the mean energy."""
-    tops = [grid(to_uint8(x, low, high)) for x in done.frames]
-    return [
-        stacked(top, curve(done.frame_energies[: k + 1], top.width, total=len(tops)))
-        for k, top in enumerate(tops)
-    ]
+    return film_frames([grid(to_uint8(x, low, high)) for x in done.frames], done.frame_energies)
 
 
 def files(x: Tensor, names: Sequence[str]) -> dict[str, Image.Image]:

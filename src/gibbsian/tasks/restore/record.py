@@ -10,8 +10,8 @@ import torch
 from PIL import Image
 
 from ...metrics.interval import Interval
-from ..study.record import plain_rows, rows_table
-from ..tables import cell
+from ...report.plots import bars, panels
+from ...report.tables import cell, plain_rows, rows_table
 from .how import How
 from .tune import Tuned
 
@@ -29,7 +29,7 @@ class Restored:
         seconds: of all chains, on `device`.
         rows: measures of ours and of what stands beside, empty where the clean images are unknown.
         versus: ours less every other row, paired image by image.
-        energies: surprisal of the completions of every image, `(M)` each.
+        energies: neg_log_prob of the completions of every image, `(M)` each.
         strengths: of the filters, by name, as chosen on validation images.
         judge: the classifier behind `label` and `original`.
         tuned: what was chosen by validation images.
@@ -108,8 +108,6 @@ class Restored:
         """A bar for every row: PSNR, and agreement with the true class where there is one."""
         if not self.rows:
             return {}
-        from ..study.show import bars, panels
-
         titles = {"psnr": "PSNR, dB", "label": "judged as the true class", "original": "judged as before"}
         known = [key for key in titles if all(key in row for row in self.rows.values())]
         figure, places = panels(1, len(known))

@@ -12,7 +12,7 @@ from torch import Tensor
 from ...core.errors import UsageError
 from ...core.random import derive, generator
 from ...data.dataset import Dataset
-from ...systems.base import System
+from ...models.model import EnergyModel, device_of
 from ..progress import Advance, silent
 from .baselines import Gallery
 from .compare import baselines, drawn, measured
@@ -30,7 +30,7 @@ VALIDATION = 64
 
 
 def restore(
-    system: System,
+    model: EnergyModel,
     data: str,
     damage: Damage,
     how: How = USUAL,
@@ -53,15 +53,15 @@ def restore(
         UsageError: data without images of the model's shape, n below 2, labels that the model does not have.
         DataError: data that cannot be read.
     """
-    test, train = (images(system, data, split, data_dir) for split in ("test", "train"))
+    test, train = (images(model, data, split, data_dir) for split in ("test", "train"))
     if not 2 <= n <= len(test):
         raise UsageError(f"n is {n}: intervals need 2 images or more, and {data} has {len(test)} test images")
-    job = job_of(system, test, damage, n, seed)
-    return _done(system, job, how, train, label, tune, seed, progress)
+    job = job_of(model, test, damage, n, seed)
+    return _done(model, job, how, train, label, tune, seed, progress)
 
 
 def restore_images(
-    system: System,
+    model: EnergyModel,
     x: Tensor,
     names: Sequence[str],
     damage: Damage,
@@ -82,15 +82,15 @@ def restore_images(
     """
     if clean and len(x) < 2:
         raise UsageError("one clean image gives no interval: take 2 or more, or leave out --clean")
-    train = images(system, data, "train", data_dir) if data else None
-    low, high = system.config.pixels.low, system.config.pixels.high
+    train = images(model, data, "train", data_dir) if data else None
+    low, high = model.spec.low, model.spec.high
     damaged = (damage.done if clean else damage.found)(x, low, high, generator(derive(seed, "damage")))
     job = Job(damage, damaged, low, high, "files", x if clean else None, None, names)
-    return _done(system, job, how, train, label, tune, seed, progress)
+    return _done(model, job, how, train, label, tune, seed, progress)
 
 
 def _done(
-    system: System,
+    model: EnergyModel,
     job: Job,
     how: How,
     train: Dataset | None,
@@ -99,14 +99,14 @@ def _done(
     seed: int,
     progress: Advance,
 ) -> Restored:
-    y = told(system, label, job.y, len(job))
-    held = set_aside(system, train, job.damage, VALIDATION, seed)
-    tuned = _tuned(system, held, how, label, seed, progress) if tune else None
+    y = told(model, label, job.y, len(job))
+    held = set_aside(model, train, job.damage, VALIDATION, seed)
+    tuned = _tuned(model, held, how, label, seed, progress) if tune else None
     how = tuned.how if tuned else how
     gallery = None if train is None else Gallery.of(train, job.low, job.high)
-    device, began = next(system.parameters()).device, time.monotonic()
+    device, began = device_of(model), time.monotonic()
     done = complete(
-        system,
+        model,
         job.damaged.to(device),
         how,
         rng=generator(derive(seed, "chain"), device),
@@ -124,7 +124,7 @@ def _done(
         n=len(job),
         seed=seed,
         damage=job.damage.name,
-        how=_taken(system, how, done),
+        how=_taken(model, how, done),
         label=label,
         seconds=seconds,
         device=str(device),
@@ -140,7 +140,7 @@ def _done(
 
 
 def _tuned(
-    system: System, held: tuple[Job, Dataset] | None, how: How, label: str, seed: int, progress: Advance
+    model: EnergyModel, held: tuple[Job, Dataset] | None, how: How, label: str, seed: int, progress: Advance
 ) -> Tuned:
     """Hidden pixels by the agreement of a classifier that is not the judge, the rest by PSNR."""
     if held is None:
@@ -153,20 +153,20 @@ def _tuned(
         return float(truth.values(job.unit(x.mean(0) if how.average else x))[key].mean())
 
     return choose(
-        system,
-        job.damaged.to(next(system.parameters()).device),
+        model,
+        job.damaged.to(device_of(model)),
         how,
         score,
         "PSNR" if net is None else f"classes agreed by {net.name}",
-        y=told(system, label, job.y, len(job)),
+        y=told(model, label, job.y, len(job)),
         gallery=Gallery.of(rest, job.low, job.high),
         seed=seed,
         progress=progress,
     )
 
 
-def _taken(system: System, how: How, done: Completed) -> How:
+def _taken(model: EnergyModel, how: How, done: Completed) -> How:
     """The choices as they were made."""
-    own = own_steps(system, generator(0, next(system.parameters()).device))
+    own = own_steps(model, generator(0, device_of(model)))
     steps = None if done.way == "tweedie" else how.steps or own
     return replace(how, way=done.way, steps=steps, completions=len(done.x))

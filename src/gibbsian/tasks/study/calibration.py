@@ -2,11 +2,11 @@
 
     accuracy, ECE, ECE by mass, NLL, Brier      metrics/calibration.py; confidence: mean of max_y p(y | x)
 
-p(y | x) is the softmax of the system's `logits`. In a joint model (jem) that is its law of the label. A
+p(y | x) is the softmax of the model's `logits`. In a joint model (jem) that is its law of the label. A
 conditional IGEBM has -E(x, y) there, with a normaliser Z(y) that nobody knows: its softmax is no probability,
 and the numbers tell how wrong it would be to take it for one.
 
-Several systems are read as seeds of one recipe: a row each, and their mean. Intervals are of 95 %: of
+Several models are read as seeds of one recipe: a row each, and their mean. Intervals are of 95 %: of
 accuracy Wilson's, of the rest by bootstrap over rows; of the mean Student's t over seeds.
 """
 
@@ -26,11 +26,11 @@ from ...data.dataset import Dataset
 from ...data.load import load
 from ...metrics.calibration import Reliability, brier_score, calibration_error, log_loss, reliability
 from ...metrics.interval import Interval, bootstrap_interval, share_interval
-from ...systems.base import System
-from ...systems.frozen import frozen
-from ..tables import over
-from .record import plain_rows, rows_table
-from .show import COLOURS, GREY, named, panels
+from ...models.capabilities import classifier
+from ...models.model import EnergyModel, device_of
+from ...nets.frozen import frozen
+from ...report.plots import COLOURS, GREY, named, panels
+from ...report.tables import over, plain_rows, rows_table
 
 REPEATS = 200
 CHUNK = 1000
@@ -81,7 +81,7 @@ class CalibrationStudy:
 
 
 def study_calibration(
-    systems: Mapping[str, System],
+    models: Mapping[str, EnergyModel],
     data: str,
     *,
     n: int | None = None,
@@ -92,42 +92,42 @@ def study_calibration(
     data_dir: str | Path | None = None,
     progress: Callable[[str], None] = lambda text: None,
 ) -> CalibrationStudy:
-    """Measure the answers of `systems` by name, one or several seeds, on at most `n` rows of a split.
+    """Measure the answers of `models` by name, one or several seeds, on at most `n` rows of a split.
 
     Args:
         split: "test" for figures to quote, "validation" (with `validation` rows) to choose by.
         seed: of the choice of rows and of the bootstrap.
 
     Raises:
-        UsageError: no system, one without labels or with other classes than the data, or too few rows.
+        UsageError: no model, one without labels or with other classes than the data, or too few rows.
     """
     held = _rows(load(data, split, validation=validation, data_dir=data_dir), n, bins, seed)
     rows, diagrams = {}, {}
-    for name, system in systems.items():
+    for name, model in models.items():
         progress(f"answers of {name}")
-        scores = answers(system, held)
+        scores = answers(model, held)
         rows[name] = measured(scores, _labels(held), bins, generator(derive(seed, f"rows of {name}")))
         diagrams[name] = reliability(scores.softmax(1), _labels(held), bins)
     if not rows:
-        raise UsageError("no system was given: calibration is of one or more")
+        raise UsageError("no model was given: calibration is of one or more")
     if len(rows) > 1:
         seeds = list(rows.values())
         rows[f"mean of {len(seeds)}"] = {k: over([row[k].estimate for row in seeds]) for k in seeds[0]}
-    joint = all(system.joint for system in systems.values())
+    joint = all(model.joint for model in models.values())
     return CalibrationStudy(data, split, len(held), bins, seed, joint, rows, diagrams)
 
 
-def answers(system: System, held: Dataset) -> Tensor:
+def answers(model: EnergyModel, held: Dataset) -> Tensor:
     """The logits of all rows of `held`, `(N, classes)` float64 on the CPU.
 
-    Raises `UsageError` for a system without labels, or with other classes than the data.
+    Raises `UsageError` for a model without labels, or with other classes than the data.
     """
-    device, pixels = next(system.parameters()).device, system.config.pixels
+    device, pixels = device_of(model), model.spec
     parts = []
-    with frozen(system), torch.no_grad():
+    with frozen(model), torch.no_grad():
         for index in torch.arange(len(held)).split(CHUNK):
             x = held.batch(index, pixels.low, pixels.high).x.to(device)
-            parts.append(system.logits(x).double().cpu())
+            parts.append(classifier(model).logits(x).double().cpu())
     found = torch.cat(parts)
     if found.shape[1] != len(held.classes):
         raise UsageError(

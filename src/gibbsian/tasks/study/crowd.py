@@ -1,46 +1,54 @@
-"""Drawing the plans of a system and measuring what they draw, for the study of modes."""
+"""Drawing by the samplers of a model and measuring what they draw, for the study of modes."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from ...core.position import Position
 from ...core.random import derive, generator
-from ...energies.algebra import Product
-from ...energies.latent import PullBack
 from ...metrics.coverage import coverage
 from ...metrics.duplicates import duplicate_share
 from ...metrics.frechet import frechet_distance
 from ...metrics.interval import Interval
 from ...metrics.modes import class_shares, modes
+from ...models.learner import Learner
+from ...models.model import EnergyModel, device_of
+from ...models.sampler import ChainStage, Sampler, Stages, WrappedSampler, next_stage
+from ...models.sampling import draw_samples
+from ...report.tables import summary
 from ...starts.replay import ReplayBuffer
-from ...systems.base import Continuing, Leg, Plan, Planner, System, advance, sample
 from ..chains import classes_in_turn
+from ..evaluate import other_samplers
 from ..yardstick import ImageYardstick
-from .record import summary
 
 SHOWN, FEWEST = 32, 16
 MODEL, BUFFER, DATA = "model", "buffer", "training data"
 
 
 class Crowd:
-    """Draws plans and measures them; keeps histograms, energies and pictures by name of the plan."""
+    """Draws by samplers and measures; keeps histograms, energies and pictures by name of the sampler.
+
+    `stored` are the chains of training, where there are any.
+    """
 
     def __init__(
         self,
-        system: System,
+        model: EnergyModel,
         stick: ImageYardstick,
         n: int,
         draws: int,
         seed: int,
         progress: Callable[[str], None],
+        stored: Stored | None = None,
     ) -> None:
-        self.system, self.stick, self.n, self.draws, self.seed = system, stick, n, draws, seed
-        self.progress, self.device = progress, next(system.parameters()).device
+        self.stored = stored
+        self.model, self.stick, self.n, self.draws, self.seed = model, stick, n, draws, seed
+        self.progress, self.device = progress, device_of(model)
         assert stick.train.y is not None
         self.classes = len(stick.classifier.classes)
         self.histograms = {"data": class_shares(stick.train.y, self.classes)}
@@ -48,10 +56,10 @@ class Crowd:
         self.pictures: dict[str, Tensor] = {}
         self.notes: list[str] = []
 
-    def row(self, name: str, plan: Planner, *, kept: bool = True) -> dict[str, Interval]:
-        """Measures of `draws` sets of samples by `plan`, from the seed that all plans share."""
+    def row(self, name: str, sampler: Sampler, *, kept: bool = True) -> dict[str, Interval]:
+        """Measures of `draws` sets of samples by `sampler`, from the seed that all of them share."""
         self.progress(f"{name}: {self.draws} draws of {self._size(name)} samples")
-        rng, ends = generator(derive(self.seed, "modes"), self.device), Ends(plan)
+        rng, ends = generator(derive(self.seed, "modes"), self.device), Ends(sampler)
         sets = [self._draw(name, ends, rng) for _ in range(self.draws)]
         if kept and name in (MODEL, BUFFER):
             self.energies[name] = ends.energies()
@@ -83,36 +91,37 @@ class Crowd:
             self.pictures[name] = seen[0][:SHOWN]
         return summary([self.measure(x, y) for x, y in zip(seen, answers, strict=True)])
 
-    def _draw(self, name: str, plan: Planner, rng: torch.Generator) -> Tensor:
+    def _draw(self, name: str, sampler: Sampler, rng: torch.Generator) -> Tensor:
         size = self._size(name)
-        y = classes_in_turn(self.system, size, rng)
+        y = classes_in_turn(self.model, size, rng)
         # Chains of one chunk come from distinct slots of a buffer; those of two might share some.
         chunk = size if name == BUFFER else 512
-        return sample(self.system, size, rng=rng, y=y, plan=plan, chunk=chunk).x
+        return draw_samples(self.model, sampler, size, rng=rng, y=y, chunk=chunk).x
 
     def _size(self, name: str) -> int:
-        if name != BUFFER or (held := stored(self.system)) >= self.n:
+        if name != BUFFER or self.stored is None or (held := self.stored.count) >= self.n:
             return self.n
         told = f"the buffer holds {held} chains: its row has so few samples, which raises feature_distance"
         self.notes += [] if told in self.notes else [told]
         return held
 
 
-class Ends:
-    """A plan that notes the energy where its chains ended: E alone, without the base measure of latents."""
+class Ends(WrappedSampler):
+    """A sampler that notes the energy where its chains ended: E alone, without the base measure of latents."""
 
-    def __init__(self, plan: Planner) -> None:
-        self.plan, self._found = plan, list[Tensor]()
+    def __init__(self, inner: Sampler) -> None:
+        super().__init__(inner)
+        self._found = list[Tensor]()
 
-    def __call__(
+    def stages(
         self, n: int, rng: torch.Generator, *, y: Tensor | None = None, steps: int | None = None
-    ) -> Plan:
-        """The plan itself; energies are taken when its last leg has ended."""
-        legs = self.plan(n, rng, y=y, steps=steps)
-        leg = next(legs, None)
-        while leg is not None:
-            end = yield leg
-            last, leg = leg, advance(legs, end)
+    ) -> Stages:
+        """The stages themselves; energies are taken when the last one has ended."""
+        made = self.make(n, rng, y=y, steps=steps)
+        stage = next(made, None)
+        while stage is not None:
+            end = yield stage
+            last, stage = stage, next_stage(made, end)
         self._note(last, end)
 
     def energies(self) -> Tensor:
@@ -121,45 +130,49 @@ class Ends:
         return found[torch.isfinite(found)]
 
     @torch.no_grad()
-    def _note(self, leg: Leg, end: Position) -> None:
-        energy = leg.energy
-        if isinstance(energy, Product) and isinstance(energy.energies[0], PullBack):
-            energy = energy.energies[0]  # the released potential of a VAEBM: energy first
-        if isinstance(energy, PullBack):
-            energy = PullBack(energy.energy, energy.generator, prior=False)
-        self._found.append(energy(end).float().cpu())
+    def _note(self, stage: ChainStage, end: Position) -> None:
+        self._found.append((stage.tilt or stage.energy)(end).float().cpu())
 
 
-def of_length(plan: Planner, steps: int) -> Planner:
-    """The same plan with chains of `steps` steps; with 0 it ends where its first leg begins."""
+def of_length(sampler: Sampler, steps: int) -> Sampler:
+    """The same with chains of `steps` steps; with 0 it ends where its first stage begins."""
 
-    def started(n: int, rng: torch.Generator, *, y: Tensor | None = None, steps: int | None = None) -> Plan:
-        yield replace(next(plan(n, rng, y=y, steps=1)), steps=0)
+    def started(n: int, rng: torch.Generator, *, y: Tensor | None = None, **asked: Any) -> Stages:
+        yield replace(next(sampler.stages(n, rng, y=y, steps=1)), steps=0)
 
-    def sized(n: int, rng: torch.Generator, *, y: Tensor | None = None, steps: int | None = None) -> Plan:
-        return plan(n, rng, y=y, steps=length)
+    def sized(n: int, rng: torch.Generator, *, y: Tensor | None = None, **asked: Any) -> Stages:
+        return sampler.stages(n, rng, y=y, steps=steps)
 
-    length = steps
-    return sized if steps else started
-
-
-def moves(system: System) -> bool:
-    """Whether the system's own plan has a chain whose length can be told."""
-    rng = generator(0, next(system.parameters()).device)
-    return next(system.plan(1, rng, y=classes_in_turn(system, 1, rng), steps=1)).steps > 0
+    return WrappedSampler(sampler, sized if steps else started)
 
 
-def plans_of(system: System) -> tuple[dict[str, Planner], list[str]]:
-    """The plans to compare, and why one is missing."""
-    plans: dict[str, Planner] = {MODEL: system.plan, **system.other_plans()}
-    if not isinstance(system, Continuing) or not isinstance(system.chains, ReplayBuffer):
-        return plans, []
-    if stored(system) < FEWEST:
-        return plans, ["no chains are stored (exported folders keep none): nothing goes on from a buffer"]
-    return {**plans, BUFFER: system.continued}, []
+def moves(model: EnergyModel) -> bool:
+    """Whether the model's own sampler has a chain whose length can be told."""
+    rng = generator(0, device_of(model))
+    return next(model.sampler().stages(1, rng, y=classes_in_turn(model, 1, rng), steps=1)).steps > 0
 
 
-def stored(system: System) -> int:
-    """How many chains of training the system's buffer holds."""
-    chains = system.chains if isinstance(system, Continuing) else None
-    return int((chains.age > 0).sum()) if isinstance(chains, ReplayBuffer) else 0
+def samplers_of(model: EnergyModel, stored: Stored | None) -> tuple[dict[str, Sampler], list[str]]:
+    """The samplers to compare, and why one is missing."""
+    found: dict[str, Sampler] = {MODEL: model.sampler(), **other_samplers(model)}
+    if stored is None:
+        return found, []
+    if stored.count < FEWEST:
+        return found, ["no chains are stored (exported folders keep none): nothing goes on from a buffer"]
+    return {**found, BUFFER: stored.sampler}, []
+
+
+@dataclass(frozen=True)
+class Stored:
+    """Chains that training stored: the sampler that goes on from them, and how many there are."""
+
+    sampler: Sampler
+    count: int
+
+    @staticmethod
+    def of(learner: Learner) -> Stored | None:
+        """Those of a run; none where training keeps no replay buffer."""
+        sampler, buffer = learner.samplers().get("buffer"), getattr(learner, "buffer", None)
+        if sampler is None or not isinstance(buffer, ReplayBuffer):
+            return None
+        return Stored(sampler, int((buffer.age > 0).sum()))

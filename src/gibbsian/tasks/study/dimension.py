@@ -23,10 +23,10 @@ from ...data.dataset import Dataset
 from ...data.load import load
 from ...metrics.dimension import hessian, local_dimension
 from ...metrics.interval import Interval
-from ...systems.base import System
-from ...systems.frozen import frozen
-from ..tables import over
-from .record import plain_rows, rows_table
+from ...models.model import EnergyModel, device_of
+from ...nets.frozen import frozen
+from ...report.plots import named, panels
+from ...report.tables import over, plain_rows, rows_table
 
 SHARES = (0.01, 0.05, 0.2)
 VARIANCE = 0.95
@@ -51,14 +51,20 @@ class DimensionStudy:
         return rows_table(self.rows, f"{self.data}, {self.n} images a class")
 
     def figures(self) -> dict[str, Any]:
-        """Mean eigenvalues in order, a line a class."""
-        from .show import dimension_figures
-
-        return dimension_figures(self)
+        """Mean eigenvalues in falling order over the largest, a line a class."""
+        figure, (panel,) = panels(1, 1, 6.0, 3.6)
+        for k, (name, values) in enumerate(self.spectra.items()):
+            line = (values / values.amax(1, keepdim=True)).mean(0).flip(0).numpy()
+            panel.plot(range(1, len(line) + 1), line, lw=1.2, color=f"C{k}", label=name)
+        panel.set_xscale("log")
+        panel.set_yscale("symlog", linthresh=1e-3)
+        named(panel, "Curvature of the energy at held-out images", "direction", "eigenvalue over the largest")
+        panel.legend(fontsize=7, frameon=False, ncols=2, title="class", title_fontsize=7)
+        return {"spectra": figure}
 
 
 def study_dimension(
-    system: System,
+    model: EnergyModel,
     data: str,
     *,
     n: int = 10,
@@ -66,7 +72,7 @@ def study_dimension(
     data_dir: str | Path | None = None,
     progress: Callable[[str], None] = lambda text: None,
 ) -> DimensionStudy:
-    """The spectrum of the Hessian of the surprisal at `n` held-out images of every class.
+    """The spectrum of the Hessian of the neg_log_prob at `n` held-out images of every class.
 
     Raises:
         UsageError: data without classes, or fewer than 2 images a class.
@@ -79,8 +85,8 @@ def study_dimension(
     rows, spectra = {}, {}
     for label in held.y.unique().tolist():
         progress(f"class {label}")
-        x = _images(system, held, label, n, seed)
-        values = _spectrum(system, x)
+        x = _images(model, held, label, n, seed)
+        values = _spectrum(model, x)
         spectra[str(label)] = values
         told = {f"below {share:g}": local_dimension(values, share) for share in SHARES}
         told["negative"] = (values < 0).sum(1)
@@ -89,18 +95,18 @@ def study_dimension(
     return DimensionStudy(data, n, seed, rows, spectra)
 
 
-def _images(system: System, held: Dataset, label: int, n: int, seed: int) -> Tensor:
+def _images(model: EnergyModel, held: Dataset, label: int, n: int, seed: int) -> Tensor:
     assert held.y is not None
     index = (held.y == label).nonzero()[:, 0]
     order = torch.randperm(len(index), generator=generator(derive(seed, f"class {label}")))
-    low, high = system.config.pixels.low, system.config.pixels.high
-    return held.batch(index[order[:n]], low, high).x.to(next(system.parameters()).device)
+    low, high = model.spec.low, model.spec.high
+    return held.batch(index[order[:n]], low, high).x.to(device_of(model))
 
 
-def _spectrum(system: System, x: Tensor) -> Tensor:
-    """Eigenvalues of the surprisal's Hessian, `(n, D)` rising, on the CPU."""
-    with frozen(system):
-        found = hessian(lambda a: system.surprisal(a), x)  # type: ignore[arg-type]
+def _spectrum(model: EnergyModel, x: Tensor) -> Tensor:
+    """Eigenvalues of the neg_log_prob's Hessian, `(n, D)` rising, on the CPU."""
+    with frozen(model):
+        found = hessian(lambda a: model.neg_log_prob(a), x)
     if not bool(found.any()):
         raise UsageError(
             "the energy has no curvature: its activations are kinked, such as relu; train with swish or tanh"

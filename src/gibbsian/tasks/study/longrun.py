@@ -6,7 +6,7 @@ some times:
 
     feature_distance    Frechet distance to held-out images in the features of a small named classifier
     confidence          of the same classifier's answers
-    surprisal           mean over the chains, less that of the data
+    neg_log_prob           mean over the chains, less that of the data
     moved               mean distance to where the chain began, over that between two training images
     lost                share of chains that are not finite any more
 
@@ -28,12 +28,14 @@ from ...core.position import Position, finite
 from ...core.random import derive, generator
 from ...core.records import Batch
 from ...mcmc.base import run
-from ...metrics.interval import Interval
-from ...systems.base import Standing, System, walk
-from ...systems.frozen import frozen
-from ..tables import cell, over, plain
+from ...metrics.interval import Interval, require_draws
+from ...models.model import EnergyModel, device_of
+from ...models.sampler import DataChain
+from ...models.sampling import run_stages
+from ...nets.frozen import frozen
+from ...report.plots import COLOURS, images, named, panels, whiskers
+from ...report.tables import cell, over, plain, plain_rows, rows_table, summary
 from ..yardstick import ImageYardstick, require_same_kind, yardstick
-from .record import plain_rows, require_draws, rows_table, summary
 
 TIMES = (0, 10, 100, 1000, 10_000)
 SHOWN = 12
@@ -69,14 +71,22 @@ class LongRunStudy:
         return f"{rows_table(self.rows, f'{self.data}, steps')}\n\n{drift}"
 
     def figures(self) -> dict[str, Any]:
-        """Measures against steps, and some chains at every time."""
-        from .show import longrun_figures
-
-        return longrun_figures(self)
+        """Measures against steps, and some chains at every time, a row a time."""
+        figure, found = panels(1, 3, 3.6, 2.7)
+        times, rows = list(self.rows), list(self.rows.values())
+        for panel, key in zip(found, ("feature_distance", "confidence", "moved"), strict=True):
+            whiskers(panel, times, [row[key] for row in rows], color=COLOURS[0])
+            panel.set_xscale("symlog", linthresh=1)
+            named(panel, key.replace("_", " "), "steps from data", "")
+        chains, (sheet,) = panels(1, 1, 8.0, 0.75 * len(times))
+        images(sheet, torch.cat(list(self.pictures.values())), len(self.pictures[times[0]]))
+        told = ", ".join(f"{t:,}" for t in times)
+        sheet.set_title(f"chains after {told} steps", fontsize=10, loc="left")
+        return {"measures": figure, "chains": chains}
 
 
 def study_longrun(
-    system: System,
+    model: EnergyModel,
     data: str,
     *,
     steps: Sequence[int] = TIMES,
@@ -96,18 +106,18 @@ def study_longrun(
     times = tuple(steps)
     if len(times) < 2 or list(times) != sorted(set(times)) or times[0] < 0:
         raise UsageError(f"steps are {times}: give two times or more that rise, such as 0,100,10000")
-    low, high = system.config.pixels.low, system.config.pixels.high
+    low, high = model.spec.low, model.spec.high
     stick = yardstick(data, 4 * n, generator(derive(seed, "data")), low=low, high=high, data_dir=data_dir)
     if not isinstance(stick, ImageYardstick):
         raise UsageError(f"{data} is no set of labelled images: the long-run test looks at images")
-    require_same_kind(stick, data, system.event_shape)
+    require_same_kind(stick, data, model.spec.event_shape)
     if n * draws > (rows := len(stick.train)):
         raise UsageError(
             f"{draws} draws of n = {n} need {n * draws} training images, and {data} has {rows} here: take n "
             f"of at most {rows // draws}"
         )
-    begun = _begun(system, stick, n * draws, seed)
-    ends, x = kept(system, begun, times, seed, progress), begun.x
+    begun = _begun(model, stick, n * draws, seed)
+    ends, x = kept(model, begun, times, seed, progress), begun.x
     sets = {t: [_measured(stick, end, x, k, n) for k in range(draws)] for t, end in ends.items()}
     drift = over(
         [
@@ -117,59 +127,61 @@ def study_longrun(
     )
     pictures = {t: stick.as_picture(end.x[:SHOWN]) for t, end in ends.items()}
     measured = {t: summary(found) for t, found in sets.items()}
-    return LongRunStudy(data, n, draws, seed, dict(stick.record), system.matched, measured, drift, pictures)
+    return LongRunStudy(
+        data, n, draws, seed, dict(stick.record), model.claims_density, measured, drift, pictures
+    )
 
 
 @dataclass(frozen=True)
 class Ends:
-    """Chains at one time: data `x` `(N, *event)` and their surprisal `(N,)` less the mean of the data's."""
+    """Chains at one time: data `x` `(N, *event)` and their neg_log_prob `(N,)` less the mean of the data's."""
 
     x: Tensor
-    surprisal: Tensor
+    neg_log_prob: Tensor
 
 
-def _begun(system: System, stick: ImageYardstick, n: int, seed: int) -> Batch:
-    """`n` training images on the system's device, with their labels if it knows any."""
+def _begun(model: EnergyModel, stick: ImageYardstick, n: int, seed: int) -> Batch:
+    """`n` training images on the model's device, with their labels if it knows any."""
     rows = torch.randperm(len(stick.train), generator=generator(derive(seed, "start")))[:n]
     batch = stick.train.batch(rows, stick.low, stick.high)
-    y = batch.y if system.config.net.classes else None
-    return Batch(batch.x, y).to(next(system.parameters()).device)
+    y = batch.y if model.spec.num_classes else None
+    return Batch(batch.x, y).to(device_of(model))
 
 
 def kept(
-    system: System, batch: Batch, times: Sequence[int], seed: int, progress: Callable[[str], None]
+    model: EnergyModel, batch: Batch, times: Sequence[int], seed: int, progress: Callable[[str], None]
 ) -> dict[int, Ends]:
     """The chains from the data of `batch` at every time; raises `UsageError` where chains move latents."""
     x, y = batch.x, batch.y
     rng = generator(derive(seed, "chain"), x.device)
-    with frozen(system):
-        standing = system.standing(x, rng, y)
-        state: Any = standing.position
+    with frozen(model):
+        begun = model.sampler().from_data(x, rng, y)
+        state: Any = begun.position
         made, found = 0, {}
-        before = _surprisal(system, x, y).mean()
+        before = _neg_log_prob(model, x, y).mean()
         for t in times:
             progress(f"chains from data: {t:,} of {times[-1]:,} steps")
             if t > made:
-                chain = run(standing.kernel, standing.energy, state, steps=t - made, rng=rng, evaluate=False)
+                chain = run(begun.kernel, begun.energy, state, steps=t - made, rng=rng, evaluate=False)
                 state, made = chain.state, t
             position: Position = state if made == 0 else state.position
-            end = _data(system, standing, position, rng)
-            found[t] = Ends(end, _surprisal(system, end, y) - before)
+            end = _data(model, begun, position, rng)
+            found[t] = Ends(end, _neg_log_prob(model, end, y) - before)
     return found
 
 
-def _data(system: System, standing: Standing, position: Position, rng: torch.Generator) -> Tensor:
-    if standing.ending is not None:
-        position = walk(system, standing.ending(position), rng)[-1].position
+def _data(model: EnergyModel, begun: DataChain, position: Position, rng: torch.Generator) -> Tensor:
+    if begun.remaining is not None:
+        position = run_stages(begun.remaining(position), rng)[-1].position
     with torch.no_grad():
-        return system.decode(position)
+        return model.sampler().decode(position)
 
 
-def _surprisal(system: System, x: Tensor, y: Tensor | None) -> Tensor:
+def _neg_log_prob(model: EnergyModel, x: Tensor, y: Tensor | None) -> Tensor:
     labels = [None] * len(x.split(1000)) if y is None else y.split(1000)
     with torch.no_grad():
         pairs = zip(x.split(1000), labels, strict=True)
-        return torch.cat([system.surprisal(part, label) for part, label in pairs])
+        return torch.cat([model.neg_log_prob(part, label) for part, label in pairs])
 
 
 def _measured(stick: ImageYardstick, end: Ends, start: Tensor, draw: int, n: int) -> dict[str, float]:
@@ -181,7 +193,7 @@ def _measured(stick: ImageYardstick, end: Ends, start: Tensor, draw: int, n: int
     return {
         "feature_distance": told["feature_distance"],
         "confidence": told["confidence"],
-        "surprisal": float(end.surprisal[part].mean()),
+        "neg_log_prob": float(end.neg_log_prob[part].mean()),
         "moved": float((x - begun)[good].flatten(1).norm(dim=1).mean() / apart),
         "lost": float((~good).float().mean()),
     }

@@ -14,28 +14,31 @@ included. Plans are drawn from the same seed.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from torch import Tensor
 
 from ...core.errors import UsageError
 from ...core.random import derive, generator
-from ...metrics.interval import Interval
+from ...metrics.interval import Interval, require_draws
 from ...metrics.modes import kl_floor
-from ...recipes.catalog import SYSTEMS, entry
-from ...systems.base import System
-from ...systems.registry import name_of
-from ..tables import over
+from ...models.build import name_of
+from ...models.model import EnergyModel
+from ...models.papers import PAPERS, entry
+from ...report.plots import COLOURS, GREY, images, named, panels, whiskers
+from ...report.tables import over, plain_rows, rows_table
 from ..yardstick import ImageYardstick, yardstick
-from .crowd import DATA, Crowd, moves, of_length, plans_of
-from .record import plain_rows, require_draws, rows_table
+from .crowd import DATA, Crowd, Stored, moves, of_length, samplers_of
 
 STEPS = (0, 5, 10, 20, 50)
 FEWEST_SAMPLES, ENOUGH = 40, 5
 """Samples of one draw, at least; and samples a class from which (K - 1) / 2n is a good floor of kl."""
+SINGLE = 60
+"""Classes up to which each has a bar of its own."""
 
 
 @dataclass(frozen=True)
@@ -99,14 +102,17 @@ class ModeStudy:
         return "\n\n".join(parts)
 
     def figures(self) -> dict[str, Any]:
-        """Histogram of classes, measures against steps, energies, samples."""
-        from .show import modes_figures
-
-        return modes_figures(self)
+        """Histogram of classes, measures against steps, energies at the ends of chains, samples."""
+        figures = {"histogram": _histogram(self)}
+        if self.steps:
+            figures["steps"] = _steps(self)
+        if self.energies:
+            figures["energies"] = _energies(self.energies)
+        return {**figures, "samples": _samples(self.pictures)}
 
 
 def study_modes(
-    system: System,
+    model: EnergyModel,
     data: str,
     *,
     steps: Sequence[int] = STEPS,
@@ -115,11 +121,13 @@ def study_modes(
     seed: int = 0,
     data_dir: str | Path | None = None,
     progress: Callable[[str], None] = lambda text: None,
+    stored: Stored | None = None,
 ) -> ModeStudy:
-    """Measure a system's plans and chains of several lengths on a labelled set of images.
+    """Measure a model's samplers and chains of several lengths on a labelled set of images.
 
     Args:
         steps: lengths of chains to compare; 0 is the start alone.
+        stored: chains of training, whose sampler is measured too.
         n: samples of one draw, and held-out images to compare with (as many as there are, at most).
 
     Raises:
@@ -128,27 +136,84 @@ def study_modes(
     require_draws(draws, n, FEWEST_SAMPLES)
     if any(k < 0 for k in steps):
         raise UsageError(f"steps are {tuple(steps)}: lengths of chains are 0 or more")
-    low, high = system.config.pixels.low, system.config.pixels.high
+    low, high = model.spec.low, model.spec.high
     stick = yardstick(data, n, generator(derive(seed, "data")), low=low, high=high, data_dir=data_dir)
     if not isinstance(stick, ImageYardstick):
         raise UsageError(f"{data} is no set of labelled images: modes are counted by a classifier of images")
-    crowd = Crowd(system, stick, n, draws, seed, progress)
-    plans, notes = plans_of(system)
-    rows = {name: crowd.row(name, plan) for name, plan in plans.items()}
+    crowd = Crowd(model, stick, n, draws, seed, progress, stored)
+    samplers, notes = samplers_of(model, stored)
+    rows = {name: crowd.row(name, sampler) for name, sampler in samplers.items()}
     rows[DATA] = crowd.data_row()
     if n < ENOUGH * crowd.classes:
         notes = [*notes, f"the floor of kl is rough for n below {ENOUGH * crowd.classes}: see training data"]
-    if not moves(system):
+    if not moves(model):
         steps, notes = (), [*notes, "samples are drawn without a chain: there are no steps to compare"]
-    sweep = {k: crowd.row(f"{k} steps", of_length(system.plan, k), kept=False) for k in dict.fromkeys(steps)}
+    sweep = {
+        k: crowd.row(f"{k} steps", of_length(model.sampler(), k), kept=False) for k in dict.fromkeys(steps)
+    }
     return ModeStudy(
         data, n, draws, seed, dict(stick.record), rows, sweep, crowd.histograms, crowd.energies,
-        tuple([*notes, *crowd.notes]), published(system, data), crowd.pictures,
+        tuple([*notes, *crowd.notes]), published(model, data), crowd.pictures,
     )  # fmt: skip
 
 
-def published(system: System, data: str) -> tuple[str, ...]:
-    """What the system's paper printed on this data set, if it did."""
-    name, known = data.replace("_", " ").lower(), name_of(system)
-    figures = entry(known).module().PUBLISHED if known in SYSTEMS else ()
+def published(model: EnergyModel, data: str) -> tuple[str, ...]:
+    """What the model's paper printed on this data set, if it did."""
+    name, known = data.replace("_", " ").lower(), name_of(model)
+    figures = entry(known).published() if known in PAPERS else ()
     return tuple(f"{p.setting}: {p.measure} {p.value}" for p in figures if p.setting.lower().startswith(name))
+
+
+def _histogram(study: ModeStudy) -> Any:
+    """Shares of the classes, a panel a plan, the data's behind; sorted where there are too many for bars."""
+    plans = {k: v for k, v in study.histograms.items() if k != "data"}
+    figure, found = panels(len(plans), 1, 6.4, 1.9)
+    data = study.histograms["data"].numpy()
+    for k, (panel, name) in enumerate(zip(found, plans, strict=True)):
+        shares, colour = plans[name].numpy(), COLOURS[k % len(COLOURS)]
+        if study.classes <= SINGLE:
+            panel.bar(range(study.classes), data, width=0.9, color=GREY, label="training labels")
+            panel.bar(range(study.classes), shares, width=0.5, color=colour, label="samples")
+        else:
+            panel.plot(np.sort(data)[::-1], color=GREY, label="training labels")
+            panel.plot(np.sort(shares)[::-1], color=colour, label="samples")
+        named(panel, f"{name}: {(shares > 0).sum()} of {study.classes} classes in all draws", "", "share")
+        panel.legend(fontsize=7, frameon=False)
+    found[-1].set_xlabel("class" if study.classes <= SINGLE else "classes by share", fontsize=9)
+    return figure
+
+
+def _steps(study: ModeStudy) -> Any:
+    """Feature distance, modes, KL, recall, precision and duplicates against the number of steps."""
+    figure, found = panels(2, 3, 3.6, 2.7)
+    lengths, rows = list(study.steps), list(study.steps.values())
+    for panel, key in zip(found, rows[0], strict=True):
+        whiskers(panel, lengths, [row[key] for row in rows], color=COLOURS[0], label="chains of K steps")
+        perfect = study.rows["training data"][key].estimate
+        panel.axhline(perfect, color="#222222", ls="--", lw=1, label="training data")
+        named(panel, key.replace("_", " "), "K, steps of a chain", "")
+    found[0].legend(fontsize=7, frameon=False)
+    return figure
+
+
+def _energies(energies: Mapping[str, Tensor]) -> Any:
+    """Energies at the ends of chains from the prior and from the buffer, on one axis."""
+    figure, (panel,) = panels(1, 1, 5.6, 3.2)
+    every = np.concatenate([v.numpy() for v in energies.values()])
+    low, high = np.quantile(every, [0.001, 0.999]) if len(every) else (0.0, 1.0)
+    edges = np.linspace(float(low), float(high), 41)
+    for name, colour in zip(energies, COLOURS, strict=False):
+        label = {"model": "chains from the prior", "buffer": "chains from the buffer"}.get(name, name)
+        panel.hist(energies[name].numpy(), edges, density=True, alpha=0.55, color=colour, label=label)
+    named(panel, "Energy where chains end", "E", "density")
+    panel.legend(fontsize=8, frameon=False)
+    return figure
+
+
+def _samples(pictures: Mapping[str, Tensor]) -> Any:
+    """Some samples of every plan."""
+    figure, found = panels(len(pictures), 1, 8.0, 1.4)
+    for panel, (name, x) in zip(found, pictures.items(), strict=True):
+        images(panel, x, 16)
+        panel.set_title(name, fontsize=10, loc="left")
+    return figure

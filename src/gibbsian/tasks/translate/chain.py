@@ -14,41 +14,43 @@ import torch
 from torch import Tensor
 
 from ...core.errors import UsageError
-from ...systems.base import Leg, Plan, Planner, System, Translating, sample
-from ...train.draw import labels
-from ..chains import plan_steps
+from ...models.capabilities import Translator
+from ...models.model import EnergyModel
+from ...models.sampler import ChainStage, Sampler, Stages, WrappedSampler
+from ...models.sampling import draw_samples
+from ..chains import total_steps
 from ..film import Film
 
 
-def translation(system: System, x: Tensor, *, to: int | None = None, steps: int | None = None) -> Planner:
-    """A plan for just N chains from images `x` `(N, *event)`, to the class `to` of a conditional model.
+def translation(model: EnergyModel, x: Tensor, *, to: int | None = None, steps: int | None = None) -> Sampler:
+    """The sampler of just N chains from images `x` `(N, *event)`, to the class `to` of a conditional model.
 
-    `steps` default to those of the system's own plan. Raises `UsageError` for an unknown class, a class
-    missing or superfluous, images of another shape, and systems whose chains move latents.
+    `steps` default to those of the model's own sampler. Raises `UsageError` for an unknown class, a class
+    missing or superfluous, images of another shape, and models whose chains move latents.
     """
-    if tuple(x.shape[1:]) != system.event_shape:
+    if tuple(x.shape[1:]) != model.spec.event_shape:
         raise UsageError(
-            f"images to translate have shape {tuple(x.shape[1:])}: this model takes {system.event_shape}"
+            f"images to translate have shape {tuple(x.shape[1:])}: this model takes {model.spec.event_shape}"
         )
-    classes = system.config.net.classes
+    classes = model.spec.num_classes
     if classes and to is None:
         raise UsageError(f"this model has {classes} classes: say which one with --to 0 to --to {classes - 1}")
-    y = labels(system, len(x), to, x.device)
-    if isinstance(system, Translating):
-        return system.translated(x, steps=steps)
+    labels = model.labels(len(x), to)
+    if isinstance(model, Translator):
+        return model.translation(x, steps=steps)
 
-    def plan(n: int, rng: torch.Generator, *, y: Tensor | None = y, steps: int | None = steps) -> Plan:
-        standing = system.standing(x, rng, y)
-        count = steps or plan_steps(system, rng)
-        end = yield Leg(standing.energy, standing.kernel, count, standing.position)
-        if standing.ending is not None:
-            yield from standing.ending(end)
+    def stages(n: int, rng: torch.Generator, *, y: Tensor | None = None, steps: int | None = steps) -> Stages:
+        begun = model.sampler().from_data(x, rng, labels)
+        count = steps or total_steps(model, rng)
+        end = yield ChainStage(begun.energy, begun.kernel, count, begun.position)
+        if begun.remaining is not None:
+            yield from begun.remaining(end)
 
-    return plan
+    return WrappedSampler(model.sampler(), lambda n, rng, **asked: stages(n, rng))
 
 
 def translate(
-    system: System,
+    model: EnergyModel,
     x: Tensor,
     *,
     rng: torch.Generator,
@@ -60,11 +62,6 @@ def translate(
 
     Raises `UsageError` as `translation` does.
     """
-    made = translation(system, x, to=to, steps=steps)
-
-    def planned(n: int, rng: torch.Generator, *, y: Tensor | None = None, steps: int | None = None) -> Plan:
-        return made(n, rng)
-
-    watched = Film(planned, progress=progress)
-    drawn = sample(system, len(x), rng=rng, chunk=len(x), plan=watched.planned, observe=watched.observe)
+    watched = Film(translation(model, x, to=to, steps=steps), progress=progress)
+    drawn = draw_samples(model, watched, len(x), rng=rng, chunk=len(x), observe=watched.observe)
     return drawn.x, watched

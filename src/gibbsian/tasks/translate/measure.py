@@ -24,9 +24,9 @@ from ...data.dataset import Dataset, as_floats, from_arrays
 from ...data.images import fit_all
 from ...metrics.frechet import frechet_interval
 from ...metrics.interval import Interval, mean_interval, share_interval
-from ...train.pictures import to_uint8
+from ...report.pictures import to_uint8
+from ...report.tables import cell, plain, table
 from ..features import SmallNet, classifier_for, load_classifier
-from ..tables import cell, plain, table
 
 REPEATS = 50
 SIDE = 32

@@ -14,7 +14,7 @@ from ...data.dataset import Dataset, from_arrays
 from ...data.load import load
 from ...data.pairs import domains as domain_names
 from ...data.pairs import two_domains
-from ...systems.base import System
+from ...models.model import EnergyModel
 from .measure import Domains
 
 
@@ -36,7 +36,7 @@ class Source:
 
 
 def source_images(
-    system: System,
+    model: EnergyModel,
     trained_on: str,
     source: str | None = None,
     *,
@@ -51,9 +51,9 @@ def source_images(
     Raises `UsageError` where no source is known or no image of the class, `DataError` for missing sets.
     """
     train, test = (_beside(trained_on, source, split, data_dir) for split in ("train", "test"))
-    if train.event_shape != system.event_shape:
+    if train.event_shape != model.spec.event_shape:
         raise UsageError(
-            f"{trained_on} holds images of {train.event_shape}: the model takes {system.event_shape}"
+            f"{trained_on} holds images of {train.event_shape}: the model takes {model.spec.event_shape}"
         )
     order = torch.randperm(len(test), generator=generator(derive(seed, "data")))[:n]
     batch = test.batch(order)

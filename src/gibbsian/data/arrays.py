@@ -1,0 +1,177 @@
+"""How arrays are read: images told from numbers, channels found, labels checked; each decision is a line.
+
+    images    bytes, or floats that lie in [0, 1] or [-1, 1], or whole numbers up to 255 that pass 127,
+              of shape (N, H, W), (N, C, H, W) or (N, H, W, C) with C 1 or 3; kept as bytes (N, H, W[, 3])
+    numbers   anything else, float32 (N, *event) in their own units; (N,) is (N, 1)
+
+The channels are the axis of 1 or 3 entries. Where both could be they come last in bytes and first in floats.
+"""
+
+from __future__ import annotations
+
+from typing import Literal, NamedTuple, TypeAlias
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..core.errors import DataError, UsageError, unknown
+
+Channels: TypeAlias = Literal["first", "last"]
+HALF = 127
+"""Whole numbers that never pass this are hardly bytes of images."""
+
+
+class Stored(NamedTuple):
+    """Rows as a `Dataset` keeps them, and what was decided on the way."""
+
+    rows: Tensor
+    notes: tuple[str, ...] = ()
+
+
+def as_tensor(x: np.ndarray | Tensor) -> Tensor:
+    """A tensor of any array of numbers; uint16 and such, which torch hardly knows, become int64."""
+    if isinstance(x, Tensor):
+        if x.is_complex():
+            raise DataError(f"the tensor holds {x.dtype}, not real numbers")
+        return x.detach().cpu()
+    if x.dtype.kind not in "biuf":
+        raise DataError(f"the array holds {x.dtype}, not numbers")
+    wide = x.astype(np.int64) if x.dtype.kind in "iu" and x.dtype != np.uint8 else x
+    return torch.from_numpy(np.require(wide, requirements=["C", "W"]))
+
+
+def stored(x: Tensor, name: str, *, images: bool | None = None, channels: Channels | None = None) -> Stored:
+    """`x` as bytes of images or as float32 numbers, by the rules at the top of this file.
+
+    `images` False keeps numbers whatever they look like, True refuses what cannot be images; `channels` says
+    where they are. Raises `DataError` for no rows, values that are not finite or bytes of another shape.
+    """
+    if channels not in (None, "first", "last"):
+        raise unknown("channels", str(channels), ("first", "last"))
+    if x.dim() == 0 or 0 in x.shape:
+        raise DataError(f"{name} has shape {tuple(x.shape)}: expected (N, ...), at least one row of numbers")
+    if not torch.isfinite(x).all():
+        raise DataError(f"{name} holds values that are not finite: remove or replace them")
+    if x.dim() == 1:
+        return Stored(
+            x.to(torch.float32)[:, None], (f"{len(x)} numbers are read as points of one coordinate",)
+        )
+    axis = _channel_axis(x, channels) if x.dim() in (3, 4) else None
+    scale = _image_range(x, name) if axis is not None and images is not False else None
+    if scale is not None and axis is not None:
+        return _images(x, axis, scale, channels)
+    if images:
+        raise DataError(f"{name} cannot be read as images: {_expected(x)}")
+    if x.dtype == torch.uint8 and x.dim() > 2 and images is None:
+        raise DataError(f"{name} holds bytes of shape {tuple(x.shape)}: images have 1 or 3 channels")
+    return _numbers(x, axis, images)
+
+
+def labels(y: Tensor, n: int, classes: tuple[str, ...] | None, name: str) -> Tensor:
+    """`y` as int64 `(N,)`; raises `DataError` unless it counts classes from 0, one a row."""
+    y = y.squeeze(1) if y.shape == (n, 1) else y
+    if y.shape != (n,):
+        raise DataError(f"{name} has {n} rows but labels of shape {tuple(y.shape)}")
+    if y.is_floating_point() and bool((y != y.round()).any()):
+        raise DataError(f"{name} has labels that are not whole numbers")
+    y = y.long()
+    if int(y.min()) < 0 or (classes is not None and int(y.max()) >= len(classes)):
+        most = "" if classes is None else f" to {len(classes) - 1}"
+        raise DataError(f"{name} has labels from {int(y.min())} to {int(y.max())}: expected 0{most} and up")
+    return y
+
+
+def named_labels(y: np.ndarray | Tensor) -> tuple[np.ndarray | Tensor, tuple[str, ...] | None]:
+    """Labels that are words as numbers, with the words in order; numbers as they are, with None."""
+    if isinstance(y, Tensor) or y.dtype.kind not in "US":
+        return y, None
+    words, numbers = np.unique(y, return_inverse=True)
+    return numbers, tuple(str(word) for word in words)
+
+
+def _channel_axis(x: Tensor, channels: Channels | None) -> int | None:
+    """0 for grey images without the axis, 1 or 3 for that of the channels, None where there is none."""
+    if x.dim() == 3:
+        return 0
+    if channels is not None:
+        axis = 1 if channels == "first" else 3
+        if x.shape[axis] not in (1, 3):
+            raise UsageError(f"channels are {channels}, but shape {tuple(x.shape)} has no 1 or 3 there")
+        return axis
+    both = (3, 1) if x.dtype == torch.uint8 else (1, 3)
+    return next((axis for axis in both if x.shape[axis] in (1, 3)), None)
+
+
+def _image_range(x: Tensor, name: str) -> tuple[float, float] | None:
+    """The range that stands for black to white, or None where the values are those of no image."""
+    if x.dtype == torch.bool:
+        return 0.0, 1.0
+    low, high = float(x.min()), float(x.max())
+    if x.dtype == torch.uint8:
+        if high == 1:
+            raise DataError(
+                f"{name} holds bytes that are all 0 or 1: images are 0 to 255; store them as bool"
+            )
+        return 0.0, 255.0
+    if x.is_floating_point() and -1 <= low and high <= 1:
+        return (0.0, 1.0) if low >= 0 else (-1.0, 1.0)
+    whole = not x.is_floating_point() or bool((x == x.round()).all())
+    return (0.0, 255.0) if whole and 0 <= low and HALF < high <= 255 else None
+
+
+def _images(x: Tensor, axis: int, scale: tuple[float, float], channels: Channels | None) -> Stored:
+    """Bytes `(N, H, W)` or `(N, H, W, 3)`; a line unless they came so."""
+    low, high = scale
+    if x.dtype == torch.uint8:
+        pixels = x
+    else:
+        unit = x.to(torch.float32).sub_(low) if low else x.to(torch.float32)
+        pixels = (unit * (255 / (high - low))).round().to(torch.uint8)
+    if axis == 1:
+        pixels = pixels.permute(0, 2, 3, 1).contiguous()
+    if pixels.dim() == 4 and pixels.shape[3] == 1:
+        pixels = pixels.squeeze(3)
+    if x.dtype == torch.uint8 and axis != 1:
+        return Stored(pixels)
+    n, height, width = pixels.shape[:3]
+    colour = "grey" if pixels.dim() == 3 else "colour"
+    kept = "" if high > 1 or x.dtype == torch.bool else ", kept in 256 levels"
+    read = f"values are {low:g} to {high:g}{kept}{_where(x, axis, channels)}"
+    return Stored(
+        pixels, (f"read as {n} {colour} images of {height} x {width}: {read}; images=False reads numbers",)
+    )
+
+
+def _where(x: Tensor, axis: int, channels: Channels | None) -> str:
+    if axis == 0 or channels is not None:
+        return ""
+    place, other = ("first", 3) if axis == 1 else ("last", 1)
+    why = f"axis {axis} has {x.shape[axis]} entries"
+    if x.shape[other] in (1, 3):
+        return f", channels {place}, although axis {other} has {x.shape[other]} entries as well"
+    return f", channels {place}, as {why}"
+
+
+def _numbers(x: Tensor, axis: int | None, images: bool | None) -> Stored:
+    """float32 in their own units, channels first; a line where one could have thought of images."""
+    values = x.to(torch.float32)
+    if values.dim() != 4 and values.dim() != 3:
+        return Stored(values)
+    told = ""
+    if axis == 3:
+        values = values.permute(0, 3, 1, 2).contiguous()
+        told = f", channels last, as axis 3 has {x.shape[3]} entries"
+    if images is False:
+        return Stored(values)
+    span = f"{float(values.min()):g} to {float(values.max()):g}"
+    return Stored(
+        values,
+        (f"read as numbers of shape {tuple(values.shape[1:])}, {span}{told}, not as images: {_expected(x)}",),
+    )
+
+
+def _expected(x: Tensor) -> str:
+    if x.dim() not in (3, 4):
+        return f"images are (N, H, W), (N, C, H, W) or (N, H, W, C), and these have shape {tuple(x.shape)}"
+    return "images are bytes, or floats in [0, 1] or [-1, 1], with 1 or 3 channels"

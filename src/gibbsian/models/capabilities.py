@@ -1,0 +1,124 @@
+"""What some models can do besides: protocols that tasks ask for, in place of classes.
+
+A capability belongs to the model, or to its default sampler where the model knows nothing of it: the ladder
+of a score-matching model is in its sampler alone. `offered` asks both.
+"""
+
+from __future__ import annotations
+
+from typing import Protocol, TypeVar, runtime_checkable
+
+import torch
+from torch import Tensor, nn
+
+from ..core.errors import UsageError
+from ..mcmc.settings import LatentConfig
+from .model import EnergyModel
+from .sampler import Sampler
+
+C = TypeVar("C")
+
+
+def offered(model: EnergyModel, capability: type[C]) -> C | None:
+    """The model or its default sampler, whichever has `capability`; none if neither has."""
+    if isinstance(model, capability):
+        return model
+    sampler = model.samplers.get("default")
+    return sampler if isinstance(sampler, capability) else None
+
+
+@runtime_checkable
+class Classifier(Protocol):
+    """A model that scores classes."""
+
+    joint: bool
+
+    def logits(self, x: Tensor) -> Tensor:
+        """A score for every class, `(B, classes)`, the highest being the answer; their softmax is p(y | x) if
+        the model is `joint`. Raises `UsageError` for a model without classes.
+        """
+
+
+def classifier(model: EnergyModel) -> Classifier:
+    """The model as a classifier; raises `UsageError` for one without classes."""
+    if not isinstance(model, Classifier) or not model.spec.num_classes:
+        raise UsageError(
+            "this model has no label head, so it cannot classify: take jem, or igebm with net.classes > 0"
+        )
+    return model
+
+
+@runtime_checkable
+class Encoder(Protocol):
+    """A model that gives each data point a latent."""
+
+    def latents(self, x: Tensor) -> Tensor:
+        """`(B, latent)` of data `(B, *event_shape)`."""
+
+
+@runtime_checkable
+class MultiLevel(Protocol):
+    """Noise levels, from 0 (the cleanest) to `levels` - 1, through which samples go down."""
+
+    @property
+    def levels(self) -> int:
+        """How many levels; 0 where this model was trained without a ladder."""
+
+    def noised(self, x: Tensor, level: int, rng: torch.Generator) -> Tensor:
+        """Data `(B, *event_shape)` as chains of a level have them."""
+
+    def level_terms(self, x: Tensor, rng: torch.Generator) -> Tensor:
+        """A term of every level at one draw of its noise, `(B, levels)`, low where data are likely."""
+
+    def descent(self, x: Tensor, sigma: float) -> tuple[Sampler, int]:
+        """The sampler from data with Gaussian noise of deviation `sigma` down to clean ones, and its number
+        of stages. Raises `UsageError` where chains cannot begin there.
+        """
+
+
+@runtime_checkable
+class Denoiser(Protocol):
+    """A model that knows the score of noisy data."""
+
+    def noisy_score(self, x: Tensor, sigma: float) -> Tensor:
+        """grad log p at data `(B, *event_shape)` with Gaussian noise of standard deviation `sigma`."""
+
+
+@runtime_checkable
+class Translator(Protocol):
+    """A model with a chain of its own from images of another domain."""
+
+    def translation(self, x: Tensor, *, steps: int | None = None) -> Sampler:
+        """The sampler of just N chains from images `x` `(N, *event_shape)`."""
+
+
+@runtime_checkable
+class Measured(Protocol):
+    """A model with numbers of its own on held-out data."""
+
+    def extra_metrics(self, x: Tensor, rng: torch.Generator) -> dict[str, float]:
+        """Numbers by name at data `x` `(N, *event_shape)`, such as KALE or the ELBO, in nats."""
+
+
+@runtime_checkable
+class LatentSettings(Protocol):
+    """A model whose chains move latents, which may be drawn in other ways than its own."""
+
+    latent: LatentConfig
+
+    def sampler_with(self, latent: LatentConfig) -> Sampler:
+        """The sampler of other settings."""
+
+
+@runtime_checkable
+class Scalable(Protocol):
+    """A model whose energy is one network of x, so that another learner may go on with it."""
+
+    net: nn.Module
+
+    @property
+    def scale(self) -> float:
+        """The factor that makes the network's output -log p(x) up to a constant.
+
+        Raises `UsageError` where the energy is more than its network, or has no temperature.
+        """

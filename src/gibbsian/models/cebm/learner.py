@@ -1,0 +1,55 @@
+"""Conjugate EBM (H. Wu, B. Esmaeili, M. Wick, J.-B. Tristan, J.-W. van de Meent, ICML 2021, arXiv
+2106.13798).
+
+    p(x, z) ~ exp <t(x), eta(z)> p(z),    loss = mean E(x_pos) - mean E(x_neg) + alpha (mean E^2 of both)
+
+An energy with a latent variable, but without a generator: the network gives sufficient statistics t(x), the
+prior of z is conjugate to them, and so z is integrated out exactly. E(x) trains by persistent Langevin chains
+as any energy does, and the posterior p(z | x) comes for free, in closed form (`energies/conjugate.py`).
+Chains of the paper are cold (2.8e-5): see `ConjugateEnergy` for what that means for the posterior.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+
+from ...core.random import seeded_init
+from ...core.spec import DataSpec
+from ...energies.conjugate import Conjugate, GaussianPrior, MixturePrior, Prior
+from ...models.cebm.config import CEBMConfig
+from ...nets.vector import build_vector
+from ..chains import init_noise, samples_density, training_start
+from ..conjugate_energy import ConjugateEnergy, GivenLatents
+from ..contrastive_learner import ContrastiveLearner
+
+
+def build(
+    config: CEBMConfig, event_shape: tuple[int, ...], rng: torch.Generator, net: nn.Module | None = None
+) -> ContrastiveLearner:
+    """The learner of a statistics network `(B, *event)` to `(B, 2 latent)` with a conjugate prior."""
+    spec = DataSpec(event_shape, config.pixels.low, config.pixels.high)
+    with seeded_init(rng):
+        statistics = build_vector(config.net, event_shape, 2 * config.latent) if net is None else net
+    energy = Conjugate(statistics, _prior(config, rng))
+    model = ConjugateEnergy(energy, spec, config.latent, temperature=config.chain.temperature)
+    model.claims_density = samples_density(config.chain, config.start)
+    noise = init_noise(config.start, spec)
+    buffer = training_start(config.start, spec, config.pixels.noise, rng)
+    learner = ContrastiveLearner(config, model, buffer, noise)
+    chain = learner.sampling_chain()
+    model.samplers["default"] = chain
+    return learner
+
+
+def given_latents(learner: ContrastiveLearner, z: torch.Tensor | None = None) -> GivenLatents:
+    """Chains on E(x | z), by the chain that draws samples."""
+    chain = learner.sampling_chain()
+    assert isinstance(learner.model, ConjugateEnergy)
+    return GivenLatents(learner.model, chain.kernel, chain.steps, chain.start, z)
+
+
+def _prior(config: CEBMConfig, rng: torch.Generator) -> Prior:
+    if config.prior == "gaussian":
+        return GaussianPrior(config.latent, learn=config.learn_prior)
+    return MixturePrior(config.latent, config.components, rng=rng, learn=config.learn_prior)

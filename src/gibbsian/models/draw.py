@@ -1,0 +1,105 @@
+"""`gibbsian.sample`: draw from a model, or from any energy by a kernel."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from ..core.energy import Energy
+from ..core.errors import UsageError
+from ..core.position import Position
+from ..core.random import Streams
+from ..energies.conditional import Given
+from ..mcmc.base import Kernel, run
+from ..nets.frozen import frozen
+from ..starts.base import Start
+from ..starts.noise import GaussianNoise, UniformNoise
+from .model import EnergyModel, device_of
+from .sampler import RunOptions, Sampler
+from .sampling import Samples
+
+STEPS = 1000
+"""Steps of a kernel's chain where none are given."""
+
+
+def sample(
+    target: EnergyModel | Energy,
+    n: int,
+    *,
+    kernel: Kernel | None = None,
+    start: Start | Tensor | tuple[int, ...] | None = None,
+    y: int | Tensor | None = None,
+    steps: int | None = None,
+    seed: int = 0,
+    rng: torch.Generator | None = None,
+    thin: int = 0,
+    chunk: int = 512,
+    sampler: str | Sampler = "default",
+    options: RunOptions = RunOptions(),  # noqa: B008 (frozen)
+) -> Samples:
+    """Draw `n` samples of a model by its own sampler, or of any energy by `kernel` at temperature 1.
+
+    Args:
+        target: a model, or a callable from positions `(B, *event)` to energies `(B,)`.
+        kernel: moves chains on the model's -log p, or on the energy; by default the model's sampler draws.
+        start: where the kernel's chains begin: a start such as `UniformNoise`, positions `(n, *event)`, or an
+            event shape for N(0, 1); by default uniform on the data range of a model.
+        y: class of a conditional model, one for all or a `(n,)` tensor.
+        steps: chain steps; by default the sampler's own number, or 1,000 of a kernel.
+        seed: seed of the draw, unless `rng` is given. The same seed gives the same samples.
+
+    Raises:
+        UsageError: n or steps below 1, unknown classes or samplers, an energy without a kernel or a start.
+    """
+    if kernel is None:
+        if not isinstance(target, EnergyModel):
+            raise UsageError("an energy alone has no sampler: give a kernel, such as kernel=gb.MALA(0.1)")
+        return target.sample(
+            n, y=y, steps=steps, seed=seed, rng=rng, thin=thin, chunk=chunk, sampler=sampler, options=options
+        )
+    if n < 1 or (steps is not None and steps < 1):
+        raise UsageError(f"asked for {n} samples in {steps} steps: both must be at least 1")
+    if not isinstance(target, EnergyModel):
+        rng = rng or Streams(seed).eval
+        return _moved(target, kernel, _begin(start, n, rng), steps or STEPS, rng, thin, options)
+    rng = rng or Streams(seed, device=device_of(target)).eval
+    spec, labels = target.spec, target.labels(n, y)
+    default = UniformNoise(spec.event_shape, spec.low, spec.high)
+    begin = _begin(default if start is None else start, n, rng)
+    with frozen(target):
+        found = _moved(_density(target, labels), kernel, begin, steps or STEPS, rng, thin, options)
+    return Samples(found.x, labels, found.energy, found.chains)
+
+
+def _density(model: EnergyModel, y: Tensor | None) -> Energy:
+    """-log p(x), or -log p(x | y), as an energy of positions."""
+    if y is None:
+        return model.neg_log_prob
+    return Given(model.neg_log_prob, y)
+
+
+def _begin(start: Start | Tensor | tuple[int, ...] | None, n: int, rng: torch.Generator) -> Position:
+    if start is None:
+        raise UsageError(
+            "these chains have no place to begin: give start, such as start=gb.UniformNoise((2,), -2, 2)"
+        )
+    if isinstance(start, Tensor):
+        if len(start) != n:
+            raise UsageError(f"{n} samples from {len(start)} positions: give as many")
+        return start
+    return (GaussianNoise(start) if isinstance(start, tuple) else start).draw(n, rng).position
+
+
+def _moved(
+    energy: Energy,
+    kernel: Kernel,
+    begin: Position,
+    steps: int,
+    rng: torch.Generator,
+    thin: int,
+    options: RunOptions,
+) -> Samples:
+    chain = run(kernel, energy, begin, steps=steps, rng=rng, thin=thin, **options.arguments)
+    x = chain.position if isinstance(chain.position, Tensor) else chain.position[0]
+    assert chain.energy is not None
+    return Samples(x, None, chain.energy, [chain])

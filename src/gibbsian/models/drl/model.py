@@ -1,0 +1,156 @@
+"""Energies over noise levels: one network that is told the level, p(x_t) ~ exp(-E(a x_t, t) / b_t^2).
+
+The conditionals of diffusion recovery likelihood (R. Gao et al., ICLR 2021, arXiv 2012.08125) are what chains
+move on; samples go down the ladder from N(0, I).
+"""
+
+from __future__ import annotations
+
+from typing import cast
+
+import torch
+from torch import Tensor, nn
+
+from ...core.errors import UsageError
+from ...core.position import Position, expand
+from ...core.spec import DataSpec
+from ...energies.context import single
+from ...energies.recovery import Recovery
+from ...mcmc.langevin import Langevin
+from ...models.drl.config import LadderConfig
+from ...noise.ladder import Ladder
+from ...starts.noise import GaussianNoise
+from ..model import EnergyModel
+from ..sampler import ChainStage, DataChain, Sampler, Stages
+
+
+class LadderEnergy(EnergyModel):
+    """One network of energies E(y, t), called as `net(y, level)` with levels `(B,)`; t = 0 is the
+    cleanest.
+    """
+
+    def __init__(self, net: nn.Module, spec: DataSpec, config: LadderConfig) -> None:
+        super().__init__(spec)
+        self.net, self.ladder, ladder = net, Ladder(config.levels), Ladder(config.levels)
+        last = ladder.levels - 1
+        self.constants: dict[str, tuple[float, ...]] = {
+            "bar": ladder.sigma_bar[:-1],
+            "a": ladder.a[1:],
+            "sigma": ladder.sigma[1:],
+            "factor": (*ladder.a[1:-1], 1.0),
+            "precision": tuple(0.0 if t == last else s**-2 for t, s in enumerate(ladder.sigma[1:])),
+            "b2": ladder.temperatures(config.scale),
+            "weight": ladder.weights,
+        }
+        self.samplers["default"] = Descent(self, config)
+
+    @property
+    def levels(self) -> int:
+        """How many levels."""
+        return self.ladder.levels
+
+    def energy(self, x: Position, y: Tensor | None = None) -> Tensor:
+        """E(a x, 0) of clean data, shape `(B,)`; its temperature is b_0^2."""
+        self.refuse_labels(y)
+        return self.energy_at(self.constants["factor"][0] * single(x), 0)
+
+    def energy_at(self, y: Tensor, level: int | Tensor) -> Tensor:
+        """E(y, t) at a level, or levels `(B,)`, shape `(B,)`; its temperature is b_t^2."""
+        if isinstance(level, int):
+            level = torch.full((len(y),), level, device=y.device)
+        e: Tensor = self.net(y, level)
+        return e
+
+    def neg_log_prob(self, x: Position, y: Tensor | None = None) -> Tensor:
+        """E(a x, 0) / b_0^2, up to a constant -log density of data with noise sigma_bar_0 = .01."""
+        return self.energy(x, y) / self.constants["b2"][0]
+
+    def conditional(self, x_next: Tensor, level: int) -> Recovery:
+        """-log p(x_t | x_next) up to a constant, an energy of x_t `(B, *event)` at temperature 1."""
+        found = {key: values[level] for key, values in self.constants.items()}
+        return Recovery(
+            self.energy_at,
+            level,
+            x_next,
+            temperature=found["b2"],
+            precision=found["precision"],
+            scale=found["factor"],
+        )
+
+    def start(self, x_next: Tensor, level: int) -> Tensor:
+        """Where the chain of x_t begins: at y = x_next as in training, which is x_next / a."""
+        return x_next / self.constants["factor"][level]
+
+    def kernel(self, level: int, noise: float = 1.0) -> Langevin:
+        """Langevin steps of b_t^2 in y, which are b_t^2 / a^2 in x_t; `noise` is a factor on their noise."""
+        step = self.constants["b2"][level] / self.constants["factor"][level] ** 2
+        return Langevin(step, temperature=noise**2)
+
+    def noised(self, x: Tensor, level: int | Tensor, rng: torch.Generator) -> Tensor:
+        """x_t of clean data `x` `(B, *event)` at a level in [0, T], one number or one a row."""
+        bars = torch.tensor(self.ladder.sigma_bar, device=x.device, dtype=x.dtype)
+        bar = bars[level] if isinstance(level, int) else expand(bars[level], x)
+        return (1 - bar**2).sqrt() * x + bar * normal(x, rng)
+
+    def level_terms(self, x: Tensor, rng: torch.Generator) -> Tensor:
+        """E(a x_t, t) / b_t^2 at one draw of x_t for every level, `(B, levels)`: -log p(x_t) up to a constant
+        each, of data `x` `(B, *event)`."""
+        found = []
+        for t in range(self.ladder.levels):
+            noisy = self.noised(x, t, rng)
+            e = self.energy_at(self.constants["factor"][t] * noisy, t)
+            found.append(e / self.constants["b2"][t])
+        return torch.stack(found, 1)
+
+    def descent(self, x: Tensor, sigma: float) -> tuple[Sampler, int]:
+        """From data with noise `sigma` at the level nearest to it, brought to that level's scale."""
+        bar = (sigma**2 / (1 + sigma**2)) ** 0.5
+        bars = self.ladder.sigma_bar[: self.levels + 1]
+        level = min(range(1, len(bars)), key=lambda t: abs(bars[t] - bar))
+        own = cast(Descent, self.sampler())
+        return Descent(self, own.config, x * (1 - bar**2) ** 0.5, level), level
+
+
+class Descent(Sampler):
+    """From N(0, I) down the ladder; or from `x` `(N, *event)`, which has the noise of level `top` in [1, T].
+
+    Raises `UsageError` for a level out of range.
+    """
+
+    def __init__(
+        self, model: LadderEnergy, config: LadderConfig, x: Tensor | None = None, top: int | None = None
+    ) -> None:
+        self.model, self.config, self.x = model, config, x
+        self.top = model.levels if top is None else top
+        if not 1 <= self.top <= model.levels:
+            raise UsageError(f"level is {top}: this ladder goes from 1 to {model.levels}")
+
+    def stages(
+        self, n: int, rng: torch.Generator, *, y: Tensor | None = None, steps: int | None = None
+    ) -> Stages:
+        """`steps` on each level."""
+        self.model.refuse_labels(y)
+        noise = GaussianNoise(self.model.spec.event_shape)
+        yield from self.down(noise.draw(n, rng).position if self.x is None else self.x, self.top, steps)
+
+    def down(self, x: Position, top: int, steps: int | None = None) -> Stages:
+        """Stages from x_t of level `top` to data."""
+        for t in reversed(range(top)):
+            x_next = cast(Tensor, x)
+            energy, start = self.model.conditional(x_next, t), self.model.start(x_next, t)
+            kernel = self.model.kernel(t, self.config.noise_factor)
+            x = yield ChainStage(energy, kernel, steps or self.config.steps, start)
+
+    def from_data(self, x: Tensor, rng: torch.Generator, y: Tensor | None = None) -> DataChain:
+        """The conditional of the middle level given its noisier neighbour, which Gao et al. run for long; its
+        ends go down the rest of the ladder."""
+        model, ladder = self.model, self.model.ladder
+        t = ladder.levels // 2
+        x_t = model.noised(x, t, rng)
+        x_next = ladder.a[t + 1] * x_t + ladder.sigma[t + 1] * normal(x, rng)
+        return DataChain(model.conditional(x_next, t), model.kernel(t), x_t, lambda end: self.down(end, t))
+
+
+def normal(x: Tensor, rng: torch.Generator) -> Tensor:
+    """N(0, 1) of the shape, type and place of `x`."""
+    return torch.randn(x.shape, generator=rng, device=x.device, dtype=x.dtype)

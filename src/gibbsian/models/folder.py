@@ -1,0 +1,70 @@
+"""A model folder: config.json, model.safetensors and a model card, without training state.
+
+This is what `gibbsian export` writes, `gibbsian.load` reads and a model hub shows.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from ..core.errors import CheckpointError, UsageError
+from ..core.files import write_whole
+from ..version import __version__
+
+CONFIG, WEIGHTS = "config.json", "model.safetensors"
+
+
+def is_folder(path: Path) -> bool:
+    """Whether a model folder is at `path`."""
+    return (path / WEIGHTS).is_file() and (path / CONFIG).is_file()
+
+
+def write(path: Path, weights: Mapping[str, Tensor], about: dict[str, Any], card: str) -> Path:
+    """Write the three files, each whole; raises `UsageError` when the disk refuses."""
+    plain = {k: v.detach().cpu().contiguous().clone() for k, v in weights.items()}
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        aside = path / ".model.safetensors.tmp"
+        save_file(plain, aside)
+        aside.replace(path / WEIGHTS)
+        write_whole(path / CONFIG, json.dumps({**about, "gibbsian_version": __version__}, indent=1))
+        write_whole(path / "README.md", card)
+    except (OSError, SafetensorError) as error:
+        raise UsageError(f"cannot write model folder {path}: {error}") from error
+    return path
+
+
+def read(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
+    """What config.json says, and the weights; raises `CheckpointError` for missing or damaged files."""
+    try:
+        return json.loads((path / CONFIG).read_text()), load_file(path / WEIGHTS)
+    except FileNotFoundError as error:
+        raise CheckpointError(f"{path} is no model folder: it lacks {CONFIG} or {WEIGHTS}") from error
+    except (OSError, ValueError, RecursionError, SafetensorError) as error:
+        raise CheckpointError(f"model folder {path} is damaged: {error}; export it again") from error
+
+
+def load_weights(module: nn.Module, weights: Mapping[str, Tensor], where: str) -> None:
+    """Load `weights` into `module`; raises `CheckpointError` naming the first mismatch."""
+    require_match(module.state_dict(), weights, where)
+    module.load_state_dict(dict(weights))
+
+
+def require_match(own: Mapping[str, Any], given: Mapping[str, Any], where: str) -> None:
+    """Raise `CheckpointError` unless `given` has the keys and shapes of `own`, naming the first mismatch."""
+    for key, tensor in own.items():
+        if key not in given:
+            raise CheckpointError(f"{where} is of another system or network: it has no '{key}'")
+        if given[key].shape != tensor.shape:
+            shapes = f"{tuple(given[key].shape)}, not {tuple(tensor.shape)}"
+            raise CheckpointError(f"{where} is of another network: '{key}' has shape {shapes}")
+    extra = sorted(set(given) - set(own))
+    if extra:
+        raise CheckpointError(f"{where} is of another system or network: '{extra[0]}' has no place here")

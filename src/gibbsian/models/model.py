@@ -1,0 +1,241 @@
+"""What a model is: what was learnt. p(x) ~ q(x) exp(-E(x) / T), with a base q and a temperature T.
+
+A model is one of a few kinds (one energy on data, an energy on latents through a decoder, energies over noise
+levels or image sizes, ...); how it was learnt is a `Learner`, how it is sampled a `Sampler`.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import chain
+from pathlib import Path
+from typing import Any, cast
+
+import torch
+from torch import Tensor, nn
+
+from ..core.config import to_dict
+from ..core.energy import Energy
+from ..core.errors import UsageError, unknown
+from ..core.position import Position
+from ..core.random import Streams
+from ..core.spec import DataSpec
+from ..models.papers import Paper
+from . import folder
+from .sampler import RunOptions, Sampler
+from .sampling import Samples, draw_samples
+
+
+@dataclass(frozen=True)
+class Record:
+    """How a model was built: the name of its paper here, its settings, and where the paper is to be found."""
+
+    name: str
+    config: Any
+    paper: Paper | None = None
+
+
+class EnergyModel(nn.Module, ABC):
+    """An energy-based model: everything that its energy, its density or its samplers read.
+
+    Attributes:
+        spec: shape, range and classes of its data.
+        temperature: T of the distribution exp(-E/T) that its learner fitted; 0 where there is none.
+        claims_density: whether `neg_log_prob` is -log p(x) up to a constant, up to the bias of training.
+            False where chains are clipped, clamped or too short to sample it: then it only ranks. Set by
+            the learner.
+        joint: whether the softmax of its logits is p(y | x), so that chains without a label move on p(x).
+        samplers: ways to draw samples, by name; "default" is the one that `sample` uses.
+        record: how it was built, kept with the saved weights; none for models built by hand.
+    """
+
+    joint: bool = False
+
+    def __init__(self, spec: DataSpec, temperature: float = 1.0, claims_density: bool = False) -> None:
+        super().__init__()
+        self.spec = spec
+        self.temperature, self.claims_density = temperature, claims_density
+        self.samplers: dict[str, Sampler] = {}
+        self.record: Record | None = None
+
+    @abstractmethod
+    def energy(self, x: Position, y: Tensor | None = None) -> Tensor:
+        """E(x), or E(x, y) for labels `(B,)`, at data `x` `(B, *event_shape)`; shape `(B,)`, low is
+        likely.
+        """
+
+    @abstractmethod
+    def neg_log_prob(self, x: Position, y: Tensor | None = None) -> Tensor:
+        """E/T with the base measure, -log p(x) up to a constant; shape `(B,)`. See `claims_density`."""
+
+    def conditioned(self, y: Tensor | None = None) -> Energy:
+        """The energy that chains on data move on, at labels `y` `(B,)` or without.
+
+        Raises `UsageError` for labels that this model does not have.
+        """
+        self.refuse_labels(y)
+        return self.energy
+
+    def refuse_labels(self, y: Tensor | None) -> None:
+        """Raise `UsageError` if labels are given to a model without classes."""
+        if y is not None and not self.spec.num_classes:
+            raise UsageError("this model has no labels: leave out the label, or train with net.classes > 0")
+
+    def sampler(self, name: str = "default") -> Sampler:
+        """The sampler of this name; raises `UsageError` naming the nearest for an unknown one."""
+        if name not in self.samplers:
+            raise unknown("sampler", name, self.samplers)
+        return self.samplers[name]
+
+    def sample(
+        self,
+        n: int,
+        *,
+        y: int | Tensor | None = None,
+        steps: int | None = None,
+        seed: int = 0,
+        rng: torch.Generator | None = None,
+        thin: int = 0,
+        chunk: int = 512,
+        sampler: str | Sampler = "default",
+        options: RunOptions = RunOptions(),  # noqa: B008 (frozen)
+    ) -> Samples:
+        """Draw `n` samples.
+
+        Args:
+            y: class for a conditional model, one for all or a `(n,)` tensor; uniform classes by default.
+            steps: chain steps; the sampler's own number by default.
+            seed: seed of the draw, unless `rng` is given. The same seed gives the same samples.
+            thin: keep every `thin`-th position in `result.chains[i].trace`.
+            chunk: chains moved together.
+            sampler: the name of one of `samplers`, or any sampler of this kind of model.
+
+        Raises:
+            UsageError: n or steps below 1, an unknown class or sampler, a label for a model without labels.
+        """
+        if n < 1 or (steps is not None and steps < 1):
+            raise UsageError(f"asked for {n} samples in {steps} steps: both must be at least 1")
+        device = device_of(self)
+        rng = rng or Streams(seed, device=device).eval
+        if y is None and self.spec.num_classes:
+            y = torch.randint(self.spec.num_classes, (n,), generator=rng, device=device)
+        chosen = self.sampler(sampler) if isinstance(sampler, str) else sampler
+        return draw_samples(
+            self,
+            chosen,
+            n,
+            rng=rng,
+            y=self.labels(n, y),
+            steps=steps,
+            thin=thin,
+            chunk=chunk,
+            options=options,
+        )
+
+    def labels(self, n: int, y: int | Tensor | None) -> Tensor | None:
+        """`y` as a `(n,)` tensor on the model's device, checked against its classes; raises `UsageError`."""
+        if y is None:
+            return None
+        device, classes = device_of(self), self.spec.num_classes
+        ys = torch.as_tensor(y, device=device)
+        ys = ys.long().expand(n) if isinstance(y, int) or y.dim() == 0 else ys
+        if ys.shape != (n,):
+            raise UsageError(
+                f"labels have shape {tuple(ys.shape)} for {n} samples: give one class, or one a sample"
+            )
+        self.refuse_labels(ys)
+        wrong = ys[(ys < 0) | (ys >= classes)]
+        if len(wrong):
+            raise UsageError(f"class {int(wrong[0])} is unknown: this model has classes 0 to {classes - 1}")
+        return ys
+
+    def __add__(self, other: EnergyModel) -> ComposedEnergy:
+        """The product of both densities: see `product`."""
+        return ComposedEnergy((self, other))
+
+    def save(self, path: Path | str, *, data: str = "") -> Path:
+        """Write a model folder that `gibbsian.load` reads; `data` names what the model was trained on.
+
+        Raises `UsageError` for a model that no registered paper built, and when the disk refuses.
+        """
+        if self.record is None:
+            raise UsageError(
+                "this model was built by hand, so no folder could be loaded: save its "
+                "state_dict(), or build it with gibbsian.fit or gibbsian.build"
+            )
+        about = {
+            "system": self.record.name,
+            "event_shape": list(self.spec.event_shape),
+            "temperature": self.temperature,
+            "claims_density": self.claims_density,
+            "data": data,
+            "config": to_dict(self.record.config),
+        }
+        return folder.write(Path(path), self.state_dict(), about, self.card(data))
+
+    def card(self, data: str = "") -> str:
+        """The model card, Markdown with the front matter of model hubs."""
+        assert self.record is not None
+        name, paper = self.record.name, self.record.paper
+        claims = "claims" if self.claims_density else "does not claim"
+        method = f'{paper.authors}, "{paper.title}", {paper.year}, {paper.url}' if paper else name
+        return f"""---
+library_name: gibbsian
+tags: [energy-based-model, {name}]
+---
+# {name} on {data or "unnamed data"}
+
+A deep energy-based model, p(x) ~ exp(-E(x)/T) with T = {self.temperature:.3g}; it {claims} to be a density.
+Method: {method}.
+
+```python
+import gibbsian as gb
+model = gb.load("THIS_FOLDER")
+x = model.sample(16).x          # shape (16, {", ".join(map(str, self.spec.event_shape))})
+```
+"""
+
+
+class ComposedEnergy(EnergyModel):
+    """The product of several models' densities: the sum of their -log p, all of it at temperature 1.
+
+    Models may have other temperatures each; a sum of bare energies would weigh them by these. Their shapes
+    must be the same (`UsageError`); the range is that of the first. Chains are moved by a kernel that is
+    given: `gibbsian.sample(both, 64, kernel=gibbsian.MALA(0.1))`.
+    """
+
+    def __init__(self, parts: Sequence[EnergyModel]) -> None:
+        if len(parts) < 2:
+            raise UsageError("a product has one factor: give two models or more")
+        shapes = {part.spec.event_shape for part in parts}
+        if len(shapes) > 1:
+            raise UsageError(f"a product of models of {sorted(shapes)}: all must be of data of one shape")
+        spec = parts[0].spec
+        super().__init__(DataSpec(spec.event_shape, spec.low, spec.high))
+        self.parts = nn.ModuleList(parts)
+        self.claims_density = all(part.claims_density for part in parts)
+
+    def energy(self, x: Position, y: Tensor | None = None) -> Tensor:
+        """The sum of -log p of the parts, each up to a constant, `(B,)`."""
+        self.refuse_labels(y)
+        first, *rest = [cast(EnergyModel, part).neg_log_prob(x) for part in self.parts]
+        return sum(rest, start=first)
+
+    def neg_log_prob(self, x: Position, y: Tensor | None = None) -> Tensor:
+        """The same."""
+        return self.energy(x, y)
+
+
+def product(*models: EnergyModel) -> ComposedEnergy:
+    """The product of the densities of trained models: p(x) ~ p_1(x) p_2(x) ..., each at its own
+    temperature.
+    """
+    return ComposedEnergy(models)
+
+
+def device_of(module: nn.Module) -> torch.device:
+    """Where the weights of `module` are; the CPU for one without any."""
+    tensor = next(chain(module.parameters(), module.buffers()), None)
+    return torch.device("cpu") if tensor is None else tensor.device

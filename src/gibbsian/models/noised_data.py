@@ -1,0 +1,21 @@
+"""Data as losses see them: dequantised and smoothed by noise."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from ..core.records import Batch
+from ..data.settings import PixelConfig
+
+
+def noised_data(batch: Batch, pixels: PixelConfig, rng: torch.Generator) -> Tensor:
+    """The data of a batch, dequantised and smoothed by noise as the settings say, `(B, *event)`."""
+    x = batch.x
+    if pixels.dequantize:
+        span, base = pixels.high - pixels.low, pixels.low
+        jitter = torch.rand(x.shape, generator=rng, device=x.device, dtype=x.dtype)
+        x = base + (x - base) * (255 / 256) + jitter * (span / 256)
+    if pixels.noise:
+        x = x + pixels.noise * torch.randn(x.shape, generator=rng, device=x.device, dtype=x.dtype)
+    return x

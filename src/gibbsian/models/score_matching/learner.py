@@ -1,0 +1,171 @@
+"""Score matching: an energy trained without chains (Hyvärinen 2005; Vincent 2011; Song et al. 2019).
+
+    min  mean |s(x) - grad log p(x)|^2 / 2,   s = -grad E,   in a form that needs no grad log p
+
+`matching.method` exact, sliced or finite_difference fits the data: exp(-E) is their density. It is blind to
+how much mass each of several modes far apart has. Denoising fits data with noise, p * N(0, sigma^2),
+whichever sigma was chosen: with one level exp(-E) is that smoothed density and no other.
+
+A ladder of noises has one unconditional energy (Z. Li, Y. Chen, F. Sommer 2019, arXiv 1910.07762). Noise
+sigma_i is read at temperature T_i = sigma_i^2 / sigma_0^2, sigma_0 the smallest:
+
+    s_i(x) = -grad E(x) / T_i,   loss = mean over i of |sigma_i s_i(x + sigma_i eps) + eps|^2 / 2
+
+which in many dimensions is no contradiction: x + sigma_i eps lies near a shell of radius sigma_i root D about
+the data, so E can tell i from x. There sigma_0^2 grad E is the way back to the data, and E grows as the
+square of the distance. In few dimensions the shells overlap and E is a compromise. The network gives
+sigma_0^2 E, of the order of squared distances, whatever the noise. So with a ladder E claims no density: it
+is a squared distance to the data in units of 2 sigma_0^2.
+
+Sampling anneals: a stage a level, on E at T_i with one step size s, hence x - (s/2) grad E + root(s T_i) xi,
+which are the annealed Langevin steps of Song and Ermon 2019, gamma_i ~ sigma_i^2, on s_i, if `chain.noise` is
+root s; a smaller one cools every level. Finally x + sigma_0^2 s(x), if asked for (`jump`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from itertools import pairwise
+from typing import cast
+
+import torch
+from torch import Tensor, nn
+
+from ...core.energy import score
+from ...core.errors import UsageError
+from ...core.position import Position
+from ...core.random import seeded_init
+from ...core.records import Batch, Loss
+from ...core.spec import DataSpec
+from ...models.score_matching.config import ScoreMatchingConfig
+from ...objectives.score_matching import denoising, exact, finite_difference, probe, sliced, tweedie
+from ...starts.base import Start
+from ..chains import init_noise, langevin
+from ..learner import Learner
+from ..net_energy import NetEnergy
+from ..networks import energy_net
+from ..noised_data import noised_data
+from ..sampler import ChainStage, Sampler, Stages
+
+
+def build(
+    config: ScoreMatchingConfig,
+    event_shape: tuple[int, ...],
+    rng: torch.Generator,
+    net: nn.Module | None = None,
+) -> ScoreMatching:
+    """The learner of an energy network; its samples come by annealed or plain Langevin chains from noise."""
+    spec = DataSpec(event_shape, config.pixels.low, config.pixels.high)
+    with seeded_init(rng):
+        net = energy_net(config.net, spec, net)
+    ladder = config.matching.levels > 1
+    model = NetEnergy(net, spec, unit=config.matching.sigma_min**2 if ladder else 1.0)
+    model.claims_density = not ladder
+    model.samplers["default"] = Annealed(model, config, init_noise(config.start, spec))
+    return ScoreMatching(config, model)
+
+
+class ScoreMatching(Learner):
+    """The loss of `matching.method` on a batch; no chain takes part."""
+
+    config: ScoreMatchingConfig
+    model: NetEnergy
+
+    def parameter_groups(self) -> dict[str, nn.Module]:
+        """One group: the energy network."""
+        return {"energy": self.model.net}
+
+    def losses(self, batch: Batch, step: int, rng: torch.Generator) -> Iterator[tuple[str, Loss]]:
+        """The loss on data with their smoothing noise."""
+        x = noised_data(batch, self.config.pixels, rng)
+        # A second difference of energies over delta^2 would be one of bfloat16's rounding.
+        half = self.options.precision == "bf16" and self.config.matching.method != "finite_difference"
+        with torch.autocast(x.device.type, dtype=torch.bfloat16, enabled=half):
+            loss = self._loss(x, rng)
+        yield "energy", loss
+
+    def _loss(self, x: Tensor, rng: torch.Generator) -> Loss:
+        matching, energy = self.config.matching, self.model.energy
+        if matching.method == "denoising":
+            sigma = self._noises(len(x), rng).to(x)
+            eps = torch.randn(x.shape, generator=rng, device=x.device, dtype=x.dtype)
+            temperature = (sigma / matching.sigma_min).square()
+            return denoising(energy, x, eps, sigma, temperature=temperature)
+        if matching.method == "exact":
+            return exact(energy, x)
+        v = probe(x, rng, matching.probe)
+        if matching.method == "sliced":
+            return sliced(energy, x, v, reduced=matching.reduced)
+        return finite_difference(energy, x, v, matching.delta)
+
+    def _noises(self, n: int, rng: torch.Generator) -> Tensor:
+        """sigma of each row `(n,)`: all levels as evenly as they go, from a random one on."""
+        sigmas = torch.tensor(self.config.matching.sigmas, device=rng.device)
+        first = torch.randint(len(sigmas), (), generator=rng, device=rng.device)
+        return sigmas[(first + torch.arange(n, device=rng.device)) % len(sigmas)]
+
+
+class Annealed(Sampler):
+    """From noise down the ladder of noise levels; plain Langevin without one. Also what the ladder knows."""
+
+    def __init__(self, model: NetEnergy, config: ScoreMatchingConfig, noise: Start) -> None:
+        self.model, self.config, self.noise = model, config, noise
+
+    @property
+    def levels(self) -> int:
+        """Noise levels, 0 for an energy of one level or none."""
+        matching = self.config.matching
+        return matching.levels if matching.method == "denoising" and matching.levels > 1 else 0
+
+    def stages(
+        self, n: int, rng: torch.Generator, *, y: Tensor | None = None, steps: int | None = None
+    ) -> Stages:
+        """One stage a level, `steps` in all."""
+        self.model.refuse_labels(y)
+        chain, sigmas = self.config.chain, self.config.matching.sigmas
+        steps, levels = steps or chain.steps, len(sigmas)
+        marks = [steps * i // levels for i in range(levels + 1)]
+        position: Position = self.noise.draw(n, rng).position
+        for sigma, (first, last) in zip(sigmas, pairwise(marks), strict=True):
+            hotter = replace(chain, noise=chain.noise * sigma / sigmas[-1])
+            kernel = langevin(hotter, self.model.spec)
+            position = yield ChainStage(self.model.energy, kernel, last - first, position)
+
+    def decode(self, position: Position) -> Tensor:
+        """The position itself, or with `jump` the mean of clean data given it."""
+        x = cast(Tensor, position)
+        if not self.config.jump:
+            return x
+        return tweedie(x, self.config.matching.sigma_min, cast(Tensor, score(self.model.energy, x)))
+
+    def noisy_score(self, x: Tensor, sigma: float) -> Tensor:
+        """The score of data with noise `sigma`: E is read at the temperature of that noise."""
+        temperature = (sigma / self.config.matching.sigma_min) ** 2 if self.levels else 1.0
+        return cast(Tensor, score(self.model.energy, x, temperature=temperature))
+
+    def noised(self, x: Tensor, level: int, rng: torch.Generator) -> Tensor:
+        """`x` with the noise of a level, counted from the smallest."""
+        sigma = self.config.matching.sigmas[len(self.config.matching.sigmas) - 1 - level]
+        return x + sigma * torch.randn(x.shape, generator=rng, device=x.device, dtype=x.dtype)
+
+    def level_terms(self, x: Tensor, rng: torch.Generator) -> Tensor:
+        """|sigma_i s_i(x + sigma_i eps) + eps|^2 / 2 at one draw of eps for every level, `(B, levels)`.
+
+        On a geometric ladder their sum bounds -log p(x) but for a factor and a constant (Y. Song et al. 2021,
+        arXiv 2101.09258, by the likelihood weighting). Raises `UsageError` with one level of noise or none.
+        """
+        sigmas = self.config.matching.sigmas
+        if not self.levels:
+            raise UsageError("this score matching has no ladder of noise levels: train with matching.levels")
+        found = []
+        for sigma in sigmas:
+            eps = torch.randn(x.shape, generator=rng, device=x.device, dtype=x.dtype)
+            temperature = (sigma / sigmas[-1]) ** 2
+            s = cast(Tensor, score(self.model.energy, x + sigma * eps, temperature=temperature))
+            found.append((sigma * s + eps).flatten(1).square().sum(1) / 2)
+        return torch.stack(found, 1)
+
+    def descent(self, x: Tensor, sigma: float) -> tuple[Sampler, int]:
+        """Refused: these chains begin at noise."""
+        raise UsageError("only a drl model anneals noisy images from their own level: use chain or tweedie")

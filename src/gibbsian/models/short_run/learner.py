@@ -1,0 +1,43 @@
+"""Short-run MCMC as a generator (E. Nijkamp et al., NeurIPS 2019, arXiv 1904.09770).
+
+    x_0 ~ noise,   x_{k+1} = x_k - (s/2) grad E(x_k) + noise * xi,   k = 0 .. K-1
+    loss = mean E(x_pos) - mean E(x_K)
+
+Every chain starts from fresh noise and takes K steps, in training and after. What is learnt is the
+K-step sampler, read as a generator x_K = M(x_0); E itself need not be a density at equilibrium, and
+longer chains drift away from the data. No buffer; the paper neither clips nor clamps, our presets clamp.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+
+from ...core.random import seeded_init
+from ...core.spec import DataSpec
+from ...models.short_run.config import ShortRunConfig
+from ...nets.given import Logits
+from ..chains import init_noise
+from ..contrastive_learner import ContrastiveLearner
+from ..net_energy import NetEnergy
+from ..networks import energy_net
+
+
+def build(
+    config: ShortRunConfig, event_shape: tuple[int, ...], rng: torch.Generator, net: nn.Module | None = None
+) -> ContrastiveLearner:
+    """The learner of an energy network whose chains all begin at fresh noise."""
+    spec = DataSpec(event_shape, config.pixels.low, config.pixels.high, config.net.classes)
+    with seeded_init(rng):
+        net = energy_net(config.net, spec, net)
+    model = NetEnergy(
+        net,
+        spec,
+        temperature=config.chain.temperature,
+        link=config.loss.link,
+        logits_head=config.net.head == "logits" or isinstance(net, Logits),
+    )
+    noise = init_noise(config.start, spec)
+    learner = ContrastiveLearner(config, model, noise, noise)
+    model.samplers["default"] = learner.sampling_chain()
+    return learner

@@ -1,0 +1,112 @@
+"""The contexts in which chains run on a network.
+
+`frozen`: eval mode, no parameter gradients, spectral-norm iterations still and normalised weights
+computed once. `evaluating`: eval mode alone, for steps that keep their graph to the parameters.
+After either: everything as before, also when the chain raised.
+
+Both take a module, or any callable that holds some: a bound method, a partial, a record of energies, a
+function that names them (see `modules_of`).
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import fields, is_dataclass
+from functools import partial
+from types import FunctionType, MethodType
+from typing import Any, TypeVar
+
+from torch import nn
+
+from .spectral import cached_weights
+
+Held = TypeVar("Held", bound=Callable[..., Any])
+
+
+@contextmanager
+def evaluating(holder: Held) -> Iterator[Held]:
+    """Put the modules of `holder` in eval mode; nests."""
+    owners = modules_of(holder)
+    modes = [(m, m.training) for owner in owners for m in owner.modules()]
+    try:
+        for owner in owners:
+            owner.eval()
+        yield holder
+    finally:
+        for m, training in modes:
+            m.training = training
+
+
+@contextmanager
+def frozen(holder: Held) -> Iterator[Held]:
+    """Freeze the modules of `holder` for sampling; nests."""
+    owners = modules_of(holder)
+    needing = [p for owner in owners for p in owner.parameters() if p.requires_grad]
+    with evaluating(holder), ExitStack() as weights:
+        try:
+            for p in needing:
+                p.requires_grad_(False)
+            for owner in owners:
+                weights.enter_context(cached_weights(owner))
+            yield holder
+        finally:
+            for p in needing:
+                p.requires_grad_(True)
+
+
+def modules_of(holder: object) -> list[nn.Module]:
+    """The outermost modules that a callable holds, each once.
+
+    Looked through are bound methods, `functools.partial`, the attributes of a callable object, tuples, lists
+    and dictionaries of callables, and the variables that a function names, global ones included. What a
+    function of another file names besides its closure is not looked at.
+    """
+    found: list[nn.Module] = []
+    seen: dict[int, object] = {}
+    waiting: list[object] = [holder]
+    while waiting:
+        part = waiting.pop()
+        if id(part) in seen:
+            continue
+        seen[id(part)] = part
+        if isinstance(part, nn.Module):
+            found.append(part)
+        else:
+            waiting += filter(_may_hold, _held(part))
+    return found
+
+
+def _held(part: object) -> Iterable[object]:
+    """What a callable or a container holds at first hand."""
+    if isinstance(part, MethodType):
+        return [part.__self__]
+    if isinstance(part, partial):
+        return [part.func, *part.args, *part.keywords.values()]
+    if isinstance(part, FunctionType):
+        return _named(part)
+    if isinstance(part, dict):
+        return part.values()
+    return part if isinstance(part, (list, tuple)) else _attributes(part)
+
+
+def _named(function: FunctionType) -> Iterable[object]:
+    """The variables around a function that it names; of its file only modules, records and own functions."""
+    around = inspect.getclosurevars(function)
+    foreign = (v for v in around.globals.values() if isinstance(v, FunctionType))
+    left_out = {id(v) for v in foreign if v.__module__ != function.__module__}
+    return [*around.nonlocals.values(), *(v for v in around.globals.values() if id(v) not in left_out)]
+
+
+def _attributes(part: object) -> Iterable[object]:
+    fixed = [getattr(part, f.name) for f in fields(part)] if is_dataclass(part) else []  # may have slots
+    return [*fixed, *getattr(part, "__dict__", {}).values()]
+
+
+def _may_hold(value: object) -> bool:
+    """Callables, and containers that begin with one or are nested: no long lists of numbers are read."""
+    if isinstance(value, (list, tuple, dict)):
+        first = next(iter(value.values() if isinstance(value, dict) else value), None)
+        return isinstance(value, tuple) or callable(first) or isinstance(first, (list, tuple, dict))
+    return callable(value) and not isinstance(value, type)

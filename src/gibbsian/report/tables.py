@@ -1,0 +1,58 @@
+"""Numbers with intervals: as plain values, as cells, as tables of text or Markdown."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+
+from ..metrics.interval import Interval, mean_interval
+
+Row = Mapping[str, Interval]
+DIGITS = ".4g"
+"""Of cells in a table of rows."""
+
+
+def over(values: Sequence[float]) -> Interval:
+    """Mean and 95 % interval (Student's t) of 2 or more independent values; NaN where one is not finite."""
+    if not all(map(math.isfinite, values)):
+        return Interval(math.nan, math.nan, math.nan)
+    return mean_interval(torch.tensor(values, dtype=torch.float64))
+
+
+def plain(value: Interval) -> dict[str, Any]:
+    """The estimate and the ends of its interval."""
+    return {"value": value.estimate, "interval": [value.low, value.high]}
+
+
+def cell(value: Interval | None, form: str = ".3g") -> str:
+    """Estimate in `form` and half-width; a dash for none."""
+    return "-" if value is None else f"{value.estimate:{form}} ± {value.half_width:.2g}"
+
+
+def table(head: Sequence[str], body: Sequence[Sequence[str]], markdown: bool = False) -> str:
+    """Aligned columns, two blanks apart, with a rule below the titles; or Markdown."""
+    if markdown:
+        return "\n".join("| " + " | ".join(row) + " |" for row in (head, ["---"] * len(head), *body))
+    widths = [max(len(row[i]) for row in (head, *body)) for i in range(len(head))]
+    told = ["  ".join(c.ljust(w) for c, w in zip(row, widths, strict=True)).rstrip() for row in (head, *body)]
+    return "\n".join([told[0], "-" * max(map(len, told)), *told[1:]])
+
+
+def summary(sets: Sequence[Mapping[str, float]]) -> dict[str, Interval]:
+    """Mean and 95 % interval, by Student's t over the sets, of every number; NaN where one is not finite."""
+    return {key: over([s[key] for s in sets]) for key in sets[0]}
+
+
+def plain_rows(rows: Mapping[Any, Row]) -> dict[str, Any]:
+    """Rows of intervals as nested plain values."""
+    return {str(name): {k: plain(v) for k, v in row.items()} for name, row in rows.items()}
+
+
+def rows_table(rows: Mapping[Any, Row], title: str = "") -> str:
+    """Rows of intervals under the names of their measures."""
+    keys = list(next(iter(rows.values())))
+    body = [[str(name), *(cell(row.get(k), DIGITS) for k in keys)] for name, row in rows.items()]
+    return table([title, *keys], body)

@@ -1,0 +1,71 @@
+"""Settings and data that go together: chosen where nobody chose, refused where they do not."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from ..core.errors import UsageError
+from ..data.dataset import Dataset
+from ..data.own import model_range
+from ..nets.families import CustomNetConfig
+from .recipes import RunConfig, default_preset, resolve
+
+
+def resolved(
+    system: str, preset: str | None, data: Dataset, changes: dict[str, Any]
+) -> tuple[RunConfig, list[str]]:
+    """The configuration for `data`, whose shape decides on a preset where their name does not, and its range
+    where the preset's does not hold them; and what was so decided.
+
+    Raises `UsageError` for unknown names, and where the system is no name.
+    """
+    if not isinstance(system, str):
+        what = f"the class {system.__name__}" if isinstance(system, type) else f"a {type(system).__name__}"
+        raise UsageError(f"the first argument is {what}: give the name of a system, such as 'short_run'")
+    points = not data.is_image and len(data.event_shape) == 1
+    if preset is None and points and default_preset(system, data.name) == "images":
+        preset = default_preset(system, "toy:of your own")
+    config = resolve(system, preset=preset, data=data.name, changes=changes)
+    pixels = config.model.pixels
+    wider = model_range(data, pixels.low, pixels.high)
+    if wider is None or {"pixels.low", "pixels.high"} & set(changes):
+        return config, []
+    low, high = wider
+    wide = {"pixels.low": low, "pixels.high": high, **changes}
+    told = (
+        f"values leave the preset's {pixels.low:g} to {pixels.high:g}: pixels are set to {low:g} to {high:g}"
+    )
+    return resolve(system, preset=preset, data=data.name, changes=wide), [told]
+
+
+def with_net(config: RunConfig, net: object) -> RunConfig:
+    """The same settings with the class of a network of one's own in place of the network that they describe.
+
+    Loading the run then asks for the network again: no file brings code of its own.
+    """
+    described = config.model.net
+    name = f"{type(net).__module__}:{type(net).__qualname__}"
+    own = CustomNetConfig(name=name, classes=described.classes, head=described.head)
+    return replace(config, model=replace(config.model, net=own))
+
+
+def require_match(config: RunConfig, dataset: Dataset) -> None:
+    """Raise `UsageError` for labels that the model cannot take, and for fields beyond its range."""
+    pixels = config.model.pixels
+    wider = model_range(dataset, pixels.low, pixels.high) if len(dataset.event_shape) == 3 else None
+    if wider is not None:
+        raise UsageError(
+            f"{dataset.name} holds numbers beyond {pixels.low:g} to {pixels.high:g}, the model's range: set "
+            f"pixels.low to {wider[0]:g} and pixels.high to {wider[1]:g}, or scale the data"
+        )
+    classes = config.model.net.classes
+    if not classes:
+        return
+    if dataset.y is None:
+        raise UsageError(f"net.classes is {classes}, but {dataset.name} has no labels: set net.classes to 0")
+    found = int(dataset.y.max()) + 1
+    if found > classes:
+        raise UsageError(
+            f"net.classes is {classes}, but {dataset.name} has {found}: set net.classes to {found}"
+        )

@@ -1,0 +1,100 @@
+"""Arrays: images told from numbers, channels found, and a line for each decision."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from gibbsian.core.errors import DataError, UsageError
+from gibbsian.data.dataset import from_arrays
+
+BYTES = np.random.default_rng(0).integers(0, 256, (40, 8, 9, 3), dtype=np.uint8)
+GREY = BYTES[..., 0]
+UNIT = (BYTES / 255).astype(np.float32)
+FIRST = UNIT.transpose(0, 3, 1, 2)
+
+
+@pytest.mark.parametrize(
+    ("x", "same", "words"),
+    [
+        (UNIT, BYTES, "0 to 1, kept in 256 levels, channels last, as axis 3 has 3 entries"),
+        (FIRST, BYTES, "0 to 1, kept in 256 levels, channels first, as axis 1 has 3 entries"),
+        (FIRST.astype(np.float64) * 2 - 1, BYTES, "values are -1 to 1"),
+        (torch.from_numpy(FIRST), BYTES, "channels first"),
+        (UNIT[..., 0], GREY, "40 grey images of 8 x 9"),
+        (UNIT[..., :1], GREY, "40 grey images of 8 x 9"),
+        (FIRST[:, :1], GREY, "channels first, as axis 1 has 1 entries"),
+        (GREY.astype(np.int64), GREY, "values are 0 to 255"),
+        (GREY.astype(np.float64), GREY, "values are 0 to 255"),
+        (BYTES.transpose(0, 3, 1, 2), BYTES, "channels first"),
+        (GREY > 99, (GREY > 99) * np.uint8(255), "grey images"),
+    ],
+)
+def test_images_in_every_dress_are_the_same_bytes(x, same, words):
+    data = from_arrays(x)
+    assert data.is_image and np.array_equal(data.x.numpy(), same)
+    assert len(data.notes) == 1 and words in data.notes[0] and "\n" not in data.notes[0]
+
+
+@pytest.mark.parametrize("x", [BYTES, GREY, BYTES[..., :1], BYTES[:, :, 0].astype(float) * 50])
+def test_what_needs_no_decision_has_no_note(x):
+    x = x if x.ndim != 3 or x.dtype == np.uint8 else x[:, 0]
+    assert from_arrays(x).notes == ()
+
+
+@pytest.mark.parametrize(
+    ("x", "event", "words"),
+    [
+        (np.linspace(0, 1, 20), (1,), "20 numbers are read as points of one coordinate"),
+        (FIRST[:, :2], (2, 8, 9), "not as images"),
+        (10 * UNIT, (3, 8, 9), "numbers of shape (3, 8, 9), 0 to 10, channels last"),
+        (GREY % 17 * 1.0, (8, 9), "0 to 16, not as images"),
+        (np.ones((4, 3, 5, 6, 7)), (3, 5, 6, 7), None),
+        (UNIT[:, 0], (9, 3), None),
+    ],
+)
+def test_numbers_keep_their_units(x, event, words):
+    data = from_arrays(x, images=False if words is None else None)
+    assert not data.is_image and data.event_shape == event and data.x.dtype == torch.float32
+    assert data.notes == () if words is None else words in data.notes[0]
+    assert float(data.x.max()) == pytest.approx(float(x.max()))
+
+
+def test_a_person_can_overrule():
+    both = np.random.default_rng(0).random((20, 3, 8, 3))
+    assert from_arrays(both).event_shape == (3, 8, 3)
+    assert "although axis 3 has 3 entries as well" in from_arrays(both).notes[0]
+    last = from_arrays(both, channels="last")
+    assert last.event_shape == (3, 3, 8) and "channels" not in last.notes[0]
+    kept = from_arrays(FIRST, images=False)
+    assert not kept.is_image and np.array_equal(kept.x.numpy(), FIRST) and kept.notes == ()
+    with pytest.raises(UsageError, match="unknown channels"):
+        from_arrays(both, channels="middle")
+    with pytest.raises(UsageError, match="no 1 or 3 there"):
+        from_arrays(UNIT, channels="first")
+    for x, words in ((5 * UNIT, r"floats in \[0, 1\]"), (np.ones((4, 2)), r"shape \(4, 2\)")):
+        with pytest.raises(DataError, match=f"cannot be read as images.*{words}"):
+            from_arrays(x, images=True)
+
+
+def test_bytes_of_zeros_and_ones_are_a_mistake():
+    with pytest.raises(DataError, match="store them as bool"):
+        from_arrays((GREY > 99).astype(np.uint8))
+
+
+def test_labels_may_be_words_or_a_column():
+    x = np.zeros((4, 2))
+    data = from_arrays(x, np.array(["cat", "ant", "cat", "bee"]))
+    assert data.y.tolist() == [2, 0, 2, 1] and data.classes == ("ant", "bee", "cat")
+    assert from_arrays(x, np.array([[1], [0], [1], [0]])).y.tolist() == [1, 0, 1, 0]
+
+
+def test_complex_numbers_are_refused():
+    with pytest.raises(DataError, match="not real numbers"):
+        from_arrays(torch.zeros(3, 2, dtype=torch.complex64))
+
+
+def test_notes_stay_with_a_part():
+    data = from_arrays(UNIT)
+    assert data.take(3).notes == data.split_off(5)[1].notes == data.notes

@@ -1,0 +1,55 @@
+"""Settings that suit a person's own data, and data that a model cannot take."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+import gibbsian as gb
+from gibbsian.core.errors import UsageError
+from gibbsian.data.dataset import from_arrays
+from gibbsian.train.matching import require_match, resolved
+
+SMALL = {"train.steps": 1, "train.batch_size": 4, "chain.steps": 1}
+POINTS = np.random.default_rng(0).normal(size=(40, 2))
+
+
+def test_points_of_ones_own_take_the_preset_for_points() -> None:
+    config, told = resolved("igebm", None, from_arrays(POINTS.clip(-2, 2)), {})
+    assert (config.preset, config.data, told) == ("toy", "arrays", [])
+    assert resolved("igebm", None, from_arrays(np.zeros((9, 8, 8), np.uint8)), {})[0].preset == "images"
+    assert resolved("igebm", "images", from_arrays(POINTS), {})[0].preset == "images"
+
+
+def test_the_range_follows_the_numbers_unless_it_was_set() -> None:
+    data = from_arrays(100 + POINTS.clip(-2, 2))
+    config, told = resolved("igebm", None, data, {})
+    assert config.model.pixels.low < float(data.x.min()) and config.model.pixels.high > float(data.x.max())
+    assert len(told) == 1 and "values leave the preset's" in told[0]
+    config, told = resolved("igebm", None, data, {"pixels.low": 0.0, "pixels.high": 200.0})
+    assert (config.model.pixels.high, told) == (200.0, [])
+
+
+def test_what_is_no_name_is_one_line() -> None:
+    for system, words in ((torch.nn.Linear(2, 1), "a Linear"), (torch.nn.Linear, "the class Linear")):
+        with pytest.raises(UsageError, match=words):
+            resolved(system, None, from_arrays(POINTS), {})
+
+
+def test_fields_beyond_the_range_are_refused() -> None:
+    data = from_arrays(10 + np.random.default_rng(0).normal(size=(40, 2, 8, 8)))
+    config = resolved("short_run", None, data, {"pixels.low": -1.0, "pixels.high": 1.0})[0]
+    with pytest.raises(UsageError, match="set pixels.low to"):
+        require_match(config, data)
+
+
+def test_fit_trains_on_arrays_and_tells_what_it_decided(capsys) -> None:
+    small = {k.replace(".", "__"): v for k, v in SMALL.items()}
+    loader = torch.utils.data.DataLoader(torch.utils.data.TensorDataset(torch.from_numpy(POINTS * 9)))
+    system = gb.fit("igebm", loader, **small)
+    told = capsys.readouterr().err
+    assert "of the DataLoader only its data set" in told and "values leave the preset's" in told
+    assert gb.sample(system, 3, steps=1).x.shape == (3, 2)
+    gb.fit("igebm", POINTS * 9, progress=False, **small)
+    assert capsys.readouterr().err == ""
