@@ -65,7 +65,7 @@ def test_kernel_is_the_papers() -> None:
     ChainConfig(noise=0.0), ChainConfig(noise_end=0.0), ChainConfig(noise_end=ChainConfig().noise),
 ])  # fmt: skip
 def test_config_and_kernel_agree_on_match(chain: ChainConfig) -> None:
-    assert langevin(chain, -1.0, 1.0).matched == chain.matched
+    assert langevin(chain, -1.0, 1.0).claims_density == chain.claims_density
 
 
 def test_chains_that_begin_at_noise_each_time_are_not_matched() -> None:
