@@ -16,15 +16,15 @@ import gibbsian.models.jem.learner as module
 from gibbsian.core.errors import UsageError
 from gibbsian.core.records import Batch
 from gibbsian.data.few import few
+from gibbsian.models.capabilities import Scalable, offered
+from gibbsian.models.jem.learner import JEM, build
+from gibbsian.models.net_energy import JointEnergy
+from gibbsian.models.sampling import draw_samples, run_stages
 from gibbsian.recipes.catalog import entry
 from gibbsian.recipes.chain import ChainConfig, PixelConfig, StartConfig
 from gibbsian.recipes.jem import JEMConfig, JEMLossConfig
 from gibbsian.recipes.net import NetConfig
 from gibbsian.recipes.train import TrainConfig
-from gibbsian.models.capabilities import Scalable, offered
-from gibbsian.models.jem.learner import JEM, build
-from gibbsian.models.net_energy import JointEnergy
-from gibbsian.models.sampling import draw_samples, run_stages
 from gibbsian.train.trainer import Trainer
 
 MLP = {"net.name": "mlp", "net.hidden": [16], "chain.steps": 3, "start.capacity": 80}
@@ -60,7 +60,7 @@ def noted(monkeypatch):
     return found
 
 
-# -- the distribution ---------------------------------------------------------------------------------------------
+# -- the distribution -----------------------------------------------------------------------------------
 
 
 def test_the_energy_is_that_of_the_joint_distribution(tiny_run) -> None:
@@ -138,7 +138,7 @@ def test_temperature_is_of_the_chain_and_the_toy_has_one_distribution(tiny_run) 
 @pytest.mark.parametrize("smoothing", [0.0, 0.1])
 def test_without_contrasts_it_is_a_plain_classifier(smoothing, tiny_run, noted) -> None:
     trainer = tiny_run("jem", "digits", {**PLAIN, "loss.label_smoothing": smoothing}).trainer
-    learner, other = trainer.learner, copy.deepcopy(trainer.learner.model.net)
+    learner, other = trainer.learner, copy.deepcopy(trainer.model.net)
     stored = learner.buffer.stored.clone()
     metrics = trainer.update()
     x, y = trainer.last_batch.x, trainer.last_batch.y
