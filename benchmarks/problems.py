@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 import torch
+from gibbsian.systems.igebm import IGEBM
 from torch import Tensor, nn
 
 from gibbsian.core.position import Position
@@ -18,10 +19,9 @@ from gibbsian.core.random import generator, seeded_init
 from gibbsian.core.records import Batch
 from gibbsian.energies.latent import PullBack
 from gibbsian.nets.build import build
+from gibbsian.nets.families import AnyNet
 from gibbsian.recipes.chain import ChainConfig, LossConfig, PixelConfig, StartConfig
 from gibbsian.recipes.igebm import IGEBMConfig
-from gibbsian.recipes.net import NetConfig
-from gibbsian.systems.igebm import IGEBM
 
 SEED = 0
 LATENT = 64
@@ -53,7 +53,7 @@ Problem: TypeAlias = Chains | Updates
 
 
 def chains(
-    net: NetConfig,
+    net: AnyNet,
     event: tuple[int, ...],
     number: int,
     steps: int,
@@ -106,7 +106,7 @@ def image_generator() -> nn.Module:
 
 
 def latent_chains(
-    net: NetConfig, event: tuple[int, ...], number: int, steps: int, step_size: float, device: torch.device
+    net: AnyNet, event: tuple[int, ...], number: int, steps: int, step_size: float, device: torch.device
 ) -> Chains:
     """Chains on z through a generator and an energy of images, at temperature 1."""
     rng = generator(SEED)
@@ -116,7 +116,7 @@ def latent_chains(
 
 
 def updates(
-    net: NetConfig,
+    net: AnyNet,
     event: tuple[int, ...],
     number: int,
     chain: ChainConfig,

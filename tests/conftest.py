@@ -23,7 +23,7 @@ from gibbsian.models.model import EnergyModel
 from gibbsian.models.sampler import ChainStage, Sampler
 from gibbsian.recipes.catalog import RunConfig, entry
 from gibbsian.recipes.train import MonitorConfig, TrainConfig
-from gibbsian.train.fit import Prepared, prepare
+from gibbsian.train.fit import Prepared, finished, prepare
 
 torch.set_num_threads(1)
 
@@ -140,3 +140,25 @@ def called(capsys: pytest.CaptureFixture[str]) -> Callable[..., Ran]:
         return ran
 
     return call
+
+
+SMALL_VAEBM = {
+    "vae.steps": 2,
+    "vae.hidden": (16,),
+    "vae.groups": (3,),
+    "net.name": "mlp",
+    "net.hidden": (8,),
+    "chain.steps": 2,
+    "buffer.capacity": 40,
+    "train.steps": 8,
+}
+
+
+@pytest.fixture
+def vaebm(tiny_run: Callable[..., Prepared]) -> TiltedVAE:
+    """A VAEBM of a few updates on digits, with chains in its buffer."""
+    trainer = tiny_run("vaebm", "digits", SMALL_VAEBM).trainer
+    trainer.fit(progress=False)
+    system = finished(trainer)
+    assert isinstance(system, TiltedVAE)
+    return system

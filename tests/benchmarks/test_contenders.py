@@ -15,12 +15,12 @@ from benchmarks.problems import Chains, chains, updates
 from gibbsian.core.energy import value_and_grad
 from gibbsian.core.errors import UsageError
 from gibbsian.core.random import generator, seeded_init
+from gibbsian.nets.settings import ConvConfig, MLPConfig
 from gibbsian.recipes.chain import ChainConfig
-from gibbsian.recipes.net import NetConfig
 
 CPU = torch.device("cpu")
-NET = NetConfig(name="mlp", hidden=(16,), activation="swish")
-CONV = NetConfig(channels=(4, 8), kernels=(5, 3), strides=(2,), pool="flatten", activation="swish")
+NET = MLPConfig(hidden=(16,), activation="swish")
+CONV = ConvConfig(channels=(4, 8), kernels=(5, 3), strides=(2,), pool="flatten", activation="swish")
 
 
 def _each(*, trains: bool = False) -> list:

@@ -7,12 +7,12 @@ import torch
 
 from benchmarks.problems import chains, latent_chains, updates
 from gibbsian.energies.latent import PullBack
+from gibbsian.nets.settings import ConvConfig, MLPConfig
 from gibbsian.recipes.chain import ChainConfig
-from gibbsian.recipes.net import NetConfig
 
 CPU = torch.device("cpu")
-NET = NetConfig(name="mlp", hidden=(8,))
-CONV = NetConfig(channels=(2,), kernels=(5,), strides=(4,), pool="flatten", activation="swish")
+NET = MLPConfig(hidden=(8,))
+CONV = ConvConfig(channels=(2,), kernels=(5,), strides=(4,), pool="flatten", activation="swish")
 
 
 def same_weights(one: torch.nn.Module, other: torch.nn.Module) -> bool:

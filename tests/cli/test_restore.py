@@ -129,18 +129,12 @@ def test_grey_images_are_refused_by_a_colour_model(cli, tmp_path):
 
 
 def test_crossclass_writes_tables_and_pictures(cli, runs, tmp_path):
-    words = "-n 2 --chains 2 --to 1,4 --steps 2"
+    words = "-n 2 --to 1,4 --steps 2"
     ran = cli("crossclass", str(runs["igebm"]), *words.split(), "--out", str(tmp_path), "--json")
     assert ran.code == 0 and ran.json["pairs"]["targets"] == [1, 4] and ran.json["steps"] == 2
     names = {p.name for p in tmp_path.iterdir()}
-    assert {
-        "crossclass.json",
-        "crossclass.txt",
-        "crossclass.png",
-        "modes.png",
-        "crossclass-pairs.png",
-    } <= names
-    assert "IGEBM, CIFAR-10" in (tmp_path / "crossclass.txt").read_text()
+    assert {"crossclass.json", "crossclass.txt", "crossclass.png", "crossclass-pairs.png"} <= names
+    assert "judged as asked" in (tmp_path / "crossclass.txt").read_text()
 
 
 @pytest.mark.parametrize(

@@ -13,26 +13,20 @@ from gibbsian.cli import study as command
 from gibbsian.cli.main import main
 from gibbsian.cli.runs import trained_on
 from gibbsian.core.errors import UsageError
-from gibbsian.tasks import fewshot
-from gibbsian.tasks.study import density, disentangle, modes
+from gibbsian.tasks.study import modes
 
 TINY = (
     "train vaebm --data digits --steps 4 --vae.steps 2 --vae.hidden [8] --vae.groups [3] --net.hidden [8] "
     "--chain.steps 1 --sample.steps 1 --buffer.capacity 40 --train.batch_size 16 --train.sample_every 0"
 )
-FLOW = (
-    "train gebm --data toy:ring --preset toy --steps 4 --generator.name flow --generator.hidden [8] "
-    "--net.hidden [8] --energy_first 1 --energy_steps 1 --train.batch_size 16 --train.sample_every 0"
-)
 
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory) -> dict[str, Path]:
-    """A VAEBM on digits and a Generalized EBM on a flow, four updates each."""
-    root = tmp_path_factory.mktemp("studied")
-    for name, words in (("vaebm", TINY), ("gebm", FLOW)):
-        assert main([*words.split(), "--out", str(root / name), "--json"]) == 0
-    return {name: root / name for name in ("vaebm", "gebm")}
+    """A VAEBM on digits, four updates."""
+    run = tmp_path_factory.mktemp("studied") / "vaebm"
+    assert main([*TINY.split(), "--out", str(run), "--json"]) == 0
+    return {"vaebm": run}
 
 
 class StandIn:
@@ -61,10 +55,6 @@ def asked(monkeypatch):
         return study
 
     monkeypatch.setattr(modes, "study_modes", standing_in("modes"))
-    monkeypatch.setattr(disentangle, "study_disentangle", standing_in("disentangle"))
-    monkeypatch.setattr(density, "study_density", standing_in("density"))
-    monkeypatch.setattr(fewshot, "evaluate_latents", standing_in("fewshot"))
-    monkeypatch.setattr("gibbsian.tasks.study.fewshot.FewShotStudy", lambda found: found)
     return calls
 
 
@@ -80,15 +70,6 @@ def test_modes_writes_record_text_and_plots(cli, trained, tmp_path):
     assert ran.json["topic"] == "modes" and set(ran.json["steps"]) == {"0", "1"}
     kept = json.loads((out / "modes.json").read_text())
     assert kept["measures"] == ran.json["measures"] and "perfect sampler" in (out / "modes.txt").read_text()
-
-
-def test_density_and_fewshot_from_end_to_end(cli, trained, tmp_path):
-    out = ["--out", str(tmp_path / "s")]
-    words = "--seeds 0 --base-samples 200".split()
-    ran = cli("study", "density", str(trained["gebm"]), *words, *out)
-    assert ran.code == 0 and "one Gaussian" in ran.out and (tmp_path / "s/density-nats.png").is_file()
-    ran = cli("study", "fewshot", str(trained["vaebm"]), "--labels", "1", "--draws", "2", "-n", "20", *out)
-    assert ran.code == 0 and "PCA" in ran.out and (tmp_path / "s/fewshot-accuracy.png").is_file()
 
 
 def test_calibration_takes_further_runs_as_seeds(cli, tmp_path):
@@ -111,19 +92,11 @@ def test_sizes_are_the_topics_own_unless_given(cli, trained, asked, tmp_path):
     (_, data), options = asked["modes"]
     assert data == "digits" and "steps" not in options and options["seed"] == 0
     assert not {"n", "draws"} & set(options)
-    cli("study", "disentangle", run, "--out", out, "-n", "7", "--chain-steps", "3", "--seed", "4")
-    _, options = asked["disentangle"]
-    assert (options["n"], options["steps"], options["seed"]) == (7, 3, 4)
-    cli("study", "fewshot", run, "--out", out, "--draws", "5", "--labels", "1,0", "--against", "mnist,noise")
-    _, options = asked["fewshot"]
-    assert (options["runs"], options["per_class"], options["others"]) == (5, [1, 0], ["mnist", "noise"])
-
-
-def test_density_knows_how_the_run_was_trained(cli, trained, asked, tmp_path):
-    ran = cli("study", "density", str(trained["gebm"]), "--seeds", "5", "--out", str(tmp_path), "--json")
-    (_, run), options = asked["density"]
-    assert run.train.steps == 4 and run.data == options["data"] == "toy:ring" and options["seeds"] == 5
-    assert ran.json["gap"] == "inf" and json.loads((tmp_path / "density.json").read_text())["gap"] == "inf"
+    ran = cli("study", "modes", run, "--out", out, "-n", "7", "--steps", "3", "--seed", "4", "--json")
+    _, options = asked["modes"]
+    assert (options["n"], options["steps"], options["seed"]) == (7, [3], 4)
+    kept = json.loads((tmp_path / "s" / "modes.json").read_text())
+    assert ran.json["gap"] == "inf" and kept["gap"] == "inf"
 
 
 def test_the_folder_is_in_the_run_or_here(cli, trained, asked, tmp_path, monkeypatch):
@@ -151,18 +124,13 @@ def test_chains_of_a_vaebm_go_on_from_its_buffer(cli, trained, tmp_path):
 
 
 def test_mistakes_are_one_line(cli, trained, tmp_path):
-    run, gebm = str(trained["vaebm"]), str(trained["gebm"])
+    run = str(trained["vaebm"])
     ran = cli("study", "mods", run)
     assert ran.code == 2 and "did you mean 'modes'?" in ran.err
     ran = cli("study", "modes", run, "--steps", "0,many", "--out", str(tmp_path))
     assert ran.code == 2 and "give whole numbers" in ran.err and ran.err.count("\n") == 1
-    ran = cli("study", "density", run, "--out", str(tmp_path))
-    assert ran.code == 2 and "no exact density" in ran.err
-    assert cli("export", gebm, "--out", str(tmp_path / "m")).code == 0
-    ran = cli("study", "density", str(tmp_path / "m"), "--out", str(tmp_path))
-    assert ran.code == 2 and "does not say how it was trained" in ran.err
-    with pytest.raises(UsageError, match="--labels is 'x'"):
-        findings.numbers("--labels", "x")
+    with pytest.raises(UsageError, match="--steps is 'x'"):
+        findings.numbers("--steps", "x")
 
 
 def test_every_topic_has_its_study():
@@ -173,9 +141,9 @@ def test_every_topic_has_its_study():
     ("words", "part"),
     [
         ("dimension --draws 7", "no use for --draws: it takes -n"),
-        ("density -n 9", "no use for -n"),
+        ("longrun --bins 9", "no use for --bins"),
         ("calibration --steps 1,2", "no use for --steps"),
-        ("modes --base-samples 5", "no use for --base-samples"),
+        ("modes --beside a", "no use for --beside"),
         ("modes -n 0", "at least 1"),
     ],
 )

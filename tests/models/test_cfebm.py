@@ -22,9 +22,9 @@ from gibbsian.models.cfebm.learner import CFEBM, build
 from gibbsian.models.cfebm.model import PyramidEnergy
 from gibbsian.models.sampler import next_stage
 from gibbsian.models.sampling import draw_samples
+from gibbsian.nets.settings import MLPConfig
 from gibbsian.recipes.cfebm import CFEBMConfig, SourceConfig, StagesConfig
 from gibbsian.recipes.chain import ChainConfig, PixelConfig
-from gibbsian.recipes.net import NetConfig
 from gibbsian.report.pictures import LABEL
 from gibbsian.tasks.film import Film, frames
 from gibbsian.tasks.strips import stage_strip, step_strip
@@ -37,7 +37,7 @@ IMAGE_MIB = 150
 
 
 def make(side: int = 16, channels: int = 1, **settings) -> CFEBM:
-    settings = {"net": NetConfig(name="mlp", hidden=(8,), activation="swish"), "stages": STAGES, **settings}
+    settings = {"net": MLPConfig(hidden=(8,), activation="swish"), "stages": STAGES, **settings}
     return build(CFEBMConfig(**settings), (channels, side, side), generator(0)).eval()
 
 
@@ -204,7 +204,7 @@ def test_energy_is_that_of_the_stage_reached():
 
 
 def test_a_model_folder_keeps_the_stage(tmp_path):
-    config = CFEBMConfig(net=NetConfig(name="mlp", hidden=(8,), activation="swish"), stages=STAGES)
+    config = CFEBMConfig(net=MLPConfig(hidden=(8,), activation="swish"), stages=STAGES)
     model = reached(registry.build("cfebm", replace(config, family="conv", width=2), (1, 16, 16)), 8)
     model.save(tmp_path / "m")
     assert tuple(load(tmp_path / "m").turn) == (2, 0.5)

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
-from ..core.errors import UsageError, require_not_negative, unknown
-from .findings import names, numbers, place, progress, write
+from ..core.errors import UsageError, require_not_negative
+from .findings import finished, names, numbers, opened, progress
 from .options import Arg
 from .result import Result
-from .runs import DataDir, Device, Run, Which, require_writable, trained_on
+from .runs import DataDir, Device, Run, Which
 
 if TYPE_CHECKING:
     from ..models.model import EnergyModel
-    from ..tasks.attack.baselines import Kind
 
 EPS = {
     ("linf", 1): ("0,0.05,0.1,0.2,0.3", "0.1"),
@@ -44,12 +44,6 @@ def attack(
     eot: Annotated[int, Arg("draws of the chain's noise in a mean (pgd-eot, pgd-full-eot)", "N")] = 4,
     n: Annotated[int, Arg("test images", "N", "-n")] = 500,
     classes: Annotated[str | None, Arg("attack images of these classes only", "NAME,NAME")] = None,
-    baselines: Annotated[str, Arg("plain, pgd, or both with a comma; none", "NAME,NAME")] = "plain,pgd",
-    baseline_minutes: Annotated[float, Arg("training of each baseline", "M")] = 3.0,
-    train_eps: Annotated[str | None, Arg("radius of the pgd baseline's training attack", "E")] = None,
-    fit_offsets: Annotated[
-        Literal["yes", "no"], Arg("one number a class for conditional models, on training images")
-    ] = "yes",
     beside: Annotated[str | None, Arg("other runs for the same table", "RUN,RUN")] = None,
     batch: Annotated[int, Arg("network inputs at once; less where memory is short", "N")] = 512,
     seed: Annotated[int, Arg("of images, starts and noise", "S")] = 0,
@@ -66,44 +60,34 @@ def attack(
     were the identity), pgd-full (its whole gradient), pgd-eot and pgd-full-eot (their mean over draws of the
     chain's noise), margin (straight).
     transfer: aimed at the classifier that does not refine. noise: random points. Attacks carry over: an image
-    broken at one radius counts as broken at larger ones. Baselines are the same network, trained to classify,
-    plainly and on attacked images, and kept in DIR/baselines.
+    broken at one radius counts as broken at larger ones.
     """
     from ..tasks.attack import robustness
     from ..tasks.attack.attacks import require_known
-    from ..tasks.attack.contenders import Baselines, Refinement
+    from ..tasks.attack.classifiers import Refinement
     from ..tasks.attack.sweep import Threat
 
     given = None if eps is None else radii("--eps", eps)
-    train = None if train_eps is None else radii("--train-eps", train_eps)[0]
-    refinement = Refinement(tuple(numbers("--refine", refine)), duplicates, noiseless, fit_offsets == "yes")
+    refinement = Refinement(tuple(numbers("--refine", refine)), duplicates, noiseless)
     require_known(names(attacks))
-    kinds, folder = _kinds(baselines), Path(out) if out else place(run, "attack")
     threat = Threat(norm, tuple(given or (0.0,)), steps, restarts, eot, batch, seed)
-    name = data or trained_on(run)
-    if not name:
-        raise UsageError(f"{run} does not say what it was trained on: name a data set with --data")
-    require_writable(folder)
-    models = _loaded([run, *names(beside or "")], which, device)
-    usual = EPS[norm, 1 if next(iter(models.values())).spec.event_shape[0] == 1 else 3]
-    threat = replace(threat, eps=tuple(given or radii("--eps", usual[0])))
-    train = radii("--train-eps", usual[1])[0] if train is None else train
+    job = opened(run, "attack", out=out, data=data, which=which, device=device)
+    models = named_models(run, job.model, names(beside or ""), which, device)
+    if given is None:
+        threat = replace(threat, eps=tuple(radii("--eps", usual_radii(norm, job.model)[0])))
     with progress("attack", "part") as bar:
         found = robustness.attack(
             models,
-            name,
+            job.data,
             threat=threat,
             attacks=names(attacks),
             refinement=refinement,
-            baselines=Baselines(kinds, baseline_minutes, train, folder=folder / "baselines"),
             n=n,
             classes=names(classes or ""),
             data_dir=data_dir,
             progress=bar,
         )
-    written = write(found, "attack", folder, prefix="attack-", pictures=found.pictures())
-    told = "\n".join([found.text(), "", *(f"wrote {path}" for path in written)])
-    return Result({"run": run, **found.to_dict(), "written": [str(p) for p in written]}, told)
+    return finished(run, found, "attack", job.folder, pictures=found.pictures())
 
 
 def radii(option: str, text: str) -> list[float]:
@@ -119,28 +103,20 @@ def radii(option: str, text: str) -> list[float]:
     return found
 
 
-def _kinds(text: str) -> tuple[Kind, ...]:
-    """Baselines by name, without repeats."""
-    from ..tasks.attack.baselines import KINDS
-
-    words = [] if text == "none" else names(text)
-    for word in words:
-        if word not in KINDS:
-            raise unknown("baseline", word, [*KINDS, "none"])
-    return tuple(kind for kind in KINDS if kind in words)
+def usual_radii(norm: str, system: EnergyModel) -> tuple[str, str]:
+    """Radii to attack at, and that of a training attack, for the system's number of channels."""
+    return EPS[norm, 1 if system.event_shape[0] == 1 else 3]
 
 
-def _loaded(runs: list[str], which: str, device: str) -> dict[str, EnergyModel]:
-    """Systems by the name of their folder, with a number where two are alike, or one is a baseline's name."""
-    from ..tasks.attack.contenders import TITLES
+def named_models(
+    run: str, system: EnergyModel, beside: list[str], which: str, device: str, taken: Collection[str] = ()
+) -> dict[str, EnergyModel]:
+    """A run's system and others beside it by the names of their folders, numbered where one is taken."""
     from ..train.load import load
-    from .machine import usable
 
-    usable(device)
     models: dict[str, EnergyModel] = {}
-    for run in runs:
-        base = Path(run).resolve().name
-        taken = base in models or base in TITLES.values()
-        name = f"{base} ({len(models) + 1})" if taken else base
-        models[name] = load(run, which=which).to(device)
+    for path in (run, *beside):
+        base = Path(path).resolve().name
+        name = f"{base} ({len(models) + 1})" if base in models or base in taken else base
+        models[name] = load(path, which=which).to(device) if models else system
     return models

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
-from ..core.errors import UsageError
-from .findings import numbers, place, progress, write
+from .findings import finished, numbers, opened, progress
 from .options import Arg
 from .result import Result
-from .runs import DataDir, Device, Run, Which, require_writable, trained_on
+from .runs import DataDir, Device, Run, Which
 
 
 def crossclass(
@@ -18,7 +16,6 @@ def crossclass(
     n: Annotated[int, Arg("test images of each class", "N", "-n")] = 10,
     to: Annotated[str | None, Arg("classes under which chains run; all by default", "Y,Y")] = None,
     steps: Annotated[int | None, Arg("of a chain; the model's own number by default", "K")] = None,
-    chains: Annotated[int, Arg("chains of each class from noise, for its modes", "N")] = 20,
     seed: Annotated[int, Arg("of images and chains", "S")] = 0,
     data: Annotated[str | None, Arg("data set; the one of training by default", "NAME")] = None,
     out: Annotated[
@@ -28,31 +25,21 @@ def crossclass(
     device: Device = "cpu",
     data_dir: DataDir = None,
 ) -> Result:
-    """Start chains at test images of every class, under every other class and under their own, and write
-    crossclass.json, crossclass.txt and pictures. Intervals are of 95 % over images.
+    """Start chains at test images of every class, under every class, and write crossclass.json,
+    crossclass.txt and pictures. Intervals are of 95 % over images.
 
-    Under another class: are the ends judged as that class, and how much of the source is kept? Under their
-    own, whole and with salt and pepper: how many change their class? From noise, and as completions of half
-    an image: how much do chains of one class differ? For conditional models only.
+    Are the ends judged as the class asked for, and how much of the source is kept? For conditional models
+    only.
     """
     from ..tasks.crossclass.run import crossclass as measure
     from ..tasks.crossclass.run import require_conditional
-    from ..train.load import load
-    from .machine import usable
 
-    usable(device)
     targets = None if to is None else numbers("--to", to)
-    folder, name = Path(out) if out else place(run, "crossclass"), data or trained_on(run)
-    if not name:
-        raise UsageError(f"{run} does not say what it was trained on: name a data set with --data")
-    require_writable(folder)
-    model = load(run, which=which).to(device)
-    require_conditional(model)
+    job = opened(run, "crossclass", out=out, data=data, which=which, device=device)
+    require_conditional(job.model)
     with progress("crossclass") as advance:
         found = measure(
-            model, name, per_class=n, to=targets, steps=steps, chains=chains, seed=seed, data_dir=data_dir,
+            job.model, job.data, per_class=n, to=targets, steps=steps, seed=seed, data_dir=data_dir,
             progress=advance,
         )  # fmt: skip
-    written = write(found, "crossclass", folder, prefix="crossclass-", pictures=found.pictures)
-    told = "\n".join([found.text(), "", *(f"wrote {path}" for path in written)])
-    return Result({"run": run, **found.to_dict(), "written": [str(p) for p in written]}, told)
+    return finished(run, found, "crossclass", job.folder, pictures=found.pictures)

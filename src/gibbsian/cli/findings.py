@@ -1,4 +1,4 @@
-"""What the verbs that use a trained model write: a record, its text, pictures, films and plots."""
+"""What the verbs that use a trained model read and write: the run, its data, a record, pictures, plots."""
 
 from __future__ import annotations
 
@@ -6,19 +6,22 @@ import json
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from ..core.errors import UsageError
 from ..core.files import write_whole
-from .result import plain
-from .runs import exported
+from .result import Result, plain
+from .runs import exported, require_writable, trained_on
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from PIL import Image
+
+    from ..models.model import EnergyModel
 
 
 class Findings(Protocol):
@@ -32,6 +35,51 @@ class Findings(Protocol):
 
     def figures(self) -> dict[str, Any]:
         """Matplotlib figures by name; they need the extra `plot`, and are left out without it."""
+
+
+@dataclass(frozen=True)
+class Opened:
+    """A trained model on its device, the data that it is looked at with, and the folder to write to."""
+
+    model: EnergyModel
+    data: str
+    folder: Path
+
+
+def opened(
+    run: str, word: str, *, out: str | None, data: str | None, which: str = "newest", device: str = "cpu"
+) -> Opened:
+    """Load the model of `run`. The folder is `out`, or `word` in the run's; the data are those of training
+    unless they are named.
+
+    Raises `UsageError`, before anything is loaded, for an unknown device, data that nobody names and a folder
+    that cannot be written.
+    """
+    from ..train.load import load
+    from .machine import usable
+
+    usable(device)
+    folder, name = Path(out) if out else place(run, word), data or trained_on(run)
+    if not name:
+        raise UsageError(f"{run} does not say what it was trained on: name a data set with --data")
+    require_writable(folder)
+    return Opened(load(run, which=which).to(device), name, folder)
+
+
+def finished(
+    run: str,
+    found: Findings,
+    name: str,
+    folder: Path,
+    *,
+    pictures: Mapping[str, Image.Image] | None = None,
+    films: Mapping[str, Sequence[Image.Image]] | None = None,
+    **head: Any,
+) -> Result:
+    """Write what was found as NAME.json and so on, plots with NAME- before their names, and say so."""
+    written = write(found, name, folder, prefix=f"{name}-", pictures=pictures, films=films)
+    told = "\n".join([found.text(), "", *(f"wrote {path}" for path in written)])
+    return Result({**head, "run": run, **found.to_dict(), "written": [str(p) for p in written]}, told)
 
 
 def write(

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
-from ..core.errors import UsageError
-from .findings import names, place, progress, write
+from .findings import finished, names, opened, progress
 from .options import Arg
 from .result import Result
-from .runs import DataDir, Device, Run, Which, require_writable, trained_on
+from .runs import DataDir, Device, Run, Which
 
 
 def ood(
@@ -53,32 +51,23 @@ def ood(
     from ..tasks.ood.baselines import Budget
     from ..tasks.ood.measure import measure_ood
     from ..train.load import load
-    from .machine import usable
 
-    usable(device)
     budget = Budget(baseline_minutes)
-    folder = Path(out) if out else place(run, "ood")
-    inside = data or trained_on(run)
-    if not inside:
-        raise UsageError(f"{run} does not say what it was trained on: name a data set with --data")
-    require_writable(folder)
-    model = load(run, which=which).to(device)
+    job = opened(run, "ood", out=out, data=data, which=which, device=device)
     found = measure_ood(
-        model,
-        inside,
+        job.model,
+        job.data,
         against=None if against is None else names(against),
         n=n,
         scores=None if scores == "all" else names(scores),
         background=load(background).to(device) if background else None,
         baselines=[] if baselines == "none" else names(baselines),
         budget=budget,
-        folder=folder / "baselines",
+        folder=job.folder / "baselines",
         fresh=fresh,
         choose_on=choose_on,
         seed=seed,
         data_dir=data_dir,
         bars=progress,
     )
-    written = write(found, "ood", folder, prefix="ood-", pictures={"ood-sheet": found.sheet()})
-    told = "\n".join([found.text(), "", *(f"wrote {path}" for path in written)])
-    return Result({"run": run, **found.to_dict(), "written": [str(p) for p in written]}, told)
+    return finished(run, found, "ood", job.folder, pictures={"ood-sheet": found.sheet()})

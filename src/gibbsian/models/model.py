@@ -187,7 +187,7 @@ tags: [energy-based-model, {name}]
 ---
 # {name} on {data or "unnamed data"}
 
-A deep energy-based model, p(x) ~ exp(-E(x)/T) with T = {self.temperature:.3g}, which {claims} to be a density.
+A deep energy-based model, p(x) ~ exp(-E(x)/T) with T = {self.temperature:.3g}; it {claims} to be a density.
 Method: {method}.
 
 ```python

@@ -122,7 +122,7 @@ def test_a_score_that_is_not_finite_is_left_out() -> None:
         measure_ood(Walled(), "digits", against=["constant"], n=30, scores=["energy"], baselines=[])
 
 
-def test_published_figures_stand_beside_those_of_cifar10() -> None:
+def test_without_a_choice_all_sets_count() -> None:
     scored = {"energy": Scored(torch.arange(9.0), {"dtd": -torch.arange(9.0)})}
     x = torch.zeros(9, 2, 2, 3, dtype=torch.uint8)
     sets = [
@@ -130,11 +130,8 @@ def test_published_figures_stand_beside_those_of_cifar10() -> None:
         ImageSet("svhn", x[:0], "", absent="not here, for want of files"),
     ]
     found = Report("cifar10", 0, (3, 2, 2), x, sets, scored)
-    lines = found.text().splitlines()
-    papers = lines[lines.index("published AUROC") + 1 :]
-    assert papers[0].split()[1:3] == ["IGEBM", "-E"] and papers[2].split()[:2] == ["dtd", "0.48"]
-    assert papers[3].split()[:4] == ["svhn", "0.63", "0.67", "0.85"]
     assert found.choice is None and found.others == ["dtd"] and found.gains == {}
+    assert "not here, for want of files" in found.text()
 
 
 def test_short_cells() -> None:

@@ -36,7 +36,6 @@ from torch import Tensor, nn
 from ...core.random import seeded_init
 from ...core.records import Batch, Loss
 from ...core.spec import DataSpec
-from ...nets.build import build as build_net
 from ...nets.frozen import frozen
 from ...nets.generator import build_generator
 from ...objectives.contrast import contrast
@@ -48,6 +47,7 @@ from ..contrastive import energies_of_both
 from ..generated_energy import Generated, GeneratedEnergy
 from ..learner import Learner
 from ..net_energy import NetEnergy
+from ..networks import energy_net
 from ..noised_data import noised_data
 from ..samplers import ChainSampler, Unmoved
 
@@ -92,7 +92,7 @@ def build(
     """The learner of an energy, a generator with noise, and the width of the entropy's estimate."""
     spec, w = DataSpec(event_shape, config.pixels.low, config.pixels.high), config.entropy_weight
     with seeded_init(rng):
-        net = build_net(config.net, event_shape) if net is None else net
+        net = energy_net(config.net, spec, net)
         mean = build_generator(config.generator, event_shape, spec.low, spec.high)
     generator = Noisy(mean, config.sigma, config.sigma_low, config.sigma_high)
     model = GeneratedEnergy(NetEnergy(net, spec, temperature=w), generator)

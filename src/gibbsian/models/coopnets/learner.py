@@ -34,7 +34,6 @@ from ...energies.latent import PullBack
 from ...energies.reference import GaussianReference, Tether
 from ...mcmc.base import run
 from ...mcmc.langevin import Langevin
-from ...nets.build import build as build_net
 from ...nets.frozen import frozen
 from ...nets.generator import build_generator
 from ...recipes.coopnets import CoopNetsConfig
@@ -43,6 +42,7 @@ from ..contrastive import ChainEnds, chain_ends, contrastive_loss, energies_of_b
 from ..generated_energy import Generated, GeneratedEnergy
 from ..learner import Learner
 from ..net_energy import NetEnergy
+from ..networks import energy_net
 from ..noised_data import noised_data
 from ..samplers import ChainSampler, Unmoved, chain_kernel
 
@@ -53,7 +53,7 @@ def build(
     """The learner of an energy network and the generator that starts its chains."""
     spec = DataSpec(event_shape, config.pixels.low, config.pixels.high)
     with seeded_init(rng):
-        net = build_net(config.net, event_shape) if net is None else net
+        net = energy_net(config.net, spec, net)
         generator = build_generator(config.generator, event_shape, spec.low, spec.high)
     base = GaussianReference(config.reference_sigma) if config.reference_sigma else None
     temperature = config.chain.temperature

@@ -32,13 +32,13 @@ from ...core.spec import DataSpec
 from ...energies.recovery import Recovery
 from ...mcmc.base import Chain
 from ...mcmc.langevin import Langevin
-from ...nets.build import build as build_net
 from ...recipes.chain import LossConfig
 from ...recipes.drl import DRLConfig
 from ...starts.base import Ticket, all_fresh
 from ...starts.noise import GaussianNoise
 from ..contrastive import ChainEnds, chain_ends, contrastive_loss, energies_of_both
 from ..learner import Learner
+from ..networks import energy_net
 from ..noised_data import noised_data
 from .model import LadderEnergy, normal
 
@@ -47,10 +47,11 @@ def build(
     config: DRLConfig, event_shape: tuple[int, ...], rng: torch.Generator, net: nn.Module | None = None
 ) -> DRL:
     """The learner of a network of all levels, which takes the level as its class: `net(y, level)`."""
-    with seeded_init(rng):
-        levels = replace(config.net, classes=config.ladder.levels)
-        net = build_net(levels, event_shape) if net is None else net
     spec = DataSpec(event_shape, config.pixels.low, config.pixels.high)
+    with seeded_init(rng):
+        levels = config.ladder.levels
+        told = DataSpec(event_shape, spec.low, spec.high, levels)
+        net = energy_net(replace(config.net, classes=levels), told, net)
     return DRL(config, LadderEnergy(net, spec, config.ladder))
 
 

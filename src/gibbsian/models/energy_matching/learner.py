@@ -30,7 +30,6 @@ from ...core.spec import DataSpec
 from ...mcmc.base import Kernel
 from ...mcmc.heun import Heun
 from ...mcmc.langevin import Langevin
-from ...nets.build import build as build_net
 from ...objectives.flow import flow_loss, transported
 from ...recipes.chain import LossConfig
 from ...recipes.energy_matching import EnergyMatchingConfig
@@ -40,6 +39,7 @@ from ..contrastive import ChainEnds, chain_ends, contrastive_loss, energies_of_b
 from ..graphed import beside
 from ..learner import Learner
 from ..net_energy import NetEnergy
+from ..networks import energy_net
 from ..noised_data import noised_data
 from ..sampler import DataChain
 from ..samplers import ChainSampler
@@ -71,7 +71,7 @@ def build(
     """The learner of a potential; its samples come by `flow.sampler`, and by the other one under its name."""
     spec = DataSpec(event_shape, config.pixels.low, config.pixels.high)
     with seeded_init(rng):
-        net = build_net(config.net, event_shape) if net is None else net
+        net = energy_net(config.net, spec, net)
     model, flow = NetEnergy(net, spec, temperature=config.contrast.epsilon), config.flow
     noise, contrast = GaussianNoise(spec.event_shape), config.contrast
     rising = Rising(contrast.epsilon, contrast.cutoff, flow.dt)

@@ -18,7 +18,6 @@ from torch import Tensor, nn
 from ...core.random import seeded_init
 from ...core.records import Batch, Loss
 from ...core.spec import DataSpec
-from ...nets.build import build as build_net
 from ...nets.frozen import frozen
 from ...nets.generator import build_generator
 from ...objectives.divergence import base_loss, energy_loss, gradient_penalty
@@ -26,6 +25,7 @@ from ...recipes.gebm import GEBMConfig
 from ..contrastive import energies_of_both
 from ..latent import CHUNK
 from ..learner import Learner
+from ..networks import energy_net
 from ..noised_data import noised_data
 from .model import TiltedGenerator
 
@@ -36,7 +36,7 @@ def build(
     """The learner of a base generator, an energy on its support and a log-partition."""
     spec = DataSpec(event_shape, config.pixels.low, config.pixels.high)
     with seeded_init(rng):
-        net = build_net(config.net, event_shape) if net is None else net
+        net = energy_net(config.net, spec, net)
         generator = build_generator(config.generator, event_shape, spec.low, spec.high)
     name = config.generator.name
     return GEBM(config, TiltedGenerator(net, generator, spec, config.latent, floor=config.floor, name=name))

@@ -26,11 +26,11 @@ from ...core.records import Loss
 from ...core.spec import DataSpec
 from ...energies.reference import GaussianReference
 from ...mcmc.settings import ChainConfig
-from ...nets.build import build as build_net
 from ...recipes.generative_convnet import GenerativeConvNetConfig
 from ..chains import init_noise, samples_density, training_start
 from ..contrastive_learner import ContrastiveLearner
 from ..net_energy import NetEnergy
+from ..networks import energy_net
 
 
 def build(
@@ -44,7 +44,7 @@ def build(
         raise UsageError("the generative ConvNet is unconditional: set net.classes to 0, or use igebm")
     spec = DataSpec(event_shape, config.pixels.low, config.pixels.high)
     with seeded_init(rng):
-        net = build_net(config.net, event_shape) if net is None else net
+        net = energy_net(config.net, spec, net)
     sigma = config.reference_sigma
     model = NetEnergy(
         net,

@@ -22,11 +22,12 @@ from ...core.position import Position
 from ...core.random import seeded_init
 from ...core.spec import DataSpec
 from ...mcmc.langevin import Langevin
-from ...nets.build import build as build_net
+from ...nets.given import Logits
 from ...recipes.igebm import IGEBMConfig
 from ..chains import init_noise, samples_density, training_start
 from ..contrastive_learner import ContrastiveLearner
 from ..net_energy import NetEnergy
+from ..networks import energy_net
 from ..sampler import ChainStage, DataChain, Sampler, Stages
 from ..samplers import ChainSampler, draw_labels
 
@@ -37,13 +38,13 @@ def build(
     """The learner of an energy network; `net` takes the place of the one that `config.net` describes."""
     spec = DataSpec(event_shape, config.pixels.low, config.pixels.high, config.net.classes)
     with seeded_init(rng):
-        net = build_net(config.net, event_shape) if net is None else net
+        net = energy_net(config.net, spec, net)
     model = NetEnergy(
         net,
         spec,
         temperature=config.chain.temperature,
         link=config.loss.link,
-        logits_head=config.net.head == "logits",
+        logits_head=config.net.head == "logits" or isinstance(net, Logits),
         past=config.ensemble.members,
     )
     model.claims_density = samples_density(config.chain, config.start)

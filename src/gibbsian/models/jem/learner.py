@@ -37,7 +37,6 @@ from ...core.spec import DataSpec
 from ...data.augment import augment
 from ...data.dataset import Dataset
 from ...data.few import few
-from ...nets.build import build as build_net
 from ...recipes.chain import LossConfig
 from ...recipes.jem import JEMConfig
 from ...starts.base import Start, Ticket
@@ -46,6 +45,7 @@ from ..chains import init_noise, samples_density, training_start
 from ..contrastive import ChainEnds, chain_ends, contrastive_loss, energies_of_both
 from ..learner import Learner
 from ..net_energy import JointEnergy
+from ..networks import energy_net
 from ..noised_data import noised_data
 from ..sampler import Sampler
 from ..samplers import StoredChains, chain_kernel, chain_sampler
@@ -59,7 +59,7 @@ def build(
     """The learner of a classifier `net`, whose `logits(x)` are `(B, classes)`."""
     spec = DataSpec(event_shape, config.pixels.low, config.pixels.high, config.net.classes)
     with seeded_init(rng):
-        net = build_net(config.net, event_shape) if net is None else net
+        net = energy_net(config.net, spec, net)
     model = JointEnergy(net, spec, temperature=config.chain.temperature)
     of_x = config.loss.w_x > 0 and not config.loss.ancestral
     model.claims_density = of_x and samples_density(config.chain, config.start)

@@ -34,7 +34,6 @@ from ...data.dataset import Dataset
 from ...energies.reference import Box
 from ...mcmc.langevin import Langevin
 from ...mcmc.mala import MALA
-from ...nets.build import build as build_net
 from ...nets.density import BoxDensity, Density, FlowDensity, GaussianDensity
 from ...nets.frozen import frozen
 from ...objectives.nce import conditional_nce, log_partition, nce, ranking
@@ -42,6 +41,7 @@ from ...recipes.nce import NCEConfig
 from ..contrastive import energies_of_both
 from ..learner import Learner
 from ..net_energy import LogPartition, NetEnergy
+from ..networks import energy_net
 from ..noised_data import noised_data
 from ..sampler import Stages
 from ..samplers import ChainSampler
@@ -56,7 +56,7 @@ def build(
     """The learner of an energy network, its log-partition and the density of the noise."""
     spec = DataSpec(event_shape, config.pixels.low, config.pixels.high)
     with seeded_init(rng):
-        net = build_net(config.net, event_shape) if net is None else net
+        net = energy_net(config.net, spec, net)
         noise = _noise_density(config, event_shape)
     model = NetEnergy(net, spec, base=_base(config, noise), log_partition=LogPartition())
     model.noise = noise

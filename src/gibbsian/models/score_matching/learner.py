@@ -38,13 +38,13 @@ from ...core.position import Position
 from ...core.random import seeded_init
 from ...core.records import Batch, Loss
 from ...core.spec import DataSpec
-from ...nets.build import build as build_net
 from ...objectives.score_matching import denoising, exact, finite_difference, probe, sliced, tweedie
 from ...recipes.score_matching import ScoreMatchingConfig
 from ...starts.base import Start
 from ..chains import init_noise, langevin
 from ..learner import Learner
 from ..net_energy import NetEnergy
+from ..networks import energy_net
 from ..noised_data import noised_data
 from ..sampler import ChainStage, Sampler, Stages
 
@@ -58,7 +58,7 @@ def build(
     """The learner of an energy network; its samples come by annealed or plain Langevin chains from noise."""
     spec = DataSpec(event_shape, config.pixels.low, config.pixels.high)
     with seeded_init(rng):
-        net = build_net(config.net, event_shape) if net is None else net
+        net = energy_net(config.net, spec, net)
     ladder = config.matching.levels > 1
     model = NetEnergy(net, spec, unit=config.matching.sigma_min**2 if ladder else 1.0)
     model.claims_density = not ladder

@@ -15,11 +15,12 @@ from torch import nn
 
 from ...core.random import seeded_init
 from ...core.spec import DataSpec
-from ...nets.build import build as build_net
+from ...nets.given import Logits
 from ...recipes.short_run import ShortRunConfig
 from ..chains import init_noise
 from ..contrastive_learner import ContrastiveLearner
 from ..net_energy import NetEnergy
+from ..networks import energy_net
 
 
 def build(
@@ -28,13 +29,13 @@ def build(
     """The learner of an energy network whose chains all begin at fresh noise."""
     spec = DataSpec(event_shape, config.pixels.low, config.pixels.high, config.net.classes)
     with seeded_init(rng):
-        net = build_net(config.net, event_shape) if net is None else net
+        net = energy_net(config.net, spec, net)
     model = NetEnergy(
         net,
         spec,
         temperature=config.chain.temperature,
         link=config.loss.link,
-        logits_head=config.net.head == "logits",
+        logits_head=config.net.head == "logits" or isinstance(net, Logits),
     )
     noise = init_noise(config.start, spec)
     learner = ContrastiveLearner(config, model, noise, noise)

@@ -24,7 +24,6 @@ from ...core.random import seeded_init
 from ...core.records import Batch, Loss
 from ...core.spec import DataSpec
 from ...mcmc.kernels import kernel_of
-from ...nets.build import build as build_net
 from ...nets.joint import JointNet
 from ...nets.penalty import SpectralPenalty
 from ...nets.vae import VAE
@@ -34,6 +33,7 @@ from ...starts.replay import ReplayBuffer
 from ..contrastive import chain_ends, contrastive_loss, energies_of_both
 from ..latent import LatentSampler
 from ..learner import Learner
+from ..networks import energy_net
 from ..noised_data import noised_data
 from ..sampler import Sampler
 from . import vae_stage
@@ -46,7 +46,7 @@ def build(
     """The learner of a VAE and an energy on what it draws."""
     spec = DataSpec(event_shape, config.pixels.low, config.pixels.high)
     with seeded_init(rng):
-        net = build_net(config.net, event_shape) if net is None else net
+        net = energy_net(config.net, spec, net)
         vae = VAE(event_shape, config.vae, spec.low, spec.high)
         # After the VAE, so that energies on x and on (x, z) of one seed tilt the same one.
         net = net if config.energy_on == "x" else JointNet(net, config.vae.latent)

@@ -1,4 +1,4 @@
-"""How robust a model's answers are, beside baselines: every classifier, attack and radius in a record.
+"""How robust a model's answers are: every classifier, attack and radius in a record.
 
 The headline is the share of images that no attack broke. It bounds from above what a stronger attack would
 leave; it proves nothing.
@@ -6,13 +6,14 @@ leave; it proves nothing.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 from PIL import Image
 
+from ...data.dataset import Dataset
 from ...data.load import load
 from ...metrics.interval import Interval
 from ...models.model import EnergyModel
@@ -20,7 +21,7 @@ from ...nets.frozen import frozen
 from ...report.tables import cell, plain, table
 from ..progress import Advance, silent
 from .attacks import ATTACKS, WEAK, attacks_for, require_known
-from .contenders import Baselines, Contender, Field, Refinement, entered, picked, require_fitting, trained
+from .classifiers import Attacked, Refinement, classifiers_of, picked, require_fitting
 from .show import curves, curves_by_attack, examples
 from .sweep import Outcome, Threat, Watch, sweep
 
@@ -32,7 +33,8 @@ PARTS = 100
 class Robustness:
     """What became of every classifier, by name, in the order of the table.
 
-    `boxes` are the ranges of the pixels of each; `about` says how baselines and offsets came about.
+    `boxes` are the ranges of the pixels of each; `about` says how they came about, in plain values, and
+    `remarks` in words. `colours` are those of classifiers that are no systems.
     """
 
     data: str
@@ -41,6 +43,8 @@ class Robustness:
     outcomes: dict[str, Outcome]
     boxes: dict[str, tuple[float, float]]
     about: dict[str, Any] = field(default_factory=dict)
+    remarks: tuple[str, ...] = ()
+    colours: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def n(self) -> int:
@@ -67,7 +71,7 @@ class Robustness:
         return "\n\n".join([head, *tables, "\n".join(self.notes())])
 
     def notes(self) -> list[str]:
-        """What each attack does, where a gradient is masked, and what offsets did."""
+        """What each attack does, where a gradient is masked, and remarks."""
         used = {name for outcome in self.outcomes.values() for name in outcome.right}
         notes = [f"{a.name}: {a.about}" for a in ATTACKS.values() if a.name in used]
         for name, outcome in self.outcomes.items():
@@ -76,18 +80,12 @@ class Robustness:
                 notes.append(
                     f"{name}: {' or '.join(WEAK)} alone broke {most} images, so its gradient misleads"
                 )
-        for name, found in self.about.get("offsets", {}).items():
-            before, after = found["train_accuracy"]
-            notes.append(
-                f"{name}: an offset a class was fitted to {found['rows']} training images and raised "
-                f"the accuracy on them from {before:.3f} to {after:.3f}"
-            )
-        return notes
+        return [*notes, *self.remarks]
 
     def figures(self) -> dict[str, Any]:
         """Accuracy against the radius: of every classifier, and of every attack."""
         title = f"No attack broke it: {self.data} test, n = {self.n}"
-        overall = curves(self.outcomes, self.threat, title)
+        overall = curves(self.outcomes, self.threat, title, self.colours)
         return {"curves": overall, "by-attack": curves_by_attack(self.outcomes, self.threat)}
 
     def pictures(self) -> dict[str, Image.Image]:
@@ -102,13 +100,12 @@ def attack(
     threat: Threat | None = None,
     attacks: Sequence[str] = ("all",),
     refinement: Refinement | None = None,
-    baselines: Baselines | None = None,
     n: int = 500,
     classes: Sequence[str] = (),
     data_dir: str | Path | None = None,
     progress: Advance = silent,
 ) -> Robustness:
-    """Attack `models` by name, plain and refined, and baselines with the network of the first.
+    """Attack `models` by name, plain and refined.
 
     Args:
         data: name of a labelled image set; `n` of its test images are drawn by the seed.
@@ -120,38 +117,54 @@ def attack(
         UsageError: for models without labels or of other data, and for values out of range.
     """
     threat, refinement = threat or Threat(), refinement or Refinement()
-    baselines, first = baselines or Baselines(), next(iter(models.values()))
+    shown, known = images_for(models, data, threat, attacks, refinement.steps, n, classes, data_dir)
+    bar = Pieces(progress, len(models) * len(set(refinement.steps)))
+    every = (c for name, model in models.items() for c in classifiers_of(name, model, known, refinement))
+    return attacked(every, data, shown, threat, attacks, bar, {"refinement": asdict(refinement)})
+
+
+def images_for(
+    models: Mapping[str, EnergyModel],
+    data: str,
+    threat: Threat,
+    attacks: Sequence[str],
+    steps: Sequence[int],
+    n: int,
+    classes: Sequence[str],
+    data_dir: str | Path | None,
+) -> tuple[Dataset, int]:
+    """The test images to attack, and how many classes there are; raises `UsageError` as `attack` does."""
     require_known(attacks)
-    for steps in (*refinement.steps, *(0 for _ in baselines.kinds)):
-        attacks_for(attacks, refines=steps > 0, joint=first.joint)
+    for k in steps:
+        attacks_for(attacks, refines=k > 0, joint=next(iter(models.values())).joint)
     test = load(data, "test", data_dir=data_dir)
     for name, model in models.items():
         require_fitting(name, model, test)
-    ground = Field(load(data, "train", data_dir=data_dir), picked(test, n, classes, threat.seed), threat)
-    bar = _Bar(progress, 2 * len(baselines.kinds) + len(models) * len(set(refinement.steps)))
+    return picked(test, n, classes, threat.seed), len(test.classes)
+
+
+def attacked(
+    every: Iterable[Attacked],
+    data: str,
+    shown: Dataset,
+    threat: Threat,
+    attacks: Sequence[str],
+    bar: Pieces,
+    about: dict[str, Any],
+) -> Robustness:
+    """Attack classifiers one after another on the same images; each is made when its turn comes."""
     outcomes: dict[str, Outcome] = {}
     boxes: dict[str, tuple[float, float]] = {}
-    for contender in _all(models, refinement, baselines, ground, bar):
-        found = attacks_for(attacks, refines=contender.classifier.refines, joint=contender.joint)
-        x, y = ground.images(contender)
-        with frozen(contender.module):
-            outcomes[contender.name] = sweep(
-                contender.classifier, found, x, y, contender.box, threat, bar(contender.name)
-            )
-        boxes[contender.name] = contender.box
-    about = {"refinement": asdict(refinement), **ground.about}
-    return Robustness(data, test.classes, threat, outcomes, boxes, about)
+    for one in every:
+        found = attacks_for(attacks, refines=one.classifier.refines, joint=one.joint)
+        x, y = one.images(shown)
+        with frozen(one.module):
+            outcomes[one.name] = sweep(one.classifier, found, x, y, one.box, threat, bar(one.name))
+        boxes[one.name] = one.box
+    return Robustness(data, shown.classes, threat, outcomes, boxes, about)
 
 
-def _all(
-    models: Mapping[str, EnergyModel], refinement: Refinement, baselines: Baselines, ground: Field, bar: _Bar
-) -> Iterator[Contender]:
-    yield from trained(next(iter(models.values())), baselines, ground, bar)
-    for name, model in models.items():
-        yield from entered(name, model, refinement, ground)
-
-
-class _Bar:
+class Pieces:
     """Shares of so many pieces of work as parts done of all; called with a name, it begins the next piece."""
 
     def __init__(self, progress: Advance, pieces: int) -> None:

@@ -22,10 +22,10 @@ GAP, LINE = 2, 14
 Outcomes = Mapping[str, Outcome]
 
 
-def curves(outcomes: Outcomes, threat: Threat, title: str) -> Any:
-    """A figure of every classifier's accuracy under all attacks, against the radius."""
+def curves(outcomes: Outcomes, threat: Threat, title: str, colours: Mapping[str, str]) -> Any:
+    """A figure of every classifier's accuracy under all attacks, against the radius; some have `colours`."""
     figure, (panel,) = panels(1, 1, 6.4, 4.2)
-    for name, outcome, style in _styled(outcomes):
+    for name, outcome, style in _styled(outcomes, colours):
         whiskers(panel, outcome.eps, outcome.worst, label=name, **style)
     _framed(panel, title, threat)
     return figure
@@ -61,14 +61,13 @@ def curves_by_attack(outcomes: Outcomes, threat: Threat) -> Any:
     return figure
 
 
-def _styled(outcomes: Outcomes) -> list[tuple[str, Outcome, dict[str, Any]]]:
-    """A colour a model, refined ones dashed like their model, baselines grey and black."""
-    plain = {"plain": "#868e96", "trained by PGD": "black"}
-    colours = dict(plain)
+def _styled(outcomes: Outcomes, given: Mapping[str, str]) -> list[tuple[str, Outcome, dict[str, Any]]]:
+    """A colour a model, refined ones dashed like their model."""
+    colours = dict(given)
     styled = []
     for name, outcome in outcomes.items():
         model = name.split(" + ")[0]
-        colours.setdefault(model, COLOURS[(len(colours) - len(plain)) % len(COLOURS)])
+        colours.setdefault(model, COLOURS[(len(colours) - len(given)) % len(COLOURS)])
         dashes = "--" if model != name else "-"
         styled.append((name, outcome, {"color": colours[model], "ls": dashes}))
     return styled

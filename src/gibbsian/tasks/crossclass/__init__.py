@@ -1,9 +1,6 @@
-"""What a conditional energy does to images of another class, and to images of its own.
+"""What a conditional energy does to images of another class.
 
-    pairs    chains from test images of class a under class b: are they judged as b, and what of a is left?
-    stays    chains from test images under their own class, whole and with salt and pepper: do they keep it?
-    modes    many chains of a class from noise, several completions of an image: how much do they differ?
-
-The protocols are those of Y. Du and I. Mordatch, Implicit generation and modeling with energy-based models
-(NeurIPS 2019, arXiv 1903.08689), sections 4.2 to 4.4; the judge is a classifier that no model has seen.
+Chains start at test images of class a under class b: are they judged as b, and what of a is left? The
+protocol is that of Y. Du and I. Mordatch, Implicit generation and modeling with energy-based models (NeurIPS
+2019, arXiv 1903.08689), section 4.3; the judge is a classifier that no model has seen.
 """

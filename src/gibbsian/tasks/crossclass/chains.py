@@ -25,10 +25,12 @@ CHUNK = 512
 class Setting:
     """A conditional model with what its chains are measured by.
 
-    `test` are images of its shape; `steps` of a chain; `judge` names classes, `features` measures distances.
+    `test` are images of `data`, of its shape; `steps` of a chain; `judge` names classes, `features` measures
+    distances.
     """
 
     model: EnergyModel
+    data: str
     test: Dataset
     judge: SmallNet
     features: SmallNet
@@ -97,6 +99,7 @@ class Sources:
 
     x: Tensor
     y: Tensor
+    per_class: int
 
 
 def sources(setting: Setting, per_class: int) -> Sources:
@@ -110,4 +113,4 @@ def sources(setting: Setting, per_class: int) -> Sources:
             raise UsageError(f"{test.name} has {len(own)} test images of class {c}: ask for no more with -n")
         rows.append(own[torch.randperm(len(own), generator=rng)[:per_class]])
     batch = test.batch(torch.cat(rows), pixels.low, pixels.high)
-    return Sources(batch.x, test.y[torch.cat(rows)])
+    return Sources(batch.x, test.y[torch.cat(rows)], per_class)

@@ -9,16 +9,10 @@ from typing import Any
 from PIL import Image
 from torch import Tensor
 
-from ...metrics.interval import Interval
 from ...report.pictures import beside, grid, to_uint8
 from ...report.plots import panels
 from ...report.tables import cell, plain, table
-from .modes import Modes
 from .pairs import Pairs
-from .stays import PUBLISHED, Stays, Worst
-
-SHOWN = 10
-"""Chains of a class in the picture of modes."""
 
 
 @dataclass(frozen=True)
@@ -37,8 +31,6 @@ class CrossClass:
     features: str
     names: Sequence[str]
     pairs: Pairs
-    stays: Stays
-    modes: Modes
     source: Tensor = field(repr=False)
 
     def to_dict(self) -> dict[str, Any]:
@@ -54,24 +46,17 @@ class CrossClass:
                 "n": self.pairs.n,
                 "targets": list(self.pairs.targets),
                 "reached_by_pair": self.pairs.matrix.tolist(),
-                **_plain(self.pairs.measures),
+                **{key: plain(v) for key, v in self.pairs.measures.items()},
             },
-            "stays": {
-                "n": self.stays.n,
-                "changed": _plain(self.stays.changed),
-                "changed_before_the_chain": plain(self.stays.before),
-                "published": PUBLISHED,
-            },
-            "modes": {"per_class": self.modes.per_class, **_plain(self.modes.measures)},
         }
 
     def text(self) -> str:
-        """Three tables."""
+        """Both tables."""
         head = (
             f"{self.data}: {self.per_class} test images a class, chains of {self.steps} steps, "
             f"seed {self.seed}, judged by {self.judge}, distances in {self.features}"
         )
-        return "\n\n".join([head, self._pairs(), self._matrix(), self._stays(), self._modes()])
+        return "\n\n".join([head, self._pairs(), self._matrix()])
 
     def _pairs(self) -> str:
         rows = [[key, cell(v)] for key, v in self.pairs.measures.items()]
@@ -85,31 +70,13 @@ class CrossClass:
         ]
         return table(head, rows)
 
-    def _stays(self) -> str:
-        rows = [
-            [f"chain from the {name}", cell(v), f"about {PUBLISHED[name]:.0%}"]
-            for name, v in self.stays.changed.items()
-        ]
-        rows.append(["corrupted, no chain", cell(self.stays.before), "-"])
-        return table([f"judged class changed ({self.stays.n} images)", "share", "IGEBM, CIFAR-10"], rows)
-
-    def _modes(self) -> str:
-        rows = [[key, cell(v)] for key, v in self.modes.measures.items()]
-        return table([f"differences within a class ({self.modes.per_class} chains)", "mean"], rows)
-
     @property
     def pictures(self) -> dict[str, Image.Image]:
-        """Sources by targets; chains of every class; images that changed their class most surely."""
+        """Sources by targets."""
         columns = {"source": self.source} | {
             self.names[t]: self.pairs.x[k][:: self.per_class] for k, t in enumerate(self.pairs.targets)
         }
-        found = {"crossclass": _columns(columns)}
-        many = self.modes.x[:, :SHOWN]
-        found["modes"] = grid(to_uint8(many.flatten(0, 1), 0.0, 1.0), many.shape[1])
-        for name, worst in self.stays.worst.items():
-            if len(worst.clean):
-                found[f"changed-{name.replace(' ', '-')}"] = _columns(_of(worst))
-        return found
+        return {"crossclass": image_columns(columns)}
 
     def figures(self) -> dict[str, Any]:
         """A map of the shares judged as the class asked for."""
@@ -125,13 +92,6 @@ class CrossClass:
         return {"pairs": figure}
 
 
-def _plain(values: Mapping[str, Interval]) -> dict[str, Any]:
-    return {key: plain(v) for key, v in values.items()}
-
-
-def _columns(columns: Mapping[str, Tensor]) -> Image.Image:
+def image_columns(columns: Mapping[str, Tensor]) -> Image.Image:
+    """Images `(N, C, H, W)` in [0, 1] by title, a column each."""
     return beside([grid(to_uint8(x, 0.0, 1.0), 1) for x in columns.values()], [t[:9] for t in columns])
-
-
-def _of(worst: Worst) -> dict[str, Tensor]:
-    return {"clean": worst.clean, "begun": worst.begun, "ended": worst.ended}

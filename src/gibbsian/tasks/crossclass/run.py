@@ -12,11 +12,9 @@ from ..features import classifier_for
 from ..progress import Advance, silent
 from ..restore.job import images
 from ..restore.legs import own_steps
-from .chains import Setting, sources
-from .modes import spread
+from .chains import Setting, Sources, sources
 from .pairs import across
 from .record import CrossClass
-from .stays import stay
 
 MOST = 30
 """Classes up to which chains go from every class to every other."""
@@ -29,7 +27,6 @@ def crossclass(
     per_class: int = 10,
     to: Sequence[int] | None = None,
     steps: int | None = None,
-    chains: int = 20,
     seed: int = 0,
     data_dir: str | Path | None = None,
     progress: Advance = silent,
@@ -39,19 +36,28 @@ def crossclass(
     Args:
         to: classes under which they run; all by default.
         steps: of a chain; the model's own number by default.
-        chains: of each class from noise, for the picture of its modes.
 
     Raises:
         UsageError: a model without labels, data of another shape or number of classes, an unknown class,
             numbers too small for intervals.
         DataError: data that cannot be read.
     """
+    return crossed(*prepared(model, data, per_class, steps, seed, data_dir, progress), to)
+
+
+def prepared(
+    model: EnergyModel,
+    data: str,
+    per_class: int,
+    steps: int | None,
+    seed: int,
+    data_dir: str | Path | None,
+    progress: Advance,
+) -> tuple[Setting, Sources]:
+    """The model with its judges, and `per_class` images of every class; raises as `crossclass` does."""
     classes = require_conditional(model)
-    if per_class < 2 or chains < 2 or (steps is not None and steps < 1):
-        raise UsageError(
-            f"n is {per_class}, chains {chains}, steps {steps}: take 2 images and 2 chains a class, 1 step"
-        )
-    targets = _targets(to, classes)
+    if per_class < 2 or (steps is not None and steps < 1):
+        raise UsageError(f"n is {per_class}, steps {steps}: take 2 images a class, 1 step")
     test, train = (images(model, data, split, data_dir) for split in ("test", "train"))
     if train.y is None or len(train.classes) != classes:
         raise UsageError(
@@ -59,12 +65,16 @@ def crossclass(
         )
     own = own_steps(model, generator(derive(seed, "steps"), device_of(model)))
     judge, features = (classifier_for(train, role=role) for role in ("judge", "features"))
-    setting = Setting(model, test, judge, features, steps or own, seed, progress)
-    begun = sources(setting, per_class)
+    setting = Setting(model, data, test, judge, features, steps or own, seed, progress)
+    return setting, sources(setting, per_class)
+
+
+def crossed(setting: Setting, begun: Sources, to: Sequence[int] | None) -> CrossClass:
+    """Run every source image under the classes `to`, all by default, and measure where the chains end."""
+    pairs, per_class = across(setting, begun, _targets(to, setting.classes)), begun.per_class
     return CrossClass(
-        data, per_class, seed, setting.steps, judge.name, features.name, train.classes,
-        across(setting, begun, targets), stay(setting, begun), spread(setting, begun, chains),
-        setting.unit(begun.x[::per_class]),
+        setting.data, per_class, setting.seed, setting.steps, setting.judge.name, setting.features.name,
+        setting.test.classes, pairs, setting.unit(begun.x[::per_class]),
     )  # fmt: skip
 
 

@@ -16,7 +16,6 @@ from ...metrics.detection import auroc_gain, mean_auroc
 from ...metrics.interval import Interval, mean_interval
 from ...report.tables import plain, table
 from .cells import MEASURES, Cell, Choice, Scored, cell
-from .published import INSIDE, PUBLISHED
 from .sets import ImageSet
 from .show import histogram, sheet
 
@@ -105,7 +104,6 @@ class Report:
             "bits_per_dimension": {
                 k: {name: plain(v) for name, v in row.items()} for k, row in self.bits.items()
             },
-            "published_auroc": PUBLISHED if self.data == INSIDE else {},
         }
 
     def text(self) -> str:
@@ -115,7 +113,6 @@ class Report:
             f"seed {self.seed}",
             table(["set", "n", "what"], [self._line(s) for s in self.sets]),
             *(f"{title}\n{self._measure(name)}" for name, title in MEASURES.items()),
-            *([f"published AUROC\n{self._papers()}"] if self.data == INSIDE else []),
             *([f"bits per dimension\n{self._bits()}"] if self.bits else []),
             *([self._quote(self.choice)] if self.choice else []),
             *([self._notes()] if self._notes() else []),
@@ -156,13 +153,6 @@ class Report:
             [self._marked(s.name), *(NOT_HERE if s.absent else shown(row[s.name]) for row in found.values())]
             for s in self.sets
         ]
-
-    def _papers(self) -> str:
-        body = [
-            [s.name, *(f"{row[s.name]:.2f}" if s.name in row else "-" for row in PUBLISHED.values())]
-            for s in self.sets
-        ]
-        return table(["set", *PUBLISHED], body)
 
     def _bits(self) -> str:
         """Of the baselines on every set, and how long each was trained."""
