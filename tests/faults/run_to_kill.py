@@ -12,10 +12,10 @@ import traceback
 from pathlib import Path
 
 import torch
-from gibbsian.systems.registry import make
 
 from gibbsian.core.config import override
 from gibbsian.data.load import load
+from gibbsian.models.registry import build
 from gibbsian.recipes.igebm import IGEBMConfig
 from gibbsian.train.fit import fit
 
@@ -28,9 +28,9 @@ STEPS = 120
 def main(out: str | None, steps: int = STEPS) -> None:
     """Train to the end, from the newest checkpoint of `out` on; without a folder nothing is kept."""
     torch.set_num_threads(1)
-    system = make("igebm", override(IGEBMConfig(), KILLED), (2,))
+    learner = build("igebm", override(IGEBMConfig(), KILLED), (2,))
     fit(
-        system,
+        learner,
         load("toy:ring").take(512),
         steps=steps,
         out=out,

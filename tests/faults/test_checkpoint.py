@@ -212,7 +212,7 @@ def test_newest_damaged_names_the_step_and_the_earlier_still_loads(tiny_run, tmp
 def trained(tiny_run, tmp_path: Path) -> Path:
     trainer = tiny_run("igebm", "toy:ring", SMALL, out=tmp_path / "run").trainer
     trainer.fit(1, progress=False)
-    trainer.system.save(tmp_path / "model")
+    trainer.model.save(tmp_path / "model")
     return tmp_path
 
 
