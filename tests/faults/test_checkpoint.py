@@ -243,17 +243,15 @@ def test_damaged_run_folders(file, text, words, trained: Path) -> None:
     ("file", "raw", "words"),
     [
         ("config.json", b"{", "is damaged"),
-        ("config.json", b"[]", "describes no system"),
-        ("config.json", b"{}", "describes no system"),
-        ("config.json", b'{"system": "nope", "config": {}, "event_shape": [2]}', "describes no system"),
+        ("config.json", b"[]", "describes no model"),
+        ("config.json", b"{}", "describes no model"),
+        ("config.json", b'{"system": "nope", "config": {}, "event_shape": [2]}', "describes no model"),
+        ("config.json", b'{"system": "igebm", "config": {"a": 1}, "event_shape": [2]}', "describes no model"),
+        ("config.json", b'{"system": "igebm", "config": {}, "event_shape": [2, 8, 8]}', "'temperature'"),
         (
             "config.json",
-            b'{"system": "igebm", "config": {"a": 1}, "event_shape": [2]}',
-            "describes no system",
-        ),
-        (
-            "config.json",
-            b'{"system": "igebm", "config": {"net": {"name": "mlp"}}, "event_shape": [2]}',
+            b'{"system": "igebm", "config": {"net": {"name": "mlp"}}, "event_shape": [2], "temperature": 1.0, '
+            b'"claims_density": true}',
             "another",
         ),
         ("model.safetensors", b"", "is damaged"),
