@@ -27,9 +27,9 @@ from gibbsian.core.errors import UsageError, require_positive
 from gibbsian.core.random import derive, generator, seeded_init
 from gibbsian.data.batches import Batches
 from gibbsian.data.dataset import Dataset
+from gibbsian.nets.frozen import frozen
 from gibbsian.nets.vector import build_vector
 from gibbsian.recipes.net import NetConfig
-from gibbsian.nets.frozen import frozen
 from gibbsian.tasks.attack.pgd import Ball, Climb, Norm, pgd
 from gibbsian.tasks.kept import UNREADABLE, fits, keep, kept
 

@@ -12,9 +12,9 @@ from torch import Tensor
 
 from gibbsian.core.errors import UsageError
 from gibbsian.metrics.interval import Interval
+from gibbsian.models.model import EnergyModel
 from gibbsian.report.pictures import grid, to_uint8
 from gibbsian.report.tables import cell, plain, table
-from gibbsian.models.model import EnergyModel
 from gibbsian.tasks.crossclass.record import CrossClass, image_columns
 from gibbsian.tasks.crossclass.run import crossed, prepared
 from gibbsian.tasks.progress import Advance, silent
