@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any, NamedTuple
 
 import pytest
@@ -15,14 +14,16 @@ from cases import TINY as TINY_SETTINGS
 from torch import Tensor, nn
 
 from gibbsian.core.config import override
+from gibbsian.core.spec import DataSpec
 from gibbsian.data.dataset import Dataset
 from gibbsian.data.load import load
 from gibbsian.energies.latent import PullBack
 from gibbsian.mcmc.langevin import Langevin
+from gibbsian.models.model import EnergyModel
+from gibbsian.models.sampler import ChainStage, Sampler
 from gibbsian.recipes.catalog import RunConfig, entry
 from gibbsian.recipes.train import MonitorConfig, TrainConfig
-from gibbsian.systems.base import Leg, System
-from gibbsian.systems.vaebm import VAEBM
+from gibbsian.models.vaebm.model import TiltedVAE
 from gibbsian.train.fit import Prepared, finished, prepare
 
 torch.set_num_threads(1)
@@ -74,60 +75,44 @@ def tiny_run(
     return make
 
 
-class Tilted(System):
-    """A system whose chains move latents: x = mean + z, or z + eps / 2 for a pair, tilted by |x|^2 / 2.
+class Tilted(EnergyModel):
+    """A model whose chains move latents: x = mean + z, or z + eps / 2 for a pair, tilted by |x|^2 / 2.
 
-    `plan` refines draws of the base by Langevin, `other_plans()["base"]` draws without a step.
+    The sampler "default" refines draws of the base by Langevin, "base" draws without a step.
     """
 
     def __init__(self, event_shape: tuple[int, ...] = (2,), pair: bool = False, steps: int = 6) -> None:
-        super().__init__()
-        self.event_shape, self.pair, self.steps = event_shape, pair, steps
-        self.config = SimpleNamespace(
-            net=SimpleNamespace(classes=0), pixels=SimpleNamespace(low=-1.0, high=1.0)
-        )
+        super().__init__(DataSpec(event_shape, -1.0, 1.0), claims_density=True)
         self.mean = nn.Parameter(torch.ones(event_shape))
-        self.matched = True
+        self.samplers = {"default": TiltedLatents(self, pair, steps), "base": TiltedLatents(self, pair, 0)}
 
-    def groups(self):
-        """The mean, which nothing trains."""
-        return {"base": self}
-
-    def losses(self, batch, step, rng):
-        """None."""
-        return iter(())
-
-    def plan(self, n, rng, *, y=None, steps=None):
-        """Latents refined by a chain."""
-        yield self._leg(n, rng, steps or self.steps)
-
-    def other_plans(self):
-        """The base alone."""
-        return {"base": self.base}
-
-    def base(self, n, rng, *, y=None, steps=None):
-        """Latents of the prior, not moved."""
-        yield self._leg(n, rng, 0)
-
-    def decode(self, position):
-        """x of latents; in eval mode only, as networks with batch norm need it."""
-        assert not self.training
-        z, eps = position if self.pair else (position, torch.zeros(()))
-        return self.mean + z + eps / 2
-
-    def surprisal(self, x: Tensor, y: Tensor | None = None) -> Tensor:
+    def energy(self, x: Tensor, y: Tensor | None = None) -> Tensor:
         """The tilt."""
         return x.square().flatten(1).sum(1) / 2
 
-    def _leg(self, n: int, rng: torch.Generator, steps: int) -> Leg:
-        z, eps = torch.randn(2, n, *self.event_shape, generator=rng)
-        return Leg(PullBack(self.surprisal, self.decode), Langevin(0.1), steps, (z, eps) if self.pair else z)
+    def neg_log_prob(self, x: Tensor, y: Tensor | None = None) -> Tensor:
+        """The same."""
+        return self.energy(x, y)
 
 
-@pytest.fixture
-def tilted() -> type[Tilted]:
-    """A system on latents with everything known: `tilted((1, 4, 4), pair=True, steps=6)`."""
-    return Tilted
+class TiltedLatents(Sampler):
+    """Latents of the prior, moved by so many steps of Langevin; by none, whatever is asked for, if 0."""
+
+    def __init__(self, model: Tilted, pair: bool, steps: int) -> None:
+        self.model, self.pair, self.steps = model, pair, steps
+
+    def stages(self, n, rng, *, y=None, steps=None):
+        """One stage."""
+        z, eps = torch.randn(2, n, *self.model.spec.event_shape, generator=rng)
+        count = (steps or self.steps) if self.steps else 0
+        energy = PullBack(self.model.energy, self.decode)
+        yield ChainStage(energy, Langevin(0.1), count, (z, eps) if self.pair else z)
+
+    def decode(self, position):
+        """x of latents; in eval mode only, as networks with batch norm need it."""
+        assert not self.model.training
+        z, eps = position if self.pair else (position, torch.zeros(()))
+        return self.model.mean + z + eps / 2
 
 
 class Ran(NamedTuple):

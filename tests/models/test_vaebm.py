@@ -15,16 +15,16 @@ from gibbsian.core.records import Batch
 from gibbsian.mcmc.base import run
 from gibbsian.recipes.catalog import entry
 from gibbsian.recipes.chain import LossConfig
-from gibbsian.recipes.latent import LatentConfig
+from gibbsian.mcmc.settings import LatentConfig
 from gibbsian.recipes.net import NetConfig
 from gibbsian.recipes.vae import VAEConfig
 from gibbsian.recipes.vaebm import BufferConfig, VAEBMConfig
 from gibbsian.starts.noise import NormalLeaves
-from gibbsian.systems import vae_stage
-from gibbsian.systems.base import sample, walk
-from gibbsian.systems.frozen import frozen
-from gibbsian.systems.latent import latent_kernel
-from gibbsian.systems.vaebm import VAEBM
+from gibbsian.models.sampling import run_stages
+from gibbsian.models.vaebm import vae_stage
+from gibbsian.nets.frozen import frozen
+from gibbsian.mcmc.kernels import kernel_of
+from gibbsian.models.vaebm.learner import VAEBM, build
 
 GROUPS = VAEConfig(groups=(3, 2), hidden=(16, 12), conditional=8, steps=2, noise="pixel")
 TINY = VAEBMConfig(
@@ -36,30 +36,30 @@ TINY = VAEBMConfig(
 
 
 def made(shape: tuple[int, ...] = (2,), **changes) -> VAEBM:
-    return VAEBM(replace(TINY, **changes), shape, generator(0)).eval()
+    return build(replace(TINY, **changes), shape, generator(0)).eval()
 
 
 def batch(n: int = 16, shape: tuple[int, ...] = (2,), seed: int = 5) -> Batch:
     return Batch(torch.rand(n, *shape, generator=generator(seed)) * 2 - 1)
 
 
-def flat(system: VAEBM) -> VAEBM:
-    """The system with E = 0 everywhere."""
+def flat(learner: VAEBM) -> VAEBM:
+    """The learner with E = 0 everywhere."""
     with torch.no_grad():
-        for p in system.net.parameters():
+        for p in learner.model.net.parameters():
             p.zero_()
-    return system
+    return learner
 
 
-def steep(system: VAEBM, by: float = 3.0) -> VAEBM:
-    """The system with a steeper energy than that of fresh weights."""
+def steep(learner: VAEBM, by: float = 3.0) -> VAEBM:
+    """The learner with a steeper energy than that of fresh weights."""
     with torch.no_grad():
-        for p in system.net.parameters():
+        for p in learner.model.net.parameters():
             p.mul_(by)
-    return system
+    return learner
 
 
-# -- the law of the noise --------------------------------------------------------------------------------
+# -- the distribution of the noise --------------------------------------------------------------------------------
 
 CHAINS = 4000
 EXACT = {
@@ -68,10 +68,10 @@ EXACT = {
 }
 
 
-def ended(system: VAEBM, latent: LatentConfig, chains: int = CHAINS) -> tuple[torch.Tensor, ...]:
-    start = system.noise.draw(chains, generator(1)).position
-    with frozen(system):
-        chain = run(latent_kernel(latent), system.potential(), start, steps=latent.steps, rng=generator(2))
+def ended(learner: VAEBM, latent: LatentConfig, chains: int = CHAINS) -> tuple[torch.Tensor, ...]:
+    start = learner.model.noise.draw(chains, generator(1)).position
+    with frozen(learner):
+        chain = run(kernel_of(latent), learner.model.potential(), start, steps=latent.steps, rng=generator(2))
     if latent.kernel in EXACT:
         assert 0.3 < float(chain.info.acceptance.mean()) < 0.999, "the Metropolis test should have work to do"
     return leaves(chain.position)
@@ -107,15 +107,15 @@ def test_without_energy_langevin_has_its_own_variance(groups) -> None:
 
 def test_tilted_chains_agree_with_importance_weights() -> None:
     """E_h of x by HMC and by weights exp(-E) of 40,000 draws of the VAE. |z| < 5 in two coordinates."""
-    system = steep(made())
-    draws = system.noise.draw(40_000, generator(3)).position
+    learner = steep(made())
+    draws = learner.model.noise.draw(40_000, generator(3)).position
     with torch.no_grad():
-        x = system.vae.push(draws)
-        weights = (-system.energy(x)).softmax(0)
+        x = learner.model.vae.push(draws)
+        weights = (-learner.model.energy(x)).softmax(0)
     mean = weights @ x
     error = (weights.square() @ (x - mean).square()).sqrt()
     latent = LatentConfig(kernel="hmc", steps=30, step_size=0.5, leapfrogs=3)
-    ends = system.vae.push(ended(system, latent)).detach()
+    ends = learner.model.vae.push(ended(learner, latent)).detach()
     z = (ends.mean(0) - mean) / (error.square() + ends.var(0) / CHAINS).sqrt()
     assert z.abs().max() < 5
     plain = (x.mean(0) - mean) / error
@@ -126,64 +126,65 @@ def test_tilted_chains_agree_with_importance_weights() -> None:
 
 
 def test_potential_is_the_papers() -> None:
-    system = made((1, 8, 8))
-    eps = system.noise.draw(5, generator(1)).position
-    x = system.vae.push(eps)
-    wanted = system.net(x) + 0.5 * sum(e.square().flatten(1).sum(1) for e in eps)
-    torch.testing.assert_close(system.potential()(eps), wanted)
-    sharp = system.potential(4.0)(eps) - system.potential()(eps)
-    torch.testing.assert_close(sharp, 3 * system.net(x), rtol=1e-4, atol=1e-4)
+    learner = made((1, 8, 8))
+    eps = learner.model.noise.draw(5, generator(1)).position
+    x = learner.model.vae.push(eps)
+    wanted = learner.model.net(x) + 0.5 * sum(e.square().flatten(1).sum(1) for e in eps)
+    torch.testing.assert_close(learner.model.potential()(eps), wanted)
+    sharp = learner.model.potential(4.0)(eps) - learner.model.potential()(eps)
+    torch.testing.assert_close(sharp, 3 * learner.model.net(x), rtol=1e-4, atol=1e-4)
 
 
 @pytest.mark.parametrize("sigma", [0.5, 0.02])
 def test_released_potential_is_the_densities_at_the_pushed_point(sigma: float) -> None:
     """-log p(z) - log p(x | z) by torch's distributions, log sigma of x at least -2 in the density only."""
-    system = made(vae=replace(GROUPS, sigma=sigma), potential="released")
-    eps = system.noise.draw(6, generator(1)).position
-    z1, decoded = eps[0], system.vae.decode(eps[:-1])
+    learner = made(vae=replace(GROUPS, sigma=sigma), potential="released")
+    eps = learner.model.noise.draw(6, generator(1)).position
+    z1, decoded = eps[0], learner.model.vae.decode(eps[:-1])
     z2 = decoded.z[:, 3:]
-    mean, log_sigma = system.vae._place(1, z1, torch.zeros_like(z2))
-    x = system.vae.push(eps)
+    mean, log_sigma = learner.model.vae._place(1, z1, torch.zeros_like(z2))
+    x = learner.model.vae.push(eps)
     normal = torch.distributions.Normal
     log_p = normal(0.0, 1.0).log_prob(z1).sum(1) + normal(mean, log_sigma.exp()).log_prob(z2).sum(1)
     log_p = log_p + normal(decoded.mean, decoded.log_sigma.clamp(min=-2).exp()).log_prob(x).sum(1)
     constant = 7 * 0.5 * math.log(2 * math.pi)
-    torch.testing.assert_close(system.potential()(eps), system.net(x) - log_p - constant)
+    torch.testing.assert_close(learner.model.potential()(eps), learner.model.net(x) - log_p - constant)
     right = made(vae=replace(GROUPS, sigma=sigma)).potential()(eps)
     if sigma > math.exp(-2):  # what the code adds is the sum of all log deviations
         added = decoded.prior_log_sigma + decoded.log_sigma.sum(1)
-        torch.testing.assert_close(system.potential()(eps) - right, added)
-    assert not system.matched and made().matched
+        torch.testing.assert_close(learner.model.potential()(eps) - right, added)
+    assert not learner.model.claims_density and made().model.claims_density
 
 
 def test_energy_on_pairs_sees_both_and_starts_as_that_of_x() -> None:
-    system = made(energy_on="xz")
+    learner = made(energy_on="xz")
     x, z = batch().x, torch.randn(16, 5, generator=generator(1))
-    torch.testing.assert_close(system.energy((x, z)), system.net.net(x))
+    torch.testing.assert_close(learner.model.energy_of_seen((x, z)), learner.model.net.net(x))
     with torch.no_grad():
-        system.net.of_both[-1].weight.add_(0.3)
-    assert not torch.allclose(system.energy((x, z)), system.energy((x, z + 1)))
-    eps = system.noise.draw(4, generator(1)).position
-    pair = system.pushed(eps)
-    assert torch.equal(pair[1], system.vae.decode(eps[:-1]).z)
-    wanted = system.energy(pair) + 0.5 * sum(e.square().sum(1) for e in eps)
-    torch.testing.assert_close(system.potential()(eps), wanted)
+        learner.model.net.of_both[-1].weight.add_(0.3)
+    assert not torch.allclose(learner.model.energy_of_seen((x, z)), learner.model.energy_of_seen((x, z + 1)))
+    eps = learner.model.noise.draw(4, generator(1)).position
+    pair = learner.model.pushed(eps)
+    assert torch.equal(pair[1], learner.model.vae.decode(eps[:-1]).z)
+    wanted = learner.model.energy_of_seen(pair) + 0.5 * sum(e.square().sum(1) for e in eps)
+    torch.testing.assert_close(learner.model.potential()(eps), wanted)
 
 
 @pytest.mark.parametrize("energy_on", ["x", "xz"])
-def test_surprisal_is_the_bound_and_the_energy(energy_on: str) -> None:
-    system, x = made(energy_on=energy_on), batch().x
-    code = system.vae.encode(x)
-    decoded = system.vae.decode(code.eps)
+def test_neg_log_prob_is_the_bound_and_the_energy(energy_on: str) -> None:
+    learner, x = made(energy_on=energy_on), batch().x
+    code = learner.model.vae.encode(x)
+    decoded = learner.model.vae.decode(code.eps)
     normal = torch.distributions.Normal
     nll = -normal(decoded.mean, decoded.log_sigma.exp()).log_prob(x).sum(1)
     kl = sum(
         torch.distributions.kl_divergence(normal(m, s.exp()), normal(torch.zeros_like(m), 1.0)).sum(1)
         for m, s in zip(code.mean, code.log_sigma, strict=True)
     )
-    energy = system.energy(x if energy_on == "x" else (x, decoded.z))
-    torch.testing.assert_close(system.surprisal(x), nll + kl + energy)
-    torch.testing.assert_close(system.surprisal(x)[3:5], system.surprisal(x[3:5]))
+    energy = learner.model.energy_of_seen(x if energy_on == "x" else (x, decoded.z))
+    torch.testing.assert_close(learner.model.energy(x), energy)
+    torch.testing.assert_close(learner.model.neg_log_prob(x), nll + kl + energy)
+    torch.testing.assert_close(learner.model.neg_log_prob(x)[3:5], learner.model.neg_log_prob(x[3:5]))
 
 
 # -- the two stages --------------------------------------------------------------------------------------
@@ -200,10 +201,10 @@ def same(a: list[torch.Tensor], b: list[torch.Tensor]) -> bool:
 @pytest.mark.parametrize("kind", ["plain", "factor"])
 def test_one_stage_after_the_other(kind: str) -> None:
     vae = replace(GROUPS, groups=(4,), kind=kind)
-    system = made(vae=vae).train()
+    learner = made(vae=vae).train()
     critic = ["critic"] if kind == "factor" else []
-    assert list(system.groups()) == ["vae", *critic, "energy"]
-    seen = [[g for g, _ in system.losses(batch(), step, generator(1))] for step in range(4)]
+    assert list(learner.parameter_groups()) == ["vae", *critic, "energy"]
+    seen = [[g for g, _ in learner.losses(batch(), step, generator(1))] for step in range(4)]
     assert seen == [["vae", *critic]] * 2 + [["energy"]] * 2
 
 
@@ -216,32 +217,32 @@ def test_neither_stage_touches_the_other(tiny_run) -> None:
         "chain.steps": 2,
     }
     trainer = tiny_run("vaebm", "toy:ring", changes).trainer
-    system = trainer.system
-    energy = weights(system.net)
+    learner = trainer.learner
+    energy = weights(learner.model.net)
     for _ in range(3):
         trainer.update()
-    vae = weights(system.vae)
-    assert same(energy, weights(system.net))
+    vae = weights(learner.model.vae)
+    assert same(energy, weights(learner.model.net))
     for _ in range(3):
         metrics = trainer.update()
-    assert same(vae, weights(system.vae)) and not same(energy, weights(system.net))
+    assert same(vae, weights(learner.model.vae)) and not same(energy, weights(learner.model.net))
     assert {"energy_gap", "drift_z", "spectral"} <= set(metrics) and "drift" not in metrics
 
 
 def test_rate_of_the_vae_falls_to_nothing() -> None:
-    system = made(vae=replace(GROUPS, steps=100, rate=0.5))
-    rates = [system.rate("vae", k) for k in (0, 50, 100, 500)]
-    assert rates == pytest.approx([0.5, 0.25, 0.0, 0.0]) and system.rate("energy", 3) == 1
+    learner = made(vae=replace(GROUPS, steps=100, rate=0.5))
+    rates = [learner.lr_multiplier("vae", k) for k in (0, 50, 100, 500)]
+    assert rates == pytest.approx([0.5, 0.25, 0.0, 0.0]) and learner.lr_multiplier("energy", 3) == 1
 
 
 @pytest.mark.parametrize("energy_on", ["x", "xz"])
 @pytest.mark.parametrize("negatives", ["sample", "mean"])
 def test_gradients_of_stage_two_reach_the_energy_alone(energy_on: str, negatives: str) -> None:
-    system = made(energy_on=energy_on, negatives=negatives).train()
-    ((group, loss),) = system.losses(batch(), 2, generator(1))
+    learner = made(energy_on=energy_on, negatives=negatives).train()
+    ((group, loss),) = learner.losses(batch(), 2, generator(1))
     loss.value.backward()
-    assert group == "energy" and all(p.grad is None for p in system.vae.parameters())
-    assert all(p.grad is not None for p in system.net.parameters())
+    assert group == "energy" and all(p.grad is None for p in learner.model.vae.parameters())
+    assert all(p.grad is not None for p in learner.model.net.parameters())
 
 
 def test_warm_up_weighs_the_divergence() -> None:
@@ -276,26 +277,26 @@ def test_total_correlation_counts_beta_times() -> None:
 def test_share_of_stored_chains_grows_to_its_end() -> None:
     buffer = BufferConfig(share=0.6, anneal=5000)
     assert [buffer.probability(k) for k in (0, 2500, 5000, 9000)] == pytest.approx([0.0, 0.3, 0.6, 0.6])
-    system = made().train()
+    learner = made().train()
     for step, wanted in ((2, 1.0), (4, 1 - 0.3), (20, 0.4)):
-        list(system.losses(batch(), step, generator(1)))
-        assert system.chains.reinit == pytest.approx(wanted)
+        list(learner.losses(batch(), step, generator(1)))
+        assert learner.buffer.reinit == pytest.approx(wanted)
 
 
 def test_only_the_noise_of_latents_is_stored() -> None:
-    system = made((1, 8, 8)).train()
-    assert system.chains.stored.shape == (64, 5)
-    before = system.chains.stored.clone()
-    list(system.losses(batch(shape=(1, 8, 8)), 2, generator(1)))
-    changed = (system.chains.stored != before).any(1)
-    assert int(changed.sum()) == 16 and (system.chains.age[changed] == 1).all()
+    learner = made((1, 8, 8)).train()
+    assert learner.buffer.stored.shape == (64, 5)
+    before = learner.buffer.stored.clone()
+    list(learner.losses(batch(shape=(1, 8, 8)), 2, generator(1)))
+    changed = (learner.buffer.stored != before).any(1)
+    assert int(changed.sum()) == 16 and (learner.buffer.age[changed] == 1).all()
 
 
 def test_chains_that_blow_up_are_drawn_anew_counted_and_never_stored() -> None:
-    system = steep(made(chain=LatentConfig(steps=40, step_size=1e6)), 50.0).train()
-    ((_, loss),) = system.losses(batch(), 2, generator(1))
+    learner = steep(made(chain=LatentConfig(steps=40, step_size=1e6)), 50.0).train()
+    ((_, loss),) = learner.losses(batch(), 2, generator(1))
     assert torch.isfinite(loss.value) and float(loss.metrics["redrawn"]) > 0.5
-    assert torch.isfinite(system.chains.stored).all() and int(system.chains.rejected) > 8
+    assert torch.isfinite(learner.buffer.stored).all() and int(learner.buffer.rejected) > 8
 
 
 def test_fresh_positions_are_standard_normal_tuples() -> None:
@@ -308,33 +309,33 @@ def test_fresh_positions_are_standard_normal_tuples() -> None:
 
 
 def test_the_vae_alone_is_a_chain_of_no_steps() -> None:
-    system = made((1, 8, 8))
-    drawn = sample(system, 6, rng=generator(3), plan=system.other_plans()["vae"])
-    start = system.noise.draw(6, generator(3)).position
-    assert torch.equal(drawn.x, system.vae.mean(start[:-1]).detach())
+    learner = made((1, 8, 8))
+    drawn = learner.model.sample(6, rng=generator(3), sampler="vae")
+    start = learner.model.noise.draw(6, generator(3)).position
+    assert torch.equal(drawn.x, learner.model.vae.mean(start[:-1]).detach())
     assert drawn.chains[0].info.steps == 0
 
 
 def test_output_is_the_mean_or_a_draw() -> None:
-    for output, fn in (("mean", lambda s, e: s.vae.mean(e[:-1])), ("sample", lambda s, e: s.vae.push(e))):
-        system = made(output=output)
-        eps = system.noise.draw(5, generator(1)).position
-        torch.testing.assert_close(system.decode(eps), fn(system, eps).detach())
+    for output, fn in (("mean", lambda m, e: m.vae.mean(e[:-1])), ("sample", lambda m, e: m.vae.push(e))):
+        learner = made(output=output)
+        eps = learner.model.noise.draw(5, generator(1)).position
+        torch.testing.assert_close(learner.model.sampler().decode(eps), fn(learner.model, eps).detach())
 
 
 def test_other_kernels_run_the_same_potential() -> None:
-    system = made(sample=LatentConfig(kernel="hmc", steps=2, step_size=0.1, leapfrogs=3))
-    (leg,) = [next(system.plan(3, generator(1)))]
-    assert (leg.steps, type(leg.kernel).__name__) == (2, "HMC")
-    chain = walk(system, system.plan(3, generator(1)), generator(2))[-1]
+    learner = made(sample=LatentConfig(kernel="hmc", steps=2, step_size=0.1, leapfrogs=3))
+    (stage,) = [next(learner.model.sampler().stages(3, generator(1)))]
+    assert (stage.steps, type(stage.kernel).__name__) == (2, "HMC")
+    chain = run_stages(learner.model.sampler().stages(3, generator(1)), generator(2))[-1]
     assert chain.info.gradients == 1 + 2 * 3 and chain.info.acceptance is not None
-    longer = next(system.drawn_by(LatentConfig(kernel="mala", steps=7))(3, generator(1), steps=4))
+    longer = next(learner.model.sampler_with(LatentConfig(kernel="mala", steps=7)).stages(3, generator(1), steps=4))
     assert (longer.steps, type(longer.kernel).__name__) == (4, "MALA")
 
 
 def test_training_by_hmc_reports_its_acceptance() -> None:
-    system = made(chain=LatentConfig(kernel="hmc", steps=2, step_size=0.1, leapfrogs=5)).train()
-    ((_, loss),) = system.losses(batch(), 2, generator(1))
+    learner = made(chain=LatentConfig(kernel="hmc", steps=2, step_size=0.1, leapfrogs=5)).train()
+    ((_, loss),) = learner.losses(batch(), 2, generator(1))
     assert 0 < float(loss.metrics["acceptance"]) <= 1 and "drift_z" not in loss.metrics
 
 
@@ -357,8 +358,8 @@ def test_what_the_settings_refuse(changes: dict, words: str) -> None:
 
 
 def test_minibatch_estimates_are_no_sums_over_samples() -> None:
-    assert made().additive and not made(loss=LossConfig(objective="logsumexp")).additive
-    assert not made(vae=replace(GROUPS, groups=(4,), kind="beta_tc")).additive
+    assert made().mean_reduced and not made(loss=LossConfig(objective="logsumexp")).mean_reduced
+    assert not made(vae=replace(GROUPS, groups=(4,), kind="beta_tc")).mean_reduced
 
 
 def test_the_papers_numbers() -> None:
@@ -371,9 +372,9 @@ def test_the_papers_numbers() -> None:
     assert train.steps == model.vae.steps + 25_000
 
 
-def test_its_own_measure_is_the_elbo_whatever_the_energy() -> None:
-    system, x = made(), batch().x
-    found = system.own_measures(x, generator(3))
-    assert found == steep(system).own_measures(x, generator(3))
-    terms = vae_stage.bound(system.vae, x, generator(3))
+def test_its_extra_metric_is_the_elbo_whatever_the_energy() -> None:
+    learner, x = made(), batch().x
+    found = learner.model.extra_metrics(x, generator(3))
+    assert found == steep(learner).model.extra_metrics(x, generator(3))
+    terms = vae_stage.bound(learner.model.vae, x, generator(3))
     assert found["elbo"] == pytest.approx(-float((terms.nll + terms.kl).mean().detach()), rel=1e-5)

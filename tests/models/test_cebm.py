@@ -15,8 +15,9 @@ from gibbsian.recipes.catalog import entry
 from gibbsian.recipes.cebm import CEBMConfig
 from gibbsian.recipes.chain import LossConfig
 from gibbsian.recipes.net import NetConfig
-from gibbsian.systems.base import sample, walk
-from gibbsian.systems.registry import make
+from gibbsian.models.cebm.learner import given_latents
+from gibbsian.models.registry import build
+from gibbsian.models.sampling import run_stages
 
 MLP = {"net.name": "mlp", "net.hidden": [16, 16], "chain.steps": 5, "start.capacity": 40, "latent": 3}
 MIXTURE = {**MLP, "prior": "mixture", "components": 4}
@@ -31,8 +32,8 @@ def points(trainer, n: int = 16) -> torch.Tensor:
 def test_energy_and_posterior_agree_by_bayes(changes, tiny_run) -> None:
     """<t(x), eta(z)> + log p(z) - log p(z | x) is -E(x), the same at every z."""
     trainer = tiny_run("cebm", "toy:ring", changes).trainer
-    system, x = trainer.system.eval().double(), points(trainer, 6).double()
-    found, prior = system.posterior(x), system.net.prior
+    learner, x = trainer.learner.eval().double(), points(trainer, 6).double()
+    found, prior = learner.model.posterior(x), learner.model.net.prior
     for seed in range(3):
         z = torch.randn(6, 3, generator=generator(seed), dtype=torch.float64)
         gaussian = torch.distributions.Normal(found.components.mean, found.components.variance.sqrt())
@@ -40,94 +41,90 @@ def test_energy_and_posterior_agree_by_bayes(changes, tiny_run) -> None:
         log_prior = torch.distributions.Normal(prior.means, 1.0).log_prob(z[:, None]).sum(2).logsumexp(1)
         log_prior = log_prior - torch.tensor(float(prior.components)).double().log()
         with torch.no_grad():
-            left = log_prior - system.given(z)(x) - log_posterior
-            torch.testing.assert_close(left, -system.energy(x))
+            left = log_prior - learner.model.given(z)(x) - log_posterior
+            torch.testing.assert_close(left, -learner.model.energy(x))
 
 
 def test_only_a_learnt_prior_has_parameters_and_they_move(tiny_run) -> None:
     fixed = tiny_run("cebm", "toy:ring", MIXTURE).trainer
-    before = fixed.system.net.prior.means.clone()
+    before = fixed.learner.model.net.prior.means.clone()
     fixed.update()
-    assert torch.equal(before, fixed.system.net.prior.means)
-    assert not list(fixed.system.net.prior.parameters())
+    assert torch.equal(before, fixed.learner.model.net.prior.means)
+    assert not list(fixed.learner.model.net.prior.parameters())
     learnt = tiny_run("cebm", "toy:ring", {**MIXTURE, "learn_prior": True}).trainer
-    before = [p.detach().clone() for p in learnt.system.net.prior.parameters()]
+    before = [p.detach().clone() for p in learnt.learner.model.net.prior.parameters()]
     for _ in range(2):
         learnt.update()
-    after = list(learnt.system.net.prior.parameters())
+    after = list(learnt.learner.model.net.prior.parameters())
     assert len(after) == 2 and all(not torch.equal(a, b) for a, b in zip(before, after, strict=True))
 
 
 def test_the_means_of_the_mixture_come_from_the_seed(tiny_run) -> None:
-    first, second = (tiny_run("cebm", "toy:ring", MIXTURE).trainer.system.net.prior.means for _ in range(2))
-    other = tiny_run("cebm", "toy:ring", {**MIXTURE, "train.seed": 1}).trainer.system.net.prior.means
+    first, second = (tiny_run("cebm", "toy:ring", MIXTURE).trainer.learner.model.net.prior.means for _ in range(2))
+    other = tiny_run("cebm", "toy:ring", {**MIXTURE, "train.seed": 1}).trainer.learner.model.net.prior.means
     assert torch.equal(first, second) and not torch.equal(first, other)
 
 
 @each_prior
 def test_latents_are_points_of_the_posterior(changes, tiny_run) -> None:
     trainer = tiny_run("cebm", "toy:ring", changes).trainer
-    system, x = trainer.system.train(), points(trainer)
-    found = system.posterior(x)
-    assert system.latents(x).shape == (16, 3) and not system.latents(x).requires_grad
-    torch.testing.assert_close(system.latents(x, chunk=5), found.natural.mean)
-    torch.testing.assert_close(system.latents(x, "mean"), found.mean)
-    assert system.training, "latents left the mode changed"
-    same = torch.allclose(system.latents(x), system.latents(x, "mean"))
+    learner, x = trainer.learner.train(), points(trainer)
+    found = learner.model.posterior(x)
+    assert learner.model.latents(x).shape == (16, 3) and not learner.model.latents(x).requires_grad
+    torch.testing.assert_close(learner.model.latents(x, chunk=5), found.natural.mean)
+    torch.testing.assert_close(learner.model.latents(x, "mean"), found.mean)
+    assert learner.training, "latents left the mode changed"
+    same = torch.allclose(learner.model.latents(x), learner.model.latents(x, "mean"))
     assert same == (changes is MLP), "a mixture's mean is not that of its likeliest component"
 
 
 def test_chains_given_a_latent_descend_minus_the_log_factor(tiny_run) -> None:
     """Slip of the released code: its conditional chain descends <t(x), eta(z)> instead of climbing it."""
     trainer = tiny_run("cebm", "toy:ring", {**MLP, "chain.noise": 0.0, "chain.step_size": 0.01}).trainer
-    system, z = trainer.system.eval(), torch.tensor([[1.0, -2.0, 0.5]])
-    legs = walk(system, system.conditional(8, generator(0), z=z, steps=20), generator(1))
-    start = system.fresh.draw(8, generator(0)).position
+    learner, z = trainer.learner.eval(), torch.tensor([[1.0, -2.0, 0.5]])
+    chains = run_stages(given_latents(learner, z).stages(8, generator(0), steps=20), generator(1))
+    start = learner.init_noise.draw(8, generator(0)).position
 
     def log_factor(x: torch.Tensor) -> torch.Tensor:
-        t = system.net.statistics(x)
+        t = learner.model.net.statistics(x)
         return (t.first * z + t.second * z.square()).sum(1)
 
     with torch.no_grad():
-        assert (log_factor(legs[0].position) > log_factor(start)).all()
-    e, _ = value_and_grad(system.given(z), start)
+        assert (log_factor(chains[0].position) > log_factor(start)).all()
+    e, _ = value_and_grad(learner.model.given(z), start)
     torch.testing.assert_close(e, -log_factor(start).detach())
 
 
 def test_conditional_chains_keep_their_own_latent(tiny_run) -> None:
-    system = tiny_run("cebm", "toy:ring", MLP).trainer.system.eval()
+    learner = tiny_run("cebm", "toy:ring", MLP).trainer.learner.eval()
     z = torch.randn(6, 3, generator=generator(0))
-
-    def plan(n, rng, *, y=None, steps=None):
-        return system.conditional(n, rng, z=z[:n], y=y, steps=steps)
-
-    drawn = sample(system, 6, rng=generator(1), plan=plan)
+    drawn = learner.model.sample(6, rng=generator(1), sampler=given_latents(learner, z))
     with torch.no_grad():
-        wanted = conditional_energy(system.net.statistics(drawn.x), z)
+        wanted = conditional_energy(learner.model.net.statistics(drawn.x), z)
     torch.testing.assert_close(drawn.energy, wanted)
-    rows = system.given(z).rows(torch.tensor([4, 1]))
+    rows = learner.model.given(z).rows(torch.tensor([4, 1]))
     torch.testing.assert_close(rows(drawn.x[[4, 1]]).detach(), wanted[[4, 1]])
-    assert sample(system, 4, rng=generator(1), plan=system.conditional).x.shape == (4, 2)
+    assert learner.model.sample(4, rng=generator(1), sampler=given_latents(learner)).x.shape == (4, 2)
 
 
 def test_latents_of_another_size_are_refused(tiny_run) -> None:
-    system = tiny_run("cebm", "toy:ring", MLP).trainer.system
+    learner = tiny_run("cebm", "toy:ring", MLP).trainer.learner
     for z in (torch.zeros(2, 4), torch.zeros(3)):
         with pytest.raises(UsageError, match=r"give \(B, 3\)"):
-            system.given(z)
+            learner.model.given(z)
 
 
-def test_surprisal_is_the_energy_over_the_temperature(tiny_run) -> None:
+def test_neg_log_prob_is_the_energy_over_the_temperature(tiny_run) -> None:
     trainer = tiny_run("cebm", "toy:ring", {**MLP, "chain.noise": 0.1, "chain.step_size": 0.02}).trainer
-    system, x = trainer.system.eval(), points(trainer)
-    assert system.temperature == pytest.approx(0.5) and system.matched
-    torch.testing.assert_close(system.surprisal(x), system.energy(x) / 0.5)
+    learner, x = trainer.learner.eval(), points(trainer)
+    assert learner.model.temperature == pytest.approx(0.5) and learner.model.claims_density
+    torch.testing.assert_close(learner.model.neg_log_prob(x), learner.model.energy(x) / 0.5)
     with pytest.raises(UsageError, match="no labels"):
-        system.surprisal(x, torch.zeros(16, dtype=torch.long))
+        learner.model.neg_log_prob(x, torch.zeros(16, dtype=torch.long))
 
 
 def test_what_the_configuration_refuses() -> None:
-    for build, words in [
+    for bad, words in [
         (lambda: CEBMConfig(latent=0), "latent is 0"),
         (lambda: CEBMConfig(components=0), "components 0"),
         (lambda: CEBMConfig(prior="cauchy"), "unknown cebm.prior 'cauchy'"),
@@ -135,16 +132,16 @@ def test_what_the_configuration_refuses() -> None:
         (lambda: CEBMConfig(loss=LossConfig(link="softplus")), "leave it at exp"),
     ]:
         with pytest.raises(UsageError, match=words):
-            build()
+            bad()
 
 
 def test_the_paper_s_constants() -> None:
     """Wu et al. 2021: 28x28 -> 28 -> 14 -> 7 -> 3, a linear layer from there to 2 x 128 statistics."""
     recipe = entry("cebm").presets()["mnist-paper"]
     model = recipe.model
-    system = make("cebm", replace(model, start=replace(model.start, capacity=2)), (1, 28, 28))
-    outputs = [p for n, p in system.net.named_parameters() if n.endswith("head.layers.0.weight")]
+    learner = build("cebm", replace(model, start=replace(model.start, capacity=2)), (1, 28, 28))
+    outputs = [p for n, p in learner.model.net.named_parameters() if n.endswith("head.layers.0.weight")]
     assert [tuple(p.shape) for p in outputs] == [(256, 64 * 3 * 3)]
-    assert system.temperature == pytest.approx(2.8e-5, rel=0.01) and system.matched
+    assert learner.model.temperature == pytest.approx(2.8e-5, rel=0.01) and learner.model.claims_density
     assert (model.start.capacity, model.start.reinit, recipe.train.batch_size) == (5000, 0.05, 100)
     assert (model.loss.energy_l2, model.pixels.noise, recipe.train.lr) == (5e-3, 0.03, 5e-5)

@@ -11,10 +11,9 @@ from torch import Tensor, nn
 from gibbsian.core.config import override
 from gibbsian.core.errors import GibbsianError, UsageError
 from gibbsian.core.records import Batch
+from gibbsian.mcmc.settings import LatentConfig
+from gibbsian.models.gebm.learner import GEBM, build
 from gibbsian.recipes.gebm import GEBMConfig
-from gibbsian.recipes.latent import LatentConfig
-from gibbsian.systems.base import sample
-from gibbsian.systems.gebm import GEBM
 
 POINTS = {
     "net.name": "mlp",
@@ -28,7 +27,7 @@ SHIFT = 0.8
 
 
 def make(event: tuple[int, ...] = (2,), **changes: object) -> GEBM:
-    return GEBM(override(GEBMConfig(), {**POINTS, **changes}), event, torch.Generator().manual_seed(0))
+    return build(override(GEBMConfig(), {**POINTS, **changes}), event, torch.Generator().manual_seed(0))
 
 
 class Identity(nn.Module):
@@ -49,9 +48,9 @@ class Slope(nn.Module):
 
 @pytest.fixture
 def known() -> GEBM:
-    system = make()
-    system.generator, system.tilt.net = Identity(), Slope()
-    return system.eval()
+    learner = make()
+    learner.model.generator, learner.model.learnt.net = Identity(), Slope()
+    return learner.eval()
 
 
 KINDS = {
@@ -67,11 +66,10 @@ KINDS = {
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_every_way_of_drawing_finds_the_tilted_law(kind, known) -> None:
+def test_every_way_of_drawing_finds_the_tilted_density(kind, known) -> None:
     """n = 8,000: the mean within 5 sd of it, .056 (false alarm 6e-7)."""
-    x = sample(
-        known, 8000, rng=torch.Generator().manual_seed(1), plan=known.drawn_by(KINDS[kind]), chunk=8000
-    ).x
+    sampler = known.model.sampler_with(KINDS[kind])
+    x = known.model.sample(8000, rng=torch.Generator().manual_seed(1), sampler=sampler, chunk=8000).x
     assert abs(float(x[:, 0].mean()) + SHIFT) < 0.056
     assert abs(float(x[:, 1].mean())) < 0.056
     variance = 1 / (1 - 0.2 / 4) if kind == "langevin" else 1.0
@@ -79,14 +77,14 @@ def test_every_way_of_drawing_finds_the_tilted_law(kind, known) -> None:
 
 
 def test_sharpened_chains_follow_beta(known) -> None:
-    latent = LatentConfig("mala", 60, 1.0, beta=2.0)
-    x = sample(known, 4000, rng=torch.Generator().manual_seed(1), plan=known.drawn_by(latent), chunk=4000).x
+    sampler = known.model.sampler_with(LatentConfig("mala", 60, 1.0, beta=2.0))
+    x = known.model.sample(4000, rng=torch.Generator().manual_seed(1), sampler=sampler, chunk=4000).x
     assert float(x[:, 0].mean()) == pytest.approx(-2 * SHIFT, abs=0.08)
 
 
 def test_shrinking_steps_end_small(known) -> None:
-    latent = LatentConfig("langevin", 20, 0.2, shrink=0.1, shrink_every=5)
-    drawn = sample(known, 10, rng=torch.Generator().manual_seed(0), plan=known.drawn_by(latent), thin=1)
+    sampler = known.model.sampler_with(LatentConfig("langevin", 20, 0.2, shrink=0.1, shrink_every=5))
+    drawn = known.model.sample(10, rng=torch.Generator().manual_seed(0), sampler=sampler, thin=1)
     trace = drawn.chains[0].trace
     assert isinstance(trace, Tensor)
     moves = (trace[1:] - trace[:-1]).norm(dim=2).mean(1)
@@ -98,64 +96,64 @@ def test_kale_and_the_log_partition_are_those_of_the_known_tilt(known) -> None:
     rng = torch.Generator().manual_seed(2)
     x = torch.randn(20_000, 2, generator=rng) - torch.tensor([SHIFT, 0.0])
     sd = math.sqrt(SHIFT**2 / 20_000 + (math.exp(SHIFT**2) - 1) / 10_000)
-    assert abs(known.own_measures(x, rng)["kale"] - SHIFT**2 / 2) < 5 * sd
+    assert abs(known.model.extra_metrics(x, rng)["kale"] - SHIFT**2 / 2) < 5 * sd
     known._begin_partition(rng)
-    assert abs(float(known.tilt.log_partition.detach()) - SHIFT**2 / 2) < 5 * sd * 1.5
+    assert abs(float(known.model.log_partition.detach()) - SHIFT**2 / 2) < 5 * sd * 1.5
 
 
 def test_the_base_learns_when_its_turn_has_come() -> None:
-    system = make(energy_first=4, energy_steps=2, period=3)
-    due = [step for step in range(24) if system.base_due(step)]
+    learner = make(energy_first=4, energy_steps=2, period=3)
+    due = [step for step in range(24) if learner.base_due(step)]
     assert due == [3, 5, 7, 11, 13, 15, 19, 21, 23]
     assert all(make().base_due(step) for step in range(10))
 
 
 def test_gradients_are_squashed_as_the_released_code_does() -> None:
-    system = make()
-    weight = next(system.net.parameters())
+    learner = make()
+    weight = next(learner.model.net.parameters())
     weight.grad = torch.full_like(weight, 3.0)
-    system.tilt.log_partition.grad = torch.tensor(-1.0)
-    system.shape_gradients("energy")
+    learner.model.log_partition.grad = torch.tensor(-1.0)
+    learner.transform_gradients("energy")
     assert torch.allclose(weight.grad, torch.tensor(0.6))
-    assert float(system.tilt.log_partition.grad) == pytest.approx(-0.5)
+    assert float(learner.model.log_partition.grad) == pytest.approx(-0.5)
     plain = make(squash=False)
-    plain.tilt.log_partition.grad = torch.tensor(-1.0)
-    plain.shape_gradients("energy")
-    assert float(plain.tilt.log_partition.grad) == -1.0
+    plain.model.log_partition.grad = torch.tensor(-1.0)
+    plain.transform_gradients("energy")
+    assert float(plain.model.log_partition.grad) == -1.0
 
 
 def test_the_transform_of_c_stays_finite_where_the_weights_vanish() -> None:
     """With c far too large mean exp(-(E + c)) rounds to 0, and g / (1 - g) was 1 / 0."""
-    system = make()
-    system.tilt.log_partition.grad = torch.tensor(1.0)
-    system.shape_gradients("energy")
-    assert 1e3 < float(system.tilt.log_partition.grad) < math.inf
+    learner = make()
+    learner.model.log_partition.grad = torch.tensor(1.0)
+    learner.transform_gradients("energy")
+    assert 1e3 < float(learner.model.log_partition.grad) < math.inf
 
 
 def test_donsker_keeps_the_partition_that_it_computed() -> None:
     """c has no gradient there, and would stay where it began while the energy moves on."""
-    system = make(divergence="donsker", energy_first=9)
+    learner = make(divergence="donsker", energy_first=9)
     batch = Batch(torch.randn(16, 2, generator=torch.Generator().manual_seed(3)))
     with torch.no_grad():
-        system.tilt.log_partition.fill_(5.0)
-    ((_, loss),) = system.losses(batch, 1, torch.Generator().manual_seed(1))
-    assert float(system.tilt.log_partition.detach()) == float(loss.metrics["log_partition"]) != 5.0
+        learner.model.log_partition.fill_(5.0)
+    ((_, loss),) = learner.losses(batch, 1, torch.Generator().manual_seed(1))
+    assert float(learner.model.log_partition.detach()) == float(loss.metrics["log_partition"]) != 5.0
     loss.value.backward()
 
 
 def test_energy_has_a_floor(known) -> None:
-    assert float(known.energy(torch.tensor([[-100.0, 0.0]]))) == -known.config.floor
-    assert float(known.energy(torch.tensor([[-1.0, 0.0]]))) == pytest.approx(-SHIFT)
+    assert float(known.model.energy(torch.tensor([[-100.0, 0.0]]))) == -known.config.floor
+    assert float(known.model.energy(torch.tensor([[-1.0, 0.0]]))) == pytest.approx(-SHIFT)
 
 
 def test_a_flow_base_gives_a_density() -> None:
-    system = make(**{"generator.name": "flow", "base": "likelihood"})
-    assert system.generator.latent == 2
+    learner = make(**{"generator.name": "flow", "base": "likelihood"})
+    assert learner.model.generator.latent == 2
     x = torch.randn(5, 2)
-    wanted = system.energy(x) + system.tilt.log_partition - system.generator.log_density(x)
-    torch.testing.assert_close(system.surprisal(x), wanted)
+    wanted = learner.model.energy(x) + learner.model.log_partition - learner.model.generator.log_density(x)
+    torch.testing.assert_close(learner.model.neg_log_prob(x), wanted)
     with pytest.raises(UsageError, match="has no density"):
-        make().base_log_density(x)
+        make().model.base_log_density(x)
     with pytest.raises(UsageError, match="set generator.name to flow"):
         make(base="likelihood")
 
@@ -163,10 +161,10 @@ def test_a_flow_base_gives_a_density() -> None:
 def test_a_base_that_never_passes_is_told(known) -> None:
     latent = LatentConfig("rejection", gamma=200.0)
     with pytest.raises(GibbsianError, match="lower latent.beta or latent.gamma"):
-        sample(known, 5, rng=torch.Generator().manual_seed(0), plan=known.drawn_by(latent))
+        known.model.sample(5, rng=torch.Generator().manual_seed(0), sampler=known.model.sampler_with(latent))
 
 
-def test_base_plan_is_the_generator_alone(known) -> None:
-    drawn = sample(known, 6, rng=torch.Generator().manual_seed(0), plan=known.other_plans()["base"])
+def test_the_base_is_the_generator_alone(known) -> None:
+    drawn = known.model.sample(6, rng=torch.Generator().manual_seed(0), sampler="base")
     assert torch.equal(drawn.x, torch.randn(6, 2, generator=torch.Generator().manual_seed(0)))
     assert drawn.energy.shape == (6,)

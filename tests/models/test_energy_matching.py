@@ -1,4 +1,4 @@
-"""Energy matching: its two phases, its rising temperature, and the law that it ends with."""
+"""Energy matching: its two phases, its rising temperature, and the density that it ends with."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from gibbsian.energies import Grid
 from gibbsian.mcmc import Heun
 from gibbsian.recipes.catalog import resolve
 from gibbsian.recipes.energy_matching import EnergyMatchingConfig
-from gibbsian.systems.energy_matching import EnergyMatching, Rising
+from gibbsian.models.energy_matching.learner import EnergyMatching, Rising, build, training_kernel
 from gibbsian.train.fit import finished, prepare
 
 X = torch.randn((8, 2), generator=generator(0))
@@ -26,11 +26,11 @@ def make(**changes: object) -> EnergyMatching:
         **{"net.name": "mlp", "net.hidden": [8], "flow.updates": 2, "contrast.steps": 3},
         **changes,
     }
-    return EnergyMatching(override(EnergyMatchingConfig(), changes), (2,), generator(0))
+    return build(override(EnergyMatchingConfig(), changes), (2,), generator(0))
 
 
-def one(system: EnergyMatching, step: int):
-    return next(iter(system.losses(Batch(X), step, generator(1))))[1]
+def one(learner: EnergyMatching, step: int):
+    return next(iter(learner.losses(Batch(X), step, generator(1))))[1]
 
 
 def test_the_temperature_is_0_then_rises_to_epsilon_at_time_1() -> None:
@@ -45,18 +45,18 @@ def test_a_cutoff_of_1_is_a_jump() -> None:
     assert [rising(k) for k in (0, 9, 10, 11)] == [0.0, 0.0, 0.2, 0.2]
 
 
-def test_weights_of_another_run_are_no_law_yet() -> None:
-    system = make(**{"contrast.weight": 1.0, "flow.weight": 0.0})
-    system.contrasted.fill_(True)
-    system.begin_anew()
-    assert not system.contrasted
+def test_weights_of_another_run_are_no_density_yet() -> None:
+    learner = make(**{"contrast.weight": 1.0, "flow.weight": 0.0})
+    learner.model.claims_density = True
+    learner.reset_training_state()
+    assert not learner.model.claims_density
 
 
 def test_the_flow_comes_first_and_the_contrast_joins_it() -> None:
-    system = make()
-    assert system.stages() == (2,)
-    assert "energy_gap" not in one(system, 1).metrics
-    assert {"flow", "energy_gap"} <= set(one(system, 2).metrics)
+    learner = make()
+    assert learner.milestones() == (2,)
+    assert "energy_gap" not in one(learner, 1).metrics
+    assert {"flow", "energy_gap"} <= set(one(learner, 2).metrics)
     assert "flow" not in one(make(**{"flow.weight": 0.0}), 2).metrics
     assert "energy_gap" not in one(make(**{"contrast.weight": 0.0}), 9).metrics
 
@@ -65,19 +65,19 @@ def test_the_contrast_is_weighted_bounded_and_trimmed() -> None:
     changes = {"flow.weight": 0.0, "contrast.weight": 0.5}
     loss = one(make(**changes), 5)
     assert float(loss.value.detach()) == pytest.approx(0.5 * float(loss.metrics["energy_gap"]), rel=1e-5)
-    system = make(**{**changes, "contrast.weight": 100.0, "contrast.floor": 1e-6})
-    system.net.forward = lambda x: 10 * x.square().sum(1)  # chains from noise fall in, data stay outside
-    assert float(one(system, 5).value) >= -1e-6
+    learner = make(**{**changes, "contrast.weight": 100.0, "contrast.floor": 1e-6})
+    learner.model.net.forward = lambda x: 10 * x.square().sum(1)  # chains from noise fall in, data stay outside
+    assert float(one(learner, 5).value) >= -1e-6
     trimmed = make(**{"contrast.trim": 0.25})._trimmed(torch.tensor([4.0, 1.0, 3.0, 2.0]))
     assert trimmed.tolist() == [1.0, 2.0, 3.0]
 
 
 def test_training_chains_are_constant_at_data_and_rising_from_noise() -> None:
-    system = make()
-    assert system.training_kernel("constant").at(0).temperature == system.config.contrast.epsilon
-    ramp = system.training_kernel("ramp")
+    config = make().config
+    assert training_kernel(config, "constant").at(0).temperature == config.contrast.epsilon
+    ramp = training_kernel(config, "ramp")
     assert ramp.temperature_schedule is not None and ramp.at(0).temperature == 0.0
-    assert system.training_kernel("ramp").at(0).step_size == 2 * system.config.contrast.dt
+    assert ramp.at(0).step_size == 2 * config.contrast.dt
 
 
 @pytest.mark.parametrize(
@@ -93,13 +93,13 @@ def test_training_chains_are_constant_at_data_and_rising_from_noise() -> None:
         ({"contrast.floor": 0.02}, False),
     ],
 )
-def test_matched_only_where_chains_keep_their_law(changes: dict, matched: bool) -> None:
-    system = make(**{"flow.weight": 0.0, "contrast.steps": 200, **changes})
-    one(system, 1)
-    assert not system.matched  # the flow alone is no law
-    one(system, 2)
-    assert make(**changes).contrasted.shape == () and system.matched is matched
-    assert system.temperature == system.config.contrast.epsilon
+def test_a_density_is_claimed_only_where_chains_keep_it(changes: dict, matched: bool) -> None:
+    learner = make(**{"flow.weight": 0.0, "contrast.steps": 200, **changes})
+    one(learner, 1)
+    assert not learner.model.claims_density  # the flow alone is no density
+    one(learner, 2)
+    assert learner.model.claims_density is matched
+    assert learner.model.temperature == learner.config.contrast.epsilon
 
 
 def test_a_batch_of_one_row_is_refused() -> None:
@@ -107,13 +107,18 @@ def test_a_batch_of_one_row_is_refused() -> None:
         next(iter(make().losses(Batch(X[:1]), 5, generator(1))))
 
 
-def test_both_samplers_are_plans() -> None:
-    system = make()
-    leg = next(system.plan(3, generator(0)))
-    assert isinstance(leg.kernel, Heun) and leg.steps == 50
-    other = next(system.other_plans()["langevin"](3, generator(0), steps=7))
+def test_both_ways_to_sample() -> None:
+    learner = make()
+    stage = next(learner.model.sampler().stages(3, generator(0)))
+    assert isinstance(stage.kernel, Heun) and stage.steps == 50
+    other = next(learner.model.sampler("langevin").stages(3, generator(0), steps=7))
     assert other.kernel.temperature_schedule is not None and other.steps == 7
-    assert set(make(**{"flow.sampler": "langevin"}).other_plans()) == {"heun"}
+    assert set(make(**{"flow.sampler": "langevin"}).model.samplers) == {"default", "heun"}
+    x = torch.ones(3, 2)
+    for sampler in learner.model.samplers.values():
+        chain = sampler.from_data(x, generator(0))
+        assert torch.equal(chain.position, x) and chain.kernel == training_kernel(learner.config, "constant")
+        assert sampler.temperature == learner.config.contrast.epsilon
 
 
 @pytest.mark.parametrize(
@@ -135,11 +140,11 @@ def test_bad_settings_are_one_line(changes: dict, words: str) -> None:
 
 @pytest.mark.slow
 @pytest.mark.timeout(600)
-def test_the_law_of_eight_gaussians_comes_out_within_a_kl_of_05() -> None:
+def test_the_density_of_eight_gaussians_comes_out_within_a_kl_of_05() -> None:
     config = resolve("energy_matching", data="toy:ring", changes={"train.sample_every": 0})
     made = prepare(config, load("toy:ring"))
     made.trainer.fit(progress=False)
-    system, density = finished(made.trainer), toy("ring")
+    model, density = finished(made.trainer), toy("ring")
     grid = Grid(-4, 4, 200)
     with torch.no_grad():
-        assert grid.kl(lambda x: -density.log_density(x.double()).float(), system.surprisal) < 0.05
+        assert grid.kl(lambda x: -density.log_density(x.double()).float(), model.neg_log_prob) < 0.05

@@ -16,7 +16,7 @@ from gibbsian.nets.spectral import SpectralLinear
 from gibbsian.recipes.catalog import entry
 from gibbsian.recipes.chain import ChainConfig, LossConfig, PixelConfig, StartConfig
 from gibbsian.starts.replay import ReplayBuffer
-from gibbsian.systems.phases import (
+from gibbsian.models.contrastive import (
     chain_metrics,
     contrastive_loss,
     draw_labels,
@@ -34,7 +34,7 @@ PIXELS = PixelConfig(-1.0, 1.0)
 
 
 def carrying(net: nn.Module) -> nn.Module:
-    """`net` with what `negatives` asks of a system."""
+    """`net` with what `negatives` asks of a learner."""
     net.precision, net.compiling = "fp32", "never"
     return net
 
@@ -212,7 +212,7 @@ def test_power_iteration_moves_once_an_update_and_never_in_chains() -> None:
     neg = negatives(carrying(net), net, Langevin(0.1, 1e-3), buffer.draw(4, rng()), 5, rng(), buffer.fresh)
     assert torch.equal(net.layer.matrix.v, before) and net.calls == 0
     assert all(p.grad is None for p in net.parameters())
-    paired(net, torch.zeros(4, 2), neg.x)
+    energies_of_both(net, torch.zeros(4, 2), neg.x)
     assert net.calls == 1 and not torch.equal(net.layer.matrix.v, before)
 
 
@@ -221,9 +221,9 @@ def test_pairing_keeps_order_and_labels() -> None:
         return x[:, 0] if y is None else x[:, 0] + 100 * y
 
     pos, neg = torch.tensor([[1.0], [2.0]]), torch.tensor([[3.0], [4.0], [5.0]])
-    assert [e.tolist() for e in paired(energy, pos, neg)] == [[1, 2], [3, 4, 5]]
+    assert [e.tolist() for e in energies_of_both(energy, pos, neg)] == [[1, 2], [3, 4, 5]]
     y = torch.tensor([0, 1]), torch.tensor([1, 0, 1])
-    assert [e.tolist() for e in paired(energy, pos, neg, *y)] == [[1, 102], [103, 4, 105]]
+    assert [e.tolist() for e in energies_of_both(energy, pos, neg, *y)] == [[1, 102], [103, 4, 105]]
 
 
 def test_descending_the_loss_lowers_the_energy_of_data() -> None:
@@ -240,7 +240,7 @@ def test_descending_the_loss_lowers_the_energy_of_data() -> None:
         rng(),
         buffer.fresh,
     )
-    e_pos, e_neg = paired(lambda x: net(x)[:, 0], torch.ones(4, 1), -torch.ones(4, 1))
+    e_pos, e_neg = energies_of_both(lambda x: net(x)[:, 0], torch.ones(4, 1), -torch.ones(4, 1))
     loss = contrastive_loss(e_pos, e_neg, LossConfig(energy_l2=0.5), neg)
     loss.value.backward()
     assert net.weight.grad.item() == pytest.approx(2.0)  # so a descent step makes E(1) < E(-1)

@@ -14,10 +14,8 @@ from gibbsian.core.records import Batch
 from gibbsian.data.toy import toy
 from gibbsian.metrics.toy import mode_recall
 from gibbsian.starts.base import Ticket
-from gibbsian.systems.base import sample
-from gibbsian.systems.graphed import graphed_negatives
-from gibbsian.systems.phases import langevin
-from gibbsian.train.draw import sample as draw
+from gibbsian.models.graphed import GraphedEnds, graphed_chain_ends
+from gibbsian.models.sampler import RunOptions
 
 MLP = {"net.name": "mlp", "net.hidden": [12, 12], "start.capacity": 32}
 SMALL = {"chain.steps": 1, "chain.step_size": 0.3, "chain.noise": 0.05, "pixels.low": -1.0}
@@ -28,9 +26,9 @@ def rng(seed: int = 0) -> torch.Generator:
 
 
 @pytest.fixture
-def system(tiny_run):
+def learner(tiny_run):
     """In double precision, with the paper's order of a step: noise, gradient, move, clamp."""
-    return tiny_run("icd", "toy:ring", {**MLP, **SMALL}).trainer.system.double()
+    return tiny_run("icd", "toy:ring", {**MLP, **SMALL}).trainer.learner.double()
 
 
 def start(n: int = 12) -> Ticket:
@@ -38,21 +36,26 @@ def start(n: int = 12) -> Ticket:
     return Ticket(x, None, None, torch.ones(n, dtype=torch.bool))
 
 
-def ends(system, ticket: Ticket, **options) -> torch.Tensor:
-    kernel = langevin(system.config.chain, -1.0, 1.0)
-    steps = system.config.chain.steps
-    return graphed_negatives(system, system.energy, kernel, ticket, steps, rng(2), system.fresh, **options).x
+def ends(learner, ticket: Ticket, **options) -> torch.Tensor:
+    return graphed(learner, ticket, rng(2), **options).x
 
 
-def step_by_hand(system, x: torch.Tensor) -> torch.Tensor:
+def graphed(learner, ticket: Ticket, stream: torch.Generator, **options) -> GraphedEnds:
+    steps, noise = learner.config.chain.steps, learner.buffer.fresh
+    return graphed_chain_ends(
+        learner.model, ticket, learner.kernel, steps, stream, RunOptions(), init_noise=noise, **options
+    )
+
+
+def step_by_hand(learner, x: torch.Tensor) -> torch.Tensor:
     """clamp(y - (s/2) grad E(y)) with y = x + noise, written out."""
     y = (x + 0.05 * torch.randn(x.shape, generator=rng(2), dtype=x.dtype)).requires_grad_()
-    (slope,) = torch.autograd.grad(system.net(y).sum(), y, create_graph=True)
+    (slope,) = torch.autograd.grad(learner.model.net(y).sum(), y, create_graph=True)
     return (y - 0.15 * slope).clamp(-1.0, 1.0)
 
 
-def gradients(value: torch.Tensor, system) -> list[torch.Tensor]:
-    weights = list(system.net.parameters())
+def gradients(value: torch.Tensor, learner) -> list[torch.Tensor]:
+    weights = list(learner.model.net.parameters())
     found = torch.autograd.grad(value, weights, retain_graph=True, allow_unused=True)
     return [torch.zeros_like(p) if g is None else g for g, p in zip(found, weights, strict=True)]
 
@@ -60,14 +63,14 @@ def gradients(value: torch.Tensor, system) -> list[torch.Tensor]:
 # -- exact gradients -------------------------------------------------------------------------------------
 
 
-def test_the_kl_gradient_is_autograd_through_a_step_by_hand(system):
+def test_the_kl_gradient_is_autograd_through_a_step_by_hand(learner):
     """The outer energy is a copy in the version by hand: no gradient can reach the weights through it."""
     ticket = start()
-    x = ends(system, ticket)
-    found = gradients(system._held_energy(x).mean(), system)
-    held = copy.deepcopy(system.net).requires_grad_(False)
-    x_hand = step_by_hand(system, ticket.position)
-    wanted = gradients(held(x_hand).mean(), system)
+    x = ends(learner, ticket)
+    found = gradients(learner._held_energy(x).mean(), learner)
+    held = copy.deepcopy(learner.model.net).requires_grad_(False)
+    x_hand = step_by_hand(learner, ticket.position)
+    wanted = gradients(held(x_hand).mean(), learner)
     assert torch.allclose(x, x_hand, rtol=0, atol=1e-14)
     assert 0 < int((x.abs() == 1).sum()) < x.numel()  # some coordinates are clamped, and have no gradient
     for a, b in zip(found, wanted, strict=True):
@@ -75,19 +78,19 @@ def test_the_kl_gradient_is_autograd_through_a_step_by_hand(system):
     assert max(float(g.abs().max()) for g in found) > 1e-4
 
 
-def test_the_kl_gradient_is_a_finite_difference_of_the_sampler(system):
+def test_the_kl_gradient_is_a_finite_difference_of_the_sampler(learner):
     """d/dh of mean E'(x_K(theta + h d)) with E' unmoved, without any second derivative by autograd."""
-    ticket, held = start(), copy.deepcopy(system.net).requires_grad_(False)
-    found = gradients(system._held_energy(ends(system, ticket)).mean(), system)
-    way = [torch.randn(p.shape, generator=rng(3), dtype=p.dtype) for p in system.net.parameters()]
+    ticket, held = start(), copy.deepcopy(learner.model.net).requires_grad_(False)
+    found = gradients(learner._held_energy(ends(learner, ticket)).mean(), learner)
+    way = [torch.randn(p.shape, generator=rng(3), dtype=p.dtype) for p in learner.model.net.parameters()]
 
     def moved(h: float) -> float:
         with torch.no_grad():
-            for p, d in zip(system.net.parameters(), way, strict=True):
+            for p, d in zip(learner.model.net.parameters(), way, strict=True):
                 p += h * d
-        out = float(held(step_by_hand(system, ticket.position)).mean().detach())
+        out = float(held(step_by_hand(learner, ticket.position)).mean().detach())
         with torch.no_grad():
-            for p, d in zip(system.net.parameters(), way, strict=True):
+            for p, d in zip(learner.model.net.parameters(), way, strict=True):
                 p -= h * d
         return out
 
@@ -97,19 +100,19 @@ def test_the_kl_gradient_is_a_finite_difference_of_the_sampler(system):
     )
 
 
-def test_the_outer_energy_gives_the_weights_nothing(system):
-    x = ends(system, start())
-    through = torch.autograd.grad(system._held_energy(x).mean(), x, retain_graph=True)[0]
-    by_x_alone = gradients((through.detach() * x).sum(), system)
-    for a, b in zip(gradients(system._held_energy(x).mean(), system), by_x_alone, strict=True):
+def test_the_outer_energy_gives_the_weights_nothing(learner):
+    x = ends(learner, start())
+    through = torch.autograd.grad(learner._held_energy(x).mean(), x, retain_graph=True)[0]
+    by_x_alone = gradients((through.detach() * x).sum(), learner)
+    for a, b in zip(gradients(learner._held_energy(x).mean(), learner), by_x_alone, strict=True):
         assert torch.equal(a, b)
-    assert not system._held_energy(x.detach()).requires_grad
-    assert all(p.requires_grad for p in system.net.parameters())
+    assert not learner._held_energy(x.detach()).requires_grad
+    assert all(p.requires_grad for p in learner.model.net.parameters())
 
 
-def test_a_clamped_chain_has_no_gradient(system):
+def test_a_clamped_chain_has_no_gradient(learner):
     ticket = Ticket(torch.full((3, 2), 5.0, dtype=torch.float64), None, None, torch.ones(3, dtype=torch.bool))
-    assert all((g == 0).all() for g in gradients(system._held_energy(ends(system, ticket)).mean(), system))
+    assert all((g == 0).all() for g in gradients(learner._held_energy(ends(learner, ticket)).mean(), learner))
 
 
 def test_the_loss_is_the_sum_of_its_parts(tiny_run):
@@ -122,37 +125,35 @@ def test_the_loss_is_the_sum_of_its_parts(tiny_run):
         "entropy_weight": 0.4,
         "neighbours": 9,
     }
-    system = tiny_run(
+    learner = tiny_run(
         "icd", "toy:ring", {**changes, "start.reinit": 0.0, "pixels.dequantize": False}
-    ).trainer.system
-    ticket = system.chains.draw(32, rng(5))
-    system.chains.write(ticket, 0.5 * torch.randn(32, 2, generator=rng(6)))
+    ).trainer.learner
+    ticket = learner.buffer.draw(32, rng(5))
+    learner.buffer.write(ticket, 0.5 * torch.randn(32, 2, generator=rng(6)))
     batch = Batch(torch.randn(12, 2, generator=rng(7)))
-    group, loss = next(system.losses(batch, 0, rng(8)))
-    assert group == "energy" and int(system.chains.held.sum()) == 12
-    system.chains.held.zero_()  # the same draw again
+    group, loss = next(learner.losses(batch, 0, rng(8)))
+    assert group == "energy" and int(learner.buffer.held.sum()) == 12
+    learner.buffer.held.zero_()  # the same draw again
     again = rng(8)
-    ticket = system.chains.draw(12, again)
-    neg, x = graphed_negatives(
-        system, system.energy, langevin(system.config.chain, -1.0, 1.0), ticket, 1, again, system.fresh
-    )
-    others = system.chains.rows(9, again)
-    e_pos, e_neg = system.energy(batch.x), system.energy(neg.x)
-    held = copy.deepcopy(system.net).requires_grad_(False)
+    ticket = learner.buffer.draw(12, again)
+    neg, x = graphed(learner, ticket, again)
+    others = learner.buffer.rows(9, again)
+    e_pos, e_neg = learner.model.energy(batch.x), learner.model.energy(neg.x)
+    held = copy.deepcopy(learner.model.net).requires_grad_(False)
     parts = e_pos.mean() - e_neg.mean() + 0.2 * (e_pos.square().mean() + e_neg.square().mean())
     near = (x[:, None] - others).square().sum(2).min(1).values.sqrt()
     parts = parts + 0.6 * held(x).mean() - 0.4 * near.log().mean()
     torch.testing.assert_close(loss.value, parts)
-    for a, b in zip(gradients(loss.value, system), gradients(parts, system), strict=True):
+    for a, b in zip(gradients(loss.value, learner), gradients(parts, learner), strict=True):
         torch.testing.assert_close(a, b, rtol=1e-4, atol=1e-6)
     assert {"kl_energy", "log_nearest", "energy_gap", "energy_l2", "drift", "saturated"} <= set(loss.metrics)
 
 
 def test_the_first_rows_alone_take_part(tiny_run):
     trainer = tiny_run("icd", "toy:ring", {**MLP, **SMALL, "kl_rows": 5, "through": "all"}).trainer
-    system, seen = trainer.system, []
-    terms = system._sampler_terms
-    system._sampler_terms = lambda x, r: (seen.append(len(x)), terms(x, r))[1]
+    learner, seen = trainer.learner, []
+    terms = learner._sampler_terms
+    learner._sampler_terms = lambda x, r: (seen.append(len(x)), terms(x, r))[1]
     trainer.update()
     assert seen == [5]
 
@@ -182,54 +183,55 @@ def test_both_weights_at_zero_are_plain_cd(tiny_run):
 
 def test_only_stored_images_are_augmented(tiny_run):
     changes = {"net.channels": [4, 6], "start.capacity": 32, "start.reinit": 0.5, "augment.flip": 1.0}
-    system = tiny_run("icd", "digits", changes).trainer.system
-    ticket = system.chains.draw(32, rng(1))
-    system.chains.write(ticket, torch.rand(32, 1, 8, 8, generator=rng(2)))
-    ticket = system.chains.draw(32, rng(3))
-    out = system._augmented(ticket, rng(4))
+    learner = tiny_run("icd", "digits", changes).trainer.learner
+    ticket = learner.buffer.draw(32, rng(1))
+    learner.buffer.write(ticket, torch.rand(32, 1, 8, 8, generator=rng(2)))
+    ticket = learner.buffer.draw(32, rng(3))
+    out = learner._augmented(ticket, rng(4))
     assert 5 < int(ticket.fresh.sum()) < 27
     assert torch.equal(out.position[ticket.fresh], ticket.position[ticket.fresh])
     assert torch.equal(out.position[~ticket.fresh], ticket.position[~ticket.fresh].flip(-1))
     assert torch.equal(out.slots, ticket.slots)
 
 
-def test_augmented_chains_and_sampler_terms_are_not_matched(tiny_run):
+def test_augmented_chains_and_sampler_terms_claim_no_density(tiny_run):
     off = {"kl_weight": 0.0, "entropy_weight": 0.0}
     plain = {**MLP, "chain.noise_first": False, "chain.clamp": False, **off}
-    assert tiny_run("icd", "toy:ring", plain).trainer.system.matched
-    assert not tiny_run("icd", "toy:ring", {**plain, "kl_weight": 1.0}).trainer.system.matched
-    assert not tiny_run("icd", "toy:ring", {**plain, "augment.flip": 0.5}).trainer.system.matched
+    assert tiny_run("icd", "toy:ring", plain).trainer.learner.model.claims_density
+    assert not tiny_run("icd", "toy:ring", {**plain, "kl_weight": 1.0}).trainer.learner.model.claims_density
+    assert not tiny_run("icd", "toy:ring", {**plain, "augment.flip": 0.5}).trainer.learner.model.claims_density
 
 
 def test_mixing_legs_come_before_the_sampling_chain(tiny_run):
     changes = {"net.channels": [4, 6], "start.capacity": 32, "chain.steps": 2, "mix": 3, "augment.flip": 1.0}
-    system = tiny_run("icd", "digits", changes).trainer.system
-    plan = system.plan(4, rng(), steps=7)
-    leg, steps = next(plan), []
+    learner = tiny_run("icd", "digits", changes).trainer.learner
+    made = learner.model.sampler().stages(4, rng(), steps=7)
+    stage, steps = next(made), []
     for _ in range(3):
-        steps.append(leg.steps)
+        steps.append(stage.steps)
         end = torch.rand(4, 1, 8, 8, generator=rng(len(steps)))
-        leg = plan.send(end)
-        assert torch.equal(leg.position, end.flip(-1))
-    assert steps == [2, 2, 2] and leg.steps == 7
+        stage = made.send(end)
+        assert torch.equal(stage.position, end.flip(-1))
+    assert steps == [2, 2, 2] and stage.steps == 7
 
 
 def test_going_on_from_stored_ends(tiny_run):
     trainer = tiny_run("icd", "toy:ring", {**MLP, "chain.steps": 2}).trainer
     with pytest.raises(UsageError, match="a buffer that holds 0"):
-        next(trainer.system.continued(4, rng()))
+        next(trainer.learner.samplers()["buffer"].stages(4, rng()))
     trainer.update()
-    drawn = sample(trainer.system, 16, rng=rng(), plan=trainer.system.continued)
-    assert drawn.x.shape == (16, 2) and not bool(trainer.system.chains.held.any())
+    drawn = trainer.model.sample(16, rng=rng(), sampler=trainer.learner.samplers()["buffer"])
+    assert drawn.x.shape == (16, 2) and not bool(trainer.learner.buffer.held.any())
 
 
 def test_scales_add_up(tiny_run):
-    system = tiny_run(
+    learner = tiny_run(
         "icd", "digits", {"net.channels": [4, 6], "scales": 2, "start.capacity": 32}
-    ).trainer.system
+    ).trainer.learner
     x = torch.rand(3, 1, 8, 8, generator=rng(1))
     small = torch.nn.functional.avg_pool2d(x, 2)
-    torch.testing.assert_close(value(system.energy, x), system.net.nets[0](x) + system.net.nets[1](small))
+    model, nets = learner.model, learner.model.net.nets
+    torch.testing.assert_close(value(model.energy, x), nets[0](x) + nets[1](small))
 
 
 # -- settings --------------------------------------------------------------------------------------------
@@ -266,10 +268,10 @@ def test_five_steps_cover_the_ring_with_both_terms() -> None:
     found, density = {}, toy("ring")
     for name, weights in {"cd": (0.0, 0.0), "kl": (1.0, 0.0), "icd": (1.0, 0.3)}.items():
         changes = {"kl_weight": weights[0], "entropy_weight": weights[1]}
-        system = gb.fit(
+        model = gb.fit(
             "icd", "toy:ring", steps=600, progress=False, chain__steps=5, sample__steps=500, **changes
         )
-        x = draw(system, 2000, seed=1).x
+        x = model.sample(2000, seed=1).x
         found[name] = mode_recall(x, density.modes, 3 * density.spread, minimum=20)
     assert found["icd"].recall == 1.0 and found["icd"].quality > 0.9
     weakest = {name: min(each.counts) for name, each in found.items()}

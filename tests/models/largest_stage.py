@@ -15,36 +15,36 @@ from benchmarks.peak import highest
 from gibbsian.core.energy import value_and_grad
 from gibbsian.core.random import generator
 from gibbsian.recipes.catalog import resolve
-from gibbsian.systems.cfebm import CFEBM
-from gibbsian.systems.frozen import frozen
-from gibbsian.systems.phases import paired
+from gibbsian.models.cfebm.learner import CFEBM
+from gibbsian.nets.frozen import frozen
+from gibbsian.models.contrastive import paired
 
 SHAPE = (3, 512, 512)
 
 
-def chain(system: CFEBM, x: torch.Tensor) -> None:
+def chain(learner: CFEBM, x: torch.Tensor) -> None:
     """One gradient by position, as a chain step takes it."""
-    with frozen(system):
-        value_and_grad(system.energy, x)
+    with frozen(learner):
+        value_and_grad(learner.model.energy, x)
 
 
-def loss(system: CFEBM, x: torch.Tensor) -> None:
+def loss(learner: CFEBM, x: torch.Tensor) -> None:
     """One gradient by parameters of E(x_pos) - E(x_neg), as an update takes it."""
-    e_pos, e_neg = paired(system.energy, x, x.flip(0))
+    e_pos, e_neg = energies_of_both(learner.model.energy, x, x.flip(0))
     (e_pos.mean() - e_neg.mean()).backward()
 
 
 def main(what: str, images: int) -> None:
     """Print the MiB that one gradient of so many images adds."""
     torch.set_num_threads(1)
-    system = CFEBM(resolve("cfebm", preset="cfebm-512").model, SHAPE, generator(0)).train()
+    learner = CFEBM(resolve("cfebm", preset="cfebm-512").model, SHAPE, generator(0)).train()
     gradient = {"chain": chain, "loss": loss}[what]
-    gradient(system, torch.zeros(1, *SHAPE))
+    gradient(learner, torch.zeros(1, *SHAPE))
     before = highest()
-    system.latest.fill_(system.starts[-1] + system.config.stages.fade[0] // 2 - 1)
-    assert tuple(system.turn) == (6, 0.5)
-    gradient(system, torch.rand(images, *SHAPE, generator=generator(1)))
-    assert what == "chain" or all(p.grad is not None for p in system.net[-1].parameters())
+    learner.model.latest.fill_(learner.starts[-1] + learner.config.stages.fade[0] // 2 - 1)
+    assert tuple(learner.model.turn) == (6, 0.5)
+    gradient(learner, torch.rand(images, *SHAPE, generator=generator(1)))
+    assert what == "chain" or all(p.grad is not None for p in learner.model.net[-1].parameters())
     print(highest() - before)
 
 

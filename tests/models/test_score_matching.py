@@ -1,4 +1,4 @@
-"""The score-matching system: its ladder, chain and last jump, what it refuses, what its toy preset learns."""
+"""The score-matching learner: its ladder, chain and last jump, what it refuses, what its toy preset learns."""
 
 from __future__ import annotations
 
@@ -17,9 +17,8 @@ from gibbsian.energies.analytic import GaussianMixture
 from gibbsian.energies.grid import Grid, sample_kl
 from gibbsian.mcmc.langevin import Langevin
 from gibbsian.recipes.score_matching import MatchingConfig, ScoreMatchingConfig
-from gibbsian.systems.base import sample
-from gibbsian.systems.score_matching import ScoreMatching
-from gibbsian.train.draw import sample as draw
+from gibbsian.models.sampler import RunOptions
+from gibbsian.models.score_matching.learner import build
 
 MLP = {"net.name": "mlp", "net.hidden": [8]}
 LADDER = {
@@ -30,14 +29,14 @@ LADDER = {
 
 
 def make(event_shape=(2,), **changes):
-    return ScoreMatching(override(ScoreMatchingConfig(), {**MLP, **changes}), event_shape, generator(0))
+    return build(override(ScoreMatchingConfig(), {**MLP, **changes}), event_shape, generator(0))
 
 
 def at_the_origin(**changes):
     """The optimum for data that all lie at 0: E = |x|^2 / 2 sigma_0^2."""
-    system = make((3,), **{**LADDER, **changes})
-    system.net.forward = lambda x: x.square().sum(1) / 2
-    return system
+    learner = make((3,), **{**LADDER, **changes})
+    learner.model.net.forward = lambda x: x.square().sum(1) / 2
+    return learner
 
 
 def test_ladder_is_geometric_and_ends_at_the_smallest_noise() -> None:
@@ -50,63 +49,64 @@ def test_second_differences_are_never_taken_in_bf16() -> None:
     batch = Batch(torch.randn(8, 2, generator=generator(3)))
     grads = {}
     for precision in ("fp32", "bf16"):
-        system = make(**{"matching.method": "finite_difference", "net.activation": "swish"})
-        system.precision = precision
-        ((_, loss),) = system.losses(batch, 0, generator(1))
-        grads[precision] = torch.autograd.grad(loss.value, list(system.net.parameters()), allow_unused=True)
+        learner = make(**{"matching.method": "finite_difference", "net.activation": "swish"})
+        learner.options = RunOptions(precision)
+        ((_, loss),) = learner.losses(batch, 0, generator(1))
+        weights = list(learner.model.net.parameters())
+        grads[precision] = torch.autograd.grad(loss.value, weights, allow_unused=True)
     same = zip(grads["fp32"], grads["bf16"], strict=True)
     assert all(a is b or torch.equal(a, b) for a, b in same)
 
 
 def test_every_level_is_learnt_alike() -> None:
-    system = make(**LADDER)
-    counts = system._noises(12, generator(0)).unique(return_counts=True)
+    learner = make(**LADDER)
+    counts = learner._noises(12, generator(0)).unique(return_counts=True)
     assert counts[0].tolist() == pytest.approx([0.1, 0.2, 0.4, 0.8]) and counts[1].tolist() == [3, 3, 3, 3]
-    assert len(torch.stack([system._noises(1, generator(s)) for s in range(40)]).unique()) == 4
+    assert len(torch.stack([learner._noises(1, generator(s)) for s in range(40)]).unique()) == 4
 
 
 def test_data_at_a_point_leave_no_residual() -> None:
-    system = at_the_origin()
-    ((group, loss),) = system.losses(Batch(torch.zeros(8, 3)), 0, generator(1))
+    learner = at_the_origin()
+    ((group, loss),) = learner.losses(Batch(torch.zeros(8, 3)), 0, generator(1))
     assert group == "energy" and float(loss.value.detach()) < 1e-9
 
 
-def test_the_plan_anneals_temperature_at_one_step_size() -> None:
+def test_the_sampler_anneals_temperature_at_one_step_size() -> None:
     """s_i = s T_i of the score at noise sigma_i: gamma_i = gamma sigma_i^2 / sigma_L^2."""
-    system = at_the_origin()
-    plan = system.plan(5, generator(0), steps=10)
-    legs = [next(plan)]
-    while len(legs) < 4:
-        legs.append(plan.send(legs[-1].position))
-    kernels = [leg.kernel for leg in legs]
+    learner = at_the_origin()
+    made = learner.model.sampler().stages(5, generator(0), steps=10)
+    stages = [next(made)]
+    while len(stages) < 4:
+        stages.append(made.send(stages[-1].position))
+    kernels = [stage.kernel for stage in stages]
     assert all(isinstance(k, Langevin) and k.step_size == 0.004 for k in kernels)
     assert [k.temperature for k in kernels] == pytest.approx([64.0, 16.0, 4.0, 1.0])
-    assert sum(leg.steps for leg in legs) == 10
+    assert sum(stage.steps for stage in stages) == 10
 
 
 def test_annealed_chain_ends_at_the_smoothed_data_and_the_jump_takes_the_noise_off() -> None:
     """N(0, sigma_0^2) with ULA's bias 1 / (1 - s / 4 sigma_0^2); the variance of 3 n numbers at z < 5."""
     n, s = 2000, 0.004
-    x = sample(at_the_origin(), n, rng=generator(2)).x
+    x = at_the_origin().model.sample(n, rng=generator(2)).x
     variance = 0.01 / (1 - s / 0.04)
     z = (float(x.square().mean()) / variance - 1) / math.sqrt(2 / (3 * n))
     assert abs(z) < 5
-    jumped = sample(at_the_origin(jump=True), 8, rng=generator(2)).x
+    jumped = at_the_origin(jump=True).model.sample(8, rng=generator(2)).x
     assert float(jumped.abs().max()) < 1e-6
 
 
 def test_temperature_and_match_follow_from_the_loss_not_from_the_chain() -> None:
     cold = make(**{"chain.noise": 0.001})
-    assert cold.temperature == 1.0 and cold.matched
-    assert all(make(**{"matching.method": m, "net.activation": "swish"}).matched for m in ("exact", "sliced"))
-    assert not make(**LADDER).matched
+    assert cold.model.temperature == 1.0 and cold.model.claims_density
+    assert all(make(**{"matching.method": m, "net.activation": "swish"}).model.claims_density for m in ("exact", "sliced"))
+    assert not make(**LADDER).model.claims_density
 
 
 def test_the_network_is_in_units_of_squared_distance_on_a_ladder_only() -> None:
     x = torch.randn(4, 2, generator=generator(1))
     single, ladder = make(), make(**LADDER)
-    assert torch.equal(single.energy(x), single.net(x))
-    torch.testing.assert_close(ladder.energy(x), ladder.net(x) / 0.01)
+    assert torch.equal(single.model.energy(x), single.model.net(x))
+    torch.testing.assert_close(ladder.model.energy(x), ladder.model.net(x) / 0.01)
 
 
 @pytest.mark.parametrize(
@@ -129,19 +129,19 @@ def test_settings_are_checked(changes, words) -> None:
 
 
 def test_exact_refuses_many_coordinates_when_it_learns() -> None:
-    system = make((1, 9, 9), **{"matching.method": "exact"})
+    learner = make((1, 9, 9), **{"matching.method": "exact"})
     with pytest.raises(UsageError, match="81 coordinates"):
-        next(system.losses(Batch(torch.zeros(2, 1, 9, 9)), 0, generator(0)))
+        next(learner.losses(Batch(torch.zeros(2, 1, 9, 9)), 0, generator(0)))
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(900)
 def test_the_toy_preset_learns_the_smoothed_ring() -> None:
     """KL of exp(-E) and of samples (exact draws would have about .02) to p * N(0, sigma^2), not to p."""
-    system = gb.fit("score_matching", "toy:ring", preset="toy", progress=False)
+    model = gb.fit("score_matching", "toy:ring", preset="toy", progress=False)
     ring = toy("ring")
     blurred = GaussianMixture(torch.ones(8), ring.modes, std=math.hypot(ring.spread, 0.1))
     with torch.no_grad():
-        to_blurred = Grid(-3, 3).kl(blurred, system.surprisal)
-        assert to_blurred < 0.03 < Grid(-3, 3).kl(lambda x: -ring.log_density(x), system.surprisal)
-        assert sample_kl(draw(system, 4000, seed=1).x, blurred, Grid(-3, 3)) < 0.06
+        to_blurred = Grid(-3, 3).kl(blurred, model.neg_log_prob)
+        assert to_blurred < 0.03 < Grid(-3, 3).kl(lambda x: -ring.log_density(x), model.neg_log_prob)
+        assert sample_kl(model.sample(4000, seed=1).x, blurred, Grid(-3, 3)) < 0.06

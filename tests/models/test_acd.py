@@ -14,8 +14,7 @@ from gibbsian.core.random import generator
 from gibbsian.core.records import Batch
 from gibbsian.mcmc.base import run
 from gibbsian.recipes.acd import ACDConfig
-from gibbsian.systems.acd import ACD, Noisy
-from gibbsian.systems.base import sample
+from gibbsian.models.acd.learner import ACD, Noisy, build, drawn
 
 POINTS = {
     **{"net.name": "mlp", "net.hidden": [8], "net.activation": "swish"},
@@ -48,20 +47,20 @@ class Bowl(nn.Module):
 
 
 def make(event: tuple[int, ...] = (2,), **changes: object) -> ACD:
-    return ACD(override(ACDConfig(), {**POINTS, **changes}), event, generator(0))
+    return build(override(ACDConfig(), {**POINTS, **changes}), event, generator(0))
 
 
 def known(slope: float, curve: float, **changes: object) -> ACD:
     sigma = {"sigma": 0.3, "particles": 100, "spread": 2.0}
-    system = make(**{**sigma, "width": (1 + slope**2 / 0.09) ** -0.5, **changes})
-    system.generator = Noisy(Linear(slope), 0.3, 0.01, 0.3)
-    system.net = Bowl(curve)
-    return system
+    learner = make(**{**sigma, "width": (1 + slope**2 / 0.09) ** -0.5, **changes})
+    learner.model.generator = Noisy(Linear(slope), 0.3, 0.01, 0.3)
+    learner.model.of_data.net = Bowl(curve)
+    return learner
 
 
-def losses(system: ACD, x: Tensor, seed: int = 1) -> dict:
+def losses(learner: ACD, x: Tensor, seed: int = 1) -> dict:
     found = {}
-    for group, loss in system.losses(Batch(x), 0, generator(seed)):
+    for group, loss in learner.losses(Batch(x), 0, generator(seed)):
         loss.value.backward()
         found[group] = loss
     return found
@@ -75,12 +74,12 @@ def test_the_generator_rests_at_the_density_of_its_temperature(curve, weight) ->
     with a spread of .001, so most of it is bias. Without entropy 5 standard errors are .05 (false alarm
     6e-7)."""
     slope = math.sqrt(weight / curve - 0.3**2)
-    system = known(slope, curve, entropy_weight=weight, penalty=0.0)
-    assert system.temperature == weight and system.matched
-    losses(system, torch.zeros(20_000, 2))
+    learner = known(slope, curve, entropy_weight=weight, penalty=0.0)
+    assert learner.model.temperature == weight and learner.model.claims_density
+    losses(learner, torch.zeros(20_000, 2))
     pull = 2 * curve * slope
-    assert abs(float(system.generator.mean.slope.grad)) < 0.02 * pull
-    assert abs(float(system.generator.log_sigma.grad)) < 0.02 * pull
+    assert abs(float(learner.model.generator.mean.slope.grad)) < 0.02 * pull
+    assert abs(float(learner.model.generator.log_sigma.grad)) < 0.02 * pull
     plain = known(slope, curve, entropy_weight=0.0)
     losses(plain, torch.zeros(20_000, 2))
     assert float(plain.generator.mean.slope.grad) == pytest.approx(pull, rel=0.07)
@@ -88,18 +87,18 @@ def test_the_generator_rests_at_the_density_of_its_temperature(curve, weight) ->
 
 def test_the_energy_descends_the_likelihood_against_the_generator() -> None:
     """d/d curve of mean E(x_pos) - E_q[E] is (|x|^2 - 2 (slope^2 + sigma^2)) / 2; 5 standard errors."""
-    system = known(0.8, 1.0, penalty=0.0)
-    losses(system, torch.full((20_000, 2), 1.5))
+    learner = known(0.8, 1.0, penalty=0.0)
+    losses(learner, torch.full((20_000, 2), 1.5))
     variance = 0.8**2 + 0.3**2
     wanted = 1.5**2 - variance
-    assert abs(float(system.net.curve.grad) - wanted) < 5 * variance / math.sqrt(20_000)
+    assert abs(float(learner.model.net.curve.grad) - wanted) < 5 * variance / math.sqrt(20_000)
 
 
 @pytest.mark.parametrize(("on", "wanted"), [("data", 0.5 * 2.25 * 2 * 4), ("between", None)])
 def test_penalties(on, wanted) -> None:
     """|grad E|^2 = curve^2 |x|^2: half of it at the data; between data and the generator's points less."""
-    system = known(0.01, 2.0, penalty=3.0, penalty_on=on)
-    found = losses(system, torch.full((4000, 2), 1.5))["energy"]
+    learner = known(0.01, 2.0, penalty=3.0, penalty_on=on)
+    found = losses(learner, torch.full((4000, 2), 1.5))["energy"]
     gap, size = found.metrics["energy_gap"], found.metrics["penalty"]
     assert float(found.value.detach()) == pytest.approx(float(gap + 3 * size), rel=1e-5)
     if wanted is None:  # x = 1.5 u (1, 1) up to the noise: 2 * 4 * 2.25 E u^2, and 2 * 4 * .09 E (1 - u)^2
@@ -110,14 +109,14 @@ def test_penalties(on, wanted) -> None:
 
 
 def test_the_plain_game_logs_its_value_and_has_no_entropy() -> None:
-    system = make(entropy_weight=0.0, **{"generator.norm": "batch"}).train()
-    assert set(system.groups()) == {"energy", "base"}
-    assert system.temperature == 0 and not system.matched
+    learner = make(entropy_weight=0.0, **{"generator.norm": "batch"}).train()
+    assert set(learner.parameter_groups()) == {"energy", "base"}
+    assert learner.model.temperature == 0 and not learner.model.claims_density
     x = torch.randn(32, 2, generator=generator(2))
-    found = losses(system, x)
+    found = losses(learner, x)
     energy, base = found["energy"].metrics, found["base"].metrics
     assert float(energy["value_function"]) == float(energy["energy_neg"] - energy["energy_pos"])
-    value = (found["base"].value - system.energy(x).mean()).detach()
+    value = (found["base"].value - learner.model.energy(x).mean()).detach()
     assert float(base["value_function_base"]) == pytest.approx(float(value), abs=1e-6)
     assert "particles" not in base
 
@@ -127,59 +126,59 @@ def test_the_plain_game_logs_its_value_and_has_no_entropy() -> None:
     [({"penalty": 0.0}, True), ({}, False), ({"penalty": 0.0, "entropy_weight": 0.0}, False)],
 )
 def test_matched_only_with_an_entropy_and_nothing_else(changes, matched) -> None:
-    assert make(**changes).matched is matched
+    assert make(**changes).model.claims_density is matched
 
 
 def test_sigma_stays_in_its_range_and_keeps_its_gradient() -> None:
-    system = make()
+    learner = make()
     x = torch.randn(16, 2, generator=generator(0))
     for value, bound in ((5.0, 0.3), (-9.0, 0.01)):
         with torch.no_grad():
-            system.generator.log_sigma.fill_(value)
-        assert float(system.generator.sigma.detach()) == pytest.approx(bound)
-        losses(system, x)
-        assert float(system.generator.log_sigma.detach()) == pytest.approx(math.log(bound))
-        assert float(system.generator.log_sigma.grad) != 0
-        system.generator.log_sigma.grad = None
+            learner.model.generator.log_sigma.fill_(value)
+        assert float(learner.model.generator.sigma.detach()) == pytest.approx(bound)
+        losses(learner, x)
+        assert float(learner.model.generator.log_sigma.detach()) == pytest.approx(math.log(bound))
+        assert float(learner.model.generator.log_sigma.grad) != 0
+        learner.model.generator.log_sigma.grad = None
 
 
 def test_the_entropy_term_leaves_energy_and_width_alone() -> None:
     """Each yield trains its own group: the generator's brings no gradient to E, the width's none to g."""
-    system = make()
-    steps = system.losses(Batch(torch.randn(8, 2, generator=generator(0))), 0, generator(1))
+    learner = make()
+    steps = learner.losses(Batch(torch.randn(8, 2, generator=generator(0))), 0, generator(1))
     for group, loss in steps:
-        system.zero_grad()
+        learner.zero_grad()
         loss.value.backward()
         moved = {
-            name for name, m in system.groups().items() if any(p.grad is not None for p in m.parameters())
+            name for name, m in learner.parameter_groups().items() if any(p.grad is not None for p in m.parameters())
         }
         assert moved == {group}
-        assert all(p.requires_grad for p in system.parameters())
+        assert all(p.requires_grad for p in learner.parameters())
 
 
 def test_the_generator_learns_when_its_turn_has_come() -> None:
-    system = make(energy_steps=3)
+    learner = make(energy_steps=3)
     x = Batch(torch.randn(8, 2, generator=generator(0)))
-    turns = [[g for g, _ in system.losses(x, step, generator(1))] for step in range(6)]
+    turns = [[g for g, _ in learner.losses(x, step, generator(1))] for step in range(6)]
     assert turns == 2 * [["energy"], ["energy"], ["energy", "base", "width"]]
 
 
-def test_plans() -> None:
+def test_samplers() -> None:
     """The generator's draws, refined where asked for; `output` mean leaves its noise out."""
-    system = make(refine=True).eval()
-    rng = generator(5)
+    learner, rng = make(refine=True).eval(), generator(5)
+    model = learner.model
     with torch.no_grad():
-        x = system.generator(*system.drawn(6, rng))
-    base = sample(system, 6, rng=generator(5), plan=system.other_plans()["base"])
+        x = model.generator(*drawn(model.generator, (2,), 6, rng))
+    base = model.sample(6, rng=generator(5), sampler="base")
     assert torch.equal(base.x, x)
-    chain = run(system.kernel, system.energy, x, steps=4, rng=rng)
-    assert torch.equal(sample(system, 6, rng=generator(5)).x, chain.position)
-    plain = make(output="mean").eval()
-    assert plain.other_plans() == {}
+    chain = run(model.sampler().kernel, model.energy, x, steps=4, rng=rng)
+    assert torch.equal(model.sample(6, rng=generator(5)).x, chain.position)
+    plain = make(output="mean").eval().model
+    assert set(plain.samplers) == {"default"}
     with torch.no_grad():
-        z, _ = plain.drawn(6, generator(5))
-        assert torch.equal(sample(plain, 6, rng=generator(5)).x, plain.generator.mean(z))
-    assert sample(plain, 2, rng=generator(5), steps=3).chains[0].info.steps == 3
+        z, _ = drawn(plain.generator, (2,), 6, generator(5))
+        assert torch.equal(plain.sample(6, rng=generator(5)).x, plain.generator.mean(z))
+    assert plain.sample(2, rng=generator(5), steps=3).chains[0].info.steps == 3
 
 
 @pytest.mark.parametrize(

@@ -20,7 +20,7 @@ from gibbsian.recipes.chain import ChainConfig, PixelConfig
 from gibbsian.recipes.net import NetConfig
 from gibbsian.report.pictures import LABEL
 from gibbsian.systems.base import advance, sample
-from gibbsian.systems.cfebm import CFEBM
+from gibbsian.models.cfebm.learner import CFEBM
 from gibbsian.systems.folder import load
 from gibbsian.tasks.film import Film, frames
 from gibbsian.tasks.strips import stage_strip, step_strip
@@ -36,18 +36,18 @@ def make(side: int = 16, channels: int = 1, **settings) -> CFEBM:
     return CFEBM(CFEBMConfig(**settings), (channels, side, side), generator(0)).eval()
 
 
-def reached(system: CFEBM, update: int) -> CFEBM:
-    system.latest.fill_(update)
-    return system
+def reached(learner: CFEBM, update: int) -> CFEBM:
+    learner.model.latest.fill_(update)
+    return learner
 
 
-def legs_of(system: CFEBM, n: int = 3, **options):
-    """The legs of a plan, each ended far outside of the data's range."""
-    legs = system.plan(n, generator(1), **options)
-    leg, found = next(legs), []
-    while leg is not None:
-        found.append(leg)
-        leg = advance(legs, 2 * leg.position - 0.5)
+def legs_of(learner: CFEBM, n: int = 3, **options):
+    """The stages of a plan, each ended far outside of the data's range."""
+    stages = learner.model.sampler().stages(n, generator(1), **options)
+    stage, found = next(stages), []
+    while stage is not None:
+        found.append(stage)
+        stage = next_stage(stages, 2 * stage.position - 0.5)
     return found
 
 
@@ -55,20 +55,20 @@ def legs_of(system: CFEBM, n: int = 3, **options):
     ("update", "sides"), [(0, [4]), (3, [4]), (4, [4, 8]), (8, [4, 8, 16]), (99, [4, 8, 16])]
 )
 def test_legs_go_through_the_sizes_reached(update, sides):
-    system = reached(make(), update)
-    legs = legs_of(system)
-    assert [leg.position.shape[-1] for leg in legs] == sides and all(leg.steps == 15 for leg in legs)
-    for below, above in zip(legs, legs[1:], strict=False):
+    learner = reached(make(), update)
+    stages = legs_of(learner)
+    assert [stage.position.shape[-1] for stage in stages] == sides and all(stage.steps == 15 for stage in stages)
+    for below, above in zip(stages, stages[1:], strict=False):
         ended = (2 * below.position - 0.5).clamp(-1, 1)
         assert torch.equal(above.position, F.interpolate(ended, scale_factor=2.0, mode="nearest"))
-    first = legs[0].position
+    first = stages[0].position
     assert (first.abs() <= 1).all() and first.min() < -0.5 and first.max() > 0.5
 
 
 def test_alpha_belongs_to_the_stage_that_learns():
     alphas = [
-        [leg.energy.alpha if leg.energy.alpha is None else float(leg.energy.alpha) for leg in legs_of(system)]
-        for system in (reached(make(), k) for k in (0, 4, 5, 8, 9))
+        [stage.energy.alpha if stage.energy.alpha is None else float(stage.energy.alpha) for stage in legs_of(learner)]
+        for learner in (reached(make(), k) for k in (0, 4, 5, 8, 9))
     ]
     assert alphas == [[None], [None, 0.5], [None, None], [None, None, 0.5], [None, None, None]]
 
@@ -76,23 +76,23 @@ def test_alpha_belongs_to_the_stage_that_learns():
 def test_noise_falls_linearly_over_all_sizes():
     """sigma_k = .015 (1 - k / 44), k = 0 .. 44, is sqrt(s T) of step k; none of the steps clamps."""
     chain = ChainConfig(steps=15, step_size=2.0, noise=0.015, noise_end=0.0)
-    legs = legs_of(reached(make(chain=chain), 99))
-    moves = [leg.kernel.at(k) for leg in legs for k in range(leg.steps)]
+    stages = legs_of(reached(make(chain=chain), 99))
+    moves = [stage.kernel.at(k) for stage in stages for k in range(stage.steps)]
     found = [math.sqrt(m.step_size * m.temperature) for m in moves]
     assert found == pytest.approx([0.015 * (1 - k / 44) for k in range(45)], abs=1e-12)
-    assert all(m.step_size == 2.0 for m in moves) and all(leg.kernel.clamp is None for leg in legs)
+    assert all(m.step_size == 2.0 for m in moves) and all(stage.kernel.clamp is None for stage in stages)
 
 
 def test_constant_noise_and_clamping_at_every_step():
     chain = ChainConfig(steps=2, noise=0.005, clamp=True)
-    kernels = [leg.kernel for leg in legs_of(reached(make(chain=chain), 99))]
+    kernels = [stage.kernel for stage in legs_of(reached(make(chain=chain), 99))]
     assert {kernel.clamp for kernel in kernels} == {(-1.0, 1.0)}
     assert all(kernel.at(1).temperature == pytest.approx(0.005**2 / 2) for kernel in kernels)
 
 
 @pytest.mark.parametrize(("asked", "counts"), [(None, [15, 15, 15]), (50, [16, 17, 17]), (2, [0, 1, 1])])
 def test_steps_asked_for_are_shared_out(asked, counts):
-    assert [leg.steps for leg in legs_of(reached(make(), 99), steps=asked)] == counts
+    assert [stage.steps for stage in legs_of(reached(make(), 99), steps=asked)] == counts
 
 
 def test_k_gradients_for_each_size_in_training_and_after(tiny_run, monkeypatch):
@@ -111,14 +111,14 @@ def test_k_gradients_for_each_size_in_training_and_after(tiny_run, monkeypatch):
     assert made == [(4, 3), (4, 3)]
     trainer.update()
     assert made[2:] == [(4, 3), (8, 3)]
-    drawn = sample(trainer.system, 2, rng=generator(0))
+    drawn = trainer.learner.model.sample(2, rng=generator(0))
     assert [chain.info.gradients for chain in drawn.chains] == [3, 3]
 
 
 def test_a_stage_begins_with_the_weights_below_and_leaves_them_behind(tiny_run):
     changes = {**MLP, "stages.fade": [2], "stages.hold": [1], "train.steps": 12}
     trainer = tiny_run("cfebm", "digits", changes).trainer
-    low, high = trainer.system.net
+    low, high = trainer.learner.model.net
     for _ in range(3):
         metrics = trainer.update()
     assert (metrics["size"], metrics["alpha"]) == (4, 1) and "stage4_loss" in metrics
@@ -157,9 +157,9 @@ def test_data_are_pooled_then_noised(tiny_run, monkeypatch):
         return energy(x_pos), energy(x_neg)
 
     monkeypatch.setattr("gibbsian.systems.cfebm.paired", watched)
-    system = make(8, pixels=PixelConfig(noise=0.0), chain=ChainConfig(steps=1, step_size=1.0, noise=3.0))
+    learner = make(8, pixels=PixelConfig(noise=0.0), chain=ChainConfig(steps=1, step_size=1.0, noise=3.0))
     x = torch.rand(6, 1, 8, 8, generator=generator(2)) * 2 - 1
-    next(system.losses(Batch(x), 0, generator(3)))
+    next(learner.losses(Batch(x), 0, generator(3)))
     assert torch.equal(seen["x_pos"], F.avg_pool2d(x, 2))
     assert seen["x_neg"].abs().max() == 1.0, "negatives are clamped, however wild their last step"
     noisy = make(8, pixels=PixelConfig(noise=0.5))
@@ -171,34 +171,34 @@ def test_data_are_pooled_then_noised(tiny_run, monkeypatch):
 
 def test_each_stage_uses_its_share_of_the_batch_and_its_rate():
     stages = StagesConfig(smallest=4, fade=(1,), hold=(0,), rates=(1.0, 0.5), shares=(1.0, 0.25))
-    system, seen = make(8, stages=stages), []
-    system._negatives = lambda legs, n, rng: seen.append(n) or CFEBM._negatives(system, legs, n, rng)
+    learner, seen = make(8, stages=stages), []
+    learner._negatives = lambda stages, n, rng: seen.append(n) or CFEBM._negatives(learner, stages, n, rng)
     batch = Batch(torch.zeros(10, 1, 8, 8))
     for step in range(2):
-        next(system.losses(batch, step, generator(0)))
+        next(learner.losses(batch, step, generator(0)))
     assert seen == [10, 3]
-    assert [system.rate("stage8", k) for k in range(2)] == [1.0, 0.5]
+    assert [learner.lr_multiplier("stage8", k) for k in range(2)] == [1.0, 0.5]
 
 
 def test_positions_of_every_size_decode_to_data():
-    system = make(channels=3)
+    learner = make(channels=3)
     for side in (4, 8, 16):
         x = torch.full((2, 3, side, side), 1.5)
-        assert torch.equal(system.decode(x), torch.ones(2, 3, 16, 16))
+        assert torch.equal(learner.decode(x), torch.ones(2, 3, 16, 16))
 
 
 def test_energy_is_that_of_the_stage_reached():
-    system, x = make(), torch.rand(4, 1, 16, 16, generator=generator(0))
-    assert torch.equal(system.surprisal(x), system.net[0](F.avg_pool2d(x, 4)))
-    reached(system, 8)
-    half = 0.5 * system.net[1](F.avg_pool2d(x, 2)) + 0.5 * system.net[2](x)
-    assert torch.allclose(system.energy(x), half, atol=1e-6)
-    assert torch.equal(reached(system, 99).energy(x), system.net[2](x))
+    learner, x = make(), torch.rand(4, 1, 16, 16, generator=generator(0))
+    assert torch.equal(learner.model.neg_log_prob(x), learner.model.net[0](F.avg_pool2d(x, 4)))
+    reached(learner, 8)
+    half = 0.5 * learner.model.net[1](F.avg_pool2d(x, 2)) + 0.5 * learner.model.net[2](x)
+    assert torch.allclose(learner.model.energy(x), half, atol=1e-6)
+    assert torch.equal(reached(learner, 99).energy(x), learner.model.net[2](x))
 
 
 def test_a_model_folder_keeps_the_stage(tmp_path):
-    system = reached(make(family="conv", width=2), 8)
-    system.save(tmp_path / "m")
+    learner = reached(make(family="conv", width=2), 8)
+    learner.save(tmp_path / "m")
     assert tuple(load(tmp_path / "m").turn) == (2, 0.5)
 
 
@@ -206,57 +206,57 @@ def test_a_model_folder_keeps_the_stage(tmp_path):
 
 
 def test_translation_starts_at_the_images_and_is_still():
-    system = reached(make(source=SourceConfig(noise=0.0)), 99)
+    learner = reached(make(source=SourceConfig(noise=0.0)), 99)
     x = torch.rand(5, 1, 16, 16, generator=generator(0)) * 2 - 1
-    leg = next(system.translated(x)(5, generator(1)))
-    assert torch.equal(leg.position, x) and leg.steps == 64
-    assert [leg.kernel.at(k).temperature for k in (0, 63)] == [0, 0] and leg.kernel.clamp == (-1.0, 1.0)
-    drawn = sample(system, 5, rng=generator(1), plan=system.translated(x, steps=3))
-    again = sample(system, 5, rng=generator(2), plan=system.translated(x, steps=3))
+    stage = next(learner.model.translation(x)(5, generator(1)))
+    assert torch.equal(stage.position, x) and stage.steps == 64
+    assert [stage.kernel.at(k).temperature for k in (0, 63)] == [0, 0] and stage.kernel.clamp == (-1.0, 1.0)
+    drawn = learner.model.sample(5, rng=generator(1), sampler=learner.model.translation(x, steps=3))
+    again = learner.model.sample(5, rng=generator(2), sampler=learner.model.translation(x, steps=3))
     assert drawn.chains[0].info.steps == 3 and torch.equal(drawn.x, again.x)
 
 
 def test_source_images_are_noised():
     """1,280 draws of N(0, .1^2): within 5 sigma of .1, .1 (1 +- 5 / sqrt(2560)); false alarms 6e-7."""
-    system = reached(make(source=SourceConfig(noise=0.1)), 99)
-    leg = next(system.translated(torch.zeros(5, 1, 16, 16))(5, generator(1)))
-    assert 0.09 < float(leg.position.square().mean().sqrt()) < 0.11
+    learner = reached(make(source=SourceConfig(noise=0.1)), 99)
+    stage = next(learner.model.translation(torch.zeros(5, 1, 16, 16))(5, generator(1)))
+    assert 0.09 < float(stage.position.square().mean().sqrt()) < 0.11
 
 
 def test_translation_trains_from_paired_images(tiny_run):
     trainer = tiny_run(
         "cfebm", "digits", {**MLP, "mode": "translate", "stages.fade": [1], "stages.hold": [0]}
     ).trainer
-    system, steps = trainer.system.train(), []
+    learner, steps = trainer.learner.train(), []
     rng = generator(0)
     batch = Batch(torch.zeros(6, 1, 8, 8), cond=torch.ones(6, 1, 8, 8))
-    system._negatives = lambda legs, n, rng: (
-        steps.append(found := CFEBM._negatives(system, legs, n, rng)) or found
+    learner._negatives = lambda stages, n, rng: (
+        steps.append(found := CFEBM._negatives(learner, stages, n, rng)) or found
     )
     for step, name in enumerate(("stage4", "stage8")):
-        ((group, loss),) = system.losses(batch, step, rng)
+        ((group, loss),) = learner.losses(batch, step, rng)
         assert group == name and torch.isfinite(loss.value)
         assert steps[-1].chain.info.gradients == 3 and float(steps[-1].x.mean()) > 0.5
     with pytest.raises(UsageError, match="translation needs pairs of domains"):
         trainer.update()
-    assert sample(system, 14, rng=rng).x.shape == (14, 1, 8, 8)
+    assert learner.model.sample(14, rng=rng).x.shape == (14, 1, 8, 8)
 
 
 def test_a_translating_model_shows_images_that_it_has_met():
-    system = make(mode="translate")
+    learner = make(mode="translate")
     with pytest.raises(UsageError, match="has met no images"):
-        sample(system, 2, rng=generator(0))
-    system.chains.keep(torch.full((2, 1, 16, 16), 0.5))
-    assert float((next(system.plan(3, generator(0))).position - 0.5).abs().max()) < 0.1
-    assert any(k.startswith("chains.") for k in system.state_dict())
+        learner.model.sample(2, rng=generator(0))
+    learner.buffer.keep(torch.full((2, 1, 16, 16), 0.5))
+    assert float((next(learner.model.sampler().stages(3, generator(0))).position - 0.5).abs().max()) < 0.1
+    assert any(k.startswith("chains.") for k in learner.state_dict())
 
 
 def test_wrong_images_to_translate_are_refused():
-    system = make()
+    learner = make()
     with pytest.raises(UsageError, match=r"takes \(N, 1, 16, 16\)"):
-        system.translated(torch.zeros(2, 1, 8, 8))
+        learner.model.translation(torch.zeros(2, 1, 8, 8))
     with pytest.raises(UsageError, match="3 chains from 2 images"):
-        next(system.translated(torch.zeros(2, 1, 16, 16))(3, generator(0)))
+        next(learner.model.translation(torch.zeros(2, 1, 16, 16))(3, generator(0)))
 
 
 def test_points_are_refused():
@@ -265,21 +265,21 @@ def test_points_are_refused():
 
 
 def test_temperature_is_that_of_the_first_step():
-    assert make().temperature == pytest.approx(0.015**2 / 2) and not make().matched
+    assert make().model.temperature == pytest.approx(0.015**2 / 2) and not make().model.claims_density
 
 
 # -- pictures ---------------------------------------------------------------------------------------
 
 
 def test_strips_and_films_show_every_size():
-    system = reached(make(chain=ChainConfig(steps=4, noise_end=0.0)), 99)
+    learner = reached(make(chain=ChainConfig(steps=4, noise_end=0.0)), 99)
     tile = 16 * 4 + 2
-    assert stage_strip(system, 2, rng=generator(0)).size == (3 * tile - 2, LABEL + 2 * tile - 2)
+    assert stage_strip(learner, 2, rng=generator(0)).size == (3 * tile - 2, LABEL + 2 * tile - 2)
     columns = 1 + 12 // 5 + 1  # the start, steps 5 and 10, the end
-    assert step_strip(system, 2, 5, rng=generator(0)).size == (columns * tile - 2, LABEL + 2 * tile - 2)
-    watched = Film(system.plan)
-    sample(system, 4, rng=generator(0), plan=watched.planned, observe=watched.observe)
-    assert len({frame.size for frame in frames(system, watched)}) == 1 and len(watched.positions) == 13
+    assert step_strip(learner, 2, 5, rng=generator(0)).size == (columns * tile - 2, LABEL + 2 * tile - 2)
+    watched = Film(learner.plan)
+    learner.model.sample(4, rng=generator(0), sampler=watched.planned, observe=watched.observe)
+    assert len({frame.size for frame in frames(learner, watched)}) == 1 and len(watched.positions) == 13
 
 
 # -- memory -----------------------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""JEM: its terms against torch, its laws against exact ones, its labels against their absence."""
+"""JEM: its terms against torch, its distributions against exact ones, its labels against their absence."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-import gibbsian.systems.jem as module
+import gibbsian.models.jem.learner as module
 from gibbsian.core.errors import UsageError
 from gibbsian.core.records import Batch
 from gibbsian.data.few import few
@@ -21,8 +21,10 @@ from gibbsian.recipes.chain import ChainConfig, PixelConfig, StartConfig
 from gibbsian.recipes.jem import JEMConfig, JEMLossConfig
 from gibbsian.recipes.net import NetConfig
 from gibbsian.recipes.train import TrainConfig
-from gibbsian.systems.base import sample, walk
-from gibbsian.systems.jem import JEM
+from gibbsian.models.capabilities import Scalable, offered
+from gibbsian.models.jem.learner import JEM, build
+from gibbsian.models.net_energy import JointEnergy
+from gibbsian.models.sampling import draw_samples, run_stages
 from gibbsian.train.trainer import Trainer
 
 MLP = {"net.name": "mlp", "net.hidden": [16], "chain.steps": 3, "start.capacity": 80}
@@ -38,41 +40,41 @@ def batch_of(trainer: Trainer, n: int = 16) -> Batch:
     return trainer.data.batch(torch.arange(n), *trainer.pixel_range())
 
 
-def only(system: JEM, batch: Batch, seed: int = 0):
+def only(learner: JEM, batch: Batch, seed: int = 0):
     """The loss of one update, whose chains are written back."""
-    ((group, loss),) = system.losses(batch, 0, rng(seed))
+    ((group, loss),) = learner.losses(batch, 0, rng(seed))
     assert group == "energy"
     return loss
 
 
 @pytest.fixture
 def noted(monkeypatch):
-    """The negatives of every chain that training ran."""
-    ends, real = [], module.negatives
+    """Energy, start and ends of all chains that training ran."""
+    found, real = [], module.chain_ends
 
-    def noting(*arguments):
-        ends.append((arguments, real(*arguments)))
-        return ends[-1][1]
+    def noting(model, start, *rest, energy, **more):
+        found.append((energy, start, real(model, start, *rest, energy=energy, **more)))
+        return found[-1][2]
 
-    monkeypatch.setattr(module, "negatives", noting)
-    return ends
-
-
-# -- the law ---------------------------------------------------------------------------------------------
+    monkeypatch.setattr(module, "chain_ends", noting)
+    return found
 
 
-def test_the_energy_is_that_of_the_joint_law(tiny_run) -> None:
+# -- the distribution ---------------------------------------------------------------------------------------------
+
+
+def test_the_energy_is_that_of_the_joint_distribution(tiny_run) -> None:
     trainer = tiny_run("jem", "digits", DIGITS).trainer
-    system, batch = trainer.system.eval(), batch_of(trainer)
-    f, t = system.logits(batch.x), system.temperature
+    model, batch = trainer.model.eval(), batch_of(trainer)
+    f, t = model.logits(batch.x), model.temperature
     each = torch.arange(16)
-    torch.testing.assert_close(system.law()(batch.x), -f.exp().sum(1).log())
-    torch.testing.assert_close(system.law(batch.y)(batch.x), -f[each, batch.y])
-    torch.testing.assert_close(t * system.surprisal(batch.x), -f.logsumexp(1))
-    torch.testing.assert_close(t * system.surprisal(batch.x, batch.y), -f[each, batch.y])
-    p = (system.law()(batch.x) - system.law(batch.y)(batch.x)).exp()
+    torch.testing.assert_close(model.energy(batch.x), -f.exp().sum(1).log())
+    torch.testing.assert_close(model.energy(batch.x, batch.y), -f[each, batch.y])
+    torch.testing.assert_close(t * model.neg_log_prob(batch.x), -f.logsumexp(1))
+    torch.testing.assert_close(t * model.neg_log_prob(batch.x, batch.y), -f[each, batch.y])
+    p = (model.energy(batch.x) - model.energy(batch.x, batch.y)).exp()
     torch.testing.assert_close(p, f.softmax(1)[each, batch.y])
-    assert system.joint and f.shape == (16, 10)
+    assert model.joint and f.shape == (16, 10)
 
 
 class Normals(nn.Module):
@@ -89,34 +91,33 @@ class Normals(nn.Module):
 
 
 @pytest.fixture
-def line() -> JEM:
+def line() -> JointEnergy:
     """A matched JEM at temperature 1 of two classes that overlap."""
     chain = ChainConfig(steps=150, step_size=0.1, noise=math.sqrt(0.1))
     net = NetConfig(name="mlp", hidden=(4,), classes=2, head="logits")
     config = JEMConfig(net, chain, start=StartConfig(capacity=10), pixels=PixelConfig(-3.0, 3.0))
-    system = JEM(config, (1,), rng())
-    system.net = Normals([0.3, 0.7], [-0.5, 0.5], [0.8, 0.6])
-    return system.eval()
+    learner = build(config, (1,), rng(), Normals([0.3, 0.7], [-0.5, 0.5], [0.8, 0.6]))
+    return learner.model.eval()
 
 
-def test_chains_with_a_label_follow_the_conditional_law(line) -> None:
+def test_chains_with_a_label_follow_the_conditional(line) -> None:
     """Moments of 4,000 exact draws lie within 5 deviations (false alarm 6e-7); ULA's variance is
     1 / (l (1 - s l / 4)) with l = 1 / s_y^2."""
     n = 4000
-    assert line.temperature == pytest.approx(1.0) and line.matched
+    assert line.temperature == pytest.approx(1.0) and line.claims_density
     for y, (mean, scale) in enumerate([(-0.5, 0.8), (0.5, 0.6)]):
-        x = sample(line, n, rng=rng(y), y=torch.full((n,), y), chunk=n).x[:, 0]
+        x = line.sample(n, rng=rng(y), y=torch.full((n,), y), chunk=n).x[:, 0]
         variance = scale**2 / (1 - 0.1 / scale**2 / 4)
         assert abs(float(x.mean()) - mean) < 5 * math.sqrt(variance / n)
         assert abs(float(x.var()) - variance) < 5 * variance * math.sqrt(2 / n)
     # Sorting chains of p(x) by the model's answer would leave no sample whose answer is another class.
-    asked = sample(line, n, rng=rng(9), y=torch.zeros(n, dtype=torch.long), chunk=n).x
+    asked = line.sample(n, rng=rng(9), y=torch.zeros(n, dtype=torch.long), chunk=n).x
     assert (line.logits(asked).argmax(1) == 1).float().mean() > 0.2
 
 
-def test_chains_without_a_label_follow_the_marginal_law(line) -> None:
+def test_chains_without_a_label_follow_the_marginal(line) -> None:
     n = 4000
-    x = sample(line, n, rng=rng(), chunk=n).x[:, 0]
+    x = draw_samples(line, line.sampler(), n, rng=rng(), chunk=n).x[:, 0]
     mean = 0.3 * -0.5 + 0.7 * 0.5
     square = 0.3 * (0.64 + 0.25) + 0.7 * (0.36 + 0.25)
     variance = square - mean**2
@@ -124,9 +125,9 @@ def test_chains_without_a_label_follow_the_marginal_law(line) -> None:
     assert abs(float(x.var()) / variance - 1) < 0.15, "5 deviations, and the bias of a step of .1"
 
 
-def test_temperature_is_of_the_chain_and_the_toy_has_one_law(tiny_run) -> None:
+def test_temperature_is_of_the_chain_and_the_toy_has_one_distribution(tiny_run) -> None:
     toy = tiny_run("jem", "toy:ring", {**MLP, "net.classes": 8, "chain.step_size": 0.01, "chain.noise": 0.1})
-    assert toy.trainer.system.temperature == pytest.approx(1.0) and toy.trainer.system.matched
+    assert toy.trainer.model.temperature == pytest.approx(1.0) and toy.trainer.model.claims_density
     assert entry("jem").presets()["toy"].model.chain.temperature == pytest.approx(1.0)
     assert entry("jem").presets()["cifar10-paper"].model.chain.temperature == pytest.approx(5e-5)
 
@@ -137,8 +138,8 @@ def test_temperature_is_of_the_chain_and_the_toy_has_one_law(tiny_run) -> None:
 @pytest.mark.parametrize("smoothing", [0.0, 0.1])
 def test_without_contrasts_it_is_a_plain_classifier(smoothing, tiny_run, noted) -> None:
     trainer = tiny_run("jem", "digits", {**PLAIN, "loss.label_smoothing": smoothing}).trainer
-    system, other = trainer.system, copy.deepcopy(trainer.system.net)
-    stored = system.chains.stored.clone()
+    learner, other = trainer.learner, copy.deepcopy(trainer.learner.model.net)
+    stored = learner.buffer.stored.clone()
     metrics = trainer.update()
     x, y = trainer.last_batch.x, trainer.last_batch.y
     optimizer = torch.optim.Adam(other.parameters(), lr=trainer.config.lr)
@@ -148,11 +149,11 @@ def test_without_contrasts_it_is_a_plain_classifier(smoothing, tiny_run, noted) 
     optimizer.step()
     assert metrics["loss"] == pytest.approx(float(wanted.detach()), rel=1e-6)
     assert metrics["accuracy"] == pytest.approx(right)
-    for p, q in zip(system.net.parameters(), other.parameters(), strict=True):
+    for p, q in zip(learner.model.net.parameters(), other.parameters(), strict=True):
         torch.testing.assert_close(p, q)
-    assert not noted and torch.equal(stored, system.chains.stored) and "energy_gap" not in metrics
+    assert not noted and torch.equal(stored, learner.buffer.stored) and "energy_gap" not in metrics
     stream = rng()
-    list(system.losses(trainer.last_batch, 0, stream))
+    list(learner.losses(trainer.last_batch, 0, stream))
     assert torch.equal(stream.get_state(), rng().get_state()), "nothing is drawn"
 
 
@@ -160,10 +161,10 @@ def test_the_contrast_is_of_the_marginal_energy(tiny_run, noted) -> None:
     trainer = tiny_run(
         "jem", "digits", {**DIGITS, "loss.w_y": 0.0, "loss.w_x": 0.5, "pixels.noise": 0.0}
     ).trainer
-    system, batch = trainer.system, batch_of(trainer)
-    loss = only(system, batch)
-    ((_, neg),) = noted
-    e_pos, e_neg = (-system.net.logits(x).logsumexp(1) for x in (batch.x, neg.x))
+    learner, batch = trainer.learner, batch_of(trainer)
+    loss = only(learner, batch)
+    ((_, _, ends),) = noted
+    e_pos, e_neg = (-learner.model.net.logits(x).logsumexp(1) for x in (batch.x, ends.x))
     torch.testing.assert_close(loss.value, 0.5 * (e_pos.mean() - e_neg.mean()))
     torch.testing.assert_close(loss.metrics["energy_gap"], (e_pos.mean() - e_neg.mean()).detach())
     assert "accuracy" not in loss.metrics
@@ -172,21 +173,21 @@ def test_the_contrast_is_of_the_marginal_energy(tiny_run, noted) -> None:
 def test_the_joint_contrast_has_chains_of_the_labels_of_the_batch(tiny_run, noted) -> None:
     changes = {**DIGITS, "loss.w_y": 0.0, "loss.w_x": 0.0, "loss.w_xy": 1.0, "pixels.noise": 0.0}
     trainer = tiny_run("jem", "digits", changes).trainer
-    system, batch = trainer.system, batch_of(trainer)
-    loss = only(system, batch)
-    (((_, energy, _, ticket, *_), neg),) = noted
+    learner, batch = trainer.learner, batch_of(trainer)
+    loss = only(learner, batch)
+    ((energy, ticket, ends),) = noted
     assert torch.equal(ticket.y, batch.y)
-    torch.testing.assert_close(energy(neg.x), -system.net.logits(neg.x)[torch.arange(16), batch.y])
-    e_pos, e_neg = (-system.net.logits(x)[torch.arange(16), batch.y] for x in (batch.x, neg.x))
+    torch.testing.assert_close(energy(ends.x), -learner.model.net.logits(ends.x)[torch.arange(16), batch.y])
+    e_pos, e_neg = (-learner.model.net.logits(x)[torch.arange(16), batch.y] for x in (batch.x, ends.x))
     torch.testing.assert_close(loss.value, e_pos.mean() - e_neg.mean())
 
 
 def test_the_terms_add_up(tiny_run, noted) -> None:
     trainer = tiny_run("jem", "digits", {**DIGITS, "loss.w_y": 2.0, "loss.w_xy": 0.25}).trainer
-    loss = only(trainer.system, batch_of(trainer))
+    loss = only(trainer.learner, batch_of(trainer))
     parts = [loss.metrics[k] for k in ("cross_entropy", "energy_gap", "energy_gap_xy")]
     torch.testing.assert_close(loss.value.detach(), 2 * parts[0] + parts[1] + 0.25 * parts[2])
-    slots = torch.cat([arguments[3].slots for arguments, _ in noted])
+    slots = torch.cat([ticket.slots for _, ticket, _ in noted])
     assert len(noted) == 2 and len(slots.unique()) == 32, "both terms hold chains of their own"
 
 
@@ -197,19 +198,19 @@ def test_classes_are_learnt_from_clean_data_and_the_density_from_smoothed(tiny_r
         for s, flag in [(0.0, False), (50.0, False), (50.0, True)]
     )
     batch = batch_of(clean)
-    a, b, c = (only(t.system, batch).metrics for t in (clean, noisy, both))
+    a, b, c = (only(t.learner, batch).metrics for t in (clean, noisy, both))
     assert a["cross_entropy"] == b["cross_entropy"] != c["cross_entropy"]
     assert a["energy_pos"] != b["energy_pos"]
 
 
 def test_ancestral_negatives_are_chains_of_uniform_classes(tiny_run, noted) -> None:
     trainer = tiny_run("jem", "digits", {**DIGITS, "loss.ancestral": True, "loss.w_y": 0.0}).trainer
-    system, batch = trainer.system, batch_of(trainer, 64)
-    loss = only(system, batch)
-    (((_, energy, _, ticket, *_), neg),) = noted
-    torch.testing.assert_close(energy(neg.x), -system.net.logits(neg.x)[torch.arange(64), ticket.y])
+    learner, batch = trainer.learner, batch_of(trainer, 64)
+    loss = only(learner, batch)
+    ((energy, ticket, ends),) = noted
+    torch.testing.assert_close(energy(ends.x), -learner.model.net.logits(ends.x)[torch.arange(64), ticket.y])
     torch.testing.assert_close(
-        loss.metrics["energy_neg"], -system.net.logits(neg.x).logsumexp(1).mean().detach()
+        loss.metrics["energy_neg"], -learner.model.net.logits(ends.x).logsumexp(1).mean().detach()
     )
     assert len(ticket.y.unique()) == 10 and not torch.equal(ticket.y, batch.y)
 
@@ -219,29 +220,30 @@ def test_ancestral_negatives_are_chains_of_uniform_classes(tiny_run, noted) -> N
 
 def test_every_chain_keeps_the_class_of_its_slot(tiny_run, noted) -> None:
     trainer = tiny_run("jem", "digits", {**DIGITS, "loss.w_xy": 1.0, "start.capacity": 400}).trainer
-    buffer = trainer.system.chains
+    buffer = trainer.learner.buffer
     before = buffer.label.clone()
     for _ in range(4):
         trainer.update()
     assert torch.equal(before, buffer.label) and torch.equal(before, torch.arange(400) % 10)
-    for (_, _, _, ticket, *_), _ in noted[1::2]:
+    for _, ticket, _ in noted[1::2]:
         assert torch.equal(buffer.label[ticket.slots], ticket.y), "p(x | y) goes on from chains of its class"
 
 
-def test_stored_chains_go_on_under_the_law_asked_for(tiny_run) -> None:
+def test_stored_chains_go_on_under_the_distribution_asked_for(tiny_run) -> None:
     trainer = tiny_run("jem", "digits", {**DIGITS, "start.reinit": 0.0}).trainer
     trainer.update()
-    system, y = trainer.system.eval(), torch.tensor([3, 3, 7])
-    of_class, of_all = next(system.continued(3, rng(), y=y)), next(system.continued(3, rng()))
+    learner, y = trainer.learner.eval(), torch.tensor([3, 3, 7])
+    stored = learner.samplers()["buffer"]
+    of_class, of_all = next(stored.stages(3, rng(), y=y)), next(stored.stages(3, rng()))
     for x, label in zip(of_class.position, y, strict=True):
-        assert label in system.chains.label[(system.chains.stored == x).flatten(1).all(1)]
+        assert label in learner.buffer.label[(learner.buffer.stored == x).flatten(1).all(1)]
     x = of_class.position
-    torch.testing.assert_close(of_class.energy(x), -system.logits(x)[torch.arange(3), y])
-    torch.testing.assert_close(of_all.energy(x), -system.logits(x).logsumexp(1))
-    assert walk(system, system.continued(3, rng(), y=y, steps=2), rng())[-1].position.shape == (3, 1, 8, 8)
-    assert not system.chains.held.any()
+    torch.testing.assert_close(of_class.energy(x), -learner.model.logits(x)[torch.arange(3), y])
+    torch.testing.assert_close(of_all.energy(x), -learner.model.logits(x).logsumexp(1))
+    assert run_stages(stored.stages(3, rng(), y=y, steps=2), rng())[-1].position.shape == (3, 1, 8, 8)
+    assert not learner.buffer.held.any()
     with pytest.raises(UsageError, match="81 chains of a buffer of 80"):
-        next(system.continued(81, rng()))
+        next(stored.stages(81, rng()))
 
 
 # -- labels that are hidden ------------------------------------------------------------------------------
@@ -251,8 +253,8 @@ FEW = {**DIGITS, "labelled": 2, "loss.w_xy": 0.5, "start.capacity": 400}
 
 def curve(config, data) -> list[dict[str, float]]:
     """What four updates log."""
-    system = JEM(config, data.event_shape, rng(5))
-    trainer = Trainer(system, data, TrainConfig(steps=4, batch_size=32, lr=1e-2))
+    learner = build(config, data.event_shape, rng(5))
+    trainer = Trainer(learner, data, TrainConfig(steps=4, batch_size=32, lr=1e-2))
     return [trainer.update() for _ in range(4)]
 
 
@@ -287,8 +289,8 @@ def rows_of(data, part) -> list[int]:
 
 def test_hidden_labels_need_the_data(tiny_run) -> None:
     trainer = tiny_run("jem", "digits", FEW).trainer
-    fresh = JEM(trainer.system.config, trainer.system.event_shape, rng())
-    with pytest.raises(UsageError, match=r"labelled is 2: train by gibbsian.fit, or call system.meet"):
+    fresh = build(trainer.learner.config, trainer.model.spec.event_shape, rng())
+    with pytest.raises(UsageError, match=r"labelled is 2: train by gibbsian.fit, or call setup"):
         only(fresh, batch_of(trainer))
 
 
@@ -318,5 +320,4 @@ def test_bad_settings_are_one_line(make, words) -> None:
 def test_the_classes_are_those_of_the_data(tiny_run) -> None:
     with pytest.raises(UsageError, match="net.classes is 10, but toy:ring has 8: set net.classes to 8"):
         tiny_run("jem", "toy:ring", DIGITS)
-    with pytest.raises(UsageError, match="cannot be brought to another temperature"):
-        tiny_run("jem", "digits", DIGITS).trainer.system.handed()
+    assert offered(tiny_run("jem", "digits", DIGITS).trainer.model, Scalable) is None
