@@ -11,7 +11,7 @@ from ..core.errors import UsageError
 from .findings import Findings, finished, names, numbers, opened, say
 from .options import Arg
 from .result import Result
-from .runs import DataDir, Device, Run, Which
+from .runs import DataDir, Device, Run, Which, exported
 
 if TYPE_CHECKING:
     from ..models.model import EnergyModel
