@@ -10,8 +10,10 @@ from typing import Literal, TypeAlias
 import torch
 
 from gibbsian.core.errors import unknown
+from gibbsian.nets.families import AnyNet
+from gibbsian.nets.settings import MLPConfig
+from gibbsian.recipes.catalog import entry
 from gibbsian.recipes.chain import ChainConfig
-from gibbsian.recipes.net import PAPER_NETS, NetConfig
 
 from .problems import Problem, chains, latent_chains, updates
 
@@ -39,13 +41,13 @@ class Case:
     cold: bool = False
 
 
-MLP = NetConfig(name="mlp", hidden=(128, 128), activation="swish")
-SMALL_CONV = PAPER_NETS["uva_mnist"]
+MLP = MLPConfig(hidden=(128, 128), activation="swish")
+SMALL_CONV = entry("igebm").presets()["uva-mnist"].model.net
 LARGE_CONV = replace(SMALL_CONV, channels=(64, 128, 256, 256))
 IMAGE, COLOUR = (1, 28, 28), (3, 32, 32)
 
 
-def _pixels(net: NetConfig, steps: int) -> Callable[[torch.device], Problem]:
+def _pixels(net: AnyNet, steps: int) -> Callable[[torch.device], Problem]:
     return partial(chains, net, IMAGE, 128, steps, 2.0, 0.01)
 
 
@@ -81,7 +83,7 @@ CASES: dict[str, Case] = {
         Case(
             "igebm-32",
             "16 colour 32x32 images, IGEBM's residual network with spectral norm, 2 steps",
-            partial(chains, PAPER_NETS["igebm_large"], COLOUR, 16, 2, 20.0, 0.005),
+            partial(chains, entry("igebm").presets()["cifar10"].model.net, COLOUR, 16, 2, 20.0, 0.005),
             (Goal("bf16", 2.0),),
         ),
         Case(
@@ -111,7 +113,7 @@ TRIALS: dict[str, Case] = {
         Case(
             "trial-chains",
             "8 chains, 2-8-1 MLP, 3 steps",
-            partial(chains, NetConfig(name="mlp", hidden=(8,)), (2,), 8, 3, 0.01, 0.1),
+            partial(chains, MLPConfig(hidden=(8,)), (2,), 8, 3, 0.01, 0.1),
             (Goal("fp32", 1.0), Goal("ceiling", 0.5)),
         ),
         Case(
@@ -119,7 +121,7 @@ TRIALS: dict[str, Case] = {
             "2 updates of the same MLP, 8 chains of 3 steps",
             partial(
                 updates,
-                NetConfig(name="mlp", hidden=(8,)),
+                MLPConfig(hidden=(8,)),
                 (2,),
                 8,
                 ChainConfig(3, 0.01, 0.1),

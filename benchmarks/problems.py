@@ -17,11 +17,12 @@ from gibbsian.core.position import Position
 from gibbsian.core.random import generator, seeded_init
 from gibbsian.core.records import Batch
 from gibbsian.energies.latent import PullBack
+from gibbsian.models.contrastive_learner import ContrastiveLearner
+from gibbsian.models.igebm.learner import build as igebm
 from gibbsian.nets.build import build
+from gibbsian.nets.families import AnyNet
 from gibbsian.recipes.chain import ChainConfig, LossConfig, PixelConfig, StartConfig
 from gibbsian.recipes.igebm import IGEBMConfig
-from gibbsian.recipes.net import NetConfig
-from gibbsian.systems.igebm import IGEBM
 
 SEED = 0
 LATENT = 64
@@ -40,10 +41,10 @@ class Chains:
 
 @dataclass(frozen=True, eq=False)
 class Updates:
-    """`count` contrastive-divergence updates of `system` on one `batch`: chains from the replay buffer,
-    loss, backward, Adam. Chain and buffer are those of `system.config`."""
+    """`count` contrastive-divergence updates of `learner` on one `batch`: chains from the replay buffer,
+    loss, backward, Adam. Chain and buffer are those of `learner.config`."""
 
-    system: IGEBM
+    learner: ContrastiveLearner
     batch: Batch
     count: int
     lr: float = 1e-4
@@ -53,7 +54,7 @@ Problem: TypeAlias = Chains | Updates
 
 
 def chains(
-    net: NetConfig,
+    net: AnyNet,
     event: tuple[int, ...],
     number: int,
     steps: int,
@@ -106,7 +107,7 @@ def image_generator() -> nn.Module:
 
 
 def latent_chains(
-    net: NetConfig, event: tuple[int, ...], number: int, steps: int, step_size: float, device: torch.device
+    net: AnyNet, event: tuple[int, ...], number: int, steps: int, step_size: float, device: torch.device
 ) -> Chains:
     """Chains on z through a generator and an energy of images, at temperature 1."""
     rng = generator(SEED)
@@ -116,7 +117,7 @@ def latent_chains(
 
 
 def updates(
-    net: NetConfig,
+    net: AnyNet,
     event: tuple[int, ...],
     number: int,
     chain: ChainConfig,
@@ -133,5 +134,5 @@ def updates(
         pixels=PixelConfig(-1.0, 1.0),
         loss=LossConfig(),
     )
-    system = IGEBM(config, event, rng)
-    return Updates(system.to(device), Batch(start(number, event, rng).to(device)), count)
+    learner = igebm(config, event, rng)
+    return Updates(learner.to(device), Batch(start(number, event, rng).to(device)), count)

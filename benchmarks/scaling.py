@@ -28,7 +28,8 @@ from gibbsian.energies.algebra import Product
 from gibbsian.mcmc.base import run
 from gibbsian.mcmc.langevin import Langevin
 from gibbsian.nets.build import build
-from gibbsian.recipes.net import NetConfig
+from gibbsian.nets.families import AnyNet
+from gibbsian.nets.settings import ConvConfig, MLPConfig
 
 from .growth import plot, table
 from .peak import highest, peak
@@ -39,8 +40,8 @@ __all__ = ["SWEEPS", "Sweep", "measure", "plot", "sweep", "table"]
 
 Notify = Callable[[str], None]
 KERNEL = Langevin(step_size=1e-3)
-MLP = NetConfig(name="mlp", hidden=(128, 128), activation="swish")
-CONV = NetConfig(name="conv", channels=(16, 32, 64), activation="swish")
+MLP = MLPConfig(hidden=(128, 128), activation="swish")
+CONV = ConvConfig(channels=(16, 32, 64), activation="swish")
 FINE = 0.1
 """Seconds that a timed call of single steps should take, at least."""
 PEAKS = (10, 100, 1_000, 10_000)
@@ -75,7 +76,7 @@ class Sweep:
     label: Callable[[int], str] = "{:,}".format
 
 
-def network(config: NetConfig, event: tuple[int, ...], seed: int = SEED) -> nn.Module:
+def network(config: AnyNet, event: tuple[int, ...], seed: int = SEED) -> nn.Module:
     """An untrained network, frozen as chains want it."""
     with seeded_init(generator(seed)):
         return build(config, event).eval().requires_grad_(False)

@@ -24,6 +24,12 @@ VAEBM = {
     **{"vae.steps": 1, "chain.steps": 3, "buffer.capacity": 64, "buffer.anneal": 2},
 }
 
+
+def without_hidden(changes: dict[str, Any]) -> dict[str, Any]:
+    """The same for another family of networks than the mlp, which alone has hidden layers."""
+    return {k: v for k, v in changes.items() if k != "net.hidden"}
+
+
 GEBM = {
     "net.name": "mlp",
     "net.hidden": [16, 16],
@@ -100,7 +106,7 @@ CASES: dict[str, Case] = {
     "gebm-conv": (
         "gebm",
         "digits",
-        {**GEBM, **CONV_NET, "generator.name": "conv", "generator.channels": [4]},
+        {**without_hidden(GEBM), **CONV_NET, "generator.name": "conv", "generator.channels": [4]},
     ),
     "gebm-flow": ("gebm", "toy:ring", {**GEBM, "generator.name": "flow", "base": "likelihood"}),
     "gebm-frozen": ("gebm", "toy:ring", {**GEBM, "base": "frozen"}),
@@ -109,7 +115,7 @@ CASES: dict[str, Case] = {
     "coopnets-conv": (
         "coopnets",
         "digits",
-        {**PAIR, **CONV_NET, "generator.name": "conv", "generator.channels": [4], "noisy_start": True},
+        {**without_hidden(PAIR), **CONV_NET, "generator.name": "conv", "generator.channels": [4], "noisy_start": True},
     ),
     "coopnets-points": ("coopnets", "toy:ring", {**PAIR, "infer_steps": 2, "reference_sigma": 2.0}),
     "acd": ("acd", "digits", {**PAIR, "generator.output": "tanh", "penalty_on": "between", "refine": True}),
@@ -125,15 +131,15 @@ CASES: dict[str, Case] = {
     "energy_matching": (
         "energy_matching",
         "digits",
-        {**MATCHING, **CONV_NET, "net.activation": "swish", "contrast.clamp": True, "contrast.floor": 0.02},
+        {**without_hidden(MATCHING), **CONV_NET, "net.activation": "swish", "contrast.clamp": True, "contrast.floor": 0.02},
     ),
     "energy_matching-points": (
         "energy_matching",
         "toy:ring",
         {**MATCHING, "flow.sampler": "langevin", "contrast.trim": 0.1, "contrast.data_chains": "ramp"},
     ),
-    "icd": ("icd", "digits", {**ICD, **CONV_NET, "augment.crop": 0.5, "augment.flip": 0.5, "mix": 1}),
-    "icd-scales": ("icd", "digits", {**ICD, **CONV_NET, "scales": 2, "net.spectral_norm": True}),
+    "icd": ("icd", "digits", {**without_hidden(ICD), **CONV_NET, "augment.crop": 0.5, "augment.flip": 0.5, "mix": 1}),
+    "icd-scales": ("icd", "digits", {**without_hidden(ICD), **CONV_NET, "scales": 2, "net.spectral_norm": True}),
     "icd-points": ("icd", "toy:ring", {**ICD, "through": "all", "kl_rows": 5, "chain.clamp": False}),
     "icd-plain": ("icd", "toy:ring", {**ICD, "kl_weight": 0.0, "entropy_weight": 0.0}),
     "cfebm": ("cfebm", "digits", CFEBM),
@@ -146,7 +152,7 @@ CASES: dict[str, Case] = {
     "score_matching": (
         "score_matching",
         "digits",
-        {**SCORES, **CONV_NET, "matching.levels": 3, "jump": True, "pixels.dequantize": True},
+        {**without_hidden(SCORES), **CONV_NET, "matching.levels": 3, "jump": True, "pixels.dequantize": True},
     ),
     "score_matching-points": ("score_matching", "toy:ring", {**SCORES, "jump": True}),
     "score_matching-sliced": ("score_matching", "toy:ring", {**SCORES, "matching.method": "sliced"}),
@@ -156,7 +162,7 @@ CASES: dict[str, Case] = {
         "digits",
         {**SCORES, "matching.method": "finite_difference", "matching.probe": "sphere", "chain.clamp": True},
     ),
-    "nce": ("nce", "digits", {**NCE, **CONV_NET, "tilt": True}),
+    "nce": ("nce", "digits", {**without_hidden(NCE), **CONV_NET, "tilt": True}),
     "nce-points": ("nce", "toy:ring", NCE),
     "nce-uniform": (
         "nce",

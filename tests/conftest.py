@@ -23,7 +23,6 @@ from gibbsian.models.model import EnergyModel
 from gibbsian.models.sampler import ChainStage, Sampler
 from gibbsian.recipes.catalog import RunConfig, entry
 from gibbsian.recipes.train import MonitorConfig, TrainConfig
-from gibbsian.models.vaebm.model import TiltedVAE
 from gibbsian.train.fit import Prepared, finished, prepare
 
 torch.set_num_threads(1)
@@ -156,10 +155,10 @@ SMALL_VAEBM = {
 
 
 @pytest.fixture
-def vaebm(tiny_run: Callable[..., Prepared]) -> VAEBM:
+def vaebm(tiny_run: Callable[..., Prepared]) -> TiltedVAE:
     """A VAEBM of a few updates on digits, with chains in its buffer."""
     trainer = tiny_run("vaebm", "digits", SMALL_VAEBM).trainer
     trainer.fit(progress=False)
     system = finished(trainer)
-    assert isinstance(system, VAEBM)
+    assert isinstance(system, TiltedVAE)
     return system

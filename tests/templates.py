@@ -5,12 +5,12 @@ from __future__ import annotations
 from types import SimpleNamespace
 
 import torch
+from gibbsian.systems.base import Leg, System
 from torch import nn
 
 from gibbsian.data.load import load
 from gibbsian.energies.conditional import Given
 from gibbsian.mcmc.langevin import Langevin
-from gibbsian.systems.base import Leg, System
 from gibbsian.tasks.features import classifier_for
 
 

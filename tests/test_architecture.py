@@ -30,7 +30,6 @@ from sources import (
 
 FLOORS = {
     "core": 1,
-    "recipes": 1.5,  # goes: settings stand in models/ and beside what they set
     "nets": 2,
     "noise": 2,
     "data": 2,
@@ -41,6 +40,7 @@ FLOORS = {
     "metrics": 4,
     "report": 4,
     "systems": 5,  # goes: models
+    "recipes": 4.7,  # goes: settings stand in models/
     "models": 5,
     "train": 6,
     "tasks": 7,

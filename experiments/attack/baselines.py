@@ -27,9 +27,9 @@ from gibbsian.core.errors import UsageError, require_positive
 from gibbsian.core.random import derive, generator, seeded_init
 from gibbsian.data.batches import Batches
 from gibbsian.data.dataset import Dataset
+from gibbsian.nets.families import AnyNet
 from gibbsian.nets.frozen import frozen
 from gibbsian.nets.vector import build_vector
-from gibbsian.recipes.net import NetConfig
 from gibbsian.tasks.attack.pgd import Ball, Climb, Norm, pgd
 from gibbsian.tasks.kept import UNREADABLE, fits, keep, kept
 
@@ -43,7 +43,7 @@ class Training:
     """How baselines are trained: `eps` in pixels of range 1, by PGD in this `norm`; `minutes` each, or
     `updates`, if given, which repeats bit for bit."""
 
-    net: NetConfig
+    net: AnyNet
     box: tuple[float, float]
     minutes: float = 3.0
     norm: Norm = "linf"

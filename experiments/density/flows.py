@@ -14,10 +14,12 @@ import torch
 from torch import Tensor, nn
 
 from gibbsian.core.errors import UsageError
+from gibbsian.core.position import Position
 from gibbsian.core.random import Streams, derive, generator, seeded_init
 from gibbsian.core.records import Batch, Loss
 from gibbsian.core.spec import DataSpec
 from gibbsian.data.dataset import Dataset
+from gibbsian.energies.context import single
 from gibbsian.models.gebm.learner import GEBM
 from gibbsian.models.gebm.model import TiltedGenerator
 from gibbsian.models.learner import Learner
@@ -42,13 +44,13 @@ class Flow(EnergyModel):
         super().__init__(spec, claims_density=True)
         self.generator = generator
 
-    def energy(self, x: Tensor, y: Tensor | None = None) -> Tensor:
+    def energy(self, x: Position, y: Tensor | None = None) -> Tensor:
         """-log g(x) in nats, `(B,)`."""
-        return -self.base_log_density(x)
+        return -self.base_log_density(single(x))
 
-    def neg_log_prob(self, x: Tensor, y: Tensor | None = None) -> Tensor:
+    def neg_log_prob(self, x: Position, y: Tensor | None = None) -> Tensor:
         """-log g(x) in nats, `(B,)`."""
-        return -self.base_log_density(x)
+        return self.energy(x)
 
     def base_log_density(self, x: Tensor) -> Tensor:
         """log g(x) in nats, `(B,)`."""

@@ -26,7 +26,7 @@ from gibbsian.data.toy import ToyDensity, toy
 from gibbsian.energies import Grid
 from gibbsian.energies.context import single
 from gibbsian.metrics.interval import share_interval
-from gibbsian.recipes.generator import GeneratorConfig
+from gibbsian.nets.settings import GeneratorConfig
 from gibbsian.report.tables import cell, plain, table
 
 from .affine import Affine

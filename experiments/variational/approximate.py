@@ -30,8 +30,8 @@ from gibbsian.metrics.interval import Interval, quantile
 from gibbsian.nets.flow import CouplingFlow
 from gibbsian.nets.frozen import frozen
 from gibbsian.nets.generator import FlowGenerator, build_generator
+from gibbsian.nets.settings import GeneratorConfig
 from gibbsian.objectives.nce import log_partition
-from gibbsian.recipes.generator import GeneratorConfig
 from gibbsian.report.tables import over
 
 from .affine import Affine

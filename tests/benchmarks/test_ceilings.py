@@ -9,12 +9,12 @@ import torch
 
 from benchmarks.ceilings import ATEN, Shape, ceiling, products, replay
 from benchmarks.problems import chains, latent_chains, updates
+from gibbsian.nets.settings import ConvConfig, MLPConfig
 from gibbsian.recipes.chain import ChainConfig
-from gibbsian.recipes.net import NetConfig
 
 CPU = torch.device("cpu")
-NET = NetConfig(name="mlp", hidden=(8,), activation="swish")
-CONV = NetConfig(channels=(4, 8), kernels=(5, 3), strides=(2,), pool="flatten", activation="swish")
+NET = MLPConfig(hidden=(8,), activation="swish")
+CONV = ConvConfig(channels=(4, 8), kernels=(5, 3), strides=(2,), pool="flatten", activation="swish")
 
 
 def sizes(product) -> tuple:
@@ -41,7 +41,7 @@ def test_a_conv_net_needs_no_gradient_of_its_weights():
 
 def test_spectral_norm_adds_no_product_to_a_step():
     plain, normed = (
-        products(chains(NetConfig(channels=(4, 8), spectral_norm=s), (1, 8, 8), 3, 2, 0.5, 0.1, CPU))
+        products(chains(ConvConfig(channels=(4, 8), spectral_norm=s), (1, 8, 8), 3, 2, 0.5, 0.1, CPU))
         for s in (False, True)
     )
     assert Counter(map(sizes, normed)) == Counter(map(sizes, plain))

@@ -15,12 +15,12 @@ from benchmarks.problems import Chains, chains, updates
 from gibbsian.core.energy import value_and_grad
 from gibbsian.core.errors import UsageError
 from gibbsian.core.random import generator, seeded_init
+from gibbsian.nets.settings import ConvConfig, MLPConfig
 from gibbsian.recipes.chain import ChainConfig
-from gibbsian.recipes.net import NetConfig
 
 CPU = torch.device("cpu")
-NET = NetConfig(name="mlp", hidden=(16,), activation="swish")
-CONV = NetConfig(channels=(4, 8), kernels=(5, 3), strides=(2,), pool="flatten", activation="swish")
+NET = MLPConfig(hidden=(16,), activation="swish")
+CONV = ConvConfig(channels=(4, 8), kernels=(5, 3), strides=(2,), pool="flatten", activation="swish")
 
 
 def _each(*, trains: bool = False) -> list:
@@ -93,7 +93,7 @@ def test_a_step_evaluates_the_energy_once(contender):
 def test_an_update_runs_its_chains_and_moves_the_weights(contender):
     ready(contender)
     problem = updates(NET, (2,), 6, ChainConfig(5, 0.01, 0.1), 2, CPU, capacity=24)
-    net, calls = problem.system.net, []
+    net, calls = problem.learner.net, []
     before = [p.clone() for p in net.parameters()]
     net.register_forward_hook(lambda *_: calls.append(1))
     with seeded_init(generator(1)):

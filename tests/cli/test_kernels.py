@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 import torch
+from gibbsian.systems.base import sample
 
 from gibbsian.cli.kernels import (
     KERNELS,
@@ -24,7 +25,6 @@ from gibbsian.energies.algebra import Tempered
 from gibbsian.energies.analytic import Skewed
 from gibbsian.mcmc.base import run
 from gibbsian.mcmc.underdamped import Underdamped
-from gibbsian.systems.base import sample
 
 T = 0.01
 CHOICES = [

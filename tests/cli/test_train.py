@@ -75,15 +75,50 @@ def test_own_network(cli, tiny, tmp_path, monkeypatch):
     (tmp_path / "mynet.py").write_text(
         "from torch import nn\n"
         "class Flat(nn.Module):\n"
-        "    def __init__(self, config, event_shape):\n"
+        "    def __init__(self, event_shape, config):\n"
         "        super().__init__()\n"
-        "        self.last = nn.Linear(64, 1)\n"
+        "        self.last = nn.Linear(64, config.options['width'])\n"
         "    def forward(self, x):\n"
-        "        return self.last(x.flatten(1))[:, 0]\n"
+        "        return self.last(x.flatten(1)).sum(1)\n"
     )
     monkeypatch.syspath_prepend(tmp_path)
-    ran = cli(*tiny("short_run", tmp_path / "a", "--net", "mynet:Flat", "--steps", "1"))
+    words = (
+        "train short_run --data digits --chain.steps 2 --train.batch_size 16 --train.sample_every 0".split()
+    )
+    own = ["--net", "mynet:Flat", "--net.options", "{width: 3}", "--out", str(tmp_path / "a"), "--steps", "1"]
+    ran = cli(*words, *own)
     assert ran.code == 0, ran.err
+    ran = cli(*words, *own, "--net.hidden", "[3]")
+    assert ran.code == 2 and "'net.hidden' is no setting of 'mynet:Flat', but of mlp" in ran.err
+
+
+@pytest.mark.parametrize(
+    ("words", "error"),
+    [
+        (
+            "--net.name mlp --net.channels [3]",
+            "'net.channels' is no setting of 'mlp', but of conv, igebm, levels",
+        ),
+        ("--net mlp --net.channels [3]", "'net.channels' is no setting of 'mlp', but of conv, igebm, levels"),
+        ("--net.hidden [3]", "'net.hidden' is no setting of 'conv', but of mlp"),
+        ("--net.name mpl", "unknown network 'mpl': did you mean 'mlp'"),
+        ("--net.hiden [3]", "unknown option '--net.hiden': did you mean '--net.hidden'"),
+        ("--net.name :Own", "network ':Own' names no class"),
+    ],
+)
+def test_settings_of_another_network_are_one_line(cli, words, error):
+    ran = cli(*"train short_run --preset cifar10 --print_config".split(), *words.split())
+    assert ran.code == 2 and error in ran.err and ran.err.count("\n") == 1
+
+
+def test_another_network_keeps_what_both_have_and_help_lists_its_settings(cli):
+    words = "train igebm --data mnist-conditional --preset mnist-conditional --net.name conv".split()
+    net = cli(*words, "--net.strides", "[2]", "--print_config", "--json").json["net"]
+    assert (net["name"], net["classes"], net["head"], net["strides"]) == ("conv", 10, "logits", [2])
+    assert "hidden" not in net and net["kernels"] == [3]
+    text = cli(*words, "--help").out
+    assert "--net.kernels" in text and "--net.hidden" not in text
+    assert "--net.name conv|igebm|levels|mlp|wide = conv" in text
 
 
 BAD = [

@@ -10,13 +10,13 @@ from pathlib import Path
 import pytest
 import torch
 from cases import CASES, CONV, NOISE
-
-from gibbsian.core.errors import UsageError
-from gibbsian.recipes.catalog import SYSTEMS
 from gibbsian.systems import folder as model_folder
 from gibbsian.systems.base import System, sample
 from gibbsian.systems.frozen import frozen
 from gibbsian.train.draw import sample as draw
+
+from gibbsian.core.errors import UsageError
+from gibbsian.recipes.catalog import SYSTEMS
 from gibbsian.train.trainer import Trainer
 
 # configuration -> (temperature, matched) as the paper's numbers imply

@@ -11,27 +11,27 @@ from gibbsian.core.energy import value_and_grad
 from gibbsian.core.errors import UsageError
 from gibbsian.core.random import generator, seeded_init
 from gibbsian.nets.build import build
+from gibbsian.nets.settings import ConvConfig, LevelsConfig, MLPConfig, ResidualConfig, WideConfig
 from gibbsian.nets.spectral import cached_weights
-from gibbsian.recipes.net import NetConfig
 
 IMAGE = (1, 8, 8)
 SMALL = {"channels": (4, 6, 8), "activation": "swish"}
 NETS = {
-    "mlp": (NetConfig(name="mlp", hidden=(8, 8), activation="swish"), (2,)),
-    "mlp_spectral": (NetConfig(name="mlp", hidden=(8, 8), activation="swish", spectral_norm=True), IMAGE),
-    "mlp_classes": (NetConfig(name="mlp", hidden=(8, 8), activation="swish", classes=3), (2,)),
-    "mlp_logits": (NetConfig(name="mlp", hidden=(8, 8), activation="swish", classes=3, head="logits"), (2,)),
-    "conv_sum": (NetConfig(**SMALL), IMAGE),
-    "conv_mean": (NetConfig(pool="mean", dropout=0.3, **SMALL), IMAGE),
-    "conv_flatten": (NetConfig(pool="flatten", head_hidden=(5,), spectral_norm=True, **SMALL), IMAGE),
-    "conv_classes": (NetConfig(classes=3, **SMALL), IMAGE),
-    "conv_logits": (NetConfig(classes=3, head="logits", **SMALL), IMAGE),
-    "igebm": (NetConfig(name="igebm", **SMALL), IMAGE),
-    "igebm_classes": (NetConfig(name="igebm", classes=3, dropout=0.5, **SMALL), IMAGE),
-    "wide": (NetConfig(name="wide", dropout=0.2, **SMALL), IMAGE),
-    "wide_logits": (NetConfig(name="wide", pool="flatten", classes=3, head="logits", **SMALL), IMAGE),
-    "levels": (NetConfig(name="levels", classes=3, **SMALL), IMAGE),
-    "igebm_logits": (NetConfig(name="igebm", classes=3, head="logits", **SMALL), IMAGE),
+    "mlp": (MLPConfig(hidden=(8, 8), activation="swish"), (2,)),
+    "mlp_spectral": (MLPConfig(hidden=(8, 8), activation="swish", spectral_norm=True), IMAGE),
+    "mlp_classes": (MLPConfig(hidden=(8, 8), activation="swish", classes=3), (2,)),
+    "mlp_logits": (MLPConfig(hidden=(8, 8), activation="swish", classes=3, head="logits"), (2,)),
+    "conv_sum": (ConvConfig(**SMALL), IMAGE),
+    "conv_mean": (ConvConfig(pool="mean", dropout=0.3, **SMALL), IMAGE),
+    "conv_flatten": (ConvConfig(pool="flatten", head_hidden=(5,), spectral_norm=True, **SMALL), IMAGE),
+    "conv_classes": (ConvConfig(classes=3, **SMALL), IMAGE),
+    "conv_logits": (ConvConfig(classes=3, head="logits", **SMALL), IMAGE),
+    "igebm": (ResidualConfig(**SMALL), IMAGE),
+    "igebm_classes": (ResidualConfig(classes=3, dropout=0.5, **SMALL), IMAGE),
+    "wide": (WideConfig(dropout=0.2, **SMALL), IMAGE),
+    "wide_logits": (WideConfig(pool="flatten", classes=3, head="logits", **SMALL), IMAGE),
+    "levels": (LevelsConfig(classes=3, **SMALL), IMAGE),
+    "igebm_logits": (ResidualConfig(classes=3, head="logits", **SMALL), IMAGE),
 }
 
 

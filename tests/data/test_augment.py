@@ -8,7 +8,7 @@ import torch
 from gibbsian.core.errors import UsageError
 from gibbsian.core.random import generator
 from gibbsian.data.augment import augment, blur, crop, flip, jitter, shift
-from gibbsian.recipes.augment import AugmentConfig
+from gibbsian.data.settings import AugmentConfig
 
 ALL = AugmentConfig(crop=1.0, flip=0.5, jitter=0.8, blur=0.5)
 

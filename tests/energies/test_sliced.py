@@ -26,7 +26,7 @@ from gibbsian.energies.sliced import (
     sliced,
 )
 from gibbsian.mcmc import HMC, Langevin, run
-from gibbsian.nets import MLP, ConvNet
+from gibbsian.nets import MLP, ConvConfig, ConvNet, MLPConfig
 
 B = 23
 
@@ -37,7 +37,11 @@ def randn(seed: int, *shape: int) -> torch.Tensor:
 
 def mlp(dim: int = 4, classes: int = 0) -> nn.Module:
     with seeded_init(generator(0)):
-        return MLP((dim,), (16, 16), classes=classes).double().requires_grad_(False)
+        return (
+            MLP((dim,), MLPConfig(hidden=(16, 16), activation="swish", classes=classes))
+            .double()
+            .requires_grad_(False)
+        )
 
 
 class Decoder(nn.Module):
@@ -222,7 +226,7 @@ class Held:
 
 def test_slices_bound_what_is_saved_at_a_time():
     with seeded_init(generator(0)):
-        net = ConvNet((1, 8, 8), (4, 8)).requires_grad_(False)
+        net = ConvNet((1, 8, 8), ConvConfig(channels=(4, 8))).requires_grad_(False)
     x = torch.randn(60, 1, 8, 8, generator=generator(3))
     with Ledger() as whole:
         value_and_grad(net, x)

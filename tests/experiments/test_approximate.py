@@ -14,7 +14,7 @@ from gibbsian.core.random import generator, seeded_init
 from gibbsian.energies import Box, Gaussian, GaussianMixture
 from gibbsian.nets.flow import CouplingFlow
 from gibbsian.nets.mlp import MLP
-from gibbsian.recipes.generator import GeneratorConfig
+from gibbsian.nets.settings import GeneratorConfig, MLPConfig
 
 TARGET = Gaussian([1.0, -2.0], [[1.5, 0.6], [0.6, 0.5]])
 TWO = GaussianMixture([0.7, 0.3], [[-1.0, 0.0], [1.0, 0.5]], std=0.5)
@@ -95,7 +95,7 @@ def test_same_seed_same_fit_and_nobody_else_is_touched() -> None:
         return fit.sample(4, generator(6))
 
     with seeded_init(generator(0)):
-        net = MLP((2,), hidden=(8,))
+        net = MLP((2,), MLPConfig(hidden=(8,)))
     state = torch.random.get_rng_state()
     assert torch.equal(fitted(net), fitted(net))
     assert torch.equal(state, torch.random.get_rng_state())

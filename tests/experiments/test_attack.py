@@ -6,14 +6,14 @@ import json
 import shutil
 
 import pytest
+from gibbsian.recipes.net import NetConfig
+from gibbsian.systems.igebm import IGEBM
 
 from experiments.attack.__main__ import attack
 from experiments.attack.study import Baselines, attack_beside
 from gibbsian.core.random import generator
 from gibbsian.recipes.chain import ChainConfig, PixelConfig
 from gibbsian.recipes.igebm import IGEBMConfig
-from gibbsian.recipes.net import NetConfig
-from gibbsian.systems.igebm import IGEBM
 from gibbsian.tasks.attack.classifiers import Refinement
 from gibbsian.tasks.attack.sweep import Threat
 

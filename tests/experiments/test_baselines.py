@@ -6,16 +6,16 @@ from dataclasses import replace
 
 import pytest
 import torch
+from gibbsian.systems.frozen import frozen
 
 from experiments.attack.baselines import Training, baseline
 from gibbsian.core.errors import UsageError
 from gibbsian.core.random import generator
 from gibbsian.data.load import load
-from gibbsian.recipes.net import NetConfig
-from gibbsian.systems.frozen import frozen
+from gibbsian.nets.settings import MLPConfig
 from gibbsian.tasks.attack.pgd import Ball, Climb, pgd
 
-NET = NetConfig(name="mlp", hidden=(32,), activation="swish")
+NET = MLPConfig(hidden=(32,), activation="swish")
 TINY = Training(NET, (-1.0, 1.0), updates=3, eps=0.15)
 
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 import torch
+from gibbsian.systems.frozen import frozen
 
 from experiments.attack.baselines import Training, baseline
 from gibbsian.core.random import generator
 from gibbsian.data.load import load
-from gibbsian.recipes.net import NetConfig
-from gibbsian.systems.frozen import frozen
+from gibbsian.nets.settings import MLPConfig
 from gibbsian.tasks.attack.pgd import Ball, Climb, pgd
 
 STEPS, RADII = 40, {"linf": (0.0, 0.03, 0.06, 0.1), "l2": (0.15, 0.3, 0.6)}
@@ -20,7 +20,7 @@ STEPS, RADII = 40, {"linf": (0.0, 0.03, 0.06, 0.1), "l2": (0.15, 0.3, 0.6)}
 @pytest.mark.parametrize("norm", RADII)
 def test_plain_pgd_agrees_with_foolbox(norm, capsys):
     foolbox = pytest.importorskip("foolbox", reason="pip install foolbox==3.3.4")
-    net = NetConfig(name="mlp", hidden=(64,), activation="swish")
+    net = MLPConfig(hidden=(64,), activation="swish")
     net = baseline("plain", load("digits"), Training(net, (0.0, 1.0), updates=300)).net
     test = load("digits", "test")
     batch = test.batch(torch.arange(len(test)), 0.0, 1.0)

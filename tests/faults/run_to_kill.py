@@ -12,11 +12,11 @@ import traceback
 from pathlib import Path
 
 import torch
+from gibbsian.systems.registry import make
 
 from gibbsian.core.config import override
 from gibbsian.data.load import load
 from gibbsian.recipes.igebm import IGEBMConfig
-from gibbsian.systems.registry import make
 from gibbsian.train.fit import fit
 
 sys.path.insert(0, str(Path(__file__).parents[1]))

@@ -141,8 +141,9 @@ class Today:
 
     def draw(self, sampler: str, y: Tensor | None) -> dict[str, Any]:
         """Samples by the chain's own path, where labels are drawn by the sampler."""
-        from gibbsian.core.random import Streams
         from gibbsian.systems.base import sample
+
+        from gibbsian.core.random import Streams
 
         plans = {"default": self.model.plan, **self.model.other_plans()}
         plan = self.model.continued if sampler == "buffer" else plans[sampler]
@@ -166,9 +167,10 @@ class Today:
 
     def from_data(self, x: Tensor, y: Tensor | None) -> dict[str, Any]:
         """A chain of a few steps begun at data, and the data that it leads to."""
-        from gibbsian.mcmc.base import run
         from gibbsian.systems.base import walk
         from gibbsian.systems.frozen import frozen
+
+        from gibbsian.mcmc.base import run
 
         rng = torch.Generator().manual_seed(SEED)
         with frozen(self.model):
@@ -210,8 +212,9 @@ class Today:
         return LatentConfig(kernel=kernel, steps=DATA_STEPS, candidates=4)
 
     def _by_plan(self, plan: Any, n: int) -> dict[str, Any]:
-        from gibbsian.core.random import Streams
         from gibbsian.systems.base import sample
+
+        from gibbsian.core.random import Streams
 
         return drawn(sample(self.model, n, rng=Streams(SEED).eval, plan=plan))
 
@@ -255,8 +258,8 @@ class Redrawn(Today):
         """The trainer and its model."""
         from gibbsian.core.config import override
         from gibbsian.recipes.catalog import RunConfig, entry
-        from gibbsian.train.fit import prepare
         from gibbsian.recipes.train import MonitorConfig, TrainConfig
+        from gibbsian.train.fit import prepare
 
         parts: dict[str, dict[str, Any]] = {"model": {}, "train": {}, "monitor": {}}
         for dotted, value in self.changes.items():

@@ -14,10 +14,9 @@ import torch
 from benchmarks.peak import highest
 from gibbsian.core.energy import value_and_grad
 from gibbsian.core.random import generator
-from gibbsian.recipes.catalog import resolve
 from gibbsian.models.cfebm.learner import CFEBM
 from gibbsian.nets.frozen import frozen
-from gibbsian.models.contrastive import paired
+from gibbsian.recipes.catalog import resolve
 
 SHAPE = (3, 512, 512)
 

@@ -11,13 +11,13 @@ from gibbsian.core.energy import value_and_grad
 from gibbsian.core.errors import UsageError
 from gibbsian.core.random import generator
 from gibbsian.energies.conjugate import conditional_energy
-from gibbsian.recipes.catalog import entry
-from gibbsian.recipes.cebm import CEBMConfig
-from gibbsian.recipes.chain import LossConfig
-from gibbsian.recipes.net import NetConfig
 from gibbsian.models.cebm.learner import given_latents
 from gibbsian.models.registry import build
 from gibbsian.models.sampling import run_stages
+from gibbsian.nets.settings import ConvConfig
+from gibbsian.recipes.catalog import entry
+from gibbsian.recipes.cebm import CEBMConfig
+from gibbsian.recipes.chain import LossConfig
 
 MLP = {"net.name": "mlp", "net.hidden": [16, 16], "chain.steps": 5, "start.capacity": 40, "latent": 3}
 MIXTURE = {**MLP, "prior": "mixture", "components": 4}
@@ -128,7 +128,7 @@ def test_what_the_configuration_refuses() -> None:
         (lambda: CEBMConfig(latent=0), "latent is 0"),
         (lambda: CEBMConfig(components=0), "components 0"),
         (lambda: CEBMConfig(prior="cauchy"), "unknown cebm.prior 'cauchy'"),
-        (lambda: CEBMConfig(net=NetConfig(classes=10)), "unconditional"),
+        (lambda: CEBMConfig(net=ConvConfig(classes=10)), "unconditional"),
         (lambda: CEBMConfig(loss=LossConfig(link="softplus")), "leave it at exp"),
     ]:
         with pytest.raises(UsageError, match=words):

@@ -10,18 +10,17 @@ from pathlib import Path
 import pytest
 import torch
 import torch.nn.functional as F
+from gibbsian.systems.folder import load
 
 from gibbsian.core.errors import UsageError
 from gibbsian.core.random import generator
 from gibbsian.core.records import Batch
 from gibbsian.mcmc.base import run
+from gibbsian.models.cfebm.learner import CFEBM
+from gibbsian.nets.settings import MLPConfig
 from gibbsian.recipes.cfebm import CFEBMConfig, SourceConfig, StagesConfig
 from gibbsian.recipes.chain import ChainConfig, PixelConfig
-from gibbsian.recipes.net import NetConfig
 from gibbsian.report.pictures import LABEL
-from gibbsian.systems.base import advance, sample
-from gibbsian.models.cfebm.learner import CFEBM
-from gibbsian.systems.folder import load
 from gibbsian.tasks.film import Film, frames
 from gibbsian.tasks.strips import stage_strip, step_strip
 
@@ -32,7 +31,7 @@ IMAGE_MIB = 150
 
 
 def make(side: int = 16, channels: int = 1, **settings) -> CFEBM:
-    settings = {"net": NetConfig(name="mlp", hidden=(8,), activation="swish"), "stages": STAGES, **settings}
+    settings = {"net": MLPConfig(hidden=(8,), activation="swish"), "stages": STAGES, **settings}
     return CFEBM(CFEBMConfig(**settings), (channels, side, side), generator(0)).eval()
 
 

@@ -12,10 +12,6 @@ from gibbsian.core.errors import UsageError
 from gibbsian.core.records import Batch
 from gibbsian.mcmc.langevin import Langevin
 from gibbsian.mcmc.settings import FadingNoise
-from gibbsian.nets.spectral import SpectralLinear
-from gibbsian.recipes.catalog import entry
-from gibbsian.recipes.chain import ChainConfig, LossConfig, PixelConfig, StartConfig
-from gibbsian.starts.replay import ReplayBuffer
 from gibbsian.models.contrastive import (
     chain_metrics,
     contrastive_loss,
@@ -25,10 +21,13 @@ from gibbsian.models.contrastive import (
     matched,
     negatives,
     noise_start,
-    paired,
     positives,
     training_start,
 )
+from gibbsian.nets.spectral import SpectralLinear
+from gibbsian.recipes.catalog import entry
+from gibbsian.recipes.chain import ChainConfig, LossConfig, PixelConfig, StartConfig
+from gibbsian.starts.replay import ReplayBuffer
 
 PIXELS = PixelConfig(-1.0, 1.0)
 

@@ -13,10 +13,10 @@ from gibbsian.core.errors import UsageError
 from gibbsian.core.random import generator
 from gibbsian.core.records import Batch
 from gibbsian.mcmc import MALA, run
-from gibbsian.recipes.drl import DRLConfig
 from gibbsian.models.drl import learner as module
 from gibbsian.models.drl.learner import DRL, build
 from gibbsian.models.drl.model import Descent
+from gibbsian.recipes.drl import DRLConfig
 
 MEAN, SPREAD = 0.4, 0.7
 CHAINS = 4000

@@ -13,9 +13,9 @@ from gibbsian.data.load import load
 from gibbsian.data.toy import toy
 from gibbsian.energies import Grid
 from gibbsian.mcmc import Heun
+from gibbsian.models.energy_matching.learner import EnergyMatching, Rising, build, training_kernel
 from gibbsian.recipes.catalog import resolve
 from gibbsian.recipes.energy_matching import EnergyMatchingConfig
-from gibbsian.models.energy_matching.learner import EnergyMatching, Rising, build, training_kernel
 from gibbsian.train.fit import finished, prepare
 
 X = torch.randn((8, 2), generator=generator(0))

@@ -13,9 +13,9 @@ from gibbsian.core.errors import UsageError
 from gibbsian.core.records import Batch
 from gibbsian.data.toy import toy
 from gibbsian.metrics.toy import mode_recall
-from gibbsian.starts.base import Ticket
 from gibbsian.models.graphed import GraphedEnds, graphed_chain_ends
 from gibbsian.models.sampler import RunOptions
+from gibbsian.starts.base import Ticket
 
 MLP = {"net.name": "mlp", "net.hidden": [12, 12], "start.capacity": 32}
 SMALL = {"chain.steps": 1, "chain.step_size": 0.3, "chain.noise": 0.05, "pixels.low": -1.0}

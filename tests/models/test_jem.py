@@ -16,15 +16,15 @@ import gibbsian.models.jem.learner as module
 from gibbsian.core.errors import UsageError
 from gibbsian.core.records import Batch
 from gibbsian.data.few import few
-from gibbsian.recipes.catalog import entry
-from gibbsian.recipes.chain import ChainConfig, PixelConfig, StartConfig
-from gibbsian.recipes.jem import JEMConfig, JEMLossConfig
-from gibbsian.recipes.net import NetConfig
-from gibbsian.recipes.train import TrainConfig
 from gibbsian.models.capabilities import Scalable, offered
 from gibbsian.models.jem.learner import JEM, build
 from gibbsian.models.net_energy import JointEnergy
 from gibbsian.models.sampling import draw_samples, run_stages
+from gibbsian.nets.settings import ConvConfig, MLPConfig
+from gibbsian.recipes.catalog import entry
+from gibbsian.recipes.chain import ChainConfig, PixelConfig, StartConfig
+from gibbsian.recipes.jem import JEMConfig, JEMLossConfig
+from gibbsian.recipes.train import TrainConfig
 from gibbsian.train.trainer import Trainer
 
 MLP = {"net.name": "mlp", "net.hidden": [16], "chain.steps": 3, "start.capacity": 80}
@@ -94,7 +94,7 @@ class Normals(nn.Module):
 def line() -> JointEnergy:
     """A matched JEM at temperature 1 of two classes that overlap."""
     chain = ChainConfig(steps=150, step_size=0.1, noise=math.sqrt(0.1))
-    net = NetConfig(name="mlp", hidden=(4,), classes=2, head="logits")
+    net = MLPConfig(hidden=(4,), classes=2, head="logits")
     config = JEMConfig(net, chain, start=StartConfig(capacity=10), pixels=PixelConfig(-3.0, 3.0))
     learner = build(config, (1,), rng(), Normals([0.3, 0.7], [-0.5, 0.5], [0.8, 0.6]))
     return learner.model.eval()
@@ -300,7 +300,7 @@ def test_hidden_labels_need_the_data(tiny_run) -> None:
 @pytest.mark.parametrize(
     ("make", "words"),
     [
-        (lambda: JEMConfig(net=NetConfig(classes=3)), "net.head is scalar"),
+        (lambda: JEMConfig(net=ConvConfig(classes=3)), "net.head is scalar"),
         (lambda: JEMLossConfig(w_y=0.0, w_x=0.0), "are all 0"),
         (lambda: JEMLossConfig(w_x=-1.0), "loss.w_x is -1"),
         (lambda: JEMLossConfig(label_smoothing=1.0), "label_smoothing is 1"),

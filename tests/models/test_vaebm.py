@@ -13,22 +13,21 @@ from gibbsian.core.position import leaves
 from gibbsian.core.random import generator
 from gibbsian.core.records import Batch
 from gibbsian.mcmc.base import run
-from gibbsian.recipes.catalog import entry
-from gibbsian.recipes.chain import LossConfig
+from gibbsian.mcmc.kernels import kernel_of
 from gibbsian.mcmc.settings import LatentConfig
-from gibbsian.recipes.net import NetConfig
-from gibbsian.recipes.vae import VAEConfig
-from gibbsian.recipes.vaebm import BufferConfig, VAEBMConfig
-from gibbsian.starts.noise import NormalLeaves
 from gibbsian.models.sampling import run_stages
 from gibbsian.models.vaebm import vae_stage
-from gibbsian.nets.frozen import frozen
-from gibbsian.mcmc.kernels import kernel_of
 from gibbsian.models.vaebm.learner import VAEBM, build
+from gibbsian.nets.frozen import frozen
+from gibbsian.nets.settings import ConvConfig, MLPConfig, VAEConfig
+from gibbsian.recipes.catalog import entry
+from gibbsian.recipes.chain import LossConfig
+from gibbsian.recipes.vaebm import BufferConfig, VAEBMConfig
+from gibbsian.starts.noise import NormalLeaves
 
 GROUPS = VAEConfig(groups=(3, 2), hidden=(16, 12), conditional=8, steps=2, noise="pixel")
 TINY = VAEBMConfig(
-    net=NetConfig(name="mlp", hidden=(16, 16), activation="swish"),
+    net=MLPConfig(hidden=(16, 16), activation="swish"),
     vae=GROUPS,
     chain=LatentConfig(steps=3, step_size=0.05),
     buffer=BufferConfig(capacity=64, anneal=4),
@@ -345,7 +344,7 @@ def test_training_by_hmc_reports_its_acceptance() -> None:
         ({"chain": LatentConfig(kernel="importance")}, "chain.kernel is 'importance'"),
         ({"sample": LatentConfig(kernel="none")}, "sample.kernel is 'none'"),
         ({"chain": LatentConfig(beta=2.0)}, "chain.beta"),
-        ({"net": NetConfig(classes=10)}, "unconditional"),
+        ({"net": ConvConfig(classes=10)}, "unconditional"),
         ({"energy_on": "z"}, "energy_on"),
         ({"spectral": -1.0}, "spectral"),
     ],

@@ -12,7 +12,8 @@ from torch import nn
 from gibbsian.core.errors import UsageError
 from gibbsian.core.random import generator, seeded_init
 from gibbsian.nets.build import build
-from gibbsian.recipes.net import NetConfig, per_layer
+from gibbsian.nets.families import CustomNetConfig, family
+from gibbsian.nets.settings import ConvConfig, MLPConfig, ResidualConfig, per_layer
 
 
 class Own(nn.Module):
@@ -29,7 +30,7 @@ def test_same_seed_same_weights_and_the_global_stream_untouched():
     nets = []
     for seed in (0, 0, 1):
         with seeded_init(generator(seed)):
-            nets.append(build(NetConfig(name="igebm", channels=(4, 8), dropout=0.5), (1, 8, 8)).state_dict())
+            nets.append(build(ResidualConfig(channels=(4, 8), dropout=0.5), (1, 8, 8)).state_dict())
     assert all(torch.equal(nets[0][k], nets[1][k]) for k in nets[0])
     assert not torch.equal(nets[0]["stem.kernel.weight"], nets[2]["stem.kernel.weight"])
     assert torch.equal(torch.get_rng_state(), before)
@@ -37,25 +38,28 @@ def test_same_seed_same_weights_and_the_global_stream_untouched():
 
 def test_unknown_name_suggests_the_nearest():
     with pytest.raises(UsageError, match="unknown network 'igebn': did you mean 'igebm'"):
-        build(NetConfig(name="igebn"), (1, 8, 8))
+        family("igebn")
+    with pytest.raises(UsageError, match="unknown name 'igebn': choose from conv"):
+        ConvConfig(name="igebn")
 
 
 @pytest.mark.parametrize(
-    ("name", "shape"), [("conv", (2,)), ("igebm", (8, 8)), ("mlp", ()), ("conv", (0, 8, 8))]
+    ("config", "shape"),
+    [(ConvConfig(), (2,)), (ResidualConfig(), (8, 8)), (MLPConfig(), ()), (ConvConfig(), (0, 8, 8))],
 )
-def test_wrong_event_shape_is_one_line(name, shape):
+def test_wrong_event_shape_is_one_line(config, shape):
     with pytest.raises(UsageError) as caught:
-        build(NetConfig(name=name), shape)
+        build(config, shape)
     assert "\n" not in str(caught.value) and str(shape) in str(caught.value)
 
 
 def test_own_class_by_path(monkeypatch):
     monkeypatch.setitem(sys.modules, "own_nets", sys.modules[__name__])
-    net = build(NetConfig(name="own_nets:Own", classes=2), (3,))
+    net = build(CustomNetConfig(name="own_nets:Own", classes=2), (3,))
     torch.testing.assert_close(net(torch.ones(1, 3)), torch.tensor([6.0]))
     for name in ("own_nets:Missing", "no_such_module:Own", ":Own", "own_nets:pytest"):
-        with pytest.raises(UsageError, match="cannot be imported|not an nn.Module"):
-            build(NetConfig(name=name), (3,))
+        with pytest.raises(UsageError, match="cannot be imported|not an nn.Module|names no class"):
+            build(CustomNetConfig(name=name), (3,))
 
 
 def test_short_lists_repeat_their_last_entry():
@@ -65,5 +69,5 @@ def test_short_lists_repeat_their_last_entry():
 
 
 def test_config_does_not_import_torch():
-    code = "import sys, gibbsian.recipes.net, gibbsian.noise; sys.exit('torch' in sys.modules)"
+    code = "import sys, gibbsian.nets, gibbsian.noise; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], timeout=60).returncode == 0

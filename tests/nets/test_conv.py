@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -9,12 +11,13 @@ from gibbsian.core.errors import UsageError
 from gibbsian.core.random import generator, seeded_init
 from gibbsian.nets.build import build
 from gibbsian.nets.conv import ConvNet
-from gibbsian.recipes.net import PAPER_NETS, NetConfig, igebm_wider
+from gibbsian.nets.settings import ConvConfig
+from gibbsian.recipes.catalog import entry
 
 
-def make(*args, **options):
+def make(shape, channels=(32, 64, 128), **options):
     with seeded_init(generator(0)):
-        return ConvNet(*args, **options).eval()
+        return ConvNet(shape, ConvConfig(channels=channels, **options)).eval()
 
 
 def conv_count(maps, kernels, bias=1):
@@ -32,26 +35,27 @@ def igebm_count(stem, blocks, inputs=3):
 @pytest.mark.parametrize(
     ("name", "shape", "count"),
     [
-        ("uva_mnist", (1, 28, 28), conv_count((1, 16, 32, 64, 64), (5, 3, 3, 3)) + 256 * 64 + 64 + 65),
-        ("short_run_cifar10", (3, 32, 32), conv_count((3, 64, 128, 256, 512), (3, 4, 4, 4)) + 16 * 512 + 1),
-        ("igebm_mnist", (1, 28, 28), conv_count((1, 64, 64, 128, 256), (3, 4, 4, 4)) + 2305 * 128 + 129),
-        ("igebm_resnet32", (3, 32, 32), igebm_count(128, (128, 128, 256, 256, 256, 256))),
-        ("igebm_large", (3, 32, 32), igebm_count(128, (128,) * 3 + (256,) * 3 + (512,) * 3)),
+        ("uva-mnist", (1, 28, 28), conv_count((1, 16, 32, 64, 64), (5, 3, 3, 3)) + 256 * 64 + 64 + 65),
+        ("short_run/cifar10", (3, 32, 32), conv_count((3, 64, 128, 256, 512), (3, 4, 4, 4)) + 16 * 512 + 1),
+        ("mnist-paper", (1, 28, 28), conv_count((1, 64, 64, 128, 256), (3, 4, 4, 4)) + 2305 * 128 + 129),
+        ("cifar10-conditional", (3, 32, 32), igebm_count(128, (128, 128, 256, 256, 256, 256))),
+        ("cifar10", (3, 32, 32), igebm_count(128, (128,) * 3 + (256,) * 3 + (512,) * 3)),
     ],
 )
 def test_parameters_of_the_papers_nets(name, shape, count):
     with torch.device("meta"):
-        net = build(PAPER_NETS[name], shape).eval()
+        net = build(replace(paper_net(name), classes=0), shape).eval()
         assert net(torch.empty(2, *shape)).shape == (2,)
     assert sum(p.numel() for p in net.parameters()) == count
 
 
-def test_wider_doubles_with_its_width():
-    assert igebm_wider(64).channels == (128, 64, 64, 64, 128, 128, 128, 256, 256, 256)
+def paper_net(name):
+    system, _, preset = name.rpartition("/")
+    return entry(system or "igebm").presets()[preset].model.net
 
 
 def test_sum_pool_in_float32_where_bfloat16_would_round():
-    net = make((1, 64, 64), (1,), strides=(1,), activation_name="relu")
+    net = make((1, 64, 64), (1,), strides=(1,), activation="relu")
     with torch.no_grad():
         net.convs[0].weight.zero_()
         net.convs[0].weight[0, 0, 1, 1] = 1.0
@@ -66,7 +70,7 @@ def test_sum_pool_in_float32_where_bfloat16_would_round():
 
 
 def test_channels_last_gives_the_same_energies():
-    net = make((3, 8, 8), (4, 8), pool="flatten", hidden=(5,)).double()
+    net = make((3, 8, 8), (4, 8), pool="flatten", head_hidden=(5,)).double()
     x = torch.randn(2, 3, 8, 8, dtype=torch.float64, generator=generator(1))
     e = net(x)
     net.to(memory_format=torch.channels_last)
@@ -90,7 +94,7 @@ def test_flatten_is_the_convolution_over_the_last_map():
         ((1, 4, 4), {"kernels": (3,) * 9}, "kernels has 9 entries"),
         ((1, 4, 4), {"head": "logits"}, "at least 2"),
         ((1, 4, 4), {"kernels": (1,), "strides": (2,)}, "pixels unread"),
-        ((1, 4, 4), {"activation_name": "swich"}, "did you mean 'swish'"),
+        ((1, 4, 4), {"activation": "swich"}, "did you mean 'swish'"),
     ],
 )
 def test_wrong_arguments_are_one_line(shape, options, line):
@@ -110,4 +114,4 @@ def test_config_refuses_nonsense():
         ({"activation": "sine"}, "unknown activation"),
     ]:
         with pytest.raises(UsageError, match=line):
-            NetConfig(**options)
+            ConvConfig(**options)

@@ -11,7 +11,7 @@ from gibbsian.core.errors import UsageError
 from gibbsian.core.random import generator, seeded_init
 from gibbsian.energies.grid import grid_log_z
 from gibbsian.nets.density import BoxDensity, FlowDensity, GaussianDensity
-from gibbsian.recipes.generator import GeneratorConfig
+from gibbsian.nets.settings import GeneratorConfig
 
 FLOW = GeneratorConfig("flow", hidden=(8,), blocks=4, activation="tanh")
 

@@ -7,12 +7,12 @@ import torch
 from gibbsian import describe
 from gibbsian.core.random import generator, seeded_init
 from gibbsian.nets.build import build
-from gibbsian.recipes.net import NetConfig
+from gibbsian.nets.settings import ResidualConfig
 
 
 def test_rows_add_up_to_the_total_and_nothing_changes():
     with seeded_init(generator(0)):
-        net = build(NetConfig(name="igebm", channels=(4, 4, 8), classes=3, dropout=0.5), (1, 8, 8))
+        net = build(ResidualConfig(channels=(4, 4, 8), classes=3, dropout=0.5), (1, 8, 8))
     before = {k: v.clone() for k, v in net.state_dict().items()}
     table = describe(net, (1, 8, 8), torch.tensor([1])).splitlines()
     counts = [int(line.split()[-1].replace(",", "")) for line in table[1:]]

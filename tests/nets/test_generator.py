@@ -12,7 +12,7 @@ from gibbsian.core.random import generator, seeded_init
 from gibbsian.energies import PullBack
 from gibbsian.mcmc import Langevin, run
 from gibbsian.nets.generator import build_generator
-from gibbsian.recipes.generator import GeneratorConfig
+from gibbsian.nets.settings import GeneratorConfig
 
 IMAGES = [(1, 8, 8), (1, 28, 28), (3, 32, 32), (3, 28, 28)]
 CASES = [

@@ -7,13 +7,13 @@ import warnings
 
 import pytest
 import torch
+from gibbsian.recipes.net import NetConfig
 from torch import Tensor, nn
 
 from gibbsian.core.errors import UsageError
 from gibbsian.core.random import generator
 from gibbsian.nets.build import build
 from gibbsian.nets.given import Column, Logits, prepared_net
-from gibbsian.recipes.net import NetConfig
 
 
 class Sums(nn.Module):

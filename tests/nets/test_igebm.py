@@ -10,6 +10,7 @@ from gibbsian.core.errors import UsageError
 from gibbsian.core.random import generator, seeded_init
 from gibbsian.nets.igebm import IGEBMNet, ResBlock
 from gibbsian.nets.layers import activation
+from gibbsian.nets.settings import ResidualConfig
 
 
 def block(inputs=6, outputs=6, **options):
@@ -62,7 +63,7 @@ def test_label_moves_the_second_convolution_only_after_learning():
 
 def test_sum_over_space_has_no_position():
     with seeded_init(generator(0)):
-        net = IGEBMNet((1, 8, 8), (4,), strides=(1,)).eval()
+        net = IGEBMNet((1, 8, 8), ResidualConfig(channels=(4,), strides=(1,))).eval()
     x = torch.zeros(2, 1, 8, 8)
     x[0, 0, 3, 3] = x[1, 0, 4, 4] = 1
     e = net(x)
@@ -71,6 +72,6 @@ def test_sum_over_space_has_no_position():
 
 def test_wrong_strides_and_small_images_are_refused():
     with pytest.raises(UsageError, match="stem"):
-        IGEBMNet((1, 8, 8), (4, 4), strides=(2, 2))
+        IGEBMNet((1, 8, 8), ResidualConfig(channels=(4, 4), strides=(2, 2)))
     with pytest.raises(UsageError, match="halved 4 times"):
-        IGEBMNet((1, 8, 8), (4,) * 5, strides=(1, 2))
+        IGEBMNet((1, 8, 8), ResidualConfig(channels=(4,) * 5, strides=(1, 2)))

@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from gibbsian.core.random import generator, seeded_init
 from gibbsian.nets.layers import activation
 from gibbsian.nets.levels import LevelBlock, LevelNet
+from gibbsian.nets.settings import LevelsConfig
 
 
 def block(outputs: int, *, down: bool = False) -> LevelBlock:
@@ -38,7 +39,7 @@ def test_one_update_opens_a_block() -> None:
 
 def test_the_level_tells() -> None:
     with seeded_init(generator(0)):
-        net = LevelNet((1, 8, 8), (4, 4), levels=3)
+        net = LevelNet((1, 8, 8), LevelsConfig(channels=(4, 4), classes=3))
     x = torch.randn(2, 1, 8, 8, generator=generator(1))
     apart = net(x, torch.tensor([0, 0])) - net(x, torch.tensor([2, 2]))
     assert float(apart.detach().abs().min()) > 1e-3

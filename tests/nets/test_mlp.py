@@ -8,16 +8,16 @@ import torch
 from gibbsian.core.errors import UsageError
 from gibbsian.core.random import generator, seeded_init
 from gibbsian.nets.mlp import MLP
-from gibbsian.recipes.net import NetConfig
+from gibbsian.nets.settings import MLPConfig
 
 
-def make(*args, **options):
+def make(shape, hidden, **options):
     with seeded_init(generator(0)):
-        return MLP(*args, **options).double()
+        return MLP(shape, MLPConfig(hidden=hidden, **options)).double()
 
 
 def test_it_is_the_formula():
-    net = make((2, 3), (4,), activation_name="tanh")
+    net = make((2, 3), (4,), activation="tanh")
     x = torch.randn(5, 2, 3, dtype=torch.float64, generator=generator(1))
     w1, w2 = net.layers[0], net.head.layers[0]
     expected = torch.tanh(x.flatten(1) @ w1.weight.T + w1.bias) @ w2.weight[0] + w2.bias
@@ -36,7 +36,7 @@ def test_labels_are_the_identity_until_learned():
 
 def test_an_empty_hidden_list_is_refused():
     with pytest.raises(UsageError, match="at least one hidden layer"):
-        MLP((2,), ())
+        MLPConfig(hidden=())
 
 
 def test_sharpness_multiplies_the_first_layer_at_the_start():
@@ -44,9 +44,7 @@ def test_sharpness_multiplies_the_first_layer_at_the_start():
     torch.testing.assert_close(sharp.layers[0].weight, 12 * plain.layers[0].weight)
     torch.testing.assert_close(sharp.layers[0].bias, 12 * plain.layers[0].bias)
     assert torch.equal(sharp.layers[1].weight, plain.layers[1].weight)
-    with pytest.raises(UsageError, match="sharpness is 2.0: it is for an mlp"):
-        NetConfig(name="conv", sharpness=2.0)
-    with pytest.raises(UsageError, match="sharpness is 2.0: it is for an mlp"):
-        NetConfig(name="mlp", spectral_norm=True, sharpness=2.0)
+    with pytest.raises(UsageError, match="sharpness is 2.0, but spectral_norm would undo it"):
+        MLPConfig(spectral_norm=True, sharpness=2.0)
     with pytest.raises(UsageError, match="a factor above 0"):
-        NetConfig(name="mlp", sharpness=0.0)
+        MLPConfig(sharpness=0.0)

@@ -7,13 +7,14 @@ import torch
 
 from gibbsian.core.errors import UsageError
 from gibbsian.core.random import generator, seeded_init
+from gibbsian.nets.families import AnyNet
 from gibbsian.nets.multiscale import MultiScale, build_scales
-from gibbsian.recipes.net import NetConfig
+from gibbsian.nets.settings import ConvConfig, MLPConfig
 
-SMALL = NetConfig(channels=(4, 6), activation="swish")
+SMALL = ConvConfig(channels=(4, 6), activation="swish")
 
 
-def make(config: NetConfig, shape: tuple[int, ...], scales: int) -> torch.nn.Module:
+def make(config: AnyNet, shape: tuple[int, ...], scales: int) -> torch.nn.Module:
     with seeded_init(generator(0)):
         return build_scales(config, shape, scales).double()
 
@@ -30,12 +31,12 @@ def test_the_energy_is_the_sum_over_pooled_images():
 
 
 def test_networks_of_a_fixed_size_are_built_for_theirs():
-    net = make(NetConfig(name="mlp", hidden=(8,), activation="swish"), (1, 9, 9), 2)
+    net = make(MLPConfig(hidden=(8,), activation="swish"), (1, 9, 9), 2)
     assert net(torch.zeros(3, 1, 9, 9, dtype=torch.float64)).shape == (3,)
 
 
 def test_labels_reach_every_scale():
-    config = NetConfig(channels=(4, 6), classes=3, head="logits", activation="swish")
+    config = ConvConfig(channels=(4, 6), classes=3, head="logits", activation="swish")
     net = make(config, (1, 8, 8), 2)
     x, y = torch.randn(3, 1, 8, 8, generator=generator(2), dtype=torch.float64), torch.tensor([0, 1, 2])
     torch.testing.assert_close(net(x, y), net.nets[0](x, y) + net.nets[1](pooled(x), y))
@@ -47,7 +48,7 @@ def pooled(x: torch.Tensor) -> torch.Tensor:
 
 def test_one_scale_is_the_network_itself():
     assert not isinstance(make(SMALL, (1, 8, 8), 1), MultiScale)
-    assert make(NetConfig(name="mlp"), (2,), 1)(torch.zeros(2, 2, dtype=torch.float64)).shape == (2,)
+    assert make(MLPConfig(), (2,), 1)(torch.zeros(2, 2, dtype=torch.float64)).shape == (2,)
 
 
 @pytest.mark.parametrize(

@@ -9,11 +9,11 @@ from torch import nn
 from gibbsian.core.random import generator, seeded_init
 from gibbsian.nets.build import build
 from gibbsian.nets.penalty import SpectralPenalty, matrices
-from gibbsian.recipes.net import NetConfig
+from gibbsian.nets.settings import ConvConfig, MLPConfig
 
 NETS = {
-    "mlp": (NetConfig(name="mlp", hidden=(12, 8), activation="swish"), (6,)),
-    "conv": (NetConfig(channels=(4, 6), activation="swish"), (1, 8, 8)),
+    "mlp": (MLPConfig(hidden=(12, 8), activation="swish"), (6,)),
+    "conv": (ConvConfig(channels=(4, 6), activation="swish"), (1, 8, 8)),
 }
 
 

@@ -9,13 +9,13 @@ import torch.nn.functional as F
 from gibbsian.core.errors import UsageError
 from gibbsian.core.random import generator, seeded_init
 from gibbsian.nets.pyramid import DownBlock, inherit, maps, pyramid
+from gibbsian.nets.settings import ConvConfig, MLPConfig
 from gibbsian.recipes.cfebm import CFEBMConfig
-from gibbsian.recipes.net import NetConfig
 
-SMALL = NetConfig(name="mlp", hidden=(16, 8), activation="swish")
+SMALL = MLPConfig(hidden=(16, 8), activation="swish")
 FAMILIES = {
     "dense": CFEBMConfig(family="dense", net=SMALL),
-    "dense-conv": CFEBMConfig(family="dense", net=NetConfig(channels=(4, 8))),
+    "dense-conv": CFEBMConfig(family="dense", net=ConvConfig(channels=(4, 8))),
     "conv": CFEBMConfig(family="conv", width=2),
 }
 each_family = pytest.mark.parametrize("family", FAMILIES)

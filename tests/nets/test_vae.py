@@ -9,9 +9,9 @@ import torch
 
 from gibbsian.core.errors import UsageError
 from gibbsian.core.random import generator, seeded_init
+from gibbsian.nets.settings import VAEConfig
 from gibbsian.nets.vae import VAE, Code, halved
 from gibbsian.objectives.elbo import kl_gaussians, kl_to_standard
-from gibbsian.recipes.vae import VAEConfig
 
 SMALL = {"hidden": (12, 10), "conditional": 6, "channels": (3, 4)}
 CASES = {

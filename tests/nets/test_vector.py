@@ -8,16 +8,17 @@ from torch import nn
 
 from gibbsian.core.errors import UsageError
 from gibbsian.core.random import generator, seeded_init
+from gibbsian.nets.families import AnyNet, CustomNetConfig
+from gibbsian.nets.settings import ConvConfig, MLPConfig, ResidualConfig
 from gibbsian.nets.vector import build_vector
-from gibbsian.recipes.net import NetConfig
 
 IMAGE = (1, 8, 8)
 FAMILIES = {
-    "mlp": (NetConfig(name="mlp", hidden=(8, 8)), (2,)),
-    "mlp_spectral": (NetConfig(name="mlp", hidden=(8, 8), spectral_norm=True), IMAGE),
-    "conv": (NetConfig(channels=(4, 6)), IMAGE),
-    "conv_flatten": (NetConfig(channels=(4, 6), pool="flatten", head_hidden=(5,)), IMAGE),
-    "igebm": (NetConfig(name="igebm", channels=(4, 6), strides=(1, 2)), IMAGE),
+    "mlp": (MLPConfig(hidden=(8, 8)), (2,)),
+    "mlp_spectral": (MLPConfig(hidden=(8, 8), spectral_norm=True), IMAGE),
+    "conv": (ConvConfig(channels=(4, 6)), IMAGE),
+    "conv_flatten": (ConvConfig(channels=(4, 6), pool="flatten", head_hidden=(5,)), IMAGE),
+    "igebm": (ResidualConfig(channels=(4, 6), strides=(1, 2)), IMAGE),
 }
 
 
@@ -49,15 +50,15 @@ def test_other_positions_are_refused() -> None:
 
 def test_labels_and_single_outputs_are_refused() -> None:
     with pytest.raises(UsageError, match="takes no labels"):
-        build_vector(NetConfig(name="mlp", classes=3), (2,), 4)
+        build_vector(MLPConfig(classes=3), (2,), 4)
     with pytest.raises(UsageError, match="at least 2"):
-        build_vector(NetConfig(name="mlp"), (2,), 1)
+        build_vector(MLPConfig(), (2,), 1)
 
 
 class Own(nn.Module):
     """A network of one's own, with logits."""
 
-    def __init__(self, event_shape: tuple[int, ...], config: NetConfig) -> None:
+    def __init__(self, event_shape: tuple[int, ...], config: AnyNet) -> None:
         super().__init__()
         self.layer = nn.Linear(event_shape[0], config.classes)
 
@@ -75,7 +76,7 @@ class Wide(Own):
 class Bare(nn.Module):
     """One that has an energy alone."""
 
-    def __init__(self, event_shape: tuple[int, ...], config: NetConfig) -> None:
+    def __init__(self, event_shape: tuple[int, ...], config: AnyNet) -> None:
         super().__init__()
         self.layer = nn.Linear(event_shape[0], 1)
 
@@ -84,9 +85,9 @@ def test_networks_of_your_own(monkeypatch) -> None:
     import sys
 
     monkeypatch.setitem(sys.modules, "own_vectors", sys.modules[__name__])
-    net = build_vector(NetConfig(name="own_vectors:Own"), (2,), 4)
+    net = build_vector(CustomNetConfig(name="own_vectors:Own"), (2,), 4)
     assert net(torch.zeros(3, 2)).shape == (3, 4)
     with pytest.raises(UsageError, match="has no logits: give it a method"):
-        build_vector(NetConfig(name="own_vectors:Bare"), (2,), 4)
+        build_vector(CustomNetConfig(name="own_vectors:Bare"), (2,), 4)
     with pytest.raises(UsageError, match=r"logits of shape \(3, 2\).*\(3, 4\) are needed"):
-        build_vector(NetConfig(name="own_vectors:Wide"), (2,), 4)(torch.zeros(3, 2))
+        build_vector(CustomNetConfig(name="own_vectors:Wide"), (2,), 4)(torch.zeros(3, 2))

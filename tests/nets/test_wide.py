@@ -9,9 +9,11 @@ import torch.nn.functional as F
 from gibbsian.core.errors import UsageError
 from gibbsian.core.random import generator, seeded_init
 from gibbsian.nets.build import build
+from gibbsian.nets.families import AnyNet
 from gibbsian.nets.layers import activation
+from gibbsian.nets.settings import WideConfig
 from gibbsian.nets.wide import WideBlock, WideNet
-from gibbsian.recipes.net import NetConfig, wide
+from gibbsian.recipes.catalog import entry
 
 
 @pytest.mark.parametrize(("outputs", "stride"), [(4, 1), (6, 1), (4, 2)])
@@ -28,7 +30,7 @@ def test_a_block_is_its_formula(outputs: int, stride: int) -> None:
 
 
 def test_the_papers_net_is_28_layers_deep_and_10_wide() -> None:
-    config = wide()
+    config = entry("jem").presets()["cifar10-paper"].model.net
     assert len(config.channels) == 13 and config.channels[1::4] == (160, 320, 640)
     assert [i for i, s in enumerate(config.strides) if s == 2] == [5, 9]
     with torch.device("meta"):
@@ -46,7 +48,9 @@ def test_the_papers_net_is_28_layers_deep_and_10_wide() -> None:
 
 def test_logits_are_of_the_pooled_features() -> None:
     with seeded_init(generator(0)):
-        net = WideNet((1, 8, 8), (4, 6), strides=(1, 2), classes=3, head="logits")
+        net = WideNet(
+            (1, 8, 8), WideConfig(channels=(4, 6), strides=(1, 2), pool="mean", classes=3, head="logits")
+        )
     x = torch.randn(5, 1, 8, 8, generator=generator(1))
     h = F.leaky_relu(net.blocks(net.stem(x)), 0.2).mean((2, 3))
     torch.testing.assert_close(net.logits(x), net.head.layers[-1](h))
@@ -56,11 +60,11 @@ def test_logits_are_of_the_pooled_features() -> None:
 @pytest.mark.parametrize(
     ("config", "shape", "words"),
     [
-        (NetConfig(name="wide", classes=3), (1, 8, 8), "set net.head to logits"),
-        (NetConfig(name="wide", strides=(2,)), (1, 8, 8), "the stem of 'wide' keeps the size"),
-        (NetConfig(name="wide"), (2,), "is not an image"),
+        (WideConfig(classes=3), (1, 8, 8), "set net.head to logits"),
+        (WideConfig(strides=(2,)), (1, 8, 8), "the stem of 'wide' keeps the size"),
+        (WideConfig(), (2,), "is not an image"),
     ],
 )
-def test_what_it_cannot_be(config: NetConfig, shape: tuple[int, ...], words: str) -> None:
+def test_what_it_cannot_be(config: AnyNet, shape: tuple[int, ...], words: str) -> None:
     with pytest.raises(UsageError, match=words):
         build(config, shape)

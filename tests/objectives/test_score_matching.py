@@ -12,6 +12,7 @@ from gibbsian.core.errors import UsageError
 from gibbsian.core.random import generator, seeded_init
 from gibbsian.energies.analytic import Gaussian
 from gibbsian.nets.build import build
+from gibbsian.nets.settings import MLPConfig
 from gibbsian.objectives.score_matching import (
     denoising,
     exact,
@@ -20,7 +21,6 @@ from gibbsian.objectives.score_matching import (
     sliced,
     tweedie,
 )
-from gibbsian.recipes.net import NetConfig
 
 COV = torch.tensor([[1.0, 0.4], [0.4, 0.5]], dtype=torch.float64)
 MEAN = torch.tensor([0.5, -1.0], dtype=torch.float64)
@@ -29,7 +29,7 @@ SIGMA = 0.6
 
 def smooth(size=2, seed=0):
     with seeded_init(generator(seed)):
-        return build(NetConfig(name="mlp", hidden=(8, 8), activation="swish"), (size,)).double()
+        return build(MLPConfig(hidden=(8, 8), activation="swish"), (size,)).double()
 
 
 def normal(n, size=2, seed=1):
@@ -188,7 +188,7 @@ def test_probes_have_the_identity_as_second_moment(kind) -> None:
 def test_kinked_networks_have_no_trace() -> None:
     """Why the system refuses them: the loss is then |s|^2 / 2, least for a flat energy."""
     with seeded_init(generator(0)):
-        net = build(NetConfig(name="mlp", hidden=(8, 8), activation="relu"), (2,)).double()
+        net = build(MLPConfig(hidden=(8, 8), activation="relu"), (2,)).double()
     assert float(exact(net, normal(6)).metrics["trace"]) == 0
 
 

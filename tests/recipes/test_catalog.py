@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 import yaml
+from gibbsian.systems.registry import from_run, make, name_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -13,7 +14,6 @@ from gibbsian.core.errors import UsageError
 from gibbsian.core.random import generator
 from gibbsian.recipes.catalog import SYSTEMS, RunConfig, default_preset, entry, from_config, resolve
 from gibbsian.recipes.recipe import Published, Recipe
-from gibbsian.systems.registry import from_run, make, name_of
 from gibbsian.train.monitor import Monitor
 
 SHAPES = {
@@ -94,7 +94,7 @@ def test_changes_survive_yaml(pick, steps, size, decay, noise, hidden) -> None:
     system, preset = pick
     model = to_dict(entry(system).presets()[preset].model)
     wanted = {"chain.steps": steps, "chain.step_size": size, "start.noise": noise, "net.hidden": hidden}
-    changes = {k: v for k, v in wanted.items() if k.split(".")[0] in model}
+    changes = {k: v for k, v in wanted.items() if k.split(".")[1] in model.get(k.split(".")[0], {})}
     config = resolve(system, preset=preset, changes={**changes, "train.decay": decay})
     assert config.train.decay == decay
     assert from_config(yaml.safe_load(yaml.safe_dump(config.to_dict()))) == config

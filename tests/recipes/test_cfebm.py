@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from gibbsian.core.errors import UsageError
+from gibbsian.nets.settings import ConvConfig
 from gibbsian.recipes.catalog import entry
 from gibbsian.recipes.cfebm import CFEBMConfig, SourceConfig, StagesConfig
-from gibbsian.recipes.net import NetConfig
 
 
 def test_the_ramp_of_alpha():
@@ -57,7 +57,7 @@ def test_oblong_images_halve_while_both_sides_do():
         (lambda: SourceConfig(steps=0), "source.steps is 0"),
         (lambda: SourceConfig(noise=-1.0), "source.noise is -1"),
         (lambda: CFEBMConfig(width=0), "width is 0"),
-        (lambda: CFEBMConfig(net=NetConfig(classes=10)), "unconditional"),
+        (lambda: CFEBMConfig(net=ConvConfig(classes=10)), "unconditional"),
         (lambda: CFEBMConfig(mode="dream"), "unknown cfebm.mode 'dream'"),
     ],
 )

@@ -7,13 +7,13 @@ import pytest
 from gibbsian.core.config import to_dict
 from gibbsian.core.errors import UsageError
 from gibbsian.recipes.catalog import SYSTEMS, entry
-from gibbsian.recipes.presets import from_values, merged, read
+from gibbsian.recipes.presets import Recipes, from_values, merged, read
 from gibbsian.recipes.short_run import ShortRunConfig
 from gibbsian.recipes.train import MonitorConfig, TrainConfig
 
 
 def recipes(presets):
-    return from_values("some.yaml", {"presets": presets}).recipes(ShortRunConfig)
+    return dict(Recipes(from_values("some.yaml", {"presets": presets}), ShortRunConfig))
 
 
 @pytest.mark.parametrize("system", SYSTEMS)
@@ -34,7 +34,7 @@ def test_numbers_survive_in_every_spelling(tmp_path):
     (tmp_path / "a.yaml").write_text(
         "presets: {a: {train: {lr: 1e-4, steps: 20_000}, chain: {step_size: 4.0e-6, noise: 2}}}"
     )
-    found = read(tmp_path / "a.yaml").recipes(ShortRunConfig)["a"]
+    found = read(tmp_path / "a.yaml").recipe("a", ShortRunConfig)
     assert (found.train.lr, found.train.steps) == (1e-4, 20_000)
     assert (found.model.chain.step_size, found.model.chain.noise) == (4e-6, 2.0)
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import pytest
 import torch
+from gibbsian.systems.base import sample
+from gibbsian.systems.registry import make
 from PIL import Image
 
 from gibbsian.core.errors import UsageError
 from gibbsian.core.random import generator
 from gibbsian.recipes.catalog import resolve
 from gibbsian.report.pictures import save_gif
-from gibbsian.systems.base import sample
-from gibbsian.systems.registry import make
 from gibbsian.tasks.film import Film, decoded, film, frames, painter
 
 

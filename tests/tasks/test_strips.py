@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from gibbsian.systems.base import Leg, sample
 from PIL import Image
 
 from gibbsian.core.errors import UsageError
@@ -12,7 +13,6 @@ from gibbsian.core.position import leaves
 from gibbsian.core.random import generator
 from gibbsian.mcmc.langevin import Langevin
 from gibbsian.report.pictures import LABEL, beside
-from gibbsian.systems.base import Leg, sample
 from gibbsian.tasks.strips import Strip, stage_strip, step_strip, strip
 
 

@@ -8,15 +8,16 @@ from pathlib import Path
 
 import pytest
 import torch
+from gibbsian.systems.base import Leg, Plan, System
 from torch import Tensor, nn
 
 import gibbsian as gb
 from gibbsian.core.errors import UsageError
 from gibbsian.core.records import Batch, Loss
+from gibbsian.nets.families import AnyNet
+from gibbsian.nets.settings import ConvConfig, MLPConfig
 from gibbsian.recipes.chain import PixelConfig
 from gibbsian.recipes.igebm import IGEBMConfig
-from gibbsian.recipes.net import NetConfig
-from gibbsian.systems.base import Leg, Plan, System
 
 QUICK = {
     "net__name": "mlp",
@@ -69,7 +70,7 @@ def test_labels_that_do_not_fit_are_refused(small_data) -> None:
 
 
 def test_a_built_system_trains_as_told(small_data) -> None:
-    config = IGEBMConfig(net=NetConfig(name="mlp", hidden=(8,)))
+    config = IGEBMConfig(net=MLPConfig(hidden=(8,)))
     system = gb.make("igebm", config, (2,))
     before = system.net.state_dict()
     before = {k: v.clone() for k, v in before.items()}
@@ -85,7 +86,7 @@ def test_a_built_system_trains_as_told(small_data) -> None:
 
 @dataclass(frozen=True)
 class QuadraticConfig:
-    net: NetConfig = field(default_factory=NetConfig)
+    net: AnyNet = field(default_factory=ConvConfig)
     pixels: PixelConfig = field(default_factory=PixelConfig)
 
 
@@ -128,7 +129,7 @@ def test_a_system_of_ones_own_trains_and_samples(small_data, tmp_path: Path) -> 
 
 
 def test_sample_checks_its_arguments(small_data) -> None:
-    system = gb.make("igebm", IGEBMConfig(net=NetConfig(name="mlp", hidden=(8,), classes=3)), (2,))
+    system = gb.make("igebm", IGEBMConfig(net=MLPConfig(hidden=(8,), classes=3)), (2,))
     for n, steps in ((0, None), (-1, None), (2, 0)):
         with pytest.raises(UsageError, match="at least 1"):
             gb.sample(system, n, steps=steps)

@@ -7,7 +7,7 @@ from torch import nn
 
 from gibbsian.core.random import generator, seeded_init
 from gibbsian.nets.build import build
-from gibbsian.recipes.net import NetConfig
+from gibbsian.nets.settings import ConvConfig
 from gibbsian.recipes.train import TrainConfig
 from gibbsian.train import checkpoint
 from gibbsian.train.optim import make_optimizer
@@ -15,7 +15,7 @@ from gibbsian.train.optim import make_optimizer
 
 def network() -> nn.Module:
     with seeded_init(generator(0)):
-        return build(NetConfig("conv", channels=(3, 4)), (2, 6, 6))
+        return build(ConvConfig(channels=(3, 4)), (2, 6, 6))
 
 
 def update(net: nn.Module, optimizer: torch.optim.Optimizer, k: int) -> None:

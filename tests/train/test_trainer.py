@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from gibbsian.systems.registry import class_of
 from PIL import Image
 
 import gibbsian as gb
@@ -16,7 +17,6 @@ from gibbsian.core.errors import UsageError
 from gibbsian.recipes.catalog import SYSTEMS, resolve
 from gibbsian.recipes.cfebm import CFEBMConfig, StagesConfig
 from gibbsian.recipes.train import TrainConfig
-from gibbsian.systems.registry import class_of
 from gibbsian.train import budget as budget_module
 from gibbsian.train import trainer as trainer_module
 from gibbsian.train.budget import Budget, advice, rescaled

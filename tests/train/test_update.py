@@ -7,14 +7,15 @@ from dataclasses import dataclass, field
 
 import pytest
 import torch
+from gibbsian.systems.base import System
 from torch import nn
 
 from gibbsian.core.errors import UsageError
 from gibbsian.core.records import Batch, Loss
+from gibbsian.nets.families import AnyNet
+from gibbsian.nets.settings import ConvConfig
 from gibbsian.recipes.chain import PixelConfig
-from gibbsian.recipes.net import NetConfig
 from gibbsian.recipes.train import TrainConfig
-from gibbsian.systems.base import System
 from gibbsian.train.update import Step, Updater
 
 MLP = {
@@ -28,7 +29,7 @@ MLP = {
 
 @dataclass(frozen=True)
 class ToyConfig:
-    net: NetConfig = field(default_factory=NetConfig)
+    net: AnyNet = field(default_factory=ConvConfig)
     pixels: PixelConfig = field(default_factory=PixelConfig)
 
 

@@ -52,8 +52,8 @@ def usage(name: str, function: Callable[..., Any]) -> str:
 
 def settings_help(settings: list[Setting]) -> str:
     """Settings by section: name, type, value by default, meaning."""
-    blocks = []
-    for section, group in groupby(settings, key=lambda s: s.name.partition(".")[0] if "." in s.name else ""):
+    blocks, own = [], [s for s in settings if not s.foreign]
+    for section, group in groupby(own, key=lambda s: s.name.partition(".")[0] if "." in s.name else ""):
         lines = [f"  --{s.name} {s.kind} = {value_text(s.default)}" + _under(s.doc) for s in group]
         blocks.append("\n".join([f"{section or 'own'} settings:", *lines]))
     return "\n\n".join(blocks)

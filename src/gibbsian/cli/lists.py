@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Annotated, Any, Literal
 
 from ..data.names import DATA_NAMES
 from ..recipes.catalog import SYSTEMS, entry
+from ..recipes.presets import PresetFile
 from ..recipes.recipe import Paper
 from .kernels import KERNELS
 from .options import Arg
@@ -43,10 +44,15 @@ def _systems() -> Rows:
 
 def _presets() -> Rows:
     return [
-        {"system": name, "preset": preset, "data": recipe.data, "note": recipe.note}
+        {"system": name, "preset": preset, "data": about["data"], "note": about["note"]}
         for name, found in SYSTEMS.items()
-        for preset, recipe in found.presets().items()
+        for preset, about in _abouts(found.file())
     ]
+
+
+def _abouts(file: PresetFile) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Name and values of each preset; no settings are made of them, which would take longer."""
+    return ((name, file.inherited(name)) for name in file.presets)
 
 
 def _data() -> Rows:

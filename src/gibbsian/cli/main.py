@@ -18,7 +18,7 @@ from typing import Any, NoReturn
 from .. import __version__
 from ..core.errors import GibbsianError, unknown
 from .help import command_help, overview
-from .options import options, parse, split
+from .options import gathering, options, parse, split
 from .result import Result
 
 COMMANDS: dict[str, tuple[str, str]] = {
@@ -133,5 +133,7 @@ def _help(name: str, function: Callable[..., Result], rest: list[str]) -> Result
     words = split(function, rest)
     first = [o.name for o in options(function) if not o.flag]
     given = {**dict(zip(first, words.free, strict=False)), **words.options}
+    if keys := gathering(function):
+        given[keys[0]] = words.settings
     text = command_help(name, function, given)
     return Result({"help": text}, text)

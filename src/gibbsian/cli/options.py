@@ -42,11 +42,16 @@ class Setting:
     kind: str
     default: Any
     doc: str
+    foreign: bool = False
+    """Whether only another kind of its section has it, so that help leaves it out."""
 
 
 @dataclass(frozen=True)
 class Keys:
-    """Marks what gathers settings: `settings(given)` lists them, none before the word `needs` is given."""
+    """Marks what gathers settings: `settings(given)` lists them, none before the word `needs` is given.
+
+    `given` holds the options, and by the name of the marked parameter the settings themselves, as typed.
+    """
 
     settings: Callable[[Given], list[Setting]]
     needs: str
@@ -117,7 +122,7 @@ def parse(function: Callable[..., Any], argv: Sequence[str]) -> dict[str, Any]:
     if missing:
         raise UsageError(f"{missing[0]} is missing: see --help")
     if keys and words.settings:
-        _require_known(words.settings, keys[1], values, known)
+        _require_known(words.settings, keys[1], {**values, keys[0]: words.settings}, known)
         values[keys[0]] = {name: _yaml(name, text) for name, text in words.settings.items()}
     return values
 

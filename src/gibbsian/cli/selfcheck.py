@@ -20,8 +20,8 @@ from ..mcmc.hmc import HMC
 from ..mcmc.langevin import Langevin
 from ..mcmc.mala import MALA
 from ..nets.build import build
+from ..nets.settings import ConvConfig
 from ..objectives.contrast import contrast
-from ..recipes.net import NetConfig
 
 F64, CHAINS, LIMIT = torch.float64, 4000, 5.0
 
@@ -36,7 +36,7 @@ def sign() -> tuple[bool, str]:
 def gradient() -> tuple[bool, str]:
     """dE/dx of a small network against central differences."""
     with seeded_init(Streams(0).init):
-        net = build(NetConfig(channels=(8, 8), activation="swish"), (1, 8, 8)).double().eval()
+        net = build(ConvConfig(channels=(8, 8), activation="swish"), (1, 8, 8)).double().eval()
     rng = generator(1)
     x, v = (torch.randn(4, 1, 8, 8, generator=rng, dtype=F64) for _ in range(2))
     _, grad = value_and_grad(net, x)

@@ -14,21 +14,39 @@ import typing
 from typing import Any, Literal
 
 from ..core.config import to_dict
+from ..core.kinds import TAG, Tagged, fields_of, kinds_of, type_hints
 from ..recipes.catalog import resolve
 from .options import Given, Setting
 
 
 def system_settings(given: Given) -> list[Setting]:
-    """Every setting of the system on the command line, with the values of its preset."""
+    """Every setting of the system on the command line, with the values of its preset and the chosen network.
+
+    Those of other networks are among them: `resolve` says whose they are.
+    """
     if not given.get("system"):
         return []
-    config = resolve(given["system"], preset=given.get("preset"), data=given.get("data"))
-    return [*listed(config.model), *listed(config.train, "train."), *listed(config.monitor, "monitor.")]
+    chosen = {f"net.{TAG}": given["net"]} if given.get("net") else {}
+    chosen |= {k: v for k, v in (given.get("settings") or {}).items() if k == f"net.{TAG}"}
+    config = resolve(given["system"], preset=given.get("preset"), data=given.get("data"), changes=chosen)
+    own = [*listed(config.model), *listed(config.train, "train."), *listed(config.monitor, "monitor.")]
+    return [*own, *foreign(config.model)]
+
+
+def foreign(config: Any) -> list[Setting]:
+    """The settings that only other kinds of its sections have."""
+    names = {
+        f"{section}.{key}"
+        for section, hint in type_hints(type(config)).items()
+        for kind in kinds_of(hint).values()
+        for key in fields_of(kind).keys() - fields_of(type(getattr(config, section)))
+    }
+    return [Setting(name, "", None, "", foreign=True) for name in sorted(names)]
 
 
 def listed(config: Any, prefix: str = "") -> list[Setting]:
     """The settings of a configuration and of its sections, in the order of the fields."""
-    hints, docs = typing.get_type_hints(type(config)), field_docs(type(config))
+    hints, docs = type_hints(type(config)), field_docs(type(config))
     out: list[Setting] = []
     for f in dataclasses.fields(config):
         name, value, inner = prefix + f.name, getattr(config, f.name), inner_type(hints[f.name])
@@ -37,15 +55,28 @@ def listed(config: Any, prefix: str = "") -> list[Setting]:
         if isinstance(inner, type) and dataclasses.is_dataclass(inner):
             out += listed(inner() if value is None else value, f"{name}.")
         else:
-            out.append(Setting(name, words(hints[f.name]), to_dict(config)[f.name], docs.get(f.name, "")))
+            kind = "|".join(config.kinds()) if is_tag(config, f.name) else words(hints[f.name])
+            out.append(Setting(name, kind, to_dict(config)[f.name], docs.get(f.name, "")))
     return out
 
 
+def is_tag(config: Any, name: str) -> bool:
+    """Whether a field is the name that tells one kind from another."""
+    return isinstance(config, Tagged) and name == TAG
+
+
 def field_docs(cls: type) -> dict[str, str]:
-    """The string under each field of a dataclass, on one line."""
+    """The string under each field of a dataclass or of those that it derives from, on one line."""
+    docs: dict[str, str] = {}
+    for base in reversed([c for c in cls.__mro__ if dataclasses.is_dataclass(c)]):
+        docs |= _own_docs(base)
+    return docs
+
+
+def _own_docs(cls: type) -> dict[str, str]:
     body = ast.parse(textwrap.dedent(inspect.getsource(cls))).body[0]
     assert isinstance(body, ast.ClassDef)
-    docs = {}
+    docs: dict[str, str] = {}
     for field, after in zip(body.body, body.body[1:], strict=False):
         if (
             isinstance(field, ast.AnnAssign)
@@ -63,6 +94,8 @@ def words(hint: Any) -> str:
         return " or ".join("null" if a is type(None) else words(a) for a in args)
     if origin is Literal:
         return "|".join(map(str, args))
+    if origin is dict:
+        return "{...}"
     if origin is tuple:
         return f"[{', '.join('...' if a is Ellipsis else words(a) for a in args)}]"
     return str(hint.__name__)

@@ -1,19 +1,19 @@
 """Nested frozen dataclasses to plain dictionaries and back, for YAML and JSON files. No torch.
 
-`from_dict` is strict: an unknown key or a value of the wrong type is one clear line.
+`from_dict` is strict: an unknown key or a value of the wrong type is one clear line. A field may take one of
+several dataclasses, told apart by their field `name`: a union of them, or a `Tagged` base that others join.
 """
 
 from __future__ import annotations
 
 import dataclasses
-import types
 import typing
 from collections.abc import Mapping
 from dataclasses import MISSING
-from functools import cache
 from typing import Any, TypeVar
 
 from .errors import UsageError, did_you_mean, unknown
+from .kinds import TAG, Kinds, fields_of, is_tagged, kind_of, kinds_of, members, type_at, type_hints
 
 T = TypeVar("T")
 
@@ -29,25 +29,33 @@ def from_dict(cls: type[T], values: Mapping[str, Any], where: str = "") -> T:
     Raises `UsageError` for an unknown key, naming the nearest one, for a missing one and for a value of the
     wrong type.
     """
-    hints = _hints(cls)  # type: ignore[arg-type]
+    known = fields_of(cls)
     for key in values:
-        if key not in hints:
-            raise UsageError(f"unknown key '{where}{key}': {did_you_mean(key, hints)}")
-    for f in dataclasses.fields(cls):  # type: ignore[arg-type]
-        if f.name not in values and f.default is MISSING and f.default_factory is MISSING:
-            raise UsageError(f"'{where}{f.name}' is missing: give it")
-    return cls(**{k: _typed(hints[k], v, f"{where}{k}") for k, v in values.items()})
+        if key not in known:
+            raise UsageError(f"unknown key '{where}{key}': {did_you_mean(key, known)}")
+    for name, f in known.items():
+        if name not in values and f.default is MISSING and f.default_factory is MISSING:
+            raise UsageError(f"'{where}{name}' is missing: give it")
+    hints = type_hints(cls)
+    named = {k: _named(hints[k], known[k], v) for k, v in values.items()}
+    return cls(**{k: _typed(hints[k], v, f"{where}{k}") for k, v in named.items()})
 
 
 def override(config: T, changes: Mapping[str, Any]) -> T:
-    """A copy with dotted keys replaced: `override(config, {"chain.steps": 30})`."""
+    """A copy with dotted keys replaced: `override(config, {"chain.steps": 30})`.
+
+    Another `name` of a section of several kinds is taken first, and keeps the settings that both kinds have.
+    """
     values = to_dict(config)
-    for dotted, value in changes.items():
+    for dotted, value in sorted(changes.items(), key=lambda change: not change[0].endswith(f".{TAG}")):
         *path, last = dotted.split(".")
         inner = values
         for depth, part in enumerate(path):
             inner = _descend(inner, part, ".".join(path[: depth + 1]))
         inner[last] = value
+        hint = type_at(type(config), path) if last == TAG else None
+        if kinds_of(hint):
+            _forget(inner, fields_of(kind_of(hint, value, dotted)))
     return from_dict(type(config), values)
 
 
@@ -59,16 +67,25 @@ def dotted(values: Mapping[str, Any], head: str = "") -> dict[str, Any]:
     return out
 
 
-def require_choices(config: Any, section: str) -> None:
+def require_choices(config: Any, section: str = "") -> None:
     """Raise `UsageError` unless every `Literal` field of a dataclass holds one of its options."""
-    for name, hint in _hints(type(config)).items():  # type: ignore[arg-type]
+    for name, hint in type_hints(type(config)).items():
         if typing.get_origin(hint) is typing.Literal and getattr(config, name) not in typing.get_args(hint):
-            raise unknown(f"{section}.{name}", str(getattr(config, name)), map(str, typing.get_args(hint)))
+            what = f"{section}.{name}" if section else name
+            raise unknown(what, str(getattr(config, name)), map(str, typing.get_args(hint)))
 
 
-@cache
-def _hints(cls: type) -> dict[str, Any]:
-    return typing.get_type_hints(cls)
+def _forget(values: dict[str, Any], known: Mapping[str, Any]) -> None:
+    for key in [k for k in values if k not in known]:
+        del values[key]
+
+
+def _named(hint: Any, field: dataclasses.Field[Any], value: Any) -> Any:
+    """A section of several kinds that names none takes the kind of the field's default."""
+    if not kinds_of(hint) or not isinstance(value, Mapping) or TAG in value:
+        return value
+    default = field.default if field.default_factory is MISSING else field.default_factory()
+    return {TAG: getattr(default, TAG), **value} if dataclasses.is_dataclass(default) else value
 
 
 def _descend(values: dict[str, Any], part: str, dotted: str) -> dict[str, Any]:
@@ -86,22 +103,42 @@ def _plain(value: Any) -> Any:
         return to_dict(value)
     if isinstance(value, (tuple, list)):
         return [_plain(v) for v in value]
+    if isinstance(value, Mapping):
+        return {k: _plain(v) for k, v in value.items()}
     return value
 
 
 def _typed(hint: Any, value: Any, where: str) -> Any:
     origin, args = typing.get_origin(hint), typing.get_args(hint)
-    if origin in (typing.Union, types.UnionType):
-        if value is None and type(None) in args:
-            return None
-        return _typed(next(a for a in args if a is not type(None)), value, where)
+    if value is None and type(None) in args:
+        return None
+    if kinds := kinds_of(hint):
+        return _chosen(hint, kinds, value, where)
+    if members(hint) != [hint]:
+        return _typed(members(hint)[0], value, where)
     if dataclasses.is_dataclass(hint) and isinstance(hint, type):
         return value if isinstance(value, hint) else from_dict(hint, _mapping(value, where), f"{where}.")
     if origin is typing.Literal:
         return _choice(args, value, where)
     if origin is tuple:
         return _tuple(args, value, where)
-    return _scalar(hint, value, where)
+    return dict(_mapping(value, where)) if origin is dict else _scalar(hint, value, where)
+
+
+def _chosen(hint: Any, kinds: Kinds, value: Any, where: str) -> Any:
+    """A section of one of several kinds; a setting that only other kinds have is one clear line."""
+    if type(value) in kinds.values() or (is_tagged(hint) and isinstance(value, hint)):
+        return value
+    name = _mapping(value, where).get(TAG, next(iter(kinds)))
+    cls = kind_of(hint, name, f"{where}.{TAG}")
+    for key in value:
+        others = [name for name, kind in kinds.items() if key in fields_of(kind)]
+        if others and key not in fields_of(cls):
+            raise UsageError(
+                f"'{where}.{key}' is no setting of '{name}', but of {', '.join(others)}: leave it out, or "
+                f"set {where}.{TAG} to one that has it"
+            )
+    return from_dict(cls, value, f"{where}.")
 
 
 def _mapping(value: Any, where: str) -> Mapping[str, Any]:

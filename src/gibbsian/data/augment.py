@@ -18,7 +18,7 @@ from torch import Tensor
 
 from ..core.errors import UsageError
 from ..core.position import expand
-from ..recipes.augment import AugmentConfig
+from .settings import AugmentConfig
 
 RATIO = 4 / 3
 RADIUS = 2

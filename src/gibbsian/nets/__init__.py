@@ -1,23 +1,74 @@
-"""Energy networks: modules from `(B, *event)` to E of shape `(B,)`."""
+"""Energy networks: modules from `(B, *event)` to E of shape `(B,)`. Settings are read without torch.
 
-from .build import build
-from .conv import ConvNet
-from .describe import describe
-from .igebm import IGEBMNet
-from .mlp import MLP
-from .multiscale import build_scales
-from .spectral import SpectralConv2d, SpectralLinear, cached_weights
-from .vector import build_vector
+Other names are imported when first used.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from .families import AnyNet, CustomNetConfig, Family, register_net, trusted
+from .settings import (
+    ConvConfig,
+    GeneratorConfig,
+    LevelsConfig,
+    MLPConfig,
+    ResidualConfig,
+    VAEConfig,
+    WideConfig,
+)
+
+if TYPE_CHECKING:
+    from .build import build
+    from .conv import ConvNet
+    from .describe import describe
+    from .igebm import IGEBMNet
+    from .mlp import MLP
+    from .multiscale import build_scales
+    from .spectral import SpectralConv2d, SpectralLinear, cached_weights
+    from .vector import build_vector
+
+_NAMES = {
+    "IGEBMNet": "igebm",
+    "MLP": "mlp",
+    "ConvNet": "conv",
+    "SpectralConv2d": "spectral",
+    "SpectralLinear": "spectral",
+    "build": "build",
+    "build_scales": "multiscale",
+    "build_vector": "vector",
+    "cached_weights": "spectral",
+    "describe": "describe",
+}
 
 __all__ = [
-    "IGEBMNet",
-    "MLP",
+    "AnyNet",
+    "ConvConfig",
     "ConvNet",
+    "CustomNetConfig",
+    "Family",
+    "GeneratorConfig",
+    "IGEBMNet",
+    "LevelsConfig",
+    "MLP",
+    "MLPConfig",
+    "ResidualConfig",
     "SpectralConv2d",
     "SpectralLinear",
+    "VAEConfig",
+    "WideConfig",
     "build",
     "build_scales",
     "build_vector",
     "cached_weights",
     "describe",
+    "register_net",
+    "trusted",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _NAMES:
+        raise AttributeError(f"module '{__name__}' has no attribute '{name}'")
+    return getattr(importlib.import_module(f".{_NAMES[name]}", __name__), name)

@@ -7,9 +7,9 @@ import math
 from torch import Tensor, nn
 
 from ..core.errors import UsageError
-from ..recipes.net import per_layer
 from .dropout import Dropout
-from .layers import EnergyHead, LabelVector, activation, check_options, conv, pooled, spread
+from .layers import EnergyHead, LabelVector, activation, conv, pooled, spread
+from .settings import ConvConfig, per_layer
 
 
 class ConvNet(nn.Module):
@@ -29,40 +29,29 @@ class ConvNet(nn.Module):
     arXiv 1903.08689; P. Lippe, UvA deep-learning tutorials, tutorial 8.
     """
 
-    def __init__(
-        self,
-        event_shape: tuple[int, ...],
-        channels: tuple[int, ...] = (32, 64, 128),
-        *,
-        kernels: tuple[int, ...] = (3,),
-        strides: tuple[int, ...] = (1, 2),
-        paddings: tuple[int, ...] = (),
-        hidden: tuple[int, ...] = (),
-        pool: str = "sum",
-        activation_name: str = "leaky_relu",
-        negative_slope: float = 0.2,
-        spectral_norm: bool = False,
-        dropout: float = 0.0,
-        classes: int = 0,
-        head: str = "scalar",
-    ) -> None:
+    def __init__(self, event_shape: tuple[int, ...], config: ConvConfig) -> None:
         super().__init__()
-        joint = check_options(classes, head)
+        channels, classes, joint, spectral = (
+            config.channels,
+            config.classes,
+            config.joint,
+            config.spectral_norm,
+        )
         labels = 0 if joint else classes
-        self.event_shape, self.pool = tuple(event_shape), pool
-        sizes = layer_sizes(channels, kernels, strides, paddings)
+        self.event_shape, self.pool = tuple(event_shape), config.pool
+        sizes = layer_sizes(channels, config.kernels, config.strides, config.paddings)
         inputs = (image_channels(event_shape), *channels[:-1])
         self.convs = nn.ModuleList(
-            conv(a, b, k, s, p, bias=not labels, spectral=spectral_norm)
+            conv(a, b, k, s, p, bias=not labels, spectral=spectral)
             for a, b, (k, s, p) in zip(inputs, channels, sizes, strict=True)
         )
         self.gains = nn.ModuleList(LabelVector(c, labels, start=1.0) for c in channels if labels)
         self.biases = nn.ModuleList(LabelVector(c, labels) for c in channels if labels)
-        self.act = activation(activation_name, negative_slope)
-        self.dropout = Dropout(dropout)
-        area = math.prod(last_map(self.event_shape[1:], sizes)) if pool == "flatten" else 1
+        self.act = activation(config.activation, config.negative_slope)
+        self.dropout = Dropout(config.dropout)
+        area = math.prod(last_map(self.event_shape[1:], sizes)) if config.pool == "flatten" else 1
         self.head = EnergyHead(
-            channels[-1] * area, hidden, self.act, classes=classes, joint=joint, spectral=spectral_norm
+            channels[-1] * area, config.head_hidden, self.act, classes=classes, joint=joint, spectral=spectral
         )
 
     def forward(self, x: Tensor, y: Tensor | None = None) -> Tensor:

@@ -13,9 +13,9 @@ import torch
 from torch import Tensor, nn
 
 from ..core.errors import UsageError, require_not_negative, require_positive
-from ..recipes.generator import GeneratorConfig
 from .generator import FlowGenerator
 from .precision import full_precision, widened
+from .settings import GeneratorConfig
 
 LOG_2PI = math.log(2 * math.pi)
 

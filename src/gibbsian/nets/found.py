@@ -13,11 +13,11 @@ from types import ModuleType
 from torch import nn
 
 from ..core.errors import UsageError
-from ..recipes.net import NetConfig
+from .families import AnyNet
 from .given import prepared_net
 
 
-def own(config: NetConfig, event_shape: tuple[int, ...]) -> nn.Module:
+def own(config: AnyNet, event_shape: tuple[int, ...]) -> nn.Module:
     """The network that `config.name` names, built as `Class(event_shape, config)`, or as `Class()` where it
     takes no arguments, and tried (see `prepared_net`).
 

@@ -14,11 +14,11 @@ import torch
 from torch import Tensor, nn
 
 from ..core.errors import UsageError, unknown
-from ..recipes.generator import GeneratorConfig
 from .conv import image_channels
 from .flow import CouplingFlow
 from .layers import activation
 from .precision import widened
+from .settings import GeneratorConfig
 
 
 def build_generator(

@@ -17,10 +17,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..core.errors import UsageError
-from ..recipes.net import per_layer
 from .conv import image_channels
 from .dropout import Dropout
-from .layers import EnergyHead, LabelVector, activation, check_options, pooled, spread
+from .layers import EnergyHead, LabelVector, activation, pooled, spread
+from .settings import ResidualConfig, per_layer
 from .spectral import SpectralConv2d
 
 NEAR_ZERO = 1e-10
@@ -61,30 +61,24 @@ class IGEBMNet(nn.Module):
     model (see `EnergyHead`). Raises `UsageError` for an event that is not an image, or is pooled to nothing.
     """
 
-    def __init__(
-        self,
-        event_shape: tuple[int, ...],
-        channels: tuple[int, ...] = (128, 128, 128, 256, 256, 256, 256),
-        *,
-        strides: tuple[int, ...] = (1, 2, 1, 2, 1, 2, 1),
-        hidden: tuple[int, ...] = (),
-        activation_name: str = "leaky_relu",
-        negative_slope: float = 0.2,
-        dropout: float = 0.0,
-        classes: int = 0,
-        head: str = "scalar",
-    ) -> None:
+    def __init__(self, event_shape: tuple[int, ...], config: ResidualConfig) -> None:
         super().__init__()
-        joint = check_options(classes, head)
-        self.event_shape, inputs = tuple(event_shape), image_channels(event_shape)
-        downs = block_pooling(self.event_shape[1:], per_layer("strides", strides, len(channels)))
-        self.act = activation(activation_name, negative_slope)
+        self.event_shape, inputs, channels = tuple(event_shape), image_channels(event_shape), config.channels
+        downs = block_pooling(self.event_shape[1:], per_layer("strides", config.strides, len(channels)))
+        self.act = activation(config.activation, config.negative_slope)
         self.bias = LabelVector(inputs)
         self.stem = conv3x3(inputs, channels[0])
-        self.head = EnergyHead(channels[-1], hidden, self.act, classes=classes, joint=joint, spectral=True)
+        self.head = EnergyHead(
+            channels[-1],
+            config.head_hidden,
+            self.act,
+            classes=config.classes,
+            joint=config.joint,
+            spectral=True,
+        )
         labels = self.head.modulating
         self.blocks = nn.ModuleList(
-            ResBlock(a, b, self.act, down=down, dropout=dropout, classes=labels)
+            ResBlock(a, b, self.act, down=down, dropout=config.dropout, classes=labels)
             for a, b, down in zip(channels[:-1], channels[1:], downs, strict=True)
         )
 

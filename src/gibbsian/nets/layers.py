@@ -162,12 +162,3 @@ class EnergyHead(nn.Module):
         with full_precision(h):
             out: Tensor = self.layers(widened(h))
         return out
-
-
-def check_options(classes: int, head: str) -> bool:
-    """Whether `head` makes a joint model; raises `UsageError` if unknown or without two classes."""
-    if head not in ("scalar", "logits"):
-        raise unknown("head", head, ("scalar", "logits"))
-    if head == "logits" and classes < 2:
-        raise UsageError(f"head 'logits' with {classes} classes: it needs at least 2; set classes")
-    return head == "logits"

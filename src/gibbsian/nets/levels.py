@@ -23,11 +23,11 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..core.errors import UsageError
-from ..recipes.net import per_layer
 from .conv import image_channels
 from .igebm import NEAR_ZERO, block_pooling
 from .layers import activation, check_event, check_label, pooled, spread
 from .precision import full_precision, widened
+from .settings import LevelsConfig, per_layer
 from .spectral import SpectralConv2d, SpectralLinear
 
 WAVES = 32
@@ -71,22 +71,13 @@ class LevelNet(nn.Module):
     pooled to nothing, and without levels.
     """
 
-    def __init__(
-        self,
-        event_shape: tuple[int, ...],
-        channels: tuple[int, ...],
-        *,
-        levels: int,
-        strides: tuple[int, ...] = (1, 2),
-        activation_name: str = "leaky_relu",
-        negative_slope: float = 0.2,
-    ) -> None:
+    def __init__(self, event_shape: tuple[int, ...], config: LevelsConfig) -> None:
         super().__init__()
-        if levels < 1:
+        if config.classes < 1:
             raise UsageError("network 'levels' needs noise levels: use it for drl, or set net.classes")
-        self.event_shape, self.levels = tuple(event_shape), levels
-        downs = block_pooling(self.event_shape[1:], per_layer("strides", strides, len(channels)))
-        self.act, width = activation(activation_name, negative_slope), channels[0]
+        self.event_shape, self.levels, channels = tuple(event_shape), config.classes, config.channels
+        downs = block_pooling(self.event_shape[1:], per_layer("strides", config.strides, len(channels)))
+        self.act, width = activation(config.activation, config.negative_slope), channels[0]
         self.stem = SpectralConv2d(image_channels(event_shape), width, 3, padding=1)
         self.embed = nn.ModuleList([SpectralLinear(2 * WAVES, width), SpectralLinear(width, width)])
         self.blocks = nn.ModuleList(

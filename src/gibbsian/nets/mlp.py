@@ -7,8 +7,8 @@ import math
 import torch
 from torch import Tensor, nn
 
-from ..core.errors import UsageError
-from .layers import EnergyHead, LabelVector, activation, check_options, linear, spread
+from .layers import EnergyHead, LabelVector, activation, linear, spread
+from .settings import MLPConfig
 
 
 class MLP(nn.Module):
@@ -21,34 +21,20 @@ class MLP(nn.Module):
     `sharpness` multiplies the first layer's weights and biases at the start.
     """
 
-    def __init__(
-        self,
-        event_shape: tuple[int, ...],
-        hidden: tuple[int, ...] = (128, 128),
-        *,
-        activation_name: str = "swish",
-        negative_slope: float = 0.2,
-        classes: int = 0,
-        head: str = "scalar",
-        sharpness: float = 1.0,
-        spectral_norm: bool = False,
-    ) -> None:
+    def __init__(self, event_shape: tuple[int, ...], config: MLPConfig) -> None:
         super().__init__()
-        if not hidden:
-            raise UsageError("hidden is empty: an mlp needs at least one hidden layer, such as (128, 128)")
-        joint = check_options(classes, head)
-        self.event_shape = tuple(event_shape)
-        self.act = activation(activation_name, negative_slope)
-        self.head = EnergyHead(hidden[-1], (), self.act, classes=classes, joint=joint)
+        self.event_shape, hidden = tuple(event_shape), config.hidden
+        self.act = activation(config.activation, config.negative_slope)
+        self.head = EnergyHead(hidden[-1], (), self.act, classes=config.classes, joint=config.joint)
         labels = self.head.modulating
         sizes = (math.prod(self.event_shape), *hidden)
         self.layers = nn.ModuleList(
-            linear(a, b, bias=not labels, spectral=spectral_norm)
+            linear(a, b, bias=not labels, spectral=config.spectral_norm)
             for a, b in zip(sizes[:-1], hidden, strict=True)
         )
         with torch.no_grad():
-            for weights in self.layers[0].parameters() if sharpness != 1 else ():
-                weights.mul_(sharpness)
+            for weights in self.layers[0].parameters() if config.sharpness != 1 else ():
+                weights.mul_(config.sharpness)
         self.gains = nn.ModuleList(LabelVector(b, labels, start=1.0) for b in hidden if labels)
         self.biases = nn.ModuleList(LabelVector(b, labels) for b in hidden if labels)
 

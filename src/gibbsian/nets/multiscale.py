@@ -13,8 +13,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..core.errors import UsageError
-from ..recipes.net import NetConfig
 from .build import build
+from .families import AnyNet
 
 
 class MultiScale(nn.Module):
@@ -36,7 +36,7 @@ class MultiScale(nn.Module):
         return energy
 
 
-def build_scales(config: NetConfig, event_shape: tuple[int, ...], scales: int) -> nn.Module:
+def build_scales(config: AnyNet, event_shape: tuple[int, ...], scales: int) -> nn.Module:
     """The network of `config` at each of `scales` sizes, or `build`'s own for one.
 
     Raises `UsageError` for fewer than one scale, for events that are not images, and for images too small.

@@ -20,14 +20,14 @@ from __future__ import annotations
 import copy
 from collections.abc import Iterable, Sequence
 from itertools import pairwise
-from typing import cast
+from typing import Literal, Protocol, cast
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ..recipes.cfebm import CFEBMConfig
 from .build import build
+from .families import AnyNet
 from .layers import EnergyHead, activation, check_event
 from .resize import shrink
 from .spectral import SpectralConv2d, SpectralLinear
@@ -35,6 +35,22 @@ from .spectral import SpectralConv2d, SpectralLinear
 Size = tuple[int, int]
 BOTTOM = 4
 """Pixels a side at which convolutions end and a layer over the whole map follows."""
+
+
+class Growing(Protocol):
+    """What a pyramid is made of: a family, and its network or its `width`, the feature maps at 64 pixels."""
+
+    @property
+    def family(self) -> Literal["conv", "dense"]:
+        """Which of the two."""
+
+    @property
+    def net(self) -> AnyNet:
+        """The network of each size (dense), and the activation of both."""
+
+    @property
+    def width(self) -> int:
+        """w of `maps` (conv)."""
 
 
 class Stage(nn.Module):
@@ -108,7 +124,7 @@ class DownBlock(nn.Module):
         return out
 
 
-def pyramid(config: CFEBMConfig, channels: int, sizes: Sequence[Size]) -> nn.ModuleList:
+def pyramid(config: Growing, channels: int, sizes: Sequence[Size]) -> nn.ModuleList:
     """A `Stage` for each of the `sizes` (height, width), each twice the one before, of `channels` colours."""
     act = activation(config.net.activation, config.net.negative_slope)
     stages: list[Stage] = []
@@ -132,19 +148,19 @@ def maps(width: int, size: Size) -> int:
     return max(4 * width // 2 ** max(_halvings(size) - 2, 0), 1)
 
 
-def _entry(config: CFEBMConfig, shape: tuple[int, int, int]) -> nn.Module:
+def _entry(config: Growing, shape: tuple[int, int, int]) -> nn.Module:
     if config.family == "dense":
         return build(config.net, shape)
     return SpectralConv2d(shape[0], maps(config.width, shape[1:]), 1)
 
 
-def _front(config: CFEBMConfig, size: Size, act: nn.Module) -> nn.Module:
+def _front(config: Growing, size: Size, act: nn.Module) -> nn.Module:
     if config.family == "dense":
         return nn.Identity()
     return DownBlock(maps(config.width, size), maps(config.width, _half(size)), act)
 
 
-def _trunk(config: CFEBMConfig, size: Size, act: nn.Module) -> nn.Sequential:
+def _trunk(config: Growing, size: Size, act: nn.Module) -> nn.Sequential:
     """From the maps of the smallest size to E."""
     if config.family == "dense":
         return nn.Sequential()

@@ -24,9 +24,9 @@ from torch import Tensor, nn
 from ..core.draws import normal
 from ..core.errors import UsageError
 from ..core.position import Position, leaves
-from ..recipes.vae import VAEConfig
 from .conv import image_channels
 from .layers import activation, check_event
+from .settings import VAEConfig
 
 BOUND = 5.0
 """Means and log deviations inside the hierarchy pass through 5 tanh(. / 5), as in NVAE."""

@@ -8,8 +8,8 @@ from typing import Protocol, runtime_checkable
 from torch import Tensor, nn
 
 from ..core.errors import UsageError
-from ..recipes.net import NetConfig
 from .build import build
+from .families import AnyNet
 from .layers import check_event
 
 
@@ -42,7 +42,7 @@ class VectorNet(nn.Module):
         return out
 
 
-def build_vector(config: NetConfig, event_shape: tuple[int, ...], outputs: int) -> nn.Module:
+def build_vector(config: AnyNet, event_shape: tuple[int, ...], outputs: int) -> nn.Module:
     """The network of `config` with 2 or more `outputs` in place of E: `(B, *event)` to `(B, outputs)`.
 
     Networks of your own, `module:Class`, are built with `config.head` "logits" and `config.classes` set to

@@ -13,10 +13,10 @@ from __future__ import annotations
 from torch import Tensor, nn
 
 from ..core.errors import UsageError
-from ..recipes.net import per_layer
 from .conv import image_channels, last_map
 from .dropout import Dropout
-from .layers import EnergyHead, activation, check_options, pooled
+from .layers import EnergyHead, activation, pooled
+from .settings import WideConfig, per_layer
 
 
 class WideBlock(nn.Module):
@@ -53,39 +53,26 @@ class WideNet(nn.Module):
     without a logits head.
     """
 
-    def __init__(
-        self,
-        event_shape: tuple[int, ...],
-        channels: tuple[int, ...],
-        *,
-        strides: tuple[int, ...] = (1,),
-        hidden: tuple[int, ...] = (),
-        pool: str = "mean",
-        activation_name: str = "leaky_relu",
-        negative_slope: float = 0.2,
-        dropout: float = 0.0,
-        classes: int = 0,
-        head: str = "scalar",
-    ) -> None:
+    def __init__(self, event_shape: tuple[int, ...], config: WideConfig) -> None:
         super().__init__()
-        joint = check_options(classes, head)
+        channels, classes, joint = config.channels, config.classes, config.joint
         if classes and not joint:
             raise UsageError(f"network 'wide' with {classes} classes is a classifier: set net.head to logits")
-        steps = per_layer("strides", strides, len(channels))
+        steps = per_layer("strides", config.strides, len(channels))
         if steps[0] != 1:
-            raise UsageError(f"strides is {strides}: the stem of 'wide' keeps the size, begin with 1")
-        self.event_shape, self.pool = tuple(event_shape), pool
-        self.act = activation(activation_name, negative_slope)
+            raise UsageError(f"strides is {config.strides}: the stem of 'wide' keeps the size, begin with 1")
+        self.event_shape, self.pool = tuple(event_shape), config.pool
+        self.act = activation(config.activation, config.negative_slope)
         self.stem = nn.Conv2d(image_channels(event_shape), channels[0], 3, padding=1)
         self.blocks = nn.Sequential(
             *(
-                WideBlock(a, b, self.act, stride=s, dropout=dropout)
+                WideBlock(a, b, self.act, stride=s, dropout=config.dropout)
                 for a, b, s in zip(channels[:-1], channels[1:], steps[1:], strict=True)
             )
         )
         height, width = last_map(self.event_shape[1:], [(3, s, 1) for s in steps])
-        features = channels[-1] * (height * width if pool == "flatten" else 1)
-        self.head = EnergyHead(features, hidden, self.act, classes=classes, joint=joint)
+        features = channels[-1] * (height * width if config.pool == "flatten" else 1)
+        self.head = EnergyHead(features, config.head_hidden, self.act, classes=classes, joint=joint)
 
     def forward(self, x: Tensor, y: Tensor | None = None) -> Tensor:
         self.head.check(x, y, self.event_shape)

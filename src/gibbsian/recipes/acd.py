@@ -7,16 +7,17 @@ from typing import Literal
 
 from ..core.config import require_choices
 from ..core.errors import UsageError, require_not_negative, require_positive
-from .chain import ChainConfig, PixelConfig
-from .generator import GeneratorConfig
-from .net import NetConfig
+from ..data.settings import PixelConfig
+from ..nets.families import AnyNet
+from ..nets.settings import ConvConfig, GeneratorConfig
+from .chain import ChainConfig
 
 
 @dataclass(frozen=True)
 class ACDConfig:
     """One game: an energy, and a generator with an entropy term that samples it."""
 
-    net: NetConfig = field(default_factory=NetConfig)
+    net: AnyNet = field(default_factory=ConvConfig)
     """The energy."""
     generator: GeneratorConfig = field(default_factory=GeneratorConfig)
     """The mean g of the generator."""

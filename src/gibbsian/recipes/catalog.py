@@ -12,12 +12,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from functools import cache
 from pathlib import Path
-from types import MappingProxyType, ModuleType
+from types import ModuleType
 from typing import Any
 
 from ..core.config import dotted, from_dict, override, to_dict
 from ..core.errors import UsageError, did_you_mean, unknown
-from .presets import PresetFile, read
+from .presets import PresetFile, Recipes, read
 from .recipe import Paper, Published, Recipe
 from .train import MonitorConfig, TrainConfig
 
@@ -63,7 +63,7 @@ class Entry:
 
 @cache
 def _recipes(entry: Entry) -> Mapping[str, Recipe]:
-    return MappingProxyType(entry.file().recipes(entry.config_class()))
+    return Recipes(entry.file(), entry.config_class())
 
 
 SYSTEMS: dict[str, Entry] = {

@@ -7,15 +7,19 @@ from typing import Literal
 
 from ..core.config import require_choices
 from ..core.errors import UsageError
-from .chain import ChainConfig, LossConfig, PixelConfig, StartConfig
-from .net import NetConfig
+from ..data.settings import PixelConfig
+from ..nets.families import AnyNet
+from ..nets.settings import ConvConfig
+from ..objectives.settings import LossConfig
+from ..starts.settings import StartConfig
+from .chain import ChainConfig
 
 
 @dataclass(frozen=True)
 class CEBMConfig:
     """One conjugate EBM; raises `UsageError` for values out of range."""
 
-    net: NetConfig = field(default_factory=NetConfig)
+    net: AnyNet = field(default_factory=ConvConfig)
     """The network of the sufficient statistics, two outputs a latent coordinate."""
     latent: int = 16
     """Coordinates of z."""

@@ -9,8 +9,11 @@ from typing import Literal, NamedTuple, TypeVar
 
 from ..core.config import require_choices
 from ..core.errors import UsageError, require_not_negative
-from .chain import ChainConfig, LossConfig, PixelConfig
-from .net import NetConfig
+from ..data.settings import PixelConfig
+from ..nets.families import AnyNet
+from ..nets.settings import MLPConfig
+from ..objectives.settings import LossConfig
+from .chain import ChainConfig
 
 Number = TypeVar("Number", int, float)
 """Of a list with an entry for each stage."""
@@ -129,9 +132,7 @@ class CFEBMConfig:
     """Chains start at noise of the smallest size, or at the images of another domain, `Batch.cond`."""
     family: Literal["conv", "dense"] = "dense"
     """The paper's expanding convolutions, or a network of its own for each size, as `net` says."""
-    net: NetConfig = field(
-        default_factory=lambda: NetConfig(name="mlp", hidden=(256, 256), activation="swish")
-    )
+    net: AnyNet = field(default_factory=lambda: MLPConfig(hidden=(256, 256), activation="swish"))
     """The network of each size (dense: mlp or any other); conv takes only the activation from it."""
     width: int = 32
     """Feature maps at 64 pixels a side; twice as many at 32, four times from 16 on (conv)."""

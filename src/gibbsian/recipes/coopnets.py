@@ -5,16 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from ..core.errors import UsageError, require_not_negative, require_positive
-from .chain import ChainConfig, LossConfig, PixelConfig
-from .generator import GeneratorConfig
-from .net import NetConfig
+from ..data.settings import PixelConfig
+from ..nets.families import AnyNet
+from ..nets.settings import ConvConfig, GeneratorConfig
+from ..objectives.settings import LossConfig
+from .chain import ChainConfig
 
 
 @dataclass(frozen=True)
 class CoopNetsConfig:
     """One pair: a generator that starts chains, an energy that refines them."""
 
-    net: NetConfig = field(default_factory=NetConfig)
+    net: AnyNet = field(default_factory=ConvConfig)
     """The energy (the papers' descriptor)."""
     generator: GeneratorConfig = field(default_factory=GeneratorConfig)
     """The generator."""

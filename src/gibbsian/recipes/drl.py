@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from ..core.errors import UsageError, require_not_negative, require_positive
-from .chain import PixelConfig
-from .net import NetConfig
+from ..data.settings import PixelConfig
+from ..nets.families import AnyNet
+from ..nets.settings import ConvConfig
 
 
 @dataclass(frozen=True)
@@ -34,7 +35,7 @@ class LadderConfig:
 class DRLConfig:
     """One ladder of conditional energies, E(., t), in one network."""
 
-    net: NetConfig = field(default_factory=NetConfig)
+    net: AnyNet = field(default_factory=ConvConfig)
     """Any family: mlp, conv and igebm take the level as a class, levels by an embedding as the paper's."""
     ladder: LadderConfig = field(default_factory=LadderConfig)
     pixels: PixelConfig = field(default_factory=PixelConfig)

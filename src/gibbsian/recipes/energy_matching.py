@@ -7,8 +7,9 @@ from typing import Literal
 
 from ..core.config import require_choices
 from ..core.errors import UsageError, require_not_negative, require_positive
-from .chain import PixelConfig
-from .net import NetConfig
+from ..data.settings import PixelConfig
+from ..nets.families import AnyNet
+from ..nets.settings import ConvConfig
 
 
 @dataclass(frozen=True)
@@ -80,7 +81,7 @@ class ContrastConfig:
 class EnergyMatchingConfig:
     """One scalar potential for both: far from the data a flow, near it an energy."""
 
-    net: NetConfig = field(default_factory=lambda: NetConfig(activation="swish"))
+    net: AnyNet = field(default_factory=lambda: ConvConfig(activation="swish"))
     """V; its loss needs second derivatives, so a smooth activation."""
     flow: FlowConfig = field(default_factory=FlowConfig)
     contrast: ContrastConfig = field(default_factory=ContrastConfig)

@@ -7,17 +7,17 @@ from typing import Literal
 
 from ..core.config import require_choices
 from ..core.errors import UsageError, require_not_negative, require_positive
-from .chain import PixelConfig
-from .generator import GeneratorConfig
+from ..data.settings import PixelConfig
+from ..nets.families import AnyNet
+from ..nets.settings import ConvConfig, GeneratorConfig
 from .latent import LatentConfig
-from .net import NetConfig
 
 
 @dataclass(frozen=True)
 class GEBMConfig:
     """One Generalized EBM: a base generator, an energy on its samples, a way to draw latents."""
 
-    net: NetConfig = field(default_factory=NetConfig)
+    net: AnyNet = field(default_factory=ConvConfig)
     """The energy."""
     generator: GeneratorConfig = field(default_factory=GeneratorConfig)
     """The base."""

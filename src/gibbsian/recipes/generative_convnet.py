@@ -5,15 +5,19 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from ..core.errors import UsageError
-from .chain import ChainConfig, LossConfig, PixelConfig, StartConfig
-from .net import NetConfig
+from ..data.settings import PixelConfig
+from ..nets.families import AnyNet
+from ..nets.settings import ConvConfig
+from ..objectives.settings import LossConfig
+from ..starts.settings import StartConfig
+from .chain import ChainConfig
 
 
 @dataclass(frozen=True)
 class GenerativeConvNetConfig:
     """One generative ConvNet."""
 
-    net: NetConfig = field(default_factory=NetConfig)
+    net: AnyNet = field(default_factory=ConvConfig)
     chain: ChainConfig = field(default_factory=lambda: ChainConfig(steps=60, step_size=2.0, noise=0.01))
     """The training chain."""
     sample: ChainConfig | None = None

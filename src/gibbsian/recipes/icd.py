@@ -7,9 +7,12 @@ from typing import Literal
 
 from ..core.config import require_choices
 from ..core.errors import UsageError, require_not_negative
-from .augment import AugmentConfig
-from .chain import ChainConfig, LossConfig, PixelConfig, StartConfig
-from .net import NetConfig
+from ..data.settings import AugmentConfig, PixelConfig
+from ..nets.families import AnyNet
+from ..nets.settings import ConvConfig
+from ..objectives.settings import LossConfig
+from ..starts.settings import StartConfig
+from .chain import ChainConfig
 
 PIECEWISE = ("leaky_relu", "relu")
 ENOUGH = 1001
@@ -22,7 +25,7 @@ PAPER_CHAIN = ChainConfig(steps=40, step_size=200.0, noise=0.001, noise_first=Tr
 class ICDConfig:
     """One energy trained with its sampler."""
 
-    net: NetConfig = field(default_factory=lambda: NetConfig(activation="swish"))
+    net: AnyNet = field(default_factory=lambda: ConvConfig(activation="swish"))
     """The energy, of a smooth activation; at each scale if there are several."""
     scales: int = 1
     """Sizes of the image whose energies are added: 1 for the whole, 3 for halves and quarters too."""

@@ -5,8 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from ..core.errors import UsageError
-from .chain import ChainConfig, LossConfig, PixelConfig, StartConfig
-from .net import NetConfig
+from ..data.settings import PixelConfig
+from ..nets.families import AnyNet
+from ..nets.settings import ConvConfig
+from ..objectives.settings import LossConfig
+from ..starts.settings import StartConfig
+from .chain import ChainConfig
 
 
 @dataclass(frozen=True)
@@ -30,7 +34,7 @@ PAPER_CHAIN = ChainConfig(steps=60, step_size=20.0, noise=0.005, noise_first=Tru
 class IGEBMConfig:
     """One IGEBM."""
 
-    net: NetConfig = field(default_factory=NetConfig)
+    net: AnyNet = field(default_factory=ConvConfig)
     chain: ChainConfig = PAPER_CHAIN
     """The training chain."""
     sample: ChainConfig | None = None

@@ -5,9 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from ..core.errors import UsageError, require_not_negative
-from .augment import AugmentConfig
-from .chain import ChainConfig, PixelConfig, StartConfig
-from .net import NetConfig
+from ..data.settings import AugmentConfig, PixelConfig
+from ..nets.families import AnyNet
+from ..nets.settings import ConvConfig
+from ..starts.settings import StartConfig
+from .chain import ChainConfig
 
 
 @dataclass(frozen=True)
@@ -47,7 +49,7 @@ class JEMLossConfig:
 class JEMConfig:
     """One classifier that is an energy-based model."""
 
-    net: NetConfig = field(default_factory=lambda: NetConfig(classes=10, head="logits"))
+    net: AnyNet = field(default_factory=lambda: ConvConfig(classes=10, head="logits"))
     """The classifier f; its head must be logits."""
     chain: ChainConfig = field(default_factory=lambda: ChainConfig(steps=20, step_size=2.0, noise=0.01))
     """The training chain."""

@@ -7,9 +7,9 @@ from typing import Literal
 
 from ..core.config import require_choices
 from ..core.errors import UsageError, require_not_negative, require_positive
-from .chain import PixelConfig
-from .generator import GeneratorConfig
-from .net import NetConfig
+from ..data.settings import PixelConfig
+from ..nets.families import AnyNet
+from ..nets.settings import ConvConfig, GeneratorConfig
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ class SamplingConfig:
 class NCEConfig:
     """One energy told from noise."""
 
-    net: NetConfig = field(default_factory=lambda: NetConfig(activation="swish"))
+    net: AnyNet = field(default_factory=lambda: ConvConfig(activation="swish"))
     """The energy."""
     noise: NoiseConfig = field(default_factory=NoiseConfig)
     flow: GeneratorConfig = field(default_factory=lambda: GeneratorConfig("flow", hidden=(64, 64), blocks=6))

@@ -10,7 +10,7 @@ sections are merged key by key, except that one with a `name` (of a network) rep
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields
 from functools import cache
 from pathlib import Path
@@ -36,18 +36,15 @@ class PresetFile:
     published: tuple[Published, ...]
     presets: Values
 
-    def recipes(self, config: type[Any]) -> dict[str, Recipe]:
-        """Every preset over the defaults of the settings class `config`; raises `UsageError` for bad keys."""
-        return {name: self._recipe(name, config) for name in self.presets}
-
-    def _recipe(self, name: str, config: type[Any]) -> Recipe:
+    def recipe(self, name: str, config: type[Any]) -> Recipe:
+        """A preset over the defaults of the settings class `config`; raises `UsageError` for bad keys."""
         try:
             return recipe(self.inherited(name), config)
         except UsageError as error:
             raise UsageError(f"{self.name}, preset '{name}': {error}") from error
 
     def inherited(self, name: str, heirs: tuple[str, ...] = ()) -> dict[str, Any]:
-        """The preset's own values over those that it extends; raises `UsageError` for circles."""
+        """A preset's own values over those that it extends; raises `UsageError` for circles."""
         if name in heirs:
             raise UsageError(f"extends goes in a circle: {' -> '.join([*heirs, name])}")
         own = dict(_mapping("it", self.presets[name]))
@@ -57,6 +54,27 @@ class PresetFile:
         if parent not in self.presets:
             raise unknown("preset in 'extends'", str(parent), self.presets)
         return merged(self.inherited(parent, (*heirs, name)), own)
+
+
+class Recipes(Mapping[str, Recipe]):
+    """The presets of a file, each made over the defaults of the class `config` when it is asked for."""
+
+    def __init__(self, file: PresetFile, config: type[Any]) -> None:
+        self._file, self._config = file, config
+        self._made: dict[str, Recipe] = {}
+
+    def __getitem__(self, name: str) -> Recipe:
+        if name not in self._file.presets:
+            raise KeyError(name)
+        if name not in self._made:
+            self._made[name] = self._file.recipe(name, self._config)
+        return self._made[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._file.presets)
+
+    def __len__(self) -> int:
+        return len(self._file.presets)
 
 
 @cache

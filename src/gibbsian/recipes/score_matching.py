@@ -7,8 +7,11 @@ from typing import Literal
 
 from ..core.config import require_choices
 from ..core.errors import UsageError, require_positive
-from .chain import ChainConfig, PixelConfig, StartConfig
-from .net import NetConfig
+from ..data.settings import PixelConfig
+from ..nets.families import AnyNet
+from ..nets.settings import ConvConfig
+from ..starts.settings import StartConfig
+from .chain import ChainConfig
 
 KINKED = ("relu", "leaky_relu")
 
@@ -60,7 +63,7 @@ class MatchingConfig:
 class ScoreMatchingConfig:
     """One energy trained by score matching, and the Langevin chain from noise that samples it."""
 
-    net: NetConfig = field(default_factory=lambda: NetConfig(activation="swish"))
+    net: AnyNet = field(default_factory=lambda: ConvConfig(activation="swish"))
     """The energy; a smooth activation."""
     matching: MatchingConfig = field(default_factory=MatchingConfig)
     chain: ChainConfig = field(default_factory=lambda: ChainConfig(steps=200, step_size=0.01, noise=0.1))

@@ -5,15 +5,19 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from ..core.errors import UsageError
-from .chain import ChainConfig, LossConfig, PixelConfig, StartConfig
-from .net import NetConfig
+from ..data.settings import PixelConfig
+from ..nets.families import AnyNet
+from ..nets.settings import ConvConfig
+from ..objectives.settings import LossConfig
+from ..starts.settings import StartConfig
+from .chain import ChainConfig
 
 
 @dataclass(frozen=True)
 class ShortRunConfig:
     """One short-run model: the chain below is the sampler, in training and after."""
 
-    net: NetConfig = field(default_factory=NetConfig)
+    net: AnyNet = field(default_factory=ConvConfig)
     chain: ChainConfig = field(default_factory=lambda: ChainConfig(steps=100, step_size=2.0, noise=0.01))
     start: StartConfig = field(default_factory=lambda: StartConfig(kind="noise"))
     pixels: PixelConfig = field(default_factory=lambda: PixelConfig(-1.0, 1.0, noise=0.03))
@@ -30,7 +34,3 @@ class ShortRunConfig:
                 f"start.kind is '{self.start.kind}': short-run chains start from fresh noise, 'noise'"
             )
 
-    @property
-    def sampling(self) -> ChainConfig:
-        """The chain that draws samples: that of training."""
-        return self.chain

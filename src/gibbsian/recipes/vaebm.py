@@ -7,10 +7,11 @@ from typing import Literal
 
 from ..core.config import require_choices
 from ..core.errors import UsageError, require_not_negative
-from .chain import LossConfig, PixelConfig
+from ..data.settings import PixelConfig
+from ..nets.families import AnyNet
+from ..nets.settings import ConvConfig, VAEConfig
+from ..objectives.settings import LossConfig
 from .latent import LatentConfig
-from .net import NetConfig
-from .vae import VAEConfig
 
 KERNELS = ("langevin", "kinetic", "mala", "hmc")
 
@@ -43,7 +44,7 @@ class BufferConfig:
 class VAEBMConfig:
     """One VAEBM: a VAE, an energy that tilts it, chains on the noise of both latents and data."""
 
-    net: NetConfig = field(default_factory=NetConfig)
+    net: AnyNet = field(default_factory=ConvConfig)
     """The energy."""
     vae: VAEConfig = field(default_factory=VAEConfig)
     chain: LatentConfig = field(default_factory=lambda: LatentConfig(steps=10, step_size=0.01))

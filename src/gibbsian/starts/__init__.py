@@ -1,12 +1,14 @@
 """Where chains begin: noise, data, a fitted Gaussian, or stored chains.
 
-Names are imported when first used, so that settings beside them can be read without torch.
+Names are imported when first used, so that `settings` is read without torch.
 """
 
 from __future__ import annotations
 
 import importlib
 from typing import TYPE_CHECKING, Any
+
+from .settings import StartConfig
 
 if TYPE_CHECKING:
     from .base import Start, Ticket
@@ -40,6 +42,7 @@ __all__ = [
     "ReplayBuffer",
     "ReservoirBuffer",
     "Start",
+    "StartConfig",
     "Ticket",
     "UniformNoise",
     "redraw",

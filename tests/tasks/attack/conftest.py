@@ -6,11 +6,11 @@ from types import SimpleNamespace
 
 import pytest
 import torch
+from gibbsian.systems.base import Standing, System
 from torch import nn
 
 from gibbsian.energies.conditional import Given
 from gibbsian.mcmc.langevin import Langevin
-from gibbsian.systems.base import Standing, System
 
 WEIGHTS = torch.tensor(
     [[0.5, -1, 0.2, 0.8], [1, 0.4, -0.9, 0.1], [-0.3, 0.6, 0.5, -0.7]], dtype=torch.float64

@@ -7,14 +7,14 @@ import json
 import numpy as np
 import pytest
 import torch
+from gibbsian.systems.igebm import IGEBM
 
 from gibbsian.core.errors import UsageError
 from gibbsian.core.random import generator
 from gibbsian.data.load import load
+from gibbsian.nets.settings import MLPConfig
 from gibbsian.recipes.chain import ChainConfig, PixelConfig
 from gibbsian.recipes.igebm import IGEBMConfig
-from gibbsian.recipes.net import NetConfig
-from gibbsian.systems.igebm import IGEBM
 from gibbsian.tasks.attack.classifiers import Refinement, picked
 from gibbsian.tasks.attack.robustness import attack
 from gibbsian.tasks.attack.sweep import Threat
@@ -23,7 +23,7 @@ QUICK = Threat(eps=(0.1, 0.3), steps=2, restarts=1, eot=2)
 
 
 def system(classes=10, head="logits", shape=(1, 8, 8), high=1.0):
-    net = NetConfig(name="mlp", hidden=(8,), activation="swish", classes=classes, head=head)
+    net = MLPConfig(hidden=(8,), activation="swish", classes=classes, head=head)
     chain = ChainConfig(steps=2, step_size=2.0, noise=0.01, clamp=True)
     config = IGEBMConfig(net=net, chain=chain, pixels=PixelConfig(-1.0, high))
     return IGEBM(config, shape, generator(0)).eval()

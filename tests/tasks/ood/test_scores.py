@@ -6,15 +6,15 @@ from types import SimpleNamespace
 
 import pytest
 import torch
+from gibbsian.systems.drl import DRL
+from gibbsian.systems.score_matching import ScoreMatching
 from torch import Tensor, nn
 
 from gibbsian.core.errors import UsageError
 from gibbsian.core.random import generator
+from gibbsian.nets.settings import MLPConfig
 from gibbsian.recipes.drl import DRLConfig
-from gibbsian.recipes.net import NetConfig
 from gibbsian.recipes.score_matching import MatchingConfig, ScoreMatchingConfig
-from gibbsian.systems.drl import DRL
-from gibbsian.systems.score_matching import ScoreMatching
 from gibbsian.tasks.ood.cells import Scored, cell
 from gibbsian.tasks.ood.scores import Known, Scale, evaluate, png_bits, scores_of
 
@@ -159,7 +159,7 @@ def test_all_leaves_out_what_a_system_cannot_give_and_a_name_does_not() -> None:
 
 
 def small_drl() -> DRL:
-    return DRL(DRLConfig(net=NetConfig(name="mlp", hidden=(8,))), SHAPE, generator(0))
+    return DRL(DRLConfig(net=MLPConfig(hidden=(8,))), SHAPE, generator(0))
 
 
 def test_levels_of_drl_are_its_conditionals_energies_of_noised_data() -> None:
@@ -174,7 +174,7 @@ def test_levels_of_drl_are_its_conditionals_energies_of_noised_data() -> None:
 
 def test_levels_of_score_matching_are_its_losses() -> None:
     """For E = 0 the residual is eps itself: |eps|^2 / 2."""
-    net = NetConfig(name="mlp", hidden=(8,))
+    net = MLPConfig(hidden=(8,))
     ladder = ScoreMatchingConfig(net=net, matching=MatchingConfig(levels=4, sigma_max=1.0, sigma_min=0.1))
     system = ScoreMatching(ladder, SHAPE, generator(0))
     with torch.no_grad():

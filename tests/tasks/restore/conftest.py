@@ -6,10 +6,10 @@ from types import SimpleNamespace
 
 import pytest
 import torch
+from gibbsian.systems.base import Leg, System
 from torch import Tensor, nn
 
 from gibbsian.mcmc.langevin import Langevin
-from gibbsian.systems.base import Leg, System
 
 
 class Normal(System):

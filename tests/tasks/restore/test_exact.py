@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import pytest
 import torch
+from gibbsian.systems.base import walk
 
 from gibbsian.core.errors import UsageError
 from gibbsian.core.random import generator
@@ -15,7 +16,6 @@ from gibbsian.energies.algebra import Product
 from gibbsian.energies.reference import Tether
 from gibbsian.mcmc.base import run
 from gibbsian.mcmc.langevin import Langevin
-from gibbsian.systems.base import walk
 from gibbsian.tasks.restore.complete import complete, passing, tweedie
 from gibbsian.tasks.restore.damage import Damaged, Hidden
 from gibbsian.tasks.restore.how import How

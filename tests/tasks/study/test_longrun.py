@@ -6,12 +6,12 @@ import json
 
 import pytest
 import torch
+from gibbsian.systems.base import Leg, advance
 
 from gibbsian.core.errors import UsageError
 from gibbsian.core.random import generator
 from gibbsian.core.records import Batch
 from gibbsian.mcmc import Langevin
-from gibbsian.systems.base import Leg, advance
 from gibbsian.tasks.study.longrun import kept, study_longrun
 
 NET = {"net.name": "mlp", "net.hidden": [8]}

@@ -6,10 +6,10 @@ import json
 
 import pytest
 import torch
+from gibbsian.systems.base import sample
 
 from gibbsian.core.errors import UsageError
 from gibbsian.core.random import generator
-from gibbsian.systems.base import sample
 from gibbsian.tasks.study.crowd import FEWEST, Ends, moves, of_length, stored
 from gibbsian.tasks.study.modes import study_modes
 

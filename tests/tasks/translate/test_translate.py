@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from gibbsian.systems.registry import from_run
 from PIL import Image
 
 from gibbsian.core.errors import UsageError
@@ -12,7 +13,6 @@ from gibbsian.core.random import generator
 from gibbsian.data.dataset import from_arrays
 from gibbsian.recipes.catalog import resolve
 from gibbsian.report.pictures import pictured
-from gibbsian.systems.registry import from_run
 from gibbsian.tasks.translate import measure
 from gibbsian.tasks.translate.chain import translate, translation
 from gibbsian.tasks.translate.measure import Domains, Translation, compare

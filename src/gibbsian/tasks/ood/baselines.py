@@ -30,9 +30,9 @@ from ...core.random import derive, generator, seeded_init
 from ...data.batches import Batches
 from ...data.dataset import Dataset, as_floats
 from ...nets.pixelcnn import PixelCNN, discretised_logistic
+from ...nets.settings import VAEConfig
 from ...nets.vae import VAE
 from ...objectives.elbo import kl_to_standard
-from ...recipes.vae import VAEConfig
 from ..kept import UNREADABLE, fits, keep, kept
 from ..progress import Advance, silent
 

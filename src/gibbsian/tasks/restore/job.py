@@ -14,7 +14,7 @@ from ...core.random import derive, generator
 from ...data.dataset import Dataset
 from ...data.load import load
 from ...data.names import entry
-from ...models.model import EnergyModel, device_of
+from ...models.model import EnergyModel
 from ..features import SmallNet, classifier_for
 from .damage import Damage, Damaged
 from .measures import Truth
@@ -103,7 +103,6 @@ def told(model: EnergyModel, label: str, truth: Tensor | None, n: int) -> Tensor
 
     Raises `UsageError` for ones that the model or the images do not have.
     """
-    device = device_of(model)
     if label == "none":
         return None
     if label == "true":

@@ -1,10 +1,29 @@
-"""What a person can set about image augmentations; `data/augment.py` carries them out. Torch-free."""
+"""Settings of how data enter a model and of augmentations, which `data.augment` carries out. No torch."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ..core.errors import UsageError
+from ..core.errors import UsageError, require_not_negative
+
+
+@dataclass(frozen=True)
+class PixelConfig:
+    """How data enters the model."""
+
+    low: float = -1.0
+    """Value of a black pixel (ignored for data that are not images)."""
+    high: float = 1.0
+    """Value of a white pixel."""
+    noise: float = 0.0
+    """Standard deviation of Gaussian noise added to data, smoothing its support."""
+    dequantize: bool = False
+    """Add uniform noise of one grey level of 256, shrinking the range to fit."""
+
+    def __post_init__(self) -> None:
+        if not -float("inf") < self.low < self.high < float("inf"):
+            raise UsageError(f"pixels.low {self.low} must lie below pixels.high {self.high}")
+        require_not_negative(**{"pixels.noise": self.noise})
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,159 @@
+"""What every energy network has as settings, and the register of families. No torch.
+
+A family is a class of settings, derived from `AnyNet`, and a network built as `Class(event_shape, settings)`.
+Others join by `register_net`; those of installed packages by an entry point of the group `gibbsian.nets`,
+whose name is the family's and whose object is a `Family`.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from importlib import metadata
+from typing import Any, Literal, TypeAlias, TypeVar
+
+from ..core.config import require_choices
+from ..core.errors import UsageError, require_not_negative, unknown
+from ..core.kinds import Tagged
+
+T = TypeVar("T")
+GROUP = "gibbsian.nets"
+Activation: TypeAlias = Literal["elu", "gelu", "leaky_relu", "relu", "softplus", "swish", "tanh"]
+Head: TypeAlias = Literal["logits", "scalar"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class AnyNet(Tagged):
+    """Settings of an energy network of any family; raises `UsageError` for values out of range."""
+
+    name: str
+    """Family: mlp, conv (plain convolutions), igebm (residual, spectral norm), levels (the same, told a noise
+    level: for drl), wide (residual, no norm: for classifiers), or your own module:Class. Another family keeps
+    the settings that both have."""
+
+    activation: Activation = "leaky_relu"
+    """Nonlinearity. Objectives with second derivatives need a smooth one, such as swish."""
+
+    negative_slope: float = 0.2
+    """Slope of leaky_relu below zero."""
+
+    classes: int = 0
+    """Number of classes, or length of a continuous label; 0 makes an unconditional energy."""
+
+    head: Head = "scalar"
+    """With classes: E(x, y) by gains and biases a class (scalar), or -f(x)[y], a joint model (logits)."""
+
+    def __post_init__(self) -> None:
+        require_choices(self)
+        require_not_negative(negative_slope=self.negative_slope)
+        if self.classes < 0:
+            raise UsageError(f"classes is {self.classes}: use 0 for an unconditional energy")
+        if self.head == "logits" and self.classes < 2:
+            raise UsageError(f"head 'logits' with {self.classes} classes: it needs at least 2; set classes")
+
+    @property
+    def joint(self) -> bool:
+        """Whether the outputs are logits, so that E(x, y) = -f(x)[y]."""
+        return self.head == "logits"
+
+    @classmethod
+    def kinds(cls) -> dict[str, type[AnyNet]]:
+        """The settings of every registered family by its name."""
+        return {name: family.config for name, family in FAMILIES.items()}
+
+    @classmethod
+    def kind(cls, name: str) -> type[AnyNet]:
+        """The settings of a family, of `CustomNetConfig` for a `module:Class`."""
+        return CustomNetConfig if ":" in name else family(name).config
+
+
+@dataclass(frozen=True, kw_only=True)
+class CustomNetConfig(AnyNet):
+    """A network class of your own, built as `Class(event_shape, config)`."""
+
+    options: dict[str, Any] = dataclasses.field(default_factory=dict)
+    """What your class reads besides, as it likes: --net.options "{width: 64}"."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        module, _, name = self.name.partition(":")
+        if not (module and name):
+            raise UsageError(f"network '{self.name}' names no class: write module:Class")
+
+
+@dataclass(frozen=True)
+class Family:
+    """One family: `network` is a class, or where to find it, as "package.module:Class"."""
+
+    config: type[AnyNet]
+    network: str | type[Any]
+    channels_last: bool = False
+    """Whether convolution weights are to lie in memory with channels last, which is quicker on CPUs."""
+
+
+FAMILIES: dict[str, Family] = {}
+"""The register, in the order of joining; those of this package join in `nets.settings`."""
+
+
+def register_net(
+    name: str, config: type[AnyNet], network: str | type[Any], *, channels_last: bool = False
+) -> None:
+    """Let `net.name` be `name`: `network(event_shape, config(...))` is then the network.
+
+    Args:
+        name: a word, without a colon.
+        config: a frozen dataclass derived from `AnyNet`, whose `name` is this one by default.
+        network: a subclass of `nn.Module`, or "package.module:Class", imported when it is first built.
+        channels_last: lay convolution weights out with channels last.
+
+    Raises:
+        UsageError: the name is taken or not a word, or `config` is no class of network settings.
+    """
+    if ":" in name or name in FAMILIES:
+        raise UsageError(f"network '{name}' cannot join: the name is taken, or has a colon in it")
+    if not (isinstance(config, type) and issubclass(config, AnyNet) and dataclasses.is_dataclass(config)):
+        raise UsageError(
+            f"network '{name}' cannot join: its settings must be a dataclass derived from AnyNet"
+        )
+    FAMILIES[name] = Family(config, network, channels_last)
+
+
+def family(name: str) -> Family:
+    """The family of a name, registered or installed; raises `UsageError` naming the nearest for others."""
+    if name not in FAMILIES:
+        installed = {point.name: point for point in metadata.entry_points(group=GROUP)}
+        if name not in installed:
+            raise unknown("network", name, [*FAMILIES, *installed])
+        found = installed[name].load()
+        if not isinstance(found, Family):
+            raise UsageError(f"network '{name}' of {installed[name].value} cannot join: it is not a Family")
+        register_net(name, found.config, found.network, channels_last=found.channels_last)
+    return FAMILIES[name]
+
+
+def trusted(config: T, allow: bool = False) -> T:
+    """`config`, once it is sure that building it imports nothing but registered and installed networks.
+
+    For settings that were read from a file: a `module:Class` in them would run code of the file's choice.
+    Raises `UsageError` naming it, unless `allow`.
+    """
+    for net in _nets(config):
+        if ":" in net.name and not allow:
+            raise UsageError(
+                f"the stored settings ask for code of their own, network '{net.name}': give net= in Python, "
+                f"--net {net.name} on the command line, or trust them by trust=True or --trust"
+            )
+    return config
+
+
+def _nets(config: Any) -> Iterator[AnyNet]:
+    """Every network's settings within a dataclass."""
+    if isinstance(config, AnyNet):
+        yield config
+    elif dataclasses.is_dataclass(config):
+        for f in dataclasses.fields(config):
+            yield from _nets(getattr(config, f.name))
+    elif isinstance(config, Mapping):
+        for value in config.values():
+            yield from _nets(value)
