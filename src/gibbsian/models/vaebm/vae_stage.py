@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from ...core.records import Loss
+from ...nets.settings import VAEConfig
 from ...nets.vae import VAE, Code, dense
 from ...objectives.elbo import (
     beta_tc,
@@ -21,7 +22,6 @@ from ...objectives.elbo import (
     ratio_tc,
     shuffled,
 )
-from ...recipes.vae import VAEConfig
 
 
 class Bound(NamedTuple):
