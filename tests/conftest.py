@@ -19,8 +19,10 @@ from gibbsian.data.dataset import Dataset
 from gibbsian.data.load import load
 from gibbsian.energies.latent import PullBack
 from gibbsian.mcmc.langevin import Langevin
+from gibbsian.models.learner import Learner
 from gibbsian.models.model import EnergyModel
 from gibbsian.models.sampler import ChainStage, Sampler
+from gibbsian.models.vaebm.model import TiltedVAE
 from gibbsian.recipes.catalog import RunConfig, entry
 from gibbsian.recipes.train import MonitorConfig, TrainConfig
 from gibbsian.train.fit import Prepared, finished, prepare
@@ -155,10 +157,22 @@ SMALL_VAEBM = {
 
 
 @pytest.fixture
-def vaebm(tiny_run: Callable[..., Prepared]) -> TiltedVAE:
+def vaebm_learner(tiny_run: Callable[..., Prepared]) -> Learner:
     """A VAEBM of a few updates on digits, with chains in its buffer."""
     trainer = tiny_run("vaebm", "digits", SMALL_VAEBM).trainer
     trainer.fit(progress=False)
-    system = finished(trainer)
-    assert isinstance(system, TiltedVAE)
-    return system
+    finished(trainer)
+    return trainer.learner
+
+
+@pytest.fixture
+def vaebm(vaebm_learner: Learner) -> TiltedVAE:
+    """Its model."""
+    assert isinstance(vaebm_learner.model, TiltedVAE)
+    return vaebm_learner.model
+
+
+@pytest.fixture
+def tilted() -> type[Tilted]:
+    """A model on latents with everything known: `tilted((1, 4, 4), pair=True, steps=6)`."""
+    return Tilted
