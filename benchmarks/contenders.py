@@ -21,7 +21,7 @@ from gibbsian.mcmc.base import Precision, run
 from gibbsian.mcmc.langevin import Langevin
 from gibbsian.models.sampler import RunOptions
 from gibbsian.nets.frozen import frozen
-from gibbsian.recipes.train import TrainConfig
+from gibbsian.train.settings import TrainConfig
 from gibbsian.train.update import Step, Updater
 
 from .peers import ebmkit_chains, ebmkit_updates, torchebm_chains, torchebm_updates

@@ -36,11 +36,11 @@ from gibbsian.models.model import EnergyModel
 from gibbsian.models.sampling import run_stages
 from gibbsian.nets.frozen import frozen
 from gibbsian.noise.ladder import Ladder
-from gibbsian.recipes.catalog import resolve
 from gibbsian.report.pictures import beside, grid, save_image, to_uint8
 from gibbsian.report.tables import cell, over, table
 from gibbsian.tasks.strips import stage_strip, step_strip
 from gibbsian.train.fit import finished, prepare, stored_config
+from gibbsian.train.recipes import resolve
 
 RUNS = Path("runs")
 MEAN, DEVIATIONS = (0.5, -0.3), (0.8, 0.25)

@@ -31,19 +31,19 @@ from gibbsian.data.load import load
 from gibbsian.data.toy import ToyDensity, toy
 from gibbsian.mcmc.base import run
 from gibbsian.mcmc.kernels import kernel_of
+from gibbsian.mcmc.settings import LatentConfig
 from gibbsian.metrics.interval import Interval, mean_interval
 from gibbsian.models.gebm.model import TiltedGenerator
 from gibbsian.models.model import EnergyModel
 from gibbsian.models.sampler import Sampler
 from gibbsian.models.sampling import Samples, draw_samples
 from gibbsian.nets.frozen import frozen
-from gibbsian.recipes.catalog import resolve
-from gibbsian.recipes.latent import LatentConfig
 from gibbsian.report.pictures import beside, save_image
 from gibbsian.tasks.strips import strip
 from gibbsian.tasks.yardstick import Yardstick, yardstick
 from gibbsian.train.fit import finished, prepare, stored_config
 from gibbsian.train.load import load_samplers
+from gibbsian.train.recipes import resolve
 
 RUNS = Path("runs")
 SMALL: dict[str, Any] = {"energy_steps": 2, "energy_first": 10}

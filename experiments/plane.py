@@ -30,11 +30,11 @@ from gibbsian.energies import Grid
 from gibbsian.models.model import EnergyModel
 from gibbsian.models.sampling import draw_samples
 from gibbsian.nets.frozen import frozen
-from gibbsian.recipes.catalog import RunConfig, entry, resolve
 from gibbsian.report.tables import over, table
 from gibbsian.tasks.yardstick import yardstick
 from gibbsian.train.budget import rescaled
 from gibbsian.train.fit import finished, prepare
+from gibbsian.train.recipes import RunConfig, presets, resolve
 
 DATA = ("checkerboard", "ring", "moons")
 SYSTEMS = (
@@ -241,7 +241,7 @@ def run_table(args: argparse.Namespace) -> None:
         rows = results["data"].setdefault(data, {})
         rows.setdefault("exact draws", exact(data))
         for name in args.systems.split(","):
-            if name not in rows and "toy" in entry(name).presets():
+            if name not in rows and "toy" in presets(name):
                 rows[name] = one(name, data, args.budget, args.sharpness)
                 path.write_text(json.dumps(results, indent=1) + "\n")
                 print(data, name, json.dumps(rows[name]), flush=True)

@@ -28,8 +28,8 @@ from gibbsian.models.noised_data import noised_data
 from gibbsian.models.registry import build
 from gibbsian.nets.frozen import frozen
 from gibbsian.nets.generator import FlowGenerator
-from gibbsian.recipes.catalog import RunConfig
-from gibbsian.recipes.gebm import GEBMConfig
+from gibbsian.train.recipes import RunConfig
+from gibbsian.models.gebm.config import GEBMConfig
 from gibbsian.train.fit import finished
 from gibbsian.train.trainer import Trainer
 

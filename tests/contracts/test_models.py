@@ -12,11 +12,11 @@ import torch
 from cases import CASES, CONV, NOISE
 from gibbsian.systems import folder as model_folder
 from gibbsian.systems.base import System, sample
-from gibbsian.systems.frozen import frozen
+from gibbsian.nets.frozen import frozen
 from gibbsian.train.draw import sample as draw
 
 from gibbsian.core.errors import UsageError
-from gibbsian.recipes.catalog import SYSTEMS
+from gibbsian.models.papers import PAPERS
 from gibbsian.train.trainer import Trainer
 
 # configuration -> (temperature, matched) as the paper's numbers imply
@@ -92,11 +92,11 @@ def assert_same(left: dict, right: dict) -> None:
 
 
 def test_every_system_has_a_case() -> None:
-    assert {system for system, *_ in CASES.values()} == set(SYSTEMS)
+    assert {system for system, *_ in CASES.values()} == set(PAPERS)
 
 
 def test_systems_are_final() -> None:
-    for found in SYSTEMS.values():
+    for found in PAPERS.values():
         file, _, cls = found.system.partition(":")
         system = getattr(importlib.import_module(f"gibbsian.systems.{file}"), cls)
         assert system.__bases__ == (System,), f"{cls} extends another system: hold its parts instead"

@@ -16,7 +16,7 @@ from gibbsian.systems.registry import make
 
 from gibbsian.core.config import override
 from gibbsian.data.load import load
-from gibbsian.recipes.igebm import IGEBMConfig
+from gibbsian.models.igebm.config import IGEBMConfig
 from gibbsian.train.fit import fit
 
 sys.path.insert(0, str(Path(__file__).parents[1]))

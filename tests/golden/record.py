@@ -14,8 +14,9 @@ import torch
 
 from gibbsian.core.config import override
 from gibbsian.data.load import load
-from gibbsian.recipes.catalog import RunConfig, entry
-from gibbsian.recipes.train import MonitorConfig, TrainConfig
+from gibbsian.models.papers import entry
+from gibbsian.train.recipes import RunConfig
+from gibbsian.train.settings import MonitorConfig, TrainConfig
 from gibbsian.train.fit import prepare
 
 HERE = Path(__file__).parent

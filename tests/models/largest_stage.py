@@ -16,7 +16,7 @@ from gibbsian.core.energy import value_and_grad
 from gibbsian.core.random import generator
 from gibbsian.models.cfebm.learner import CFEBM
 from gibbsian.nets.frozen import frozen
-from gibbsian.recipes.catalog import resolve
+from gibbsian.train.recipes import resolve
 
 SHAPE = (3, 512, 512)
 

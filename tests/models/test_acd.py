@@ -14,7 +14,7 @@ from gibbsian.core.random import generator
 from gibbsian.core.records import Batch
 from gibbsian.mcmc.base import run
 from gibbsian.models.acd.learner import ACD, Noisy, build, drawn
-from gibbsian.recipes.acd import ACDConfig
+from gibbsian.models.acd.config import ACDConfig
 
 POINTS = {
     **{"net.name": "mlp", "net.hidden": [8], "net.activation": "swish"},

@@ -18,8 +18,9 @@ from gibbsian.core.records import Batch
 from gibbsian.mcmc.base import run
 from gibbsian.models.cfebm.learner import CFEBM
 from gibbsian.nets.settings import MLPConfig
-from gibbsian.recipes.cfebm import CFEBMConfig, SourceConfig, StagesConfig
-from gibbsian.recipes.chain import ChainConfig, PixelConfig
+from gibbsian.models.cfebm.config import CFEBMConfig, SourceConfig, StagesConfig
+from gibbsian.data.settings import PixelConfig
+from gibbsian.mcmc.settings import ChainConfig
 from gibbsian.report.pictures import LABEL
 from gibbsian.tasks.film import Film, frames
 from gibbsian.tasks.strips import stage_strip, step_strip

@@ -25,8 +25,12 @@ from gibbsian.models.contrastive import (
     training_start,
 )
 from gibbsian.nets.spectral import SpectralLinear
-from gibbsian.recipes.catalog import entry
-from gibbsian.recipes.chain import ChainConfig, LossConfig, PixelConfig, StartConfig
+from gibbsian.models.papers import entry
+from gibbsian.train.recipes import presets
+from gibbsian.data.settings import PixelConfig
+from gibbsian.mcmc.settings import ChainConfig
+from gibbsian.objectives.settings import LossConfig
+from gibbsian.starts.settings import StartConfig
 from gibbsian.starts.replay import ReplayBuffer
 
 PIXELS = PixelConfig(-1.0, 1.0)
@@ -72,7 +76,7 @@ def test_chains_that_begin_at_noise_each_time_are_not_matched() -> None:
 
 
 def test_the_uva_chain_clamps_the_noised_point_too() -> None:
-    kernel = langevin(entry("igebm").presets()["uva-mnist"].model.chain, -1.0, 1.0)
+    kernel = langevin(presets("igebm")["uva-mnist"].model.chain, -1.0, 1.0)
     assert kernel.noise_first and kernel.clamp == (-1.0, 1.0) and kernel.clamp_noised
     with pytest.raises(UsageError, match="clamp_noised"):
         ChainConfig(clamp_noised=True, clamp=True)

@@ -15,7 +15,7 @@ from gibbsian.core.records import Batch
 from gibbsian.mcmc.base import run
 from gibbsian.models.coopnets.learner import CoopNets, Start, build
 from gibbsian.models.generated_energy import Generated
-from gibbsian.recipes.coopnets import CoopNetsConfig
+from gibbsian.models.coopnets.config import CoopNetsConfig
 
 POINTS = {
     **{"net.name": "mlp", "net.hidden": [8], "generator.latent": 2, "generator.hidden": [8]},

@@ -16,7 +16,7 @@ from gibbsian.mcmc import MALA, run
 from gibbsian.models.drl import learner as module
 from gibbsian.models.drl.learner import DRL, build
 from gibbsian.models.drl.model import Descent
-from gibbsian.recipes.drl import DRLConfig
+from gibbsian.models.drl.config import DRLConfig
 
 MEAN, SPREAD = 0.4, 0.7
 CHAINS = 4000

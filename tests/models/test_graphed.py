@@ -11,7 +11,8 @@ from gibbsian.models.chains import init_noise, langevin
 from gibbsian.models.graphed import GraphedEnds, graphed_chain_ends
 from gibbsian.models.sampler import RunOptions
 from gibbsian.nets.frozen import evaluating, frozen
-from gibbsian.recipes.chain import ChainConfig, StartConfig
+from gibbsian.mcmc.settings import ChainConfig
+from gibbsian.starts.settings import StartConfig
 from gibbsian.starts.base import Ticket
 
 MLP = {"net.name": "mlp", "net.hidden": [12, 12], "start.capacity": 32}

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import pytest
 import torch
+from gibbsian.models.registry import build
 from PIL import Image
 
 from gibbsian.core.errors import UsageError
 from gibbsian.core.random import generator
-from gibbsian.models.registry import build
 from gibbsian.models.sampling import draw_samples
-from gibbsian.recipes.catalog import resolve
 from gibbsian.report.pictures import save_gif
 from gibbsian.tasks.film import Film, decoded, film, frames, painter
+from gibbsian.train.recipes import resolve
 
 
 def tiny(event_shape, **changes):

@@ -16,8 +16,8 @@ from gibbsian.core.errors import UsageError
 from gibbsian.core.records import Batch, Loss
 from gibbsian.nets.families import AnyNet
 from gibbsian.nets.settings import ConvConfig, MLPConfig
-from gibbsian.recipes.chain import PixelConfig
-from gibbsian.recipes.igebm import IGEBMConfig
+from gibbsian.data.settings import PixelConfig
+from gibbsian.models.igebm.config import IGEBMConfig
 
 QUICK = {
     "net__name": "mlp",

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from gibbsian.data.dataset import from_arrays
-from gibbsian.recipes.train import MonitorConfig
+from gibbsian.train.settings import MonitorConfig
 from gibbsian.train.monitor import Monitor, Scale, scale_of
 
 HEALTHY = {

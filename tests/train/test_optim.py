@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import nn
 
-from gibbsian.recipes.train import TrainConfig
+from gibbsian.train.settings import TrainConfig
 from gibbsian.train.optim import clip_moments, clip_norm, grad_norm, lr_factor, make_optimizer
 
 

@@ -14,9 +14,10 @@ from PIL import Image
 
 import gibbsian as gb
 from gibbsian.core.errors import UsageError
-from gibbsian.recipes.catalog import SYSTEMS, resolve
-from gibbsian.recipes.cfebm import CFEBMConfig, StagesConfig
-from gibbsian.recipes.train import TrainConfig
+from gibbsian.models.papers import PAPERS
+from gibbsian.train.recipes import resolve
+from gibbsian.models.cfebm.config import CFEBMConfig, StagesConfig
+from gibbsian.train.settings import TrainConfig
 from gibbsian.train import budget as budget_module
 from gibbsian.train import trainer as trainer_module
 from gibbsian.train.budget import Budget, advice, rescaled
@@ -202,7 +203,7 @@ def test_a_budget_unlike_the_recipe_tells_what_else_to_change(total: int, want: 
 
 
 def test_settings_that_count_updates_exist_and_are_told(tiny_run) -> None:
-    for name in SYSTEMS:
+    for name in PAPERS:
         assert rescaled(resolve(name).model, class_of(name).counted, 2.0).keys() <= set(
             class_of(name).counted
         )

@@ -14,8 +14,8 @@ from gibbsian.core.errors import UsageError
 from gibbsian.core.records import Batch, Loss
 from gibbsian.nets.families import AnyNet
 from gibbsian.nets.settings import ConvConfig
-from gibbsian.recipes.chain import PixelConfig
-from gibbsian.recipes.train import TrainConfig
+from gibbsian.data.settings import PixelConfig
+from gibbsian.train.settings import TrainConfig
 from gibbsian.train.update import Step, Updater
 
 MLP = {

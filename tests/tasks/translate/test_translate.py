@@ -5,19 +5,19 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from gibbsian.models.registry import from_run
 from PIL import Image
 
 from gibbsian.core.errors import UsageError
 from gibbsian.core.random import generator
 from gibbsian.data.dataset import from_arrays
-from gibbsian.models.registry import from_run
-from gibbsian.recipes.catalog import resolve
 from gibbsian.report.pictures import pictured
 from gibbsian.tasks.translate import measure
 from gibbsian.tasks.translate.chain import translate, translation
 from gibbsian.tasks.translate.measure import Domains, Translation, compare
 from gibbsian.tasks.translate.picture import sheet
 from gibbsian.tasks.translate.sets import source_images
+from gibbsian.train.recipes import resolve
 
 TINY = {"net.hidden": [8]}
 SIDE = 62  # of a digit in a picture: framed, enlarged six times, and the gap
