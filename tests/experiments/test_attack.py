@@ -6,7 +6,7 @@ import json
 import shutil
 
 import pytest
-from gibbsian.systems.igebm import IGEBM
+from gibbsian.models.registry import build
 
 from experiments.attack.__main__ import attack
 from experiments.attack.study import Baselines, attack_beside
@@ -26,7 +26,7 @@ def system(classes=10, head="logits", shape=(1, 8, 8), high=1.0):
     net = MLPConfig(hidden=(8,), activation="swish", classes=classes, head=head)
     chain = ChainConfig(steps=2, step_size=2.0, noise=0.01, clamp=True)
     config = IGEBMConfig(net=net, chain=chain, pixels=PixelConfig(-1.0, high))
-    return IGEBM(config, shape, generator(0)).eval()
+    return build("igebm", config, shape, generator(0)).model.eval()
 
 
 @pytest.fixture(scope="module")
