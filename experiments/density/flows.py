@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
 import torch
+from gibbsian.models.registry import build
 from torch import Tensor, nn
 
 from gibbsian.core.errors import UsageError
@@ -20,17 +21,16 @@ from gibbsian.core.records import Batch, Loss
 from gibbsian.core.spec import DataSpec
 from gibbsian.data.dataset import Dataset
 from gibbsian.energies.context import single
+from gibbsian.models.gebm.config import GEBMConfig
 from gibbsian.models.gebm.learner import GEBM
 from gibbsian.models.gebm.model import TiltedGenerator
 from gibbsian.models.learner import Learner
 from gibbsian.models.model import EnergyModel
 from gibbsian.models.noised_data import noised_data
-from gibbsian.models.registry import build
 from gibbsian.nets.frozen import frozen
 from gibbsian.nets.generator import FlowGenerator
-from gibbsian.train.recipes import RunConfig
-from gibbsian.models.gebm.config import GEBMConfig
 from gibbsian.train.fit import finished
+from gibbsian.train.recipes import RunConfig
 from gibbsian.train.trainer import Trainer
 
 LOOKS, GUESS, BATCHES = 50, 10_000, 20

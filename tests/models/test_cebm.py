@@ -11,14 +11,13 @@ from gibbsian.core.energy import value_and_grad
 from gibbsian.core.errors import UsageError
 from gibbsian.core.random import generator
 from gibbsian.energies.conjugate import conditional_energy
-from gibbsian.models.cebm.learner import given_latents
 from gibbsian.models.build import build
+from gibbsian.models.cebm.config import CEBMConfig
+from gibbsian.models.cebm.learner import given_latents
 from gibbsian.models.sampling import run_stages
 from gibbsian.nets.settings import ConvConfig
-from gibbsian.models.papers import entry
-from gibbsian.train.recipes import presets
-from gibbsian.models.cebm.config import CEBMConfig
 from gibbsian.objectives.settings import LossConfig
+from gibbsian.train.recipes import presets
 
 MLP = {"net.name": "mlp", "net.hidden": [16, 16], "chain.steps": 5, "start.capacity": 40, "latent": 3}
 MIXTURE = {**MLP, "prior": "mixture", "components": 4}

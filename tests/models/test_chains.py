@@ -11,17 +11,16 @@ from torch import nn
 from gibbsian.core.errors import UsageError
 from gibbsian.core.records import Batch
 from gibbsian.core.spec import DataSpec
+from gibbsian.data.settings import PixelConfig
 from gibbsian.mcmc.langevin import Langevin
 from gibbsian.mcmc.settings import ChainConfig, FadingNoise
 from gibbsian.models.chains import init_noise, langevin, samples_density, training_start
 from gibbsian.models.net_energy import JointEnergy, NetEnergy
 from gibbsian.models.noised_data import noised_data
 from gibbsian.models.samplers import draw_labels
-from gibbsian.models.papers import entry
-from gibbsian.train.recipes import presets
-from gibbsian.data.settings import PixelConfig
-from gibbsian.starts.settings import StartConfig
 from gibbsian.starts.replay import ReplayBuffer
+from gibbsian.starts.settings import StartConfig
+from gibbsian.train.recipes import presets
 
 PIXELS, SPEC = PixelConfig(-1.0, 1.0), DataSpec((2,), -1.0, 1.0, 2)
 

@@ -16,17 +16,16 @@ import gibbsian.models.jem.learner as module
 from gibbsian.core.errors import UsageError
 from gibbsian.core.records import Batch
 from gibbsian.data.few import few
+from gibbsian.data.settings import PixelConfig
+from gibbsian.mcmc.settings import ChainConfig
 from gibbsian.models.capabilities import Scalable, offered
+from gibbsian.models.jem.config import JEMConfig, JEMLossConfig
 from gibbsian.models.jem.learner import JEM, build
 from gibbsian.models.net_energy import JointEnergy
 from gibbsian.models.sampling import draw_samples, run_stages
 from gibbsian.nets.settings import ConvConfig, MLPConfig
-from gibbsian.models.papers import entry
-from gibbsian.train.recipes import presets
-from gibbsian.data.settings import PixelConfig
-from gibbsian.mcmc.settings import ChainConfig
 from gibbsian.starts.settings import StartConfig
-from gibbsian.models.jem.config import JEMConfig, JEMLossConfig
+from gibbsian.train.recipes import presets
 from gibbsian.train.settings import TrainConfig
 from gibbsian.train.trainer import Trainer
 

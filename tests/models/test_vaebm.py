@@ -17,14 +17,13 @@ from gibbsian.mcmc.kernels import kernel_of
 from gibbsian.mcmc.settings import LatentConfig
 from gibbsian.models.sampling import run_stages
 from gibbsian.models.vaebm import vae_stage
+from gibbsian.models.vaebm.config import BufferConfig, VAEBMConfig
 from gibbsian.models.vaebm.learner import VAEBM, build
 from gibbsian.nets.frozen import frozen
 from gibbsian.nets.settings import ConvConfig, MLPConfig, VAEConfig
-from gibbsian.models.papers import entry
-from gibbsian.train.recipes import presets
 from gibbsian.objectives.settings import LossConfig
-from gibbsian.models.vaebm.config import BufferConfig, VAEBMConfig
 from gibbsian.starts.noise import NormalLeaves
+from gibbsian.train.recipes import presets
 
 GROUPS = VAEConfig(groups=(3, 2), hidden=(16, 12), conditional=8, steps=2, noise="pixel")
 TINY = VAEBMConfig(
