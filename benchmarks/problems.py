@@ -17,14 +17,14 @@ from torch import Tensor, nn
 from gibbsian.core.position import Position
 from gibbsian.core.random import generator, seeded_init
 from gibbsian.core.records import Batch
+from gibbsian.data.settings import PixelConfig
 from gibbsian.energies.latent import PullBack
+from gibbsian.mcmc.settings import ChainConfig
+from gibbsian.models.igebm.config import IGEBMConfig
 from gibbsian.nets.build import build
 from gibbsian.nets.families import AnyNet
-from gibbsian.data.settings import PixelConfig
-from gibbsian.mcmc.settings import ChainConfig
 from gibbsian.objectives.settings import LossConfig
 from gibbsian.starts.settings import StartConfig
-from gibbsian.models.igebm.config import IGEBMConfig
 
 SEED = 0
 LATENT = 64

@@ -23,7 +23,7 @@ import torch
 from gibbsian.systems.base import System, walk
 from gibbsian.systems.drl import DRL
 from gibbsian.systems.energy_matching import EnergyMatching
-from gibbsian.systems.frozen import frozen
+from gibbsian.nets.frozen import frozen
 from torch import Tensor
 
 import gibbsian as gb

@@ -24,7 +24,7 @@ from typing import Any
 
 import torch
 from gibbsian.systems.base import System, sample
-from gibbsian.systems.frozen import frozen
+from gibbsian.nets.frozen import frozen
 from gibbsian.systems.gebm import GEBM
 from gibbsian.systems.latent import latent_kernel
 from torch import Tensor

@@ -20,7 +20,7 @@ from typing import Any
 
 import torch
 from gibbsian.systems.base import System, sample
-from gibbsian.systems.frozen import frozen
+from gibbsian.nets.frozen import frozen
 from gibbsian.systems.registry import class_of
 from gibbsian.systems.score_matching import ScoreMatching
 from torch import Tensor, nn

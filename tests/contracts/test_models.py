@@ -12,7 +12,7 @@ import torch
 from cases import CASES, CONV, NOISE
 from gibbsian.systems import folder as model_folder
 from gibbsian.systems.base import System, sample
-from gibbsian.systems.frozen import frozen
+from gibbsian.nets.frozen import frozen
 from gibbsian.train.draw import sample as draw
 
 from gibbsian.core.errors import UsageError

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from ..core.errors import UsageError, unknown
-from ..core.found import imported
+from ..core.found import imported, require_trusted
 from .presets import PresetFile, from_values, read
 from .sources import Paper, Published
 
@@ -128,7 +128,8 @@ def entry(name: str) -> PaperEntry:
     if name in PAPERS:
         return PAPERS[name]
     if ":" in name:
-        return register_paper(_checked(imported(name, "paper"), name))
+        PAPERS[name] = _checked(imported(name, "paper"), name)
+        return PAPERS[name]
     if name not in all_papers():
         raise unknown("system", name, PAPERS)
     return PAPERS[name]
@@ -139,11 +140,9 @@ def stored_entry(name: str, trust: bool = False) -> PaperEntry:
 
     Raises `UsageError` for a `module:OBJECT`, which would run code of the file's choice.
     """
-    if ":" in name and not trust:
-        raise UsageError(
-            f"the stored settings ask for code of their own, paper '{name}': name it yourself by "
-            "gibbsian.register_paper or the command's own SYSTEM, or trust them by trust=True or --trust"
-        )
+    if ":" in name and name not in PAPERS and not trust:
+        way = "name it yourself by gibbsian.register_paper, or trust them by trust=True or --trust"
+        require_trusted(name, "paper", way)
     return entry(name)
 
 

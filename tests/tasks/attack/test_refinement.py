@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
-from gibbsian.systems.frozen import frozen
+from gibbsian.nets.frozen import frozen
 from gibbsian.systems.igebm import IGEBM
 
 from gibbsian.core.energy import value_and_grad
