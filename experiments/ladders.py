@@ -7,7 +7,8 @@ python -m experiments.ladders interaction OUT.png       groups of samples that p
 python -m experiments.ladders stages OUT.png --run RUN  a coarse-to-fine model through its sizes
 python -m experiments.ladders paths OUT.png --run RUN   images from every level of a ladder, sampled down
 
-Models of the plane are trained where there are none yet, and kept in runs/.
+Models of the plane are trained where there are none yet, and kept in runs/. Longer than other files by its six
+questions, which share little.
 """
 
 from __future__ import annotations
@@ -318,6 +319,7 @@ def picture(x: Tensor, spec: DataSpec) -> Any:
 
 
 def main() -> None:
+    """The command."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )

@@ -63,8 +63,8 @@ def probe(system: str, data: str, seconds: float = 20.0) -> float:
     import time
 
     from gibbsian.data.load import load
-    from gibbsian.train.recipes import resolve
     from gibbsian.train.fit import prepare
+    from gibbsian.train.recipes import resolve
 
     trainer = prepare(resolve(system, data=data), load(data)).trainer
     for _ in range(5):
@@ -180,6 +180,7 @@ def grids(out: Path, runs: list[str]) -> None:
 
 
 def main() -> None:
+    """The command."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )

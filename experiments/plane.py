@@ -5,7 +5,8 @@ python -m experiments.plane table [--budget 5e6] [--systems a,b] [--data ring,mo
 The budget counts points at which a network of the system is evaluated for a gradient, by position or by
 weights, over the whole training, chains included. Presets `toy` are used, their numbers of updates (and of
 the stages of training) scaled to the budget; nothing else is changed. Results are kept in F.json as they
-come, and rows that are there already are not made again.
+come, and rows that are there already are not made again. Slightly longer than other files, for the table and
+its budget read best together.
 """
 
 from __future__ import annotations
@@ -249,6 +250,7 @@ def run_table(args: argparse.Namespace) -> None:
 
 
 def main() -> None:
+    """The command."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )

@@ -58,6 +58,7 @@ def seeds(first: int, count: int) -> None:
 
 
 def main() -> int:
+    """The command."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )

@@ -20,17 +20,17 @@ from gibbsian.core.records import Batch, Loss
 from gibbsian.core.spec import DataSpec
 from gibbsian.data.dataset import Dataset
 from gibbsian.energies.context import single
+from gibbsian.models.build import build
+from gibbsian.models.gebm.config import GEBMConfig
 from gibbsian.models.gebm.learner import GEBM
 from gibbsian.models.gebm.model import TiltedGenerator
 from gibbsian.models.learner import Learner
 from gibbsian.models.model import EnergyModel
 from gibbsian.models.noised_data import noised_data
-from gibbsian.models.registry import build
 from gibbsian.nets.frozen import frozen
 from gibbsian.nets.generator import FlowGenerator
-from gibbsian.train.recipes import RunConfig
-from gibbsian.models.gebm.config import GEBMConfig
 from gibbsian.train.fit import finished
+from gibbsian.train.recipes import RunConfig
 from gibbsian.train.trainer import Trainer
 
 LOOKS, GUESS, BATCHES = 50, 10_000, 20

@@ -33,9 +33,9 @@ from gibbsian.data.load import load
 from gibbsian.metrics.interval import Interval, mean_interval, t_quantile
 from gibbsian.models.gebm.model import TiltedGenerator
 from gibbsian.models.model import EnergyModel, device_of
-from gibbsian.train.recipes import RunConfig
 from gibbsian.report.plots import GREY, dots, panels
 from gibbsian.report.tables import DIGITS, cell, over, plain, table
+from gibbsian.train.recipes import RunConfig
 
 from .flows import Partition, fitted_flow, fitted_tilt, flow_nats, flow_updates, model_nats, partition
 

@@ -167,4 +167,6 @@ def test_links_give_the_energies_they_name(tiny_run) -> None:
     for name, start in (("short_run", {"start.kind": "noise"}), ("igebm", {})):
         trainer = tiny_run(name, "toy:ring", {**MLP, **start, "loss.link": "softplus"}).trainer
         learner, x = trainer.learner.eval(), batch_of(trainer).x
-        torch.testing.assert_close(learner.model.energy(x), -torch.nn.functional.softplus(-learner.model.net(x)).log())
+        torch.testing.assert_close(
+            learner.model.energy(x), -torch.nn.functional.softplus(-learner.model.net(x)).log()
+        )

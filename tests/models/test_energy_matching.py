@@ -66,7 +66,9 @@ def test_the_contrast_is_weighted_bounded_and_trimmed() -> None:
     loss = one(make(**changes), 5)
     assert float(loss.value.detach()) == pytest.approx(0.5 * float(loss.metrics["energy_gap"]), rel=1e-5)
     learner = make(**{**changes, "contrast.weight": 100.0, "contrast.floor": 1e-6})
-    learner.model.net.forward = lambda x: 10 * x.square().sum(1)  # chains from noise fall in, data stay outside
+    learner.model.net.forward = lambda x: (
+        10 * x.square().sum(1)
+    )  # chains from noise fall in, data stay outside
     assert float(one(learner, 5).value) >= -1e-6
     trimmed = make(**{"contrast.trim": 0.25})._trimmed(torch.tensor([4.0, 1.0, 3.0, 2.0]))
     assert trimmed.tolist() == [1.0, 2.0, 3.0]

@@ -63,7 +63,7 @@ def noted(monkeypatch):
     return found
 
 
-# -- the distribution ---------------------------------------------------------------------------------------------
+# -- the distribution -----------------------------------------------------------------------------------
 
 
 def test_the_energy_is_that_of_the_joint_distribution(tiny_run) -> None:
@@ -88,7 +88,7 @@ class Normals(nn.Module):
         self.weights, self.means, self.scales = (torch.tensor(v) for v in (weights, means, scales))
         self.at = nn.Parameter(torch.zeros(()))
 
-    def logits(self, x: torch.Tensor) -> torch.Tensor:
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
         z = (x - self.means) / self.scales
         return self.weights.log() - self.scales.log() - z.square() / 2 + self.at
 
@@ -141,7 +141,7 @@ def test_temperature_is_of_the_chain_and_the_toy_has_one_distribution(tiny_run) 
 @pytest.mark.parametrize("smoothing", [0.0, 0.1])
 def test_without_contrasts_it_is_a_plain_classifier(smoothing, tiny_run, noted) -> None:
     trainer = tiny_run("jem", "digits", {**PLAIN, "loss.label_smoothing": smoothing}).trainer
-    learner, other = trainer.learner, copy.deepcopy(trainer.learner.model.net)
+    learner, other = trainer.learner, copy.deepcopy(trainer.model.net)
     stored = learner.buffer.stored.clone()
     metrics = trainer.update()
     x, y = trainer.last_batch.x, trainer.last_batch.y

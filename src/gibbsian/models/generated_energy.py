@@ -53,10 +53,9 @@ class GeneratedEnergy(EnergyModel):
         """The temperature of chains on `conditioned`."""
         return self.of_data.chain_temperature
 
-    @property
     def scale(self) -> float:
         """See `NetEnergy`."""
-        return self.of_data.scale
+        return self.of_data.scale()
 
 
 @dataclass(frozen=True)

@@ -96,6 +96,11 @@ class EnergyModel(nn.Module, ABC):
 
     def sampler(self, name: str = "default") -> Sampler:
         """The sampler of this name; raises `UsageError` naming the nearest for an unknown one."""
+        if not self.samplers:
+            raise UsageError(
+                "this model has no sampler of its own: give a kernel, as in gibbsian.sample(model, 64, "
+                "kernel=gibbsian.MALA(0.1))"
+            )
         if name not in self.samplers:
             raise unknown("sampler", name, self.samplers)
         return self.samplers[name]

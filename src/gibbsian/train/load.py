@@ -147,7 +147,7 @@ def load_into(learner: Learner, path: Path) -> None:
             f"{path} is of another kind of model: its energy is not one network of x, to be handed over"
         )
     try:
-        factor = other.scale / model.scale
+        factor = other.scale() / model.scale()
     except UsageError as error:
         raise CheckpointError(f"{path} is of another kind of model: {error}") from error
     ranges = [(m.spec.low, m.spec.high) for m in (model, other)]
