@@ -12,7 +12,7 @@ import traceback
 from pathlib import Path
 
 import torch
-from gibbsian.models.registry import build
+from gibbsian.models.build import build
 
 from gibbsian.core.config import override
 from gibbsian.data.load import load

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from gibbsian.models.registry import build
+from gibbsian.models.build import build
 from PIL import Image
 
 import gibbsian as gb

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from ..core.errors import UsageError
-from ..models.model import device_of
+
 from .findings import place, progress, write
 from .options import Arg
 from .result import Result
@@ -144,6 +144,8 @@ def _moved(
 ) -> tuple[Tensor, Film]:
     from ..core.random import Streams
     from ..tasks.translate.chain import translate as move
+
+    from ..models.model import device_of
 
     device = device_of(model)
     rng = Streams(seed, device=device).eval
