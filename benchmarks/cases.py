@@ -10,11 +10,10 @@ from typing import Literal, TypeAlias
 import torch
 
 from gibbsian.core.errors import unknown
+from gibbsian.mcmc.settings import ChainConfig
 from gibbsian.nets.families import AnyNet
 from gibbsian.nets.settings import MLPConfig
-from gibbsian.models.papers import entry
 from gibbsian.train.recipes import presets
-from gibbsian.mcmc.settings import ChainConfig
 
 from .problems import Problem, chains, latent_chains, updates
 

@@ -93,7 +93,7 @@ def test_a_step_evaluates_the_energy_once(contender):
 def test_an_update_runs_its_chains_and_moves_the_weights(contender):
     ready(contender)
     problem = updates(NET, (2,), 6, ChainConfig(5, 0.01, 0.1), 2, CPU, capacity=24)
-    net, calls = problem.system.net, []
+    net, calls = problem.learner.model.net, []
     before = [p.clone() for p in net.parameters()]
     net.register_forward_hook(lambda *_: calls.append(1))
     with seeded_init(generator(1)):

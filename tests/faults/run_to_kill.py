@@ -12,7 +12,7 @@ import traceback
 from pathlib import Path
 
 import torch
-from gibbsian.systems.registry import make
+from gibbsian.models.registry import build
 
 from gibbsian.core.config import override
 from gibbsian.data.load import load
@@ -28,9 +28,9 @@ STEPS = 120
 def main(out: str | None, steps: int = STEPS) -> None:
     """Train to the end, from the newest checkpoint of `out` on; without a folder nothing is kept."""
     torch.set_num_threads(1)
-    system = make("igebm", override(IGEBMConfig(), KILLED), (2,))
+    learner = build("igebm", override(IGEBMConfig(), KILLED), (2,))
     fit(
-        system,
+        learner,
         load("toy:ring").take(512),
         steps=steps,
         out=out,

@@ -212,7 +212,7 @@ def test_newest_damaged_names_the_step_and_the_earlier_still_loads(tiny_run, tmp
 def trained(tiny_run, tmp_path: Path) -> Path:
     trainer = tiny_run("igebm", "toy:ring", SMALL, out=tmp_path / "run").trainer
     trainer.fit(1, progress=False)
-    trainer.system.save(tmp_path / "model")
+    trainer.model.save(tmp_path / "model")
     return tmp_path
 
 
@@ -243,17 +243,15 @@ def test_damaged_run_folders(file, text, words, trained: Path) -> None:
     ("file", "raw", "words"),
     [
         ("config.json", b"{", "is damaged"),
-        ("config.json", b"[]", "describes no system"),
-        ("config.json", b"{}", "describes no system"),
-        ("config.json", b'{"system": "nope", "config": {}, "event_shape": [2]}', "describes no system"),
+        ("config.json", b"[]", "describes no model"),
+        ("config.json", b"{}", "describes no model"),
+        ("config.json", b'{"system": "nope", "config": {}, "event_shape": [2]}', "describes no model"),
+        ("config.json", b'{"system": "igebm", "config": {"a": 1}, "event_shape": [2]}', "describes no model"),
+        ("config.json", b'{"system": "igebm", "config": {}, "event_shape": [2, 8, 8]}', "'temperature'"),
         (
             "config.json",
-            b'{"system": "igebm", "config": {"a": 1}, "event_shape": [2]}',
-            "describes no system",
-        ),
-        (
-            "config.json",
-            b'{"system": "igebm", "config": {"net": {"name": "mlp"}}, "event_shape": [2]}',
+            b'{"system": "igebm", "config": {"net": {"name": "mlp"}}, "event_shape": [2], "temperature": 1.0, '
+            b'"claims_density": true}',
             "another",
         ),
         ("model.safetensors", b"", "is damaged"),

@@ -75,8 +75,9 @@ class Today:
     def make_run(self) -> None:
         """The trainer and its model."""
         from gibbsian.core.config import override
-        from gibbsian.recipes.catalog import RunConfig, entry
-        from gibbsian.recipes.train import MonitorConfig, TrainConfig
+        from gibbsian.models.papers import entry
+        from gibbsian.train.recipes import RunConfig
+        from gibbsian.train.settings import MonitorConfig, TrainConfig
         from gibbsian.train.fit import prepare
 
         parts: dict[str, dict[str, Any]] = {"model": {}, "train": {}, "monitor": {}}
@@ -168,7 +169,7 @@ class Today:
     def from_data(self, x: Tensor, y: Tensor | None) -> dict[str, Any]:
         """A chain of a few steps begun at data, and the data that it leads to."""
         from gibbsian.systems.base import walk
-        from gibbsian.systems.frozen import frozen
+        from gibbsian.nets.frozen import frozen
 
         from gibbsian.mcmc.base import run
 
@@ -207,7 +208,7 @@ class Today:
 
     @staticmethod
     def _latent_settings(kernel: str) -> Any:
-        from gibbsian.recipes.latent import LatentConfig
+        from gibbsian.mcmc.settings import LatentConfig
 
         return LatentConfig(kernel=kernel, steps=DATA_STEPS, candidates=4)
 
@@ -242,12 +243,13 @@ class Today:
     @staticmethod
     def presets() -> dict[str, dict[str, Any]]:
         """Every preset by system and name, resolved for the data that it is made for."""
-        from gibbsian.recipes.catalog import SYSTEMS, resolve
+        from gibbsian.models.papers import PAPERS
+        from gibbsian.train.recipes import resolve
 
         return {
             f"{system}/{name}": resolve(system, preset=name, data=recipe.data).to_dict()
-            for system, found in SYSTEMS.items()
-            for name, recipe in found.presets().items()
+            for system, found in PAPERS.items()
+            for name, recipe in presets(found.name).items()
         }
 
 

@@ -1,7 +1,7 @@
 """Loss curves of 50 updates against stored ones: the same seed gives the same numbers, release after release.
 
 The tolerance is 1e-4 and not 0 because matrix products round differently from one machine's BLAS to
-another's; chains multiply such differences, so settings here are short and calm. A new system joins by a
+another's; chains multiply such differences, so settings here are short and calm. A new paper joins by a
 JSON file with `system`, `data`, `model` and perhaps `train`; `record.py` fills in its curve.
 """
 
@@ -19,7 +19,7 @@ HERE = Path(__file__).parent
 SETTINGS = {path.stem: json.loads(path.read_text()) for path in sorted(HERE.glob("*.json"))}
 
 
-def test_every_system_has_a_curve() -> None:
+def test_every_paper_has_a_curve() -> None:
     assert {s["system"] for s in SETTINGS.values()} == set(PAPERS)
 
 

@@ -13,8 +13,8 @@ from gibbsian.core.errors import UsageError
 from gibbsian.core.random import generator
 from gibbsian.core.records import Batch
 from gibbsian.mcmc.base import run
-from gibbsian.models.acd.learner import ACD, Noisy, build, drawn
 from gibbsian.models.acd.config import ACDConfig
+from gibbsian.models.acd.learner import ACD, Noisy, build, drawn
 
 POINTS = {
     **{"net.name": "mlp", "net.hidden": [8], "net.activation": "swish"},
@@ -150,7 +150,9 @@ def test_the_entropy_term_leaves_energy_and_width_alone() -> None:
         learner.zero_grad()
         loss.value.backward()
         moved = {
-            name for name, m in learner.parameter_groups().items() if any(p.grad is not None for p in m.parameters())
+            name
+            for name, m in learner.parameter_groups().items()
+            if any(p.grad is not None for p in m.parameters())
         }
         assert moved == {group}
         assert all(p.requires_grad for p in learner.parameters())
@@ -165,8 +167,8 @@ def test_the_generator_learns_when_its_turn_has_come() -> None:
 
 def test_samplers() -> None:
     """The generator's draws, refined where asked for; `output` mean leaves its noise out."""
-    learner, rng = make(refine=True).eval(), generator(5)
-    model = learner.model
+    model, rng = make(refine=True).eval().model, generator(5)
+    model = model
     with torch.no_grad():
         x = model.generator(*drawn(model.generator, (2,), 6, rng))
     base = model.sample(6, rng=generator(5), sampler="base")

@@ -11,14 +11,13 @@ from gibbsian.core.energy import value_and_grad
 from gibbsian.core.errors import UsageError
 from gibbsian.core.random import generator
 from gibbsian.energies.conjugate import conditional_energy
-from gibbsian.models.cebm.learner import given_latents
 from gibbsian.models.build import build
+from gibbsian.models.cebm.config import CEBMConfig
+from gibbsian.models.cebm.learner import given_latents
 from gibbsian.models.sampling import run_stages
 from gibbsian.nets.settings import ConvConfig
-from gibbsian.models.papers import entry
-from gibbsian.train.recipes import presets
-from gibbsian.models.cebm.config import CEBMConfig
 from gibbsian.objectives.settings import LossConfig
+from gibbsian.train.recipes import presets
 
 MLP = {"net.name": "mlp", "net.hidden": [16, 16], "chain.steps": 5, "start.capacity": 40, "latent": 3}
 MIXTURE = {**MLP, "prior": "mixture", "components": 4}
@@ -33,8 +32,8 @@ def points(trainer, n: int = 16) -> torch.Tensor:
 def test_energy_and_posterior_agree_by_bayes(changes, tiny_run) -> None:
     """<t(x), eta(z)> + log p(z) - log p(z | x) is -E(x), the same at every z."""
     trainer = tiny_run("cebm", "toy:ring", changes).trainer
-    learner, x = trainer.learner.eval().double(), points(trainer, 6).double()
-    found, prior = learner.model.posterior(x), learner.model.net.prior
+    model, x = trainer.model.eval().double(), points(trainer, 6).double()
+    found, prior = model.posterior(x), model.net.prior
     for seed in range(3):
         z = torch.randn(6, 3, generator=generator(seed), dtype=torch.float64)
         gaussian = torch.distributions.Normal(found.components.mean, found.components.variance.sqrt())
@@ -42,27 +41,27 @@ def test_energy_and_posterior_agree_by_bayes(changes, tiny_run) -> None:
         log_prior = torch.distributions.Normal(prior.means, 1.0).log_prob(z[:, None]).sum(2).logsumexp(1)
         log_prior = log_prior - torch.tensor(float(prior.components)).double().log()
         with torch.no_grad():
-            left = log_prior - learner.model.given(z)(x) - log_posterior
-            torch.testing.assert_close(left, -learner.model.energy(x))
+            left = log_prior - model.given(z)(x) - log_posterior
+            torch.testing.assert_close(left, -model.energy(x))
 
 
 def test_only_a_learnt_prior_has_parameters_and_they_move(tiny_run) -> None:
     fixed = tiny_run("cebm", "toy:ring", MIXTURE).trainer
-    before = fixed.learner.model.net.prior.means.clone()
+    before = fixed.model.net.prior.means.clone()
     fixed.update()
-    assert torch.equal(before, fixed.learner.model.net.prior.means)
-    assert not list(fixed.learner.model.net.prior.parameters())
+    assert torch.equal(before, fixed.model.net.prior.means)
+    assert not list(fixed.model.net.prior.parameters())
     learnt = tiny_run("cebm", "toy:ring", {**MIXTURE, "learn_prior": True}).trainer
-    before = [p.detach().clone() for p in learnt.learner.model.net.prior.parameters()]
+    before = [p.detach().clone() for p in learnt.model.net.prior.parameters()]
     for _ in range(2):
         learnt.update()
-    after = list(learnt.learner.model.net.prior.parameters())
+    after = list(learnt.model.net.prior.parameters())
     assert len(after) == 2 and all(not torch.equal(a, b) for a, b in zip(before, after, strict=True))
 
 
 def test_the_means_of_the_mixture_come_from_the_seed(tiny_run) -> None:
-    first, second = (tiny_run("cebm", "toy:ring", MIXTURE).trainer.learner.model.net.prior.means for _ in range(2))
-    other = tiny_run("cebm", "toy:ring", {**MIXTURE, "train.seed": 1}).trainer.learner.model.net.prior.means
+    first, second = (tiny_run("cebm", "toy:ring", MIXTURE).trainer.model.net.prior.means for _ in range(2))
+    other = tiny_run("cebm", "toy:ring", {**MIXTURE, "train.seed": 1}).trainer.model.net.prior.means
     assert torch.equal(first, second) and not torch.equal(first, other)
 
 
@@ -109,19 +108,19 @@ def test_conditional_chains_keep_their_own_latent(tiny_run) -> None:
 
 
 def test_latents_of_another_size_are_refused(tiny_run) -> None:
-    learner = tiny_run("cebm", "toy:ring", MLP).trainer.learner
+    model = tiny_run("cebm", "toy:ring", MLP).trainer.model
     for z in (torch.zeros(2, 4), torch.zeros(3)):
         with pytest.raises(UsageError, match=r"give \(B, 3\)"):
-            learner.model.given(z)
+            model.given(z)
 
 
 def test_neg_log_prob_is_the_energy_over_the_temperature(tiny_run) -> None:
     trainer = tiny_run("cebm", "toy:ring", {**MLP, "chain.noise": 0.1, "chain.step_size": 0.02}).trainer
-    learner, x = trainer.learner.eval(), points(trainer)
-    assert learner.model.temperature == pytest.approx(0.5) and learner.model.claims_density
-    torch.testing.assert_close(learner.model.neg_log_prob(x), learner.model.energy(x) / 0.5)
+    model, x = trainer.model.eval(), points(trainer)
+    assert model.temperature == pytest.approx(0.5) and model.claims_density
+    torch.testing.assert_close(model.neg_log_prob(x), model.energy(x) / 0.5)
     with pytest.raises(UsageError, match="no labels"):
-        learner.model.neg_log_prob(x, torch.zeros(16, dtype=torch.long))
+        model.neg_log_prob(x, torch.zeros(16, dtype=torch.long))
 
 
 def test_what_the_configuration_refuses() -> None:

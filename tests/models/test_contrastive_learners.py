@@ -12,8 +12,8 @@ from gibbsian.core.errors import UsageError
 from gibbsian.core.records import Batch
 from gibbsian.models.samplers import StoredChains
 from gibbsian.models.sampling import run_stages
-from gibbsian.starts.settings import StartConfig
 from gibbsian.models.short_run.config import ShortRunConfig
+from gibbsian.starts.settings import StartConfig
 
 CONV = {"net.name": "conv", "net.channels": [4, 8], "chain.steps": 2, "start.capacity": 40}
 MLP = {"net.name": "mlp", "net.hidden": [16, 16], "chain.steps": 5, "start.capacity": 40}
@@ -167,4 +167,6 @@ def test_links_give_the_energies_they_name(tiny_run) -> None:
     for name, start in (("short_run", {"start.kind": "noise"}), ("igebm", {})):
         trainer = tiny_run(name, "toy:ring", {**MLP, **start, "loss.link": "softplus"}).trainer
         learner, x = trainer.learner.eval(), batch_of(trainer).x
-        torch.testing.assert_close(learner.model.energy(x), -torch.nn.functional.softplus(-learner.model.net(x)).log())
+        torch.testing.assert_close(
+            learner.model.energy(x), -torch.nn.functional.softplus(-learner.model.net(x)).log()
+        )

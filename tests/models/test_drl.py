@@ -14,9 +14,9 @@ from gibbsian.core.random import generator
 from gibbsian.core.records import Batch
 from gibbsian.mcmc import MALA, run
 from gibbsian.models.drl import learner as module
+from gibbsian.models.drl.config import DRLConfig
 from gibbsian.models.drl.learner import DRL, build
 from gibbsian.models.drl.model import Descent
-from gibbsian.models.drl.config import DRLConfig
 
 MEAN, SPREAD = 0.4, 0.7
 CHAINS = 4000
@@ -88,11 +88,11 @@ def test_the_exact_energy_keeps_the_conditional_at_every_level(level: int) -> No
 
 
 def test_the_chain_moves_by_b2_in_y_and_training_by_1_in_units_of_b() -> None:
-    learner = make()
-    for t, (factor, b2) in enumerate(zip(learner.model.constants["factor"], learner.model.constants["b2"], strict=True)):
-        assert learner.model.kernel(t).step_size * factor**2 == pytest.approx(b2)
-    assert learner.model.constants["factor"][-1] == 1.0 and learner.model.constants["precision"][-1] == 0.0
-    assert learner.model.kernel(2, noise=0.99).temperature == pytest.approx(0.99**2)
+    model = make().model
+    for t, (factor, b2) in enumerate(zip(model.constants["factor"], model.constants["b2"], strict=True)):
+        assert model.kernel(t).step_size * factor**2 == pytest.approx(b2)
+    assert model.constants["factor"][-1] == 1.0 and model.constants["precision"][-1] == 0.0
+    assert model.kernel(2, noise=0.99).temperature == pytest.approx(0.99**2)
 
 
 def test_neighbours_lie_on_one_path(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -110,7 +110,9 @@ def test_neighbours_lie_on_one_path(monkeypatch: pytest.MonkeyPatch) -> None:
     seen = watch(learner, x, monkeypatch)
     for t in range(6):
         rows = seen["level"] == t
-        gap = (seen["x_next"] - learner.model.ladder.a[t + 1] * seen["x_t"])[rows] / learner.model.ladder.sigma[t + 1]
+        gap = (seen["x_next"] - learner.model.ladder.a[t + 1] * seen["x_t"])[
+            rows
+        ] / learner.model.ladder.sigma[t + 1]
         assert abs(float(gap.square().mean()) - 1) < 5 * math.sqrt(2 / gap.numel())
 
 

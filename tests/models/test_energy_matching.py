@@ -13,10 +13,10 @@ from gibbsian.data.load import load
 from gibbsian.data.toy import toy
 from gibbsian.energies import Grid
 from gibbsian.mcmc import Heun
-from gibbsian.models.energy_matching.learner import EnergyMatching, Rising, build, training_kernel
-from gibbsian.train.recipes import resolve
 from gibbsian.models.energy_matching.config import EnergyMatchingConfig
+from gibbsian.models.energy_matching.learner import EnergyMatching, Rising, build, training_kernel
 from gibbsian.train.fit import finished, prepare
+from gibbsian.train.recipes import resolve
 
 X = torch.randn((8, 2), generator=generator(0))
 
@@ -66,7 +66,9 @@ def test_the_contrast_is_weighted_bounded_and_trimmed() -> None:
     loss = one(make(**changes), 5)
     assert float(loss.value.detach()) == pytest.approx(0.5 * float(loss.metrics["energy_gap"]), rel=1e-5)
     learner = make(**{**changes, "contrast.weight": 100.0, "contrast.floor": 1e-6})
-    learner.model.net.forward = lambda x: 10 * x.square().sum(1)  # chains from noise fall in, data stay outside
+    learner.model.net.forward = lambda x: (
+        10 * x.square().sum(1)
+    )  # chains from noise fall in, data stay outside
     assert float(one(learner, 5).value) >= -1e-6
     trimmed = make(**{"contrast.trim": 0.25})._trimmed(torch.tensor([4.0, 1.0, 3.0, 2.0]))
     assert trimmed.tolist() == [1.0, 2.0, 3.0]

@@ -12,8 +12,8 @@ from gibbsian.core.config import override
 from gibbsian.core.errors import GibbsianError, UsageError
 from gibbsian.core.records import Batch
 from gibbsian.mcmc.settings import LatentConfig
-from gibbsian.models.gebm.learner import GEBM, build
 from gibbsian.models.gebm.config import GEBMConfig
+from gibbsian.models.gebm.learner import GEBM, build
 
 POINTS = {
     "net.name": "mlp",
@@ -147,11 +147,11 @@ def test_energy_has_a_floor(known) -> None:
 
 
 def test_a_flow_base_gives_a_density() -> None:
-    learner = make(**{"generator.name": "flow", "base": "likelihood"})
-    assert learner.model.generator.latent == 2
+    model = make(**{"generator.name": "flow", "base": "likelihood"}).model
+    assert model.generator.latent == 2
     x = torch.randn(5, 2)
-    wanted = learner.model.energy(x) + learner.model.log_partition - learner.model.generator.log_density(x)
-    torch.testing.assert_close(learner.model.neg_log_prob(x), wanted)
+    wanted = model.energy(x) + model.log_partition - model.generator.log_density(x)
+    torch.testing.assert_close(model.neg_log_prob(x), wanted)
     with pytest.raises(UsageError, match="has no density"):
         make().model.base_log_density(x)
     with pytest.raises(UsageError, match="set generator.name to flow"):

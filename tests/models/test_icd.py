@@ -197,15 +197,15 @@ def test_only_stored_images_are_augmented(tiny_run):
 def test_augmented_chains_and_sampler_terms_claim_no_density(tiny_run):
     off = {"kl_weight": 0.0, "entropy_weight": 0.0}
     plain = {**MLP, "chain.noise_first": False, "chain.clamp": False, **off}
-    assert tiny_run("icd", "toy:ring", plain).trainer.learner.model.claims_density
-    assert not tiny_run("icd", "toy:ring", {**plain, "kl_weight": 1.0}).trainer.learner.model.claims_density
-    assert not tiny_run("icd", "toy:ring", {**plain, "augment.flip": 0.5}).trainer.learner.model.claims_density
+    assert tiny_run("icd", "toy:ring", plain).trainer.model.claims_density
+    assert not tiny_run("icd", "toy:ring", {**plain, "kl_weight": 1.0}).trainer.model.claims_density
+    assert not tiny_run("icd", "toy:ring", {**plain, "augment.flip": 0.5}).trainer.model.claims_density
 
 
 def test_mixing_legs_come_before_the_sampling_chain(tiny_run):
     changes = {"net.channels": [4, 6], "start.capacity": 32, "chain.steps": 2, "mix": 3, "augment.flip": 1.0}
-    learner = tiny_run("icd", "digits", changes).trainer.learner
-    made = learner.model.sampler().stages(4, rng(), steps=7)
+    model = tiny_run("icd", "digits", changes).trainer.model
+    made = model.sampler().stages(4, rng(), steps=7)
     stage, steps = next(made), []
     for _ in range(3):
         steps.append(stage.steps)

@@ -16,17 +16,16 @@ import gibbsian.models.jem.learner as module
 from gibbsian.core.errors import UsageError
 from gibbsian.core.records import Batch
 from gibbsian.data.few import few
+from gibbsian.data.settings import PixelConfig
+from gibbsian.mcmc.settings import ChainConfig
 from gibbsian.models.capabilities import Scalable, offered
+from gibbsian.models.jem.config import JEMConfig, JEMLossConfig
 from gibbsian.models.jem.learner import JEM, build
 from gibbsian.models.net_energy import JointEnergy
 from gibbsian.models.sampling import draw_samples, run_stages
 from gibbsian.nets.settings import ConvConfig, MLPConfig
-from gibbsian.models.papers import entry
-from gibbsian.train.recipes import presets
-from gibbsian.data.settings import PixelConfig
-from gibbsian.mcmc.settings import ChainConfig
 from gibbsian.starts.settings import StartConfig
-from gibbsian.models.jem.config import JEMConfig, JEMLossConfig
+from gibbsian.train.recipes import presets
 from gibbsian.train.settings import TrainConfig
 from gibbsian.train.trainer import Trainer
 
@@ -63,7 +62,7 @@ def noted(monkeypatch):
     return found
 
 
-# -- the distribution ---------------------------------------------------------------------------------------------
+# -- the distribution -----------------------------------------------------------------------------------
 
 
 def test_the_energy_is_that_of_the_joint_distribution(tiny_run) -> None:
@@ -88,7 +87,7 @@ class Normals(nn.Module):
         self.weights, self.means, self.scales = (torch.tensor(v) for v in (weights, means, scales))
         self.at = nn.Parameter(torch.zeros(()))
 
-    def logits(self, x: torch.Tensor) -> torch.Tensor:
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
         z = (x - self.means) / self.scales
         return self.weights.log() - self.scales.log() - z.square() / 2 + self.at
 
@@ -141,7 +140,7 @@ def test_temperature_is_of_the_chain_and_the_toy_has_one_distribution(tiny_run) 
 @pytest.mark.parametrize("smoothing", [0.0, 0.1])
 def test_without_contrasts_it_is_a_plain_classifier(smoothing, tiny_run, noted) -> None:
     trainer = tiny_run("jem", "digits", {**PLAIN, "loss.label_smoothing": smoothing}).trainer
-    learner, other = trainer.learner, copy.deepcopy(trainer.learner.model.net)
+    learner, other = trainer.learner, copy.deepcopy(trainer.model.net)
     stored = learner.buffer.stored.clone()
     metrics = trainer.update()
     x, y = trainer.last_batch.x, trainer.last_batch.y

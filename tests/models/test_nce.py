@@ -1,4 +1,4 @@
-"""The NCE learner: its two parts, its normalised density, what it refuses, log Z on a toy against a grid."""
+"""Noise contrast: its two parts, its normalised density, what it refuses, log Z on a toy against a grid."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from gibbsian.energies.grid import Grid
 from gibbsian.mcmc.langevin import Langevin
 from gibbsian.mcmc.mala import MALA
 from gibbsian.models.capabilities import Measured, offered
+from gibbsian.models.nce.config import NCEConfig
 from gibbsian.models.nce.learner import build
 from gibbsian.models.sampler import RunOptions
-from gibbsian.models.nce.config import NCEConfig
 
 MLP = {"net.name": "mlp", "net.hidden": [8], "flow.hidden": [8], "flow.blocks": 2}
 SHIFT = 0.5
@@ -184,7 +184,9 @@ def test_uniform_noise_puts_a_wall_where_the_energy_has_met_nothing() -> None:
     edge = learner.noise.high
     inside, outside = torch.full((1, 2), 0.99 * edge), torch.full((1, 2), 1.01 * edge)
     model = learner.model.eval()
-    assert math.isfinite(float(model.conditioned()(inside))) and float(model.neg_log_prob(outside)) == math.inf
+    assert (
+        math.isfinite(float(model.conditioned()(inside))) and float(model.neg_log_prob(outside)) == math.inf
+    )
     drawn = model.sample(200, rng=generator(1)).x
     assert float(drawn.abs().max()) <= edge and float(drawn.abs().mean()) > 0.6 * edge
     assert make(**{"noise.law": "uniform", "objective": "conditional"}).model.base is None

@@ -51,10 +51,10 @@ def test_steps_thin_and_observe(tiny_run) -> None:
 
 
 def test_energy_is_that_of_the_samples(tiny_run) -> None:
-    learner = tiny_run("short_run", "toy:ring", MLP).trainer.learner.eval()
-    drawn = learner.model.sample(7, chunk=3)
+    model = tiny_run("short_run", "toy:ring", MLP).trainer.model.eval()
+    drawn = model.sample(7, chunk=3)
     with torch.no_grad():
-        torch.testing.assert_close(drawn.energy, learner.model.energy(drawn.x))
+        torch.testing.assert_close(drawn.energy, model.energy(drawn.x))
 
 
 def test_chains_go_downhill_where_noise_alone_does_not(tiny_run) -> None:

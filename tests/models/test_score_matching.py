@@ -1,4 +1,4 @@
-"""The score-matching learner: its ladder, chain and last jump, what it refuses, what its toy preset learns."""
+"""Score matching: its ladder, chain and last jump, what it refuses, what its toy preset learns."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from gibbsian.energies.analytic import GaussianMixture
 from gibbsian.energies.grid import Grid, sample_kl
 from gibbsian.mcmc.langevin import Langevin
 from gibbsian.models.sampler import RunOptions
-from gibbsian.models.score_matching.learner import build
 from gibbsian.models.score_matching.config import MatchingConfig, ScoreMatchingConfig
+from gibbsian.models.score_matching.learner import build
 
 MLP = {"net.name": "mlp", "net.hidden": [8]}
 LADDER = {
@@ -73,8 +73,8 @@ def test_data_at_a_point_leave_no_residual() -> None:
 
 def test_the_sampler_anneals_temperature_at_one_step_size() -> None:
     """s_i = s T_i of the score at noise sigma_i: gamma_i = gamma sigma_i^2 / sigma_L^2."""
-    learner = at_the_origin()
-    made = learner.model.sampler().stages(5, generator(0), steps=10)
+    model = at_the_origin().model
+    made = model.sampler().stages(5, generator(0), steps=10)
     stages = [next(made)]
     while len(stages) < 4:
         stages.append(made.send(stages[-1].position))
@@ -98,7 +98,10 @@ def test_annealed_chain_ends_at_the_smoothed_data_and_the_jump_takes_the_noise_o
 def test_temperature_and_match_follow_from_the_loss_not_from_the_chain() -> None:
     cold = make(**{"chain.noise": 0.001})
     assert cold.model.temperature == 1.0 and cold.model.claims_density
-    assert all(make(**{"matching.method": m, "net.activation": "swish"}).model.claims_density for m in ("exact", "sliced"))
+    assert all(
+        make(**{"matching.method": m, "net.activation": "swish"}).model.claims_density
+        for m in ("exact", "sliced")
+    )
     assert not make(**LADDER).model.claims_density
 
 

@@ -17,14 +17,13 @@ from gibbsian.mcmc.kernels import kernel_of
 from gibbsian.mcmc.settings import LatentConfig
 from gibbsian.models.sampling import run_stages
 from gibbsian.models.vaebm import vae_stage
+from gibbsian.models.vaebm.config import BufferConfig, VAEBMConfig
 from gibbsian.models.vaebm.learner import VAEBM, build
 from gibbsian.nets.frozen import frozen
 from gibbsian.nets.settings import ConvConfig, MLPConfig, VAEConfig
-from gibbsian.models.papers import entry
-from gibbsian.train.recipes import presets
 from gibbsian.objectives.settings import LossConfig
-from gibbsian.models.vaebm.config import BufferConfig, VAEBMConfig
 from gibbsian.starts.noise import NormalLeaves
+from gibbsian.train.recipes import presets
 
 GROUPS = VAEConfig(groups=(3, 2), hidden=(16, 12), conditional=8, steps=2, noise="pixel")
 TINY = VAEBMConfig(
@@ -59,7 +58,7 @@ def steep(learner: VAEBM, by: float = 3.0) -> VAEBM:
     return learner
 
 
-# -- the distribution of the noise --------------------------------------------------------------------------------
+# -- the distribution of the noise ---------------------------------------------------------------------
 
 CHAINS = 4000
 EXACT = {
@@ -126,65 +125,65 @@ def test_tilted_chains_agree_with_importance_weights() -> None:
 
 
 def test_potential_is_the_papers() -> None:
-    learner = made((1, 8, 8))
-    eps = learner.model.noise.draw(5, generator(1)).position
-    x = learner.model.vae.push(eps)
-    wanted = learner.model.net(x) + 0.5 * sum(e.square().flatten(1).sum(1) for e in eps)
-    torch.testing.assert_close(learner.model.potential()(eps), wanted)
-    sharp = learner.model.potential(4.0)(eps) - learner.model.potential()(eps)
-    torch.testing.assert_close(sharp, 3 * learner.model.net(x), rtol=1e-4, atol=1e-4)
+    model = made((1, 8, 8)).model
+    eps = model.noise.draw(5, generator(1)).position
+    x = model.vae.push(eps)
+    wanted = model.net(x) + 0.5 * sum(e.square().flatten(1).sum(1) for e in eps)
+    torch.testing.assert_close(model.potential()(eps), wanted)
+    sharp = model.potential(4.0)(eps) - model.potential()(eps)
+    torch.testing.assert_close(sharp, 3 * model.net(x), rtol=1e-4, atol=1e-4)
 
 
 @pytest.mark.parametrize("sigma", [0.5, 0.02])
 def test_released_potential_is_the_densities_at_the_pushed_point(sigma: float) -> None:
     """-log p(z) - log p(x | z) by torch's distributions, log sigma of x at least -2 in the density only."""
-    learner = made(vae=replace(GROUPS, sigma=sigma), potential="released")
-    eps = learner.model.noise.draw(6, generator(1)).position
-    z1, decoded = eps[0], learner.model.vae.decode(eps[:-1])
+    model = made(vae=replace(GROUPS, sigma=sigma), potential="released").model
+    eps = model.noise.draw(6, generator(1)).position
+    z1, decoded = eps[0], model.vae.decode(eps[:-1])
     z2 = decoded.z[:, 3:]
-    mean, log_sigma = learner.model.vae._place(1, z1, torch.zeros_like(z2))
-    x = learner.model.vae.push(eps)
+    mean, log_sigma = model.vae._place(1, z1, torch.zeros_like(z2))
+    x = model.vae.push(eps)
     normal = torch.distributions.Normal
     log_p = normal(0.0, 1.0).log_prob(z1).sum(1) + normal(mean, log_sigma.exp()).log_prob(z2).sum(1)
     log_p = log_p + normal(decoded.mean, decoded.log_sigma.clamp(min=-2).exp()).log_prob(x).sum(1)
     constant = 7 * 0.5 * math.log(2 * math.pi)
-    torch.testing.assert_close(learner.model.potential()(eps), learner.model.net(x) - log_p - constant)
-    right = made(vae=replace(GROUPS, sigma=sigma)).potential()(eps)
+    torch.testing.assert_close(model.potential()(eps), model.net(x) - log_p - constant)
+    right = made(vae=replace(GROUPS, sigma=sigma)).model.potential()(eps)
     if sigma > math.exp(-2):  # what the code adds is the sum of all log deviations
         added = decoded.prior_log_sigma + decoded.log_sigma.sum(1)
-        torch.testing.assert_close(learner.model.potential()(eps) - right, added)
-    assert not learner.model.claims_density and made().model.claims_density
+        torch.testing.assert_close(model.potential()(eps) - right, added)
+    assert not model.claims_density and made().model.claims_density
 
 
 def test_energy_on_pairs_sees_both_and_starts_as_that_of_x() -> None:
-    learner = made(energy_on="xz")
+    model = made(energy_on="xz").model
     x, z = batch().x, torch.randn(16, 5, generator=generator(1))
-    torch.testing.assert_close(learner.model.energy_of_seen((x, z)), learner.model.net.net(x))
+    torch.testing.assert_close(model.energy_of_seen((x, z)), model.net.net(x))
     with torch.no_grad():
-        learner.model.net.of_both[-1].weight.add_(0.3)
-    assert not torch.allclose(learner.model.energy_of_seen((x, z)), learner.model.energy_of_seen((x, z + 1)))
-    eps = learner.model.noise.draw(4, generator(1)).position
-    pair = learner.model.pushed(eps)
-    assert torch.equal(pair[1], learner.model.vae.decode(eps[:-1]).z)
-    wanted = learner.model.energy_of_seen(pair) + 0.5 * sum(e.square().sum(1) for e in eps)
-    torch.testing.assert_close(learner.model.potential()(eps), wanted)
+        model.net.of_both[-1].weight.add_(0.3)
+    assert not torch.allclose(model.energy_of_seen((x, z)), model.energy_of_seen((x, z + 1)))
+    eps = model.noise.draw(4, generator(1)).position
+    pair = model.pushed(eps)
+    assert torch.equal(pair[1], model.vae.decode(eps[:-1]).z)
+    wanted = model.energy_of_seen(pair) + 0.5 * sum(e.square().sum(1) for e in eps)
+    torch.testing.assert_close(model.potential()(eps), wanted)
 
 
 @pytest.mark.parametrize("energy_on", ["x", "xz"])
 def test_neg_log_prob_is_the_bound_and_the_energy(energy_on: str) -> None:
-    learner, x = made(energy_on=energy_on), batch().x
-    code = learner.model.vae.encode(x)
-    decoded = learner.model.vae.decode(code.eps)
+    model, x = made(energy_on=energy_on).model, batch().x
+    code = model.vae.encode(x)
+    decoded = model.vae.decode(code.eps)
     normal = torch.distributions.Normal
     nll = -normal(decoded.mean, decoded.log_sigma.exp()).log_prob(x).sum(1)
     kl = sum(
         torch.distributions.kl_divergence(normal(m, s.exp()), normal(torch.zeros_like(m), 1.0)).sum(1)
         for m, s in zip(code.mean, code.log_sigma, strict=True)
     )
-    energy = learner.model.energy_of_seen(x if energy_on == "x" else (x, decoded.z))
-    torch.testing.assert_close(learner.model.energy(x), energy)
-    torch.testing.assert_close(learner.model.neg_log_prob(x), nll + kl + energy)
-    torch.testing.assert_close(learner.model.neg_log_prob(x)[3:5], learner.model.neg_log_prob(x[3:5]))
+    energy = model.energy_of_seen(x if energy_on == "x" else (x, decoded.z))
+    torch.testing.assert_close(model.energy(x), energy)
+    torch.testing.assert_close(model.neg_log_prob(x), nll + kl + energy)
+    torch.testing.assert_close(model.neg_log_prob(x)[3:5], model.neg_log_prob(x[3:5]))
 
 
 # -- the two stages --------------------------------------------------------------------------------------
@@ -217,15 +216,15 @@ def test_neither_stage_touches_the_other(tiny_run) -> None:
         "chain.steps": 2,
     }
     trainer = tiny_run("vaebm", "toy:ring", changes).trainer
-    learner = trainer.learner
-    energy = weights(learner.model.net)
+    model = trainer.model
+    energy = weights(model.net)
     for _ in range(3):
         trainer.update()
-    vae = weights(learner.model.vae)
-    assert same(energy, weights(learner.model.net))
+    vae = weights(model.vae)
+    assert same(energy, weights(model.net))
     for _ in range(3):
         metrics = trainer.update()
-    assert same(vae, weights(learner.model.vae)) and not same(energy, weights(learner.model.net))
+    assert same(vae, weights(model.vae)) and not same(energy, weights(model.net))
     assert {"energy_gap", "drift_z", "spectral"} <= set(metrics) and "drift" not in metrics
 
 
@@ -309,10 +308,10 @@ def test_fresh_positions_are_standard_normal_tuples() -> None:
 
 
 def test_the_vae_alone_is_a_chain_of_no_steps() -> None:
-    learner = made((1, 8, 8))
-    drawn = learner.model.sample(6, rng=generator(3), sampler="vae")
-    start = learner.model.noise.draw(6, generator(3)).position
-    assert torch.equal(drawn.x, learner.model.vae.mean(start[:-1]).detach())
+    model = made((1, 8, 8)).model
+    drawn = model.sample(6, rng=generator(3), sampler="vae")
+    start = model.noise.draw(6, generator(3)).position
+    assert torch.equal(drawn.x, model.vae.mean(start[:-1]).detach())
     assert drawn.chains[0].info.steps == 0
 
 
@@ -324,12 +323,12 @@ def test_output_is_the_mean_or_a_draw() -> None:
 
 
 def test_other_kernels_run_the_same_potential() -> None:
-    learner = made(sample=LatentConfig(kernel="hmc", steps=2, step_size=0.1, leapfrogs=3))
-    (stage,) = [next(learner.model.sampler().stages(3, generator(1)))]
+    model = made(sample=LatentConfig(kernel="hmc", steps=2, step_size=0.1, leapfrogs=3)).model
+    (stage,) = [next(model.sampler().stages(3, generator(1)))]
     assert (stage.steps, type(stage.kernel).__name__) == (2, "HMC")
-    chain = run_stages(learner.model.sampler().stages(3, generator(1)), generator(2))[-1]
+    chain = run_stages(model.sampler().stages(3, generator(1)), generator(2))[-1]
     assert chain.info.gradients == 1 + 2 * 3 and chain.info.acceptance is not None
-    longer = next(learner.model.sampler_with(LatentConfig(kernel="mala", steps=7)).stages(3, generator(1), steps=4))
+    longer = next(model.sampler_with(LatentConfig(kernel="mala", steps=7)).stages(3, generator(1), steps=4))
     assert (longer.steps, type(longer.kernel).__name__) == (4, "MALA")
 
 

@@ -62,7 +62,7 @@ def test_training_hands_out_the_averaged_weights(tiny_run) -> None:
     }
     trainer = tiny_run("igebm", "toy:ring", changes).trainer
     trainer.fit(5, progress=False)
-    live = trainer.system.net.state_dict()
+    live = trainer.model.net.state_dict()
     key = next(k for k in live if k.endswith("weight"))
     assert not torch.equal(live[key], trainer.average.weights[f"energy.{key}"])
     assert torch.equal(finished(trainer).net.state_dict()[key], trainer.average.weights[f"energy.{key}"])

@@ -94,7 +94,7 @@ LATENT_FAULTS = {
 
 
 @pytest.mark.parametrize("fault", LATENT_FAULTS)
-def test_recipes_of_latent_systems_gone_wrong_are_caught_within_50_updates(fault: str) -> None:
+def test_recipes_of_latent_models_gone_wrong_are_caught_within_50_updates(fault: str) -> None:
     """GEBM's digits recipe is healthy still at 100 times its rate, .03: its energy is a critic with a
     strong penalty, not a chain's."""
     system, changes, what = LATENT_FAULTS[fault]
@@ -105,7 +105,7 @@ def test_recipes_of_latent_systems_gone_wrong_are_caught_within_50_updates(fault
 @pytest.mark.parametrize(
     "system", ["gebm", "vaebm", "cebm", "coopnets", "acd", "jem", "cfebm", "icd", "score_matching", "nce"]
 )
-def test_digits_recipes_of_latent_systems_raise_no_alarm(system: str) -> None:
+def test_digits_recipes_of_latent_models_raise_no_alarm(system: str) -> None:
     early = {
         "vaebm": {"vae.steps": 10},
         "cfebm": {"stages.fade": [8], "stages.hold": [4]},
@@ -128,14 +128,14 @@ def test_no_alarm_for_20_seeds() -> None:
 
 def poison(trainer, at: set[int]) -> None:
     """Make the loss NaN at the given calls of `losses`, once each."""
-    losses, calls = trainer.system.losses, iter(range(10_000))
+    losses, calls = trainer.learner.losses, iter(range(10_000))
 
     def poisoned(batch, step, rng):
         for group, loss in losses(batch, step, rng):
             bad = next(calls) in at
             yield group, type(loss)(loss.value * float("nan") if bad else loss.value, loss.metrics)
 
-    trainer.system.losses = poisoned
+    trainer.learner.losses = poisoned
 
 
 def test_a_nan_stops_before_weights_and_chains_take_harm(tiny_run) -> None:
@@ -143,11 +143,11 @@ def test_a_nan_stops_before_weights_and_chains_take_harm(tiny_run) -> None:
     trainer = tiny_run("igebm", "toy:ring", SMALL).trainer
     trainer.update()
     poison(trainer, {0})
-    before = {k: v.clone() for k, v in trainer.system.state_dict().items()}
+    before = {k: v.clone() for k, v in trainer.learner.state_dict().items()}
     with pytest.raises(DivergedError, match="loss is nan"):
         trainer.update()
     assert trainer.step == 1
-    for key, value in trainer.system.state_dict().items():
+    for key, value in trainer.learner.state_dict().items():
         assert torch.equal(value, before[key]), key
 
 
@@ -189,7 +189,7 @@ def test_rollback_draws_fresh_streams(tiny_run) -> None:
     )
     poison(poisoned, {5})
     calm.fit(6, progress=False), poisoned.fit(6, progress=False)
-    pairs = zip(calm.system.parameters(), poisoned.system.parameters(), strict=True)
+    pairs = zip(calm.learner.parameters(), poisoned.learner.parameters(), strict=True)
     assert any(not torch.equal(a, b) for a, b in pairs)
 
 

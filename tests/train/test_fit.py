@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
 import torch
-from gibbsian.systems.base import Leg, Plan, System
 from torch import Tensor, nn
 
 import gibbsian as gb
 from gibbsian.core.errors import UsageError
 from gibbsian.core.records import Batch, Loss
-from gibbsian.nets.families import AnyNet
-from gibbsian.nets.settings import ConvConfig, MLPConfig
-from gibbsian.data.settings import PixelConfig
+from gibbsian.core.spec import DataSpec
 from gibbsian.models.igebm.config import IGEBMConfig
+from gibbsian.models.learner import Learner
+from gibbsian.models.model import EnergyModel
+from gibbsian.models.samplers import ChainSampler
+from gibbsian.nets.settings import MLPConfig
+from gibbsian.starts.noise import GaussianNoise
 
 QUICK = {
     "net__name": "mlp",
@@ -30,12 +31,12 @@ QUICK = {
 
 
 def test_a_name_and_a_preset(tmp_path: Path) -> None:
-    system = gb.fit("short_run", "digits", preset="digits", steps=2, out=tmp_path, **QUICK)
-    assert not system.training and system.config.chain.steps == 2
-    assert gb.sample(system, 3).x.shape == (3, 1, 8, 8)
+    model = gb.fit("short_run", "digits", preset="digits", steps=2, out=tmp_path, **QUICK)
+    assert not model.training and model.record.config.chain.steps == 2
+    assert gb.sample(model, 3).x.shape == (3, 1, 8, 8)
     again = gb.load(tmp_path)
-    assert again.config == system.config
-    assert torch.equal(gb.sample(again, 3).x, gb.sample(system, 3).x)
+    assert again.record == model.record
+    assert torch.equal(gb.sample(again, 3).x, model.sample(3).x)
     assert "steps: 2" in (tmp_path / "config.yaml").read_text()
 
 
@@ -69,78 +70,79 @@ def test_labels_that_do_not_fit_are_refused(small_data) -> None:
         )
 
 
-def test_a_built_system_trains_as_told(small_data) -> None:
+def test_a_built_learner_trains_as_told(small_data) -> None:
     config = IGEBMConfig(net=MLPConfig(hidden=(8,)))
-    system = gb.make("igebm", config, (2,))
-    before = system.net.state_dict()
+    learner = gb.build("igebm", config, (2,))
+    before = learner.model.net.state_dict()
     before = {k: v.clone() for k, v in before.items()}
-    trained = gb.fit(system, small_data("toy:ring"), steps=2, train__batch_size=8, progress=False)
-    assert trained is system and any(
-        not torch.equal(v, before[k]) for k, v in system.net.state_dict().items()
+    trained = gb.fit(learner, small_data("toy:ring"), steps=2, train__batch_size=8, progress=False)
+    assert trained is learner.model and any(
+        not torch.equal(v, before[k]) for k, v in learner.model.net.state_dict().items()
     )
     with pytest.raises(UsageError, match="chain.steps.*which stands"):
-        gb.fit(system, small_data("toy:ring"), steps=1, chain__steps=3)
+        gb.fit(learner, small_data("toy:ring"), steps=1, chain__steps=3)
     with pytest.raises(UsageError, match="unknown preset of igebm"):
-        gb.fit(system, small_data("toy:ring"), steps=1, preset="nope")
+        gb.fit(learner, small_data("toy:ring"), steps=1, preset="nope")
 
 
-@dataclass(frozen=True)
-class QuadraticConfig:
-    net: AnyNet = field(default_factory=ConvConfig)
-    pixels: PixelConfig = field(default_factory=PixelConfig)
-
-
-class Quadratic(System):
-    """A system of one's own: E(x) = a |x|^2 / 2, fitted by its exact likelihood gradient."""
+class Bowl(EnergyModel):
+    """E(x) = a |x|^2 / 2, by hand."""
 
     def __init__(self) -> None:
-        super().__init__()
-        self.config, self.event_shape, self.log_a = QuadraticConfig(), (2,), nn.Parameter(torch.zeros(1))
-        self.box = nn.ParameterList([self.log_a])
+        super().__init__(DataSpec((2,), -2.0, 2.0))
+        self.log_a = nn.Parameter(torch.zeros(1))
+        self.samplers["default"] = ChainSampler(self, gb.Langevin(0.1), 50, GaussianNoise((2,)))
 
-    def groups(self) -> dict[str, nn.Module]:
-        return {"precision": self.box}
+    @property
+    def chain_temperature(self) -> float:
+        return self.temperature
 
-    def energy(self, x: Tensor) -> Tensor:
+    def energy(self, x: Tensor, y: Tensor | None = None) -> Tensor:
+        self.refuse_labels(y)
         return self.log_a.exp() * x.square().sum(1) / 2
 
+    def neg_log_prob(self, x: Tensor, y: Tensor | None = None) -> Tensor:
+        return self.energy(x, y)
+
+
+class Quadratic(Learner):
+    """A learner of one's own: `Bowl`, fitted by its exact likelihood gradient."""
+
+    def __init__(self) -> None:
+        super().__init__(IGEBMConfig(), Bowl())
+        self.box = nn.ParameterList([self.model.log_a])
+
+    def parameter_groups(self) -> dict[str, nn.Module]:
+        return {"precision": self.box}
+
     def losses(self, batch: Batch, step: int, rng: torch.Generator) -> Iterator[tuple[str, Loss]]:
-        yield "precision", Loss(self.energy(batch.x).mean() - self.log_a.sum())
-
-    def plan(self, n, rng, *, y=None, steps=None) -> Plan:
-        yield Leg(self.energy, gb.Langevin(0.1), steps or 50, torch.randn(n, 2, generator=rng))
-
-    def decode(self, position: Tensor) -> Tensor:
-        return position
-
-    def surprisal(self, x: Tensor, y: Tensor | None = None) -> Tensor:
-        return self.energy(x)
+        yield "precision", Loss(self.model.energy(batch.x).mean() - self.model.log_a.sum())
 
 
-def test_a_system_of_ones_own_trains_and_samples(small_data, tmp_path: Path) -> None:
+def test_a_learner_of_ones_own_trains_and_samples(small_data, tmp_path: Path) -> None:
     data = small_data("toy:ring")
-    system = gb.fit(Quadratic(), data, steps=300, progress=False, train__lr=0.05, train__batch_size=128)
+    model = gb.fit(Quadratic(), data, steps=300, progress=False, train__lr=0.05, train__batch_size=128)
     # E x^2 sums to 2/a at the likelihood's maximum
     wanted = 2 / data.x.square().sum(1).mean()
-    assert float(system.log_a.detach().exp()) == pytest.approx(float(wanted), rel=1e-3)
-    assert gb.sample(system, 5).x.shape == (5, 2)
-    with pytest.raises(UsageError, match="Quadratic is not registered"):
-        system.save(tmp_path)
+    assert float(model.log_a.detach().exp()) == pytest.approx(float(wanted), rel=1e-3)
+    assert gb.sample(model, 5).x.shape == (5, 2)
+    with pytest.raises(UsageError, match="built by hand"):
+        model.save(tmp_path)
 
 
 def test_sample_checks_its_arguments(small_data) -> None:
-    system = gb.make("igebm", IGEBMConfig(net=MLPConfig(hidden=(8,), classes=3)), (2,))
+    model = gb.build("igebm", IGEBMConfig(net=MLPConfig(hidden=(8,), classes=3)), (2,)).model
     for n, steps in ((0, None), (-1, None), (2, 0)):
         with pytest.raises(UsageError, match="at least 1"):
-            gb.sample(system, n, steps=steps)
+            gb.sample(model, n, steps=steps)
     with pytest.raises(UsageError, match="give one class, or one a sample"):
-        gb.sample(system, 3, y=torch.zeros(2, dtype=torch.long), steps=1)
+        gb.sample(model, 3, y=torch.zeros(2, dtype=torch.long), steps=1)
     for wrong in (-1, 3):
         with pytest.raises(UsageError, match="classes 0 to 2"):
-            gb.sample(system, 2, y=wrong, steps=1)
-    drawn = gb.sample(system, 3, y=torch.tensor([2, 0, 1]), steps=1)
+            gb.sample(model, 2, y=wrong, steps=1)
+    drawn = gb.sample(model, 3, y=torch.tensor([2, 0, 1]), steps=1)
     assert drawn.y.tolist() == [2, 0, 1]
-    assert gb.sample(system, 64, steps=1).y.unique().tolist() == [0, 1, 2]
+    assert gb.sample(model, 64, steps=1).y.unique().tolist() == [0, 1, 2]
 
 
 def test_the_lazy_front_door() -> None:

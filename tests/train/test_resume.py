@@ -89,7 +89,7 @@ def test_resume_of_another_folders_checkpoint_makes_a_whole_run(tiny_run, tmp_pa
     two = tiny_run(system, data, changes, out=tmp_path / "two", resume=str(tmp_path / "one")).trainer
     assert two.step == 3
     two.fit(5, progress=False)
-    assert load(tmp_path / "two").config == two.system.config
+    assert load(tmp_path / "two").record.config == two.learner.config
 
 
 def test_a_finished_run_resumes_to_nothing(tiny_run, tmp_path: Path) -> None:
@@ -132,30 +132,31 @@ def test_init_from_takes_weights_and_nothing_else(tiny_run, tmp_path: Path) -> N
     first.fit(3, progress=False)
     second = tiny_run(system, data, changes, init_from=tmp_path / "one").trainer
     assert second.step == 0
-    for name, p in first.system.net.named_parameters():
-        assert torch.equal(p, dict(second.system.net.named_parameters())[name])
-    assert not torch.equal(first.system.chains.stored, second.system.chains.stored)
+    for name, p in first.model.net.named_parameters():
+        assert torch.equal(p, dict(second.model.net.named_parameters())[name])
+    assert not torch.equal(first.learner.buffer.stored, second.learner.buffer.stored)
 
 
 ELSEWHERE = {
     "generative_convnet": {"chain.noise": 0.5},
     "score_matching": {"matching.levels": 3, "matching.sigma_min": 0.1, "matching.sigma_max": 1.0},
     "nce": {"tilt": False, "noise.updates": 1},
+    "nce-uniform": {"noise.law": "uniform", "noise.widen": 1.0},
     "energy_matching": {"contrast.epsilon": 0.2, "flow.updates": 1, "contrast.steps": 1},
     "acd": {"entropy_weight": 0.3, "generator.hidden": [8], "generator.latent": 2},
 }
 
 
 @pytest.mark.parametrize("name", ELSEWHERE)
-def test_init_from_another_system_hands_over_the_law(name: str, tiny_run, tmp_path: Path) -> None:
-    """-log p stays what it was at the temperature of the system that begins with it."""
+def test_init_from_another_paper_hands_over_the_density(name: str, tiny_run, tmp_path: Path) -> None:
+    """-log p stays what it was at the temperature of the model that begins with it."""
     net = {"net.name": "mlp", "net.hidden": [16], "net.activation": "swish"}
-    first = tiny_run(name, "toy:ring", {**net, **ELSEWHERE[name]}, out=tmp_path / "one").trainer
+    first = tiny_run(name.split("-")[0], "toy:ring", {**net, **ELSEWHERE[name]}, out=tmp_path / "one").trainer
     first.fit(2, progress=False)
     begun = {**net, "chain.noise": 0.1, "start.capacity": 64, "pixels.low": -1.0}
-    second = tiny_run("igebm", "toy:ring", begun, init_from=tmp_path / "one").trainer.system
+    second = tiny_run("igebm", "toy:ring", begun, init_from=tmp_path / "one").trainer.model
     x = torch.randn(5, 2, generator=torch.Generator().manual_seed(0))
-    given = first.system.energy(x) / (1.0 if name in ("nce", "score_matching") else first.system.temperature)
+    given = first.model.energy(x) / first.model.temperature
     torch.testing.assert_close(second.energy(x) / second.temperature, given, rtol=1e-4, atol=1e-4)
     with pytest.raises(CheckpointError, match="of another network"):
         tiny_run("igebm", "toy:ring", {**begun, "net.hidden": [9]}, init_from=tmp_path / "one")
@@ -164,14 +165,14 @@ def test_init_from_another_system_hands_over_the_law(name: str, tiny_run, tmp_pa
 @pytest.mark.parametrize(
     ("name", "changes", "words"),
     [
-        ("nce", {"tilt": True, "noise.updates": 1}, "less log q"),
+        ("nce", {"tilt": True, "noise.updates": 1}, "a base measure is not the distribution"),
         ("gebm", {"generator.hidden": [8], "generator.latent": 2, "energy_first": 0}, "not one network of x"),
-        ("generative_convnet", {"reference_sigma": 2.0}, "not the law of its network alone"),
-        ("generative_convnet", {"chain.noise": 0.0}, "not the law of its network alone"),
+        ("generative_convnet", {"reference_sigma": 2.0}, "not the distribution of its network alone"),
+        ("generative_convnet", {"chain.noise": 0.0}, "not the distribution of its network alone"),
         ("generative_convnet", {"pixels.low": -9.0}, "learnt data in"),
     ],
 )
-def test_energies_without_a_law_of_their_own_are_not_handed_over(
+def test_energies_without_a_density_of_their_own_are_not_handed_over(
     name, changes, words, tiny_run, tmp_path: Path
 ) -> None:
     net = {"net.name": "mlp", "net.hidden": [16], "net.activation": "swish"}

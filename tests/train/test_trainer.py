@@ -9,18 +9,18 @@ from pathlib import Path
 
 import pytest
 import torch
-from gibbsian.systems.registry import class_of
+from gibbsian.models.registry import build
 from PIL import Image
 
 import gibbsian as gb
 from gibbsian.core.errors import UsageError
-from gibbsian.models.papers import PAPERS
-from gibbsian.train.recipes import resolve
 from gibbsian.models.cfebm.config import CFEBMConfig, StagesConfig
-from gibbsian.train.settings import TrainConfig
+from gibbsian.models.papers import PAPERS
 from gibbsian.train import budget as budget_module
 from gibbsian.train import trainer as trainer_module
 from gibbsian.train.budget import Budget, advice, rescaled
+from gibbsian.train.recipes import resolve
+from gibbsian.train.settings import TrainConfig
 
 NET = {"net.name": "mlp", "net.hidden": [8]}
 MLP = {**NET, "chain.steps": 1, "start.capacity": 32}
@@ -47,7 +47,7 @@ def test_a_run_folder_is_what_the_design_says(tiny_run, tmp_path: Path) -> None:
     assert record["state"] == "done" and record["step"] == 8 and record["seed"] == 0
     assert record["data"]["event_shape"] == [1, 8, 8] and len(record["data"]["fingerprint"]) == 64
     assert {"gibbsian", "torch", "python"} <= set(record)
-    assert gb.load(tmp_path).config == prepared.config.model
+    assert gb.load(tmp_path).record.config == prepared.config.model
     assert not [p for p in tmp_path.rglob("*") if ".tmp" in p.name or p.suffix in (".pt", ".pkl")]
 
 
@@ -62,8 +62,8 @@ def test_looking_changes_no_result(tiny_run, tmp_path: Path) -> None:
     plain = tiny_run("igebm", "digits", CONV).trainer
     watched = tiny_run("igebm", "digits", {**CONV, "train.sample_every": 1}, out=tmp_path).trainer
     plain.fit(3, progress=False), watched.fit(3, progress=False)
-    for key, value in plain.system.state_dict().items():
-        assert torch.equal(value, watched.system.state_dict()[key]), key
+    for key, value in plain.learner.state_dict().items():
+        assert torch.equal(value, watched.learner.state_dict()[key]), key
 
 
 def test_observers_see_averaged_weights(tiny_run) -> None:
@@ -76,7 +76,7 @@ def test_observers_see_averaged_weights(tiny_run) -> None:
 
 
 def weight(trainer) -> torch.Tensor:
-    return next(trainer.system.parameters()).detach().clone()
+    return next(trainer.learner.parameters()).detach().clone()
 
 
 def test_the_best_checkpoint_is_kept(tiny_run, tmp_path: Path) -> None:
@@ -100,7 +100,7 @@ def test_the_best_checkpoint_is_kept(tiny_run, tmp_path: Path) -> None:
 def test_validation_draws_from_one_stream_each_time(tiny_run) -> None:
     drawn = []
     changes = {**MLP, "train.validate_every": 1}
-    validate = lambda system, rng: drawn.append(float(torch.rand((), generator=rng))) or 0.0  # noqa: E731
+    validate = lambda model, rng: drawn.append(float(torch.rand((), generator=rng))) or 0.0  # noqa: E731
     tiny_run("igebm", "toy:ring", changes, validate=validate).trainer.fit(3, progress=False)
     assert len(drawn) == 3 and len(set(drawn)) == 1
 
@@ -204,9 +204,9 @@ def test_a_budget_unlike_the_recipe_tells_what_else_to_change(total: int, want: 
 
 def test_settings_that_count_updates_exist_and_are_told(tiny_run) -> None:
     for name in PAPERS:
-        assert rescaled(resolve(name).model, class_of(name).counted, 2.0).keys() <= set(
-            class_of(name).counted
-        )
+        config = resolve(name).model
+        counted = build(name, config, (1, 32, 32)).step_counted
+        assert rescaled(config, counted, 2.0).keys() <= set(counted)
     for settle, want in ((20, True), (40, False)):  # beyond the recipe's end it was chosen for the budget
         said: list[str] = []
         changes = {"generator.hidden": [8], "settle": settle, "train.steps": 30, **NET}
@@ -261,7 +261,7 @@ def test_clipping_bounds_what_the_optimiser_sees(tiny_run) -> None:
     trainer = tiny_run("igebm", "toy:ring", {**MLP, "train.clip_norm": 1e-3}).trainer
     metrics = trainer.update()
     assert metrics["grad_norm"] > 1e-3, "the log shows the norm before clipping"
-    assert float(grad_norm(trainer.system.parameters())) == pytest.approx(1e-3, rel=1e-4)
+    assert float(grad_norm(trainer.learner.parameters())) == pytest.approx(1e-3, rel=1e-4)
 
 
 def test_zero_steps_are_fine(tiny_run, tmp_path: Path) -> None:
@@ -276,7 +276,7 @@ def test_the_schedule_config_of_a_run_is_not_shared() -> None:
 
 def test_a_rollback_forgets_no_best(tiny_run, tmp_path: Path) -> None:
     changes = {**CONV, "train.save_every": 2, "train.validate_every": 3, "monitor.policy": "rollback"}
-    trainer = tiny_run("igebm", "digits", changes, out=tmp_path, validate=lambda system, rng: 1.0).trainer
+    trainer = tiny_run("igebm", "digits", changes, out=tmp_path, validate=lambda model, rng: 1.0).trainer
     trainer.fit(3, progress=False)
     trainer._roll_back("once")
     trainer._roll_back("twice, to a state before the best one")

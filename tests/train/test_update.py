@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 
 import pytest
 import torch
-from gibbsian.systems.base import System
 from torch import nn
 
 from gibbsian.core.errors import UsageError
 from gibbsian.core.records import Batch, Loss
-from gibbsian.nets.families import AnyNet
-from gibbsian.nets.settings import ConvConfig
-from gibbsian.data.settings import PixelConfig
+from gibbsian.core.spec import DataSpec
+from gibbsian.models import contrastive_learner as module
+from gibbsian.models.learner import Learner
+from gibbsian.models.model import EnergyModel
 from gibbsian.train.settings import TrainConfig
 from gibbsian.train.update import Step, Updater
 
@@ -27,42 +26,43 @@ MLP = {
 }
 
 
-@dataclass(frozen=True)
-class ToyConfig:
-    net: AnyNet = field(default_factory=ConvConfig)
-    pixels: PixelConfig = field(default_factory=PixelConfig)
+class ToyModel(EnergyModel):
+    """A linear energy and a linear generator in double precision, all weights .3."""
 
-
-class Toy(System):
-    """A deterministic loss with two groups, so that gradients can be compared exactly."""
-
-    def __init__(self, yields: int = 2) -> None:
-        super().__init__()
-        self.config, self.event_shape, self.yields = ToyConfig(), (2,), yields
+    def __init__(self) -> None:
+        super().__init__(DataSpec((2,), -1.0, 1.0))
         self.energy_net, self.generator = nn.Linear(2, 1).double(), nn.Linear(2, 2).double()
         for p in self.parameters():
             nn.init.constant_(p, 0.3)
-        self.order: list[str] = []
 
-    def groups(self) -> dict[str, nn.Module]:
-        return {"energy": self.energy_net, "generator": self.generator}
+    def energy(self, x, y=None):
+        return self.energy_net(x)[:, 0]
+
+    def neg_log_prob(self, x, y=None):
+        return self.energy(x)
+
+
+class Toy(Learner):
+    """A deterministic loss with two groups, so that gradients can be compared exactly."""
+
+    def __init__(self, yields: int = 2) -> None:
+        super().__init__(None, ToyModel())
+        self.yields, self.order = yields, []
+
+    @property
+    def energy_net(self) -> nn.Module:
+        return self.model.energy_net
+
+    def parameter_groups(self) -> dict[str, nn.Module]:
+        return {"energy": self.model.energy_net, "generator": self.model.generator}
 
     def losses(self, batch: Batch, step: int, rng: torch.Generator) -> Iterator[tuple[str, Loss]]:
         self.order.append(f"draw {len(batch)}")
-        made = self.generator(batch.x)
+        made = self.model.generator(batch.x)
         yield "energy", Loss((self.energy_net(batch.x) ** 2).mean(), {"seen": batch.x.sum()})
         if self.yields > 1:
             yield "generator", Loss((self.energy_net(made) ** 3).mean())
         self.order.append(f"write {len(batch)}")
-
-    def plan(self, n, rng, *, y=None, steps=None):
-        yield from ()
-
-    def decode(self, position):
-        return position
-
-    def surprisal(self, x, y=None):
-        return self.energy_net(x)[:, 0]
 
 
 def step(number: int = 0) -> Step:
@@ -77,11 +77,11 @@ def test_micro_batches_sum_to_the_full_gradient() -> None:
     """Exact up to rounding: float64, 1e-12."""
     found = []
     for parts in (1, 2, 3, 4):
-        system = Toy()
-        metrics = Updater(system, TrainConfig(batch_size=12, accumulate=parts), lambda m: None)(
+        learner = Toy()
+        metrics = Updater(learner, TrainConfig(batch_size=12, accumulate=parts), lambda m: None)(
             data(), step()
         )
-        found.append((torch.cat([p.flatten() for p in system.parameters()]), metrics))
+        found.append((torch.cat([p.flatten() for p in learner.parameters()]), metrics))
     for weights, metrics in found[1:]:
         torch.testing.assert_close(weights, found[0][0], rtol=1e-12, atol=1e-12)
         for key in ("energy_grad_norm", "energy_loss", "generator_grad_norm", "generator_loss"):
@@ -89,14 +89,14 @@ def test_micro_batches_sum_to_the_full_gradient() -> None:
 
 
 def test_generators_run_in_lockstep_and_draw_before_any_writes() -> None:
-    system = Toy()
-    Updater(system, TrainConfig(batch_size=12, accumulate=3), lambda m: None)(data(), step())
-    assert system.order == ["draw 4"] * 3 + ["write 4"] * 3
+    learner = Toy()
+    Updater(learner, TrainConfig(batch_size=12, accumulate=3), lambda m: None)(data(), step())
+    assert learner.order == ["draw 4"] * 3 + ["write 4"] * 3
 
 
 def test_one_optimiser_step_a_round(monkeypatch) -> None:
-    system = Toy()
-    updater = Updater(system, TrainConfig(batch_size=12, accumulate=4), lambda m: None)
+    learner = Toy()
+    updater = Updater(learner, TrainConfig(batch_size=12, accumulate=4), lambda m: None)
     calls: list[str] = []
     for name, optimizer in updater.optimizers.items():
         plain = optimizer.step
@@ -107,7 +107,7 @@ def test_one_optimiser_step_a_round(monkeypatch) -> None:
 
 def test_buffer_tickets_of_micro_batches_are_disjoint(tiny_run, monkeypatch) -> None:
     trainer = tiny_run("igebm", "toy:ring", {**MLP, "train.accumulate": 4, "start.reinit": 0.0}).trainer
-    buffer, slots = trainer.system.chains, []
+    buffer, slots = trainer.learner.buffer, []
     plain = buffer.draw
     monkeypatch.setattr(buffer, "draw", lambda *a, **k: (slots.append(plain(*a, **k)), slots[-1])[1])
     trainer.update()
@@ -116,11 +116,9 @@ def test_buffer_tickets_of_micro_batches_are_disjoint(tiny_run, monkeypatch) -> 
     assert int((buffer.age == 1).sum()) == 16 and not buffer.held.any()
 
 
-def test_micro_batches_on_equal_negatives_give_the_gradient_of_one_batch(tiny_run, monkeypatch) -> None:
-    """The whole contrastive loss, with the chains replaced by fixed negatives."""
-    from gibbsian.systems import igebm
-    from gibbsian.systems.phases import Negatives, negatives
-
+def test_micro_batches_on_equal_chain_ends_give_the_gradient_of_one_batch(tiny_run, monkeypatch) -> None:
+    """The whole contrastive loss, with the chains replaced by fixed ends."""
+    real = module.chain_ends
     pool = torch.linspace(-1, 1, 32).reshape(16, 2)
     found = []
     for parts in (1, 4):
@@ -130,12 +128,12 @@ def test_micro_batches_on_equal_negatives_give_the_gradient_of_one_batch(tiny_ru
         place = iter(range(4))
 
         def fixed(*args, parts=parts, place=place, **kw):
-            neg, k = negatives(*args, **kw), next(place)
-            return Negatives(pool[k * (16 // parts) : (k + 1) * (16 // parts)], neg.chain, neg.bad)
+            ends, k = real(*args, **kw), next(place)
+            return ends._replace(x=pool[k * (16 // parts) : (k + 1) * (16 // parts)])
 
-        monkeypatch.setattr(igebm, "negatives", fixed)
+        monkeypatch.setattr(module, "chain_ends", fixed)
         trainer.update()
-        found.append(torch.cat([p.grad.flatten() for p in trainer.system.net.parameters()]))
+        found.append(torch.cat([p.grad.flatten() for p in trainer.model.net.parameters()]))
     torch.testing.assert_close(found[1], found[0], rtol=1e-5, atol=1e-7)
 
 
@@ -148,16 +146,16 @@ def test_losses_that_are_no_means_refuse_accumulation(tiny_run) -> None:
 
 
 def test_examine_comes_before_the_step() -> None:
-    system = Toy(yields=1)
-    before = [p.clone() for p in system.parameters()]
+    learner = Toy(yields=1)
+    before = [p.clone() for p in learner.parameters()]
 
     def refuse(metrics):
         raise ValueError(f"seen {metrics['seen']:.0f}")
 
     with pytest.raises(ValueError, match="seen"):
-        Updater(system, TrainConfig(batch_size=12), refuse)(data(), step())
-    assert all(torch.equal(a, b) for a, b in zip(before, system.parameters(), strict=True))
-    assert system.order == ["draw 12"], "an update that was refused wrote to the buffer"
+        Updater(learner, TrainConfig(batch_size=12), refuse)(data(), step())
+    assert all(torch.equal(a, b) for a, b in zip(before, learner.parameters(), strict=True))
+    assert learner.order == ["draw 12"], "an update that was refused wrote to the buffer"
 
 
 def test_micro_batches_that_disagree_are_an_error() -> None:
@@ -177,17 +175,17 @@ def test_a_network_of_ones_own_may_draw_from_the_global_stream() -> None:
     torch.manual_seed(1)
     state = torch.get_rng_state()
     first, second = Noisy(), Noisy()
-    for system, seed in ((first, 3), (second, 4)):
+    for learner, seed in ((first, 3), (second, 4)):
         torch.manual_seed(1) if seed == 3 else None
-        Updater(system, TrainConfig(batch_size=12), lambda m: None)(data(), step())
+        Updater(learner, TrainConfig(batch_size=12), lambda m: None)(data(), step())
         assert torch.equal(torch.get_rng_state(), state)
     assert torch.equal(first.energy_net.weight, second.energy_net.weight)
 
 
-def test_batches_and_streams_live_where_the_system_does(tiny_run) -> None:
+def test_batches_and_streams_live_where_the_model_does(tiny_run) -> None:
     """torchebm caches the sampler's device at construction; here the trainer asks the weights."""
     trainer = tiny_run("igebm", "toy:ring", MLP).trainer
-    assert trainer.device == next(trainer.system.parameters()).device
+    assert trainer.device == next(trainer.learner.parameters()).device
     assert trainer.streams.chain.device == trainer.device
     trainer.update()
     assert trainer.last_batch.x.device == trainer.device
@@ -198,24 +196,24 @@ def test_one_update_on_a_gpu(tiny_run) -> None:
     trainer = tiny_run("igebm", "digits", {**MLP, "net.dropout": 0.0}, device="cuda").trainer
     before = torch.cuda.get_rng_state()
     trainer.update()
-    assert trainer.system.chains.stored.device.type == "cuda"
+    assert trainer.learner.buffer.stored.device.type == "cuda"
     assert torch.equal(before, torch.cuda.get_rng_state())
 
 
-class Shaped(Toy):
+class Transformed(Toy):
     """Gradients are made ten thousand times smaller before they are clipped."""
 
-    def shape_gradients(self, group: str) -> None:
-        for p in self.groups()[group].parameters():
+    def transform_gradients(self, group: str) -> None:
+        for p in self.parameter_groups()[group].parameters():
             if p.grad is not None:
                 p.grad.mul_(1e-4)
 
 
-def test_the_bound_on_the_norm_is_that_of_shaped_gradients() -> None:
+def test_the_bound_on_the_norm_is_that_of_transformed_gradients() -> None:
     """They are within the bound, so that nothing is left to clip."""
-    system = Shaped(yields=1)
-    updater = Updater(system, TrainConfig(clip_norm=1.0), lambda metrics: None)
+    learner = Transformed(yields=1)
+    updater = Updater(learner, TrainConfig(clip_norm=1.0), lambda metrics: None)
     x = 10 * torch.ones(4, 2, dtype=torch.float64)
     norm = updater(Batch(x), Step(0, 1e-3, torch.Generator().manual_seed(0)))["energy_grad_norm"]
-    left = torch.cat([p.grad.flatten() for p in system.energy_net.parameters()]).norm()
+    left = torch.cat([p.grad.flatten() for p in learner.energy_net.parameters()]).norm()
     assert norm > 10 and float(left) == pytest.approx(1e-4 * norm)

@@ -20,7 +20,7 @@ from ..core.draws import Rng
 from ..core.energy import Energy, value
 from ..core.position import Position, detach, dot, randn_like
 from ..core.show import one_line
-from .metropolis import choose, judge
+from .metropolis import choose, metropolis_test
 from .settings import IndependentSettings
 from .state import ChainInfo, ChainState, known_energy
 
@@ -51,8 +51,8 @@ class IndependentMH(IndependentSettings):
         """Propose a draw from the prior for every chain, and test it."""
         z = randn_like(state.position, rng)
         new = ChainState(z, value(energy, z))
-        verdict = judge(new, _tilt(state) - _tilt(new), rng)
-        return choose(verdict, new, state), ChainInfo(verdict.acceptance, verdict.divergent)
+        test = metropolis_test(new, _tilt(state) - _tilt(new), rng)
+        return choose(test, new, state), ChainInfo(test.acceptance, test.divergent)
 
 
 def _tilt(state: ChainState) -> Tensor:

@@ -123,7 +123,7 @@ class Trace:
         return torch.stack(known) if known else None
 
 
-class Tally:
+class InfoAccumulator:
     """Running sums of the reports, as tensors on their own device."""
 
     def __init__(self, chains: int) -> None:

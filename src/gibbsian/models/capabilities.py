@@ -116,7 +116,6 @@ class Scalable(Protocol):
 
     net: nn.Module
 
-    @property
     def scale(self) -> float:
         """The factor that makes the network's output -log p(x) up to a constant.
 

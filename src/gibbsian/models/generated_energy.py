@@ -37,7 +37,7 @@ class GeneratedEnergy(EnergyModel):
 
     def energy(self, x: Position, y: Tensor | None = None) -> Tensor:
         """E(x), shape `(B,)`, without temperature and base."""
-        self.refuse_labels(y)
+        self.spec.refuse_labels(y)
         return self.of_data.energy(x)
 
     def neg_log_prob(self, x: Position, y: Tensor | None = None) -> Tensor:
@@ -53,10 +53,9 @@ class GeneratedEnergy(EnergyModel):
         """The temperature of chains on `conditioned`."""
         return self.of_data.chain_temperature
 
-    @property
     def scale(self) -> float:
         """See `NetEnergy`."""
-        return self.of_data.scale
+        return self.of_data.scale()
 
 
 @dataclass(frozen=True)

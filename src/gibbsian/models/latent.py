@@ -67,7 +67,7 @@ class LatentSampler(Sampler):
         self, n: int, rng: torch.Generator, *, y: Tensor | None = None, steps: int | None = None
     ) -> Stages:
         """One stage, of no steps where latents are drawn without a chain."""
-        self.model.refuse_labels(y)
+        self.model.spec.refuse_labels(y)
         model, latent, tilt = self.model, self.latent, self.model.tilt(self.latent.beta)
         energy = model.potential(latent.beta)
         if latent.kernel in DRAWS and model.one_latent:

@@ -22,6 +22,7 @@ from ..energies.algebra import Product, Tempered
 from ..energies.conditional import Given, Marginal, OfClass
 from ..energies.context import single
 from ..energies.link import link_energy
+from ..energies.reference import Box
 from .model import EnergyModel
 
 
@@ -86,7 +87,7 @@ class NetEnergy(EnergyModel):
         if y is None and self.spec.num_classes:
             e = self.class_energies(x).amin(1)
         else:
-            self.refuse_labels(y)
+            self.spec.refuse_labels(y)
             e = self.energy(x, y)
         found = e / (self.temperature or 1.0)
         found = found if self.base is None else found + self.base(x)
@@ -94,7 +95,7 @@ class NetEnergy(EnergyModel):
 
     def conditioned(self, y: Tensor | None = None) -> Energy:
         """What chains move on: E at temperature T, or E/T + base at temperature 1."""
-        self.refuse_labels(y)
+        self.spec.refuse_labels(y)
         learnt: Energy = self.energy if y is None else Given(self.energy, y)
         return learnt if self.base is None else Product((Tempered(learnt, self.temperature), self.base))
 
@@ -118,13 +119,13 @@ class NetEnergy(EnergyModel):
             [self.energy(x, torch.full((len(x),), c, device=x.device)) for c in classes], dim=1
         )
 
-    @property
     def scale(self) -> float:
         """The factor that makes the network's output -log p(x); raises `UsageError` where E is more than
         that.
         """
-        if not self.temperature or self.link != "exp" or self.base is not None:
-            base = "no base" if self.base is None else "a base measure"
+        flat = self.base is None or isinstance(self.base, Box)  # a wall changes nothing inside of it
+        if not self.temperature or self.link != "exp" or not flat:
+            base = "no base" if flat else "a base measure"
             raise UsageError(
                 f"an energy with temperature {self.temperature:g}, link {self.link} and {base} is not the "
                 "distribution of its network alone"

@@ -32,7 +32,7 @@ class RunOptions:
     """How chains are computed: the `precision` of the network, and whether steps are compiled.
 
     "bf16" runs the network under bfloat16 autocast, positions staying float32. `compile` is "never",
-    "always", or "auto", which compiles where it pays.
+    "always", or "auto", which compiles after many steps.
     """
 
     precision: Literal["fp32", "bf16"] = "fp32"
@@ -101,10 +101,15 @@ class Sampler(ABC):
         following = next(made, None)
         while following is not None:
             last, following = following, next_stage(made, following.position)
-        if last is None or not isinstance(last.position, Tensor) or last.position.shape != x.shape:
+        # Latents may have the shape of the data, as those of a flow do: `tilt` tells them.
+        if last is None or last.tilt is not None or not _like(last.position, x):
             raise UsageError("these chains do not move data of full size: none can begin at data")
         kernel = last.kernel.from_step(last.steps) if isinstance(last.kernel, Langevin) else last.kernel
         return DataChain(last.energy, kernel, x)
+
+
+def _like(position: Position, x: Tensor) -> bool:
+    return isinstance(position, Tensor) and position.shape == x.shape
 
 
 def next_stage(stages: Stages, end: Position) -> ChainStage | None:

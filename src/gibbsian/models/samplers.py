@@ -90,7 +90,7 @@ def chain_kernel(model: ChainModel, chain: ChainConfig) -> Kernel:
 
 def draw_labels(model: ChainModel, n: int, y: Tensor | None, rng: torch.Generator) -> Tensor | None:
     """The labels asked for, or uniform ones of a conditional model; none for other models."""
-    model.refuse_labels(y)
+    model.spec.refuse_labels(y)
     if y is not None or model.joint or not model.spec.num_classes:
         return y
     return torch.randint(model.spec.num_classes, (n,), generator=rng, device=rng.device)

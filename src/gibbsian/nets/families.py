@@ -10,11 +10,11 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from importlib import metadata
 from typing import Any, Literal, TypeAlias, TypeVar
 
 from ..core.config import require_choices
 from ..core.errors import UsageError, require_not_negative, unknown
+from ..core.found import require_trusted
 from ..core.kinds import Tagged
 
 T = TypeVar("T")
@@ -73,7 +73,7 @@ class CustomNetConfig(AnyNet):
     """A network class of your own, built as `Class(event_shape, config)`."""
 
     options: dict[str, Any] = dataclasses.field(default_factory=dict)
-    """What your class reads besides, as it likes: --net.options "{width: 64}"."""
+    """What your class reads besides, by names of its choice, as in --net.options.width 64."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -122,14 +122,20 @@ def register_net(
 def family(name: str) -> Family:
     """The family of a name, registered or installed; raises `UsageError` naming the nearest for others."""
     if name not in FAMILIES:
-        installed = {point.name: point for point in metadata.entry_points(group=GROUP)}
-        if name not in installed:
-            raise unknown("network", name, [*FAMILIES, *installed])
-        found = installed[name].load()
-        if not isinstance(found, Family):
-            raise UsageError(f"network '{name}' of {installed[name].value} cannot join: it is not a Family")
-        register_net(name, found.config, found.network, channels_last=found.channels_last)
+        _install(name)
     return FAMILIES[name]
+
+
+def _install(name: str) -> None:
+    from importlib import metadata  # a tenth of the time that --help may take
+
+    installed = {point.name: point for point in metadata.entry_points(group=GROUP)}
+    if name not in installed:
+        raise unknown("network", name, [*FAMILIES, *installed])
+    found = installed[name].load()
+    if not isinstance(found, Family):
+        raise UsageError(f"network '{name}' of {installed[name].value} cannot join: it is not a Family")
+    register_net(name, found.config, found.network, channels_last=found.channels_last)
 
 
 def trusted(config: T, allow: bool = False) -> T:
@@ -140,10 +146,8 @@ def trusted(config: T, allow: bool = False) -> T:
     """
     for net in _nets(config):
         if ":" in net.name and not allow:
-            raise UsageError(
-                f"the stored settings ask for code of their own, network '{net.name}': give net= in Python, "
-                f"--net {net.name} on the command line, or trust them by trust=True or --trust"
-            )
+            way = f"give net= in Python or --net {net.name} on the command line"
+            require_trusted(net.name, "network", f"{way}, or trust them by trust=True or --trust")
     return config
 
 

@@ -75,7 +75,8 @@ def load_run(
     if model_folder.is_folder(path):
         raise CheckpointError(f"{path} is an exported model without training state: give its run folder")
     source, run = locate(path, which)
-    config = from_config(run.config(), trust, net is not None)
+    config = from_config(run.config(), trust)
+    trusted(config.model, trust or net is not None)
     learner = from_run(config, _shape(run), net)
     _restore(learner, checkpoint.load(source), averaged, str(source))
     learner.eval()
@@ -146,7 +147,7 @@ def load_into(learner: Learner, path: Path) -> None:
             f"{path} is of another kind of model: its energy is not one network of x, to be handed over"
         )
     try:
-        factor = other.scale / model.scale
+        factor = other.scale() / model.scale()
     except UsageError as error:
         raise CheckpointError(f"{path} is of another kind of model: {error}") from error
     ranges = [(m.spec.low, m.spec.high) for m in (model, other)]

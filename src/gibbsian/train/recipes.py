@@ -165,14 +165,15 @@ def resolve(
     recipe = presets(system)[name]
     base = RunConfig(system, name, data, recipe.model, recipe.train, recipe.monitor)
     sections = {k: v for k, v in file.items() if k not in ("system", "preset", "data")}
-    return _changed(base, {**dotted(sections), **(changes or {})})
+    config = _changed(base, {**dotted(sections), **(changes or {})})
+    trusted(config.model, allow=not file or "net.name" in (changes or {}))
+    return config
 
 
-def from_config(values: Mapping[str, Any], trust: bool = False, own_net: bool = False) -> RunConfig:
+def from_config(values: Mapping[str, Any], trust: bool = False) -> RunConfig:
     """The configuration stored in a run folder's `config.yaml`.
 
-    Raises `UsageError` for settings that do not parse, and for code of their own unless `trust`
-    (or, for a network, where its instance is at hand: `own_net`).
+    Raises `UsageError` for settings that do not parse, and for a paper that is not known here unless `trust`.
     """
     rest = dict(values)
     head = {k: rest.pop(k, None) for k in ("system", "preset", "data")}
@@ -180,7 +181,7 @@ def from_config(values: Mapping[str, Any], trust: bool = False, own_net: bool = 
         raise UsageError("the configuration names no system: add a line such as 'system: igebm'")
     train = from_dict(TrainConfig, rest.pop("train", {}), "train.")
     monitor = from_dict(MonitorConfig, rest.pop("monitor", {}), "monitor.")
-    model = trusted(from_dict(stored_entry(str(head["system"]), trust).config_class(), rest), trust or own_net)
+    model = from_dict(stored_entry(str(head["system"]), trust).config_class(), rest)
     return RunConfig(str(head["system"]), str(head["preset"]), str(head["data"]), model, train, monitor)
 
 

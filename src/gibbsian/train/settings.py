@@ -46,7 +46,7 @@ class TrainConfig:
     precision: Literal["fp32", "bf16"] = "fp32"
     """bf16: the network runs under bfloat16 autocast; positions, noise and sums stay float32."""
     compile: Compiling = "never"
-    """Compile chains: always, when it will pay (auto: no bit-for-bit resume), or never."""
+    """Compile chains: always, after 30,000 steps (auto: no bit-for-bit resume), or never."""
     seed: int = 0
     """Seed of every random stream."""
     log_every: int = 10

@@ -4,7 +4,7 @@ What autograd saves for the gradient of B chains grows with B; what the chains t
 beside it. So the gradient is cut, not the chains: kernels still move all B at once and draw the same
 noise, and since chains do not depend on one another the result is the same within rounding, whatever the
 size of a slice. What must be cut with the chains is their context (labels, masks, tethers), by
-`context.rows`; an energy that hides some in a closure cannot be cut and is left alone.
+`energies.context.rows`; an energy that hides some in a closure cannot be cut and is left alone.
 
 Slices also pay where memory abounds. On a CPU a tensor beyond some 16 MiB gets fresh pages from the
 system at every use and leaves the caches before it is used again, which costs more than the arithmetic.
@@ -12,22 +12,20 @@ system at every use and leaves the caches before it is used again, which costs m
 
 from __future__ import annotations
 
-import os
-import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, fields, is_dataclass
-from pathlib import Path
 from types import MethodType
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from ..core import position
-from ..core.energy import Energy, OwnGradient, value, value_and_grad
-from ..core.errors import UsageError
-from ..core.position import Position, batch_size, leaves, tree_map
-from .context import Index, Rowed, rows
+from ...core import position
+from ...core.energy import Energy, OwnGradient, value, value_and_grad
+from ...core.errors import UsageError
+from ...core.position import Position, batch_size, leaves, tree_map
+from ...energies.context import Index, Rowed, rows
+from .memory import UNKNOWN_MEMORY, free_bytes
 
 # Bytes that a slice on a CPU saves, for each thread, once a gradient saves three times as much. On two cores
 # 100,000 chains on a 2-128-128-1 MLP (98 MiB) are 1.4 times as fast in such slices on two threads and 2.1
@@ -40,7 +38,6 @@ MANY = 512
 """Fewer chains are not cut for speed."""
 HEAVY = 2000
 """Bytes that a gradient may save for each byte of a position, at most: whether memory could matter at all."""
-UNKNOWN_MEMORY = 2**31
 
 
 @dataclass(frozen=True, eq=False)
@@ -104,18 +101,21 @@ def sliced(energy: Energy, x: Position, chunk: int | None = None) -> Energy:
     return energy if size >= batch_size(x) else Sliced(energy, size)
 
 
-def automatic(energy: Energy, x: Position) -> int:
-    """The chains of a slice that `sliced` chooses for the energy at `x` of B chains; B or more: all."""
+def automatic(energy: Energy, x: Position, free: Callable[[torch.device], int] = free_bytes) -> int:
+    """The chains of a slice that `sliced` chooses for the energy at `x` of B chains; B or more: all.
+
+    `free` tells the bytes that are free on a device.
+    """
     chains, device = batch_size(x), leaves(x)[0].device
     everything = max(chains, 1)
     heaviest = HEAVY * sum(a.nbytes for a in leaves(x))
-    if chains < MANY and (heaviest <= UNKNOWN_MEMORY or heaviest <= free_bytes(device) // 2):
+    if chains < MANY and (heaviest <= UNKNOWN_MEMORY or heaviest <= free(device) // 2):
         return everything
     try:
         each = max(1, gradient_bytes(energy, x))
     except RuntimeError:  # a module that holds something of its chains cannot be cut
         return everything
-    fitting = max(1, free_bytes(device) // 2 // each)
+    fitting = max(1, free(device) // 2 // each)
     size = min(everything, 2 ** (fitting.bit_length() - 1))  # the same on most days
     speedy = SLICE * torch.get_num_threads()
     if device.type == "cpu" and each * chains > 3 * speedy:
@@ -162,38 +162,9 @@ def cuts(chains: int, size: int) -> list[slice]:
     return [slice(a, b) for a, b in zip(ends, [*ends[1:], None], strict=True)]
 
 
-def free_bytes(device: torch.device) -> int:
-    """Memory that a computation on `device` can still get, in bytes; 2 GiB where nobody tells."""
-    if device.type == "cuda":
-        kept = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
-        return int(torch.cuda.mem_get_info(device)[0]) + kept
-    try:
-        with open("/proc/meminfo") as file:
-            lines = dict(line.split(":", 1) for line in file)
-        return min(1024 * int(lines["MemAvailable"].split()[0]), _allowed())
-    except (OSError, KeyError, ValueError):
-        return _physical()
-
-
 def _check(size: int) -> None:
     if size < 1:
         raise UsageError(f"chunk is {size}: it is a number of chains, at least 1; None chooses one")
-
-
-def _allowed() -> int:
-    """What a container may still take; very much without a limit."""
-    group = Path("/sys/fs/cgroup")
-    try:
-        return int((group / "memory.max").read_text()) - int((group / "memory.current").read_text())
-    except (OSError, ValueError):
-        return sys.maxsize
-
-
-def _physical() -> int:
-    try:
-        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    except (AttributeError, OSError, ValueError):
-        return UNKNOWN_MEMORY
 
 
 def _callables(energy: Any) -> Iterator[object]:

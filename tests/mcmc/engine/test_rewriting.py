@@ -12,7 +12,7 @@ from torch.fx import GraphModule
 from torch.fx.experimental.proxy_tensor import make_fx
 
 from gibbsian.core.random import generator
-from gibbsian.mcmc.rewrite import FEW, Rewrite
+from gibbsian.mcmc.engine.rewriting import FEW, Rewrite
 
 aten = torch.ops.aten
 

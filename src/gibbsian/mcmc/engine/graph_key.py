@@ -1,7 +1,9 @@
-"""What kind of chain it is: what decides which compiled graph serves it, and how quick that graph is.
+"""The key of a chain: what decides which compiled graphs serve it, and how many steps one graph holds.
 
-Chains of one kind share graphs and measured times. Networks of one class and equal shapes are of one kind,
-whatever their weights; so are kernels that make the same operations with other numbers.
+Networks of one class and equal shapes have one key, whatever their weights; so have kernels that make the
+same operations with other numbers. Kernels that draw differently must have different keys. Beyond that, a key
+that is too coarse costs nothing but room, since the compiler guards each graph itself; one that is too fine
+compiles again what is there already.
 """
 
 from __future__ import annotations
@@ -10,25 +12,26 @@ from collections.abc import Callable, Iterator
 from dataclasses import fields, is_dataclass
 from functools import partial
 from types import FunctionType, MethodType
-from typing import Any
+from typing import Any, TypeAlias
 
 import torch
 from torch import nn
 
-from ..core.energy import Energy
-from ..core.position import leaves
-from .kernel import Kernel
-from .state import ChainState
+from ...core.energy import Energy
+from ...core.position import leaves
+from ..kernel import Kernel
+from ..state import ChainState
 
-LONGEST = 10
+Key: TypeAlias = tuple[Any, ...]
 LAYERS = 100
+"""Layers in one graph, about, over all its steps: compiling takes as long as the graph is large."""
 
 
-def signature(kernel: Kernel, energy: Energy, state: ChainState, length: int) -> tuple[Any, ...]:
-    """The kind of a chain made in graphs of `length` steps; its text is the same in every process."""
+def graph_key(kernel: Kernel, energy: Energy, state: ChainState, length: int) -> Key:
+    """The key of a chain made in graphs of `length` steps."""
     shapes = tuple((a.shape, a.dtype, str(a.device)) for a in leaves(state.position))
     weights = tuple(tuple(p.shape) for net in networks(energy) for p in net.parameters())
-    return traits(kernel), kind(energy), weights, shapes, length, torch.get_num_threads()
+    return traits(kernel), makeup(energy), weights, shapes, length, torch.get_num_threads()
 
 
 def traits(part: object) -> Any:
@@ -38,11 +41,11 @@ def traits(part: object) -> Any:
     if isinstance(part, tuple):
         return tuple(map(traits, part))
     if isinstance(part, float):
-        return part == 0
+        return part == 0  # a factor of zero may leave operations out: no noise, no jitter
     return part if part is None or isinstance(part, (str, int)) else label(part)
 
 
-def kind(energy: object) -> Any:
+def makeup(energy: object) -> Any:
     """What an energy is made of: classes, and where its functions are written."""
     return tuple(label(part) for part in walk(energy))
 
@@ -54,13 +57,14 @@ def label(part: object) -> object:
     return part.__name__ if isinstance(part, MethodType) else type(part)
 
 
-def block_length(kernel: Kernel, energy: Energy, steps: int, thin: int) -> int:
-    """Steps of one graph: few for deep networks, which gain little and compile long.
+def block_length(kernel: Kernel, energy: Energy, steps: int, thin: int, longest: int) -> int:
+    """Steps of one graph: `longest`, or fewer for deep networks, which gain little and compile long.
 
-    With `thin`, a multiple or a divisor of it, so that no position to be kept is skipped.
+    The length that leaves the fewest of `steps` over, of those above half of the longest. With `thin`, a
+    multiple or a divisor of it, so that no position to be kept is skipped.
     """
     layers = max(depth(energy), 2) * max(kernel.gradients_per_step, 1)
-    longest = max(1, min(LONGEST, LAYERS // layers, steps))
+    longest = max(1, min(longest, LAYERS // layers, steps))
     fitting = [n for n in range(longest, 0, -1) if not thin or n % thin == 0 or thin % n == 0]
     return min((n for n in fitting if 2 * n > fitting[0]), key=lambda n: steps % n)
 

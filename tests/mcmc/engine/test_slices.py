@@ -2,30 +2,29 @@
 
 from __future__ import annotations
 
-from types import SimpleNamespace
+import os
 
 import pytest
 import torch
 from torch import nn
 
 import gibbsian.energies as en
-import gibbsian.energies.sliced as module
 from gibbsian.core import position
 from gibbsian.core.energy import OwnGradient, value, value_and_grad
 from gibbsian.core.errors import UsageError
 from gibbsian.core.random import generator, seeded_init
-from gibbsian.energies.sliced import (
+from gibbsian.mcmc import HMC, Langevin, run
+from gibbsian.mcmc.engine.memory import UNKNOWN_MEMORY, free_bytes
+from gibbsian.mcmc.engine.slices import (
     MANY,
     SLICE,
     Sliced,
     automatic,
     cuts,
     declared,
-    free_bytes,
     gradient_bytes,
     sliced,
 )
-from gibbsian.mcmc import HMC, Langevin, run
 from gibbsian.nets import MLP, ConvConfig, ConvNet, MLPConfig
 
 B = 23
@@ -315,25 +314,29 @@ def test_slices_grow_with_the_threads(monkeypatch):
     assert automatic(energy, x) == 3 * SLICE // 4096
 
 
-def test_little_free_memory_makes_small_slices(monkeypatch):
-    energy = Counted(1024)
-    monkeypatch.setattr(module, "free_bytes", lambda device: 2 * 4096 * 100)
-    assert automatic(energy, torch.zeros(20_000, 2)) == 64  # of 100 that fit: a power of two
-    monkeypatch.setattr(module, "free_bytes", lambda device: 0)
-    assert automatic(energy, torch.zeros(20_000, 2)) == 1
+def test_little_free_memory_makes_small_slices():
+    energy, x = Counted(1024), torch.zeros(20_000, 2)
+    assert automatic(energy, x, lambda device: 2 * 4096 * 100) == 64  # of 100 that fit: a power of two
+    assert automatic(energy, x, lambda device: 0) == 1
 
 
-def test_free_memory_is_known_and_has_a_way_out(monkeypatch):
+def test_free_memory_is_known_and_has_a_way_out(tmp_path, monkeypatch):
     cpu = torch.device("cpu")
     assert 2**20 < free_bytes(cpu) < 2**50
+    assert free_bytes(cpu, tmp_path) > 2**20
+    monkeypatch.delattr(os, "sysconf")
+    assert free_bytes(cpu, tmp_path) == UNKNOWN_MEMORY
 
-    def missing(*args):
-        raise OSError
 
-    monkeypatch.setattr(module, "open", missing, raising=False)
-    assert free_bytes(cpu) > 2**20
-    monkeypatch.setattr(module, "os", SimpleNamespace())
-    assert free_bytes(cpu) == module.UNKNOWN_MEMORY
+def test_a_container_may_take_less_than_is_free(tmp_path):
+    (tmp_path / "proc").mkdir()
+    (tmp_path / "proc/meminfo").write_text("MemTotal: 9 kB\nMemAvailable:  1000 kB\n")
+    assert free_bytes(torch.device("cpu"), tmp_path) == 1024 * 1000
+    group = tmp_path / "sys/fs/cgroup"
+    group.mkdir(parents=True)
+    (group / "memory.max").write_text("5000\n")
+    (group / "memory.current").write_text("3000\n")
+    assert free_bytes(torch.device("cpu"), tmp_path) == 2000
 
 
 def test_an_energy_with_a_gradient_of_its_own_is_asked_for_it():
