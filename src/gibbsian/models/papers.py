@@ -87,7 +87,11 @@ _OURS = (
     ("drl", "DRLConfig", "a ladder of noise levels, each with a conditional that short chains can sample"),
     ("coopnets", "CoopNetsConfig", "a generator starts the chains, and learns from where they end"),
     ("acd", "ACDConfig", "an energy against a generator with an entropy term (VERA), or without"),
-    ("energy_matching", "EnergyMatchingConfig", "a flow far from the data, an energy near them, in one potential"),
+    (
+        "energy_matching",
+        "EnergyMatchingConfig",
+        "a flow far from the data, an energy near them, in one potential",
+    ),
     ("cfebm", "CFEBMConfig", "small images first: an energy for each size, faded in, one chain through all"),
     ("score_matching", "ScoreMatchingConfig", "no chains in training: denoising on a ladder, sliced, exact"),
     ("nce", "NCEConfig", "an energy and its log Z, told from noise of a known density"),

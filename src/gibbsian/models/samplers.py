@@ -35,9 +35,6 @@ class ChainModel(Protocol):
     def conditioned(self, y: Tensor | None = None) -> Energy:
         """The energy that chains move on, at labels `y` `(B,)` or without."""
 
-    def refuse_labels(self, y: Tensor | None) -> None:
-        """Raise `UsageError` if labels are given to a model without classes."""
-
 
 class ChainSampler(Sampler):
     """One chain of `steps` of `kernel` from `start` on the model's energy.
