@@ -10,10 +10,10 @@ from typing import Literal, TypeAlias
 import torch
 
 from gibbsian.core.errors import unknown
+from gibbsian.mcmc.settings import ChainConfig
 from gibbsian.nets.families import AnyNet
 from gibbsian.nets.settings import MLPConfig
-from gibbsian.recipes.catalog import entry
-from gibbsian.recipes.chain import ChainConfig
+from gibbsian.train.recipes import presets
 
 from .problems import Problem, chains, latent_chains, updates
 
@@ -42,7 +42,7 @@ class Case:
 
 
 MLP = MLPConfig(hidden=(128, 128), activation="swish")
-SMALL_CONV = entry("igebm").presets()["uva-mnist"].model.net
+SMALL_CONV = presets("igebm")["uva-mnist"].model.net
 LARGE_CONV = replace(SMALL_CONV, channels=(64, 128, 256, 256))
 IMAGE, COLOUR = (1, 28, 28), (3, 32, 32)
 
@@ -83,7 +83,7 @@ CASES: dict[str, Case] = {
         Case(
             "igebm-32",
             "16 colour 32x32 images, IGEBM's residual network with spectral norm, 2 steps",
-            partial(chains, entry("igebm").presets()["cifar10"].model.net, COLOUR, 16, 2, 20.0, 0.005),
+            partial(chains, presets("igebm")["cifar10"].model.net, COLOUR, 16, 2, 20.0, 0.005),
             (Goal("bf16", 2.0),),
         ),
         Case(

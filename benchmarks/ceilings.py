@@ -18,7 +18,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from gibbsian.core.energy import value_and_grad
 from gibbsian.core.random import generator
-from gibbsian.systems.frozen import frozen
+from gibbsian.nets.frozen import frozen
 
 from .contenders import our_updates
 from .problems import SEED, Chains, Problem

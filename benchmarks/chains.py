@@ -12,8 +12,7 @@ import torch
 
 from gibbsian.core.errors import GibbsianError, UsageError
 from gibbsian.core.random import generator, seeded_init
-from gibbsian.mcmc.base import Precision
-from gibbsian.mcmc.compiled import forget_failures
+from gibbsian.mcmc.base import ENGINE, Precision
 
 from .cases import CASES, Case
 from .ceilings import ceiling
@@ -130,7 +129,7 @@ def _warm(
         if call is None:
             continue
         if c.compiled:
-            forget_failures()
+            ENGINE.forget_failures()
             tell(f"compiling for {c.name}")
         with Warnings() as warned:
             first[c.name] = seconds(call, wait)

@@ -12,6 +12,7 @@ from functools import partial
 from typing import Literal
 
 import torch
+from gibbsian.nets.frozen import frozen
 from torch import Tensor
 
 from gibbsian.core.energy import value_and_grad
@@ -19,8 +20,7 @@ from gibbsian.core.errors import unknown
 from gibbsian.core.random import generator
 from gibbsian.mcmc.base import Precision, run
 from gibbsian.mcmc.langevin import Langevin
-from gibbsian.recipes.train import TrainConfig
-from gibbsian.systems.frozen import frozen
+from gibbsian.train.settings import TrainConfig
 from gibbsian.train.update import Step, Updater
 
 from .peers import ebmkit_chains, ebmkit_updates, torchebm_chains, torchebm_updates

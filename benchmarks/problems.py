@@ -17,11 +17,14 @@ from torch import Tensor, nn
 from gibbsian.core.position import Position
 from gibbsian.core.random import generator, seeded_init
 from gibbsian.core.records import Batch
+from gibbsian.data.settings import PixelConfig
 from gibbsian.energies.latent import PullBack
+from gibbsian.mcmc.settings import ChainConfig
+from gibbsian.models.igebm.config import IGEBMConfig
 from gibbsian.nets.build import build
 from gibbsian.nets.families import AnyNet
-from gibbsian.recipes.chain import ChainConfig, LossConfig, PixelConfig, StartConfig
-from gibbsian.recipes.igebm import IGEBMConfig
+from gibbsian.objectives.settings import LossConfig
+from gibbsian.starts.settings import StartConfig
 
 SEED = 0
 LATENT = 64

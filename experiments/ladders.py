@@ -23,7 +23,7 @@ import torch
 from gibbsian.systems.base import System, walk
 from gibbsian.systems.drl import DRL
 from gibbsian.systems.energy_matching import EnergyMatching
-from gibbsian.systems.frozen import frozen
+from gibbsian.nets.frozen import frozen
 from torch import Tensor
 
 import gibbsian as gb
@@ -35,7 +35,7 @@ from gibbsian.energies import Grid, Interacting
 from gibbsian.mcmc.base import run
 from gibbsian.metrics.toy import mode_recall
 from gibbsian.noise.ladder import Ladder
-from gibbsian.recipes.catalog import resolve
+from gibbsian.train.recipes import resolve
 from gibbsian.report.pictures import beside, grid, save_image, to_uint8
 from gibbsian.report.tables import cell, over, table
 from gibbsian.tasks.strips import stage_strip, step_strip

@@ -24,7 +24,7 @@ from typing import Any
 
 import torch
 from gibbsian.systems.base import System, sample
-from gibbsian.systems.frozen import frozen
+from gibbsian.nets.frozen import frozen
 from gibbsian.systems.gebm import GEBM
 from gibbsian.systems.latent import latent_kernel
 from torch import Tensor
@@ -35,8 +35,8 @@ from gibbsian.data.load import load
 from gibbsian.data.toy import ToyDensity, toy
 from gibbsian.mcmc.base import run
 from gibbsian.metrics.interval import Interval, mean_interval
-from gibbsian.recipes.catalog import resolve
-from gibbsian.recipes.latent import LatentConfig
+from gibbsian.train.recipes import resolve
+from gibbsian.mcmc.settings import LatentConfig
 from gibbsian.report.pictures import beside, save_image
 from gibbsian.tasks.strips import strip
 from gibbsian.tasks.yardstick import Yardstick, yardstick

@@ -63,7 +63,7 @@ def probe(system: str, data: str, seconds: float = 20.0) -> float:
     import time
 
     from gibbsian.data.load import load
-    from gibbsian.recipes.catalog import resolve
+    from gibbsian.train.recipes import resolve
     from gibbsian.train.fit import prepare
 
     trainer = prepare(resolve(system, data=data), load(data)).trainer

@@ -20,7 +20,7 @@ from typing import Any
 
 import torch
 from gibbsian.systems.base import System, sample
-from gibbsian.systems.frozen import frozen
+from gibbsian.nets.frozen import frozen
 from gibbsian.systems.registry import class_of
 from gibbsian.systems.score_matching import ScoreMatching
 from torch import Tensor, nn
@@ -31,7 +31,9 @@ from gibbsian.core.errors import GibbsianError
 from gibbsian.data.load import load
 from gibbsian.data.toy import toy
 from gibbsian.energies import Grid
-from gibbsian.recipes.catalog import RunConfig, entry, resolve
+from gibbsian.models.papers import entry
+from gibbsian.train.recipes import presets
+from gibbsian.train.recipes import RunConfig, resolve
 from gibbsian.report.tables import over, table
 from gibbsian.tasks.yardstick import yardstick
 from gibbsian.train.budget import rescaled
@@ -242,7 +244,7 @@ def run_table(args: argparse.Namespace) -> None:
         rows = results["data"].setdefault(data, {})
         rows.setdefault("exact draws", exact(data))
         for name in args.systems.split(","):
-            if name not in rows and "toy" in entry(name).presets():
+            if name not in rows and "toy" in presets(name):
                 rows[name] = one(name, data, args.budget, args.sharpness)
                 path.write_text(json.dumps(results, indent=1) + "\n")
                 print(data, name, json.dumps(rows[name]), flush=True)

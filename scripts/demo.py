@@ -17,10 +17,10 @@ import torch
 import gibbsian as gb
 from gibbsian.core.errors import GibbsianError
 from gibbsian.data.load import load
-from gibbsian.recipes.catalog import resolve
+from gibbsian.train.recipes import resolve
 from gibbsian.report.pictures import grid, save_image, to_uint8
 from gibbsian.systems.base import System
-from gibbsian.systems.frozen import frozen
+from gibbsian.nets.frozen import frozen
 from gibbsian.tasks.evaluate import Report, evaluate
 from gibbsian.tasks.film import film
 from gibbsian.train.fit import finished, prepare

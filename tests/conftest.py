@@ -21,8 +21,9 @@ from gibbsian.energies.latent import PullBack
 from gibbsian.mcmc.langevin import Langevin
 from gibbsian.models.model import EnergyModel
 from gibbsian.models.sampler import ChainStage, Sampler
-from gibbsian.recipes.catalog import RunConfig, entry
-from gibbsian.recipes.train import MonitorConfig, TrainConfig
+from gibbsian.models.papers import entry
+from gibbsian.train.recipes import RunConfig
+from gibbsian.train.settings import MonitorConfig, TrainConfig
 from gibbsian.train.fit import Prepared, finished, prepare
 
 torch.set_num_threads(1)

@@ -13,7 +13,7 @@ from gibbsian.cli.options import Arg
 from gibbsian.cli.result import Result
 from gibbsian.cli.runs import DataDir, Run, Which, exported
 from gibbsian.core.errors import UsageError
-from gibbsian.recipes.catalog import RunConfig
+from gibbsian.train.recipes import RunConfig
 from gibbsian.train import checkpoint
 from gibbsian.train.fit import stored_config
 from gibbsian.train.load import locate

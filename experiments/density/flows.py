@@ -24,8 +24,8 @@ from gibbsian.models.model import EnergyModel
 from gibbsian.models.sampler import Stages
 from gibbsian.nets.frozen import frozen
 from gibbsian.nets.generator import FlowGenerator
-from gibbsian.recipes.catalog import RunConfig
-from gibbsian.recipes.gebm import GEBMConfig
+from gibbsian.train.recipes import RunConfig
+from gibbsian.models.gebm.config import GEBMConfig
 from gibbsian.train.fit import finished
 from gibbsian.train.trainer import Trainer
 

@@ -33,7 +33,7 @@ from gibbsian.data.dataset import Dataset
 from gibbsian.data.load import load
 from gibbsian.metrics.interval import Interval, mean_interval, t_quantile
 from gibbsian.models.model import EnergyModel, device_of
-from gibbsian.recipes.catalog import RunConfig
+from gibbsian.train.recipes import RunConfig
 from gibbsian.report.plots import GREY, dots, panels
 from gibbsian.report.tables import DIGITS, cell, over, plain, table
 

@@ -10,7 +10,7 @@ import torch
 from benchmarks.ceilings import ATEN, Shape, ceiling, products, replay
 from benchmarks.problems import chains, latent_chains, updates
 from gibbsian.nets.settings import ConvConfig, MLPConfig
-from gibbsian.recipes.chain import ChainConfig
+from gibbsian.mcmc.settings import ChainConfig
 
 CPU = torch.device("cpu")
 NET = MLPConfig(hidden=(8,), activation="swish")

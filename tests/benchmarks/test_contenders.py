@@ -16,7 +16,7 @@ from gibbsian.core.energy import value_and_grad
 from gibbsian.core.errors import UsageError
 from gibbsian.core.random import generator, seeded_init
 from gibbsian.nets.settings import ConvConfig, MLPConfig
-from gibbsian.recipes.chain import ChainConfig
+from gibbsian.mcmc.settings import ChainConfig
 
 CPU = torch.device("cpu")
 NET = MLPConfig(hidden=(16,), activation="swish")

@@ -6,10 +6,10 @@ import pytest
 
 from gibbsian.cli.kernels import KERNELS
 from gibbsian.data.names import DATA_NAMES
-from gibbsian.recipes.catalog import SYSTEMS
+from gibbsian.models.papers import PAPERS
 
 COUNTS = {
-    "systems": len(SYSTEMS), "presets": sum(len(e.presets()) for e in SYSTEMS.values()),
+    "systems": len(PAPERS), "presets": sum(len(e.presets()) for e in PAPERS.values()),
     "data": len(DATA_NAMES), "kernels": len(KERNELS),
 }  # fmt: skip
 
@@ -25,10 +25,10 @@ def test_unknown_list_names_the_nearest(cli):
     assert ran.code == 2 and "did you mean 'systems'?" in ran.err
 
 
-@pytest.mark.parametrize("system", SYSTEMS)
+@pytest.mark.parametrize("system", PAPERS)
 def test_every_system_is_cited(cli, system):
     ran = cli(f"cite {system}")
-    paper = SYSTEMS[system].papers()[0]
+    paper = PAPERS[system].papers()[0]
     assert f"@inproceedings{{{paper.key}," in ran.out and paper.url in ran.out
     assert cli(f"cite {system} --json").json["papers"][0]["key"] == paper.key
 

@@ -11,7 +11,8 @@ from gibbsian.cli.help import settings_help
 from gibbsian.cli.settings import field_docs, listed, system_settings, words
 from gibbsian.core.config import override, to_dict
 from gibbsian.core.errors import UsageError
-from gibbsian.recipes.catalog import SYSTEMS, resolve
+from gibbsian.models.papers import PAPERS
+from gibbsian.train.recipes import resolve
 
 
 @dataclass(frozen=True)
@@ -55,10 +56,10 @@ def test_types_in_words(hint, text):
     assert words(hint) == text
 
 
-@pytest.mark.parametrize("system", SYSTEMS)
+@pytest.mark.parametrize("system", PAPERS)
 @pytest.mark.parametrize("part", ["model", "train", "monitor"])
 def test_every_key_of_every_preset_is_listed_explained_and_can_be_set(system, part):
-    for preset in SYSTEMS[system].presets():
+    for preset in PAPERS[system].presets():
         config = getattr(resolve(system, preset=preset), part)
         found = listed(config)
         for setting in found:
@@ -78,7 +79,7 @@ def test_preset_gives_the_values_shown():
     found = {s.name: s.default for s in system_settings({"system": "igebm", "preset": "cifar10"})}
     assert found["chain.steps"] == 60 and found["train.steps"] == 75_000 and found["chain.step_size"] == 20.0
     assert "--chain.step_size float = 20" in settings_help(
-        listed(SYSTEMS["igebm"].presets()["cifar10"].model)
+        listed(PAPERS["igebm"].presets()["cifar10"].model)
     )
 
 

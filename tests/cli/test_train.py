@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from gibbsian.cli.train import free_folder, run_name
-from gibbsian.recipes.catalog import resolve
+from gibbsian.train.recipes import resolve
 from gibbsian.tasks import evaluate
 
 

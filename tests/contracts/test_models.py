@@ -21,11 +21,11 @@ from gibbsian.models import folder as model_folder
 from gibbsian.models.capabilities import LatentSettings, MultiLevel, offered
 from gibbsian.models.learner import Learner
 from gibbsian.models.model import EnergyModel
+from gibbsian.models.papers import PAPERS
 from gibbsian.models.sampler import Sampler
 from gibbsian.models.samplers import ChainSampler
 from gibbsian.models.sampling import draw_samples, run_stages
 from gibbsian.nets.frozen import frozen
-from gibbsian.recipes.catalog import SYSTEMS
 from gibbsian.train.trainer import Trainer
 
 METHODS = {
@@ -130,7 +130,7 @@ def assert_same(left: dict, right: dict) -> None:
 
 
 def test_every_paper_has_a_case() -> None:
-    assert {system for system, *_ in CASES.values()} == set(SYSTEMS)
+    assert {system for system, *_ in CASES.values()} == set(PAPERS)
 
 
 @pytest.mark.parametrize("noun", METHODS)

@@ -70,3 +70,11 @@ def test_what_is_called_again_and_again_takes_no_seed() -> None:
     assert as_stream(own) is own and as_stream(None) is torch.default_generator
     with pytest.raises(UsageError, match="would draw the same"):
         as_stream(3)
+
+
+def test_initialisation_takes_a_seed() -> None:
+    def weight(rng):
+        with seeded_init(rng):
+            return nn.Linear(2, 1).weight
+
+    assert torch.equal(weight(3), weight(generator(3)))

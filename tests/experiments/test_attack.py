@@ -12,8 +12,9 @@ from gibbsian.systems.igebm import IGEBM
 from experiments.attack.__main__ import attack
 from experiments.attack.study import Baselines, attack_beside
 from gibbsian.core.random import generator
-from gibbsian.recipes.chain import ChainConfig, PixelConfig
-from gibbsian.recipes.igebm import IGEBMConfig
+from gibbsian.data.settings import PixelConfig
+from gibbsian.mcmc.settings import ChainConfig
+from gibbsian.models.igebm.config import IGEBMConfig
 from gibbsian.tasks.attack.classifiers import Refinement
 from gibbsian.tasks.attack.sweep import Threat
 

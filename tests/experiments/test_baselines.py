@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 import torch
-from gibbsian.systems.frozen import frozen
+from gibbsian.nets.frozen import frozen
 
 from experiments.attack.baselines import Training, baseline
 from gibbsian.core.errors import UsageError

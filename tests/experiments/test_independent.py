@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
-from gibbsian.systems.frozen import frozen
+from gibbsian.nets.frozen import frozen
 
 from experiments.attack.baselines import Training, baseline
 from gibbsian.core.random import generator

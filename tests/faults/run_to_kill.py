@@ -15,8 +15,8 @@ import torch
 
 from gibbsian.core.config import override
 from gibbsian.data.load import load
-from gibbsian.models.registry import build
-from gibbsian.recipes.igebm import IGEBMConfig
+from gibbsian.models.build import build
+from gibbsian.models.igebm.config import IGEBMConfig
 from gibbsian.train.fit import fit
 
 sys.path.insert(0, str(Path(__file__).parents[1]))

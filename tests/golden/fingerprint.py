@@ -75,9 +75,10 @@ class Today:
     def make_run(self) -> None:
         """The trainer and its model."""
         from gibbsian.core.config import override
-        from gibbsian.recipes.catalog import RunConfig, entry
-        from gibbsian.recipes.train import MonitorConfig, TrainConfig
+        from gibbsian.models.papers import entry
         from gibbsian.train.fit import prepare
+        from gibbsian.train.recipes import RunConfig
+        from gibbsian.train.settings import MonitorConfig, TrainConfig
 
         parts: dict[str, dict[str, Any]] = {"model": {}, "train": {}, "monitor": {}}
         for dotted, value in self.changes.items():
@@ -168,9 +169,9 @@ class Today:
     def from_data(self, x: Tensor, y: Tensor | None) -> dict[str, Any]:
         """A chain of a few steps begun at data, and the data that it leads to."""
         from gibbsian.systems.base import walk
-        from gibbsian.systems.frozen import frozen
 
         from gibbsian.mcmc.base import run
+        from gibbsian.nets.frozen import frozen
 
         rng = torch.Generator().manual_seed(SEED)
         with frozen(self.model):
@@ -207,7 +208,7 @@ class Today:
 
     @staticmethod
     def _latent_settings(kernel: str) -> Any:
-        from gibbsian.recipes.latent import LatentConfig
+        from gibbsian.mcmc.settings import LatentConfig
 
         return LatentConfig(kernel=kernel, steps=DATA_STEPS, candidates=4)
 
@@ -242,12 +243,13 @@ class Today:
     @staticmethod
     def presets() -> dict[str, dict[str, Any]]:
         """Every preset by system and name, resolved for the data that it is made for."""
-        from gibbsian.recipes.catalog import SYSTEMS, resolve
+        from gibbsian.models.papers import PAPERS
+        from gibbsian.train.recipes import presets, resolve
 
         return {
             f"{system}/{name}": resolve(system, preset=name, data=recipe.data).to_dict()
-            for system, found in SYSTEMS.items()
-            for name, recipe in found.presets().items()
+            for system, found in PAPERS.items()
+            for name, recipe in presets(found.name).items()
         }
 
 
@@ -257,9 +259,10 @@ class Redrawn(Today):
     def make_run(self) -> None:
         """The trainer and its model."""
         from gibbsian.core.config import override
-        from gibbsian.recipes.catalog import RunConfig, entry
-        from gibbsian.recipes.train import MonitorConfig, TrainConfig
+        from gibbsian.models.papers import entry
         from gibbsian.train.fit import prepare
+        from gibbsian.train.recipes import RunConfig
+        from gibbsian.train.settings import MonitorConfig, TrainConfig
 
         parts: dict[str, dict[str, Any]] = {"model": {}, "train": {}, "monitor": {}}
         for dotted, value in self.changes.items():
@@ -396,13 +399,13 @@ class Redrawn(Today):
     @staticmethod
     def presets() -> dict[str, dict[str, Any]]:
         """Every preset by paper and name, resolved for the data that it is made for."""
-        from gibbsian.recipes.catalog import SYSTEMS as PAPERS
-        from gibbsian.recipes.catalog import resolve
+        from gibbsian.models.papers import PAPERS
+        from gibbsian.train.recipes import presets, resolve
 
         return {
             f"{paper}/{name}": resolve(paper, preset=name, data=recipe.data).to_dict()
-            for paper, found in PAPERS.items()
-            for name, recipe in found.presets().items()
+            for paper in PAPERS
+            for name, recipe in presets(paper).items()
         }
 
 

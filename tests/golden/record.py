@@ -14,9 +14,10 @@ import torch
 
 from gibbsian.core.config import override
 from gibbsian.data.load import load
-from gibbsian.recipes.catalog import RunConfig, entry
-from gibbsian.recipes.train import MonitorConfig, TrainConfig
+from gibbsian.models.papers import entry
 from gibbsian.train.fit import prepare
+from gibbsian.train.recipes import RunConfig
+from gibbsian.train.settings import MonitorConfig, TrainConfig
 
 HERE = Path(__file__).parent
 KEYS = ("loss", "energy_gap", "drift")

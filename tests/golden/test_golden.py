@@ -13,14 +13,14 @@ from pathlib import Path
 
 import pytest
 
-from gibbsian.recipes.catalog import SYSTEMS
+from gibbsian.models.papers import PAPERS
 
 HERE = Path(__file__).parent
 SETTINGS = {path.stem: json.loads(path.read_text()) for path in sorted(HERE.glob("*.json"))}
 
 
 def test_every_paper_has_a_curve() -> None:
-    assert {s["system"] for s in SETTINGS.values()} == set(SYSTEMS)
+    assert {s["system"] for s in SETTINGS.values()} == set(PAPERS)
 
 
 @pytest.mark.parametrize("name", SETTINGS)

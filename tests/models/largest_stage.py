@@ -17,7 +17,7 @@ from gibbsian.core.random import generator
 from gibbsian.models.cfebm.learner import CFEBM, build
 from gibbsian.models.contrastive import energies_of_both
 from gibbsian.nets.frozen import frozen
-from gibbsian.recipes.catalog import resolve
+from gibbsian.train.recipes import resolve
 
 SHAPE = (3, 512, 512)
 

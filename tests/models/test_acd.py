@@ -13,8 +13,8 @@ from gibbsian.core.errors import UsageError
 from gibbsian.core.random import generator
 from gibbsian.core.records import Batch
 from gibbsian.mcmc.base import run
+from gibbsian.models.acd.config import ACDConfig
 from gibbsian.models.acd.learner import ACD, Noisy, build, drawn
-from gibbsian.recipes.acd import ACDConfig
 
 POINTS = {
     **{"net.name": "mlp", "net.hidden": [8], "net.activation": "swish"},

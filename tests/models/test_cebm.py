@@ -11,13 +11,13 @@ from gibbsian.core.energy import value_and_grad
 from gibbsian.core.errors import UsageError
 from gibbsian.core.random import generator
 from gibbsian.energies.conjugate import conditional_energy
+from gibbsian.models.build import build
+from gibbsian.models.cebm.config import CEBMConfig
 from gibbsian.models.cebm.learner import given_latents
-from gibbsian.models.registry import build
 from gibbsian.models.sampling import run_stages
 from gibbsian.nets.settings import ConvConfig
-from gibbsian.recipes.catalog import entry
-from gibbsian.recipes.cebm import CEBMConfig
-from gibbsian.recipes.chain import LossConfig
+from gibbsian.objectives.settings import LossConfig
+from gibbsian.train.recipes import presets
 
 MLP = {"net.name": "mlp", "net.hidden": [16, 16], "chain.steps": 5, "start.capacity": 40, "latent": 3}
 MIXTURE = {**MLP, "prior": "mixture", "components": 4}
@@ -137,7 +137,7 @@ def test_what_the_configuration_refuses() -> None:
 
 def test_the_paper_s_constants() -> None:
     """Wu et al. 2021: 28x28 -> 28 -> 14 -> 7 -> 3, a linear layer from there to 2 x 128 statistics."""
-    recipe = entry("cebm").presets()["mnist-paper"]
+    recipe = presets("cebm")["mnist-paper"]
     model = recipe.model
     learner = build("cebm", replace(model, start=replace(model.start, capacity=2)), (1, 28, 28))
     outputs = [p for n, p in learner.model.net.named_parameters() if n.endswith("head.layers.0.weight")]

@@ -11,15 +11,16 @@ from torch import nn
 from gibbsian.core.errors import UsageError
 from gibbsian.core.records import Batch
 from gibbsian.core.spec import DataSpec
+from gibbsian.data.settings import PixelConfig
 from gibbsian.mcmc.langevin import Langevin
 from gibbsian.mcmc.settings import ChainConfig, FadingNoise
 from gibbsian.models.chains import init_noise, langevin, samples_density, training_start
 from gibbsian.models.net_energy import JointEnergy, NetEnergy
 from gibbsian.models.noised_data import noised_data
 from gibbsian.models.samplers import draw_labels
-from gibbsian.recipes.catalog import entry
-from gibbsian.recipes.chain import PixelConfig, StartConfig
 from gibbsian.starts.replay import ReplayBuffer
+from gibbsian.starts.settings import StartConfig
+from gibbsian.train.recipes import presets
 
 PIXELS, SPEC = PixelConfig(-1.0, 1.0), DataSpec((2,), -1.0, 1.0, 2)
 
@@ -62,7 +63,7 @@ def test_chains_that_begin_at_noise_each_time_sample_no_density() -> None:
 
 
 def test_the_uva_chain_clamps_the_noised_point_too() -> None:
-    kernel = langevin(entry("igebm").presets()["uva-mnist"].model.chain, SPEC)
+    kernel = langevin(presets("igebm")["uva-mnist"].model.chain, SPEC)
     assert kernel.noise_first and kernel.clamp == (-1.0, 1.0) and kernel.clamp_noised
     with pytest.raises(UsageError, match="clamp_noised"):
         ChainConfig(clamp_noised=True, clamp=True)

@@ -23,9 +23,10 @@ from gibbsian.models.contrastive import (
 from gibbsian.models.net_energy import NetEnergy
 from gibbsian.models.sampler import RunOptions
 from gibbsian.nets.spectral import SpectralLinear
-from gibbsian.recipes.chain import LossConfig, StartConfig
+from gibbsian.objectives.settings import LossConfig
 from gibbsian.starts.base import Ticket
 from gibbsian.starts.replay import ReplayBuffer
+from gibbsian.starts.settings import StartConfig
 
 SPEC = DataSpec((2,), -1.0, 1.0)
 

@@ -12,8 +12,8 @@ from gibbsian.core.errors import UsageError
 from gibbsian.core.records import Batch
 from gibbsian.models.samplers import StoredChains
 from gibbsian.models.sampling import run_stages
-from gibbsian.recipes.chain import StartConfig
-from gibbsian.recipes.short_run import ShortRunConfig
+from gibbsian.models.short_run.config import ShortRunConfig
+from gibbsian.starts.settings import StartConfig
 
 CONV = {"net.name": "conv", "net.channels": [4, 8], "chain.steps": 2, "start.capacity": 40}
 MLP = {"net.name": "mlp", "net.hidden": [16, 16], "chain.steps": 5, "start.capacity": 40}

@@ -14,9 +14,9 @@ from gibbsian.core.random import generator
 from gibbsian.core.records import Batch
 from gibbsian.mcmc import MALA, run
 from gibbsian.models.drl import learner as module
+from gibbsian.models.drl.config import DRLConfig
 from gibbsian.models.drl.learner import DRL, build
 from gibbsian.models.drl.model import Descent
-from gibbsian.recipes.drl import DRLConfig
 
 MEAN, SPREAD = 0.4, 0.7
 CHAINS = 4000

@@ -13,10 +13,10 @@ from gibbsian.data.load import load
 from gibbsian.data.toy import toy
 from gibbsian.energies import Grid
 from gibbsian.mcmc import Heun
+from gibbsian.models.energy_matching.config import EnergyMatchingConfig
 from gibbsian.models.energy_matching.learner import EnergyMatching, Rising, build, training_kernel
-from gibbsian.recipes.catalog import resolve
-from gibbsian.recipes.energy_matching import EnergyMatchingConfig
 from gibbsian.train.fit import finished, prepare
+from gibbsian.train.recipes import resolve
 
 X = torch.randn((8, 2), generator=generator(0))
 

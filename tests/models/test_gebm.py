@@ -12,8 +12,8 @@ from gibbsian.core.config import override
 from gibbsian.core.errors import GibbsianError, UsageError
 from gibbsian.core.records import Batch
 from gibbsian.mcmc.settings import LatentConfig
+from gibbsian.models.gebm.config import GEBMConfig
 from gibbsian.models.gebm.learner import GEBM, build
-from gibbsian.recipes.gebm import GEBMConfig
 
 POINTS = {
     "net.name": "mlp",

@@ -7,12 +7,13 @@ import torch
 
 from gibbsian.core.spec import DataSpec
 from gibbsian.mcmc.base import run
+from gibbsian.mcmc.settings import ChainConfig
 from gibbsian.models.chains import init_noise, langevin
 from gibbsian.models.graphed import GraphedEnds, graphed_chain_ends
 from gibbsian.models.sampler import RunOptions
 from gibbsian.nets.frozen import evaluating, frozen
-from gibbsian.recipes.chain import ChainConfig, StartConfig
 from gibbsian.starts.base import Ticket
+from gibbsian.starts.settings import StartConfig
 
 MLP = {"net.name": "mlp", "net.hidden": [12, 12], "start.capacity": 32}
 CONV = {"net.name": "conv", "net.channels": [4, 6], "start.capacity": 32}

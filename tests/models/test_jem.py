@@ -16,15 +16,17 @@ import gibbsian.models.jem.learner as module
 from gibbsian.core.errors import UsageError
 from gibbsian.core.records import Batch
 from gibbsian.data.few import few
+from gibbsian.data.settings import PixelConfig
+from gibbsian.mcmc.settings import ChainConfig
 from gibbsian.models.capabilities import Scalable, offered
+from gibbsian.models.jem.config import JEMConfig, JEMLossConfig
 from gibbsian.models.jem.learner import JEM, build
 from gibbsian.models.net_energy import JointEnergy
 from gibbsian.models.sampling import draw_samples, run_stages
 from gibbsian.nets.settings import ConvConfig, MLPConfig
-from gibbsian.recipes.catalog import entry
-from gibbsian.recipes.chain import ChainConfig, PixelConfig, StartConfig
-from gibbsian.recipes.jem import JEMConfig, JEMLossConfig
-from gibbsian.recipes.train import TrainConfig
+from gibbsian.starts.settings import StartConfig
+from gibbsian.train.recipes import presets
+from gibbsian.train.settings import TrainConfig
 from gibbsian.train.trainer import Trainer
 
 MLP = {"net.name": "mlp", "net.hidden": [16], "chain.steps": 3, "start.capacity": 80}
@@ -128,8 +130,8 @@ def test_chains_without_a_label_follow_the_marginal(line) -> None:
 def test_temperature_is_of_the_chain_and_the_toy_has_one_distribution(tiny_run) -> None:
     toy = tiny_run("jem", "toy:ring", {**MLP, "net.classes": 8, "chain.step_size": 0.01, "chain.noise": 0.1})
     assert toy.trainer.model.temperature == pytest.approx(1.0) and toy.trainer.model.claims_density
-    assert entry("jem").presets()["toy"].model.chain.temperature == pytest.approx(1.0)
-    assert entry("jem").presets()["cifar10-paper"].model.chain.temperature == pytest.approx(5e-5)
+    assert presets("jem")["toy"].model.chain.temperature == pytest.approx(1.0)
+    assert presets("jem")["cifar10-paper"].model.chain.temperature == pytest.approx(5e-5)
 
 
 # -- the terms of the loss -------------------------------------------------------------------------------

@@ -18,9 +18,9 @@ from gibbsian.energies.grid import Grid
 from gibbsian.mcmc.langevin import Langevin
 from gibbsian.mcmc.mala import MALA
 from gibbsian.models.capabilities import Measured, offered
+from gibbsian.models.nce.config import NCEConfig
 from gibbsian.models.nce.learner import build
 from gibbsian.models.sampler import RunOptions
-from gibbsian.recipes.nce import NCEConfig
 
 MLP = {"net.name": "mlp", "net.hidden": [8], "flow.hidden": [8], "flow.blocks": 2}
 SHIFT = 0.5

@@ -17,13 +17,13 @@ from gibbsian.mcmc.kernels import kernel_of
 from gibbsian.mcmc.settings import LatentConfig
 from gibbsian.models.sampling import run_stages
 from gibbsian.models.vaebm import vae_stage
+from gibbsian.models.vaebm.config import BufferConfig, VAEBMConfig
 from gibbsian.models.vaebm.learner import VAEBM, build
 from gibbsian.nets.frozen import frozen
 from gibbsian.nets.settings import ConvConfig, MLPConfig, VAEConfig
-from gibbsian.recipes.catalog import entry
-from gibbsian.recipes.chain import LossConfig
-from gibbsian.recipes.vaebm import BufferConfig, VAEBMConfig
+from gibbsian.objectives.settings import LossConfig
 from gibbsian.starts.noise import NormalLeaves
+from gibbsian.train.recipes import presets
 
 GROUPS = VAEConfig(groups=(3, 2), hidden=(16, 12), conditional=8, steps=2, noise="pixel")
 TINY = VAEBMConfig(
@@ -362,7 +362,7 @@ def test_minibatch_estimates_are_no_sums_over_samples() -> None:
 
 
 def test_the_papers_numbers() -> None:
-    recipe = entry("vaebm").presets()["cifar10-paper"]
+    recipe = presets("vaebm")["cifar10-paper"]
     model, train = recipe.model, recipe.train
     assert (model.chain.step_size, model.chain.steps, model.sampling.steps) == (8e-5, 10, 16)
     assert (model.spectral, train.batch_size, train.lr, train.beta1) == (0.2, 32, 4e-5, 0.99)

@@ -12,7 +12,8 @@ from gibbsian.core.random import generator, seeded_init
 from gibbsian.nets.build import build
 from gibbsian.nets.conv import ConvNet
 from gibbsian.nets.settings import ConvConfig
-from gibbsian.recipes.catalog import entry
+from gibbsian.models.papers import entry
+from gibbsian.train.recipes import presets
 
 
 def make(shape, channels=(32, 64, 128), **options):
@@ -51,7 +52,7 @@ def test_parameters_of_the_papers_nets(name, shape, count):
 
 def paper_net(name):
     system, _, preset = name.rpartition("/")
-    return entry(system or "igebm").presets()[preset].model.net
+    return presets(system or "igebm")[preset].model.net
 
 
 def test_sum_pool_in_float32_where_bfloat16_would_round():

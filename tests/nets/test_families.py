@@ -16,8 +16,8 @@ from gibbsian.nets import families
 from gibbsian.nets.build import build
 from gibbsian.nets.families import FAMILIES, AnyNet, CustomNetConfig, Family, family, register_net, trusted
 from gibbsian.nets.settings import ConvConfig, LevelsConfig, MLPConfig, WideConfig
-from gibbsian.recipes.catalog import resolve
-from gibbsian.recipes.igebm import IGEBMConfig
+from gibbsian.train.recipes import resolve
+from gibbsian.models.igebm.config import IGEBMConfig
 
 
 @dataclass(frozen=True, kw_only=True)

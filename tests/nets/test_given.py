@@ -7,12 +7,12 @@ import warnings
 
 import pytest
 import torch
-from gibbsian.recipes.net import NetConfig
 from torch import Tensor, nn
 
 from gibbsian.core.errors import UsageError
 from gibbsian.core.random import generator
 from gibbsian.nets.build import build
+from gibbsian.nets.families import CustomNetConfig
 from gibbsian.nets.given import Column, Logits, prepared_net
 
 
@@ -134,7 +134,7 @@ class NoArguments(Sums):
 
 
 class Configured(nn.Module):
-    def __init__(self, shape: tuple[int, ...], config: NetConfig) -> None:
+    def __init__(self, shape: tuple[int, ...], config: CustomNetConfig) -> None:
         super().__init__()
         self.f = nn.Linear(shape[0], 1)
 
@@ -149,10 +149,10 @@ class TooMany(Sums):
 
 def test_classes_by_name(monkeypatch) -> None:
     monkeypatch.setitem(sys.modules, "found_nets", sys.modules[__name__])
-    assert isinstance(build(NetConfig(name="found_nets:NoArguments"), (3,)), NoArguments)
-    assert isinstance(build(NetConfig(name="found_nets:Configured"), (3,)), Column)
+    assert isinstance(build(CustomNetConfig(name="found_nets:NoArguments"), (3,)), NoArguments)
+    assert isinstance(build(CustomNetConfig(name="found_nets:Configured"), (3,)), Column)
     with pytest.raises(UsageError, match=r"TooMany\(event_shape, config\) or TooMany\(\)"):
-        build(NetConfig(name="found_nets:TooMany"), (3,))
+        build(CustomNetConfig(name="found_nets:TooMany"), (3,))
 
 
 def test_files_and_modules_beside_you(tmp_path, monkeypatch) -> None:
@@ -161,9 +161,9 @@ def test_files_and_modules_beside_you(tmp_path, monkeypatch) -> None:
     code = "from torch import nn\nclass Small(nn.Sequential):\n    def __init__(self):\n"
     (tmp_path / "beside_you.py").write_text(code + "        super().__init__(nn.Linear(3, 1))\n")
     for name in ("beside_you:Small", "./beside_you.py:Small", f"{tmp_path}/beside_you.py:Small"):
-        assert build(NetConfig(name=name), (3,))(torch.zeros(4, 3)).shape == (4,)
+        assert build(CustomNetConfig(name=name), (3,))(torch.zeros(4, 3)).shape == (4,)
     monkeypatch.delitem(sys.modules, "beside_you")
     (tmp_path / "broken.py").write_text("class")
     for name, words in (("no.py:Small", "no file no.py"), ("broken.py:Small", "cannot be imported")):
         with pytest.raises(UsageError, match=words):
-            build(NetConfig(name=name), (3,))
+            build(CustomNetConfig(name=name), (3,))

@@ -10,7 +10,7 @@ from gibbsian.core.errors import UsageError
 from gibbsian.core.random import generator, seeded_init
 from gibbsian.nets.pyramid import DownBlock, inherit, maps, pyramid
 from gibbsian.nets.settings import ConvConfig, MLPConfig
-from gibbsian.recipes.cfebm import CFEBMConfig
+from gibbsian.models.cfebm.config import CFEBMConfig
 
 SMALL = MLPConfig(hidden=(16, 8), activation="swish")
 FAMILIES = {

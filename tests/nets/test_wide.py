@@ -13,7 +13,8 @@ from gibbsian.nets.families import AnyNet
 from gibbsian.nets.layers import activation
 from gibbsian.nets.settings import WideConfig
 from gibbsian.nets.wide import WideBlock, WideNet
-from gibbsian.recipes.catalog import entry
+from gibbsian.models.papers import entry
+from gibbsian.train.recipes import presets
 
 
 @pytest.mark.parametrize(("outputs", "stride"), [(4, 1), (6, 1), (4, 2)])
@@ -30,7 +31,7 @@ def test_a_block_is_its_formula(outputs: int, stride: int) -> None:
 
 
 def test_the_papers_net_is_28_layers_deep_and_10_wide() -> None:
-    config = entry("jem").presets()["cifar10-paper"].model.net
+    config = presets("jem")["cifar10-paper"].model.net
     assert len(config.channels) == 13 and config.channels[1::4] == (160, 320, 640)
     assert [i for i, s in enumerate(config.strides) if s == 2] == [5, 9]
     with torch.device("meta"):

@@ -12,8 +12,11 @@ from hypothesis import strategies as st
 from gibbsian.core.config import override, to_dict
 from gibbsian.core.errors import UsageError
 from gibbsian.core.random import generator
-from gibbsian.recipes.catalog import SYSTEMS, RunConfig, default_preset, entry, from_config, resolve
-from gibbsian.recipes.recipe import Published, Recipe
+from gibbsian.models.papers import PAPERS, entry
+from gibbsian.train.recipes import presets
+from gibbsian.train.recipes import RunConfig, default_preset, from_config, resolve
+from gibbsian.models.papers import Published
+from gibbsian.train.recipes import Recipe
 from gibbsian.train.monitor import Monitor
 
 SHAPES = {
@@ -33,7 +36,7 @@ SHAPES = {
     "folder": (3, 32, 32),
     "table:wine": (13,),
 }
-PRESETS = [(system, preset) for system in SYSTEMS for preset in entry(system).presets()]
+PRESETS = [(system, preset) for system in PAPERS for preset in presets(system)]
 presets = pytest.mark.parametrize(("system", "preset"), PRESETS, ids=["-".join(p) for p in PRESETS])
 
 
@@ -64,7 +67,7 @@ def test_presets_survive_yaml(system: str, preset: str) -> None:
 def test_presets_name_their_data_and_build_on_it(system: str, preset: str) -> None:
     """Large networks are built on the meta device: shapes without numbers."""
     config = resolve(system, preset=preset)
-    recipe = entry(system).presets()[preset]
+    recipe = presets(system)[preset]
     assert isinstance(recipe, Recipe) and recipe.note and config.data == recipe.data
     small = override(config.model, {"start.capacity": 4} if "start" in to_dict(config.model) else {})
     with torch.device("meta"):
@@ -73,7 +76,7 @@ def test_presets_name_their_data_and_build_on_it(system: str, preset: str) -> No
     assert all(sum(p.numel() for p in m.parameters()) > 0 for m in built.groups().values())
 
 
-@pytest.mark.parametrize("system", SYSTEMS)
+@pytest.mark.parametrize("system", PAPERS)
 def test_every_entry_is_complete(system: str) -> None:
     found = entry(system)
     assert found.papers() and all(isinstance(p, Published) for p in found.published())
@@ -92,7 +95,7 @@ def test_every_entry_is_complete(system: str) -> None:
 )  # fmt: skip
 def test_changes_survive_yaml(pick, steps, size, decay, noise, hidden) -> None:
     system, preset = pick
-    model = to_dict(entry(system).presets()[preset].model)
+    model = to_dict(presets(system)[preset].model)
     wanted = {"chain.steps": steps, "chain.step_size": size, "start.noise": noise, "net.hidden": hidden}
     changes = {k: v for k, v in wanted.items() if k.split(".")[1] in model.get(k.split(".")[0], {})}
     config = resolve(system, preset=preset, changes={**changes, "train.decay": decay})
@@ -103,7 +106,7 @@ def test_changes_survive_yaml(pick, steps, size, decay, noise, hidden) -> None:
 def test_preset_then_file_then_changes() -> None:
     file = {"system": "short_run", "chain": {"steps": 7, "noise": 0.02}, "train": {"lr": 1e-2}}
     config = resolve("short_run", preset="digits", file=file, changes={"chain.steps": 9})
-    preset = entry("short_run").presets()["digits"]
+    preset = presets("short_run")["digits"]
     assert (config.model.chain.steps, config.model.chain.noise, config.train.lr) == (9, 0.02, 1e-2)
     assert config.model.chain.step_size == preset.model.chain.step_size
     assert preset.model.chain.steps != 9, "the preset itself must stay as it is"
@@ -163,8 +166,10 @@ def test_bad_input_is_one_line(arguments, words) -> None:
 
 
 def test_literals_hold_for_configs_built_by_hand() -> None:
-    from gibbsian.recipes.chain import ChainConfig, LossConfig, StartConfig
-    from gibbsian.recipes.train import MonitorConfig, TrainConfig
+    from gibbsian.mcmc.settings import ChainConfig
+    from gibbsian.objectives.settings import LossConfig
+    from gibbsian.starts.settings import StartConfig
+    from gibbsian.train.settings import MonitorConfig, TrainConfig
 
     for build, words in [
         (lambda: ChainConfig(clip_by="size"), "chain.clip_by 'size'"),

@@ -6,8 +6,9 @@ import pytest
 
 from gibbsian.core.errors import UsageError
 from gibbsian.nets.settings import ConvConfig
-from gibbsian.recipes.catalog import entry
-from gibbsian.recipes.cfebm import CFEBMConfig, SourceConfig, StagesConfig
+from gibbsian.models.papers import entry
+from gibbsian.train.recipes import presets
+from gibbsian.models.cfebm.config import CFEBMConfig, SourceConfig, StagesConfig
 
 
 def test_the_ramp_of_alpha():
@@ -68,7 +69,7 @@ def test_bad_settings_are_one_line(build, words):
 
 
 def test_the_papers_presets_end_with_their_last_phase():
-    presets = entry("cfebm").presets()
+    presets = presets("cfebm")
     for name, sizes in (("cifar10-paper", 3), ("cfebm-512", 7)):
         recipe = presets[name]
         stages = recipe.model.stages

@@ -6,17 +6,18 @@ import pytest
 
 from gibbsian.core.config import to_dict
 from gibbsian.core.errors import UsageError
-from gibbsian.recipes.catalog import SYSTEMS, entry
-from gibbsian.recipes.presets import Recipes, from_values, merged, read
-from gibbsian.recipes.short_run import ShortRunConfig
-from gibbsian.recipes.train import MonitorConfig, TrainConfig
+from gibbsian.models.papers import PAPERS, entry
+from gibbsian.models.presets import from_values, merged, read
+from gibbsian.train.recipes import Recipes
+from gibbsian.models.short_run.config import ShortRunConfig
+from gibbsian.train.settings import MonitorConfig, TrainConfig
 
 
 def recipes(presets):
     return dict(Recipes(from_values("some.yaml", {"presets": presets}), ShortRunConfig))
 
 
-@pytest.mark.parametrize("system", SYSTEMS)
+@pytest.mark.parametrize("system", PAPERS)
 def test_every_preset_says_what_differs(system):
     """No preset repeats what it inherits, from its parent or from the defaults of its class."""
     file, config = read(entry(system).path()), entry(system).config_class()()

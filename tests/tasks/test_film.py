@@ -10,7 +10,7 @@ from PIL import Image
 
 from gibbsian.core.errors import UsageError
 from gibbsian.core.random import generator
-from gibbsian.recipes.catalog import resolve
+from gibbsian.train.recipes import resolve
 from gibbsian.report.pictures import save_gif
 from gibbsian.tasks.film import Film, decoded, film, frames, painter
 

@@ -53,3 +53,28 @@ def test_fit_trains_on_arrays_and_tells_what_it_decided(capsys) -> None:
     assert gb.sample(system, 3, steps=1).x.shape == (3, 2)
     gb.fit("igebm", POINTS * 9, progress=False, **small)
     assert capsys.readouterr().err == ""
+
+
+def test_classes_follow_the_labels_where_the_model_has_any() -> None:
+    data = from_arrays(np.zeros((9, 8, 8), np.uint8), np.arange(9) % 3)
+    config, told = resolved("jem", None, data, {})
+    assert config.model.net.classes == 3 and told == ["net.classes is set to 3, as there are so many classes"]
+    assert resolved("jem", None, data, {"net.classes": 5})[0].model.net.classes == 5
+    assert resolved("igebm", None, data, {})[0].model.net.classes == 0
+
+
+def test_a_network_of_ones_own_is_trained_saved_and_loaded(tmp_path) -> None:
+    nn = torch.nn
+    x, y = np.random.default_rng(0).integers(0, 256, (60, 8, 8), dtype=np.uint8), np.arange(60) % 3
+    small = {k.replace(".", "__"): v for k, v in SMALL.items()}
+    for paper, data, outputs in (("short_run", x, 1), ("igebm", x, 1), ("jem", (x, y), 3)):
+        net = nn.Sequential(nn.Flatten(), nn.Linear(64, 16), nn.SiLU(), nn.Linear(16, outputs))
+        before = net[1].weight.detach().clone()
+        model = gb.fit(paper, data, net=net, progress=False, **small)
+        assert not torch.equal(net[1].weight, before), "the instance itself is trained"
+        model.save(tmp_path / paper)
+        fresh = nn.Sequential(nn.Flatten(), nn.Linear(64, 16), nn.SiLU(), nn.Linear(16, outputs))
+        again = gb.load(tmp_path / paper, net=fresh)
+        batch = torch.rand(5, 1, 8, 8, generator=gb.generator(0))
+        torch.testing.assert_close(again.energy(batch), model.energy(batch))
+        assert again.sample(4, steps=1).picture().width > 8

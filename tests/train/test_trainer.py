@@ -13,13 +13,14 @@ from PIL import Image
 
 import gibbsian as gb
 from gibbsian.core.errors import UsageError
-from gibbsian.models.registry import build
-from gibbsian.recipes.catalog import SYSTEMS, resolve
-from gibbsian.recipes.cfebm import CFEBMConfig, StagesConfig
-from gibbsian.recipes.train import TrainConfig
+from gibbsian.models.build import build
+from gibbsian.models.cfebm.config import CFEBMConfig, StagesConfig
+from gibbsian.models.papers import PAPERS
 from gibbsian.train import budget as budget_module
 from gibbsian.train import trainer as trainer_module
 from gibbsian.train.budget import Budget, advice, rescaled
+from gibbsian.train.recipes import resolve
+from gibbsian.train.settings import TrainConfig
 
 NET = {"net.name": "mlp", "net.hidden": [8]}
 MLP = {**NET, "chain.steps": 1, "start.capacity": 32}
@@ -202,7 +203,7 @@ def test_a_budget_unlike_the_recipe_tells_what_else_to_change(total: int, want: 
 
 
 def test_settings_that_count_updates_exist_and_are_told(tiny_run) -> None:
-    for name in SYSTEMS:
+    for name in PAPERS:
         config = resolve(name).model
         counted = build(name, config, (1, 32, 32)).step_counted
         assert rescaled(config, counted, 2.0).keys() <= set(counted)

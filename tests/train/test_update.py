@@ -14,7 +14,7 @@ from gibbsian.core.spec import DataSpec
 from gibbsian.models import contrastive_learner as module
 from gibbsian.models.learner import Learner
 from gibbsian.models.model import EnergyModel
-from gibbsian.recipes.train import TrainConfig
+from gibbsian.train.settings import TrainConfig
 from gibbsian.train.update import Step, Updater
 
 MLP = {

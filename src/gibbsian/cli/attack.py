@@ -105,7 +105,7 @@ def radii(option: str, text: str) -> list[float]:
 
 def usual_radii(norm: str, system: EnergyModel) -> tuple[str, str]:
     """Radii to attack at, and that of a training attack, for the system's number of channels."""
-    return EPS[norm, 1 if system.event_shape[0] == 1 else 3]
+    return EPS[norm, 1 if system.spec.event_shape[0] == 1 else 3]
 
 
 def named_models(

@@ -12,7 +12,11 @@ from .options import REQUIRED, Option, Setting, gathering, options
 
 WIDTH = 100
 CODES = "exit codes: 0 done, 1 failed, 2 usage, 3 unexpected (log written), 4 diverged, 130 interrupted"
-ALWAYS = ("--json", "print one JSON object on stdout; messages stay on stderr"), ("--help, -h", "this text")
+ALWAYS = (
+    ("--json", "print one JSON object on stdout; messages stay on stderr"),
+    ("--trust", "run code that a run or model names: a paper or network module:NAME that is not registered"),
+    ("--help, -h", "this text"),
+)
 
 
 def overview(commands: Mapping[str, tuple[str, str]]) -> str:

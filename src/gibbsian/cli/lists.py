@@ -6,9 +6,8 @@ from collections.abc import Callable, Iterator
 from typing import Annotated, Any, Literal
 
 from ..data.names import DATA_NAMES
-from ..recipes.catalog import SYSTEMS, entry
-from ..recipes.presets import PresetFile
-from ..recipes.recipe import Paper
+from ..models.papers import Paper, all_papers, entry
+from ..models.presets import PresetFile
 from .kernels import KERNELS
 from .options import Arg
 from .result import Result, table
@@ -37,15 +36,15 @@ def cite(system: Annotated[str, Arg("a system, see gibbsian list systems")]) -> 
 
 def _systems() -> Rows:
     return [
-        {"name": name, "about": found.about, "paper": f"{_lead(found.papers()[0])}"}
-        for name, found in SYSTEMS.items()
+        {"name": name, "about": found.about, "paper": "".join(_lead(paper) for paper in found.papers()[:1])}
+        for name, found in all_papers().items()
     ]
 
 
 def _presets() -> Rows:
     return [
         {"system": name, "preset": preset, "data": about["data"], "note": about["note"]}
-        for name, found in SYSTEMS.items()
+        for name, found in all_papers().items()
         for preset, about in _abouts(found.file())
     ]
 

@@ -17,6 +17,7 @@ from typing import Any, NoReturn
 
 from .. import __version__
 from ..core.errors import GibbsianError, unknown
+from ..core.found import trust
 from .help import command_help, overview
 from .options import gathering, options, parse, split
 from .result import Result
@@ -62,8 +63,10 @@ def program(name: str, function: Callable[..., Result], argv: Sequence[str] | No
 
 def _run(answer: Callable[[list[str]], Result], words: list[str]) -> int:
     as_json = "--json" in words
+    if "--trust" in words:
+        trust()
     try:
-        result = answer([w for w in words if w != "--json"])
+        result = answer([w for w in words if w not in ("--json", "--trust")])
     except BrokenPipeError:
         raise
     except (Exception, KeyboardInterrupt) as error:
@@ -83,7 +86,17 @@ def answer(words: list[str]) -> Result:
     if words[0] == "--version":
         return Result({"version": __version__}, __version__)
     name, *rest = words
-    return _answer_of(f"gibbsian {name}", command(name), rest)
+    function = command(name)
+    return _answer_of(f"gibbsian {name}", function, without_net(function, rest))
+
+
+def without_net(function: Callable[..., Result], words: list[str]) -> list[str]:
+    """`words` less `--net module:Class` where the command has no such option: a RUN may then name that class."""
+    if "--net" not in words[:-1] or any(o.flag == "--net" for o in options(function)):
+        return words
+    place = words.index("--net")
+    trust(words[place + 1])
+    return [*words[:place], *words[place + 2 :]]
 
 
 def _answer_of(name: str, function: Callable[..., Result], words: list[str]) -> Result:

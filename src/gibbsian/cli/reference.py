@@ -6,8 +6,8 @@ import dataclasses
 import typing
 from typing import Any
 
-from ..recipes.catalog import SYSTEMS
-from ..recipes.train import MonitorConfig, TrainConfig
+from ..models.papers import PAPERS
+from ..train.settings import MonitorConfig, TrainConfig
 from .help import command_help, overview, settings_help
 from .kernels import KERNELS
 from .main import COMMANDS, command
@@ -31,7 +31,7 @@ def page() -> str:
 
 def _sections_note() -> str:
     rows = ["| system | sections | own keys |", "| --- | --- | --- |"]
-    for name, entry in SYSTEMS.items():
+    for name, entry in PAPERS.items():
         sections, own = _split(entry.config_class())
         rows.append(f"| {name} | {', '.join([*sections, 'train', 'monitor'])} | {', '.join(own) or '-'} |")
     return (
@@ -43,7 +43,7 @@ def _sections_note() -> str:
 def _sections() -> list[str]:
     """Every section once, under the first name that a system gives it."""
     found: dict[type[Any], str] = {}
-    for entry in SYSTEMS.values():
+    for entry in PAPERS.values():
         for name, cls in _split(entry.config_class())[0].items():
             found.setdefault(cls, name)
     found |= {TrainConfig: "train", MonitorConfig: "monitor"}

@@ -8,14 +8,14 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 from ..core.errors import UsageError
-from ..recipes.train import Compiling
+from ..train.settings import Compiling
 from .options import Arg
 
 Run = Annotated[str, Arg("run folder, checkpoint, or exported model folder")]
 Which = Annotated[Literal["newest", "best"], Arg("checkpoint of a run folder")]
 Device = Annotated[str, Arg("cpu, cuda or cuda:N", "D")]
 Precision = Annotated[Literal["fp32", "bf16"], Arg("of the network in the chains")]
-Compile = Annotated[Compiling, Arg("chains in compiled graphs; auto: where it pays")]
+Compile = Annotated[Compiling, Arg("chains in compiled graphs; auto: after 30,000 steps")]
 DataDir = Annotated[str | None, Arg("where data lie, before $GIBBSIAN_DATA and the cache", "DIR")]
 
 

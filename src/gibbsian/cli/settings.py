@@ -15,7 +15,7 @@ from typing import Any, Literal
 
 from ..core.config import to_dict
 from ..core.kinds import TAG, Tagged, fields_of, kinds_of, type_hints
-from ..recipes.catalog import resolve
+from ..train.recipes import resolve
 from .options import Given, Setting
 
 

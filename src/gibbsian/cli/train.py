@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from ..core.errors import CheckpointError, UsageError
-from ..recipes.catalog import RunConfig, entry, resolve, suggestion
-from ..recipes.train import Compiling
+from ..models.papers import entry
+from ..train.recipes import RunConfig, resolve, suggestion
+from ..train.settings import Compiling
 from .options import Arg, Keys
 from .result import Result
 from .runs import DataDir, Device

@@ -97,11 +97,13 @@ class Streams:
 
 
 @contextmanager
-def seeded_init(rng: torch.Generator) -> Iterator[None]:
+def seeded_init(rng: torch.Generator | int) -> Iterator[None]:
     """Run modules that draw from torch's global generator (initialisation) under a forked, seeded one.
 
-    The global state of the CPU, and of the device of `rng`, is left as it was.
+    `rng` is a generator, of which one number is drawn, or a seed. The global state of the CPU, and of the
+    device of `rng`, is left as it was.
     """
+    rng = as_generator(rng)
     seed = int(torch.randint(2**62, (), generator=rng, device=rng.device))
     devices = [rng.device] if rng.device.type == "cuda" else []
     with torch.random.fork_rng(devices=devices):

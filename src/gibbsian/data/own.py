@@ -78,10 +78,15 @@ def named(data: str | Path) -> str:
     return f"folder:{text}" if Path(text).expanduser().is_dir() else text
 
 
+def is_own(data: Dataset) -> bool:
+    """Whether a set is a person's own, rather than one with a name here."""
+    return entry(data.name) is None
+
+
 def model_range(data: Dataset, low: float, high: float) -> tuple[float, float] | None:
     """A range for numbers of a person's own that leave `low` to `high`, some twentieth wider on either side,
     in round figures; None where they stay inside, for images, and for sets with a name."""
-    if data.is_image or entry(data.name) is not None:
+    if data.is_image or not is_own(data):
         return None
     least, most = float(data.x.min()), float(data.x.max())
     if low <= least and most <= high:

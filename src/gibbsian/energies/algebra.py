@@ -30,6 +30,7 @@ from torch import Tensor
 from ..core.energy import Energy
 from ..core.errors import UsageError, require_positive
 from ..core.position import Position
+from ..core.show import one_line
 from .context import Index, above_zero, per_chain, rows, take
 
 
@@ -41,6 +42,8 @@ class Product:
     """
 
     energies: Sequence[Energy]
+
+    __repr__ = one_line
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "energies", _at_least_one("Product", self.energies))
@@ -63,6 +66,8 @@ class Ensemble:
 
     energies: Sequence[Energy]
 
+    __repr__ = one_line
+
     def __post_init__(self) -> None:
         object.__setattr__(self, "energies", _at_least_one("Ensemble", self.energies))
 
@@ -80,6 +85,8 @@ class Scaled:
 
     energy: Energy
     factor: float | Tensor
+
+    __repr__ = one_line
 
     def __post_init__(self) -> None:
         if not bool(torch.isfinite(torch.as_tensor(self.factor)).all()):
@@ -102,6 +109,8 @@ class Tempered:
 
     energy: Energy
     temperature: float | Tensor
+
+    __repr__ = one_line
 
     def __post_init__(self) -> None:
         above_zero("temperature", self.temperature)
@@ -127,6 +136,8 @@ class Mixture:
     energies: Sequence[Energy]
     weights: Sequence[float] | None = None
     log_z: Sequence[float] | None = None
+
+    __repr__ = one_line
 
     def __post_init__(self) -> None:
         energies = _at_least_one("Mixture", self.energies)
@@ -169,6 +180,8 @@ class Negation:
     negated: Energy
     alpha: float = 1.0
     ceiling: float | None = None
+
+    __repr__ = one_line
 
     def __post_init__(self) -> None:
         if not 0 <= self.alpha < math.inf:

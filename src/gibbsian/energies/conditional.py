@@ -22,6 +22,7 @@ from torch import Tensor
 
 from ..core.errors import UsageError
 from ..core.position import Position, batch_size
+from ..core.show import one_line
 from .context import Index, labels, rows, take
 
 ConditionalEnergy: TypeAlias = Callable[[Position, Tensor], Tensor]
@@ -37,6 +38,8 @@ class Given:
 
     energy: ConditionalEnergy
     y: int | Tensor
+
+    __repr__ = one_line
 
     def __call__(self, x: Position) -> Tensor:
         return self.energy(x, labels(self.y, x))
@@ -56,6 +59,8 @@ class OfClass:
     energy_all: JointEnergy
     y: int | Tensor
 
+    __repr__ = one_line
+
     def __call__(self, x: Position) -> Tensor:
         return _chosen(class_energies(self.energy_all, x), self.y, x)
 
@@ -72,6 +77,8 @@ class Marginal:
     """
 
     energy_all: JointEnergy
+
+    __repr__ = one_line
 
     def __call__(self, x: Position) -> Tensor:
         return -torch.logsumexp(-class_energies(self.energy_all, x), dim=1)
@@ -95,6 +102,8 @@ class Guided:
     joint: JointEnergy
     y: int | Tensor
     w: float
+
+    __repr__ = one_line
 
     def __post_init__(self) -> None:
         if not math.isfinite(self.w):

@@ -18,6 +18,7 @@ from torch import Tensor
 
 from ..core.energy import Energy
 from ..core.position import Position
+from ..core.show import one_line
 from .context import Index, quadratic, rows
 
 
@@ -36,6 +37,8 @@ class PullBack:
     energy: Energy
     generator: Callable[[Position], Position]
     prior: bool = True
+
+    __repr__ = one_line
 
     def __call__(self, z: Position) -> Tensor:
         tilt = self.energy(self.generator(z))

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from ..core.errors import UsageError
 from ..core.position import Position, leaves
+from ..core.show import one_line
 from .context import Index, above_zero, quadratic, take
 
 
@@ -28,6 +29,8 @@ class Tether:
 
     centre: Position
     sigma: float | Tensor
+
+    __repr__ = one_line
 
     def __post_init__(self) -> None:
         above_zero("sigma", self.sigma)
@@ -50,6 +53,8 @@ class GaussianReference:
 
     sigma: float
     mean: float = 0.0
+
+    __repr__ = one_line
 
     def __post_init__(self) -> None:
         above_zero("sigma", self.sigma)
@@ -76,6 +81,8 @@ class Box:
 
     low: float
     high: float
+
+    __repr__ = one_line
 
     def __post_init__(self) -> None:
         if not -math.inf < self.low < self.high < math.inf:

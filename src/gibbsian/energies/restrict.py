@@ -14,6 +14,7 @@ from torch import Tensor
 from ..core.energy import Energy
 from ..core.errors import UsageError
 from ..core.position import Position
+from ..core.show import one_line
 from .context import Index, aligned, rows, single, take
 
 
@@ -32,6 +33,8 @@ class Restricted:
     energy: Energy
     known: Tensor
     mask: Tensor
+
+    __repr__ = one_line
 
     def __post_init__(self) -> None:
         if self.mask.dtype != torch.bool:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import Literal, TypeAlias
 
 import torch
 from torch import Tensor
@@ -20,19 +20,18 @@ from ..core.energy import Energy, value
 from ..core.errors import UsageError, unknown
 from ..core.position import Position, batch_size, detach, leaves
 from ..core.random import RngLike, as_generator
+from ..core.show import spread
 from ..energies.context import Index, rows
-from ..energies.sliced import sliced
 from ..nets.frozen import evaluating, frozen
+from .engine import Blocks, Engine
+from .engine.slices import sliced
 from .kernel import DifferentiableKernel, Kernel
-from .payoff import Patience
-from .state import ChainInfo, ChainState, ChainSummary, Tally, Trace
-
-if TYPE_CHECKING:
-    from .compiled import Blocks
+from .state import ChainInfo, ChainState, ChainSummary, InfoAccumulator, Trace
 
 __all__ = ["Chain", "ChainInfo", "ChainState", "ChainSummary", "DifferentiableKernel", "Kernel", "run"]
 
-_PATIENCE = Patience()
+ENGINE = Engine()
+"""What compiled chains of this process share."""
 Precision: TypeAlias = Literal["fp32", "bf16"]
 Graph: TypeAlias = Literal[False, "last", "all"]
 Compile: TypeAlias = Literal[False, True, "auto"]
@@ -54,6 +53,16 @@ class Chain:
     energies: Tensor | None
     info: ChainSummary
 
+    def __repr__(self) -> str:
+        first = leaves(self.position)[0]
+        shapes = " and ".join(str(tuple(a.shape[1:])) for a in leaves(self.position))
+        told = [f"Chain: {len(first)} of shape {shapes}", str(self.info)]
+        if self.energy is not None:
+            told.append(f"energy {spread(self.energy)}")
+        if self.trace is not None:
+            told.append(f"{len(leaves(self.trace)[0])} positions kept")
+        return ", ".join(told)
+
 
 def run(
     kernel: Kernel,
@@ -70,6 +79,7 @@ def run(
     compile: Compile = False,
     chunk: int | None = None,
     progress: Callable[[int, int], None] | None = None,
+    engine: Engine = ENGINE,
 ) -> Chain:
     """Move B chains by `steps` steps of `kernel` on `energy`.
 
@@ -87,12 +97,13 @@ def run(
             final position (Du et al. 2021, arXiv 2012.01316) or the input of an attacked refinement.
         compile: True makes several steps in one compiled graph: the same chain within rounding, about six
             times as fast for few chains on a small network and hardly faster on large convolutions, after a
-            start of 10 to 30 seconds (see `docs/benchmarks.md`). "auto" compiles when that will pay, by what
-            chains on this machine took. False is the default because it repeats a chain bit for bit.
+            start of 10 to 30 seconds (see `docs/benchmarks.md`). "auto" compiles once such chains have made
+            30,000 steps without in this process. False is the default because it repeats a chain bit for bit.
         chunk: chains whose gradient is taken at once, which bounds the memory and changes nothing else beyond
             rounding. None takes what fits in the memory that is free, or less where that is quicker (see
-            `energies.sliced`). Energies that may hide context of single chains (closures) are never cut.
+            `engine.slices`). Energies that may hide context of single chains (closures) are never cut.
         progress: called with (steps done, steps) after each step or compiled block of steps.
+        engine: holds the compiled graphs; one for the whole process unless another is given.
 
     Raises:
         UsageError: bad arguments; "bf16" with a Metropolis kernel; `differentiable` with any kernel
@@ -110,23 +121,23 @@ def run(
     graphed = kernel.step_with_graph if isinstance(kernel, DifferentiableKernel) else plain
     with still(whole), torch.no_grad():
         state, started = _start(kernel, energy, x, keep_graph=differentiable == "all")
-        tally, kept = Tally(batch_size(state.position)), Trace(thin)
+        total, kept = InfoAccumulator(batch_size(state.position)), Trace(thin)
         first_graph = {False: steps, "last": steps - 1, "all": 0}[differentiable]
         blocks, made = None, 0
-        _PATIENCE.begin()
+        if compile and steps:
+            longest = 1 if observe else first_graph
+            blocks = Blocks(engine, kernel, energy, state, steps=longest, thin=thin, auto=compile == "auto")
         while made < steps:
-            if blocks is None and (compile is True or (compile == "auto" and _PATIENCE.over())):
-                blocks = _blocks(kernel, energy, state, 1 if observe else first_graph, thin, compile)
             if blocks is not None and blocks.ready(state, made, first_graph - made, rng):
-                state, info = blocks.advance(state, made, rng, tally, kept)
+                state, info = blocks.advance(state, made, rng, total, kept)
                 made += blocks.length
             else:
                 state, info = (plain if made < first_graph else graphed)(energy, state, rng)
-                tally.add(info)
+                total.add(info)
                 made += 1
                 kept.add(state, made)
                 if blocks is not None:
-                    blocks.stepped()
+                    blocks.made_eagerly()
             if observe is not None:
                 observe(made - 1, state, info)
             if progress is not None:
@@ -135,16 +146,8 @@ def run(
         if final is None and evaluate:
             final = value(energy, detach(state.position))
     gradients = started + steps * kernel.gradients_per_step
-    summary = tally.summary(leaves(state.position)[0].device, gradients)
+    summary = total.summary(leaves(state.position)[0].device, gradients)
     return Chain(state.position, final, state, kept.positions(), kept.energies(), summary)
-
-
-def _blocks(
-    kernel: Kernel, energy: Energy, state: ChainState, steps: int, thin: int, compile: Compile
-) -> Blocks:
-    from .compiled import Blocks  # the compiler takes two seconds to import
-
-    return Blocks(kernel, energy, state, steps=steps, thin=thin, auto=compile == "auto")
 
 
 def _check(

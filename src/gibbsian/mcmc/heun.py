@@ -17,6 +17,7 @@ from ..core.draws import Rng
 from ..core.energy import Energy, value_and_grad
 from ..core.errors import require_positive
 from ..core.position import Position, detach, norm, tree_map
+from ..core.show import one_line
 from .state import ChainInfo, ChainState
 
 
@@ -27,6 +28,8 @@ class Heun:
     step_size: float
     exact: ClassVar[bool] = False
     gradients_per_step: ClassVar[int] = 2
+
+    __repr__ = one_line
 
     def __post_init__(self) -> None:
         require_positive(step_size=self.step_size)

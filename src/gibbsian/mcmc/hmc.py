@@ -16,9 +16,10 @@ import torch
 from ..core.draws import Rng
 from ..core.energy import Energy, value_and_grad
 from ..core.position import Position, detach, rand_chains, randn_like, tree_map
+from ..core.show import one_line
 from .leapfrog import Step, hamiltonian, leapfrog
 from .metric import Metric, require_fit, require_metric
-from .metropolis import choose, judge
+from .metropolis import choose, metropolis_test
 from .settings import HMCSettings
 from .state import ChainInfo, ChainState
 
@@ -46,6 +47,8 @@ class HMC(HMCSettings):
 
     exact: ClassVar[bool] = True
 
+    __repr__ = one_line
+
     def __post_init__(self) -> None:
         super().__post_init__()
         require_metric(self.metric)
@@ -67,8 +70,8 @@ class HMC(HMCSettings):
         h = self._step_size(state.position, rng)
         new, v_new = leapfrog(energy, state, v, h, self.leapfrogs, self.metric)
         log_ratio = (hamiltonian(state, v) - hamiltonian(new, v_new)) / self.temperature
-        verdict = judge(new, log_ratio, rng)
-        return choose(verdict, new, state), ChainInfo(verdict.acceptance, verdict.divergent)
+        test = metropolis_test(new, log_ratio, rng)
+        return choose(test, new, state), ChainInfo(test.acceptance, test.divergent)
 
     def _step_size(self, x: Position, rng: Rng) -> Step:
         if self.jitter == 0:

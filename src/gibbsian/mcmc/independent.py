@@ -19,7 +19,8 @@ from torch import Tensor
 from ..core.draws import Rng
 from ..core.energy import Energy, value
 from ..core.position import Position, detach, dot, randn_like
-from .metropolis import choose, judge
+from ..core.show import one_line
+from .metropolis import choose, metropolis_test
 from .settings import IndependentSettings
 from .state import ChainInfo, ChainState, known_energy
 
@@ -38,6 +39,8 @@ class IndependentMH(IndependentSettings):
     exact: ClassVar[bool] = True
     gradients_per_step: ClassVar[int] = 0
 
+    __repr__ = one_line
+
     @torch.no_grad()
     def init(self, energy: Energy, x: Position) -> ChainState:
         """A state at `x` with its energy."""
@@ -48,8 +51,8 @@ class IndependentMH(IndependentSettings):
         """Propose a draw from the prior for every chain, and test it."""
         z = randn_like(state.position, rng)
         new = ChainState(z, value(energy, z))
-        verdict = judge(new, _tilt(state) - _tilt(new), rng)
-        return choose(verdict, new, state), ChainInfo(verdict.acceptance, verdict.divergent)
+        test = metropolis_test(new, _tilt(state) - _tilt(new), rng)
+        return choose(test, new, state), ChainInfo(test.acceptance, test.divergent)
 
 
 def _tilt(state: ChainState) -> Tensor:

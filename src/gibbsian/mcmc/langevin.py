@@ -26,6 +26,7 @@ from ..core.draws import Rng
 from ..core.energy import Energy, value_and_grad
 from ..core.errors import UsageError, require_positive
 from ..core.position import Position, detach, dot, expand, leaves, norm, randn_like, tree_map
+from ..core.show import one_line
 from .settings import LangevinSettings
 from .state import ChainInfo, ChainState
 
@@ -64,6 +65,8 @@ class Langevin(LangevinSettings):
 
     exact: ClassVar[bool] = False
     gradients_per_step: ClassVar[int] = 1
+
+    __repr__ = one_line
 
     @classmethod
     def matched_to(cls, drift: float, noise: float) -> Langevin:

@@ -20,8 +20,9 @@ from torch import Tensor
 from ..core.draws import Rng
 from ..core.energy import Energy, value_and_grad
 from ..core.position import Position, detach, dot, norm, randn_like, tree_map
+from ..core.show import one_line
 from .metric import Metric, require_fit, require_metric, scaled
-from .metropolis import choose, judge
+from .metropolis import choose, metropolis_test
 from .settings import MALASettings
 from .state import ChainInfo, ChainState, cached
 
@@ -47,6 +48,8 @@ class MALA(MALASettings):
     exact: ClassVar[bool] = True
     gradients_per_step: ClassVar[int] = 1
 
+    __repr__ = one_line
+
     def __post_init__(self) -> None:
         super().__post_init__()
         require_metric(self.metric)
@@ -65,9 +68,9 @@ class MALA(MALASettings):
         noise = scaled(tree_map(lambda n: n * (self.step_size * self.temperature) ** 0.5, xi), self.metric)
         x = tree_map(lambda a, d, n: a + d + n, state.position, drift, noise)
         new = ChainState(x, *value_and_grad(energy, x))
-        verdict = judge(new, self._log_ratio(state, new, xi), rng)
-        info = ChainInfo(verdict.acceptance, verdict.divergent, drift=norm(drift), noise=norm(noise))
-        return choose(verdict, new, state), info
+        test = metropolis_test(new, self._log_ratio(state, new, xi), rng)
+        info = ChainInfo(test.acceptance, test.divergent, drift=norm(drift), noise=norm(noise))
+        return choose(test, new, state), info
 
     def _log_ratio(self, old: ChainState, new: ChainState, xi: Position) -> Tensor:
         """log of the Metropolis ratio `(B,)`, by the second line of the module's formula."""

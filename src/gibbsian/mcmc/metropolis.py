@@ -18,7 +18,7 @@ from ..core.position import finite, where
 from .state import ChainState, known_energy
 
 
-class Verdict(NamedTuple):
+class Acceptance(NamedTuple):
     """`(B,)` each: moved or not (bool), the probability of moving, not finite and no wall (bool)."""
 
     accepted: Tensor
@@ -26,7 +26,7 @@ class Verdict(NamedTuple):
     divergent: Tensor
 
 
-def judge(proposal: ChainState, log_ratio: Tensor, rng: Rng) -> Verdict:
+def metropolis_test(proposal: ChainState, log_ratio: Tensor, rng: Rng) -> Acceptance:
     """Accept or reject each chain of `proposal` by its own `log_ratio` `(B,)`; one uniform a chain."""
     energy, undefined = known_energy(proposal), log_ratio.isnan()
     placed = finite(proposal.position)
@@ -37,18 +37,18 @@ def judge(proposal: ChainState, log_ratio: Tensor, rng: Rng) -> Verdict:
     probability = log_ratio.clamp(max=0.0).exp()
     acceptance = torch.where(usable & ~undefined, probability, torch.zeros_like(probability))
     u = uniform(energy, rng)
-    return Verdict(u < acceptance, acceptance, ~(usable | wall) | (usable & undefined))
+    return Acceptance(u < acceptance, acceptance, ~(usable | wall) | (usable & undefined))
 
 
-def choose(verdict: Verdict, new: ChainState, old: ChainState) -> ChainState:
+def choose(test: Acceptance, new: ChainState, old: ChainState) -> ChainState:
     """Position and energy, and the gradient where there is one, of `new` where accepted, of `old` elsewhere;
     one step further."""
     grad = None
     if new.grad is not None and old.grad is not None:
-        grad = where(verdict.accepted, new.grad, old.grad)
+        grad = where(test.accepted, new.grad, old.grad)
     return ChainState(
-        where(verdict.accepted, new.position, old.position),
-        torch.where(verdict.accepted, known_energy(new), known_energy(old)),
+        where(test.accepted, new.position, old.position),
+        torch.where(test.accepted, known_energy(new), known_energy(old)),
         grad,
         count=old.count + 1,
     )

@@ -68,6 +68,17 @@ class ChainSummary:
     steps: int
     gradients: int
 
+    def __str__(self) -> str:
+        """Steps, and what there is of acceptance, divergence and the rest, in one line."""
+        told = [f"{self.steps} steps of {self.gradients} gradients"]
+        if self.acceptance is not None:
+            told.append(f"acceptance {float(self.acceptance.mean()):.2f}")
+        for name in ("drift_noise", "clipped", "saturated"):
+            value = getattr(self, name)
+            if value is not None and bool(value.isfinite()) and float(value) > 0:
+                told.append(f"{name.replace('_', '/')} {float(value):.2g}")
+        return ", ".join([*told, f"divergent {float(self.divergent.float().mean()):.1%}"])
+
 
 def known_energy(state: ChainState) -> Tensor:
     """Energy `(B,)` of a state that must hold it; raises `UsageError` if it does not."""
@@ -112,7 +123,7 @@ class Trace:
         return torch.stack(known) if known else None
 
 
-class Tally:
+class InfoAccumulator:
     """Running sums of the reports, as tensors on their own device."""
 
     def __init__(self, chains: int) -> None:

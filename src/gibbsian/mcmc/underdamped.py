@@ -23,8 +23,9 @@ from ..core.draws import Rng
 from ..core.energy import Energy, value_and_grad
 from ..core.errors import UsageError
 from ..core.position import Position, detach, finite, randn_like, tree_map, where
+from ..core.show import one_line
 from .leapfrog import hamiltonian, leapfrog, shift
-from .metropolis import choose, judge
+from .metropolis import choose, metropolis_test
 from .settings import UnderdampedSettings
 from .state import ChainInfo, ChainState, cached
 
@@ -50,6 +51,8 @@ class Underdamped(UnderdampedSettings):
     Raises:
         UsageError: for a value out of range, an unknown splitting, or options that exclude each other.
     """
+
+    __repr__ = one_line
 
     @property
     def exact(self) -> bool:
@@ -105,10 +108,10 @@ class Underdamped(UnderdampedSettings):
             new = new._replace(velocity=self._refresh(v_new, 0.5, rng), count=state.count + 1)
             return new, ChainInfo(None, ~finite(new.position))
         log_ratio = (hamiltonian(state, v) - hamiltonian(new, v_new)) / self.temperature
-        verdict = judge(new, log_ratio, rng)
-        v = where(verdict.accepted, v_new, tree_map(torch.neg, v))
-        new = choose(verdict, new, state)._replace(velocity=self._refresh(v, 0.5, rng))
-        return new, ChainInfo(verdict.acceptance, verdict.divergent)
+        test = metropolis_test(new, log_ratio, rng)
+        v = where(test.accepted, v_new, tree_map(torch.neg, v))
+        new = choose(test, new, state)._replace(velocity=self._refresh(v, 0.5, rng))
+        return new, ChainInfo(test.acceptance, test.divergent)
 
     def _refresh(self, v: Position, share: float, rng: Rng) -> Position:
         """O over `share` of a step: exact for the friction and noise alone."""

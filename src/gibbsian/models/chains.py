@@ -12,12 +12,12 @@ from ..core.spec import DataSpec
 from ..mcmc.kernels import kernel_of
 from ..mcmc.langevin import Langevin
 from ..mcmc.settings import ChainConfig
-from ..recipes.chain import StartConfig
 from ..starts.base import Start
 from ..starts.data import DataStart
 from ..starts.fixed import FixedNoise
 from ..starts.noise import GaussianNoise, UniformNoise
 from ..starts.replay import ReplayBuffer
+from ..starts.settings import StartConfig
 
 
 def langevin(chain: ChainConfig, spec: DataSpec) -> Langevin:

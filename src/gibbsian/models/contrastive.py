@@ -18,7 +18,7 @@ from ..core.records import Loss
 from ..mcmc.base import Chain, Kernel, Precision, run
 from ..nets.frozen import frozen
 from ..objectives.contrast import contrast, energy_l2
-from ..recipes.chain import LossConfig
+from ..objectives.settings import LossConfig
 from ..starts.base import Start, Ticket
 from ..starts.noise import UniformNoise, redraw
 from .model import EnergyModel

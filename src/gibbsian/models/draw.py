@@ -8,15 +8,15 @@ from torch import Tensor
 from ..core.energy import Energy
 from ..core.errors import UsageError
 from ..core.position import Position
-from ..core.random import Streams
+from ..core.random import RngLike
 from ..energies.conditional import Given
 from ..mcmc.base import Kernel, run
-from ..nets.frozen import frozen
+from ..nets.frozen import frozen, modules_of
 from ..starts.base import Start
 from ..starts.noise import GaussianNoise, UniformNoise
 from .model import EnergyModel, device_of
 from .sampler import RunOptions, Sampler
-from .sampling import Samples
+from .sampling import Samples, require_counts, stream
 
 STEPS = 1000
 """Steps of a kernel's chain where none are given."""
@@ -31,7 +31,7 @@ def sample(
     y: int | Tensor | None = None,
     steps: int | None = None,
     seed: int = 0,
-    rng: torch.Generator | None = None,
+    rng: RngLike = None,
     thin: int = 0,
     chunk: int = 512,
     sampler: str | Sampler = "default",
@@ -46,7 +46,8 @@ def sample(
             event shape for N(0, 1); by default uniform on the data range of a model.
         y: class of a conditional model, one for all or a `(n,)` tensor.
         steps: chain steps; by default the sampler's own number, or 1,000 of a kernel.
-        seed: seed of the draw, unless `rng` is given. The same seed gives the same samples.
+        seed: seed of the draw, unless `rng`, a generator or a seed, is given. The same seed gives the same
+            samples.
 
     Raises:
         UsageError: n or steps below 1, unknown classes or samplers, an energy without a kernel or a start.
@@ -57,18 +58,18 @@ def sample(
         return target.sample(
             n, y=y, steps=steps, seed=seed, rng=rng, thin=thin, chunk=chunk, sampler=sampler, options=options
         )
-    if n < 1 or (steps is not None and steps < 1):
-        raise UsageError(f"asked for {n} samples in {steps} steps: both must be at least 1")
+    require_counts(n, steps)
     if not isinstance(target, EnergyModel):
-        rng = rng or Streams(seed).eval
+        owners = modules_of(target)
+        rng = stream(rng, seed, device_of(owners[0]) if owners else torch.device("cpu"))
         return _moved(target, kernel, _begin(start, n, rng), steps or STEPS, rng, thin, options)
-    rng = rng or Streams(seed, device=device_of(target)).eval
+    rng = stream(rng, seed, device_of(target))
     spec, labels = target.spec, target.labels(n, y)
     default = UniformNoise(spec.event_shape, spec.low, spec.high)
     begin = _begin(default if start is None else start, n, rng)
     with frozen(target):
         found = _moved(_density(target, labels), kernel, begin, steps or STEPS, rng, thin, options)
-    return Samples(found.x, labels, found.energy, found.chains)
+    return Samples(found.x, labels, found.energy, found.chains, (spec.low, spec.high))
 
 
 def _density(model: EnergyModel, y: Tensor | None) -> Energy:

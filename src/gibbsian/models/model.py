@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
 from typing import Any, cast
@@ -20,12 +20,12 @@ from ..core.config import to_dict
 from ..core.energy import Energy
 from ..core.errors import UsageError, unknown
 from ..core.position import Position
-from ..core.random import Streams
+from ..core.random import RngLike
 from ..core.spec import DataSpec
-from ..recipes.recipe import Paper
+from ..models.papers import Paper
 from . import folder
 from .sampler import RunOptions, Sampler
-from .sampling import Samples, draw_samples
+from .sampling import Samples, draw_samples, require_counts, stream
 
 
 @dataclass(frozen=True)
@@ -59,6 +59,17 @@ class EnergyModel(nn.Module, ABC):
         self.temperature, self.claims_density = temperature, claims_density
         self.samplers: dict[str, Sampler] = {}
         self.record: Record | None = None
+
+    def __repr__(self) -> str:
+        spec, paper = self.spec, f" of {self.record.name}" if self.record else ""
+        labelled = f"{spec.num_classes} classes" if spec.num_classes else "no labels"
+        claims = "claims a density" if self.claims_density else "claims no density"
+        weights = sum(p.numel() for p in self.parameters())
+        return (
+            f"{type(self).__name__}{paper}: {weights:,} parameters on data {spec.event_shape} in "
+            f"[{spec.low:g}, {spec.high:g}], {labelled}, temperature {self.temperature:.3g}, {claims}, "
+            f"samplers {', '.join(self.samplers) or 'none'}"
+        )
 
     @abstractmethod
     def energy(self, x: Position, y: Tensor | None = None) -> Tensor:
@@ -101,7 +112,7 @@ class EnergyModel(nn.Module, ABC):
         y: int | Tensor | None = None,
         steps: int | None = None,
         seed: int = 0,
-        rng: torch.Generator | None = None,
+        rng: RngLike = None,
         thin: int = 0,
         chunk: int = 512,
         sampler: str | Sampler = "default",
@@ -112,7 +123,8 @@ class EnergyModel(nn.Module, ABC):
         Args:
             y: class for a conditional model, one for all or a `(n,)` tensor; uniform classes by default.
             steps: chain steps; the sampler's own number by default.
-            seed: seed of the draw, unless `rng` is given. The same seed gives the same samples.
+            seed: seed of the draw, unless `rng`, a generator or a seed, is given. The same seed gives the
+                same samples.
             thin: keep every `thin`-th position in `result.chains[i].trace`.
             chunk: chains moved together.
             sampler: the name of one of `samplers`, or any sampler of this kind of model.
@@ -120,24 +132,17 @@ class EnergyModel(nn.Module, ABC):
         Raises:
             UsageError: n or steps below 1, an unknown class or sampler, a label for a model without labels.
         """
-        if n < 1 or (steps is not None and steps < 1):
-            raise UsageError(f"asked for {n} samples in {steps} steps: both must be at least 1")
+        require_counts(n, steps)
         device = device_of(self)
-        rng = rng or Streams(seed, device=device).eval
+        rng = stream(rng, seed, device)
         if y is None and self.spec.num_classes:
             y = torch.randint(self.spec.num_classes, (n,), generator=rng, device=device)
         chosen = self.sampler(sampler) if isinstance(sampler, str) else sampler
-        return draw_samples(
-            self,
-            chosen,
-            n,
-            rng=rng,
-            y=self.labels(n, y),
-            steps=steps,
-            thin=thin,
-            chunk=chunk,
-            options=options,
+        y = self.labels(n, y)
+        drawn = draw_samples(
+            self, chosen, n, rng=rng, y=y, steps=steps, thin=thin, chunk=chunk, options=options
         )
+        return replace(drawn, range=(self.spec.low, self.spec.high))
 
     def labels(self, n: int, y: int | Tensor | None) -> Tensor | None:
         """`y` as a `(n,)` tensor on the model's device, checked against its classes; raises `UsageError`."""

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from ..core.records import Batch
-from ..recipes.chain import PixelConfig
+from ..data.settings import PixelConfig
 
 
 def noised_data(batch: Batch, pixels: PixelConfig, rng: torch.Generator) -> Tensor:

@@ -6,11 +6,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
+from PIL import Image
 from torch import Tensor, nn
 
 from ..core.errors import UsageError
+from ..core.random import RngLike, Streams, as_generator
+from ..core.show import spread
 from ..mcmc.base import Chain, ChainInfo, ChainState, run
 from ..nets.frozen import frozen
+from ..report import notebook
 from .sampler import ChainStage, RunOptions, Sampler, Stages, next_stage
 
 Observe = Callable[[int, ChainState, ChainInfo], None]
@@ -26,12 +30,56 @@ class Samples:
         y: labels `(n,)`, or none.
         energy: the energy that the last stage moved on, at its end, `(n,)`.
         chains: one chain a stage, in order: those of the first chunk, which with one chunk are all.
+        range: values of black and white in pictures; those of the samples themselves by default.
+
+    In a notebook they show a picture of themselves, where images or points in the plane were drawn.
     """
 
     x: Tensor
     y: Tensor | None
     energy: Tensor
     chains: list[Chain]
+    range: tuple[float, float] | None = None
+
+    def __repr__(self) -> str:
+        labelled = "" if self.y is None else f", labels {int(self.y.min())} to {int(self.y.max())}"
+        least, most = float(self.x.min()), float(self.x.max())
+        stages = "".join(f"\n  {chain.info}" for chain in self.chains)
+        return (
+            f"Samples: {len(self.x)} of shape {tuple(self.x.shape[1:])}, values {least:.3g} to {most:.3g}"
+            f"{labelled}, energy {spread(self.energy)}{stages}"
+        )
+
+    def picture(self) -> Image.Image:
+        """A grid of the first images, or a plot of points in the plane: `.picture().save("samples.png")`.
+
+        Raises `UsageError` for data of another shape.
+        """
+        drawn = notebook.picture(self.x, *self._ends())
+        if drawn is None:
+            raise UsageError(f"samples of shape {tuple(self.x.shape[1:])} have no picture: use their x")
+        return drawn
+
+    def _repr_png_(self) -> bytes | None:
+        return notebook.png(self.x, *self._ends())
+
+    def _ends(self) -> tuple[float, float]:
+        low, high = self.range or (float(self.x.min()), float(self.x.max()))
+        return low, high if high > low else low + 1
+
+
+def require_counts(n: int, steps: int | None) -> None:
+    """Raise `UsageError` unless at least 1 sample in at least 1 step is asked for."""
+    if not isinstance(n, int) or not (steps is None or isinstance(steps, int)):
+        raise UsageError(f"n is {n!r} and steps is {steps!r}: give whole numbers")
+    if n < 1 or (steps is not None and steps < 1):
+        length = "" if steps is None else f" in {steps} steps"
+        raise UsageError(f"asked for {n} samples{length}: at least 1 is drawn, by chains of 1 step or more")
+
+
+def stream(rng: RngLike, seed: int, device: torch.device) -> torch.Generator:
+    """The generator of a draw: that of `rng`, or without it the `eval` stream of `seed`."""
+    return Streams(seed, device=device).eval if rng is None else as_generator(rng, device)
 
 
 def draw_samples(
@@ -56,10 +104,7 @@ def draw_samples(
 
     Raises `UsageError` for fewer than 1 sample, or 1 step where `steps` is given.
     """
-    if n < 1 or (steps is not None and steps < 1):
-        raise UsageError(
-            f"n is {n} and steps is {steps}: at least 1 sample is drawn, by chains of 1 step or more"
-        )
+    require_counts(n, steps)
     parts = []
     with frozen(module):
         for first in range(0, n, chunk):

@@ -15,6 +15,7 @@ from typing import Any, Literal, TypeAlias, TypeVar
 
 from ..core.config import require_choices
 from ..core.errors import UsageError, require_not_negative, unknown
+from ..core.found import require_trusted
 from ..core.kinds import Tagged
 
 T = TypeVar("T")
@@ -140,10 +141,8 @@ def trusted(config: T, allow: bool = False) -> T:
     """
     for net in _nets(config):
         if ":" in net.name and not allow:
-            raise UsageError(
-                f"the stored settings ask for code of their own, network '{net.name}': give net= in Python, "
-                f"--net {net.name} on the command line, or trust them by trust=True or --trust"
-            )
+            way = f"give net= in Python or --net {net.name} on the command line"
+            require_trusted(net.name, "network", f"{way}, or trust them by trust=True or --trust")
     return config
 
 

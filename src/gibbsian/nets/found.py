@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-import importlib
-import importlib.util
 import inspect
-import os
-import sys
-from pathlib import Path
-from types import ModuleType
 
 from torch import nn
 
 from ..core.errors import UsageError
+from ..core.found import imported
 from .families import AnyNet
 from .given import prepared_net
 
@@ -41,34 +36,10 @@ def custom(path: str) -> type[nn.Module]:
 
     Raises `UsageError` if it cannot be found or is not an nn.Module.
     """
-    place, _, name = path.rpartition(":")
-    try:
-        module = _from_file(Path(place)) if place.endswith(".py") else _from_here(place)
-        cls = getattr(module, name)
-    except (ImportError, AttributeError, ValueError, TypeError, OSError, SyntaxError) as error:
-        raise UsageError(
-            f"network '{path}' cannot be imported ({error}): write module:Class of a module beside you or on "
-            "PYTHONPATH, or FILE.py:Class"
-        ) from error
+    cls = imported(path, "network")
     if not (isinstance(cls, type) and issubclass(cls, nn.Module)):
         raise UsageError(f"network '{path}' is not an nn.Module class: it must take (event_shape, config)")
     return cls
-
-
-def _from_here(name: str) -> ModuleType:
-    """Import by name, from the current folder where it is nowhere else."""
-    if os.getcwd() not in sys.path:
-        sys.path.append(os.getcwd())  # last, so that nothing beside you hides an installed module
-    return importlib.import_module(name)
-
-
-def _from_file(path: Path) -> ModuleType:
-    spec = importlib.util.spec_from_file_location(path.stem, path)
-    if spec is None or spec.loader is None or not path.is_file():
-        raise ImportError(f"there is no file {path}")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 def _takes(cls: type[nn.Module], arguments: tuple[object, ...]) -> bool:

@@ -10,12 +10,11 @@ function that names them (see `modules_of`).
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import fields, is_dataclass
 from functools import partial
-from types import FunctionType, MethodType
+from types import CellType, FunctionType, MethodType
 from typing import Any, TypeVar
 
 from torch import nn
@@ -91,12 +90,20 @@ def _held(part: object) -> Iterable[object]:
     return part if isinstance(part, (list, tuple)) else _attributes(part)
 
 
-def _named(function: FunctionType) -> Iterable[object]:
-    """The variables around a function that it names; of its file only modules, records and own functions."""
-    around = inspect.getclosurevars(function)
-    foreign = (v for v in around.globals.values() if isinstance(v, FunctionType))
-    left_out = {id(v) for v in foreign if v.__module__ != function.__module__}
-    return [*around.nonlocals.values(), *(v for v in around.globals.values() if id(v) not in left_out)]
+def _named(function: FunctionType) -> list[object]:
+    """The variables around a function that it names; functions of other files are not opened."""
+    names, around = function.__code__.co_names, function.__globals__
+    of_file = [around[name] for name in names if name in around]
+    foreign = [v for v in of_file if isinstance(v, FunctionType) and v.__module__ != function.__module__]
+    closed = [part for cell in function.__closure__ or () for part in _content(cell)]
+    return [*closed, *(v for v in of_file if not any(v is other for other in foreign))]
+
+
+def _content(cell: CellType) -> list[object]:
+    try:
+        return [cell.cell_contents]
+    except ValueError:  # a name that the function around it has not set yet
+        return []
 
 
 def _attributes(part: object) -> Iterable[object]:

@@ -15,6 +15,7 @@ from ..core.errors import UsageError, require_positive
 from ..core.position import Position, batch_size, leaves, like
 from ..core.random import RngLike, as_generator
 from ..core.records import Batch
+from ..core.show import one_line
 from .base import Start, Ticket, all_fresh, chain_labels
 
 
@@ -26,6 +27,8 @@ class UniformNoise:
     low: float = -1.0
     high: float = 1.0
     dtype: torch.dtype = torch.float32
+
+    __repr__ = one_line
 
     def __post_init__(self) -> None:
         if not self.low < self.high:
@@ -50,6 +53,8 @@ class GaussianNoise:
     std: float = 1.0
     mean: float = 0.0
     dtype: torch.dtype = torch.float32
+
+    __repr__ = one_line
 
     def __post_init__(self) -> None:
         require_positive(std=self.std)

@@ -131,6 +131,16 @@ class ReplayBuffer(nn.Module):
             low *= 10
         return counts
 
+    def extra_repr(self) -> str:
+        """Chains, their shape and age, for `repr`."""
+        old = f"{float(self.age.float().mean()):.3g} (most {int(self.age.max())})"
+        kept = " in 8 bits" if self.uint8 else ""
+        labelled = f", {self.classes} classes" if self.classes else ""
+        return (
+            f"{self.capacity} chains of shape {tuple(self.stored.shape[1:])}{kept}{labelled}, begun by "
+            f"{self.fresh!r}, {self.reinit:.3g} restart, mean age {old}, rejected {int(self.rejected)}"
+        )
+
     def _register_counters(self, device: torch.device) -> None:
         slots = torch.arange(self.capacity, device=device)
         self.register_buffer("age", torch.zeros_like(slots))

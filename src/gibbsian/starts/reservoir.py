@@ -79,6 +79,14 @@ class ReservoirBuffer(nn.Module):
         position = where(fresh, self.fresh.draw(n, rng).position, self.stored[slots])
         return Ticket(position, None, slots, fresh)
 
+    def extra_repr(self) -> str:
+        """Rows, their shape and how many ends they stand for, for `repr`."""
+        return (
+            f"{self.filled} of {self.capacity} rows of shape {tuple(self.stored.shape[1:])}, begun by "
+            f"{self.fresh!r}, {self.reinit:.3g} restart, written {int(self.written)}, "
+            f"rejected {int(self.rejected)}"
+        )
+
     @torch.no_grad()
     def write(self, ticket: Ticket, position: Position) -> None:
         """Let the ends of a ticket's chains enter, in the ticket's order, and free its rows.

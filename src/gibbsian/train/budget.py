@@ -16,7 +16,7 @@ SOONEST = 10
 def rescaled(config: object, counted: Sequence[str], factor: float) -> dict[str, Any]:
     """The settings of `config` that count updates, times `factor`; those that are 0 stay out.
 
-    >>> from gibbsian.recipes.gebm import GEBMConfig
+    >>> from gibbsian.models.gebm.config import GEBMConfig
     >>> rescaled(GEBMConfig(settle=20_000), ["settle"], 2.5)
     {'settle': 50000}
     """

@@ -14,16 +14,16 @@ from ..core.config import override
 from ..core.errors import UsageError, unknown
 from ..data.dataset import Dataset
 from ..data.own import Given, dataset
+from ..models.build import name_of
 from ..models.learner import Learner
 from ..models.model import EnergyModel
-from ..models.registry import from_run, name_of
-from ..recipes.catalog import RunConfig, entry, from_config
-from ..recipes.recipe import Recipe
+from ..models.papers import PaperEntry, register_paper
 from . import checkpoint
 from .folder import RunFolder
-from .load import load_into, locate
-from .matching import require_match, resolved
+from .load import from_run, load_into, locate
+from .matching import require_match, resolved, with_net
 from .observers import default_observers
+from .recipes import Recipe, RunConfig, from_config, presets
 from .trainer import Observer, Outcome, Trainer, Validator
 
 
@@ -36,7 +36,7 @@ class Prepared:
 
 
 def fit(
-    paper: Learner | str,
+    paper: Learner | PaperEntry | str,
     data: Given,
     *,
     net: nn.Module | None = None,
@@ -68,6 +68,8 @@ def fit(
         DivergedError: training left the finite world (see `MonitorConfig`).
         UsageError: unknown names, bad settings. DataError: the data are missing or of the wrong shape.
     """
+    if isinstance(paper, PaperEntry):
+        paper = register_paper(paper).name
     dotted = {k.replace("__", "."): v for k, v in changes.items()}
     if steps is not None:
         dotted["train.steps"] = steps
@@ -77,6 +79,7 @@ def fit(
         config, built = _own(paper, preset, given.name, dotted), paper
     else:
         config, told = resolved(paper, preset, given, dotted)
+        config = config if net is None else with_net(config, net)
         built, notes = None, [*notes, *told]
     for note in notes if progress else ():
         print(f"{given.name}: {note}", file=sys.stderr)
@@ -152,10 +155,10 @@ def stored_config(folder: Path | str) -> RunConfig:
 def _own(learner: Learner, preset: str | None, data: str, changes: dict[str, Any]) -> RunConfig:
     """The run of a learner that is built already: its own model, a preset's or the default training."""
     name = name_of(learner.model)
-    presets = entry(name).presets() if preset else {}
-    if preset and preset not in presets:
-        raise unknown(f"preset of {name}", preset, presets)
-    recipe = presets[preset] if preset else Recipe(learner.config)
+    known = presets(name) if preset else {}
+    if preset and preset not in known:
+        raise unknown(f"preset of {name}", preset, known)
+    recipe = known[preset] if preset else Recipe(learner.config)
     train, monitor = recipe.train, recipe.monitor
     for dotted, value in changes.items():
         head, _, rest = dotted.partition(".")

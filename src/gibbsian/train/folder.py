@@ -16,9 +16,9 @@ from typing import Any
 
 import yaml
 
+from ..core.config import dotted
 from ..core.errors import CheckpointError, UsageError
 from ..core.files import write_whole
-from ..recipes.catalog import dotted
 from . import checkpoint
 
 

@@ -8,21 +8,35 @@ from pathlib import Path
 import torch
 from torch import nn
 
+from ..core.config import from_dict
 from ..core.errors import CheckpointError, UsageError
+from ..core.random import Streams
 from ..models import folder as model_folder
+from ..models.build import build
 from ..models.capabilities import Scalable
 from ..models.learner import Learner
 from ..models.model import EnergyModel
-from ..models.registry import build, from_run
+from ..models.papers import stored_entry
 from ..models.sampler import Sampler
+from ..nets.families import trusted
 from ..nets.layers import EnergyHead
-from ..recipes.catalog import from_config
 from . import checkpoint
 from .folder import RunFolder
+from .recipes import RunConfig, from_config
+
+
+def from_run(config: RunConfig, event_shape: tuple[int, ...], net: nn.Module | None = None) -> Learner:
+    """The learner of a run, with weights drawn from the run's seed."""
+    return build(config.system, config.model, event_shape, Streams(config.train.seed).init, net)
 
 
 def load(
-    path: Path | str, *, which: str = "newest", averaged: bool = True, net: nn.Module | None = None
+    path: Path | str,
+    *,
+    which: str = "newest",
+    averaged: bool = True,
+    net: nn.Module | None = None,
+    trust: bool = False,
 ) -> EnergyModel:
     """The model at `path`, in eval mode.
 
@@ -31,6 +45,7 @@ def load(
         which: "newest" or "best" checkpoint of a run folder.
         averaged: put the averaged weights in place, where training averaged.
         net: the network that the model was trained with, where it was one of your own.
+        trust: run code that the files name, a paper or network class `module:NAME` that is not registered.
 
     Raises:
         CheckpointError: nothing there, damaged files, or weights of another model.
@@ -38,14 +53,19 @@ def load(
     """
     path = Path(path)
     if not model_folder.is_folder(path):
-        return load_run(path, which=which, averaged=averaged, net=net).model
+        return load_run(path, which=which, averaged=averaged, net=net, trust=trust).model
     if which == "best":
         raise UsageError(f"{path} is an exported model with one set of weights: leave out --which")
-    return _from_folder(path, net)
+    return _from_folder(path, net, trust)
 
 
 def load_run(
-    path: Path | str, *, which: str = "newest", averaged: bool = True, net: nn.Module | None = None
+    path: Path | str,
+    *,
+    which: str = "newest",
+    averaged: bool = True,
+    net: nn.Module | None = None,
+    trust: bool = False,
 ) -> Learner:
     """The learner of a run folder or checkpoint with its model, stored chains included, in eval mode.
 
@@ -55,27 +75,36 @@ def load_run(
     if model_folder.is_folder(path):
         raise CheckpointError(f"{path} is an exported model without training state: give its run folder")
     source, run = locate(path, which)
-    learner = from_run(from_config(run.config()), _shape(run), net)
+    config = from_config(run.config(), trust)
+    trusted(config.model, trust or net is not None)
+    learner = from_run(config, _shape(run), net)
     _restore(learner, checkpoint.load(source), averaged, str(source))
     learner.eval()
     return learner
 
 
 def load_samplers(
-    path: Path | str, *, which: str = "newest", net: nn.Module | None = None, device: str = "cpu"
+    path: Path | str,
+    *,
+    which: str = "newest",
+    net: nn.Module | None = None,
+    trust: bool = False,
+    device: str = "cpu",
 ) -> tuple[EnergyModel, dict[str, Sampler]]:
     """The model at `path` with every sampler by name; of a run those that go on from stored chains too."""
     if model_folder.is_folder(Path(path)):
-        model = load(path, which=which, net=net).to(device)
+        model = load(path, which=which, net=net, trust=trust).to(device)
         return model, dict(model.samplers)
-    learner = load_run(path, which=which, net=net).to(device)
+    learner = load_run(path, which=which, net=net, trust=trust).to(device)
     return learner.model, {**learner.model.samplers, **learner.samplers()}
 
 
-def _from_folder(path: Path, net: nn.Module | None) -> EnergyModel:
+def _from_folder(path: Path, net: nn.Module | None, trust: bool) -> EnergyModel:
     about, weights = model_folder.read(path)
     try:
-        model = build(about["system"], about["config"], tuple(about["event_shape"]), net=net).model
+        paper, shape = stored_entry(about["system"], trust), tuple(about["event_shape"])
+        config = trusted(from_dict(paper.config_class(), about["config"]), trust or net is not None)
+        model = build(about["system"], config, shape, net=net).model
         claims = float(about["temperature"]), bool(about["claims_density"])
     except (KeyError, TypeError, ValueError, UsageError) as error:
         raise CheckpointError(f"{path}/config.json describes no model of this version: {error}") from error

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from ..core.errors import UsageError
 from ..data.dataset import Dataset
-from ..data.own import model_range
-from ..recipes.catalog import RunConfig, default_preset, resolve
+from ..data.own import is_own, model_range
+from ..nets.families import CustomNetConfig
+from .recipes import RunConfig, default_preset, resolve
 
 
 def resolved(
@@ -20,21 +22,49 @@ def resolved(
     """
     if not isinstance(system, str):
         what = f"the class {system.__name__}" if isinstance(system, type) else f"a {type(system).__name__}"
-        raise UsageError(f"the first argument is {what}: give the name of a system, such as 'short_run'")
+        raise UsageError(
+            f"the first argument is {what}: give the name of a paper, such as 'short_run', and a network of "
+            "your own as net="
+        )
     points = not data.is_image and len(data.event_shape) == 1
     if preset is None and points and default_preset(system, data.name) == "images":
         preset = default_preset(system, "toy:of your own")
     config = resolve(system, preset=preset, data=data.name, changes=changes)
+    told, more = _chosen(config, data, changes)
+    if more:
+        config = resolve(system, preset=preset, data=data.name, changes={**more, **changes})
+    return config, told
+
+
+def _chosen(config: RunConfig, data: Dataset, changes: dict[str, Any]) -> tuple[list[str], dict[str, Any]]:
+    """What the data of a person's own decide where nothing was set, in words and as settings."""
+    told: list[str] = []
+    more: dict[str, Any] = {}
     pixels = config.model.pixels
     wider = model_range(data, pixels.low, pixels.high)
-    if wider is None or {"pixels.low", "pixels.high"} & set(changes):
-        return config, []
-    low, high = wider
-    wide = {"pixels.low": low, "pixels.high": high, **changes}
-    told = (
-        f"values leave the preset's {pixels.low:g} to {pixels.high:g}: pixels are set to {low:g} to {high:g}"
-    )
-    return resolve(system, preset=preset, data=data.name, changes=wide), [told]
+    if wider is not None and not {"pixels.low", "pixels.high"} & set(changes):
+        more |= {"pixels.low": wider[0], "pixels.high": wider[1]}
+        told.append(
+            f"values leave the preset's {pixels.low:g} to {pixels.high:g}: pixels are set to {wider[0]:g} to "
+            f"{wider[1]:g}"
+        )
+    classes = config.model.net.classes
+    if classes and data.classes and is_own(data) and len(data.classes) != classes:
+        if "net.classes" not in changes:
+            more["net.classes"] = len(data.classes)
+            told.append(f"net.classes is set to {len(data.classes)}, as there are so many classes")
+    return told, more
+
+
+def with_net(config: RunConfig, net: object) -> RunConfig:
+    """The same settings with the class of a network of one's own in place of the network that they describe.
+
+    Loading the run then asks for the network again: no file brings code of its own.
+    """
+    described = config.model.net
+    name = f"{type(net).__module__}:{type(net).__qualname__}"
+    own = CustomNetConfig(name=name, classes=described.classes, head=described.head)
+    return replace(config, model=replace(config.model, net=own))
 
 
 def require_match(config: RunConfig, dataset: Dataset) -> None:

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 import torch
 
 from ..data.dataset import Dataset
-from ..recipes.train import MonitorConfig
+from .settings import MonitorConfig
 
 BOUNDS = {
     "energy_gap": ("max_gap", "energy gap", "lower train.lr, add loss.energy_l2, or raise chain.steps"),

@@ -25,13 +25,13 @@ from ..models.folder import require_match
 from ..models.learner import Learner
 from ..models.model import EnergyModel, device_of
 from ..models.sampler import RunOptions
-from ..recipes.train import MonitorConfig, TrainConfig
 from . import checkpoint
 from .average import Average
 from .budget import SOONEST, Budget, advice
 from .folder import RunFolder
 from .monitor import Monitor, scale_of
 from .optim import lr_factor
+from .settings import MonitorConfig, TrainConfig
 from .signals import Signals
 from .update import Step, Updater
 

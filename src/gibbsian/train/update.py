@@ -19,8 +19,8 @@ from ..core.errors import UsageError
 from ..core.random import seeded_init
 from ..core.records import Batch, Loss
 from ..models.learner import Learner
-from ..recipes.train import TrainConfig
 from .optim import clip_moments, clip_norm, grad_norm, make_optimizer
+from .settings import TrainConfig
 
 Running = Generator[tuple[str, Loss], None, None]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
-from gibbsian.systems.frozen import frozen
+from gibbsian.nets.frozen import frozen
 from gibbsian.systems.igebm import IGEBM
 
 from gibbsian.core.energy import value_and_grad
@@ -12,8 +12,8 @@ from gibbsian.core.errors import UsageError
 from gibbsian.core.random import generator
 from gibbsian.mcmc.mala import MALA
 from gibbsian.nets.settings import MLPConfig
-from gibbsian.recipes.chain import ChainConfig
-from gibbsian.recipes.igebm import IGEBMConfig
+from gibbsian.mcmc.settings import ChainConfig
+from gibbsian.models.igebm.config import IGEBMConfig
 from gibbsian.tasks.attack.refinement import Plain, Refined, quiet
 
 

@@ -13,8 +13,9 @@ from gibbsian.core.errors import UsageError
 from gibbsian.core.random import generator
 from gibbsian.data.load import load
 from gibbsian.nets.settings import MLPConfig
-from gibbsian.recipes.chain import ChainConfig, PixelConfig
-from gibbsian.recipes.igebm import IGEBMConfig
+from gibbsian.data.settings import PixelConfig
+from gibbsian.mcmc.settings import ChainConfig
+from gibbsian.models.igebm.config import IGEBMConfig
 from gibbsian.tasks.attack.classifiers import Refinement, picked
 from gibbsian.tasks.attack.robustness import attack
 from gibbsian.tasks.attack.sweep import Threat

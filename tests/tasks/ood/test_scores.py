@@ -13,8 +13,8 @@ from torch import Tensor, nn
 from gibbsian.core.errors import UsageError
 from gibbsian.core.random import generator
 from gibbsian.nets.settings import MLPConfig
-from gibbsian.recipes.drl import DRLConfig
-from gibbsian.recipes.score_matching import MatchingConfig, ScoreMatchingConfig
+from gibbsian.models.drl.config import DRLConfig
+from gibbsian.models.score_matching.config import MatchingConfig, ScoreMatchingConfig
 from gibbsian.tasks.ood.cells import Scored, cell
 from gibbsian.tasks.ood.scores import Known, Scale, evaluate, png_bits, scores_of
 

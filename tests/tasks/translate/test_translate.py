@@ -11,7 +11,7 @@ from PIL import Image
 from gibbsian.core.errors import UsageError
 from gibbsian.core.random import generator
 from gibbsian.data.dataset import from_arrays
-from gibbsian.recipes.catalog import resolve
+from gibbsian.train.recipes import resolve
 from gibbsian.report.pictures import pictured
 from gibbsian.tasks.translate import measure
 from gibbsian.tasks.translate.chain import translate, translation

@@ -36,12 +36,12 @@ from torch import Tensor, nn
 from ...core.random import seeded_init
 from ...core.records import Batch, Loss
 from ...core.spec import DataSpec
+from ...models.acd.config import ACDConfig
 from ...nets.frozen import frozen
 from ...nets.generator import build_generator
 from ...objectives.contrast import contrast
 from ...objectives.divergence import gradient_penalty
 from ...objectives.entropy import entropy_slope, score, width_loss
-from ...recipes.acd import ACDConfig
 from ..chains import langevin
 from ..contrastive import energies_of_both
 from ..generated_energy import Generated, GeneratedEnergy

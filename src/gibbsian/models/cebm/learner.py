@@ -17,8 +17,8 @@ from torch import nn
 from ...core.random import seeded_init
 from ...core.spec import DataSpec
 from ...energies.conjugate import Conjugate, GaussianPrior, MixturePrior, Prior
+from ...models.cebm.config import CEBMConfig
 from ...nets.vector import build_vector
-from ...recipes.cebm import CEBMConfig
 from ..chains import init_noise, samples_density, training_start
 from ..conjugate_energy import ConjugateEnergy, GivenLatents
 from ..contrastive_learner import ContrastiveLearner

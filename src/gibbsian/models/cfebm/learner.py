@@ -28,10 +28,10 @@ from ...core.random import seeded_init
 from ...core.records import Batch, Loss
 from ...core.spec import DataSpec
 from ...mcmc.base import run
+from ...models.cfebm.config import CFEBMConfig
 from ...nets.frozen import frozen
 from ...nets.pyramid import inherit, pyramid
 from ...nets.resize import shrink
-from ...recipes.cfebm import CFEBMConfig
 from ...starts.base import Ticket, all_fresh
 from ...starts.seen import SeenImages
 from ..contrastive import ChainEnds, chain_ends, contrastive_loss, energies_of_both

@@ -34,9 +34,9 @@ from ...energies.latent import PullBack
 from ...energies.reference import GaussianReference, Tether
 from ...mcmc.base import run
 from ...mcmc.langevin import Langevin
+from ...models.coopnets.config import CoopNetsConfig
 from ...nets.frozen import frozen
 from ...nets.generator import build_generator
-from ...recipes.coopnets import CoopNetsConfig
 from ...starts.base import Ticket, all_fresh
 from ..contrastive import ChainEnds, chain_ends, contrastive_loss, energies_of_both
 from ..generated_energy import Generated, GeneratedEnergy

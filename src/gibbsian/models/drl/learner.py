@@ -32,8 +32,8 @@ from ...core.spec import DataSpec
 from ...energies.recovery import Recovery
 from ...mcmc.base import Chain
 from ...mcmc.langevin import Langevin
-from ...recipes.chain import LossConfig
-from ...recipes.drl import DRLConfig
+from ...models.drl.config import DRLConfig
+from ...objectives.settings import LossConfig
 from ...starts.base import Ticket, all_fresh
 from ...starts.noise import GaussianNoise
 from ..contrastive import ChainEnds, chain_ends, contrastive_loss, energies_of_both

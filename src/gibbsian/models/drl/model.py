@@ -17,8 +17,8 @@ from ...core.spec import DataSpec
 from ...energies.context import single
 from ...energies.recovery import Recovery
 from ...mcmc.langevin import Langevin
+from ...models.drl.config import LadderConfig
 from ...noise.ladder import Ladder
-from ...recipes.drl import LadderConfig
 from ...starts.noise import GaussianNoise
 from ..model import EnergyModel
 from ..sampler import ChainStage, DataChain, Sampler, Stages

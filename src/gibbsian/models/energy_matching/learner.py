@@ -30,9 +30,9 @@ from ...core.spec import DataSpec
 from ...mcmc.base import Kernel
 from ...mcmc.heun import Heun
 from ...mcmc.langevin import Langevin
+from ...models.energy_matching.config import EnergyMatchingConfig
 from ...objectives.flow import flow_loss, transported
-from ...recipes.chain import LossConfig
-from ...recipes.energy_matching import EnergyMatchingConfig
+from ...objectives.settings import LossConfig
 from ...starts.base import Ticket, all_fresh
 from ...starts.noise import GaussianNoise
 from ..contrastive import ChainEnds, chain_ends, contrastive_loss, energies_of_both

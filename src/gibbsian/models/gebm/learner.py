@@ -18,10 +18,10 @@ from torch import Tensor, nn
 from ...core.random import seeded_init
 from ...core.records import Batch, Loss
 from ...core.spec import DataSpec
+from ...models.gebm.config import GEBMConfig
 from ...nets.frozen import frozen
 from ...nets.generator import build_generator
 from ...objectives.divergence import base_loss, energy_loss, gradient_penalty
-from ...recipes.gebm import GEBMConfig
 from ..contrastive import energies_of_both
 from ..latent import CHUNK
 from ..learner import Learner

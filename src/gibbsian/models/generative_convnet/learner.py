@@ -26,7 +26,7 @@ from ...core.records import Loss
 from ...core.spec import DataSpec
 from ...energies.reference import GaussianReference
 from ...mcmc.settings import ChainConfig
-from ...recipes.generative_convnet import GenerativeConvNetConfig
+from ...models.generative_convnet.config import GenerativeConvNetConfig
 from ..chains import init_noise, samples_density, training_start
 from ..contrastive_learner import ContrastiveLearner
 from ..net_energy import NetEnergy

@@ -33,10 +33,10 @@ from ...core.random import seeded_init
 from ...core.records import Batch, Loss
 from ...core.spec import DataSpec
 from ...data.augment import augment
+from ...models.icd.config import ENOUGH, ICDConfig
 from ...nets.frozen import frozen
 from ...nets.multiscale import build_scales
 from ...objectives.improved import entropy_term, kl_term
-from ...recipes.icd import ENOUGH, ICDConfig
 from ...starts.base import Start, Ticket
 from ...starts.reservoir import ReservoirBuffer
 from ..chains import init_noise, samples_density

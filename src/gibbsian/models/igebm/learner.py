@@ -22,8 +22,8 @@ from ...core.position import Position
 from ...core.random import seeded_init
 from ...core.spec import DataSpec
 from ...mcmc.langevin import Langevin
+from ...models.igebm.config import IGEBMConfig
 from ...nets.given import Logits
-from ...recipes.igebm import IGEBMConfig
 from ..chains import init_noise, samples_density, training_start
 from ..contrastive_learner import ContrastiveLearner
 from ..net_energy import NetEnergy

@@ -37,8 +37,8 @@ from ...core.spec import DataSpec
 from ...data.augment import augment
 from ...data.dataset import Dataset
 from ...data.few import few
-from ...recipes.chain import LossConfig
-from ...recipes.jem import JEMConfig
+from ...models.jem.config import JEMConfig
+from ...objectives.settings import LossConfig
 from ...starts.base import Start, Ticket
 from ...starts.replay import ReplayBuffer
 from ..chains import init_noise, samples_density, training_start

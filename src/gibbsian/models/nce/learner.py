@@ -34,10 +34,10 @@ from ...data.dataset import Dataset
 from ...energies.reference import Box
 from ...mcmc.langevin import Langevin
 from ...mcmc.mala import MALA
+from ...models.nce.config import NCEConfig
 from ...nets.density import BoxDensity, Density, FlowDensity, GaussianDensity
 from ...nets.frozen import frozen
 from ...objectives.nce import conditional_nce, log_partition, nce, ranking
-from ...recipes.nce import NCEConfig
 from ..contrastive import energies_of_both
 from ..learner import Learner
 from ..net_energy import LogPartition, NetEnergy

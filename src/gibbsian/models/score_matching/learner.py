@@ -38,8 +38,8 @@ from ...core.position import Position
 from ...core.random import seeded_init
 from ...core.records import Batch, Loss
 from ...core.spec import DataSpec
+from ...models.score_matching.config import ScoreMatchingConfig
 from ...objectives.score_matching import denoising, exact, finite_difference, probe, sliced, tweedie
-from ...recipes.score_matching import ScoreMatchingConfig
 from ...starts.base import Start
 from ..chains import init_noise, langevin
 from ..learner import Learner

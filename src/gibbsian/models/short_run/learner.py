@@ -15,8 +15,8 @@ from torch import nn
 
 from ...core.random import seeded_init
 from ...core.spec import DataSpec
+from ...models.short_run.config import ShortRunConfig
 from ...nets.given import Logits
-from ...recipes.short_run import ShortRunConfig
 from ..chains import init_noise
 from ..contrastive_learner import ContrastiveLearner
 from ..net_energy import NetEnergy

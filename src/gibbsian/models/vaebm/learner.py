@@ -24,10 +24,10 @@ from ...core.random import seeded_init
 from ...core.records import Batch, Loss
 from ...core.spec import DataSpec
 from ...mcmc.kernels import kernel_of
+from ...models.vaebm.config import VAEBMConfig
 from ...nets.joint import JointNet
 from ...nets.penalty import SpectralPenalty
 from ...nets.vae import VAE
-from ...recipes.vaebm import VAEBMConfig
 from ...starts.noise import GaussianNoise
 from ...starts.replay import ReplayBuffer
 from ..contrastive import chain_ends, contrastive_loss, energies_of_both

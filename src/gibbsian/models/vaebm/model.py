@@ -29,9 +29,9 @@ from ...energies.context import quadratic, single
 from ...energies.latent import PullBack
 from ...energies.link import link_energy
 from ...mcmc.settings import LatentConfig
+from ...models.vaebm.config import VAEBMConfig
 from ...nets.frozen import frozen
 from ...nets.vae import VAE
-from ...recipes.vaebm import VAEBMConfig
 from ...starts.noise import NormalLeaves
 from ..latent import LatentSampler, sharpened
 from ..model import EnergyModel

@@ -26,9 +26,9 @@ from ...core.errors import UsageError
 from ...core.random import derive, generator
 from ...metrics.interval import Interval, require_draws
 from ...metrics.modes import kl_floor
+from ...models.build import name_of
 from ...models.model import EnergyModel
-from ...models.registry import name_of
-from ...recipes.catalog import SYSTEMS, entry
+from ...models.papers import PAPERS, entry
 from ...report.plots import COLOURS, GREY, images, named, panels, whiskers
 from ...report.tables import over, plain_rows, rows_table
 from ..yardstick import ImageYardstick, yardstick
@@ -160,7 +160,7 @@ def study_modes(
 def published(model: EnergyModel, data: str) -> tuple[str, ...]:
     """What the model's paper printed on this data set, if it did."""
     name, known = data.replace("_", " ").lower(), name_of(model)
-    figures = entry(known).published() if known in SYSTEMS else ()
+    figures = entry(known).published() if known in PAPERS else ()
     return tuple(f"{p.setting}: {p.measure} {p.value}" for p in figures if p.setting.lower().startswith(name))
 
 

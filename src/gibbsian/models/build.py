@@ -1,0 +1,40 @@
+"""Learners from their settings, by the name of their paper."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import nn
+
+from ..core.config import from_dict
+from ..core.random import Streams
+from .learner import Learner
+from .model import EnergyModel, Record
+from .papers import entry
+
+
+def build(
+    name: str,
+    config: Any,
+    event_shape: tuple[int, ...],
+    rng: torch.Generator | None = None,
+    net: nn.Module | None = None,
+) -> Learner:
+    """A fresh learner with its model, from its dataclass or a dictionary of settings.
+
+    `rng` (seed 0 by default) draws weights and chains; `net` takes the place of the network that `config.net`
+    describes. Raises `UsageError` for unknown names and settings, and for shapes that the networks cannot
+    take.
+    """
+    found = entry(name)
+    if isinstance(config, dict):
+        config = from_dict(found.config_class(), config)
+    learner: Learner = found.builder()(config, tuple(event_shape), rng or Streams(0).init, net)
+    learner.model.record = Record(name, config, next(iter(found.papers()), None))
+    return learner
+
+
+def name_of(model: EnergyModel) -> str:
+    """The name of the paper that a model was built by, else that of its class."""
+    return model.record.name if model.record else type(model).__name__

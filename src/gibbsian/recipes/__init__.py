@@ -1,1 +1,0 @@
-"""Plain configuration dataclasses that the command line reads without importing torch."""

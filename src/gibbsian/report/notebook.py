@@ -1,0 +1,50 @@
+"""How samples show themselves in a notebook: a grid of images, or points in the plane."""
+
+from __future__ import annotations
+
+import io
+
+from PIL import Image, ImageDraw
+from torch import Tensor
+
+from .pictures import INK, PAPER, grid, to_uint8
+
+MOST = 64
+"""Images in a grid, at most; of points 32 times as many."""
+SIDE, BORDER, DOT = 320, 12, 1.5
+
+
+def picture(x: Tensor, low: float, high: float) -> Image.Image | None:
+    """A grid of the first images `(N, C, H, W)` in [low, high] with C 1 or 3, or a plot of points `(N, 2)` on
+    a square of their own size; None for what has no picture.
+    """
+    if not len(x):
+        return None
+    if x.dim() == 4 and x.shape[1] in (1, 3):
+        return grid(to_uint8(x[:MOST], low, high))
+    return _scatter(x[: 32 * MOST]) if x.dim() == 2 and x.shape[1] == 2 else None
+
+
+def png(x: Tensor, low: float, high: float) -> bytes | None:
+    """The picture of `x` as a PNG, what `_repr_png_` of a notebook returns."""
+    drawn = picture(x, low, high)
+    if drawn is None:
+        return None
+    packed = io.BytesIO()
+    drawn.save(packed, "PNG")
+    return packed.getvalue()
+
+
+def _scatter(x: Tensor) -> Image.Image | None:
+    points = x.detach().float().cpu()
+    points = points[points.isfinite().all(1)]
+    if not len(points):
+        return None
+    middle = (points.amax(0) + points.amin(0)) / 2
+    half = max(float((points - middle).abs().max()), 1e-12)
+    sheet = Image.new("RGB", (SIDE, SIDE), PAPER)
+    draw = ImageDraw.Draw(sheet)
+    for right, up in ((points - middle) / half).tolist():
+        px, py = (BORDER + (1 + v) / 2 * (SIDE - 2 * BORDER) for v in (right, -up))
+        draw.ellipse((px - DOT, py - DOT, px + DOT, py + DOT), fill=INK)
+    return sheet

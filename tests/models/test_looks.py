@@ -1,0 +1,49 @@
+"""Chains, samples, buffers and models say what a person wants to know."""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+
+import gibbsian as gb
+
+
+def quadratic(x: torch.Tensor) -> torch.Tensor:
+    return x.square().sum(1) / 2
+
+
+def test_chains() -> None:
+    chain = gb.run(gb.MALA(0.1), quadratic, torch.zeros(8, 2), steps=20, rng=0, thin=5)
+    text = repr(chain)
+    assert text.startswith("Chain: 8 of shape (2,), 20 steps of 21 gradients, acceptance ")
+    assert "divergent 0.0%" in text and "energy " in text and text.endswith("4 positions kept")
+    lost = gb.run(gb.Langevin(1e30), quadratic, torch.ones(8, 2), steps=5, rng=0)
+    assert "divergent 100.0%" in repr(lost) and "8 not finite" in repr(lost)
+    pair = gb.run(gb.Langevin(0.1), lambda x: quadratic(x[0]), (torch.ones(3, 2), torch.ones(3, 4)), steps=1)
+    assert "3 of shape (2,) and (4,)" in repr(pair)
+
+
+def test_buffers_are_made_and_shown() -> None:
+    buffer = gb.ReplayBuffer(gb.UniformNoise((2,), -2, 2), 64)
+    assert "64 chains of shape (2,)" in repr(buffer) and "rejected 0" in repr(buffer)
+    gb.persistent_contrastive_divergence(
+        nn.Linear(2, 1), torch.zeros(64, 2), gb.Langevin(0.02), buffer, steps=2
+    )
+    assert "mean age 1 (most 1)" in repr(buffer)
+    held = repr(gb.ReservoirBuffer(gb.UniformNoise((2,), -2, 2), 64))
+    assert "0 of 64 rows of shape (2,)" in held
+
+
+def test_samples_and_models() -> None:
+    model = gb.fit("short_run", "digits", steps=1, progress=False, train__batch_size=4, chain__steps=1)
+    assert repr(model).startswith("NetEnergy of short_run: ") and "\n" not in repr(model)
+    for part in ("data (1, 8, 8) in [-1, 1]", "no labels", "temperature", "no density", "samplers default"):
+        assert part in repr(model)
+    samples = model.sample(5, steps=2)
+    assert repr(samples).startswith("Samples: 5 of shape (1, 8, 8), values ")
+    assert "\n  2 steps of 2 gradients" in repr(samples)
+    assert samples.range == (-1.0, 1.0) and samples._repr_png_()[:4] == b"\x89PNG"
+    points = gb.sample(quadratic, 9, kernel=gb.MALA(0.1), start=gb.UniformNoise((2,)), steps=3, rng=0)
+    assert points.range is None and points._repr_png_()[:4] == b"\x89PNG"
+    again = gb.sample(quadratic, 9, kernel=gb.MALA(0.1), start=gb.UniformNoise((2,)), steps=3, rng=0)
+    assert torch.equal(points.x, again.x)

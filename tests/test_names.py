@@ -1,0 +1,45 @@
+"""The names of `gibbsian` itself: each is there, is the same thing as where it lives, and is declared."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import gibbsian as gb
+
+SOURCE = Path(gb.__file__)
+
+
+def declared() -> dict[str, str]:
+    """What the `TYPE_CHECKING` block imports: name -> module, or module:name."""
+    found = {}
+    for node in ast.walk(ast.parse(SOURCE.read_text())):
+        if isinstance(node, ast.ImportFrom) and node.level == 1 and node.module != "version":
+            for a in node.names:
+                found[a.asname or a.name] = f"{node.module}:{a.name}" if a.asname else str(node.module)
+    return found
+
+
+@pytest.mark.parametrize("name", gb.__all__)
+def test_every_name_is_there(name) -> None:
+    thing = getattr(gb, name)
+    assert name == "__version__" or callable(thing)
+
+
+def test_editors_and_type_checkers_see_the_same_names() -> None:
+    assert declared() == gb._NAMES
+
+
+def test_there_are_about_sixty() -> None:
+    assert 55 <= len(gb.__all__) <= 85 and set(dir(gb)) == set(gb.__all__)
+
+
+def test_unknown_names_are_refused_and_nothing_is_imported_for_help() -> None:
+    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+        _ = gb.nothing
+    code = "import sys, gibbsian; dir(gibbsian); sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], timeout=60).returncode == 0
