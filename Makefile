@@ -12,7 +12,7 @@ demo: setup  ## train on the built-in digits, sample, and show the result
 	@$(PYTHON) scripts/demo.py
 
 test: setup  ## the default test suite
-	@$(PYTHON) -m pytest
+	@bash scripts/test.sh
 
 slow: setup  ## long tests, and tests on the real data sets where GIBBSIAN_DATA is set
 	@$(PYTHON) -m pytest -m 'slow or data'

@@ -12,7 +12,6 @@ from functools import partial
 from typing import Literal
 
 import torch
-from gibbsian.nets.frozen import frozen
 from torch import Tensor
 
 from gibbsian.core.energy import value_and_grad
@@ -20,6 +19,8 @@ from gibbsian.core.errors import unknown
 from gibbsian.core.random import generator
 from gibbsian.mcmc.base import Precision, run
 from gibbsian.mcmc.langevin import Langevin
+from gibbsian.models.sampler import RunOptions
+from gibbsian.nets.frozen import frozen
 from gibbsian.train.settings import TrainConfig
 from gibbsian.train.update import Step, Updater
 
@@ -57,7 +58,7 @@ class Contender:
 
 
 def our_chains(problem: Chains, *, compiled: bool = False, precision: Precision = "fp32") -> Call:
-    """`run` under `frozen`, as a system runs its chains."""
+    """`run` under `frozen`, as samplers run their chains."""
     kernel = Langevin(problem.step_size, problem.temperature)
     rng = generator(SEED, problem.x0.device)
 
@@ -81,10 +82,9 @@ def our_chains(problem: Chains, *, compiled: bool = False, precision: Precision 
 
 def our_updates(problem: Updates, *, compiled: bool = False, precision: Precision = "fp32") -> Call:
     """Updates as `Trainer` makes them, without its logs, averages and pictures."""
-    problem.system.precision = precision
-    problem.system.compiling = "always" if compiled else "never"
+    problem.learner.options = RunOptions(precision, "always" if compiled else "never")
     config = TrainConfig(batch_size=len(problem.batch), lr=problem.lr)
-    update = Updater(problem.system, config, examine=lambda numbers: None)
+    update = Updater(problem.learner, config, examine=lambda numbers: None)
     rng = generator(SEED, problem.batch.x.device)
 
     def call() -> Tensor:

@@ -34,8 +34,8 @@ def torchebm_updates(problem: Updates) -> Callable[[], Tensor]:
     """torchebm's `PersistentContrastiveDivergence`, whose sampler is its `LangevinDynamics`."""
     from torchebm.losses import PersistentContrastiveDivergence
 
-    config = problem.system.config
-    model = _torchebm_model(unfavoured(problem.system.net))
+    config = problem.learner.config
+    model = _torchebm_model(unfavoured(problem.learner.model.net))
     loss = PersistentContrastiveDivergence(
         model,
         _torchebm_sampler(model, config.chain.step_size, config.chain.temperature),
@@ -60,17 +60,17 @@ def ebmkit_updates(problem: Updates) -> Callable[[], Tensor]:
     """ebmkit's `ContrastiveDivergence` with its `ReplayBuffer` and `LangevinDynamics`."""
     from ebm import ContrastiveDivergence, ReplayBuffer
 
-    system, config = problem.system, problem.system.config
-    unfavoured(system.net)
+    learner, config = problem.learner, problem.learner.config
+    unfavoured(learner.model.net)
     rng = torch.Generator().manual_seed(0)
 
     def fresh(shape: tuple[int, ...]) -> Tensor:
         return torch.rand(shape, generator=rng) * 2 - 1
 
-    buffer = ReplayBuffer(config.start.capacity, system.event_shape, config.start.reinit, fresh)
+    buffer = ReplayBuffer(config.start.capacity, learner.model.spec.event_shape, config.start.reinit, fresh)
     sampler = _ebmkit_sampler(config.chain.step_size, config.chain.temperature, config.chain.steps)
     loss = ContrastiveDivergence(sampler, buffer)
-    return _training(problem, lambda x: loss(system.net, x).loss)
+    return _training(problem, lambda x: loss(learner.model.net, x).loss)
 
 
 def _torchebm_model(net: nn.Module) -> Any:
@@ -106,7 +106,7 @@ def _trained(energy: nn.Module) -> nn.Module:
 
 def _training(problem: Updates, loss: Callable[[Tensor], Tensor]) -> Callable[[], Tensor]:
     """The loop of a tutorial: loss, zero, backward, Adam; it returns the last loss."""
-    net = problem.system.net.train()
+    net = problem.learner.model.net.train()
     optimizer = torch.optim.Adam(net.parameters(), problem.lr)
 
     def call() -> Tensor:

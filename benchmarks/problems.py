@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 import torch
-from gibbsian.systems.igebm import IGEBM
 from torch import Tensor, nn
 
 from gibbsian.core.position import Position
@@ -20,7 +19,9 @@ from gibbsian.core.records import Batch
 from gibbsian.data.settings import PixelConfig
 from gibbsian.energies.latent import PullBack
 from gibbsian.mcmc.settings import ChainConfig
+from gibbsian.models.contrastive_learner import ContrastiveLearner
 from gibbsian.models.igebm.config import IGEBMConfig
+from gibbsian.models.igebm.learner import build as igebm
 from gibbsian.nets.build import build
 from gibbsian.nets.families import AnyNet
 from gibbsian.objectives.settings import LossConfig
@@ -43,10 +44,10 @@ class Chains:
 
 @dataclass(frozen=True, eq=False)
 class Updates:
-    """`count` contrastive-divergence updates of `system` on one `batch`: chains from the replay buffer,
-    loss, backward, Adam. Chain and buffer are those of `system.config`."""
+    """`count` contrastive-divergence updates of `learner` on one `batch`: chains from the replay buffer,
+    loss, backward, Adam. Chain and buffer are those of `learner.config`."""
 
-    system: IGEBM
+    learner: ContrastiveLearner
     batch: Batch
     count: int
     lr: float = 1e-4
@@ -136,5 +137,5 @@ def updates(
         pixels=PixelConfig(-1.0, 1.0),
         loss=LossConfig(),
     )
-    system = IGEBM(config, event, rng)
-    return Updates(system.to(device), Batch(start(number, event, rng).to(device)), count)
+    learner = igebm(config, event, rng)
+    return Updates(learner.to(device), Batch(start(number, event, rng).to(device)), count)

@@ -96,6 +96,7 @@ def limits(out: Path) -> None:
 
 
 def main() -> None:
+    """The command."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("figure", choices=["limits"])
     parser.add_argument("--out", type=Path, default=Path("docs/images"))

@@ -7,7 +7,8 @@ python -m experiments.ladders interaction OUT.png       groups of samples that p
 python -m experiments.ladders stages OUT.png --run RUN  a coarse-to-fine model through its sizes
 python -m experiments.ladders paths OUT.png --run RUN   images from every level of a ladder, sampled down
 
-Models of the plane are trained where there are none yet, and kept in runs/.
+Models of the plane are trained where there are none yet, and kept in runs/. Longer than other files by its six
+questions, which share little.
 """
 
 from __future__ import annotations
@@ -20,35 +21,36 @@ from typing import Any
 
 import numpy as np
 import torch
-from gibbsian.systems.base import System, walk
-from gibbsian.systems.drl import DRL
-from gibbsian.systems.energy_matching import EnergyMatching
-from gibbsian.nets.frozen import frozen
 from torch import Tensor
 
 import gibbsian as gb
 from gibbsian.core.random import derive
+from gibbsian.core.spec import DataSpec
 from gibbsian.data.dataset import Dataset, from_arrays
 from gibbsian.data.load import load
 from gibbsian.data.toy import toy
 from gibbsian.energies import Grid, Interacting
 from gibbsian.mcmc.base import run
 from gibbsian.metrics.toy import mode_recall
+from gibbsian.models.drl.model import Descent, LadderEnergy
+from gibbsian.models.model import EnergyModel
+from gibbsian.models.sampling import run_stages
+from gibbsian.nets.frozen import frozen
 from gibbsian.noise.ladder import Ladder
-from gibbsian.train.recipes import resolve
 from gibbsian.report.pictures import beside, grid, save_image, to_uint8
 from gibbsian.report.tables import cell, over, table
 from gibbsian.tasks.strips import stage_strip, step_strip
 from gibbsian.train.fit import finished, prepare, stored_config
+from gibbsian.train.recipes import resolve
 
 RUNS = Path("runs")
 MEAN, DEVIATIONS = (0.5, -0.3), (0.8, 0.25)
 CHAINS, SETS, LONG, REPEATS = 10_000, 10, 3000, 10
 
 
-def trained(name: str, system: str, data: Dataset, **changes: Any) -> System:
-    """A system fitted to points of the plane from its toy preset, kept in RUNS."""
-    config = resolve(system, preset="toy", data=data.name, changes={"train.sample_every": 0, **changes})
+def trained(name: str, paper: str, data: Dataset, **changes: Any) -> EnergyModel:
+    """A model fitted to points of the plane from its toy preset, kept in RUNS."""
+    config = resolve(paper, preset="toy", data=data.name, changes={"train.sample_every": 0, **changes})
     made = prepare(config, data, out=RUNS / name, resume="auto")
     made.trainer.fit()
     return finished(made.trainer)
@@ -63,61 +65,62 @@ def gaussian(n: int = 100_000) -> Dataset:
     return from_arrays(x, name="toy:gaussian")
 
 
-def marginal(system: DRL, t: int) -> tuple[Tensor, Tensor]:
+def marginal(model: LadderEnergy, t: int) -> tuple[Tensor, Tensor]:
     """Mean and variance of x_t, a number a coordinate."""
-    bar = system.ladder.sigma_bar[t]
+    bar = model.ladder.sigma_bar[t]
     keep = 1 - bar**2
     return math.sqrt(keep) * torch.tensor(MEAN), keep * torch.tensor(DEVIATIONS) ** 2 + bar**2
 
 
-def conditional_law(system: DRL, x_next: Tensor, t: int) -> tuple[Tensor, Tensor]:
+def conditional_law(model: LadderEnergy, x_next: Tensor, t: int) -> tuple[Tensor, Tensor]:
     """Mean `(B, 2)` and variance `(2,)` of x_t given x_{t+1}; the last level's model is the marginal."""
-    mean, variance = marginal(system, t)
-    if t == system.ladder.levels - 1:
+    mean, variance = marginal(model, t)
+    if t == model.ladder.levels - 1:
         return mean.expand_as(x_next), variance
-    a, sigma = system.ladder.a[t + 1], system.ladder.sigma[t + 1]
+    a, sigma = model.ladder.a[t + 1], model.ladder.sigma[t + 1]
     precision = 1 / variance + a**2 / sigma**2
     return (mean / variance + a * x_next / sigma**2) / precision, 1 / precision
 
 
 def recovery() -> dict[str, Any]:
     """Errors of mean and variance of every trained conditional, after K and after many steps."""
-    system = trained("recovery", "drl", gaussian())
-    assert isinstance(system, DRL)
+    model = trained("recovery", "drl", gaussian())
+    assert isinstance(model, LadderEnergy)
     told: dict[str, Any] = {}
-    for t in range(system.ladder.levels):
-        slowest = float(conditional_law(system, torch.zeros(1, 2), t)[1].max())
-        step = system.kernel(t).step_size
+    own = descent_of(model).config.steps
+    for t in range(model.ladder.levels):
+        slowest = float(conditional_law(model, torch.zeros(1, 2), t)[1].max())
+        step = model.kernel(t).step_size
         row: dict[str, Any] = {"relaxation": 2 * slowest / step}
-        for steps in (system.config.ladder.steps, LONG):
-            row |= {f"{k} {steps}": v for k, v in errors(system, t, steps).items()}
+        for steps in (own, LONG):
+            row |= {f"{k} {steps}": v for k, v in errors(model, t, steps).items()}
         told[str(t)] = row
         print(t, row, flush=True)
     return told
 
 
-def errors(system: DRL, t: int, steps: int) -> dict[str, list[float]]:
+def errors(model: LadderEnergy, t: int, steps: int) -> dict[str, list[float]]:
     """Mean error over the deviation, and variance over the exact one less 1: estimates and half-widths.
 
     Chains start at x_{t+1} of the exact marginal, as in training, REPEATS at each, within which the variance
     is taken; worst coordinate of two.
     """
     rng = gb.generator(derive(0, f"{t} {steps}"))
-    mean, variance = marginal(system, t + 1)
+    mean, variance = marginal(model, t + 1)
     n = CHAINS if steps < LONG else CHAINS // 10
     x_next = mean + variance.sqrt() * torch.randn(n // REPEATS, 2, generator=rng)
     x_next = x_next.repeat_interleave(REPEATS, 0)
-    with frozen(system):
+    with frozen(model):
         end = run(
-            system.kernel(t),
-            system.conditional(x_next, t),
-            system.start(x_next, t),
+            model.kernel(t),
+            model.conditional(x_next, t),
+            model.start(x_next, t),
             steps=steps,
             rng=rng,
             evaluate=False,
         ).position
     assert isinstance(end, Tensor)
-    exact, spread = conditional_law(system, x_next, t)
+    exact, spread = conditional_law(model, x_next, t)
     z = ((end - exact) / spread.sqrt()).unflatten(0, (-1, REPEATS)).chunk(SETS)
     found = {
         "mean": [part.mean((0, 1)) for part in z],
@@ -237,10 +240,10 @@ def sharpness() -> dict[str, Any]:
         return -density.log_density(x.double()).float()
 
     for factor in (1.0, 12.0):
-        system = trained(f"sharp-{factor:g}", "igebm", load("toy:ring"), **{"net.sharpness": factor})
-        model: Any = system.surprisal
-        with frozen(system), torch.no_grad():
-            found = Grid(-4, 4, 200).kl(truth, model)
+        model = trained(f"sharp-{factor:g}", "igebm", load("toy:ring"), **{"net.sharpness": factor})
+        neg_log_prob: Any = model.neg_log_prob
+        with frozen(model), torch.no_grad():
+            found = Grid(-4, 4, 200).kl(truth, neg_log_prob)
         told[f"{factor:g}"] = found
         print(f"net.sharpness {factor:g}: KL {found:.3f}", flush=True)
     return told
@@ -250,16 +253,15 @@ def interaction(out: Path, groups: int = 500, members: int = 4) -> None:
     """How many of eight modes a group of four samples reaches, alone and with repulsion."""
     from matplotlib.figure import Figure
 
-    system = trained("matching", "energy_matching", load("toy:ring"))
-    assert isinstance(system, EnergyMatching)
+    model = trained("matching", "energy_matching", load("toy:ring"))
     density, told = toy("ring"), {}
     figure = Figure(figsize=(9, 3.2), layout="constrained")
     panels = figure.subplots(1, 3)
     for panel, strength in zip(panels, (0.0, 1.0, 4.0), strict=True):
         rng = gb.generator(0)
-        surprisal: Any = system.surprisal
-        with frozen(system):
-            together = Interacting(surprisal, strength, width=0.5)
+        neg_log_prob: Any = model.neg_log_prob
+        with frozen(model):
+            together = Interacting(neg_log_prob, strength, width=0.5)
             start = 0.3 * torch.randn(groups, members, 2, generator=rng)
             end = run(gb.Langevin(0.004), together, start, steps=1500, rng=rng, evaluate=False).position
         assert isinstance(end, Tensor)
@@ -280,36 +282,44 @@ def interaction(out: Path, groups: int = 500, members: int = 4) -> None:
 
 def stages(out: Path, folder: str) -> None:
     """Ends of all sizes, and every fifth step, of one model."""
-    system = gb.load(folder)
-    rows = stage_strip(system, 8, rng=gb.generator(0))
-    steps = step_strip(system, 8, 5, rng=gb.generator(0))
+    model = gb.load(folder)
+    rows = stage_strip(model, 8, rng=gb.generator(0))
+    steps = step_strip(model, 8, 5, rng=gb.generator(0))
     save_image(rows, out)
     save_image(steps, out.with_name(f"{out.stem}-steps{out.suffix}"))
 
 
 def paths(out: Path, folder: str, n: int = 10) -> None:
     """Test images, and what a ladder makes of them from every level of noise."""
-    system = gb.load(folder)
-    assert isinstance(system, DRL)
-    pixels, rng = system.config.pixels, gb.generator(0)
-    x = load(stored_config(folder).data, "test").batch(torch.arange(n), pixels.low, pixels.high).x
-    columns, titles = [picture(x, pixels)], ["image"]
-    with frozen(system):
-        for level in range(1, system.ladder.levels + 1):
-            noisy = system.noised(x, level, rng)
-            end = walk(system, system.descend(noisy, level), rng)[-1].position
+    model = gb.load(folder)
+    assert isinstance(model, LadderEnergy)
+    spec, rng = model.spec, gb.generator(0)
+    x = load(stored_config(folder).data, "test").batch(torch.arange(n), spec.low, spec.high).x
+    columns, titles = [picture(x, spec)], ["image"]
+    with frozen(model):
+        for level in range(1, model.ladder.levels + 1):
+            noisy = model.noised(x, level, rng)
+            end = run_stages(descent_of(model).down(noisy, level), rng)[-1].position
             assert isinstance(end, Tensor)
-            columns += [picture(noisy, pixels), picture(end, pixels)]
+            columns += [picture(noisy, spec), picture(end, spec)]
             titles += [f"x_{level}", "sampled"]
     save_image(beside(columns, titles), out)
 
 
-def picture(x: Tensor, pixels: Any) -> Any:
+def descent_of(model: LadderEnergy) -> Descent:
+    """The model's own way down its ladder."""
+    found = model.sampler()
+    assert isinstance(found, Descent)
+    return found
+
+
+def picture(x: Tensor, spec: DataSpec) -> Any:
     """One column of images."""
-    return grid(to_uint8(x, pixels.low, pixels.high), 1, scale=2)
+    return grid(to_uint8(x, spec.low, spec.high), 1, scale=2)
 
 
 def main() -> None:
+    """The command."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )

@@ -23,10 +23,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from gibbsian.systems.base import System, sample
-from gibbsian.nets.frozen import frozen
-from gibbsian.systems.gebm import GEBM
-from gibbsian.systems.latent import latent_kernel
 from torch import Tensor
 
 import gibbsian as gb
@@ -34,13 +30,20 @@ from gibbsian.core.position import Position
 from gibbsian.data.load import load
 from gibbsian.data.toy import ToyDensity, toy
 from gibbsian.mcmc.base import run
-from gibbsian.metrics.interval import Interval, mean_interval
-from gibbsian.train.recipes import resolve
+from gibbsian.mcmc.kernels import kernel_of
 from gibbsian.mcmc.settings import LatentConfig
+from gibbsian.metrics.interval import Interval, mean_interval
+from gibbsian.models.gebm.model import TiltedGenerator
+from gibbsian.models.model import EnergyModel
+from gibbsian.models.sampler import Sampler
+from gibbsian.models.sampling import Samples, draw_samples
+from gibbsian.nets.frozen import frozen
 from gibbsian.report.pictures import beside, save_image
 from gibbsian.tasks.strips import strip
 from gibbsian.tasks.yardstick import Yardstick, yardstick
 from gibbsian.train.fit import finished, prepare, stored_config
+from gibbsian.train.load import load_samplers
+from gibbsian.train.recipes import resolve
 
 RUNS = Path("runs")
 SMALL: dict[str, Any] = {"energy_steps": 2, "energy_first": 10}
@@ -58,29 +61,39 @@ CHAINLESS = {
 }
 
 
-def tilted() -> tuple[GEBM, ToyDensity]:
+def tilted() -> tuple[TiltedGenerator, ToyDensity]:
     """A base trained on four equal modes, then an energy alone on weights .1, .2, .3, .4."""
     even = trained("latent-even", "gebm", "toy:line_even", **{**SMALL, "train.steps": 3000})
     tilt: dict[str, Any] = {"base": "frozen", "penalty": 0.005, "train.steps": 3000}
-    system = trained("latent-line", "gebm", "toy:line", start=even, **tilt)
-    assert isinstance(system, GEBM)
-    return system, toy("line")
+    model = trained("latent-line", "gebm", "toy:line", start=even, **tilt)
+    assert isinstance(model, TiltedGenerator)
+    return model, toy("line")
 
 
-def trained(name: str, system: str, data: str, start: System | None = None, **changes: Any) -> System:
-    """A system fitted to a toy density from its preset with `changes`, kept in RUNS."""
+def drawn(
+    model: EnergyModel, n: int, rng: torch.Generator, sampler: Sampler | str = "default", chunk: int = 512
+) -> Samples:
+    """`n` samples by one of the model's samplers, or another one."""
+    chosen = model.sampler(sampler) if isinstance(sampler, str) else sampler
+    return draw_samples(model, chosen, n, rng=rng, chunk=chunk)
+
+
+def trained(
+    name: str, paper: str, data: str, start: EnergyModel | None = None, **changes: Any
+) -> EnergyModel:
+    """A model fitted to a toy density from its preset with `changes`, kept in RUNS."""
     folder = RUNS / name
-    config = resolve(system, data=data, changes={"train.sample_every": 0, **changes})
+    config = resolve(paper, data=data, changes={"train.sample_every": 0, **changes})
     made = prepare(config, load(data), out=folder, resume="auto")
     if start is not None and made.trainer.step == 0:
-        made.trainer.system.load_state_dict(start.state_dict())
+        made.trainer.model.load_state_dict(start.state_dict())
     made.trainer.fit()
     return finished(made.trainer)
 
 
-def modes(system: GEBM, z: Tensor, density: ToyDensity) -> Tensor:
+def modes(model: TiltedGenerator, z: Tensor, density: ToyDensity) -> Tensor:
     """The nearest mode of G(z), shape of `z` without its last axis."""
-    x = system.decode(z.reshape(-1, z.shape[-1])).double()
+    x = model.generated(z.reshape(-1, z.shape[-1])).double()
     return torch.cdist(x, density.modes).argmin(1).reshape(z.shape[:-1])
 
 
@@ -90,7 +103,7 @@ def shares(which: Tensor, k: int) -> Tensor:
 
 
 def chains(
-    system: GEBM,
+    model: TiltedGenerator,
     latent: LatentConfig,
     rng: torch.Generator,
     *,
@@ -99,9 +112,9 @@ def chains(
     n: int = CHAINS,
 ) -> tuple[Tensor, Any]:
     """Latents `(kept, n, d)`, `thin` steps apart, after burn-in, and the summary of the chain."""
-    with frozen(system):
-        energy, kernel = system.pulled_back(latent.beta), latent_kernel(latent)
-        start = run(kernel, energy, system.prior(n, rng), steps=BURN_IN, rng=rng, evaluate=False)
+    with frozen(model):
+        energy, kernel = model.potential(latent.beta), kernel_of(latent)
+        start = run(kernel, energy, model.prior(n, rng), steps=BURN_IN, rng=rng, evaluate=False)
         chain = run(kernel, energy, start.state, steps=kept * thin, rng=rng, thin=thin, evaluate=False)
     trace: Position | None = chain.trace
     assert isinstance(trace, Tensor)
@@ -110,25 +123,25 @@ def chains(
 
 def weights() -> dict[str, Any]:
     """Mode weights by every kernel, 100,000 draws each, beside data and base; c beside A."""
-    system, density = tilted()
+    model, density = tilted()
     rng, k = gb.generator(0), len(density.modes)
     wanted = shares(density.draw_labelled(1_000_000, rng)[1], k)
     told: dict[str, Any] = {"data": wanted.tolist()}
-    base = sample(system, 100_000, rng=rng, plan=system.other_plans()["base"], chunk=20_000)
+    base = drawn(model, 100_000, rng, "base", chunk=20_000)
     told["base"] = row(torch.bincount(nearest(base.x, density), minlength=k) / 1e5, wanted)
     for name, latent in KERNELS.items():
-        z, info = chains(system, latent, rng)
-        told[name] = row(shares(modes(system, z, density), k), wanted)
+        z, info = chains(model, latent, rng)
+        told[name] = row(shares(modes(model, z, density), k), wanted)
         if info.acceptance is not None:
             told[name]["acceptance"] = round(float(info.acceptance.mean()), 3)
         print(name, told[name], flush=True)
     for name, latent in CHAINLESS.items():
-        x = sample(system, 100_000, rng=rng, plan=system.drawn_by(latent), chunk=20_000).x
+        x = drawn(model, 100_000, rng, model.sampler_with(latent), chunk=20_000).x
         told[name] = row(torch.bincount(nearest(x, density), minlength=k) / 1e5, wanted)
-    e = system.base_energies(200_000, rng).double()
-    told["c"] = float(system.tilt.log_partition.detach())
+    e = model.base_energies(200_000, rng).double()
+    told["c"] = float(model.log_partition.detach())
     told["log mean exp(-E) of 200,000 base samples"] = float((-e).logsumexp(0) - math.log(len(e)))
-    told["kale (test, nats)"] = system.own_measures(load("toy:line", "test").x, rng)["kale"]
+    told["kale (test, nats)"] = model.extra_metrics(load("toy:line", "test").x, rng)["kale"]
     return told
 
 
@@ -160,21 +173,21 @@ def switch() -> dict[str, Any]:
     it was so near to: back and forth over a border does not count. Kinetic chains refresh a share REFRESH
     of their velocity a step.
     """
-    system, density = tilted()
+    model, density = tilted()
     rng = gb.generator(0)
-    exact, spread = exact_potential(system, rng)
+    exact, spread = exact_potential(model, rng)
     told: dict[str, Any] = {"exact mean U": exact, "sd of U": spread}
     for name, steps in STEPS.items():
         rows = []
         for h in steps:
             latent = LatentConfig(name, step_size=h, friction=REFRESH / h, splitting="baoab")
-            z, _ = chains(system, latent, rng, kept=400, thin=1, n=4000)
-            u = potential(system, z[::10].reshape(-1, z.shape[-1]))
+            z, _ = chains(model, latent, rng, kept=400, thin=1, n=4000)
+            u = potential(model, z[::10].reshape(-1, z.shape[-1]))
             rows.append(
                 {
                     "step": h,
                     "bias": round(float(u.mean() - exact) / spread, 4),
-                    "switches": round(1000 * switches(system, z, density), 2),
+                    "switches": round(1000 * switches(model, z, density), 2),
                 }
             )
         told[name] = rows
@@ -195,9 +208,9 @@ def ratio(told: dict[str, Any], bias: float) -> dict[str, Any]:
     return {**best, "ratio": round(kinetic["switches"] / overdamped["switches"], 2) if both else None}
 
 
-def switches(system: GEBM, z: Tensor, density: ToyDensity) -> float:
+def switches(model: TiltedGenerator, z: Tensor, density: ToyDensity) -> float:
     """Switches a step of chains `(steps, chains, d)`, one step apart, from core to core."""
-    x = system.decode(z.reshape(-1, z.shape[-1])).double()
+    x = model.generated(z.reshape(-1, z.shape[-1])).double()
     distance, which = torch.cdist(x, density.modes).min(1)
     visits = torch.where(distance < CORE, which, -1).reshape(z.shape[:2])
     last, made = visits[0], 0
@@ -207,16 +220,16 @@ def switches(system: GEBM, z: Tensor, density: ToyDensity) -> float:
     return made / visits[1:].numel()
 
 
-def potential(system: GEBM, z: Tensor) -> Tensor:
+def potential(model: TiltedGenerator, z: Tensor) -> Tensor:
     """U(z), in chunks."""
-    with frozen(system), torch.no_grad():
-        return torch.cat([system.pulled_back()(part) for part in z.split(10_000)]).double()
+    with frozen(model), torch.no_grad():
+        return torch.cat([model.potential()(part) for part in z.split(10_000)]).double()
 
 
-def exact_potential(system: GEBM, rng: torch.Generator) -> tuple[float, float]:
+def exact_potential(model: TiltedGenerator, rng: torch.Generator) -> tuple[float, float]:
     """Mean and sd of U under the model."""
-    z = system.prior(1_000_000, rng)
-    u = potential(system, z)
+    z = model.prior(1_000_000, rng)
+    u = potential(model, z)
     w = torch.softmax(z.double().square().sum(1) / 2 - u, 0)
     mean = (w * u).sum()
     return float(mean), float((w * (u - mean) ** 2).sum().sqrt())
@@ -246,21 +259,21 @@ def picture(path: Path) -> None:
         "toy:wire",
         **{**SMALL, "settle": 6000, "settle_penalty": 0.001, "train.steps": 9000},
     )
-    assert isinstance(gan, GEBM) and isinstance(gebm, GEBM)
-    base = sample(gebm, n, rng=rng, plan=gebm.other_plans()["base"]).x
+    assert isinstance(gan, TiltedGenerator) and isinstance(gebm, TiltedGenerator)
+    base = drawn(gebm, n, rng, "base").x
     with frozen(gebm), torch.no_grad():
         w = torch.softmax(-gebm.energy(base), 0) * n
     panels: dict[str, tuple[Tensor, Tensor | str]] = {
         "data": (data, "black"),
-        "explicit EBM, Langevin in the plane": (sample(explicit, n, rng=rng).x, "black"),
+        "explicit EBM, Langevin in the plane": (drawn(explicit, n, rng).x, "black"),
         "GAN: its critic is thrown away": (
-            sample(gan, n, rng=rng, plan=gan.other_plans()["base"]).x,
+            drawn(gan, n, rng, "base").x,
             "black",
         ),
         "GEBM: base samples": (base, "black"),
         "the same, coloured by weight exp(-E - A)": (base, w.clamp(max=4)),
         "GEBM: base tilted by the energy, latent MALA": (
-            sample(gebm, n, rng=rng, plan=gebm.drawn_by(LatentConfig("mala", 300, 0.3))).x,
+            drawn(gebm, n, rng, gebm.sampler_with(LatentConfig("mala", 300, 0.3))).x,
             "black",
         ),
     }
@@ -279,10 +292,10 @@ def picture(path: Path) -> None:
     plt.close(figure)
 
 
-def stick_for(system: System, folder: str, n: int) -> Yardstick:
+def stick_for(model: EnergyModel, folder: str, n: int) -> Yardstick:
     """Held-out test images of a run's data, `n` at most."""
-    pixels = system.config.pixels
-    return yardstick(stored_config(folder).data, n, gb.generator(0), low=pixels.low, high=pixels.high)
+    spec = model.spec
+    return yardstick(stored_config(folder).data, n, gb.generator(0), low=spec.low, high=spec.high)
 
 
 BUDGET = {
@@ -294,25 +307,22 @@ BUDGET = {
 
 def gradients(runs: list[str], n: int = 2000, draws: int = 5) -> dict[str, Any]:
     """Test measures of each run's samples by each way of spending 30 gradients a chain."""
-    from gibbsian.systems.vaebm import VAEBM
-
     from gibbsian.core.config import override
+    from gibbsian.models.vaebm.model import TiltedVAE
 
     told: dict[str, Any] = {}
     for folder in runs:
-        system = gb.load(folder)
-        assert isinstance(system, VAEBM)
-        stick = stick_for(system, folder, n)
+        model = gb.load(folder)
+        assert isinstance(model, TiltedVAE)
+        stick = stick_for(model, folder, n)
         for name, changes in BUDGET.items():
-            plan = (
-                system.drawn_by(override(system.drawing, changes)) if changes else system.other_plans()["vae"]
-            )
+            chosen = model.sampler_with(override(model.latent, changes)) if changes else model.sampler("vae")
             rng = gb.generator(1)
-            drawn = [sample(system, n, rng=rng, plan=plan, chunk=n) for _ in range(draws)]
-            sets = [stick.measure(d.x) for d in drawn]
+            found = [drawn(model, n, rng, chosen, chunk=n) for _ in range(draws)]
+            sets = [stick.measure(d.x) for d in found]
             row = {k: mean_interval(torch.tensor([m[k] for m in sets])) for k in SHOWN}
             cells = {k: (round(v.estimate, 4), round(v.half_width, 4)) for k, v in row.items()}
-            acceptance = drawn[0].chains[-1].info.acceptance
+            acceptance = found[0].chains[-1].info.acceptance
             if acceptance is not None:
                 cells["acceptance"] = (round(float(acceptance.mean()), 3), 0.0)
             told[f"{Path(folder).name}, {name}"] = cells
@@ -333,12 +343,12 @@ def gans(runs: list[str], n: int = 1000, draws: int = 3) -> dict[str, Any]:
 
     told: dict[str, Any] = {}
     for folder in runs:
-        system = gb.load(folder)
-        assert isinstance(system, GEBM)
-        stick = stick_for(system, folder, n)
+        model = gb.load(folder)
+        assert isinstance(model, TiltedGenerator)
+        stick = stick_for(model, folder, n)
         for name, latent in CRITIC.items():
-            rng, plan = gb.generator(1), system.drawn_by(latent)
-            sets = [stick.measure(sample(system, n, rng=rng, plan=plan).x) for _ in range(draws)]
+            rng, sampler = gb.generator(1), model.sampler_with(latent)
+            sets = [stick.measure(drawn(model, n, rng, sampler).x) for _ in range(draws)]
             v = mean_interval(torch.tensor([m["feature_distance"] for m in sets]))
             told[f"{Path(folder).name}, {name}"] = (round(v.estimate, 2), round(v.half_width, 2))
             print(folder, name, told[f"{Path(folder).name}, {name}"], flush=True)
@@ -347,8 +357,6 @@ def gans(runs: list[str], n: int = 1000, draws: int = 3) -> dict[str, Any]:
 
 def stacked(runs: list[str], n: int = 5000, draws: int = 2) -> dict[str, Any]:
     """Modes of 1,000 and KL(samples | data) in nats of `n` samples, by an MNIST classifier a channel."""
-    from gibbsian.systems.base import Continuing
-
     from gibbsian.metrics.modes import modes as found_modes
     from gibbsian.tasks.features import classifier_for
 
@@ -363,15 +371,11 @@ def stacked(runs: list[str], n: int = 5000, draws: int = 2) -> dict[str, Any]:
 
     note("test images", [data.batch(torch.arange(k * n, (k + 1) * n)).x for k in range(draws)])
     for folder in runs:
-        system, rng = gb.load(folder), gb.generator(1)
-        plans = {**system.other_plans(), "own chains": system.plan}
-        if isinstance(system, Continuing):
-            plans["chains from the buffer"] = system.continued
-        for name, plan in plans.items():
-            note(
-                f"{Path(folder).name}, {name}",
-                [sample(system, n, rng=rng, plan=plan).x for _ in range(draws)],
-            )
+        (model, samplers), rng = load_samplers(folder), gb.generator(1)
+        titles = {"default": "own chains", "buffer": "chains from the buffer"}
+        for name in sorted(samplers, key=list(titles).__contains__):
+            sets = [drawn(model, n, rng, samplers[name]).x for _ in range(draws)]
+            note(f"{Path(folder).name}, {titles.get(name, name)}", sets)
     return told
 
 
@@ -384,9 +388,10 @@ STRIPS = {
 
 def strips(run: str, path: Path) -> None:
     """Eight chains of each kind from the same latents, one below another."""
-    system = gb.load(run)
-    assert isinstance(system, GEBM)
-    made = [strip(system, 8, rng=gb.generator(4), plan=system.drawn_by(latent)) for latent in STRIPS.values()]
+    model = gb.load(run)
+    assert isinstance(model, TiltedGenerator)
+    samplers = [model.sampler_with(latent) for latent in STRIPS.values()]
+    made = [strip(model, 8, rng=gb.generator(4), sampler=sampler) for sampler in samplers]
     save_image(beside(made, list(STRIPS)), path)
 
 
@@ -411,15 +416,13 @@ def kernels(run: str, path: Path, n: int = 1000, draws: int = 3) -> dict[str, An
 
     from matplotlib import pyplot as plt
 
-    system = gb.load(run)
-    assert isinstance(system, GEBM)
-    stick = stick_for(system, run, n)
+    model = gb.load(run)
+    assert isinstance(model, TiltedGenerator)
+    stick = stick_for(model, run, n)
 
     def measured(latent: LatentConfig) -> Interval:
-        rng, plan = gb.generator(1), system.drawn_by(latent)
-        found = [
-            stick.measure(sample(system, n, rng=rng, plan=plan).x)["feature_distance"] for _ in range(draws)
-        ]
+        rng, sampler = gb.generator(1), model.sampler_with(latent)
+        found = [stick.measure(drawn(model, n, rng, sampler).x)["feature_distance"] for _ in range(draws)]
         return mean_interval(torch.tensor(found, dtype=torch.float64))
 
     start = measured(LatentConfig("none"))
@@ -440,9 +443,9 @@ def kernels(run: str, path: Path, n: int = 1000, draws: int = 3) -> dict[str, An
     )
     ax.legend(fontsize=8)
     figure.savefig(path, dpi=110)
-    drawn = {name: measured(latent) for name, latent in DRAWN.items()}
+    chainless = {name: measured(latent) for name, latent in DRAWN.items()}
     told = {k: [(v.estimate, v.half_width) for v in values] for k, values in curves.items()}
-    return {"gradients": GRADIENTS, **told, **{k: (v.estimate, v.half_width) for k, v in drawn.items()}}
+    return {"gradients": GRADIENTS, **told, **{k: (v.estimate, v.half_width) for k, v in chainless.items()}}
 
 
 def weighted(x: Tensor, w: Tensor, density: ToyDensity) -> Tensor:

@@ -22,10 +22,10 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from gibbsian.systems.base import System, sample
-
 import gibbsian as gb
 from gibbsian.core.random import Streams
+from gibbsian.models.model import EnergyModel
+from gibbsian.models.sampling import draw_samples
 from gibbsian.report.pictures import grid, save_image, to_uint8
 from gibbsian.report.tables import over, table
 from gibbsian.tasks.chains import classes_in_turn
@@ -63,8 +63,8 @@ def probe(system: str, data: str, seconds: float = 20.0) -> float:
     import time
 
     from gibbsian.data.load import load
-    from gibbsian.train.recipes import resolve
     from gibbsian.train.fit import prepare
+    from gibbsian.train.recipes import resolve
 
     trainer = prepare(resolve(system, data=data), load(data)).trainer
     for _ in range(5):
@@ -102,13 +102,12 @@ def spread(run: Path) -> list[tuple[Path, int]]:
     return [(every[k], DRAWS if k == last else 1) for k in range(last % stride, last + 1, stride)]
 
 
-def distances(system: System, data: str, n: int, plan: str, draws: int) -> dict[str, Any]:
+def distances(model: EnergyModel, data: str, n: int, plan: str, draws: int) -> dict[str, Any]:
     """Measures against both held-out parts: estimate, and half-width where there are draws for one."""
     rng, sets = Streams(0).eval, []
-    planned = system.other_plans()[plan] if plan else None
+    sampler, low, high = model.sampler(plan or "default"), model.spec.low, model.spec.high
     for _ in range(draws):
-        x = sample(system, n, rng=rng, y=classes_in_turn(system, n, rng), plan=planned).x
-        low, high = system.config.pixels.low, system.config.pixels.high
+        x = draw_samples(model, sampler, n, rng=rng, y=classes_in_turn(model, n, rng)).x
         sets.append({part: stick(data, n, part, low, high).measure(x) for part in ("test", "validation")})
     out = {}
     for part in ("test", "validation"):
@@ -172,16 +171,16 @@ def grids(out: Path, runs: list[str]) -> None:
     rows = []
     for name in runs:
         folder, _, plan = name.partition("@")
-        system = gb.load(folder)
-        rng = Streams(7).eval
-        planned = system.other_plans()[plan] if plan else None
-        x = sample(system, 2 * ROW, rng=rng, y=classes_in_turn(system, 2 * ROW, rng), plan=planned).x
-        rows.append(to_uint8(x, system.config.pixels.low, system.config.pixels.high))
+        model, rng = gb.load(folder), Streams(7).eval
+        y = classes_in_turn(model, 2 * ROW, rng)
+        x = draw_samples(model, model.sampler(plan or "default"), 2 * ROW, rng=rng, y=y).x
+        rows.append(to_uint8(x, model.spec.low, model.spec.high))
         print(label(name), flush=True)
     save_image(grid(np.concatenate(rows), ROW, scale=1), out)
 
 
 def main() -> None:
+    """The command."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )

@@ -5,7 +5,8 @@ python -m experiments.plane table [--budget 5e6] [--systems a,b] [--data ring,mo
 The budget counts points at which a network of the system is evaluated for a gradient, by position or by
 weights, over the whole training, chains included. Presets `toy` are used, their numbers of updates (and of
 the stages of training) scaled to the budget; nothing else is changed. Results are kept in F.json as they
-come, and rows that are there already are not made again.
+come, and rows that are there already are not made again. Slightly longer than other files, for the table and
+its budget read best together.
 """
 
 from __future__ import annotations
@@ -19,10 +20,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from gibbsian.systems.base import System, sample
-from gibbsian.nets.frozen import frozen
-from gibbsian.systems.registry import class_of
-from gibbsian.systems.score_matching import ScoreMatching
 from torch import Tensor, nn
 from torch.nn.modules import module as hooks
 
@@ -31,13 +28,14 @@ from gibbsian.core.errors import GibbsianError
 from gibbsian.data.load import load
 from gibbsian.data.toy import toy
 from gibbsian.energies import Grid
-from gibbsian.models.papers import entry
-from gibbsian.train.recipes import presets
-from gibbsian.train.recipes import RunConfig, resolve
+from gibbsian.models.model import EnergyModel
+from gibbsian.models.sampling import draw_samples
+from gibbsian.nets.frozen import frozen
 from gibbsian.report.tables import over, table
 from gibbsian.tasks.yardstick import yardstick
 from gibbsian.train.budget import rescaled
 from gibbsian.train.fit import finished, prepare
+from gibbsian.train.recipes import RunConfig, presets, resolve
 
 DATA = ("checkerboard", "ring", "moons")
 SYSTEMS = (
@@ -96,14 +94,15 @@ def scaled(system: str, data: str, budget: float, sharpness: float | None = None
     spent = total_cost(plain, data)
     share = budget / spent
     changes: dict[str, Any] = {"train.steps": max(round(plain.train.steps * share), 20)}
-    changes |= rescaled(plain.model, class_of(system).counted, share)
+    counted = prepare(plain, load(data)).trainer.learner.step_counted
+    changes |= rescaled(plain.model, counted, share)
     return resolve(system, data=data, changes={**fixed, **changes})
 
 
 def total_cost(config: RunConfig, data: str) -> float:
     """Gradient rows of the whole preset, from a few updates of each of its stages."""
     trainer = prepare(config, load(data)).trainer
-    marks = [0, *(s for s in trainer.system.stages() if s < config.train.steps), config.train.steps]
+    marks = [0, *(s for s in trainer.learner.milestones() if s < config.train.steps), config.train.steps]
     total = 0.0
     for start, end in zip(marks[:-1], marks[1:], strict=True):
         trainer.step = start
@@ -114,8 +113,8 @@ def total_cost(config: RunConfig, data: str) -> float:
     return total
 
 
-def trained(config: RunConfig, data: str) -> tuple[System, float, int]:
-    """The system, seconds of training, gradient rows spent."""
+def trained(config: RunConfig, data: str) -> tuple[EnergyModel, float, int]:
+    """The model, seconds of training, gradient rows spent."""
     trainer = prepare(config, load(data)).trainer
     begun = time.monotonic()
     with metered() as meter:
@@ -123,44 +122,43 @@ def trained(config: RunConfig, data: str) -> tuple[System, float, int]:
     return finished(trainer), time.monotonic() - begun, meter.rows
 
 
-def measured(system: System, name: str, data: str) -> dict[str, Any]:
+def measured(model: EnergyModel, name: str, data: str) -> dict[str, Any]:
     """Both divergences, modes found, and the divergence of exp(-E/T) on the grid for matched densities."""
     stick, rng = yardstick(data, N, gb.generator(1)), gb.generator(0)
-    draws = [stick.measure(sample(system, N, rng=rng, chunk=N).x) for _ in range(DRAWS)]
+    draws = [stick.measure(draw_samples(model, model.sampler(), N, rng=rng, chunk=N).x) for _ in range(DRAWS)]
     told: dict[str, Any] = {}
     for key in draws[0]:
         found = over([d[key] for d in draws])
         told[key] = [found.estimate, found.half_width]
-    if system.matched and name not in IN_LATENTS:
-        told["grid_kl"] = grid_kl(system, data)
+    if model.claims_density and name not in IN_LATENTS:
+        told["grid_kl"] = grid_kl(model, data)
     return told
 
 
-def grid_kl(system: System, data: str) -> float:
+def grid_kl(model: EnergyModel, data: str) -> float:
     """KL(truth || exp(-E/T)) in nats on [-4, 4]^2; the truth is the data, with denoising's noise on them."""
     density, grid = toy(data.removeprefix("toy:")), Grid(-4, 4, 200)
 
-    def model(x: Any) -> Tensor:
-        return system.surprisal(x.float())
+    def learnt(x: Any) -> Tensor:
+        return model.neg_log_prob(x.float())
 
     def truth(x: Any) -> Tensor:
         return -density.log_density(x.double())
 
-    with frozen(system), torch.no_grad():
-        log_q = grid.log_density(model)
+    with frozen(model), torch.no_grad():
+        log_q = grid.log_density(learnt)
     p = grid.log_density(truth).exp()
-    p = blurred(p, blur_of(system) / (8 / 199))
+    p = blurred(p, blur_of(model) / (8 / 199))
     mass = grid.log_weights().exp() * p
     mass = mass / mass.sum()
     log_p = (mass.log() - grid.log_weights()).double()
     return float(torch.where(mass > 0, mass * (log_p - log_q), 0.0).sum())
 
 
-def blur_of(system: System) -> float:
+def blur_of(model: EnergyModel) -> float:
     """The noise that denoising score matching learnt with its data, else 0."""
-    if isinstance(system, ScoreMatching) and system.config.matching.method == "denoising":
-        return float(system.config.matching.sigma_min)
-    return 0.0
+    matching = getattr(model.record.config, "matching", None) if model.record else None
+    return float(matching.sigma_min) if matching and matching.method == "denoising" else 0.0
 
 
 def blurred(p: Tensor, cells: float) -> Tensor:
@@ -178,15 +176,15 @@ def one(name: str, data: str, budget: float, sharpness: float | None) -> dict[st
     """A row of the table: or the reason why there is none."""
     try:
         config = scaled(name, data, budget, sharpness)
-        system, seconds, rows = trained(config, data)
+        model, seconds, rows = trained(config, data)
     except GibbsianError as error:
         return {"failed": str(error)}
     return {
         "updates": config.train.steps,
         "seconds": round(seconds, 1),
         "rows": rows,
-        "matched": system.matched,
-        **measured(system, name, data),
+        "matched": model.claims_density,
+        **measured(model, name, data),
     }
 
 
@@ -252,6 +250,7 @@ def run_table(args: argparse.Namespace) -> None:
 
 
 def main() -> None:
+    """The command."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )

@@ -9,11 +9,10 @@ from __future__ import annotations
 import argparse
 import sys
 
-from gibbsian.systems.igebm import IGEBM
-
 import gibbsian as gb
 from gibbsian.core.errors import DivergedError
 from gibbsian.core.random import Streams
+from gibbsian.models.igebm.learner import PastWeights
 from gibbsian.tasks.evaluate import Report, evaluate
 from gibbsian.tasks.yardstick import yardstick
 from gibbsian.train.fit import stored_config
@@ -31,12 +30,12 @@ def ensemble(run: str, n: int) -> None:
     """The same run sampled three ways, n samples in five draws each."""
     data = stored_config(run).data
     averaged, raw = gb.load(run), gb.load(run, averaged=False)
-    assert isinstance(averaged, IGEBM) and isinstance(raw, IGEBM)
+    of_averaged, of_raw = averaged.sampler(), raw.sampler()
+    assert isinstance(of_averaged, PastWeights) and isinstance(of_raw, PastWeights)
     print("| weights | " + " | ".join(SHOWN) + " |\n|" + " --- |" * (len(SHOWN) + 1))
-    show("averaged", evaluate(averaged, data, n=n, plan=averaged.latest))
-    show("last", evaluate(raw, data, n=n, plan=raw.latest))
-    members = raw.config.ensemble.members
-    show(f"{members} past, in turn", evaluate(raw, data, n=n))
+    show("averaged", evaluate(averaged, data, n=n, sampler=of_averaged.latest))
+    show("last", evaluate(raw, data, n=n, sampler=of_raw.latest))
+    show(f"{len(of_raw.model.past)} past, in turn", evaluate(raw, data, n=n))
 
 
 def seeds(first: int, count: int) -> None:
@@ -49,8 +48,8 @@ def seeds(first: int, count: int) -> None:
     alarms = 0
     for seed in range(first, first + count):
         try:
-            system = gb.fit("short_run", train, train__seed=seed, progress=False)
-            found = stick.measure(gb.sample(system, 400, seed=seed).x)
+            model = gb.fit("short_run", train, train__seed=seed, progress=False)
+            found = stick.measure(model.sample(400, seed=seed).x)
             print(f"seed {seed}: " + "  ".join(f"{k} {v:.3f}" for k, v in found.items()), flush=True)
         except DivergedError as error:
             alarms += 1
@@ -59,6 +58,7 @@ def seeds(first: int, count: int) -> None:
 
 
 def main() -> int:
+    """The command."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )

@@ -115,7 +115,13 @@ CASES: dict[str, Case] = {
     "coopnets-conv": (
         "coopnets",
         "digits",
-        {**without_hidden(PAIR), **CONV_NET, "generator.name": "conv", "generator.channels": [4], "noisy_start": True},
+        {
+            **without_hidden(PAIR),
+            **CONV_NET,
+            "generator.name": "conv",
+            "generator.channels": [4],
+            "noisy_start": True,
+        },
     ),
     "coopnets-points": ("coopnets", "toy:ring", {**PAIR, "infer_steps": 2, "reference_sigma": 2.0}),
     "acd": ("acd", "digits", {**PAIR, "generator.output": "tanh", "penalty_on": "between", "refine": True}),
@@ -131,15 +137,29 @@ CASES: dict[str, Case] = {
     "energy_matching": (
         "energy_matching",
         "digits",
-        {**without_hidden(MATCHING), **CONV_NET, "net.activation": "swish", "contrast.clamp": True, "contrast.floor": 0.02},
+        {
+            **without_hidden(MATCHING),
+            **CONV_NET,
+            "net.activation": "swish",
+            "contrast.clamp": True,
+            "contrast.floor": 0.02,
+        },
     ),
     "energy_matching-points": (
         "energy_matching",
         "toy:ring",
         {**MATCHING, "flow.sampler": "langevin", "contrast.trim": 0.1, "contrast.data_chains": "ramp"},
     ),
-    "icd": ("icd", "digits", {**without_hidden(ICD), **CONV_NET, "augment.crop": 0.5, "augment.flip": 0.5, "mix": 1}),
-    "icd-scales": ("icd", "digits", {**without_hidden(ICD), **CONV_NET, "scales": 2, "net.spectral_norm": True}),
+    "icd": (
+        "icd",
+        "digits",
+        {**without_hidden(ICD), **CONV_NET, "augment.crop": 0.5, "augment.flip": 0.5, "mix": 1},
+    ),
+    "icd-scales": (
+        "icd",
+        "digits",
+        {**without_hidden(ICD), **CONV_NET, "scales": 2, "net.spectral_norm": True},
+    ),
     "icd-points": ("icd", "toy:ring", {**ICD, "through": "all", "kl_rows": 5, "chain.clamp": False}),
     "icd-plain": ("icd", "toy:ring", {**ICD, "kl_weight": 0.0, "entropy_weight": 0.0}),
     "cfebm": ("cfebm", "digits", CFEBM),

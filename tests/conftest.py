@@ -19,12 +19,14 @@ from gibbsian.data.dataset import Dataset
 from gibbsian.data.load import load
 from gibbsian.energies.latent import PullBack
 from gibbsian.mcmc.langevin import Langevin
+from gibbsian.models.learner import Learner
 from gibbsian.models.model import EnergyModel
-from gibbsian.models.sampler import ChainStage, Sampler
 from gibbsian.models.papers import entry
+from gibbsian.models.sampler import ChainStage, Sampler
+from gibbsian.models.vaebm.model import TiltedVAE
+from gibbsian.train.fit import Prepared, finished, prepare
 from gibbsian.train.recipes import RunConfig
 from gibbsian.train.settings import MonitorConfig, TrainConfig
-from gibbsian.train.fit import Prepared, finished, prepare
 
 torch.set_num_threads(1)
 
@@ -156,10 +158,22 @@ SMALL_VAEBM = {
 
 
 @pytest.fixture
-def vaebm(tiny_run: Callable[..., Prepared]) -> TiltedVAE:
+def vaebm_learner(tiny_run: Callable[..., Prepared]) -> Learner:
     """A VAEBM of a few updates on digits, with chains in its buffer."""
     trainer = tiny_run("vaebm", "digits", SMALL_VAEBM).trainer
     trainer.fit(progress=False)
-    system = finished(trainer)
-    assert isinstance(system, TiltedVAE)
-    return system
+    finished(trainer)
+    return trainer.learner
+
+
+@pytest.fixture
+def vaebm(vaebm_learner: Learner) -> TiltedVAE:
+    """Its model."""
+    assert isinstance(vaebm_learner.model, TiltedVAE)
+    return vaebm_learner.model
+
+
+@pytest.fixture
+def tilted() -> type[Tilted]:
+    """A model on latents with everything known: `tilted((1, 4, 4), pair=True, steps=6)`."""
+    return Tilted

@@ -17,6 +17,7 @@ from torch import Tensor
 
 from gibbsian.core.random import derive, generator
 from gibbsian.metrics.interval import Interval, share_interval
+from gibbsian.models.sampling import draw_samples
 from gibbsian.report.tables import over
 from gibbsian.tasks.crossclass.chains import Setting, Sources
 from gibbsian.tasks.restore.complete import complete
@@ -41,7 +42,14 @@ def spread(setting: Setting, begun: Sources, per_class: int) -> Modes:
     """Draw `per_class` chains of each class from noise, and complete every source image three times."""
     classes = setting.classes
     y = torch.arange(classes, device=setting.device).repeat_interleave(per_class)
-    drawn = sample(setting.model, len(y), rng=setting.rng("modes"), y=y, progress=_report(setting))
+    drawn = draw_samples(
+        setting.model,
+        setting.model.sampler(),
+        len(y),
+        rng=setting.rng("modes"),
+        y=y,
+        progress=_report(setting),
+    )
     x = setting.unit(drawn.x).clamp(0, 1)
     judged = setting.judged(x).argmax(1) == y.cpu()
     ours = _pairwise(setting.seen(x), classes)

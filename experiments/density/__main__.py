@@ -13,10 +13,10 @@ from gibbsian.cli.options import Arg
 from gibbsian.cli.result import Result
 from gibbsian.cli.runs import DataDir, Run, Which, exported
 from gibbsian.core.errors import UsageError
-from gibbsian.train.recipes import RunConfig
 from gibbsian.train import checkpoint
 from gibbsian.train.fit import stored_config
 from gibbsian.train.load import locate
+from gibbsian.train.recipes import RunConfig
 
 from .study import study_density
 

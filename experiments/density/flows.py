@@ -11,22 +11,26 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
 import torch
-from gibbsian.systems.gebm import GEBM
-from gibbsian.systems.phases import positives
 from torch import Tensor, nn
 
 from gibbsian.core.errors import UsageError
 from gibbsian.core.position import Position
 from gibbsian.core.random import Streams, derive, generator, seeded_init
 from gibbsian.core.records import Batch, Loss
+from gibbsian.core.spec import DataSpec
 from gibbsian.data.dataset import Dataset
+from gibbsian.energies.context import single
+from gibbsian.models.build import build
+from gibbsian.models.gebm.config import GEBMConfig
+from gibbsian.models.gebm.learner import GEBM
+from gibbsian.models.gebm.model import TiltedGenerator
+from gibbsian.models.learner import Learner
 from gibbsian.models.model import EnergyModel
-from gibbsian.models.sampler import Stages
+from gibbsian.models.noised_data import noised_data
 from gibbsian.nets.frozen import frozen
 from gibbsian.nets.generator import FlowGenerator
-from gibbsian.train.recipes import RunConfig
-from gibbsian.models.gebm.config import GEBMConfig
 from gibbsian.train.fit import finished
+from gibbsian.train.recipes import RunConfig
 from gibbsian.train.trainer import Trainer
 
 LOOKS, GUESS, BATCHES = 50, 10_000, 20
@@ -34,42 +38,47 @@ CHUNK = 10_000
 
 
 class Flow(EnergyModel):
-    """The base of a Generalized EBM alone, by maximum likelihood: same network, same data."""
+    """The base of a Generalized EBM alone, which has a density and is not sampled."""
 
-    config: GEBMConfig
+    def __init__(self, generator: FlowGenerator, spec: DataSpec) -> None:
+        super().__init__(spec, claims_density=True)
+        self.generator = generator
 
-    def __init__(self, config: GEBMConfig, event_shape: tuple[int, ...], rng: torch.Generator) -> None:
-        super().__init__()
-        self.config, self.event_shape = config, tuple(event_shape)
-        with seeded_init(rng):
-            self.generator = FlowGenerator(event_shape, config.generator)
+    def energy(self, x: Position, y: Tensor | None = None) -> Tensor:
+        """-log g(x) in nats, `(B,)`."""
+        return -self.base_log_density(single(x))
 
-    def groups(self) -> dict[str, nn.Module]:
-        """The flow."""
-        return {"base": self.generator}
-
-    def losses(self, batch: Batch, step: int, rng: torch.Generator) -> Iterator[tuple[str, Loss]]:
-        """-log g(x) of the data."""
-        yield "base", Loss(-self.base_log_density(positives(batch, self.spec, rng)).mean())
-
-    def plan(
-        self, n: int, rng: torch.Generator, *, y: Tensor | None = None, steps: int | None = None
-    ) -> Stages:
-        """Not sampled: raises `UsageError`."""
-        raise UsageError("a flow fitted for comparison is not sampled: sample the Generalized EBM's base")
-
-    def decode(self, position: Position) -> Tensor:
-        """G(z)."""
-        x: Tensor = self.generator(position)
-        return x
-
-    def neg_log_prob(self, x: Tensor, y: Tensor | None = None) -> Tensor:
-        """-log g(x) in nats."""
-        return -self.base_log_density(x)
+    def neg_log_prob(self, x: Position, y: Tensor | None = None) -> Tensor:
+        """-log g(x) in nats, `(B,)`."""
+        return self.energy(x)
 
     def base_log_density(self, x: Tensor) -> Tensor:
         """log g(x) in nats, `(B,)`."""
         return self.generator.log_density(x)
+
+
+class FlowLearner(Learner):
+    """A flow by maximum likelihood: the network and the data of a Generalized EBM's settings."""
+
+    config: GEBMConfig
+    model: Flow
+
+    @staticmethod
+    def built(config: GEBMConfig, event_shape: tuple[int, ...], rng: torch.Generator) -> FlowLearner:
+        """The learner of a flow whose weights are drawn from `rng`."""
+        with seeded_init(rng):
+            generator = FlowGenerator(event_shape, config.generator)
+        spec = DataSpec(tuple(event_shape), config.pixels.low, config.pixels.high)
+        return FlowLearner(config, Flow(generator, spec))
+
+    def parameter_groups(self) -> dict[str, nn.Module]:
+        """The flow."""
+        return {"base": self.model.generator}
+
+    def losses(self, batch: Batch, step: int, rng: torch.Generator) -> Iterator[tuple[str, Loss]]:
+        """-log g(x) of the data."""
+        x = noised_data(batch, self.config.pixels, rng)
+        yield "base", Loss(-self.model.base_log_density(x).mean())
 
 
 @dataclass(frozen=True)
@@ -85,7 +94,7 @@ class Partition:
     n: int
 
 
-def partition(model: GEBM, n: int, rng: torch.Generator) -> Partition:
+def partition(model: TiltedGenerator, n: int, rng: torch.Generator) -> Partition:
     """A of a Generalized EBM; its error is that of the mean weight over `BATCHES` batches, as a log."""
     if n < 10 * BATCHES:
         raise UsageError(
@@ -99,20 +108,20 @@ def partition(model: GEBM, n: int, rng: torch.Generator) -> Partition:
 
 
 @torch.no_grad()
-def model_nats(model: GEBM, x: Tensor, log_partition: float) -> Tensor:
+def model_nats(model: TiltedGenerator, x: Tensor, log_partition: float) -> Tensor:
     """log q(x) = -E(x) - A + log g(x) in nats, `(B,)`, float64."""
     with frozen(model):
         return (model.base_log_density(x) - model.energy(x)).double().cpu() - log_partition
 
 
 @torch.no_grad()
-def flow_nats(model: GEBM | Flow, x: Tensor) -> Tensor:
+def flow_nats(model: TiltedGenerator | Flow, x: Tensor) -> Tensor:
     """log g(x) in nats of a base, `(B,)`, float64."""
     with frozen(model):
         return model.base_log_density(x).double().cpu()
 
 
-def flow_updates(config: GEBMConfig, steps: int, model: GEBM) -> int:
+def flow_updates(config: GEBMConfig, steps: int, model: TiltedGenerator) -> int:
     """Updates of the flow to compare with a run of `steps`.
 
     All of them if the base learns by likelihood, those included in which it rests (`settle`), so that the
@@ -122,26 +131,30 @@ def flow_updates(config: GEBMConfig, steps: int, model: GEBM) -> int:
         return 0
     if config.base == "likelihood":
         return steps
-    return sum(model.base_due(k) and not config.settled(k) for k in range(steps))
+    learner = GEBM(config, model)
+    return sum(learner.base_due(k) and not config.settled(k) for k in range(steps))
 
 
-def fitted_tilt(run: RunConfig, data: Dataset, held: Dataset | None, seed: int) -> GEBM:
+def fitted_tilt(run: RunConfig, data: Dataset, held: Dataset | None, seed: int) -> TiltedGenerator:
     """The run's Generalized EBM trained anew, stopped early by `held` if given."""
-    model = GEBM(run.model, data.event_shape, Streams(seed).init)
+    learner = build("gebm", run.model, data.event_shape, Streams(seed).init)
+    model = learner.model
+    assert isinstance(model, TiltedGenerator)
 
     def nats(x: Tensor) -> float:
         known = partition(model, GUESS, generator(derive(seed, "look"))).value
         return float(model_nats(model, x, known).mean())
 
-    _fit(model, data, run, run.train.steps, 1.0, seed, Keeper(model, held, nats) if held else None)
+    _fit(learner, data, run, run.train.steps, 1.0, seed, Keeper(model, held, nats) if held else None)
     return model
 
 
 def fitted_flow(run: RunConfig, data: Dataset, held: Dataset | None, seed: int, updates: int) -> Flow:
     """The run's base by maximum likelihood with `updates` updates at the base's own rate."""
-    model = Flow(run.model, data.event_shape, Streams(seed).init)
+    learner = FlowLearner.built(run.model, data.event_shape, Streams(seed).init)
+    model = learner.model
     keeper = Keeper(model, held, lambda x: float(flow_nats(model, x).mean())) if held else None
-    _fit(model, data, run, updates, run.model.base_rate, seed, keeper)
+    _fit(learner, data, run, updates, run.model.base_rate, seed, keeper)
     return model
 
 
@@ -149,9 +162,8 @@ class Keeper:
     """A measure for the trainer that keeps the weights which score best on the rows set aside."""
 
     def __init__(self, model: EnergyModel, held: Dataset, nats: Callable[[Tensor], float]) -> None:
-        pixels = model.spec
         self.model, self.nats = model, nats
-        self.x = held.batch(torch.arange(len(held)), pixels.low, pixels.high).x
+        self.x = held.batch(torch.arange(len(held)), model.spec.low, model.spec.high).x
         self.best, self.weights = -math.inf, dict[str, Tensor]()
 
     def __call__(self, model: EnergyModel, rng: torch.Generator) -> float:
@@ -169,7 +181,7 @@ class Keeper:
 
 
 def _fit(
-    model: EnergyModel,
+    learner: Learner,
     data: Dataset,
     run: RunConfig,
     steps: int,
@@ -182,9 +194,9 @@ def _fit(
             run.train, steps=steps, lr=run.train.lr * rate, seed=seed, sample_every=0,
             validate_every=max(1, steps // LOOKS) if keeper else 0,
         )  # fmt: skip
-        trainer = Trainer(model, data, train, run.monitor, validate=keeper)
+        trainer = Trainer(learner, data, train, run.monitor, validate=keeper)
         trainer.fit(progress=False)
         finished(trainer)
     if keeper:
         keeper.restore()
-    model.eval()
+    learner.eval()

@@ -24,7 +24,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from gibbsian.systems.gebm import GEBM
 from torch import Tensor
 
 from gibbsian.core.errors import UsageError
@@ -32,10 +31,11 @@ from gibbsian.core.random import derive, generator
 from gibbsian.data.dataset import Dataset
 from gibbsian.data.load import load
 from gibbsian.metrics.interval import Interval, mean_interval, t_quantile
+from gibbsian.models.gebm.model import TiltedGenerator
 from gibbsian.models.model import EnergyModel, device_of
-from gibbsian.train.recipes import RunConfig
 from gibbsian.report.plots import GREY, dots, panels
 from gibbsian.report.tables import DIGITS, cell, over, plain, table
+from gibbsian.train.recipes import RunConfig
 
 from .flows import Partition, fitted_flow, fitted_tilt, flow_nats, flow_updates, model_nats, partition
 
@@ -120,7 +120,7 @@ def study_density(
     Raises:
         UsageError: another model, a base that is no flow, or too few base samples.
     """
-    if not isinstance(model, GEBM) or model.config.generator.name != "flow":
+    if not isinstance(model, TiltedGenerator) or model.name != "flow":
         raise UsageError(f"{run.model} has no exact density here: train gebm with --generator.name flow")
     if seeds < 0:
         raise UsageError(f"--seeds is {seeds}: take 0 for the run as it stands, or 2 or more for an interval")
@@ -206,5 +206,4 @@ def _protocol(held: Dataset | None, train: Dataset, updates: int) -> str:
 
 
 def _all(data: Dataset, model: EnergyModel) -> Tensor:
-    pixels, device = model.spec, device_of(model)
-    return data.batch(torch.arange(len(data)), pixels.low, pixels.high).x.to(device)
+    return data.batch(torch.arange(len(data)), model.spec.low, model.spec.high).x.to(device_of(model))

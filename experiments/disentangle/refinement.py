@@ -6,8 +6,6 @@ import math
 from dataclasses import dataclass
 
 import torch
-from gibbsian.systems.latent import latent_kernel
-from gibbsian.systems.vaebm import VAEBM
 from torch import Tensor
 
 from gibbsian.core.energy import Energy
@@ -17,8 +15,10 @@ from gibbsian.core.random import derive, generator
 from gibbsian.data.dataset import Dataset
 from gibbsian.energies.context import quadratic
 from gibbsian.mcmc.base import run
+from gibbsian.mcmc.kernels import kernel_of
 from gibbsian.metrics.disentangle import dci, factor_score, mig
 from gibbsian.models.model import device_of
+from gibbsian.models.vaebm.model import TiltedVAE
 from gibbsian.nets.frozen import frozen
 
 GALLERY, CHUNK, VOTE_ROWS = 20_000, 500, 64
@@ -41,7 +41,7 @@ class Found:
 class Lab:
     """A VAEBM, sprites to score, sprites to predict by, and the chain with and without its energy."""
 
-    def __init__(self, model: VAEBM, sprites: Dataset, steps: int, n: int, draws: int, seed: int) -> None:
+    def __init__(self, model: TiltedVAE, sprites: Dataset, steps: int, n: int, draws: int, seed: int) -> None:
         self.model, self.sprites, self.seed = model, sprites, seed
         self.steps, self.n, self.draws = steps, n, draws
         self.device = device_of(model)
@@ -97,8 +97,8 @@ class Lab:
 
     def chain(self, name: str, start: Position, draw: int) -> Position:
         """Where the model's chain from `start` ends, or the same chain with E = 0, from the same noise."""
-        energy: Energy = self.model.potential(self.model.config.sampling.beta) if name == CHAIN else _prior
-        kernel, rng = latent_kernel(self.model.config.sampling), self._rng("chain", draw)
+        energy: Energy = self.model.potential(self.model.latent.beta) if name == CHAIN else _prior
+        kernel, rng = kernel_of(self.model.latent), self._rng("chain", draw)
         return run(kernel, energy, start, steps=self.steps, rng=rng, evaluate=False).position
 
     def traversal(self) -> dict[str, Tensor]:

@@ -20,13 +20,13 @@ from typing import Any
 
 import numpy as np
 import torch
-from gibbsian.systems.vaebm import VAEBM
 from torch import Tensor
 
 from gibbsian.core.errors import UsageError
 from gibbsian.data.dataset import Dataset
 from gibbsian.metrics.interval import Interval, require_draws
 from gibbsian.models.model import EnergyModel
+from gibbsian.models.vaebm.model import TiltedVAE
 from gibbsian.nets.frozen import frozen
 from gibbsian.report.pictures import grid, to_uint8
 from gibbsian.report.plots import bars, named, panels, side_by_side
@@ -111,11 +111,11 @@ def study_disentangle(
         UsageError: another model, data without factors, too few rows or draws, less than one step.
     """
     require_draws(draws, n, 100)
-    if not isinstance(model, VAEBM):
+    if not isinstance(model, TiltedVAE):
         raise UsageError(f"{type(model).__name__} is no VAEBM: only its latents are refined from a posterior")
     if sprites.factors is None:
         raise UsageError(f"{sprites.name} does not say its factors: take dsprites32")
-    steps = model.config.sampling.steps if steps is None else steps
+    steps = model.latent.steps if steps is None else steps
     if steps < 1:
         raise UsageError(f"--chain-steps is {steps}: a chain has at least 1 step")
     lab = Lab(model, sprites, steps, n, draws, seed)
@@ -129,7 +129,7 @@ def study_disentangle(
 
 
 def _study(lab: Lab, found: list[Found], traversal: dict[str, Tensor]) -> DisentangleStudy:
-    latent = lab.model.config.sampling
+    latent = lab.model.latent
     record = {
         "kernel": latent.kernel, "steps": lab.steps, "step_size": latent.step_size, "beta": latent.beta,
         "latents": lab.gallery.shape[1], "predicted_by": len(lab.gallery),

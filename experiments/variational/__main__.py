@@ -5,6 +5,7 @@ python -m experiments.variational anneal OUT.png [--out F.json]     chains as T 
 
 covering: a Gaussian and a flow fitted to densities of the plane both ways, and the divergences both ways on
 the grid. anneal: shares of chains in the four wells of a tilted Himmelblau energy, beside the exact ones.
+Slightly longer than other files by its two figures.
 """
 
 from __future__ import annotations

@@ -17,7 +17,9 @@ every = pytest.mark.parametrize("name", [*CASES, *TRIALS])
 def test_a_case_gives_one_number_a_chain(name):
     problem = find(name).build(torch.device("cpu"))
     energy, x = (
-        (problem.energy, problem.x0) if isinstance(problem, Chains) else (problem.system.net, problem.batch.x)
+        (problem.energy, problem.x0)
+        if isinstance(problem, Chains)
+        else (problem.learner.model.net, problem.batch.x)
     )
     with torch.no_grad():
         assert energy(x[:2]).shape == (2,) and len(x) > 2

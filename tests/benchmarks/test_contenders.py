@@ -15,8 +15,8 @@ from benchmarks.problems import Chains, chains, updates
 from gibbsian.core.energy import value_and_grad
 from gibbsian.core.errors import UsageError
 from gibbsian.core.random import generator, seeded_init
-from gibbsian.nets.settings import ConvConfig, MLPConfig
 from gibbsian.mcmc.settings import ChainConfig
+from gibbsian.nets.settings import ConvConfig, MLPConfig
 
 CPU = torch.device("cpu")
 NET = MLPConfig(hidden=(16,), activation="swish")
@@ -93,7 +93,7 @@ def test_a_step_evaluates_the_energy_once(contender):
 def test_an_update_runs_its_chains_and_moves_the_weights(contender):
     ready(contender)
     problem = updates(NET, (2,), 6, ChainConfig(5, 0.01, 0.1), 2, CPU, capacity=24)
-    net, calls = problem.system.net, []
+    net, calls = problem.learner.model.net, []
     before = [p.clone() for p in net.parameters()]
     net.register_forward_hook(lambda *_: calls.append(1))
     with seeded_init(generator(1)):

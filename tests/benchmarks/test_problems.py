@@ -7,8 +7,8 @@ import torch
 
 from benchmarks.problems import chains, latent_chains, updates
 from gibbsian.energies.latent import PullBack
-from gibbsian.nets.settings import ConvConfig, MLPConfig
 from gibbsian.mcmc.settings import ChainConfig
+from gibbsian.nets.settings import ConvConfig, MLPConfig
 
 CPU = torch.device("cpu")
 NET = MLPConfig(hidden=(8,))
@@ -43,8 +43,8 @@ def test_a_pull_back_is_that_of_the_library():
 
 def test_updates_are_built_alike_and_keep_plain_chains():
     one, other = (updates(NET, (2,), 4, ChainConfig(3, 0.01, 0.1), 2, CPU, capacity=16) for _ in range(2))
-    assert torch.equal(one.batch.x, other.batch.x) and same_weights(one.system, other.system)
-    config = one.system.config
+    assert torch.equal(one.batch.x, other.batch.x) and same_weights(one.learner, other.learner)
+    config = one.learner.config
     assert config.chain.matched and config.pixels.noise == 0 and config.loss.energy_l2 == 0
 
 

@@ -6,7 +6,6 @@ from dataclasses import replace
 
 import pytest
 import torch
-from gibbsian.systems.base import sample
 
 from gibbsian.cli.kernels import (
     KERNELS,
@@ -25,6 +24,8 @@ from gibbsian.energies.algebra import Tempered
 from gibbsian.energies.analytic import Skewed
 from gibbsian.mcmc.base import run
 from gibbsian.mcmc.underdamped import Underdamped
+from gibbsian.models.sampler import WrappedSampler
+from gibbsian.models.sampling import draw_samples
 
 T = 0.01
 CHOICES = [
@@ -68,41 +69,40 @@ def test_options_without_a_kernel_are_refused():
 
 
 @pytest.mark.parametrize("pair", [False, True])
-@pytest.mark.parametrize("start", ["plan", "base"])
+@pytest.mark.parametrize("start", ["default", "base"])
 @pytest.mark.parametrize("name", ["langevin", *[n for n, line in KERNELS.items() if line.exact]])
-def test_latents_are_moved_on_after_any_plan(tilted, name, start, pair):
-    """Pairs of latents, and plans whose last leg has no steps: then a hundred are made."""
-    system = tilted((2,), pair, steps=4)
-    plan = with_kernel(system, getattr(system, start), name, KERNELS[name].options(0.2), None)
-    chains = sample(system, 5, rng=generator(0), plan=plan).chains
-    own = 4 if start == "plan" else 0
+def test_latents_are_moved_on_after_any_sampler(tilted, name, start, pair):
+    """Pairs of latents, and samplers whose last stage has no steps: then a hundred are made."""
+    model = tilted((2,), pair, steps=4)
+    sampler = with_kernel(model, model.sampler(start), name, KERNELS[name].options(0.2), None)
+    chains = draw_samples(model, sampler, 5, rng=generator(0)).chains
+    own = 4 if start == "default" else 0
     wanted = [own] if name == "langevin" else [own, own or STILL]
     assert [c.info.steps for c in chains] == wanted
     assert isinstance(chains[-1].position, tuple) == pair
     if name != "langevin":
         assert chains[-1].info.acceptance.mean() > 0.3
-        short = sample(system, 5, rng=generator(0), plan=plan, steps=3).chains[-1]
+        short = draw_samples(model, sampler, 5, rng=generator(0), steps=3).chains[-1]
         assert short.info.steps == 3
 
 
 @pytest.mark.parametrize("name", ["mala", "hmc", "underdamped"])
 def test_kernels_are_tuned_on_pairs(tilted, name):
-    system = tilted((2,), pair=True, steps=4)
-    plan = with_kernel(system, system.plan, name, KERNELS[name].options(), None)
-    acceptance = sample(system, 200, rng=generator(0), plan=plan, steps=10).chains[-1].info.acceptance
+    model = tilted((2,), pair=True, steps=4)
+    sampler = with_kernel(model, model.sampler(), name, KERNELS[name].options(), None)
+    last = draw_samples(model, sampler, 200, rng=generator(0), steps=10).chains[-1]
+    acceptance = last.info.acceptance
     assert 0.3 < float(acceptance.mean()) < 0.97
 
 
 def test_a_chain_with_velocity_is_not_replaced_by_langevin(tilted):
-    system = tilted((2,))
+    model = tilted((2,))
 
     def kinetic(n, rng, *, y=None, steps=None):
-        yield replace(next(system.plan(n, rng)), kernel=Underdamped(0.1, 1.0))
+        yield replace(next(model.sampler().stages(n, rng)), kernel=Underdamped(0.1, 1.0))
 
+    moved = WrappedSampler(model.sampler(), kinetic)
     with pytest.raises(UsageError, match="no Langevin chain"):
-        sample(
-            system,
-            5,
-            rng=generator(0),
-            plan=with_kernel(system, kinetic, "langevin", LangevinOptions(), None),
+        draw_samples(
+            model, with_kernel(model, moved, "langevin", LangevinOptions(), None), 5, rng=generator(0)
         )

@@ -7,9 +7,10 @@ import pytest
 from gibbsian.cli.kernels import KERNELS
 from gibbsian.data.names import DATA_NAMES
 from gibbsian.models.papers import PAPERS
+from gibbsian.train.recipes import presets
 
 COUNTS = {
-    "systems": len(PAPERS), "presets": sum(len(e.presets()) for e in PAPERS.values()),
+    "systems": len(PAPERS), "presets": sum(len(presets(p)) for p in PAPERS),
     "data": len(DATA_NAMES), "kernels": len(KERNELS),
 }  # fmt: skip
 

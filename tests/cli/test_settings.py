@@ -12,7 +12,7 @@ from gibbsian.cli.settings import field_docs, listed, system_settings, words
 from gibbsian.core.config import override, to_dict
 from gibbsian.core.errors import UsageError
 from gibbsian.models.papers import PAPERS
-from gibbsian.train.recipes import resolve
+from gibbsian.train.recipes import presets, resolve
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ def test_types_in_words(hint, text):
 @pytest.mark.parametrize("system", PAPERS)
 @pytest.mark.parametrize("part", ["model", "train", "monitor"])
 def test_every_key_of_every_preset_is_listed_explained_and_can_be_set(system, part):
-    for preset in PAPERS[system].presets():
+    for preset in presets(system):
         config = getattr(resolve(system, preset=preset), part)
         found = listed(config)
         for setting in found:
@@ -78,9 +78,7 @@ def _below_none(name: str, config: object) -> bool:
 def test_preset_gives_the_values_shown():
     found = {s.name: s.default for s in system_settings({"system": "igebm", "preset": "cifar10"})}
     assert found["chain.steps"] == 60 and found["train.steps"] == 75_000 and found["chain.step_size"] == 20.0
-    assert "--chain.step_size float = 20" in settings_help(
-        listed(PAPERS["igebm"].presets()["cifar10"].model)
-    )
+    assert "--chain.step_size float = 20" in settings_help(listed(presets("igebm")["cifar10"].model))
 
 
 def test_without_a_system_there_are_none_and_unknown_names_are_refused():

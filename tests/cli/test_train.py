@@ -10,8 +10,8 @@ import pytest
 import yaml
 
 from gibbsian.cli.train import free_folder, run_name
-from gibbsian.train.recipes import resolve
 from gibbsian.tasks import evaluate
+from gibbsian.train.recipes import resolve
 
 
 def test_a_run_is_one_json_object_and_a_folder(cli, tiny, runs, tmp_path):
@@ -85,7 +85,7 @@ def test_own_network(cli, tiny, tmp_path, monkeypatch):
     words = (
         "train short_run --data digits --chain.steps 2 --train.batch_size 16 --train.sample_every 0".split()
     )
-    own = ["--net", "mynet:Flat", "--net.options", "{width: 3}", "--out", str(tmp_path / "a"), "--steps", "1"]
+    own = ["--net", "mynet:Flat", "--net.options.width", "3", "--out", str(tmp_path / "a"), "--steps", "1"]
     ran = cli(*words, *own)
     assert ran.code == 0, ran.err
     ran = cli(*words, *own, "--net.hidden", "[3]")

@@ -29,7 +29,7 @@ from gibbsian.nets.frozen import frozen
 from gibbsian.train.trainer import Trainer
 
 METHODS = {
-    EnergyModel: "card conditioned energy labels neg_log_prob refuse_labels sample sampler save",
+    EnergyModel: "conditioned energy neg_log_prob sample sampler save",
     Learner: "losses lr_multiplier milestones parameter_groups reset_training_state samplers setup "
     "transform_gradients",
     Sampler: "decode from_data stages",

@@ -34,7 +34,7 @@ class AnyTone(Tagged):
 
     @classmethod
     def kinds(cls) -> Mapping[str, type[Any]]:
-        return {"hum": Hum, "beep": Beep}
+        return {"hum": Hum, "beep": Beep, "own": Own}
 
 
 @dataclass(frozen=True)
@@ -50,6 +50,11 @@ class Beep(AnyTone):
 
 
 @dataclass(frozen=True)
+class Own(AnyTone):
+    more: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class Thing:
     shape: Box | Disc = field(default_factory=Disc)
     maybe: Box | Disc | None = None
@@ -60,7 +65,7 @@ class Thing:
 
 def test_kinds_of_a_type():
     assert kinds_of(Box | Disc) == {"box": Box, "disc": Disc} == kinds_of(Box | Disc | None)
-    assert kinds_of(AnyTone) == {"hum": Hum, "beep": Beep}
+    assert kinds_of(AnyTone) == {"hum": Hum, "beep": Beep, "own": Own}
     assert kinds_of(Hum) == {"hum": Hum}
     assert not kinds_of(Box) and not kinds_of(int) and not kinds_of(int | None)
 
@@ -91,6 +96,14 @@ def test_another_name_keeps_what_both_have():
         "name": "x",
         "deep": {"a": 1},
     }
+
+
+def test_a_dictionary_takes_any_depth_and_another_kind_begins_at_its_defaults():
+    assert override(Thing(), {"extra.a.b": 1, "extra.a.c.d": 2}).extra == {"a": {"b": 1, "c": {"d": 2}}}
+    free = override(Thing(), {"tone.name": "own", "tone.more.a.b": 1}).tone
+    assert free == Own(name="own", more={"a": {"b": 1}})
+    with pytest.raises(UsageError, match="'extra.a' is a single value"):
+        override(Thing(extra={"a": 1}), {"extra.a.b": 1})
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,7 @@ from gibbsian.energies import (
     Mixture,
     Negation,
     Product,
+    PullBack,
     Scaled,
     Tempered,
     Tether,
@@ -224,3 +225,26 @@ def test_wrong_arguments_are_refused(make, says):
 def test_factor_of_another_number_of_chains_is_refused():
     with pytest.raises(UsageError, match="one a chain"):
         Scaled(Gaussian([0.0, 0.0], torch.eye(2)), torch.ones(3))(X)
+
+
+def test_networks_that_return_a_column_add_up_with_those_that_do_not():
+    """(B, 1) + (B,) would be (B, B)."""
+
+    def column(x):
+        return x.square().sum(1, keepdim=True)
+
+    def plain(x):
+        return x.sum(1)
+
+    x = torch.randn(5, 3, generator=generator(0))
+    for energy in (
+        Product([column, plain]),
+        Ensemble([plain, column]),
+        Mixture([column, plain]),
+        Negation(plain, column),
+        Scaled(column, torch.arange(5.0)),
+        Tempered(column, torch.arange(1.0, 6.0)),
+        PullBack(column, lambda z: z),
+    ):
+        assert energy(x).shape == (5,)
+    torch.testing.assert_close(Product([column, plain])(x), x.square().sum(1) + x.sum(1))

@@ -6,15 +6,15 @@ import json
 import shutil
 
 import pytest
-from gibbsian.recipes.net import NetConfig
-from gibbsian.systems.igebm import IGEBM
 
 from experiments.attack.__main__ import attack
 from experiments.attack.study import Baselines, attack_beside
 from gibbsian.core.random import generator
 from gibbsian.data.settings import PixelConfig
 from gibbsian.mcmc.settings import ChainConfig
+from gibbsian.models.build import build
 from gibbsian.models.igebm.config import IGEBMConfig
+from gibbsian.nets.settings import MLPConfig
 from gibbsian.tasks.attack.classifiers import Refinement
 from gibbsian.tasks.attack.sweep import Threat
 
@@ -23,10 +23,10 @@ WORDS = "-n 6 --eps 0,1/4 --steps 1 --restarts 1 --refine 0,1 --baselines plain 
 
 
 def system(classes=10, head="logits", shape=(1, 8, 8), high=1.0):
-    net = NetConfig(name="mlp", hidden=(8,), activation="swish", classes=classes, head=head)
+    net = MLPConfig(hidden=(8,), activation="swish", classes=classes, head=head)
     chain = ChainConfig(steps=2, step_size=2.0, noise=0.01, clamp=True)
     config = IGEBMConfig(net=net, chain=chain, pixels=PixelConfig(-1.0, high))
-    return IGEBM(config, shape, generator(0)).eval()
+    return build("igebm", config, shape, generator(0)).model.eval()
 
 
 @pytest.fixture(scope="module")

@@ -6,12 +6,12 @@ from dataclasses import replace
 
 import pytest
 import torch
-from gibbsian.nets.frozen import frozen
 
 from experiments.attack.baselines import Training, baseline
 from gibbsian.core.errors import UsageError
 from gibbsian.core.random import generator
 from gibbsian.data.load import load
+from gibbsian.nets.frozen import frozen
 from gibbsian.nets.settings import MLPConfig
 from gibbsian.tasks.attack.pgd import Ball, Climb, pgd
 

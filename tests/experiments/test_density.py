@@ -17,6 +17,7 @@ from gibbsian.core.errors import UsageError
 from gibbsian.core.random import generator
 from gibbsian.data.dataset import from_arrays
 from gibbsian.metrics.interval import Interval
+from gibbsian.models.gebm.learner import GEBM
 
 SMALL = {
     "generator.name": "flow",
@@ -41,7 +42,7 @@ def run(tiny_config):
 def system(tiny_run):
     prepared = tiny_run("gebm", "toy:ring", SMALL)
     prepared.trainer.fit(progress=False)
-    return prepared.trainer.system.eval()
+    return prepared.trainer.model.eval()
 
 
 @pytest.fixture
@@ -83,7 +84,8 @@ def test_the_model_is_normalised(system):
 
 
 def test_updates_of_the_flow(system, run):
-    due = [k for k in range(12) if system.base_due(k)]
+    learner = GEBM(run.model, system)
+    due = [k for k in range(12) if learner.base_due(k)]
     assert flow_updates(run.model, 12, system) == len(due) > 0
     assert flow_updates(replace(run.model, base="likelihood"), 12, system) == 12
     assert flow_updates(replace(run.model, base="frozen"), 12, system) == 0
@@ -140,6 +142,6 @@ def test_refusals(system, run, tiny_run, small):
         study_density(system, run, base_samples=10, seeds=0)
     with pytest.raises(UsageError, match="--seeds is -1"):
         study_density(system, run, seeds=-1)
-    plain = tiny_run("gebm", "toy:ring", {"net.name": "mlp", "net.hidden": (8,)}).trainer.system
+    plain = tiny_run("gebm", "toy:ring", {"net.name": "mlp", "net.hidden": (8,)}).trainer.model
     with pytest.raises(UsageError, match="no exact density"):
         study_density(plain, run)

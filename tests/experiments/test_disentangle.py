@@ -86,6 +86,6 @@ def test_refusals(vaebm, sprites, small_data, tiny_run):
         study_disentangle(vaebm, sprites, n=433, draws=2)
     with pytest.raises(UsageError, match="at least 1 step"):
         study_disentangle(vaebm, sprites, n=100, draws=2, steps=0)
-    other = tiny_run("short_run", "digits", {"net.name": "mlp", "net.hidden": (8,)}).trainer.system
+    other = tiny_run("short_run", "digits", {"net.name": "mlp", "net.hidden": (8,)}).trainer.model
     with pytest.raises(UsageError, match="no VAEBM"):
         study_disentangle(other, sprites, n=100, draws=2)

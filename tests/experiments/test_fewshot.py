@@ -120,20 +120,20 @@ def test_an_unseen_class_is_refused() -> None:
 
 def test_latents_of_a_system_are_evaluated(tiny_run) -> None:
     changes = {"net.name": "mlp", "net.hidden": [16], "start.capacity": 20, "latent": 4}
-    system = tiny_run("cebm", "digits", changes).trainer.system
+    system = tiny_run("cebm", "digits", changes).trainer.model
     report = evaluate_latents(system, "digits", per_class=(1, 10), runs=2, others=("digits",), n=100)
     assert set(report.accuracy) == {"latents", "PCA", "pixels"}
     assert report.outliers["digits"].estimate == 0.5 and set(report.outliers) == {"digits", "noise"}
     assert report.accuracy["PCA"][10].estimate > 0.3 < report.accuracy["pixels"][10].estimate
     assert report.record == {"data": "digits", "seed": 0, "latent": 4}
-    assert "AUROC of the surprisal against\n  digits  0.500" in report.text()
+    assert "AUROC of the neg_log_prob against\n  digits  0.500" in report.text()
 
 
 def test_systems_without_latents_and_data_without_labels_are_refused(tiny_run, tmp_path: Path) -> None:
-    other = tiny_run("igebm", "toy:ring", {"net.name": "mlp", "start.capacity": 20}).trainer.system
-    with pytest.raises(UsageError, match="IGEBM has no latents"):
+    other = tiny_run("igebm", "toy:ring", {"net.name": "mlp", "start.capacity": 20}).trainer.model
+    with pytest.raises(UsageError, match="NetEnergy has no latents"):
         evaluate_latents(other, "digits")
     np.savez(tmp_path / "bare.npz", x=np.zeros((40, 8, 8), np.uint8))
-    system = tiny_run("cebm", "digits", {"net.name": "mlp", "start.capacity": 20}).trainer.system
+    system = tiny_run("cebm", "digits", {"net.name": "mlp", "start.capacity": 20}).trainer.model
     with pytest.raises(UsageError, match="has no labels: few-shot accuracy needs them"):
         evaluate_latents(system, str(tmp_path / "bare.npz"))

@@ -83,9 +83,9 @@ def test_noise_first_takes_the_gradient_at_the_noised_point():
     torch.testing.assert_close(chain.position, y - s / 2 * 3 * y)
 
 
-def test_matched_is_told_by_the_kernel():
+def test_a_kernel_tells_whether_it_claims_a_density():
     plain = Langevin(0.1)
-    assert plain.matched and replace(plain, step_size_schedule=lambda k: 0.1).matched
+    assert plain.claims_density and replace(plain, step_size_schedule=lambda k: 0.1).claims_density
     for option in (
         {"temperature": 0.0},
         {"noise_first": True},
@@ -94,7 +94,7 @@ def test_matched_is_told_by_the_kernel():
         {"temperature_schedule": lambda k: 1.0},
         {"clip_norm": 1.0, "step_size_schedule": lambda k: 0.1},
     ):
-        assert not replace(plain, **option).matched
+        assert not replace(plain, **option).claims_density
 
 
 @pytest.mark.parametrize("temperature", [-1.0, float("nan"), float("inf")])

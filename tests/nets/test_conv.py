@@ -12,7 +12,6 @@ from gibbsian.core.random import generator, seeded_init
 from gibbsian.nets.build import build
 from gibbsian.nets.conv import ConvNet
 from gibbsian.nets.settings import ConvConfig
-from gibbsian.models.papers import entry
 from gibbsian.train.recipes import presets
 
 

@@ -12,12 +12,12 @@ from torch import nn
 
 from gibbsian.core.config import from_dict, override, to_dict
 from gibbsian.core.errors import UsageError
+from gibbsian.models.igebm.config import IGEBMConfig
 from gibbsian.nets import families
 from gibbsian.nets.build import build
 from gibbsian.nets.families import FAMILIES, AnyNet, CustomNetConfig, Family, family, register_net, trusted
 from gibbsian.nets.settings import ConvConfig, LevelsConfig, MLPConfig, WideConfig
 from gibbsian.train.recipes import resolve
-from gibbsian.models.igebm.config import IGEBMConfig
 
 
 @dataclass(frozen=True, kw_only=True)

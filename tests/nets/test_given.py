@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from gibbsian.core.errors import UsageError
 from gibbsian.core.random import generator
 from gibbsian.nets.build import build
-from gibbsian.nets.families import CustomNetConfig
+from gibbsian.nets.families import AnyNet, CustomNetConfig
 from gibbsian.nets.given import Column, Logits, prepared_net
 
 
@@ -134,7 +134,7 @@ class NoArguments(Sums):
 
 
 class Configured(nn.Module):
-    def __init__(self, shape: tuple[int, ...], config: CustomNetConfig) -> None:
+    def __init__(self, shape: tuple[int, ...], config: AnyNet) -> None:
         super().__init__()
         self.f = nn.Linear(shape[0], 1)
 

@@ -8,9 +8,9 @@ import torch.nn.functional as F
 
 from gibbsian.core.errors import UsageError
 from gibbsian.core.random import generator, seeded_init
+from gibbsian.models.cfebm.config import CFEBMConfig
 from gibbsian.nets.pyramid import DownBlock, inherit, maps, pyramid
 from gibbsian.nets.settings import ConvConfig, MLPConfig
-from gibbsian.models.cfebm.config import CFEBMConfig
 
 SMALL = MLPConfig(hidden=(16, 8), activation="swish")
 FAMILIES = {

@@ -13,7 +13,6 @@ from gibbsian.nets.families import AnyNet
 from gibbsian.nets.layers import activation
 from gibbsian.nets.settings import WideConfig
 from gibbsian.nets.wide import WideBlock, WideNet
-from gibbsian.models.papers import entry
 from gibbsian.train.recipes import presets
 
 

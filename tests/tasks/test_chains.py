@@ -1,4 +1,4 @@
-"""Chain diagnostics: over all legs of a plan, from what the kernels tell."""
+"""Chain diagnostics: over all stages of a sampler, from what the kernels tell."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 import torch
 
+from gibbsian.models.sampler import WrappedSampler
 from gibbsian.tasks.chains import chain_report, classes_in_turn
 
 MLP = {"net.name": "mlp", "net.hidden": [8], "chain.steps": 16, "start.capacity": 64}
@@ -21,18 +22,18 @@ def system(tiny_run):
     def make(name: str, data: str, changes: dict | None = None, steps: int = 0):
         trainer = tiny_run(name, data, {**MLP, **(changes or {})}).trainer
         trainer.fit(steps, progress=False)
-        return trainer.system
+        return trainer.model
 
     return make
 
 
-def test_chains_of_an_ensemble_are_followed_over_all_legs(system):
+def test_chains_of_an_ensemble_are_followed_over_all_stages(system):
     changes = {"ensemble.members": 2, "ensemble.every": 1, "net.classes": 8}
     model = system("igebm", "toy:ring", changes, steps=3)
     found = chain_report(model, rng())
     assert found["steps"] == 16 and {"energy_ess", "energy_rhat", "drift_noise"} <= set(found)
     assert found["energy_ess"] > 0 and found["divergent"] == 0
-    assert chain_report(model, rng(), model.latest)["steps"] == 16
+    assert chain_report(model, rng(), model.sampler().latest)["steps"] == 16
 
 
 def test_saturation_is_told_of_clamped_chains(system):
@@ -47,19 +48,20 @@ def test_classes_come_in_turn(system):
 
 
 @pytest.mark.parametrize("pair", [False, True])
-def test_latent_chains_and_plans_without_steps(tilted, pair):
+def test_latent_chains_and_samplers_without_steps(tilted, pair):
     model = tilted((2,), pair, steps=16)
     assert {"steps", "drift_noise", "energy_ess", "energy_end"} <= set(chain_report(model, rng()))
-    still = chain_report(model, rng(), model.other_plans()["base"])
+    still = chain_report(model, rng(), model.sampler("base"))
     assert set(still) == {"steps", "divergent", "energy_end"} and still["steps"] == still["divergent"] == 0
 
 
-def test_legs_without_steps_do_not_dilute_the_others(tilted):
+def test_stages_without_steps_do_not_dilute_the_others(tilted):
     model = tilted((2,), steps=16)
 
     def warmed(n, rng, *, y=None, steps=None):
-        leg = next(model.base(n, rng))
-        yield replace(leg, position=(yield leg), steps=16)
+        stage = next(model.sampler("base").stages(n, rng))
+        yield replace(stage, position=(yield stage), steps=16)
 
-    found, plain = chain_report(model, rng(), warmed), chain_report(model, rng())
+    both = WrappedSampler(model.sampler(), warmed)
+    found, plain = chain_report(model, rng(), both), chain_report(model, rng())
     assert found["drift_noise"] == plain["drift_noise"] and found["steps"] == 16

@@ -1,4 +1,4 @@
-"""`tasks.evaluate`: rows, normalised distance, intervals, chain diagnostics over all legs."""
+"""`tasks.evaluate`: rows, normalised distance, intervals, chain diagnostics over all stages."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def system(tiny_run):
     def make(name: str, data: str, changes: dict | None = None, steps: int = 0):
         trainer = tiny_run(name, data, {**MLP, **(changes or {})}).trainer
         trainer.fit(steps, progress=False)
-        return trainer.system
+        return trainer.model
 
     return make
 
@@ -34,7 +34,7 @@ def system(tiny_run):
 def test_data_of_another_shape_are_refused_before_any_draw(system):
     told = []
     with pytest.raises(
-        UsageError, match=r"digits holds data of shape \(1, 8, 8\), and this system makes \(2,\)"
+        UsageError, match=r"digits holds data of shape \(1, 8, 8\), and this model makes \(2,\)"
     ):
         evaluate(system("igebm", "toy:ring"), "digits", n=40, draws=2, progress=told.append)
     assert not told
@@ -82,25 +82,28 @@ def test_too_few_are_refused(system, n, draws):
         evaluate(system("short_run", "toy:ring", {"start.kind": "noise"}), "toy:ring", n=n, draws=draws)
 
 
-def test_other_plans_have_rows_and_change_nothing_else(tilted, monkeypatch):
+def test_other_samplers_have_rows_and_change_nothing_else(tilted):
     model = tilted((2,))
     report = evaluate(model, "toy:ring", n=50, draws=2, seed=1)
     assert list(report.rows) == ["model", "base", "training data", "one Gaussian", "noise"]
-    assert report.rows["base"] == evaluate(model, "toy:ring", n=50, draws=2, seed=1, plan=model.base).model
+    assert (
+        report.rows["base"]
+        == evaluate(model, "toy:ring", n=50, draws=2, seed=1, sampler=model.sampler("base")).model
+    )
     assert report.rows["base"] != report.model and set(report.rows["base"]) == set(report.model)
     assert "base" in report.text() and "base" in report.to_dict()["measures"]
-    monkeypatch.setattr(tilted, "other_plans", lambda self: {})
+    del model.samplers["base"]
     alone = evaluate(model, "toy:ring", n=50, draws=2, seed=1)
     assert alone.rows == {k: v for k, v in report.rows.items() if k != "base"}
     assert alone.chains == report.chains
 
 
-def test_other_plans_are_normalised_too(tilted):
+def test_other_samplers_are_normalised_too(tilted):
     report = evaluate(tilted((1, 8, 8), pair=True), "digits", n=40, draws=2)
     assert {"feature_distance", "normalised"} <= set(report.rows["base"])
 
 
 def test_chains_that_do_not_move_are_no_error(tilted):
     model = tilted((2,))
-    report = evaluate(model, "toy:ring", n=50, draws=2, plan=model.base)
+    report = evaluate(model, "toy:ring", n=50, draws=2, sampler=model.sampler("base"))
     assert report.chains["steps"].estimate == 0 and "drift_noise" not in report.chains

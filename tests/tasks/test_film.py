@@ -4,26 +4,26 @@ from __future__ import annotations
 
 import pytest
 import torch
-from gibbsian.systems.base import sample
-from gibbsian.systems.registry import make
 from PIL import Image
 
 from gibbsian.core.errors import UsageError
 from gibbsian.core.random import generator
-from gibbsian.train.recipes import resolve
+from gibbsian.models.build import build
+from gibbsian.models.sampling import draw_samples
 from gibbsian.report.pictures import save_gif
 from gibbsian.tasks.film import Film, decoded, film, frames, painter
+from gibbsian.train.recipes import resolve
 
 
 def tiny(event_shape, **changes):
     changes = {"net.name": "mlp", "net.hidden": [4], "chain.steps": 3, "start.capacity": 8, **changes}
-    config = resolve("igebm", preset="cifar10", changes={**changes, "net.channels": [4], "net.strides": [1]})
-    return make("igebm", config.model, event_shape)
+    config = resolve("igebm", preset="cifar10", changes=changes)
+    return build("igebm", config.model, event_shape).model
 
 
-def watched(system, n=4, **options):
-    kept = Film(system.plan, **options)
-    drawn = sample(system, n, rng=generator(0), plan=kept.planned, observe=kept.observe)
+def watched(model, n=4, **options):
+    kept = Film(model.sampler(), **options)
+    drawn = draw_samples(model, kept, n, rng=generator(0), observe=kept.observe)
     return kept, drawn
 
 
@@ -34,18 +34,18 @@ def test_every_position_from_start_to_end_is_kept_with_its_energy():
     assert kept.energies[-1] == pytest.approx(float(drawn.energy.mean()))
 
 
-def test_legs_of_one_step_are_kept_too():
+def test_stages_of_one_step_are_kept_too():
     assert len(watched(tiny((1, 4, 4), **{"ensemble.members": 2}))[0].positions) == 4
 
 
 def test_watching_changes_nothing():
-    system = tiny((1, 4, 4))
-    assert torch.equal(watched(system)[1].x, sample(system, 4, rng=generator(0)).x)
+    model = tiny((1, 4, 4))
+    assert torch.equal(watched(model)[1].x, draw_samples(model, model.sampler(), 4, rng=generator(0)).x)
 
 
 def test_long_chains_are_thinned_evenly():
-    system = tiny((1, 4, 4), **{"chain.steps": 400})
-    kept, _ = watched(system)
+    model = tiny((1, 4, 4), **{"chain.steps": 400})
+    kept, _ = watched(model)
     assert 32 < len(kept.positions) <= 64
     assert len(kept.energies) == len(kept.positions)
 
@@ -63,8 +63,8 @@ def test_a_film_is_written(tmp_path):
 
 
 def test_frames_are_pictures_above_a_curve():
-    system = tiny((1, 4, 4))
-    made = frames(system, watched(system)[0], columns=2)
+    model = tiny((1, 4, 4))
+    made = frames(model, watched(model)[0], columns=2)
     side = 6 * 11 + 2  # a frame around 4 pixels, enlarged 11 times, and a gap
     assert {f.size for f in made} == {(2 * side - 2, 2 * side - 2 + 80)}
 
@@ -74,15 +74,15 @@ def test_what_has_no_picture_is_refused():
         painter(tiny((3,)), torch.zeros(2, 3))
 
 
-def test_progress_counts_steps_over_legs_and_chunks_with_and_without_a_film():
-    system = tiny((1, 4, 4), **{"ensemble.members": 2})
+def test_progress_counts_steps_over_stages_and_chunks_with_and_without_a_film():
+    model = tiny((1, 4, 4), **{"ensemble.members": 2})
     told: list[list[tuple[int, int]]] = [[], []]
     for calls, keep in zip(told, (True, False), strict=True):
         seen = Film(
-            system.plan, keep=keep, progress=lambda done, total, calls=calls: calls.append((done, total))
+            model.sampler(), keep=keep, progress=lambda done, total, calls=calls: calls.append((done, total))
         )
         watch = {"observe": seen.observe} if keep else {"progress": seen.advanced}
-        sample(system, 4, rng=generator(0), chunk=2, plan=seen.planned, **watch)
+        draw_samples(model, seen, 4, rng=generator(0), chunk=2, **watch)
     assert told[0] == told[1] and told[0][-1] == (6, 6)
 
 
@@ -90,18 +90,18 @@ def test_progress_counts_steps_over_legs_and_chunks_with_and_without_a_film():
 @pytest.mark.parametrize("event_shape", [(2,), (1, 4, 4)])
 def test_latents_are_filmed_as_data(tilted, tmp_path, event_shape, pair):
     """A module in training mode must be decoded in eval mode, without a graph."""
-    system = tilted(event_shape, pair)
-    film(system, 5, tmp_path / "c.gif", rng=generator(0), steps=6)
+    model = tilted(event_shape, pair)
+    film(model, 5, tmp_path / "c.gif", rng=generator(0), steps=6)
     with Image.open(tmp_path / "c.gif") as gif:
         assert gif.n_frames == 7
-    assert system.training
+    assert model.training
 
 
 def test_a_chain_without_steps_is_one_frame(tilted, tmp_path):
-    system = tilted((1, 4, 4), pair=True)
-    kept = Film(system.base)
-    sample(system, 4, rng=generator(0), plan=kept.planned, observe=kept.observe)
-    made = frames(system, kept)
+    model = tilted((1, 4, 4), pair=True)
+    kept = Film(model.sampler("base"))
+    draw_samples(model, kept, 4, rng=generator(0), observe=kept.observe)
+    made = frames(model, kept)
     assert len(made) == 1
     save_gif(made, tmp_path / "c.gif")
     assert (tmp_path / "c.gif").is_file()

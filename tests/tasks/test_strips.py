@@ -5,22 +5,21 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from gibbsian.systems.base import Leg, sample
 from PIL import Image
 
 from gibbsian.core.errors import UsageError
 from gibbsian.core.position import leaves
 from gibbsian.core.random import generator
 from gibbsian.mcmc.langevin import Langevin
+from gibbsian.models.sampler import ChainStage, WrappedSampler
+from gibbsian.models.sampling import draw_samples
 from gibbsian.report.pictures import LABEL, beside
 from gibbsian.tasks.strips import Strip, stage_strip, step_strip, strip
 
 
-def watched(system, n: int, times=None, steps: int | None = None, chunk: int = 512, draws: int = 5):
-    seen = Strip(system.plan, n, times)
-    drawn = sample(
-        system, draws, rng=generator(0), steps=steps, chunk=chunk, plan=seen.planned, observe=seen.observe
-    )
+def watched(model, n: int, times=None, steps: int | None = None, chunk: int = 512, draws: int = 5):
+    seen = Strip(model.sampler(), n, times)
+    drawn = draw_samples(model, seen, draws, rng=generator(0), steps=steps, chunk=chunk, observe=seen.observe)
     return seen, drawn
 
 
@@ -40,9 +39,9 @@ def test_points_stand_on_their_energy_side_by_side(tilted):
 
 
 def test_kept_positions_are_those_of_the_chain(tilted):
-    system = tilted((2,), pair=True)
-    seen, drawn = watched(system, 3, (0, 1, 6), steps=6)
-    thinned = sample(system, 5, rng=generator(0), steps=6, thin=1).chains[0].trace
+    model = tilted((2,), pair=True)
+    seen, drawn = watched(model, 3, (0, 1, 6), steps=6)
+    thinned = draw_samples(model, model.sampler(), 5, rng=generator(0), steps=6, thin=1).chains[0].trace
     for leaf, trace in enumerate(leaves(thinned)):
         assert torch.equal(seen.shown()[1][leaf], trace[0][:3])
         assert torch.equal(seen.shown()[6][leaf], drawn.chains[0].position[leaf][:3])
@@ -73,59 +72,61 @@ def test_odd_lengths_are_spread_nearly_evenly(tilted, steps):
 
 
 def test_every_so_many_steps_start_and_end_included(tilted):
-    system = tilted((1, 4, 4), steps=300)
-    seen = Strip(system.plan, 2, every=2)
-    sample(system, 2, rng=generator(0), plan=seen.planned, observe=seen.observe)
+    model = tilted((1, 4, 4), steps=300)
+    seen = Strip(model.sampler(), 2, every=2)
+    draw_samples(model, seen, 2, rng=generator(0), observe=seen.observe)
     assert list(seen.shown()) == list(range(0, 301, 2)), "none is dropped, however many"
-    picture = step_strip(system, 2, 4, rng=generator(0), steps=10)  # 0, 4, 8 and 10
+    picture = step_strip(model, 2, 4, rng=generator(0), steps=10)  # 0, 4, 8 and 10
     assert picture.size == (4 * 68 - 2, LABEL + 2 * 68 - 2)
     with pytest.raises(UsageError, match="every 0 steps"):
-        step_strip(system, 2, 0, rng=generator(0))
+        step_strip(model, 2, 0, rng=generator(0))
 
 
-def test_the_end_of_each_leg(tilted):
-    """Two legs of one plan: the second picture is that of the end."""
-    system = tilted((1, 4, 4), steps=3)
+def test_the_end_of_each_stage(tilted):
+    """Two stages of one sampler: the second picture is that of the end."""
+    model = tilted((1, 4, 4), steps=3)
 
     def twice(n, rng, *, y=None, steps=None):
-        end = yield next(system.plan(n, rng))
-        yield Leg(system.surprisal, Langevin(0.1), 2, end)
+        end = yield next(model.sampler().stages(n, rng))
+        yield ChainStage(model.energy, Langevin(0.1), 2, end)
 
-    picture = stage_strip(system, 2, rng=generator(0), plan=twice)
+    both = WrappedSampler(model.sampler(), twice)
+
+    picture = stage_strip(model, 2, rng=generator(0), sampler=both)
     assert picture.size == (2 * 68 - 2, LABEL + 2 * 68 - 2)
-    ended = strip(system, 2, (3, 5), rng=generator(0), plan=twice)
+    ended = strip(model, 2, (3, 5), rng=generator(0), sampler=both)
     assert (np.asarray(picture)[LABEL:] == np.asarray(ended)[LABEL:]).all()
     assert stage_strip(tilted((2,)), 3, rng=generator(0)).size == (400, LABEL + 400)
     with pytest.raises(UsageError, match="a strip of 0 chains"):
-        stage_strip(system, 0, rng=generator(0))
+        stage_strip(model, 0, rng=generator(0))
 
 
 def test_a_chain_without_steps_is_one_column(tilted):
-    system = tilted((1, 4, 4))
-    seen = Strip(system.base, 2)
-    sample(system, 2, rng=generator(0), plan=seen.planned, observe=seen.observe)
-    assert list(seen.shown()) == [0] and seen.picture(system).size == (66, LABEL + 2 * 68 - 2)
+    model = tilted((1, 4, 4))
+    seen = Strip(model.sampler("base"), 2)
+    draw_samples(model, seen, 2, rng=generator(0), observe=seen.observe)
+    assert list(seen.shown()) == [0] and seen.picture(model).size == (66, LABEL + 2 * 68 - 2)
 
 
-def test_steps_are_counted_over_legs_and_only_in_the_first_chunk(tilted):
-    system = tilted((2,))
+def test_steps_are_counted_over_stages_and_only_in_the_first_chunk(tilted):
+    model = tilted((2,))
 
-    def legs(n, rng, *, y=None, steps=None):
+    def stages(n, rng, *, y=None, steps=None):
         position = torch.randn(n, 2, generator=rng)
         for _ in range(3):
-            position = yield Leg(system.surprisal, Langevin(0.1), 2, position)
+            position = yield ChainStage(model.energy, Langevin(0.1), 2, position)
 
-    seen = Strip(legs, 4)
-    ends = sample(system, 4, rng=generator(0), chunk=2, plan=seen.planned, observe=seen.observe).chains
+    seen = Strip(WrappedSampler(model.sampler(), stages), 4)
+    ends = draw_samples(model, seen, 4, rng=generator(0), chunk=2, observe=seen.observe).chains
     assert list(seen.shown()) == [0, 1, 2, 4, 5, 6]
     assert torch.equal(seen.shown()[6], ends[-1].position)
 
 
-def test_other_plans_can_be_shown(tilted):
-    system = tilted((2,))
+def test_other_samplers_can_be_shown(tilted):
+    model = tilted((2,))
     with pytest.raises(UsageError, match="ended after 0 steps"):
-        strip(system, 2, (0, 5), rng=generator(0), plan=system.base)
-    assert strip(system, 2, (0,), rng=generator(0), plan=system.base).size == (400, LABEL + 400)
+        strip(model, 2, (0, 5), rng=generator(0), sampler=model.sampler("base"))
+    assert strip(model, 2, (0,), rng=generator(0), sampler=model.sampler("base")).size == (400, LABEL + 400)
 
 
 @pytest.mark.parametrize(("n", "times"), [(0, (0, 1)), (2, ()), (2, (0, 0)), (2, (3, 1)), (2, (-1, 4))])

@@ -103,9 +103,9 @@ def radii(option: str, text: str) -> list[float]:
     return found
 
 
-def usual_radii(norm: str, system: EnergyModel) -> tuple[str, str]:
-    """Radii to attack at, and that of a training attack, for the system's number of channels."""
-    return EPS[norm, 1 if system.spec.event_shape[0] == 1 else 3]
+def usual_radii(norm: str, model: EnergyModel) -> tuple[str, str]:
+    """Radii to attack at, and that of a training attack, for the model's number of channels."""
+    return EPS[norm, 1 if model.spec.event_shape[0] == 1 else 3]
 
 
 def named_models(

@@ -91,7 +91,9 @@ def answer(words: list[str]) -> Result:
 
 
 def without_net(function: Callable[..., Result], words: list[str]) -> list[str]:
-    """`words` less `--net module:Class` where the command has no such option: a RUN may then name that class."""
+    """`words` less `--net module:Class` where the command has no such option: a RUN may then name that
+    class.
+    """
     if "--net" not in words[:-1] or any(o.flag == "--net" for o in options(function)):
         return words
     place = words.index("--net")

@@ -82,6 +82,8 @@ class Option:
             raise UsageError(f"{what} is '{text}': it must be a {NUMBERS[self.kind]}") from error
 
 
+FREE = "{...}"
+"""The type of a setting that takes any keys below it."""
 NUMBERS = {int: "whole number", float: "number"}
 
 
@@ -189,12 +191,13 @@ def _require_gathering(function: Callable[..., Any], flag: str, flags: Iterable[
 
 
 def _require_known(named: Mapping[str, str], keys: Keys, given: Given, known: list[Option]) -> None:
-    names = {f"--{s.name}" for s in keys.settings(given)}
+    settings = keys.settings(given)
+    names, free = {f"--{s.name}" for s in settings}, [f"{s.name}." for s in settings if s.kind == FREE]
     for name in named:
         section = name.partition(".")[0]
         if "." in name and (not names or (keys.needs == f"--{section}" and not given.get(section))):
             raise UsageError(f"--{name} needs {keys.needs}: see --help")
-        if f"--{name}" not in names:
+        if f"--{name}" not in names and not name.startswith(tuple(free)):
             raise _unknown(f"--{name}", [*names, *(o.flag for o in known if o.flag)])
 
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from ..mcmc.state import ChainInfo, ChainState
-    from ..models.model import EnergyModel
+    from ..models.model import EnergyModel, checked_labels
     from ..models.sampler import RunOptions, Sampler
     from ..models.sampling import Samples
     from ..tasks.film import Film
@@ -138,7 +138,7 @@ def labels(model: EnergyModel, n: int, label: int | None, start: str) -> Tensor 
     device = device_of(model)
     classes = model.spec.num_classes
     if label is not None or not classes or start == "buffer":
-        return model.labels(n, label)
+        return checked_labels(model, n, label)
     return torch.arange(n, device=device) % classes
 
 

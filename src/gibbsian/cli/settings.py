@@ -16,7 +16,7 @@ from typing import Any, Literal
 from ..core.config import to_dict
 from ..core.kinds import TAG, Tagged, fields_of, kinds_of, type_hints
 from ..train.recipes import resolve
-from .options import Given, Setting
+from .options import FREE, Given, Setting
 
 
 def system_settings(given: Given) -> list[Setting]:
@@ -95,7 +95,7 @@ def words(hint: Any) -> str:
     if origin is Literal:
         return "|".join(map(str, args))
     if origin is dict:
-        return "{...}"
+        return FREE
     if origin is tuple:
         return f"[{', '.join('...' if a is Ellipsis else words(a) for a in args)}]"
     return str(hint.__name__)

@@ -13,7 +13,7 @@ from dataclasses import MISSING
 from typing import Any, TypeVar
 
 from .errors import UsageError, did_you_mean, unknown
-from .kinds import TAG, Kinds, fields_of, is_tagged, kind_of, kinds_of, members, type_at, type_hints
+from .kinds import TAG, Kinds, fields_of, is_tagged, kind_of, kinds_of, members, type_hints
 
 T = TypeVar("T")
 
@@ -49,13 +49,10 @@ def override(config: T, changes: Mapping[str, Any]) -> T:
     values = to_dict(config)
     for dotted, value in sorted(changes.items(), key=lambda change: not change[0].endswith(f".{TAG}")):
         *path, last = dotted.split(".")
-        inner = values
-        for depth, part in enumerate(path):
-            inner = _descend(inner, part, ".".join(path[: depth + 1]))
+        inner, hint = _section(values, type(config), path)
         inner[last] = value
-        hint = type_at(type(config), path) if last == TAG else None
-        if kinds_of(hint):
-            _forget(inner, fields_of(kind_of(hint, value, dotted)))
+        if last == TAG and kinds_of(hint):
+            _become(inner, kind_of(hint, value, dotted))
     return from_dict(type(config), values)
 
 
@@ -75,16 +72,47 @@ def require_choices(config: Any, section: str = "") -> None:
             raise unknown(what, str(getattr(config, name)), map(str, typing.get_args(hint)))
 
 
-def _forget(values: dict[str, Any], known: Mapping[str, Any]) -> None:
-    for key in [k for k in values if k not in known]:
+def _section(values: dict[str, Any], hint: Any, path: list[str]) -> tuple[dict[str, Any], Any]:
+    """The section at a path, and its type; in a dictionary that holds what it likes, new ones are made."""
+    for depth, part in enumerate(path):
+        below = _below(hint, values, part)
+        if hint is dict and part not in values:
+            values[part] = {}
+        values, hint = _descend(values, part, ".".join(path[: depth + 1])), below
+    return values, hint
+
+
+def _below(hint: Any, values: dict[str, Any], part: str) -> Any:
+    """The type of a key, less None, in a section of type `hint` with these values."""
+    if hint is dict:
+        return dict
+    kinds = kinds_of(hint)
+    cls = kind_of(hint, values.get(TAG, next(iter(kinds))), TAG) if kinds else hint
+    found = type_hints(cls).get(part) if dataclasses.is_dataclass(cls) else None
+    one = members(found)[0] if len(members(found)) == 1 else found
+    return dict if typing.get_origin(one) is dict else one
+
+
+def _become(values: dict[str, Any], cls: type[Any]) -> None:
+    """Drop what another kind has not, and add its defaults."""
+    known = fields_of(cls)
+    for key in values.keys() - known.keys():
         del values[key]
+    for key in known.keys() - values.keys():
+        default = _default(known[key])
+        if default is not MISSING:
+            values[key] = _plain(default)
+
+
+def _default(field: dataclasses.Field[Any]) -> Any:
+    return field.default if field.default_factory is MISSING else field.default_factory()
 
 
 def _named(hint: Any, field: dataclasses.Field[Any], value: Any) -> Any:
     """A section of several kinds that names none takes the kind of the field's default."""
     if not kinds_of(hint) or not isinstance(value, Mapping) or TAG in value:
         return value
-    default = field.default if field.default_factory is MISSING else field.default_factory()
+    default = _default(field)
     return {TAG: getattr(default, TAG), **value} if dataclasses.is_dataclass(default) else value
 
 

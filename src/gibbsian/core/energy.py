@@ -36,16 +36,20 @@ class OwnGradient(ABC):
         """E(x) of shape `(B,)` and dE/dx in the structure of `x`, both without a graph."""
 
 
+def called(energy: Energy, x: Position) -> Tensor:
+    """What the energy returns at `x`; a column `(B, 1)` of a network, which would broadcast, as `(B,)`."""
+    e = energy(x)
+    return e.squeeze(1) if isinstance(e, Tensor) and e.shape == (batch_size(x), 1) else e
+
+
 def value(energy: Energy, x: Position) -> Tensor:
     """E(x), shape `(B,)`; a column `(B, 1)` is taken for it, and anything else raises `UsageError`."""
-    e = energy(x)
+    e = called(energy, x)
     if not isinstance(e, Tensor):
         raise UsageError(
             f"energy returned {type(e).__name__}: it must return a tensor of one number a chain, "
             f"shape ({batch_size(x)},)"
         )
-    if e.shape == (batch_size(x), 1):
-        return e.squeeze(1)
     if e.shape != (batch_size(x),):
         raise UsageError(
             f"energy returned shape {tuple(e.shape)} for {batch_size(x)} chains: it must return one "

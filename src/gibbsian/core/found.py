@@ -1,7 +1,7 @@
 """Code of a person's own by name: `module:NAME` of a module beside them or installed, or `FILE.py:NAME`.
 
-Names that a person gives are imported. Names that a file gives run code of the file's choice: they are refused
-unless the person has named them too, or trusts the file (`trust`).
+Names that a person gives are imported. Names that a file gives run code of the file's choice: they are
+refused unless the person has named them too, or trusts the file (`trust`).
 """
 
 from __future__ import annotations
@@ -25,7 +25,9 @@ def trust(name: str = "*") -> None:
 
 
 def require_trusted(name: str, what: str, way: str) -> None:
-    """Raise `UsageError` for code that a file names and that nobody here has named; `way` says the way out."""
+    """Raise `UsageError` for code that a file names and that nobody here has named; `way` says the way
+    out.
+    """
     if not _TRUSTED & {name, "*"}:
         raise UsageError(f"the stored settings ask for code of their own, {what} '{name}': {way}")
 

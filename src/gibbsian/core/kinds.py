@@ -56,16 +56,6 @@ def members(hint: Any) -> list[Any]:
     return [a for a in typing.get_args(hint) if a is not type(None)] if union else [hint]
 
 
-def type_at(cls: type, path: list[str]) -> Any:
-    """The type of the section at `path` below a dataclass; None inside a section of several kinds."""
-    hint: Any = cls
-    for part in path:
-        hint = type_hints(hint).get(part) if dataclasses.is_dataclass(hint) else None
-        found = members(hint)
-        hint = found[0] if len(found) == 1 else hint
-    return hint
-
-
 def fields_of(cls: type) -> dict[str, dataclasses.Field[Any]]:
     """The fields of a dataclass by name."""
     return {f.name: f for f in dataclasses.fields(cls)}

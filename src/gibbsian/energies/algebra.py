@@ -27,7 +27,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from ..core.energy import Energy
+from ..core.energy import Energy, called
 from ..core.errors import UsageError, require_positive
 from ..core.position import Position
 from ..core.show import one_line
@@ -49,7 +49,7 @@ class Product:
         object.__setattr__(self, "energies", _at_least_one("Product", self.energies))
 
     def __call__(self, x: Position) -> Tensor:
-        return _total(energy(x) for energy in self.energies)
+        return _total(called(energy, x) for energy in self.energies)
 
     def rows(self, index: Index) -> Product:
         """The product over the chains at `index`."""
@@ -72,7 +72,7 @@ class Ensemble:
         object.__setattr__(self, "energies", _at_least_one("Ensemble", self.energies))
 
     def __call__(self, x: Position) -> Tensor:
-        return _total(energy(x) for energy in self.energies) / len(self.energies)
+        return _total(called(energy, x) for energy in self.energies) / len(self.energies)
 
     def rows(self, index: Index) -> Ensemble:
         """The ensemble over the chains at `index`."""
@@ -93,7 +93,7 @@ class Scaled:
             raise UsageError(f"factor is {self.factor}: it must be finite")
 
     def __call__(self, x: Position) -> Tensor:
-        return per_chain(self.factor, x, "factor") * self.energy(x)
+        return per_chain(self.factor, x, "factor") * called(self.energy, x)
 
     def rows(self, index: Index) -> Scaled:
         """The scaled energy over the chains at `index`."""
@@ -116,7 +116,7 @@ class Tempered:
         above_zero("temperature", self.temperature)
 
     def __call__(self, x: Position) -> Tensor:
-        return self.energy(x) / per_chain(self.temperature, x, "temperature")
+        return called(self.energy, x) / per_chain(self.temperature, x, "temperature")
 
     def rows(self, index: Index) -> Tempered:
         """The tempered energy over the chains at `index`."""
@@ -154,8 +154,8 @@ class Mixture:
         return self.log_z is None and len(self.energies) > 1
 
     def __call__(self, x: Position) -> Tensor:
-        terms = [shift - energy(x) for shift, energy in zip(self._shifts(), self.energies, strict=True)]
-        return -torch.logsumexp(torch.stack(terms), dim=0)
+        pairs = zip(self._shifts(), self.energies, strict=True)
+        return -torch.logsumexp(torch.stack([shift - called(energy, x) for shift, energy in pairs]), dim=0)
 
     def rows(self, index: Index) -> Mixture:
         """The mixture over the chains at `index`."""
@@ -190,10 +190,10 @@ class Negation:
             raise UsageError(f"ceiling is {self.ceiling}: it must be a finite energy; leave it out for none")
 
     def __call__(self, x: Position) -> Tensor:
-        against = self.negated(x)
+        against = called(self.negated, x)
         if self.ceiling is not None:
             against = against.clamp(max=self.ceiling)
-        return self.energy(x) - self.alpha * against
+        return called(self.energy, x) - self.alpha * against
 
     def rows(self, index: Index) -> Negation:
         """The negation over the chains at `index`."""

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from ..core.energy import Energy
+from ..core.energy import Energy, called
 from ..core.position import Position
 from ..core.show import one_line
 from .context import Index, quadratic, rows
@@ -41,7 +41,7 @@ class PullBack:
     __repr__ = one_line
 
     def __call__(self, z: Position) -> Tensor:
-        tilt = self.energy(self.generator(z))
+        tilt = called(self.energy, self.generator(z))
         return tilt + quadratic(z, 0.0, 1.0) if self.prior else tilt
 
     def rows(self, index: Index) -> PullBack:

@@ -1,7 +1,7 @@
 """Models, learners and samplers: a folder a paper, and the contracts that they keep.
 
-What one needs to write a paper is exported here, and imported when first used, so that settings are read without
-torch: `from gibbsian.models import Learner, NetEnergy, ...`.
+What one needs to write a paper is exported here, and imported when first used, so that settings are read
+without torch: `from gibbsian.models import Learner, NetEnergy, ...`.
 """
 
 from __future__ import annotations

@@ -31,7 +31,7 @@ def samples_density(chain: ChainConfig, start: StartConfig) -> bool:
     Chains that begin at noise each time are read as a K-step generator, whose E is no log-density (Nijkamp
     et al. 2019, 2020), however plain the kernel.
     """
-    return chain.matched and start.kind in ("persistent", "data")
+    return chain.claims_density and start.kind in ("persistent", "data")
 
 
 def init_noise(start: StartConfig, spec: DataSpec) -> Start:

@@ -32,7 +32,7 @@ class ConjugateEnergy(EnergyModel):
 
     def energy(self, x: Position, y: Tensor | None = None) -> Tensor:
         """E(x), shape `(B,)`."""
-        self.refuse_labels(y)
+        self.spec.refuse_labels(y)
         e: Tensor = self.net(x)
         return e
 
@@ -86,7 +86,7 @@ class GivenLatents(Sampler):
         self, n: int, rng: torch.Generator, *, y: Tensor | None = None, steps: int | None = None
     ) -> Stages:
         """The chain."""
-        self.model.refuse_labels(y)
+        self.model.spec.refuse_labels(y)
         z = self.model.net.prior.draw(n, rng) if self.z is None else self.z
         start = self.start.draw(n, rng).position
         yield ChainStage(self.model.given(z), self.kernel, steps or self.steps, start)

@@ -37,7 +37,7 @@ class GeneratedEnergy(EnergyModel):
 
     def energy(self, x: Position, y: Tensor | None = None) -> Tensor:
         """E(x), shape `(B,)`, without temperature and base."""
-        self.refuse_labels(y)
+        self.spec.refuse_labels(y)
         return self.of_data.energy(x)
 
     def neg_log_prob(self, x: Position, y: Tensor | None = None) -> Tensor:

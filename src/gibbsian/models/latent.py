@@ -16,6 +16,7 @@ from torch import Tensor
 from ..core.energy import Energy
 from ..core.errors import GibbsianError
 from ..core.position import Position
+from ..core.spec import DataSpec
 from ..energies.algebra import Tempered
 from ..energies.latent import PullBack
 from ..mcmc.importance import resample
@@ -34,6 +35,7 @@ class LatentModel(Protocol):
     """What a sampler of latents needs of a model; with `one_latent` they may be drawn without a chain."""
 
     one_latent: bool
+    spec: DataSpec
 
     def tilt(self, beta: float = 1.0) -> PullBack:
         """beta E(G(z)) without the prior."""
@@ -46,9 +48,6 @@ class LatentModel(Protocol):
 
     def generated(self, position: Position) -> Tensor:
         """Data `(n, *event_shape)` of latents."""
-
-    def refuse_labels(self, y: Tensor | None) -> None:
-        """Raise `UsageError` if labels are given to a model without classes."""
 
 
 class LatentSampler(Sampler):
@@ -67,7 +66,7 @@ class LatentSampler(Sampler):
         self, n: int, rng: torch.Generator, *, y: Tensor | None = None, steps: int | None = None
     ) -> Stages:
         """One stage, of no steps where latents are drawn without a chain."""
-        self.model.refuse_labels(y)
+        self.model.spec.refuse_labels(y)
         model, latent, tilt = self.model, self.latent, self.model.tilt(self.latent.beta)
         energy = model.potential(latent.beta)
         if latent.kernel in DRAWS and model.one_latent:

@@ -86,13 +86,8 @@ class EnergyModel(nn.Module, ABC):
 
         Raises `UsageError` for labels that this model does not have.
         """
-        self.refuse_labels(y)
+        self.spec.refuse_labels(y)
         return self.energy
-
-    def refuse_labels(self, y: Tensor | None) -> None:
-        """Raise `UsageError` if labels are given to a model without classes."""
-        if y is not None and not self.spec.num_classes:
-            raise UsageError("this model has no labels: leave out the label, or train with net.classes > 0")
 
     def sampler(self, name: str = "default") -> Sampler:
         """The sampler of this name; raises `UsageError` naming the nearest for an unknown one."""
@@ -138,28 +133,11 @@ class EnergyModel(nn.Module, ABC):
         if y is None and self.spec.num_classes:
             y = torch.randint(self.spec.num_classes, (n,), generator=rng, device=device)
         chosen = self.sampler(sampler) if isinstance(sampler, str) else sampler
-        y = self.labels(n, y)
+        y = checked_labels(self, n, y)
         drawn = draw_samples(
             self, chosen, n, rng=rng, y=y, steps=steps, thin=thin, chunk=chunk, options=options
         )
         return replace(drawn, range=(self.spec.low, self.spec.high))
-
-    def labels(self, n: int, y: int | Tensor | None) -> Tensor | None:
-        """`y` as a `(n,)` tensor on the model's device, checked against its classes; raises `UsageError`."""
-        if y is None:
-            return None
-        device, classes = device_of(self), self.spec.num_classes
-        ys = torch.as_tensor(y, device=device)
-        ys = ys.long().expand(n) if isinstance(y, int) or y.dim() == 0 else ys
-        if ys.shape != (n,):
-            raise UsageError(
-                f"labels have shape {tuple(ys.shape)} for {n} samples: give one class, or one a sample"
-            )
-        self.refuse_labels(ys)
-        wrong = ys[(ys < 0) | (ys >= classes)]
-        if len(wrong):
-            raise UsageError(f"class {int(wrong[0])} is unknown: this model has classes 0 to {classes - 1}")
-        return ys
 
     def __add__(self, other: EnergyModel) -> ComposedEnergy:
         """The product of both densities: see `product`."""
@@ -183,29 +161,7 @@ class EnergyModel(nn.Module, ABC):
             "data": data,
             "config": to_dict(self.record.config),
         }
-        return folder.write(Path(path), self.state_dict(), about, self.card(data))
-
-    def card(self, data: str = "") -> str:
-        """The model card, Markdown with the front matter of model hubs."""
-        assert self.record is not None
-        name, paper = self.record.name, self.record.paper
-        claims = "claims" if self.claims_density else "does not claim"
-        method = f'{paper.authors}, "{paper.title}", {paper.year}, {paper.url}' if paper else name
-        return f"""---
-library_name: gibbsian
-tags: [energy-based-model, {name}]
----
-# {name} on {data or "unnamed data"}
-
-A deep energy-based model, p(x) ~ exp(-E(x)/T) with T = {self.temperature:.3g}; it {claims} to be a density.
-Method: {method}.
-
-```python
-import gibbsian as gb
-model = gb.load("THIS_FOLDER")
-x = model.sample(16).x          # shape (16, {", ".join(map(str, self.spec.event_shape))})
-```
-"""
+        return folder.write(Path(path), self.state_dict(), about, _card(self.record, self, data))
 
 
 class ComposedEnergy(EnergyModel):
@@ -229,7 +185,7 @@ class ComposedEnergy(EnergyModel):
 
     def energy(self, x: Position, y: Tensor | None = None) -> Tensor:
         """The sum of -log p of the parts, each up to a constant, `(B,)`."""
-        self.refuse_labels(y)
+        self.spec.refuse_labels(y)
         first, *rest = [cast(EnergyModel, part).neg_log_prob(x) for part in self.parts]
         return sum(rest, start=first)
 
@@ -243,6 +199,46 @@ def product(*models: EnergyModel) -> ComposedEnergy:
     temperature.
     """
     return ComposedEnergy(models)
+
+
+def checked_labels(model: EnergyModel, n: int, y: int | Tensor | None) -> Tensor | None:
+    """`y` as a `(n,)` tensor on the model's device, checked against its classes; raises `UsageError`."""
+    if y is None:
+        return None
+    device, classes = device_of(model), model.spec.num_classes
+    ys = torch.as_tensor(y, device=device)
+    ys = ys.long().expand(n) if isinstance(y, int) or y.dim() == 0 else ys
+    if ys.shape != (n,):
+        raise UsageError(
+            f"labels have shape {tuple(ys.shape)} for {n} samples: give one class, or one a sample"
+        )
+    model.spec.refuse_labels(ys)
+    wrong = ys[(ys < 0) | (ys >= classes)]
+    if len(wrong):
+        raise UsageError(f"class {int(wrong[0])} is unknown: this model has classes 0 to {classes - 1}")
+    return ys
+
+
+def _card(record: Record, model: EnergyModel, data: str) -> str:
+    """The model card, Markdown with the front matter of model hubs."""
+    name, paper = record.name, record.paper
+    claims = "claims" if model.claims_density else "does not claim"
+    method = f'{paper.authors}, "{paper.title}", {paper.year}, {paper.url}' if paper else name
+    return f"""---
+library_name: gibbsian
+tags: [energy-based-model, {name}]
+---
+# {name} on {data or "unnamed data"}
+
+A deep energy-based model, p(x) ~ exp(-E(x)/T) with T = {model.temperature:.3g}; it {claims} to be a density.
+Method: {method}.
+
+```python
+import gibbsian as gb
+model = gb.load("THIS_FOLDER")
+x = model.sample(16).x          # shape (16, {", ".join(map(str, model.spec.event_shape))})
+```
+"""
 
 
 def device_of(module: nn.Module) -> torch.device:

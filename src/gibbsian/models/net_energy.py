@@ -87,7 +87,7 @@ class NetEnergy(EnergyModel):
         if y is None and self.spec.num_classes:
             e = self.class_energies(x).amin(1)
         else:
-            self.refuse_labels(y)
+            self.spec.refuse_labels(y)
             e = self.energy(x, y)
         found = e / (self.temperature or 1.0)
         found = found if self.base is None else found + self.base(x)
@@ -95,7 +95,7 @@ class NetEnergy(EnergyModel):
 
     def conditioned(self, y: Tensor | None = None) -> Energy:
         """What chains move on: E at temperature T, or E/T + base at temperature 1."""
-        self.refuse_labels(y)
+        self.spec.refuse_labels(y)
         learnt: Energy = self.energy if y is None else Given(self.energy, y)
         return learnt if self.base is None else Product((Tempered(learnt, self.temperature), self.base))
 

@@ -2,7 +2,7 @@
 
     entry("igebm")             of this package
     entry("hinge")             joined by `register_paper`, or by an installed entry point `gibbsian.models`
-    entry("my_file:PAPER")     an object of a module beside you, from Python and the command line, never from a file
+    entry("my_file:PAPER")     an object of a module beside you, named by a person and never by a file
 
 A paper of this package is a folder `models/<name>`: `config.py` (torch-free), `learner.py`, `presets.yaml`.
 """
@@ -12,7 +12,6 @@ from __future__ import annotations
 import importlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -74,25 +73,29 @@ def _of_ours(name: str, config: str, about: str) -> PaperEntry:
 
 
 _OURS = (
-    ("igebm", "IGEBMConfig", "persistent chains from a replay buffer; conditional; ensembles of past weights"),
+    ("igebm", "IGEBMConfig", "persistent chains from a replay buffer; conditional; past weights"),
     (
         "generative_convnet",
         "GenerativeConvNetConfig",
         "energy times a reference; persistent, contrastive-divergence or short-run chains",
     ),
     ("short_run", "ShortRunConfig", "the K-step chain from noise is the sampler"),
-    ("jem", "JEMConfig", "a classifier whose logits are a joint energy: cross-entropy and chains; few labels"),
+    ("jem", "JEMConfig", "a classifier whose logits are a joint energy: cross-entropy and chains"),
     ("gebm", "GEBMConfig", "a generator tilted by an energy, sampled in its latents; GAN and f-GAN beside"),
     ("vaebm", "VAEBMConfig", "a VAE tilted by an energy, chains on its noise; beta-TC and FactorVAE; (x, z)"),
     ("cebm", "CEBMConfig", "latents that integrate out exactly: a posterior of z in closed form"),
     ("drl", "DRLConfig", "a ladder of noise levels, each with a conditional that short chains can sample"),
-    ("coopnets", "CoopNetsConfig", "a generator starts the chains, an energy refines them, and it learns from that"),
-    ("acd", "ACDConfig", "an energy against a generator with an entropy term (VERA); or the adversarial game"),
-    ("energy_matching", "EnergyMatchingConfig", "one potential: a flow far from the data, an energy near them"),
+    ("coopnets", "CoopNetsConfig", "a generator starts the chains, and learns from where they end"),
+    ("acd", "ACDConfig", "an energy against a generator with an entropy term (VERA), or without"),
+    (
+        "energy_matching",
+        "EnergyMatchingConfig",
+        "a flow far from the data, an energy near them, in one potential",
+    ),
     ("cfebm", "CFEBMConfig", "small images first: an energy for each size, faded in, one chain through all"),
-    ("score_matching", "ScoreMatchingConfig", "no chains: denoising on a ladder, sliced, by differences, exact"),
-    ("nce", "NCEConfig", "an energy and its log Z, told from noise of a known density: Gaussian, uniform, flow"),
-    ("icd", "ICDConfig", "contrastive divergence with the sampler's own gradient, entropy, augmented chains"),
+    ("score_matching", "ScoreMatchingConfig", "no chains in training: denoising on a ladder, sliced, exact"),
+    ("nce", "NCEConfig", "an energy and its log Z, told from noise of a known density"),
+    ("icd", "ICDConfig", "contrastive divergence with the sampler's own gradient and an entropy"),
 )
 PAPERS: dict[str, PaperEntry] = {row[0]: _of_ours(*row) for row in _OURS}
 """The registry; `register_paper` adds to it, installed entry points join when the list is asked for."""
@@ -114,6 +117,8 @@ def register_paper(paper: PaperEntry) -> PaperEntry:
 
 def all_papers() -> dict[str, PaperEntry]:
     """Every paper by name: registered ones, then those of installed packages."""
+    from importlib import metadata  # 60 ms that --help need not wait for
+
     for point in metadata.entry_points(group=GROUP):
         if point.name not in PAPERS:
             register_paper(_checked(point.load(), f"{point.name} of {point.value}"))

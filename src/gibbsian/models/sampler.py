@@ -32,7 +32,7 @@ class RunOptions:
     """How chains are computed: the `precision` of the network, and whether steps are compiled.
 
     "bf16" runs the network under bfloat16 autocast, positions staying float32. `compile` is "never",
-    "always", or "auto", which compiles where it pays.
+    "always", or "auto", which compiles after many steps.
     """
 
     precision: Literal["fp32", "bf16"] = "fp32"

@@ -35,9 +35,6 @@ class ChainModel(Protocol):
     def conditioned(self, y: Tensor | None = None) -> Energy:
         """The energy that chains move on, at labels `y` `(B,)` or without."""
 
-    def refuse_labels(self, y: Tensor | None) -> None:
-        """Raise `UsageError` if labels are given to a model without classes."""
-
 
 class ChainSampler(Sampler):
     """One chain of `steps` of `kernel` from `start` on the model's energy.
@@ -90,7 +87,7 @@ def chain_kernel(model: ChainModel, chain: ChainConfig) -> Kernel:
 
 def draw_labels(model: ChainModel, n: int, y: Tensor | None, rng: torch.Generator) -> Tensor | None:
     """The labels asked for, or uniform ones of a conditional model; none for other models."""
-    model.refuse_labels(y)
+    model.spec.refuse_labels(y)
     if y is not None or model.joint or not model.spec.num_classes:
         return y
     return torch.randint(model.spec.num_classes, (n,), generator=rng, device=rng.device)

@@ -10,7 +10,6 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from importlib import metadata
 from typing import Any, Literal, TypeAlias, TypeVar
 
 from ..core.config import require_choices
@@ -74,7 +73,7 @@ class CustomNetConfig(AnyNet):
     """A network class of your own, built as `Class(event_shape, config)`."""
 
     options: dict[str, Any] = dataclasses.field(default_factory=dict)
-    """What your class reads besides, as it likes: --net.options "{width: 64}"."""
+    """What your class reads besides, by names of its choice, as in --net.options.width 64."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -123,14 +122,20 @@ def register_net(
 def family(name: str) -> Family:
     """The family of a name, registered or installed; raises `UsageError` naming the nearest for others."""
     if name not in FAMILIES:
-        installed = {point.name: point for point in metadata.entry_points(group=GROUP)}
-        if name not in installed:
-            raise unknown("network", name, [*FAMILIES, *installed])
-        found = installed[name].load()
-        if not isinstance(found, Family):
-            raise UsageError(f"network '{name}' of {installed[name].value} cannot join: it is not a Family")
-        register_net(name, found.config, found.network, channels_last=found.channels_last)
+        _install(name)
     return FAMILIES[name]
+
+
+def _install(name: str) -> None:
+    from importlib import metadata  # a tenth of the time that --help may take
+
+    installed = {point.name: point for point in metadata.entry_points(group=GROUP)}
+    if name not in installed:
+        raise unknown("network", name, [*FAMILIES, *installed])
+    found = installed[name].load()
+    if not isinstance(found, Family):
+        raise UsageError(f"network '{name}' of {installed[name].value} cannot join: it is not a Family")
+    register_net(name, found.config, found.network, channels_last=found.channels_last)
 
 
 def trusted(config: T, allow: bool = False) -> T:

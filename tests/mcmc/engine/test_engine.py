@@ -695,7 +695,7 @@ def test_auto_in_a_short_job_loads_no_compiler():
 @needs_compiler
 def test_generated_code_of_a_small_network(caplog):
     """All rewrites take part: products with a bias, of two columns, of one; gates and their derivative."""
-    net = built(lambda: MLP((2,), MLPConfig(hidden=(16, 16))))
+    net = built(lambda: MLP((2,), MLPConfig(hidden=(16, 16), activation="swish")))
     both(Engine(longest=2), Langevin(0.1, clamp=(-2.0, 2.0)), net, start(8, 2), steps=12)
     assert not messages(caplog)
 
@@ -703,9 +703,11 @@ def test_generated_code_of_a_small_network(caplog):
 @pytest.mark.slow
 @needs_compiler
 def test_generated_code_of_a_convolution(caplog):
-    net = built(lambda: ConvNet((1, 6, 6), ConvConfig(channels=(4, 4), strides=(2, 1))).to(
+    net = built(
+        lambda: ConvNet((1, 6, 6), ConvConfig(channels=(4, 4), strides=(2, 1))).to(
             memory_format=torch.channels_last
-        ))
+        )
+    )
     both(Engine(longest=1), Langevin(0.01), net, start(3, 1, 6, 6), steps=12)
     assert not messages(caplog)
 

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import pytest
 import torch
-from gibbsian.nets.frozen import frozen
-from gibbsian.systems.igebm import IGEBM
 
 from gibbsian.core.energy import value_and_grad
 from gibbsian.core.errors import UsageError
 from gibbsian.core.random import generator
 from gibbsian.mcmc.mala import MALA
-from gibbsian.nets.settings import MLPConfig
 from gibbsian.mcmc.settings import ChainConfig
+from gibbsian.models.build import build
 from gibbsian.models.igebm.config import IGEBMConfig
+from gibbsian.nets.frozen import frozen
+from gibbsian.nets.settings import MLPConfig
 from gibbsian.tasks.attack.refinement import Plain, Refined, quiet
 
 
@@ -102,7 +102,7 @@ def test_one_image_takes_so_many_chains(bowl):
 def test_the_full_gradient_of_a_network_is_that_of_small_differences(head):
     chain = ChainConfig(steps=3, step_size=2.0, noise=0.01, clamp=True)
     net = MLPConfig(hidden=(8,), activation="swish", classes=3, head=head)
-    system = IGEBM(IGEBMConfig(net=net, chain=chain), (1, 2, 2), generator(0)).double()
+    system = build("igebm", IGEBMConfig(net=net, chain=chain), (1, 2, 2), generator(0)).model.double()
     refined = Refined(system, 3, 3, reach=0.4, noiseless=True)
     x = 0.4 + 0.2 * torch.rand(4, 1, 2, 2, generator=generator(1), dtype=torch.float64)
     with frozen(system), torch.no_grad():

@@ -7,15 +7,15 @@ import json
 import numpy as np
 import pytest
 import torch
-from gibbsian.systems.igebm import IGEBM
 
 from gibbsian.core.errors import UsageError
 from gibbsian.core.random import generator
 from gibbsian.data.load import load
-from gibbsian.nets.settings import MLPConfig
 from gibbsian.data.settings import PixelConfig
 from gibbsian.mcmc.settings import ChainConfig
+from gibbsian.models.build import build
 from gibbsian.models.igebm.config import IGEBMConfig
+from gibbsian.nets.settings import MLPConfig
 from gibbsian.tasks.attack.classifiers import Refinement, picked
 from gibbsian.tasks.attack.robustness import attack
 from gibbsian.tasks.attack.sweep import Threat
@@ -27,7 +27,7 @@ def system(classes=10, head="logits", shape=(1, 8, 8), high=1.0):
     net = MLPConfig(hidden=(8,), activation="swish", classes=classes, head=head)
     chain = ChainConfig(steps=2, step_size=2.0, noise=0.01, clamp=True)
     config = IGEBMConfig(net=net, chain=chain, pixels=PixelConfig(-1.0, high))
-    return IGEBM(config, shape, generator(0)).eval()
+    return build("igebm", config, shape, generator(0)).model.eval()
 
 
 @pytest.fixture(scope="module")

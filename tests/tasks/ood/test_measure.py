@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from types import SimpleNamespace
+from dataclasses import replace
 
 import pytest
 import torch
@@ -11,7 +11,9 @@ from torch import Tensor, nn
 
 from gibbsian.cli.result import plain
 from gibbsian.core.errors import DataError, UsageError
+from gibbsian.core.spec import DataSpec
 from gibbsian.metrics.interval import Interval
+from gibbsian.models.model import EnergyModel
 from gibbsian.tasks.ood.baselines import Budget
 from gibbsian.tasks.ood.cells import Choice, Scored
 from gibbsian.tasks.ood.measure import measure_ood
@@ -19,21 +21,18 @@ from gibbsian.tasks.ood.report import Report, short
 from gibbsian.tasks.ood.sets import ImageSet
 
 
-class Bright(nn.Module):
+class Bright(EnergyModel):
     """S(x) = (mean of x - place)^2 of 8x8 images in [0, 1]: digits are on average .3 bright."""
 
-    matched, event_shape = False, (1, 8, 8)
-
     def __init__(self, place: float = 0.3) -> None:
-        super().__init__()
+        super().__init__(DataSpec((1, 8, 8), 0.0, 1.0))
         self.place = nn.Parameter(torch.tensor(place))
-        self.config = SimpleNamespace(pixels=SimpleNamespace(low=0.0, high=1.0))
 
-    def surprisal(self, x: Tensor) -> Tensor:
+    def energy(self, x: Tensor, y: Tensor | None = None) -> Tensor:
         return 100 * (x.flatten(1).mean(1) - self.place).square()
 
-    def logits(self, x: Tensor) -> Tensor:
-        raise UsageError("no label head")
+    def neg_log_prob(self, x: Tensor, y: Tensor | None = None) -> Tensor:
+        return self.energy(x, y)
 
 
 @pytest.fixture(scope="module")
@@ -114,8 +113,8 @@ def test_rows_inside_are_split_between_table_and_choice() -> None:
 
 def test_a_score_that_is_not_finite_is_left_out() -> None:
     class Walled(Bright):
-        def surprisal(self, x: Tensor) -> Tensor:
-            s = super().surprisal(x)
+        def energy(self, x: Tensor, y: Tensor | None = None) -> Tensor:
+            s = super().energy(x)
             return torch.where(x.flatten(1).amax(1) == x.flatten(1).amin(1), torch.inf, s)
 
     with pytest.raises(UsageError, match="no score is left: energy gives 30 numbers that are not finite"):
@@ -160,6 +159,6 @@ def test_what_it_refuses(tmp_path) -> None:
     refused("no score can be chosen: the data set 'svhn' is not here", DataError, choose_on="svhn",
             data_dir=tmp_path)  # fmt: skip
     other = Bright()
-    other.event_shape = (1, 9, 9)
+    other.spec = replace(other.spec, event_shape=(1, 9, 9))
     with pytest.raises(UsageError, match=r"digits has images of shape \(1, 8, 8\), the model of \(1, 9, 9\)"):
         measure_ood(other, "digits", baselines=[], n=30)

@@ -1,44 +1,50 @@
-"""Scores of systems whose surprisals and logits are known in closed form."""
+"""Scores of systems whose energies and logits are known in closed form."""
 
 from __future__ import annotations
 
-from types import SimpleNamespace
-
 import pytest
 import torch
-from gibbsian.systems.drl import DRL
-from gibbsian.systems.score_matching import ScoreMatching
 from torch import Tensor, nn
 
 from gibbsian.core.errors import UsageError
 from gibbsian.core.random import generator
-from gibbsian.nets.settings import MLPConfig
+from gibbsian.core.spec import DataSpec
+from gibbsian.models.build import build
+from gibbsian.models.capabilities import MultiLevel, offered
 from gibbsian.models.drl.config import DRLConfig
+from gibbsian.models.drl.model import LadderEnergy
+from gibbsian.models.model import EnergyModel
+from gibbsian.models.sampler import Sampler
 from gibbsian.models.score_matching.config import MatchingConfig, ScoreMatchingConfig
+from gibbsian.nets.settings import MLPConfig
 from gibbsian.tasks.ood.cells import Scored, cell
 from gibbsian.tasks.ood.scores import Known, Scale, evaluate, png_bits, scores_of
 
 SHAPE = (1, 4, 4)
 
 
-class Known4(nn.Module):
+class Known4(EnergyModel):
     """S(x) = weight |x - mean|^2 / 2 of 4x4 images in [0, 1], and three logits."""
 
     def __init__(
-        self, mean: float = 0.5, weight: float = 1.0, *, matched: bool = False, head: bool = True
+        self,
+        mean: float = 0.5,
+        weight: float = 1.0,
+        *,
+        matched: bool = False,
+        head: bool = True,
+        shape: tuple[int, ...] = SHAPE,
     ) -> None:
-        super().__init__()
-        self.place = nn.Parameter(torch.tensor(mean))
-        self.weight, self.matched, self.head = weight, matched, head
-        self.event_shape = SHAPE
-        self.config = SimpleNamespace(pixels=SimpleNamespace(low=0.0, high=1.0))
+        super().__init__(DataSpec(shape, 0.0, 1.0, 3 if head else 0), claims_density=matched)
+        self.place, self.weight = nn.Parameter(torch.tensor(mean)), weight
 
-    def surprisal(self, x: Tensor) -> Tensor:
+    def energy(self, x: Tensor, y: Tensor | None = None) -> Tensor:
         return 0.5 * self.weight * (x - self.place).flatten(1).square().sum(1)
 
+    def neg_log_prob(self, x: Tensor, y: Tensor | None = None) -> Tensor:
+        return self.energy(x, y)
+
     def logits(self, x: Tensor) -> Tensor:
-        if not self.head:
-            raise UsageError("no label head")
         return torch.stack([x.flatten(1).sum(1), torch.zeros(len(x)), -torch.ones(len(x))], 1)
 
 
@@ -77,15 +83,14 @@ def test_certain_answers_keep_their_order() -> None:
 class Linear(Known4):
     """S(x) = -255 x of images of one pixel: the energy of an exponential tilt."""
 
-    def surprisal(self, x: Tensor) -> Tensor:
+    def energy(self, x: Tensor, y: Tensor | None = None) -> Tensor:
         return -255 * x.flatten(1).sum(1)
 
 
 @pytest.mark.parametrize("d", [0.0, 1.0, 2.0])
 def test_gaussian_energies_give_the_area_of_the_closed_form(d) -> None:
     """Energies N(m, s^2) inside and N(m + d s, s^2) outside: the area is Phi(d / sqrt 2)."""
-    rng, system = generator(5), Linear()
-    system.event_shape = (1, 1, 1)
+    rng, system = generator(5), Linear(shape=(1, 1, 1))
     inside, outside = (
         (160 - 20 * (torch.randn(5000, 1, 1, generator=rng) + shift)).round().clamp(0, 255).to(torch.uint8)
         for shift in (0.0, d)
@@ -131,8 +136,16 @@ def test_complexity_adds_the_length_of_a_png_in_deviations() -> None:
 
 def test_levels_of_a_ladder_are_summed_in_deviations() -> None:
     class Laddered(Known4):
-        def level_surprisals(self, x: Tensor, rng: torch.Generator) -> Tensor:
-            return torch.stack([self.surprisal(x), 1000 * x.flatten(1).sum(1)], 1)
+        levels = 2
+
+        def noised(self, x: Tensor, level: int, rng: torch.Generator) -> Tensor:
+            raise NotImplementedError
+
+        def level_terms(self, x: Tensor, rng: torch.Generator) -> Tensor:
+            return torch.stack([self.energy(x), 1000 * x.flatten(1).sum(1)], 1)
+
+        def descent(self, x: Tensor, sigma: float) -> tuple[Sampler, int]:
+            raise NotImplementedError
 
     system, x, train = Laddered(), images(5, 5), images()
     columns = [-score("energy", system, y).double() for y in (x, train)]
@@ -145,30 +158,32 @@ def test_all_leaves_out_what_a_system_cannot_give_and_a_name_does_not() -> None:
     system = Known4(head=False)
     ready, missing = scores_of(system, None, Known(images()))
     assert set(ready) == {"energy", "grad", "typicality", "complexity"}
-    assert missing["lse"] == missing["max_p"] == "no label head" and "--background" in missing["ratio"]
+    assert missing["lse"] == missing["max_p"] and "no label head" in missing["lse"]
+    assert "--background" in missing["ratio"]
     with pytest.raises(UsageError, match="no label head"):
         scores_of(system, ["lse"], Known(images()))
     with pytest.raises(UsageError, match="did you mean 'energy'"):
         scores_of(system, ["enrgy"], Known(images()))
     with pytest.raises(UsageError, match="Known4 has no ladder"):
         scores_of(system, ["levels"], Known(images()))
-    other = Known4()
-    other.event_shape = (3, 4, 4)
+    other = Known4(shape=(3, 4, 4))
     with pytest.raises(UsageError, match="background models data of shape"):
         scores_of(system, ["ratio"], Known(images(), other))
 
 
-def small_drl() -> DRL:
-    return DRL(DRLConfig(net=MLPConfig(hidden=(8,))), SHAPE, generator(0))
+def small_ladder() -> LadderEnergy:
+    model = build("drl", DRLConfig(net=MLPConfig(hidden=(8,))), SHAPE, generator(0)).model
+    assert isinstance(model, LadderEnergy)
+    return model
 
 
 def test_levels_of_drl_are_its_conditionals_energies_of_noised_data() -> None:
-    """The first is E(a x_0', 0) / b_0^2 at noise sigma_bar_0, which is the surprisal of x_0'."""
-    system, x = small_drl(), torch.rand(6, *SHAPE, generator=generator(1)) * 2 - 1
+    """The first is E(a x_0', 0) / b_0^2 at noise sigma_bar_0, which is -log p of x_0'."""
+    system, x = small_ladder(), torch.rand(6, *SHAPE, generator=generator(1)) * 2 - 1
     with torch.no_grad():
-        found = system.level_surprisals(x, generator(2))
+        found = system.level_terms(x, generator(2))
         x_0 = system.noised(x, 0, generator(2))
-        torch.testing.assert_close(found[:, 0], system.surprisal(x_0))
+        torch.testing.assert_close(found[:, 0], system.neg_log_prob(x_0))
     assert found.shape == (6, system.ladder.levels) and bool(torch.isfinite(found).all())
 
 
@@ -176,14 +191,14 @@ def test_levels_of_score_matching_are_its_losses() -> None:
     """For E = 0 the residual is eps itself: |eps|^2 / 2."""
     net = MLPConfig(hidden=(8,))
     ladder = ScoreMatchingConfig(net=net, matching=MatchingConfig(levels=4, sigma_max=1.0, sigma_min=0.1))
-    system = ScoreMatching(ladder, SHAPE, generator(0))
+    model = build("score_matching", ladder, SHAPE, generator(0)).model
     with torch.no_grad():
-        for p in system.net.head.parameters():
+        for p in model.net.head.parameters():
             p.zero_()
     x, rng = torch.zeros(5, *SHAPE), generator(3)
     wanted = [torch.randn(x.shape, generator=rng).flatten(1).square().sum(1) / 2 for _ in range(4)]
-    found = system.level_surprisals(x, generator(3)).detach()
+    found = offered(model, MultiLevel).level_terms(x, generator(3)).detach()
     torch.testing.assert_close(found, torch.stack(wanted, 1))
     single = ScoreMatchingConfig(net=net, matching=MatchingConfig(levels=1))
     with pytest.raises(UsageError, match="no ladder of noise levels"):
-        ScoreMatching(single, SHAPE, generator(0)).level_surprisals(x, rng)
+        scores_of(build("score_matching", single, SHAPE, generator(0)).model, ["levels"], Known(images()))

@@ -172,7 +172,7 @@ def test_images_of_yours_come_damaged_or_whole(model):
     ],
 )
 def test_every_kind_of_chain_keeps_known_pixels(system, settings, tiny_run):
-    model = tiny_run(system, "digits", settings).trainer.system.eval()
+    model = tiny_run(system, "digits", settings).trainer.model.eval()
     pixels = model.config.pixels
     x = load("digits", "test").batch(torch.arange(4), pixels.low, pixels.high).x
     for damage in (Hidden("bottom"), Gaussian(0.3)):

@@ -4,30 +4,36 @@ from __future__ import annotations
 
 import json
 import math
-from types import SimpleNamespace
 
 import pytest
 import torch
 from torch import Tensor, nn
 
 from gibbsian.core.errors import UsageError
+from gibbsian.core.spec import DataSpec
 from gibbsian.data.load import load
+from gibbsian.models.model import EnergyModel
 from gibbsian.tasks.study import calibration
 from gibbsian.tasks.study.calibration import study_calibration
 
 
-class Answering(nn.Module):
-    """A system that is right on test rows whose number is no multiple of `wrong`, and says `p` each time."""
+class Answering(EnergyModel):
+    """A model that is right on test rows whose number is no multiple of `wrong`, and says `p` each time."""
 
     joint = True
 
     def __init__(self, p: float, wrong: int) -> None:
-        super().__init__()
+        super().__init__(DataSpec((1, 8, 8), -1.0, 1.0, 10))
         self.at = nn.Parameter(torch.zeros(()))
-        self.config = SimpleNamespace(pixels=SimpleNamespace(low=-1.0, high=1.0))
         held = load("digits", "test")
         self.x, self.y, self.p = held.batch(torch.arange(400), -1.0, 1.0).x, held.y.clone(), p
         self.y[::wrong] = (self.y[::wrong] + 1) % 10
+
+    def energy(self, x, y=None):
+        """Not asked for."""
+        raise NotImplementedError
+
+    neg_log_prob = energy
 
     def logits(self, x: Tensor) -> Tensor:
         """log of `p` for the answer, of equal shares for the rest."""
@@ -78,10 +84,10 @@ def test_record_and_figure(systems) -> None:
 
 def test_the_softmax_of_a_conditional_model_is_told_to_be_none(tiny_run) -> None:
     small = {"net.name": "mlp", "net.hidden": [8], "net.classes": 10, "start.capacity": 20}
-    system = tiny_run("igebm", "digits", small).trainer.system.eval()
+    system = tiny_run("igebm", "digits", small).trainer.model.eval()
     found = study_calibration({"igebm": system}, "digits", n=40)
     assert not found.joint and "a normaliser of its own, which is unknown" in found.text()
-    trained = tiny_run("jem", "digits", {**small}).trainer.system.eval()
+    trained = tiny_run("jem", "digits", {**small}).trainer.model.eval()
     assert study_calibration({"jem": trained}, "digits", n=40).joint
 
 
@@ -89,8 +95,8 @@ def test_what_cannot_be_asked_is_one_line(systems, tiny_run) -> None:
     plain = tiny_run("igebm", "digits", {"net.name": "mlp", "net.hidden": [8], "start.capacity": 20})
     for arguments, words in [
         ((systems, "table:diabetes"), "no labels"),
-        (({}, "digits"), "no system was given"),
-        (({"igebm": plain.trainer.system}, "digits"), "no label head"),
+        (({}, "digits"), "no model was given"),
+        (({"igebm": plain.trainer.model}, "digits"), "no label head"),
     ]:
         with pytest.raises(UsageError, match=words):
             study_calibration(*arguments)
@@ -105,7 +111,7 @@ def test_what_cannot_be_asked_is_one_line(systems, tiny_run) -> None:
 
 def test_other_classes_are_refused(tiny_run) -> None:
     ring = {"net.name": "mlp", "net.hidden": [8], "net.classes": 8, "start.capacity": 20}
-    system = tiny_run("jem", "toy:ring", ring).trainer.system.eval()
+    system = tiny_run("jem", "toy:ring", ring).trainer.model.eval()
     assert study_calibration({"ring": system}, "toy:ring", n=40).rows["ring"]["accuracy"].estimate < 1
     with pytest.raises(UsageError, match="the model has 8 classes, toy:rings has 3"):
         study_calibration({"ring": system}, "toy:rings", n=40)

@@ -9,7 +9,7 @@ from gibbsian.tasks.study.dimension import study_dimension
 
 @pytest.fixture
 def system(tiny_run):
-    made = tiny_run("short_run", "digits", {"net.name": "mlp", "net.hidden": [8]}).trainer.system.eval()
+    made = tiny_run("short_run", "digits", {"net.name": "mlp", "net.hidden": [8]}).trainer.model.eval()
     weights = torch.cat([torch.full((60,), 100.0), torch.ones(4)])
     made.net.forward = lambda x, y=None: (x.flatten(1).square() * weights).sum(1) / 2
     return made

@@ -3,20 +3,28 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 import torch
-from gibbsian.systems.base import sample
 
 from gibbsian.core.errors import UsageError
 from gibbsian.core.random import generator
-from gibbsian.tasks.study.crowd import FEWEST, Ends, moves, of_length, stored
+from gibbsian.models.sampling import draw_samples
+from gibbsian.tasks.study.crowd import FEWEST, Ends, Stored, moves, of_length
 from gibbsian.tasks.study.modes import study_modes
 
 
 @pytest.fixture
-def found(vaebm):
-    return study_modes(vaebm, "digits", steps=(0, 2), n=50, draws=2)
+def stored(vaebm_learner):
+    found = Stored.of(vaebm_learner)
+    assert found is not None
+    return found
+
+
+@pytest.fixture
+def found(vaebm, stored):
+    return study_modes(vaebm, "digits", steps=(0, 2), n=50, draws=2, stored=stored)
 
 
 def test_rows_are_the_plans_and_the_data(found):
@@ -35,8 +43,8 @@ def test_the_start_alone_is_the_vae(found):
     assert any(found.steps[2][k] != vae[k] for k in vae)
 
 
-def test_a_short_buffer_is_told(found, vaebm):
-    held = stored(vaebm)
+def test_a_short_buffer_is_told(found, stored):
+    held = stored.count
     assert FEWEST <= held <= 40 and f"the buffer holds {held} chains" in " ".join(found.notes)
     assert len(found.energies["buffer"]) == 2 * held and len(found.energies["model"]) == 100
 
@@ -56,26 +64,29 @@ def test_few_samples_of_many_classes_are_told(vaebm):
     assert any("floor" in note for note in found.notes)
 
 
-def test_without_stored_chains_nothing_goes_on(vaebm, tmp_path):
+def test_without_stored_chains_nothing_goes_on(vaebm, stored, tmp_path):
     from gibbsian.train.load import load
 
     vaebm.save(tmp_path / "m", data="digits")
     found = study_modes(load(tmp_path / "m"), "digits", steps=(), n=40, draws=2)
-    assert "buffer" not in found.rows and "no chains are stored" in " ".join(found.notes) and not found.steps
+    assert "buffer" not in found.rows and not found.steps
     assert set(found.figures()) == {"histogram", "energies", "samples"}
+    few = study_modes(vaebm, "digits", steps=(), n=40, draws=2, stored=replace(stored, count=FEWEST - 1))
+    assert "buffer" not in few.rows and "no chains are stored" in " ".join(few.notes)
 
 
 def test_other_systems_have_fewer_rows(tiny_run):
     small = {"net.name": "mlp", "net.hidden": (8,), "chain.steps": 2, "sample.steps": 2}
     igebm = tiny_run("igebm", "digits", {**small, "start.capacity": 64, "net.classes": 10}).trainer
     igebm.fit(2, progress=False)
-    found = study_modes(igebm.system, "digits", steps=(1,), n=40, draws=2)
+    kept = Stored.of(igebm.learner)
+    found = study_modes(igebm.model, "digits", steps=(1,), n=40, draws=2, stored=kept)
     assert list(found.rows) == ["model", "buffer", "training data"]
 
 
 def test_energy_is_taken_without_the_base_measure(vaebm):
-    ends = Ends(vaebm.other_plans()["vae"])
-    drawn = sample(vaebm, 5, rng=generator(0), plan=ends)
+    ends = Ends(vaebm.sampler("vae"))
+    drawn = draw_samples(vaebm, ends, 5, rng=generator(0))
     eps = drawn.chains[0].position
     assert torch.allclose(ends.energies(), vaebm.energy(vaebm.pushed(eps)), atol=1e-5)
     prior = sum(part.flatten(1).square().sum(1) for part in eps) / 2
@@ -84,7 +95,7 @@ def test_energy_is_taken_without_the_base_measure(vaebm):
 
 def test_lengths_of_chains(vaebm):
     for k in (0, 3):
-        chain = sample(vaebm, 4, rng=generator(0), plan=of_length(vaebm.plan, k)).chains[0]
+        chain = draw_samples(vaebm, of_length(vaebm.sampler(), k), 4, rng=generator(0)).chains[0]
         assert chain.info.steps == k
     assert moves(vaebm)
 
@@ -94,18 +105,17 @@ def test_refusals(vaebm, tiny_run):
         study_modes(vaebm, "digits", steps=(-1,), n=50, draws=2)
     with pytest.raises(UsageError, match="take 2 draws or more"):
         study_modes(vaebm, "digits", n=50, draws=1)
-    points = tiny_run(
-        "generative_convnet", "toy:ring", {"net.name": "mlp", "net.hidden": (8,)}
-    ).trainer.system
+    small = {"net.name": "mlp", "net.hidden": (8,)}
+    points = tiny_run("generative_convnet", "toy:ring", small).trainer.model
     with pytest.raises(UsageError, match="no set of labelled images"):
         study_modes(points, "toy:ring", n=50, draws=2)
 
 
-def test_a_plan_from_the_buffer_begins_at_stored_latents(vaebm):
-    leg = next(vaebm.continued(8, generator(0)))
-    latents = torch.cat(leg.position[:-1], 1)
-    held = vaebm.chains.contents()[0]
+def test_chains_from_the_buffer_begin_at_stored_latents(vaebm_learner, stored):
+    stage = next(stored.sampler.stages(8, generator(0)))
+    latents = torch.cat(stage.position[:-1], 1)
+    held = vaebm_learner.buffer.contents()[0]
     assert (latents[:, None] == held).all(2).any(1).all()
     assert len(latents.unique(dim=0)) == 8
     with pytest.raises(UsageError, match="that training stored"):
-        next(vaebm.continued(41, generator(0)))
+        next(stored.sampler.stages(41, generator(0)))

@@ -5,26 +5,26 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from gibbsian.systems.registry import from_run
 from PIL import Image
 
 from gibbsian.core.errors import UsageError
 from gibbsian.core.random import generator
 from gibbsian.data.dataset import from_arrays
-from gibbsian.train.recipes import resolve
 from gibbsian.report.pictures import pictured
 from gibbsian.tasks.translate import measure
 from gibbsian.tasks.translate.chain import translate, translation
 from gibbsian.tasks.translate.measure import Domains, Translation, compare
 from gibbsian.tasks.translate.picture import sheet
 from gibbsian.tasks.translate.sets import source_images
+from gibbsian.train.load import from_run
+from gibbsian.train.recipes import resolve
 
 TINY = {"net.hidden": [8]}
 SIDE = 62  # of a digit in a picture: framed, enlarged six times, and the gap
 
 
 def small(name: str, **changes: object):
-    return from_run(resolve(name, data="digits", changes=TINY | changes), (1, 8, 8)).eval()
+    return from_run(resolve(name, data="digits", changes=TINY | changes), (1, 8, 8)).model.eval()
 
 
 def images(n: int, value: float) -> torch.Tensor:
@@ -33,22 +33,23 @@ def images(n: int, value: float) -> torch.Tensor:
 
 
 def test_a_chain_of_the_law_begins_at_the_source():
-    system, x = small("igebm"), images(5, 0.3)
-    leg = next(translation(system, x, steps=7)(5, generator(0)))
-    assert torch.equal(leg.position, x) and leg.steps == 7
-    assert next(translation(system, x)(5, generator(0))).steps == system.config.sampling.steps
-    moved, film = translate(system, x, rng=generator(1), steps=3)
+    model, x = small("igebm"), images(5, 0.3)
+    stage = next(translation(model, x, steps=7).stages(5, generator(0)))
+    assert torch.equal(stage.position, x) and stage.steps == 7
+    own = model.record.config.sampling.steps
+    assert next(translation(model, x).stages(5, generator(0))).steps == own
+    moved, film = translate(model, x, rng=generator(1), steps=3)
     assert moved.shape == x.shape and film.made == 3 and not torch.equal(moved, x)
 
 
 def test_a_class_is_asked_of_conditional_models_only():
-    system, x = small("igebm", **{"net.classes": 3, "net.head": "logits"}), images(4, 0.0)
-    energy = next(translation(system, x, to=2)(4, generator(0))).energy
-    assert torch.allclose(energy(x), system.energy(x, torch.full((4,), 2)))
+    model, x = small("igebm", **{"net.classes": 3, "net.head": "logits"}), images(4, 0.0)
+    energy = next(translation(model, x, to=2).stages(4, generator(0))).energy
+    assert torch.allclose(energy(x), model.energy(x, torch.full((4,), 2)))
     with pytest.raises(UsageError, match="say which one with --to"):
-        translation(system, x)
+        translation(model, x)
     with pytest.raises(UsageError, match="class 3 is unknown"):
-        translation(system, x, to=3)
+        translation(model, x, to=3)
     with pytest.raises(UsageError, match="no labels"):
         translation(small("igebm"), x, to=1)
     with pytest.raises(UsageError, match=r"have shape \(1, 4, 4\)"):
@@ -56,8 +57,8 @@ def test_a_class_is_asked_of_conditional_models_only():
 
 
 def test_a_model_made_for_it_brings_its_own_chain():
-    system = small("cfebm", mode="translate")
-    moved, film = translate(system, images(3, -0.5), rng=generator(0), steps=4)
+    model = small("cfebm", mode="translate")
+    moved, film = translate(model, images(3, -0.5), rng=generator(0), steps=4)
     assert film.made == 4 and bool((moved.abs() <= 1).all())
     with pytest.raises(UsageError, match="no data of full size|latents|can begin at data"):
         translate(small("gebm"), images(3, 0.0), rng=generator(0), steps=1)
@@ -99,24 +100,26 @@ def test_pictures_hold_eight_bits():
     assert pictured(torch.tensor([[[[0.0, 0.5, 2.0]]]]), 0.0, 1.0).flatten().tolist() == pytest.approx(
         [-1.0, 128 / 127.5 - 1, 1.0], abs=1e-6
     )
-    system, x = small("igebm"), images(3, 0.0)
-    moved, film = translate(system, x, rng=generator(0), steps=2)
-    assert sheet(system, x, moved, film).size == (3 * SIDE - 2, 3 * SIDE - 2)
-    assert sheet(system, x, moved, film, pairs=x).size == (3 * SIDE - 2, 4 * SIDE - 2)
+    model, x = small("igebm"), images(3, 0.0)
+    moved, film = translate(model, x, rng=generator(0), steps=2)
+    assert sheet(model, x, moved, film).size == (3 * SIDE - 2, 3 * SIDE - 2)
+    assert sheet(model, x, moved, film, pairs=x).size == (3 * SIDE - 2, 4 * SIDE - 2)
 
 
 def test_sources_by_name_and_by_run(tmp_path):
     for k in range(20):
         Image.fromarray(np.full((8, 8), k, np.uint8)).save(tmp_path / f"{k}.png")
-    system = small("igebm")
-    named = source_images(system, "digits", "digits", n=10)
+    model = small("igebm")
+    named = source_images(model, "digits", "digits", n=10)
     assert named.x.shape == (10, 1, 8, 8) and named.pairs is None and named.name == "digits"
-    own = source_images(system, "digits:to:digits", n=5, to=3)
+    own = source_images(model, "digits:to:digits", n=5, to=3)
     assert 20 < len(own.held) < 60 and 100 < len(own.domains.target) < 200
     assert own.domains.whole is not None and len(own.domains.whole.y.unique()) == 10
     both = f"digits:to:folder:{tmp_path}"
-    assert source_images(system, both, "digits", n=5).domains.target.name == f"folder:{tmp_path}"
+    assert source_images(model, both, "digits", n=5).domains.target.name == f"folder:{tmp_path}"
     with pytest.raises(UsageError, match="holds no images of another domain"):
-        source_images(system, "digits")
+        source_images(model, "digits")
     with pytest.raises(UsageError, match="the model takes"):
-        source_images(from_run(resolve("igebm", data="digits", changes=TINY), (1, 9, 9)), "digits", "digits")
+        source_images(
+            from_run(resolve("igebm", data="digits", changes=TINY), (1, 9, 9)).model, "digits", "digits"
+        )

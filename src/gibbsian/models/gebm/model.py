@@ -73,7 +73,7 @@ class TiltedGenerator(EnergyModel):
 
     def energy(self, x: Position, y: Tensor | None = None) -> Tensor:
         """E(x), shape `(B,)`, relative to the base; not below -floor."""
-        self.refuse_labels(y)
+        self.spec.refuse_labels(y)
         e: Tensor = self.net(x)
         return torch.relu(e + self.floor) - self.floor if self.floor else e
 

@@ -77,7 +77,7 @@ class Mixing(Sampler):
         self, n: int, rng: torch.Generator, *, y: Tensor | None = None, steps: int | None = None
     ) -> Stages:
         """`mix` stages as training makes them, an augmentation after each, then one without."""
-        self.last.model.refuse_labels(y)
+        self.last.model.spec.refuse_labels(y)
         yield from self.stages_at(self.begin(n, rng), rng, steps)
 
     def begin(self, n: int, rng: torch.Generator) -> Position:

@@ -91,7 +91,7 @@ class NoiseChain(ChainSampler):
         self, n: int, rng: torch.Generator, *, y: Tensor | None = None, steps: int | None = None
     ) -> Stages:
         """The chain."""
-        self.model.refuse_labels(y)
+        self.model.spec.refuse_labels(y)
         yield self.stage(self.noise.draw(n, rng), None, steps)
 
     @property

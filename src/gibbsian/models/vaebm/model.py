@@ -59,7 +59,7 @@ class TiltedVAE(EnergyModel):
 
     def energy(self, x: Position, y: Tensor | None = None) -> Tensor:
         """E(x), shape `(B,)`; of an energy on (x, z) E(x, z) at the VAE's mean code of x."""
-        self.refuse_labels(y)
+        self.spec.refuse_labels(y)
         x = single(x)
         return self.energy_of_seen(x if self.config.energy_on == "x" else (x, vae_stage.bound(self.vae, x).z))
 
@@ -73,7 +73,7 @@ class TiltedVAE(EnergyModel):
         The ELBO's expectation under q(z | x) is taken at q's means, so that a point has one number whatever
         its batch; with an energy on (x, z) so is E's.
         """
-        self.refuse_labels(y)
+        self.spec.refuse_labels(y)
         x = single(x)
         found = vae_stage.bound(self.vae, x)
         return found.nll + found.kl + self.energy_of_seen(self.seen(x, found.z))

@@ -14,7 +14,7 @@ from ...core.random import derive, generator
 from ...data.dataset import Dataset
 from ...data.load import load
 from ...data.names import entry
-from ...models.model import EnergyModel
+from ...models.model import EnergyModel, checked_labels
 from ..features import SmallNet, classifier_for
 from .damage import Damage, Damaged
 from .measures import Truth
@@ -108,7 +108,7 @@ def told(model: EnergyModel, label: str, truth: Tensor | None, n: int) -> Tensor
     if label == "true":
         if truth is None:
             raise UsageError("--label true: these images have no labels; give a class, or leave it out")
-        return model.labels(n, truth)
+        return checked_labels(model, n, truth)
     if not label.isdigit():
         raise UsageError(f"--label is '{label}': it must be none, true or the number of a class")
-    return model.labels(n, int(label))
+    return checked_labels(model, n, int(label))

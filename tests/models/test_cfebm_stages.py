@@ -5,10 +5,9 @@ from __future__ import annotations
 import pytest
 
 from gibbsian.core.errors import UsageError
-from gibbsian.nets.settings import ConvConfig
-from gibbsian.models.papers import entry
-from gibbsian.train.recipes import presets
 from gibbsian.models.cfebm.config import CFEBMConfig, SourceConfig, StagesConfig
+from gibbsian.nets.settings import ConvConfig
+from gibbsian.train.recipes import presets
 
 
 def test_the_ramp_of_alpha():
@@ -69,16 +68,16 @@ def test_bad_settings_are_one_line(build, words):
 
 
 def test_the_papers_presets_end_with_their_last_phase():
-    presets = presets("cfebm")
+    known = presets("cfebm")
     for name, sizes in (("cifar10-paper", 3), ("cfebm-512", 7)):
-        recipe = presets[name]
+        recipe = known[name]
         stages = recipe.model.stages
         last = stages.starts(sizes)[-1] + stages.fade[-1] + stages.hold[-1]
         assert recipe.train.steps == last
         chain = recipe.model.chain
         assert (chain.steps, chain.step_size, chain.noise, chain.noise_end) == (15, 2.0, 0.015, 0.0)
-    batches = [256 * presets["cifar10-paper"].model.stages.share(s, 3) for s in range(3)]
+    batches = [256 * known["cifar10-paper"].model.stages.share(s, 3) for s in range(3)]
     assert batches == [256, 128, 64]
-    assert [1e-3 * presets["cfebm-512"].model.stages.rate(s, 7) for s in range(7)] == pytest.approx(
+    assert [1e-3 * known["cfebm-512"].model.stages.rate(s, 7) for s in range(7)] == pytest.approx(
         [1e-3, 1e-3, 1e-3, 1.2e-3, 1.5e-3, 2e-3, 2e-3]
     )

@@ -6,21 +6,21 @@ import pytest
 
 from gibbsian.core.config import to_dict
 from gibbsian.core.errors import UsageError
-from gibbsian.models.papers import PAPERS, entry
-from gibbsian.models.presets import from_values, merged, read
-from gibbsian.train.recipes import Recipes
+from gibbsian.models.papers import PAPERS, PaperEntry, entry
+from gibbsian.models.presets import merged, read
 from gibbsian.models.short_run.config import ShortRunConfig
+from gibbsian.train.recipes import Recipes
 from gibbsian.train.settings import MonitorConfig, TrainConfig
 
 
 def recipes(presets):
-    return dict(Recipes(from_values("some.yaml", {"presets": presets}), ShortRunConfig))
+    return dict(Recipes(PaperEntry("some.yaml", ShortRunConfig, "nowhere:build", presets)))
 
 
 @pytest.mark.parametrize("system", PAPERS)
 def test_every_preset_says_what_differs(system):
     """No preset repeats what it inherits, from its parent or from the defaults of its class."""
-    file, config = read(entry(system).path()), entry(system).config_class()()
+    file, config = entry(system).file(), entry(system).config_class()()
     base = to_dict(config) | {"train": to_dict(TrainConfig()), "monitor": to_dict(MonitorConfig())}
     for name, own in file.presets.items():
         parent = file.inherited(own["extends"]) if "extends" in own else base
@@ -35,7 +35,7 @@ def test_numbers_survive_in_every_spelling(tmp_path):
     (tmp_path / "a.yaml").write_text(
         "presets: {a: {train: {lr: 1e-4, steps: 20_000}, chain: {step_size: 4.0e-6, noise: 2}}}"
     )
-    found = read(tmp_path / "a.yaml").recipe("a", ShortRunConfig)
+    found = Recipes(PaperEntry("a", ShortRunConfig, "nowhere:build", tmp_path / "a.yaml"))["a"]
     assert (found.train.lr, found.train.steps) == (1e-4, 20_000)
     assert (found.model.chain.step_size, found.model.chain.noise) == (4e-6, 2.0)
 

@@ -1,0 +1,76 @@
+"""Hinge contrast: an outside paper in one file."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import torch
+from torch import nn
+
+import gibbsian as gb
+from gibbsian.models import (
+    AnyNet,
+    ChainConfig,
+    ChainSampler,
+    DataSpec,
+    Learner,
+    NetEnergy,
+    PaperEntry,
+    PixelConfig,
+    chain_ends,
+    energies_of_both,
+    energy_net,
+    kernel_of,
+)
+
+
+@dataclass(frozen=True)
+class HingeConfig:
+    """Settings of a hinge on the contrast."""
+
+    net: AnyNet = field(default_factory=lambda: gb.MLPConfig(hidden=(64, 64)))
+    chain: ChainConfig = ChainConfig(steps=20, step_size=0.02, noise=0.14)
+    pixels: PixelConfig = PixelConfig(-2.5, 2.5)
+    capacity: int = 4096
+    margin: float = 1.0
+
+
+class Hinge(Learner):
+    """max(0, margin + E(x_pos) - E(x_neg)) on persistent chains."""
+
+    def __init__(self, config: HingeConfig, model: NetEnergy, buffer: gb.ReplayBuffer) -> None:
+        super().__init__(config, model)
+        self.buffer, self.kernel = buffer, kernel_of(config.chain)
+
+    def parameter_groups(self) -> dict[str, nn.Module]:
+        """One group: the network."""
+        return {"energy": self.model.net}
+
+    def losses(self, batch: gb.Batch, step: int, rng: torch.Generator) -> Iterator[tuple[str, gb.Loss]]:
+        """The hinge, then the chains go back."""
+        start = self.buffer.draw(len(batch), rng)
+        steps = self.config.chain.steps
+        ends = chain_ends(self.model, start, self.kernel, steps, rng, self.options)
+        e_pos, e_neg = energies_of_both(self.model.energy, batch.x, ends.x)
+        hinge = (self.config.margin + e_pos - e_neg).relu().mean()
+        yield "energy", gb.Loss(hinge, ends.metrics)
+        self.buffer.write(start, ends.position)
+
+
+def build(
+    config: HingeConfig, event_shape: tuple[int, ...], rng: torch.Generator, net: nn.Module | None = None
+) -> Hinge:
+    """A hinge learner; `net` takes the place of the network of the settings."""
+    spec = DataSpec(event_shape, config.pixels.low, config.pixels.high)
+    with gb.seeded_init(rng):
+        net = energy_net(config.net, spec, net)
+    model = NetEnergy(net, spec, temperature=config.chain.temperature)
+    noise = gb.UniformNoise(event_shape, spec.low, spec.high)
+    model.samplers["default"] = ChainSampler(model, kernel_of(config.chain), config.chain.steps, noise)
+    return Hinge(config, model, gb.ReplayBuffer(noise, config.capacity, rng))
+
+
+PAPER = PaperEntry(
+    "hinge", HingeConfig, build, {"toy": {"train": {"steps": 1500}}}, about="a hinge on the contrast"
+)
