@@ -204,3 +204,8 @@ def test_skewed_moments_are_those_of_log_gamma():
 def test_wrong_parameters_are_refused(make, says):
     with pytest.raises(UsageError, match=says):
         make()
+
+
+def test_exact_draws_take_a_seed():
+    target = Gaussian([0.0, 1.0], [[1.0, 0.0], [0.0, 2.0]])
+    assert torch.equal(target.draw(5, 3), target.draw(5, generator(3)))

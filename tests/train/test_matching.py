@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
 import pytest
 import torch
@@ -78,3 +80,20 @@ def test_a_network_of_ones_own_is_trained_saved_and_loaded(tmp_path) -> None:
         batch = torch.rand(5, 1, 8, 8, generator=gb.generator(0))
         torch.testing.assert_close(again.energy(batch), model.energy(batch))
         assert again.sample(4, steps=1).picture().width > 8
+
+
+@pytest.mark.parametrize(
+    ("scale", "told"),
+    [([1, 2], 0), ([0, 1], 0), ([1, 100], 1), ([200, 200], 1), ([1, 1e5], 2), ([1e-5, 1e-5], 2)],
+)
+def test_columns_of_other_units_are_told_of_and_hopeless_ones_refused(scale, told) -> None:
+    data = from_arrays(POINTS * scale)
+    config, _ = resolved("igebm", None, data, {})
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        if told == 2:
+            with pytest.raises(UsageError, match="standardise the columns"):
+                require_match(config, data)
+        else:
+            require_match(config, data)
+    assert len(said) == (told == 1)

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from ..core.errors import UsageError, require_not_negative, require_positive
+from ..core.random import RngLike, as_generator
 from .generator import FlowGenerator
 from .precision import full_precision, widened
 from .settings import GeneratorConfig
@@ -29,7 +30,7 @@ class Density(nn.Module, ABC):
         self.size = math.prod(self.event_shape)
 
     @abstractmethod
-    def draw(self, n: int, rng: torch.Generator) -> Tensor:
+    def draw(self, n: int, rng: RngLike = None) -> Tensor:
         """`n` independent draws `(n, *event)`, on the device of `rng`, without a graph."""
 
     @abstractmethod
@@ -92,8 +93,9 @@ class GaussianDensity(Density):
         self.centre.copy_(self.mean)
 
     @torch.no_grad()
-    def draw(self, n: int, rng: torch.Generator) -> Tensor:
+    def draw(self, n: int, rng: RngLike = None) -> Tensor:
         """Draws by the Cholesky factor."""
+        rng = as_generator(rng)
         z = torch.randn(self.size, n, generator=rng, device=rng.device, dtype=self.mean.dtype)
         x = self.centre + torch.linalg.solve_triangular(self.whiten, z, upper=False).T
         return x.reshape(n, *self.event_shape)
@@ -120,8 +122,9 @@ class BoxDensity(Density):
         margin = widen * (high - low)
         self.low, self.high = low - margin, high + margin
 
-    def draw(self, n: int, rng: torch.Generator) -> Tensor:
+    def draw(self, n: int, rng: RngLike = None) -> Tensor:
         """Draws from the box."""
+        rng = as_generator(rng)
         unit = torch.rand(n, *self.event_shape, generator=rng, device=rng.device)
         return self.low + (self.high - self.low) * unit
 
@@ -146,8 +149,9 @@ class FlowDensity(Density):
         self.generator = FlowGenerator(self.event_shape, config)
 
     @torch.no_grad()
-    def draw(self, n: int, rng: torch.Generator) -> Tensor:
+    def draw(self, n: int, rng: RngLike = None) -> Tensor:
         """The couplings applied to standard normal latents."""
+        rng = as_generator(rng)
         z = torch.randn(n, self.size, generator=rng, device=rng.device)
         return cast(Tensor, self.generator(z))
 

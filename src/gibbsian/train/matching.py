@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import replace
 from typing import Any
 
@@ -10,6 +11,9 @@ from ..data.dataset import Dataset
 from ..data.own import is_own, model_range
 from ..nets.families import CustomNetConfig
 from .recipes import RunConfig, default_preset, resolve
+
+FAR, HOPELESS = 30.0, 1000.0
+"""How many times apart, or away from 1, deviations of columns are told of and refused."""
 
 
 def resolved(
@@ -76,6 +80,7 @@ def require_match(config: RunConfig, dataset: Dataset) -> None:
             f"{dataset.name} holds numbers beyond {pixels.low:g} to {pixels.high:g}, the model's range: set "
             f"pixels.low to {wider[0]:g} and pixels.high to {wider[1]:g}, or scale the data"
         )
+    _judge_units(dataset)
     classes = config.model.net.classes
     if not classes:
         return
@@ -86,3 +91,25 @@ def require_match(config: RunConfig, dataset: Dataset) -> None:
         raise UsageError(
             f"net.classes is {classes}, but {dataset.name} has {found}: set net.classes to {found}"
         )
+
+
+def _judge_units(data: Dataset) -> None:
+    """Chains take one step for all columns, so a person's own must be of like size: a warning where they are
+    far apart or far from 1, and a `UsageError` where no step could serve them all.
+    """
+    if data.is_image or len(data.event_shape) != 1 or not is_own(data) or len(data) < 2:
+        return
+    deviations = data.x.std(0)
+    deviations = deviations[deviations > 0]
+    if not len(deviations):
+        return
+    least, most = float(deviations.min()), float(deviations.max())
+    apart = max(most / least, most, 1 / most)
+    line = (
+        f"columns of {data.name} have deviations from {least:.3g} to {most:.3g}: chains take one step for "
+        "all, and presets suit a scale of about 1, so standardise the columns first"
+    )
+    if apart > HOPELESS:
+        raise UsageError(line)
+    if apart > FAR:
+        warnings.warn(line, stacklevel=2)
