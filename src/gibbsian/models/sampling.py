@@ -73,7 +73,8 @@ def require_counts(n: int, steps: int | None) -> None:
     if not isinstance(n, int) or not (steps is None or isinstance(steps, int)):
         raise UsageError(f"n is {n!r} and steps is {steps!r}: give whole numbers")
     if n < 1 or (steps is not None and steps < 1):
-        raise UsageError(f"asked for {n} samples in {steps} steps: both must be at least 1")
+        length = "" if steps is None else f" in {steps} steps"
+        raise UsageError(f"asked for {n} samples{length}: at least 1 is drawn, by chains of 1 step or more")
 
 
 def stream(rng: RngLike, seed: int, device: torch.device) -> torch.Generator:
