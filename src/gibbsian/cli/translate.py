@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from ..core.errors import UsageError
-
 from .findings import place, progress, write
 from .options import Arg
 from .result import Result
@@ -143,9 +142,8 @@ def _moved(
     model: EnergyModel, x: Tensor, to: int | None, steps: int | None, seed: int
 ) -> tuple[Tensor, Film]:
     from ..core.random import Streams
-    from ..tasks.translate.chain import translate as move
-
     from ..models.model import device_of
+    from ..tasks.translate.chain import translate as move
 
     device = device_of(model)
     rng = Streams(seed, device=device).eval

@@ -133,7 +133,7 @@ class EnergyModel(nn.Module, ABC):
         if y is None and self.spec.num_classes:
             y = torch.randint(self.spec.num_classes, (n,), generator=rng, device=device)
         chosen = self.sampler(sampler) if isinstance(sampler, str) else sampler
-        y = self.labels(n, y)
+        y = checked_labels(self, n, y)
         drawn = draw_samples(
             self, chosen, n, rng=rng, y=y, steps=steps, thin=thin, chunk=chunk, options=options
         )
