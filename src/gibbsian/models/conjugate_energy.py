@@ -40,11 +40,6 @@ class ConjugateEnergy(EnergyModel):
         """E(x)/T, shape `(B,)`; T = 0 counts as 1."""
         return self.energy(x, y) / (self.temperature or 1.0)
 
-    @property
-    def chain_temperature(self) -> float:
-        """The temperature of chains on `conditioned`."""
-        return self.temperature
-
     def given(self, z: Tensor) -> Energy:
         """x -> E(x | z) = -<t(x), eta(z)>, for chains; z is `(B, L)`, or `(1, L)` for all chains.
 

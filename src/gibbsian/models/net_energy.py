@@ -166,8 +166,3 @@ class JointEnergy(EnergyModel):
     def conditioned(self, y: Tensor | None = None) -> Energy:
         """The energy of p(x), or of p(x | y) for labels `(B,)`."""
         return Marginal(self.class_energies) if y is None else OfClass(self.class_energies, y)
-
-    @property
-    def chain_temperature(self) -> float:
-        """The temperature of chains on `conditioned`."""
-        return self.temperature
