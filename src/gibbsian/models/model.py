@@ -22,10 +22,9 @@ from ..core.errors import UsageError, unknown
 from ..core.position import Position
 from ..core.random import RngLike
 from ..core.spec import DataSpec
-from ..models.papers import Paper
-from . import folder
 from .sampler import RunOptions, Sampler
 from .sampling import Samples, draw_samples, require_counts, stream
+from .sources import Paper
 
 
 @dataclass(frozen=True)
@@ -164,6 +163,8 @@ class EnergyModel(nn.Module, ABC):
             "data": data,
             "config": to_dict(self.record.config),
         }
+        from . import folder
+
         return folder.write(Path(path), self.state_dict(), about, _card(self.record, self, data))
 
 

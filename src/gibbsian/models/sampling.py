@@ -14,7 +14,6 @@ from ..core.random import RngLike, Streams, as_generator
 from ..core.show import spread
 from ..mcmc.base import Chain, ChainInfo, ChainState, run
 from ..nets.frozen import frozen
-from ..report import notebook
 from .sampler import ChainStage, RunOptions, Sampler, Stages, next_stage
 
 Observe = Callable[[int, ChainState, ChainInfo], None]
@@ -55,12 +54,16 @@ class Samples:
 
         Raises `UsageError` for data of another shape.
         """
+        from ..report import notebook  # pictures are for those who ask
+
         drawn = notebook.picture(self.x, *self._ends())
         if drawn is None:
             raise UsageError(f"samples of shape {tuple(self.x.shape[1:])} have no picture: use their x")
         return drawn
 
     def _repr_png_(self) -> bytes | None:
+        from ..report import notebook
+
         return notebook.png(self.x, *self._ends())
 
     def _ends(self) -> tuple[float, float]:
