@@ -13,17 +13,17 @@ import time
 from pathlib import Path
 
 import torch
+from gibbsian.systems.base import System
 
 import gibbsian as gb
 from gibbsian.core.errors import GibbsianError
 from gibbsian.data.load import load
-from gibbsian.train.recipes import resolve
-from gibbsian.report.pictures import grid, save_image, to_uint8
-from gibbsian.systems.base import System
 from gibbsian.nets.frozen import frozen
+from gibbsian.report.pictures import grid, save_image, to_uint8
 from gibbsian.tasks.evaluate import Report, evaluate
 from gibbsian.tasks.film import film
 from gibbsian.train.fit import finished, prepare
+from gibbsian.train.recipes import resolve
 
 
 def main() -> int:

@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
 import torch
-from gibbsian.models.registry import build
 from torch import Tensor, nn
 
 from gibbsian.core.errors import UsageError
@@ -21,6 +20,7 @@ from gibbsian.core.records import Batch, Loss
 from gibbsian.core.spec import DataSpec
 from gibbsian.data.dataset import Dataset
 from gibbsian.energies.context import single
+from gibbsian.models.build import build
 from gibbsian.models.gebm.config import GEBMConfig
 from gibbsian.models.gebm.learner import GEBM
 from gibbsian.models.gebm.model import TiltedGenerator

@@ -6,13 +6,13 @@ import json
 import shutil
 
 import pytest
-from gibbsian.models.registry import build
 
 from experiments.attack.__main__ import attack
 from experiments.attack.study import Baselines, attack_beside
 from gibbsian.core.random import generator
 from gibbsian.data.settings import PixelConfig
 from gibbsian.mcmc.settings import ChainConfig
+from gibbsian.models.build import build
 from gibbsian.models.igebm.config import IGEBMConfig
 from gibbsian.nets.settings import MLPConfig
 from gibbsian.tasks.attack.classifiers import Refinement

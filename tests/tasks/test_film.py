@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 import torch
-from gibbsian.models.registry import build
 from PIL import Image
 
 from gibbsian.core.errors import UsageError
 from gibbsian.core.random import generator
+from gibbsian.models.build import build
 from gibbsian.models.sampling import draw_samples
 from gibbsian.report.pictures import save_gif
 from gibbsian.tasks.film import Film, decoded, film, frames, painter

@@ -11,8 +11,8 @@ import torch
 import gibbsian as gb
 from gibbsian.core.errors import CheckpointError, DivergedError
 from gibbsian.data.load import load
-from gibbsian.train.recipes import resolve
 from gibbsian.train.fit import prepare
+from gibbsian.train.recipes import resolve
 
 SMALL = {"net.name": "mlp", "net.hidden": [16], "chain.steps": 2, "start.capacity": 64}
 FAULTS = {

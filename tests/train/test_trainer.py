@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 import torch
-from gibbsian.models.registry import build
 from PIL import Image
 
 import gibbsian as gb
 from gibbsian.core.errors import UsageError
+from gibbsian.models.build import build
 from gibbsian.models.cfebm.config import CFEBMConfig, StagesConfig
 from gibbsian.models.papers import PAPERS
 from gibbsian.train import budget as budget_module

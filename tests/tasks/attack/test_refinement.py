@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import pytest
 import torch
-from gibbsian.models.registry import build
 
 from gibbsian.core.energy import value_and_grad
 from gibbsian.core.errors import UsageError
 from gibbsian.core.random import generator
 from gibbsian.mcmc.mala import MALA
 from gibbsian.mcmc.settings import ChainConfig
+from gibbsian.models.build import build
 from gibbsian.models.igebm.config import IGEBMConfig
 from gibbsian.nets.frozen import frozen
 from gibbsian.nets.settings import MLPConfig

@@ -11,11 +11,11 @@ import torch
 from gibbsian.core.errors import UsageError
 from gibbsian.core.random import generator
 from gibbsian.data.load import load
-from gibbsian.models.registry import build
-from gibbsian.nets.settings import MLPConfig
 from gibbsian.data.settings import PixelConfig
 from gibbsian.mcmc.settings import ChainConfig
+from gibbsian.models.build import build
 from gibbsian.models.igebm.config import IGEBMConfig
+from gibbsian.nets.settings import MLPConfig
 from gibbsian.tasks.attack.classifiers import Refinement, picked
 from gibbsian.tasks.attack.robustness import attack
 from gibbsian.tasks.attack.sweep import Threat

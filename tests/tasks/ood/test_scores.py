@@ -9,14 +9,14 @@ from torch import Tensor, nn
 from gibbsian.core.errors import UsageError
 from gibbsian.core.random import generator
 from gibbsian.core.spec import DataSpec
+from gibbsian.models.build import build
 from gibbsian.models.capabilities import MultiLevel, offered
+from gibbsian.models.drl.config import DRLConfig
 from gibbsian.models.drl.model import LadderEnergy
 from gibbsian.models.model import EnergyModel
-from gibbsian.models.registry import build
 from gibbsian.models.sampler import Sampler
-from gibbsian.nets.settings import MLPConfig
-from gibbsian.models.drl.config import DRLConfig
 from gibbsian.models.score_matching.config import MatchingConfig, ScoreMatchingConfig
+from gibbsian.nets.settings import MLPConfig
 from gibbsian.tasks.ood.cells import Scored, cell
 from gibbsian.tasks.ood.scores import Known, Scale, evaluate, png_bits, scores_of
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from gibbsian.models.registry import from_run
 from PIL import Image
 
 from gibbsian.core.errors import UsageError
@@ -17,6 +16,7 @@ from gibbsian.tasks.translate.chain import translate, translation
 from gibbsian.tasks.translate.measure import Domains, Translation, compare
 from gibbsian.tasks.translate.picture import sheet
 from gibbsian.tasks.translate.sets import source_images
+from gibbsian.train.load import from_run
 from gibbsian.train.recipes import resolve
 
 TINY = {"net.hidden": [8]}
