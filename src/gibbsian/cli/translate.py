@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from ..core.errors import UsageError
-from ..models.model import device_of
 from .findings import place, progress, write
 from .options import Arg
 from .result import Result
@@ -143,6 +142,7 @@ def _moved(
     model: EnergyModel, x: Tensor, to: int | None, steps: int | None, seed: int
 ) -> tuple[Tensor, Film]:
     from ..core.random import Streams
+    from ..models.model import device_of
     from ..tasks.translate.chain import translate as move
 
     device = device_of(model)
