@@ -13,7 +13,7 @@ from ..core.position import Position
 from ..core.spec import DataSpec
 from ..mcmc.base import Kernel
 from ..mcmc.settings import ChainConfig
-from ..starts.base import Start, Ticket
+from ..starts.base import BufferSample, Start
 from ..starts.replay import ReplayBuffer
 from .chains import langevin
 from .sampler import ChainStage, Sampler, Stages
@@ -112,7 +112,7 @@ class StoredChains(Sampler):
         yield self.chain.stage(stored.position, y if self.chain.model.joint else stored.y, steps)
 
 
-def stored_chains(buffer: Start | nn.Module, n: int, rng: torch.Generator, y: Tensor | None) -> Ticket:
+def stored_chains(buffer: Start | nn.Module, n: int, rng: torch.Generator, y: Tensor | None) -> BufferSample:
     """`n` chains of a replay buffer, of the classes `y` `(n,)` where it keeps them; it stays as it is.
 
     Raises `UsageError` for another kind of start, or more chains than there are.

@@ -39,7 +39,7 @@ from ...data.dataset import Dataset
 from ...data.few import few
 from ...models.jem.config import JEMConfig
 from ...objectives.settings import LossConfig
-from ...starts.base import Start, Ticket
+from ...starts.base import BufferSample, Start
 from ...starts.replay import ReplayBuffer
 from ..chains import init_noise, samples_density, training_start
 from ..contrastive import ChainEnds, chain_ends, contrastive_loss, energies_of_both
@@ -50,7 +50,7 @@ from ..noised_data import noised_data
 from ..sampler import Sampler
 from ..samplers import StoredChains, chain_kernel, chain_sampler
 
-Chains = list[tuple[Ticket, ChainEnds]]
+Chains = list[tuple[BufferSample, ChainEnds]]
 
 
 def build(
