@@ -66,10 +66,12 @@ def ebmkit_updates(problem: Updates) -> Callable[[], Tensor]:
     unfavoured(network(learner.model))
     rng = torch.Generator().manual_seed(0)
 
-    def fresh(shape: tuple[int, ...]) -> Tensor:
+    def init_noise(shape: tuple[int, ...]) -> Tensor:
         return torch.rand(shape, generator=rng) * 2 - 1
 
-    buffer = ReplayBuffer(config.start.capacity, learner.model.spec.event_shape, config.start.reinit, fresh)
+    buffer = ReplayBuffer(
+        config.start.capacity, learner.model.spec.event_shape, config.start.reinit, init_noise
+    )
     sampler = _ebmkit_sampler(config.chain.step_size, config.chain.temperature, config.chain.steps)
     loss = ContrastiveDivergence(sampler, buffer)
     return _training(problem, lambda x: loss(learner.model.net, x).loss)

@@ -71,9 +71,9 @@ PROSE = {"surprisal": "neg_log_prob", "law": "distribution, target, density"}
 KNOWN_LEFT = set(
     """
     --beside --from --marks --pool --tether --way additive Beginnings beside Contender contenders
-    counted Crowd crowd Damage damage Damaged Ends Findings findings fits fresh Gallery How how Job
-    job keep kept Lab lab law lr_scale marks max_c_error offsets plan pool rate settle squash Stays
-    stays stick surprisal tether Ticket ticket Tilt tilt told way Yardstick yardstick
+    counted Crowd crowd Damage damage Damaged Ends Findings findings fits Gallery How how Job job
+    keep kept Lab lab law lr_scale marks max_c_error offsets plan pool rate settle squash Stays
+    stays stick surprisal tether Tilt tilt told way Yardstick yardstick
     """.split()
 )
 

@@ -299,9 +299,9 @@ def test_chains_that_blow_up_are_drawn_anew_counted_and_never_stored() -> None:
 
 
 def test_fresh_positions_are_standard_normal_tuples() -> None:
-    ticket = NormalLeaves(((3,), (1, 4, 4))).draw(2000, generator(0))
-    assert [p.shape for p in ticket.position] == [(2000, 3), (2000, 1, 4, 4)] and ticket.fresh.all()
-    assert all(abs(float(p.std()) - 1) < 5 * (0.5 / p.numel()) ** 0.5 for p in ticket.position)
+    drawn = NormalLeaves(((3,), (1, 4, 4))).draw(2000, generator(0))
+    assert [p.shape for p in drawn.position] == [(2000, 3), (2000, 1, 4, 4)] and drawn.restarted.all()
+    assert all(abs(float(p.std()) - 1) < 5 * (0.5 / p.numel()) ** 0.5 for p in drawn.position)
 
 
 # -- drawing ---------------------------------------------------------------------------------------------

@@ -21,7 +21,7 @@ from ..core.energy import Energy
 from ..core.position import batch_size, cat, detach, finite, rows, where
 from ..mcmc.base import Chain, ChainState, ChainSummary, Kernel, run
 from ..nets.frozen import evaluating, frozen
-from ..starts.base import Start, Ticket
+from ..starts.base import BufferSample, Start
 from ..starts.noise import redraw
 from .contrastive import ChainEnds
 from .model import EnergyModel
@@ -43,7 +43,7 @@ class GraphedEnds(NamedTuple):
 
 def graphed_chain_ends(
     model: EnergyModel,
-    start: Ticket,
+    start: BufferSample,
     kernel: Kernel,
     steps: int,
     rng: torch.Generator,

@@ -30,7 +30,7 @@ from ..mcmc.kernel import Kernel
 from ..objectives.contrast import contrast
 from ..objectives.nce import nce
 from ..objectives.score_matching import denoising, probe, sliced
-from ..starts.base import Start, Ticket
+from ..starts.base import BufferSample, Start
 from ..starts.noise import redraw
 from ..starts.replay import ReplayBuffer
 
@@ -81,7 +81,7 @@ def persistent_contrastive_divergence(
     drawn = buffer.draw(len(x), rng, batch=Batch(x, y))
     end = _chain_end(energy, x, kernel, drawn, steps, y, rng)
     buffer.write(drawn, end)
-    return _contrast(energy, x, redraw(end, ~finite(end), buffer.fresh, rng), y, drawn.y)
+    return _contrast(energy, x, redraw(end, ~finite(end), buffer.init_noise, rng), y, drawn.y)
 
 
 def contrastive_divergence(
@@ -115,7 +115,7 @@ def contrastive_divergence(
     """
     rng = as_stream(rng, x.device)
     if start is None:
-        drawn = Ticket(x.detach(), y, None, torch.ones(len(x), dtype=torch.bool, device=x.device))
+        drawn = BufferSample(x.detach(), y, None, torch.ones(len(x), dtype=torch.bool, device=x.device))
     else:
         drawn = start.draw(len(x), rng, batch=Batch(x, y), y=y)
     end = _chain_end(energy, x, kernel, drawn, steps, y, rng)
@@ -207,12 +207,12 @@ def _chain_end(
     energy: Callable[..., Tensor],
     x: Tensor,
     kernel: Kernel,
-    drawn: Ticket,
+    drawn: BufferSample,
     steps: int,
     y: Tensor | None,
     rng: torch.Generator,
 ) -> Position:
-    """Where the chains of a ticket end, as they are."""
+    """Where drawn chains end, as they are."""
     begin = leaves(drawn.position)[0].shape[1:]
     if begin != x.shape[1:]:
         raise UsageError(f"data have shape {tuple(x.shape[1:])} and chains {tuple(begin)}: give one shape")

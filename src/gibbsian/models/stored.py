@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from ..core.errors import UsageError
-from ..starts.base import Start, Ticket
+from ..starts.base import BufferSample, Start
 from ..starts.replay import ReplayBuffer
 from .sampler import Sampler, Stages
 from .samplers import ChainSampler
@@ -31,7 +31,7 @@ class StoredChains(Sampler):
         yield self.chain.stage(stored.position, y if self.chain.model.joint else stored.y, steps)
 
 
-def stored_chains(buffer: Start | nn.Module, n: int, rng: torch.Generator, y: Tensor | None) -> Ticket:
+def stored_chains(buffer: Start | nn.Module, n: int, rng: torch.Generator, y: Tensor | None) -> BufferSample:
     """`n` chains of a replay buffer, of the classes `y` `(n,)` where it keeps them; it stays as it is.
 
     Raises `UsageError` for another kind of start, or more chains than there are.

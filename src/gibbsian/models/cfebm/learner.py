@@ -32,7 +32,7 @@ from ...models.cfebm.config import CFEBMConfig
 from ...nets.frozen import frozen
 from ...nets.pyramid import inherit, pyramid
 from ...nets.resize import shrink
-from ...starts.base import Ticket, all_fresh
+from ...starts.base import BufferSample, all_restarted
 from ...starts.seen import SeenImages
 from ..contrastive import ChainEnds, chain_ends, contrastive_loss, energies_of_both
 from ..learner import Learner
@@ -130,7 +130,7 @@ class CFEBM(Learner):
                 stage = cast(ChainStage, next_stage(stages, self._end(stage, rng)))
         return chain_ends(
             self.model,
-            Ticket(stage.position, None, None, all_fresh(n, rng)),
+            BufferSample(stage.position, None, None, all_restarted(n, rng)),
             stage.kernel,
             stage.steps,
             rng,

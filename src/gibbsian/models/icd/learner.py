@@ -37,7 +37,7 @@ from ...models.icd.config import ENOUGH, ICDConfig
 from ...nets.frozen import frozen
 from ...nets.multiscale import build_scales
 from ...objectives.improved import entropy_term, kl_term
-from ...starts.base import Start, Ticket
+from ...starts.base import BufferSample, Start
 from ...starts.reservoir import ReservoirBuffer
 from ..chains import init_noise, samples_density
 from ..contrastive import chain_ends, contrastive_loss, energies_of_both
@@ -142,8 +142,8 @@ class ICD(Learner):
         """Chains that go on from the reservoir."""
         return {"buffer": MixingStored(self.model, self.config, self.buffer)}
 
-    def _ends(self, drawn: Ticket, rng: torch.Generator) -> GraphedEnds:
-        cfg, noise = self.config, self.buffer.fresh
+    def _ends(self, drawn: BufferSample, rng: torch.Generator) -> GraphedEnds:
+        cfg, noise = self.config, self.buffer.init_noise
         if not cfg.trains_sampler:
             ends = chain_ends(
                 self.model, drawn, self.kernel, cfg.chain.steps, rng, self.options, init_noise=noise
@@ -177,10 +177,10 @@ class ICD(Learner):
         with frozen(self.model), torch.autocast(x.device.type, dtype=torch.bfloat16, enabled=bf16):
             return self.model.energy(x).to(x.dtype)
 
-    def _augmented(self, drawn: Ticket, rng: torch.Generator) -> Ticket:
+    def _augmented(self, drawn: BufferSample, rng: torch.Generator) -> BufferSample:
         """Stored chains change before they go on; fresh noise does not."""
         if not self.config.augment.on:
             return drawn
         position = drawn.position if isinstance(drawn.position, Tensor) else drawn.position[0]
         changed = augmented(self.config, position, rng)
-        return replace(drawn, position=where(drawn.fresh, drawn.position, changed))
+        return replace(drawn, position=where(drawn.restarted, drawn.position, changed))

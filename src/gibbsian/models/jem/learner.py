@@ -39,7 +39,7 @@ from ...data.dataset import Dataset
 from ...data.few import few
 from ...models.jem.config import JEMConfig
 from ...objectives.settings import LossConfig
-from ...starts.base import Start, Ticket
+from ...starts.base import BufferSample, Start
 from ..chains import init_noise, samples_density
 from ..contrastive import ChainEnds, chain_ends, contrastive_loss, energies_of_both
 from ..joint_energy import JointEnergy
@@ -51,7 +51,7 @@ from ..samplers import chain_kernel, chain_sampler
 from ..stored import stored_samplers
 from ..training_start import training_start
 
-Chains = list[tuple[Ticket, ChainEnds]]
+Chains = list[tuple[BufferSample, ChainEnds]]
 
 
 def build(
