@@ -54,7 +54,7 @@ class ContrastiveLearner(Learner):
         self.buffer, self.init_noise = buffer, init_noise
         self.remember_every, self.diagnose = remember_every, diagnose
         self.kernel = chain_kernel(model, config.chain)
-        self.mean_reduced = config.loss.additive
+        self.mean_reduced = config.loss.mean_reduced
 
     def parameter_groups(self) -> dict[str, nn.Module]:
         """One group: the energy network."""

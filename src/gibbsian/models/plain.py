@@ -36,7 +36,7 @@ from ..starts.replay import ReplayBuffer
 
 
 class Noise(Protocol):
-    """A law to tell data from: exact draws and an exact log-density."""
+    """A density to tell data from: exact draws and an exact log-density."""
 
     def draw(self, n: int, rng: torch.Generator) -> Tensor:
         """`n` independent draws `(n, *event)`."""
@@ -180,7 +180,7 @@ def noise_contrastive_estimation(
     Args:
         energy: E, see the top of this file.
         x: data `(B, *event)`.
-        noise: a law with `draw(n, rng)` and `log_density(x)`, such as `GaussianDensity` or `Gaussian`;
+        noise: a density with `draw(n, rng)` and `log_density(x)`, such as `GaussianDensity` or `Gaussian`;
             it must reach wherever data lie. No gradient goes to it.
         log_z: one number, most often an `nn.Parameter(torch.zeros(()))` that the optimiser also has.
         rng: a generator, or None for torch's own.

@@ -1,4 +1,4 @@
-"""Restoration of normal laws against their conditionals in closed form.
+"""Restoration of normal distributions against their conditionals in closed form.
 
 z-scores are below 4.5 in absolute value: over all of a test's at most 20 moments of independent chains a
 false alarm has probability below 2e-4; seeds are fixed.
