@@ -24,7 +24,7 @@ from gibbsian.tasks.restore.legs import legs, usual_way
 MANY = 2000
 
 
-def test_hidden_pixels_follow_the_conditional_law(correlated, scores):
+def test_hidden_pixels_follow_the_conditional_density(correlated, scores):
     known = torch.tensor([[True, False], [False, True]])[None, None]
     x = torch.tensor([[[[1.5, 0.0], [0.0, -1.0]]]], dtype=torch.float64)
     done = complete(
