@@ -12,7 +12,7 @@ def test_an_exported_model_gives_the_same_energies(cli, runs, tmp_path):
     assert ran.code == 0 and ran.json["out"] == str(tmp_path / "m")
     here, there = gibbsian.load(runs["igebm"]), gibbsian.load(tmp_path / "m")
     x = torch.rand(4, 1, 8, 8, generator=gibbsian.generator(0))
-    assert torch.equal(here.surprisal(x), there.surprisal(x))
+    assert torch.equal(here.neg_log_prob(x), there.neg_log_prob(x))
 
 
 def test_a_run_folder_is_not_overwritten(cli, runs):

@@ -56,10 +56,14 @@ def test_buffer_chains_go_on(drawn, cli, runs):
 
 @pytest.fixture
 def latent(monkeypatch, tilted):
-    """Any RUN is a system that moves pairs of latents."""
+    """Any RUN is a model that moves pairs of latents."""
     from gibbsian.train import load
 
-    monkeypatch.setattr(load, "load", lambda run, **options: tilted((1, 4, 4), pair=True, steps=5))
+    def loaded(run, **options):
+        model = tilted((1, 4, 4), pair=True, steps=5)
+        return model, dict(model.samplers)
+
+    monkeypatch.setattr(load, "load_samplers", loaded)
 
 
 def test_the_base_of_a_latent_system(cli, latent, tmp_path):
@@ -259,7 +263,7 @@ def test_latents_are_drawn_as_asked(cli, tmp_path) -> None:
 
 def test_latent_settings_need_latents(cli, runs) -> None:
     told = cli("sample", str(runs["short_run"]), "--latent.beta", "2")
-    assert told.code == 2 and "systems with latents" in told.err
+    assert told.code == 2 and "models with latents" in told.err
 
 
 def test_the_buffer_of_a_checkpoint(drawn, cli, runs, tmp_path):

@@ -98,6 +98,8 @@ def test_chains_given_a_latent_descend_minus_the_log_factor(tiny_run) -> None:
 def test_conditional_chains_keep_their_own_latent(tiny_run) -> None:
     learner = tiny_run("cebm", "toy:ring", MLP).trainer.learner.eval()
     z = torch.randn(6, 3, generator=generator(0))
+    with pytest.raises(UsageError, match="4 chains from 6 latents"):
+        learner.model.sample(6, sampler=given_latents(learner, z), chunk=4)
     drawn = learner.model.sample(6, rng=generator(1), sampler=given_latents(learner, z))
     with torch.no_grad():
         wanted = conditional_energy(learner.model.net.statistics(drawn.x), z)

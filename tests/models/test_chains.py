@@ -14,10 +14,11 @@ from gibbsian.core.spec import DataSpec
 from gibbsian.data.settings import PixelConfig
 from gibbsian.mcmc.langevin import Langevin
 from gibbsian.mcmc.settings import ChainConfig, FadingNoise
-from gibbsian.models.chains import init_noise, langevin, samples_density, training_start
+from gibbsian.models.chains import init_noise, langevin, samples_density
 from gibbsian.models.net_energy import JointEnergy, NetEnergy
 from gibbsian.models.noised_data import noised_data
 from gibbsian.models.samplers import draw_labels
+from gibbsian.models.training_start import training_start
 from gibbsian.starts.replay import ReplayBuffer
 from gibbsian.starts.settings import StartConfig
 from gibbsian.train.recipes import presets
@@ -51,7 +52,7 @@ def test_kernel_is_the_papers() -> None:
     ChainConfig(), ChainConfig(clip=0.1), ChainConfig(clamp=True), ChainConfig(noise_first=True),
     ChainConfig(noise=0.0), ChainConfig(noise_end=0.0), ChainConfig(noise_end=ChainConfig().noise),
 ])  # fmt: skip
-def test_settings_and_kernel_agree_on_match(chain: ChainConfig) -> None:
+def test_settings_and_kernel_agree_on_the_density(chain: ChainConfig) -> None:
     assert langevin(chain, SPEC).samples_density == chain.samples_density
 
 

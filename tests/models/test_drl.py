@@ -152,6 +152,8 @@ def test_sampling_goes_down_from_any_level() -> None:
     x, config = torch.zeros(3, 2), learner.config.ladder
     from_two = learner.model.sample(3, rng=generator(6), sampler=Descent(learner.model, config, x, 2))
     assert len(from_two.chains) == 2 and from_two.x.shape == (3, 2)
+    with pytest.raises(UsageError, match="2 chains from 3 rows"):
+        learner.model.sample(3, sampler=Descent(learner.model, config, x, 2), chunk=2)
     with pytest.raises(UsageError, match="level is 7"):
         Descent(learner.model, config, x, 7)
 

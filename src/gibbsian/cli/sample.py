@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from ..mcmc.state import ChainInfo, ChainState
-    from ..models.model import EnergyModel, checked_labels
+    from ..models.model import EnergyModel
     from ..models.sampler import RunOptions, Sampler
     from ..models.sampling import Samples
     from ..tasks.film import Film
@@ -133,7 +133,7 @@ def labels(model: EnergyModel, n: int, label: int | None, start: str) -> Tensor 
     """The class asked for, or every class in turn; none for an unconditional model or for stored chains."""
     import torch
 
-    from ..models.model import device_of
+    from ..models.model import checked_labels, device_of
 
     device = device_of(model)
     classes = model.spec.num_classes

@@ -22,10 +22,9 @@ from ..core.errors import UsageError, unknown
 from ..core.position import Position
 from ..core.random import RngLike
 from ..core.spec import DataSpec
-from ..models.papers import Paper
-from . import folder
 from .sampler import RunOptions, Sampler
 from .sampling import Samples, draw_samples, require_counts, stream
+from .sources import Paper
 
 
 @dataclass(frozen=True)
@@ -73,9 +72,7 @@ class EnergyModel(nn.Module, ABC):
 
     @abstractmethod
     def energy(self, x: Position, y: Tensor | None = None) -> Tensor:
-        """E(x), or E(x, y) for labels `(B,)`, at data `x` `(B, *event_shape)`; shape `(B,)`, low is
-        likely.
-        """
+        """E(x), or E(x, y) for labels `(B,)`, of data `(B, *event_shape)`; shape `(B,)`, low is likely."""
 
     @abstractmethod
     def neg_log_prob(self, x: Position, y: Tensor | None = None) -> Tensor:
@@ -88,6 +85,11 @@ class EnergyModel(nn.Module, ABC):
         """
         self.spec.refuse_labels(y)
         return self.energy
+
+    @property
+    def chain_temperature(self) -> float:
+        """The temperature of chains on `conditioned`: T, or 1 where that is E/T with a base."""
+        return self.temperature
 
     def sampler(self, name: str = "default") -> Sampler:
         """The sampler of this name; raises `UsageError` naming the nearest for an unknown one."""
@@ -161,6 +163,8 @@ class EnergyModel(nn.Module, ABC):
             "data": data,
             "config": to_dict(self.record.config),
         }
+        from . import folder
+
         return folder.write(Path(path), self.state_dict(), about, _card(self.record, self, data))
 
 
@@ -195,9 +199,7 @@ class ComposedEnergy(EnergyModel):
 
 
 def product(*models: EnergyModel) -> ComposedEnergy:
-    """The product of the densities of trained models: p(x) ~ p_1(x) p_2(x) ..., each at its own
-    temperature.
-    """
+    """The product of densities of models, p(x) ~ p_1(x) p_2(x) ..., each at its own temperature."""
     return ComposedEnergy(models)
 
 

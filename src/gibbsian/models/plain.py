@@ -235,7 +235,7 @@ def _energies(
     y: Tensor | None = None,
     y_neg: Tensor | None = None,
 ) -> tuple[Tensor, Tensor]:
-    """E of data and of negatives from one forward pass."""
+    """E of data and of chain ends or noise from one forward pass."""
     both = energy if y is None or y_neg is None else Given(energy, torch.cat([y, y_neg]))
     e = value(both, cat([x, x_neg]))
     return e[: len(x)], e[len(x) :]

@@ -11,7 +11,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Generator
 from dataclasses import dataclass
-from typing import Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import torch
 from torch import Tensor
@@ -19,9 +19,11 @@ from torch import Tensor
 from ..core.energy import Energy
 from ..core.errors import UsageError
 from ..core.position import Position
-from ..energies.latent import PullBack
 from ..mcmc.base import Compile, Kernel
 from ..mcmc.langevin import Langevin
+
+if TYPE_CHECKING:
+    from ..energies.latent import PullBack
 
 Stages: TypeAlias = Generator["ChainStage", Position, None]
 COMPILE: dict[str, Compile] = {"never": False, "auto": "auto", "always": True}

@@ -32,7 +32,7 @@ def resolved(
         )
     points = not data.is_image and len(data.event_shape) == 1
     if preset is None and points and default_preset(system, data.name) == "images":
-        preset = default_preset(system, "toy:of your own")
+        preset = default_preset(system, "toy:own" if data.event_shape == (2,) else "table:own")
     config = resolve(system, preset=preset, data=data.name, changes=changes)
     told, more = _chosen(config, data, changes)
     if more:

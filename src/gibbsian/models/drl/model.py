@@ -128,8 +128,10 @@ class Descent(Sampler):
     def stages(
         self, n: int, rng: torch.Generator, *, y: Tensor | None = None, steps: int | None = None
     ) -> Stages:
-        """`steps` on each level."""
+        """`steps` on each level; raises `UsageError` for another number of chains than of rows `x`."""
         self.model.spec.refuse_labels(y)
+        if self.x is not None and n != len(self.x):
+            raise UsageError(f"{n} chains from {len(self.x)} rows: draw as many at a time as there are rows")
         noise = GaussianNoise(self.model.spec.event_shape)
         yield from self.down(noise.draw(n, rng).position if self.x is None else self.x, self.top, steps)
 
