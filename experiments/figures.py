@@ -1,7 +1,8 @@
 """Figures that need no training: `python -m experiments.figures limits` writes docs/images/limits.png.
 
-limits: the distribution of a K-step Langevin chain, started uniform, against the model p ~ exp(-E). As K grows and
-the step s shrinks it tends to p; without noise every chain falls into a minimum. Prints the table too.
+limits: the distribution of a K-step Langevin chain, started uniform, against the model p ~ exp(-E). As K
+grows and the step s shrinks it tends to p; without noise every chain falls into a minimum. Prints the table
+too.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Variational approximation: a density q that can be drawn from and evaluated, fitted to a target known up to Z.
+"""Variational approximation: a density q with exact draws, fitted to a target known up to Z.
 
     by "reverse_kl"   minimise KL(q || p) with p = exp(-E/T)/Z: from the energy alone, seeks modes
     by "likelihood"   minimise KL(p || q) from draws of p: covers modes
