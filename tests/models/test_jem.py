@@ -21,7 +21,7 @@ from gibbsian.mcmc.settings import ChainConfig
 from gibbsian.models.capabilities import Scalable, offered
 from gibbsian.models.jem.config import JEMConfig, JEMLossConfig
 from gibbsian.models.jem.learner import JEM, build
-from gibbsian.models.net_energy import JointEnergy
+from gibbsian.models.joint_energy import JointEnergy
 from gibbsian.models.sampling import draw_samples, run_stages
 from gibbsian.nets.settings import ConvConfig, MLPConfig
 from gibbsian.starts.settings import StartConfig
