@@ -86,7 +86,7 @@ def test_draws_have_the_stated_moments(name):
 
 @pytest.mark.parametrize("name", SMOOTH)
 def test_draws_obey_stein_identities_of_the_energy(name):
-    # E[dE/dx_i] = 0 and E[x_i dE/dx_i] = 1 hold for draws of exp(-E) and for no other law in general.
+    # E[dE/dx_i] = 0 and E[x_i dE/dx_i] = 1 hold for draws of exp(-E) and for no other density in general.
     target = SMOOTH[name]
     x = target.draw(40_000, generator(12))
     _, grad = value_and_grad(target, x)

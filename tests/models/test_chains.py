@@ -54,7 +54,7 @@ def test_kernel_is_the_papers() -> None:
     ChainConfig(noise=0.0), ChainConfig(noise_end=0.0), ChainConfig(noise_end=ChainConfig().noise),
 ])  # fmt: skip
 def test_settings_and_kernel_agree_on_the_density(chain: ChainConfig) -> None:
-    assert langevin(chain, SPEC).claims_density == chain.claims_density
+    assert langevin(chain, SPEC).samples_density == chain.samples_density
 
 
 def test_chains_that_begin_at_noise_each_time_sample_no_density() -> None:
@@ -75,7 +75,7 @@ def test_falling_steps_keep_the_temperature() -> None:
     chain = ChainConfig(steps=4, step_size=0.2, noise=0.3, decay=0.5)
     moves = [langevin(chain, SPEC).at(k) for k in range(4)]
     assert [m.step_size for m in moves] == pytest.approx([0.2 * (1 + k) ** -0.5 for k in range(4)])
-    assert {m.temperature for m in moves} == {chain.temperature} and chain.claims_density
+    assert {m.temperature for m in moves} == {chain.temperature} and chain.samples_density
     assert chain.mean_step_size == pytest.approx(sum(m.step_size for m in moves) / 4)
     with pytest.raises(UsageError, match=r"chain\.decay"):
         ChainConfig(decay=1.5)

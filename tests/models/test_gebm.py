@@ -116,7 +116,7 @@ def test_gradients_are_squashed_as_the_released_code_does() -> None:
     learner.transform_gradients("energy")
     assert torch.allclose(weight.grad, torch.tensor(0.6))
     assert float(learner.model.log_partition.grad) == pytest.approx(-0.5)
-    plain = make(squash=False)
+    plain = make(gradient_squash=False)
     plain.model.log_partition.grad = torch.tensor(-1.0)
     plain.transform_gradients("energy")
     assert float(plain.model.log_partition.grad) == -1.0

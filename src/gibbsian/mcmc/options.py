@@ -12,7 +12,7 @@ class LangevinOptions:
     """Options of `--kernel langevin`."""
 
     step_size: float | None = None
-    """s of x' = x - (s/2) grad E + sqrt(s T) xi; by default the system's own."""
+    """s of x' = x - (s/2) grad E + sqrt(s T) xi; by default the model's own."""
 
     def kernel_settings(self, step_size: float, temperature: float) -> LangevinSettings:
         """Plain Langevin on E, in units of E."""

@@ -76,8 +76,8 @@ class LangevinSettings:
         return self.temperature_schedule is not None or self.temperature > 0
 
     @property
-    def claims_density(self) -> bool:
-        """Whether exp(-E/T) is the law that the chain aims at, up to the step-size bias."""
+    def samples_density(self) -> bool:
+        """Whether the chain samples exp(-E/T), up to the step-size bias."""
         changed = self.noise_first or self.clip_value or self.clip_norm or self.clamp
         return not changed and self.temperature_schedule is None and self.temperature > 0
 
@@ -227,7 +227,7 @@ class ChainConfig:
 
     @property
     def temperature(self) -> float:
-        """T of the law p ~ exp(-E/T) that the unclipped chain tends to as the step shrinks."""
+        """T of the density p ~ exp(-E/T) that the unclipped chain tends to as the step shrinks."""
         return self.noise**2 / self.step_size
 
     @property
@@ -236,9 +236,9 @@ class ChainConfig:
         return self.step_size * sum((1 + k) ** -self.decay for k in range(self.steps)) / self.steps
 
     @property
-    def claims_density(self) -> bool:
+    def samples_density(self) -> bool:
         """Whether the chain samples exp(-E/T) up to step-size bias: no clip, clamp or fading noise."""
-        return self.kernel_settings(0.0, 1.0).claims_density
+        return self.kernel_settings(0.0, 1.0).samples_density
 
     def over(self, temperature: float) -> ChainConfig:
         """The same chain on E / `temperature` in place of E: step and clip scaled, the noise as it was."""

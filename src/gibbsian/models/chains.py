@@ -21,12 +21,12 @@ def langevin(chain: ChainConfig, spec: DataSpec) -> Langevin:
 
 
 def samples_density(chain: ChainConfig, start: StartConfig) -> bool:
-    """Whether training chains sample exp(-E/T) up to step-size bias: a matched kernel on chains that last.
+    """Whether training chains sample exp(-E/T) up to step-size bias: the kernel must, and chains must last.
 
     Chains that begin at noise each time are read as a K-step generator, whose E is no log-density (Nijkamp
     et al. 2019, 2020), however plain the kernel.
     """
-    return chain.claims_density and start.kind in ("persistent", "data")
+    return chain.samples_density and start.kind in ("persistent", "data")
 
 
 def init_noise(start: StartConfig, spec: DataSpec) -> Start:

@@ -52,7 +52,7 @@ class ContrastiveLearner(Learner):
         self.before_update, self.diagnose = before_update, diagnose
         self.stored: dict[str, Sampler] = {}
         self.kernel = chain_kernel(model, config.chain)
-        self.mean_reduced = config.loss.additive
+        self.mean_reduced = config.loss.mean_reduced
 
     def parameter_groups(self) -> dict[str, nn.Module]:
         """One group: the energy network."""

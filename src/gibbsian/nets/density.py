@@ -1,4 +1,4 @@
-"""Laws with exact draws and an exact log-density over events of any shape: noise to tell data from.
+"""Distributions with exact draws and an exact log-density over events of any shape: noise to tell data from.
 
 All are modules with `draw(n, rng) -> (n, *event)` and `log_density(x (B, *event)) -> (B,)` in nats.
 """
@@ -22,7 +22,7 @@ LOG_2PI = math.log(2 * math.pi)
 
 
 class Density(nn.Module, ABC):
-    """A normalised law over events of `event_shape`."""
+    """A normalised density over events of `event_shape`."""
 
     def __init__(self, event_shape: tuple[int, ...]) -> None:
         super().__init__()
@@ -42,7 +42,7 @@ class GaussianDensity(Density):
     """N(mean, covariance + ridge I), fitted by `update` to batches as they come and fixed by `settle`.
 
     Until then it is N(0, I). Buffers: `count`, `mean` (D,), `covariance` (D, D) of what was seen, and
-    `whiten` (D, D), the inverse Cholesky factor. `ridge` > 0 is a variance: it makes the law proper where
+    `whiten` (D, D), the inverse Cholesky factor. `ridge` > 0 is a variance: it makes the density proper where
     data do not vary. Batches are merged as by T. Chan, G. Golub, R. LeVeque (1979). Raises `UsageError` for a
     bad ridge, and on settling with fewer than 2 points.
     """
@@ -83,7 +83,7 @@ class GaussianDensity(Density):
 
     @torch.no_grad()
     def settle(self) -> None:
-        """From now on, the law is that of the batches seen so far."""
+        """From now on, the density is that of the batches seen so far."""
         if int(self.count) < 2:
             raise UsageError(f"a Gaussian of {int(self.count)} points: give it at least 2 before it settles")
         ridged = self.covariance.double() + self.ridge * torch.eye(self.size).to(self.covariance).double()
@@ -137,7 +137,7 @@ class BoxDensity(Density):
 
 
 class FlowDensity(Density):
-    """Affine couplings from N(0, I); the only law here with parameters. `config.name` must be "flow".
+    """Affine couplings from N(0, I); the only density here with parameters. `config.name` must be "flow".
 
     Raises `UsageError` for other generators, or events of one number.
     """

@@ -63,7 +63,7 @@ class CFEBM(Learner):
 
     def __init__(self, config: CFEBMConfig, model: PyramidEnergy) -> None:
         super().__init__(config, model)
-        self.mean_reduced = config.loss.additive
+        self.mean_reduced = config.loss.mean_reduced
         if config.mode == "translate":
             self.seen = SeenImages(model.spec.event_shape)
             # Without training state there is nothing to translate from: a loaded model says so.
@@ -80,7 +80,7 @@ class CFEBM(Learner):
     def lr_multiplier(self, group: str, step: int) -> float:
         """The factor of the stage of this update."""
         stages, count = self.config.stages, len(self.model.sizes)
-        return stages.rate(stages.turn(step, count).stage, count)
+        return stages.lr_multiplier(stages.turn(step, count).stage, count)
 
     def samplers(self) -> dict[str, Sampler]:
         """A model that translates draws from images that training has met; `translation` is for others."""

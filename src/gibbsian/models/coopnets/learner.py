@@ -96,7 +96,7 @@ class CoopNets(Learner):
     def __init__(self, config: CoopNetsConfig, model: GeneratedEnergy, start: Generated) -> None:
         super().__init__(config, model)
         self.start, self.kernel = start, chain_kernel(model, config.chain)
-        self.mean_reduced = config.loss.additive
+        self.mean_reduced = config.loss.mean_reduced
 
     def parameter_groups(self) -> dict[str, nn.Module]:
         """The energy, then the generator."""

@@ -122,7 +122,7 @@ class ICD(Learner):
     def __init__(self, config: ICDConfig, model: NetEnergy, buffer: ReservoirBuffer) -> None:
         super().__init__(config, model)
         self.buffer, self.kernel = buffer, chain_kernel(model, config.chain)
-        self.mean_reduced = config.loss.additive
+        self.mean_reduced = config.loss.mean_reduced
 
     def parameter_groups(self) -> dict[str, nn.Module]:
         """One group: the energy network."""

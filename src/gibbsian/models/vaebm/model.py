@@ -109,7 +109,7 @@ class TiltedVAE(EnergyModel):
         """x, or (x, z)."""
         return x if self.config.energy_on == "x" else (x, z)
 
-    def tilt(self, beta: float = 1.0) -> PullBack:
+    def energy_on_latents(self, beta: float = 1.0) -> PullBack:
         """beta E at the pushed-forward point, without the prior of the noise."""
         return PullBack(sharpened(self.energy_of_seen, beta), self.pushed, prior=False)
 
@@ -117,7 +117,7 @@ class TiltedVAE(EnergyModel):
         """U on noise, which chains move on at temperature 1; the energy alone is multiplied by `beta`."""
         if self.config.potential == "reparametrised":
             return PullBack(sharpened(self.energy_of_seen, beta), self.pushed)
-        return Product((self.tilt(beta), self._without_jacobian))
+        return Product((self.energy_on_latents(beta), self._without_jacobian))
 
     def _without_jacobian(self, eps: Position) -> Tensor:
         """-log p(z) - log p(x | z) at the pushed-forward point, up to a constant; shape `(B,)`."""

@@ -103,7 +103,7 @@ def own_legs(model: EnergyModel, n: int, rng: torch.Generator, y: Tensor | None 
 def moves_data(model: EnergyModel, leg: ChainStage) -> bool:
     """Whether a leg moves data of full size, not latents."""
     sized = isinstance(leg.position, Tensor) and tuple(leg.position.shape[1:]) == model.spec.event_shape
-    return sized and leg.tilt is None
+    return sized and leg.energy_on_latents is None
 
 
 def temperature(kernel: Kernel, model: EnergyModel) -> float:
@@ -202,7 +202,7 @@ def _at_level(model: EnergyModel, x: Tensor, level: int, rng: torch.Generator) -
 
 def _latent(model: EnergyModel, damaged: Damaged, how: How, y: Tensor | None, rng: torch.Generator) -> Stages:
     leg = own_legs(model, len(damaged), rng, y)[-1]
-    back = leg.tilt
+    back = leg.energy_on_latents
     if back is None:
         raise UsageError(
             f"chains of {type(model).__name__} move neither data nor the latents of a generator: restore "
