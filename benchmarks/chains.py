@@ -12,7 +12,8 @@ import torch
 
 from gibbsian.core.errors import GibbsianError, UsageError
 from gibbsian.core.random import generator, seeded_init
-from gibbsian.mcmc.base import ENGINE, Precision
+from gibbsian.mcmc.base import Precision
+from gibbsian.mcmc.engine.engine import ENGINE
 
 from .cases import CASES, Case
 from .ceilings import ceiling

@@ -14,10 +14,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
+
+from gibbsian.models.model import EnergyModel
 
 from .problems import Chains, Updates, unfavoured
 
@@ -35,7 +37,7 @@ def torchebm_updates(problem: Updates) -> Callable[[], Tensor]:
     from torchebm.losses import PersistentContrastiveDivergence
 
     config = problem.learner.config
-    model = _torchebm_model(unfavoured(problem.learner.model.net))
+    model = _torchebm_model(unfavoured(network(problem.learner.model)))
     loss = PersistentContrastiveDivergence(
         model,
         _torchebm_sampler(model, config.chain.step_size, config.chain.temperature),
@@ -61,13 +63,15 @@ def ebmkit_updates(problem: Updates) -> Callable[[], Tensor]:
     from ebm import ContrastiveDivergence, ReplayBuffer
 
     learner, config = problem.learner, problem.learner.config
-    unfavoured(learner.model.net)
+    unfavoured(network(learner.model))
     rng = torch.Generator().manual_seed(0)
 
-    def fresh(shape: tuple[int, ...]) -> Tensor:
+    def init_noise(shape: tuple[int, ...]) -> Tensor:
         return torch.rand(shape, generator=rng) * 2 - 1
 
-    buffer = ReplayBuffer(config.start.capacity, learner.model.spec.event_shape, config.start.reinit, fresh)
+    buffer = ReplayBuffer(
+        config.start.capacity, learner.model.spec.event_shape, config.start.reinit, init_noise
+    )
     sampler = _ebmkit_sampler(config.chain.step_size, config.chain.temperature, config.chain.steps)
     loss = ContrastiveDivergence(sampler, buffer)
     return _training(problem, lambda x: loss(learner.model.net, x).loss)
@@ -106,7 +110,7 @@ def _trained(energy: nn.Module) -> nn.Module:
 
 def _training(problem: Updates, loss: Callable[[Tensor], Tensor]) -> Callable[[], Tensor]:
     """The loop of a tutorial: loss, zero, backward, Adam; it returns the last loss."""
-    net = problem.learner.model.net.train()
+    net = network(problem.learner.model).train()
     optimizer = torch.optim.Adam(net.parameters(), problem.lr)
 
     def call() -> Tensor:
@@ -119,3 +123,8 @@ def _training(problem: Updates, loss: Callable[[Tensor], Tensor]) -> Callable[[]
         return value.detach()
 
     return call
+
+
+def network(model: EnergyModel) -> nn.Module:
+    """The network of a model that has one."""
+    return cast(nn.Module, model.net)

@@ -1,7 +1,8 @@
 """Figures that need no training: `python -m experiments.figures limits` writes docs/images/limits.png.
 
-limits: the law of a K-step Langevin chain, started uniform, against the model p ~ exp(-E). As K grows and
-the step s shrinks it tends to p; without noise every chain falls into a minimum. Prints the table too.
+limits: the distribution of a K-step Langevin chain, started uniform, against the model p ~ exp(-E). As K
+grows and the step s shrinks it tends to p; without noise every chain falls into a minimum. Prints the table
+too.
 """
 
 from __future__ import annotations
@@ -44,7 +45,7 @@ def total_variation(x: Tensor, exact: Tensor) -> float:
     return float((cells(x) - exact).abs().sum() / 2)
 
 
-def laws(step_size: float, temperature: float) -> dict[int, Tensor]:
+def positions(step_size: float, temperature: float) -> dict[int, Tensor]:
     """Positions of all chains after each of `LENGTHS` steps."""
     rng = gb.generator(SEED)
     x = torch.rand(CHAINS, 1, generator=rng, dtype=torch.float64) * 8 - 4
@@ -58,7 +59,7 @@ def laws(step_size: float, temperature: float) -> dict[int, Tensor]:
 
 
 def limits(out: Path) -> None:
-    """Total variation against K for each step size, and the three laws at the end."""
+    """Total variation against K for each step size, and the three distributions at the end."""
     import matplotlib
 
     matplotlib.use("Agg")
@@ -71,17 +72,17 @@ def limits(out: Path) -> None:
     middle = (EDGES[1:] + EDGES[:-1]) / 2
     print(f"{CHAINS} chains, seed {SEED}; exact draws score {floor:.4f}")
     for s, colour in zip(STEP_SIZES, ("#e9a23b", "#e23d28", "#5b2a86"), strict=True):
-        found = {k: total_variation(x, exact) for k, x in laws(s, 1.0).items()}
+        found = {k: total_variation(x, exact) for k, x in positions(s, 1.0).items()}
         print(f"s = {s}: " + "  ".join(f"K={k} {v:.4f}" for k, v in found.items()))
         left.plot(list(found), list(found.values()), "o-", ms=3, color=colour, label=f"s = {s}")
     left.axhline(floor, color="#222222", lw=1, ls=":", label="exact draws")
     left.set(xscale="log", yscale="log", xlabel="steps K", ylabel="total variation to exp(-E)/Z")
     left.legend(frameon=False)
-    cold = laws(STEP_SIZES[1], 0.0)[LENGTHS[-1]]
+    cold = positions(STEP_SIZES[1], 0.0)[LENGTHS[-1]]
     ends = torch.unique(cold.round(decimals=3)).numel()
     print(f"no noise: {ends} distinct end points (to .001) among {CHAINS} chains")
     right.plot(middle, exact / 0.1, color="#222222", label="model")
-    right.stairs(cells(laws(0.02, 1.0)[3000]) / 0.1, EDGES, color="#5b2a86", label="s = 0.02, K = 3000")
+    right.stairs(cells(positions(0.02, 1.0)[3000]) / 0.1, EDGES, color="#5b2a86", label="s = 0.02, K = 3000")
     right.stairs(
         (cells(cold) / 0.1).clamp(max=1.0),
         EDGES,

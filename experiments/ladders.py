@@ -72,7 +72,7 @@ def marginal(model: LadderEnergy, t: int) -> tuple[Tensor, Tensor]:
     return math.sqrt(keep) * torch.tensor(MEAN), keep * torch.tensor(DEVIATIONS) ** 2 + bar**2
 
 
-def conditional_law(model: LadderEnergy, x_next: Tensor, t: int) -> tuple[Tensor, Tensor]:
+def conditional_density(model: LadderEnergy, x_next: Tensor, t: int) -> tuple[Tensor, Tensor]:
     """Mean `(B, 2)` and variance `(2,)` of x_t given x_{t+1}; the last level's model is the marginal."""
     mean, variance = marginal(model, t)
     if t == model.ladder.levels - 1:
@@ -89,7 +89,7 @@ def recovery() -> dict[str, Any]:
     told: dict[str, Any] = {}
     own = descent_of(model).config.steps
     for t in range(model.ladder.levels):
-        slowest = float(conditional_law(model, torch.zeros(1, 2), t)[1].max())
+        slowest = float(conditional_density(model, torch.zeros(1, 2), t)[1].max())
         step = model.kernel(t).step_size
         row: dict[str, Any] = {"relaxation": 2 * slowest / step}
         for steps in (own, LONG):
@@ -120,7 +120,7 @@ def errors(model: LadderEnergy, t: int, steps: int) -> dict[str, list[float]]:
             evaluate=False,
         ).position
     assert isinstance(end, Tensor)
-    exact, spread = conditional_law(model, x_next, t)
+    exact, spread = conditional_density(model, x_next, t)
     z = ((end - exact) / spread.sqrt()).unflatten(0, (-1, REPEATS)).chunk(SETS)
     found = {
         "mean": [part.mean((0, 1)) for part in z],
@@ -149,7 +149,7 @@ def recovery_table(told: dict[str, Any]) -> str:
 
 def conditional(out: Path, draws: int = 200) -> None:
     """Exact marginals of the noised ring above exact conditionals given one draw of the next level, and the
-    modes of the conditionals counted over `draws`. No model is trained: it is the law that is simple.
+    modes of the conditionals counted over `draws`. No model is trained: it is the conditional that is simple.
     """
     from matplotlib.figure import Figure
 

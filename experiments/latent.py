@@ -64,8 +64,8 @@ CHAINLESS = {
 def tilted() -> tuple[TiltedGenerator, ToyDensity]:
     """A base trained on four equal modes, then an energy alone on weights .1, .2, .3, .4."""
     even = trained("latent-even", "gebm", "toy:line_even", **{**SMALL, "train.steps": 3000})
-    tilt: dict[str, Any] = {"base": "frozen", "penalty": 0.005, "train.steps": 3000}
-    model = trained("latent-line", "gebm", "toy:line", start=even, **tilt)
+    changes: dict[str, Any] = {"base": "frozen", "penalty": 0.005, "train.steps": 3000}
+    model = trained("latent-line", "gebm", "toy:line", start=even, **changes)
     assert isinstance(model, TiltedGenerator)
     return model, toy("line")
 
@@ -257,7 +257,7 @@ def picture(path: Path) -> None:
         "latent-gebm",
         "gebm",
         "toy:wire",
-        **{**SMALL, "settle": 6000, "settle_penalty": 0.001, "train.steps": 9000},
+        **{**SMALL, "freeze_base_at": 6000, "frozen_base_penalty": 0.001, "train.steps": 9000},
     )
     assert isinstance(gan, TiltedGenerator) and isinstance(gebm, TiltedGenerator)
     base = drawn(gebm, n, rng, "base").x

@@ -17,13 +17,12 @@ import torch
 import gibbsian as gb
 from gibbsian.core.errors import GibbsianError
 from gibbsian.data.load import load
-from gibbsian.train.recipes import resolve
-from gibbsian.report.pictures import grid, save_image, to_uint8
-from gibbsian.systems.base import System
 from gibbsian.nets.frozen import frozen
+from gibbsian.report.pictures import grid, save_image, to_uint8
 from gibbsian.tasks.evaluate import Report, evaluate
 from gibbsian.tasks.film import film
 from gibbsian.train.fit import finished, prepare
+from gibbsian.train.recipes import resolve
 
 
 def main() -> int:
@@ -31,14 +30,14 @@ def main() -> int:
     out = Path(args.out)
     begun = time.monotonic()
     try:
-        system = train(out / "run", args.seed, args.steps)
+        model = train(out / "run", args.seed, args.steps)
         say(f"trained in {time.monotonic() - begun:.0f} s; sampling")
-        drawn = gb.sample(system, 100, seed=args.seed)
-        low, high = system.config.pixels.low, system.config.pixels.high
+        drawn = gb.sample(model, 100, seed=args.seed)
+        low, high = model.spec.low, model.spec.high
         save_image(grid(to_uint8(drawn.x, low, high), columns=10), out / "samples.png")
-        film(system, 16, out / "chains.gif", rng=gb.generator(args.seed))
-        histogram(system, out / "energies.png", args.seed)
-        report = evaluate(system, "digits", n=400, draws=5, seed=args.seed, progress=say)
+        film(model, 16, out / "chains.gif", rng=gb.generator(args.seed))
+        histogram(model, out / "energies.png", args.seed)
+        report = evaluate(model, "digits", n=400, draws=5, seed=args.seed, progress=say)
     except GibbsianError as error:
         print(f"demo: {error}", file=sys.stderr)
         return error.exit_code
@@ -59,7 +58,7 @@ def say(text: str) -> None:
     print(text, file=sys.stderr)
 
 
-def train(folder: Path, seed: int, steps: int | None) -> System:
+def train(folder: Path, seed: int, steps: int | None) -> gb.EnergyModel:
     """The default recipe for digits, in a fresh run folder."""
     shutil.rmtree(folder, ignore_errors=True)
     config = resolve("short_run", data="digits", changes={"train.seed": seed})
@@ -69,23 +68,23 @@ def train(folder: Path, seed: int, steps: int | None) -> System:
     return finished(prepared.trainer)
 
 
-def histogram(system: System, path: Path, seed: int) -> None:
+def histogram(model: gb.EnergyModel, path: Path, seed: int) -> None:
     """Energies of held-out data, of samples and of uniform noise."""
     import matplotlib
 
     matplotlib.use("Agg")
     from matplotlib import pyplot as plt
 
-    low, high = system.config.pixels.low, system.config.pixels.high
+    low, high = model.spec.low, model.spec.high
     test = load("digits", "test")
     rng = gb.generator(seed)
     sets = {
         "held-out digits": test.batch(torch.arange(len(test)), low, high).x,
-        "samples": gb.sample(system, 400, seed=seed).x,
-        "noise": low + (high - low) * torch.rand(400, *system.event_shape, generator=rng),
+        "samples": gb.sample(model, 400, seed=seed).x,
+        "noise": low + (high - low) * torch.rand(400, *model.spec.event_shape, generator=rng),
     }
-    with frozen(system), torch.no_grad():
-        energies = {name: system.surprisal(x) for name, x in sets.items()}
+    with frozen(model), torch.no_grad():
+        energies = {name: model.energy(x) for name, x in sets.items()}
     figure, axes = plt.subplots(figsize=(6, 3), layout="constrained")
     edges = torch.linspace(
         float(min(e.min() for e in energies.values())), float(max(e.max() for e in energies.values())), 60

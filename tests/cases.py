@@ -182,17 +182,23 @@ CASES: dict[str, Case] = {
         "digits",
         {**SCORES, "matching.method": "finite_difference", "matching.probe": "sphere", "chain.clamp": True},
     ),
-    "nce": ("nce", "digits", {**without_hidden(NCE), **CONV_NET, "tilt": True}),
+    "nce": ("nce", "digits", {**without_hidden(NCE), **CONV_NET, "noise_is_base": True}),
     "nce-points": ("nce", "toy:ring", NCE),
     "nce-uniform": (
         "nce",
         "toy:ring",
-        {**NCE, "noise.law": "uniform", "noise.widen": 1.0, "objective": "ranking"},
+        {**NCE, "noise.distribution": "uniform", "noise.widen": 1.0, "objective": "ranking"},
     ),
     "nce-flow": (
         "nce",
         "toy:ring",
-        {**NCE, "noise.law": "flow", "noise.updates": 0, "tilt": True, "chain.kernel": "langevin"},
+        {
+            **NCE,
+            "noise.distribution": "flow",
+            "noise.updates": 0,
+            "noise_is_base": True,
+            "chain.kernel": "langevin",
+        },
     ),
     "nce-conditional": ("nce", "toy:ring", {**NCE, "objective": "conditional"}),
 }
@@ -214,7 +220,13 @@ RESUME_VAEBM = {
 }
 RESUME_GEBM = {
     **{"net.name": "mlp", "net.hidden": [8], "net.spectral_norm": True, "generator.latent": 3},
-    **{"generator.hidden": [8], "generator.norm": "batch", "energy_first": 2, "energy_steps": 2, "settle": 5},
+    **{
+        "generator.hidden": [8],
+        "generator.norm": "batch",
+        "energy_first": 2,
+        "energy_steps": 2,
+        "freeze_base_at": 5,
+    },
 }
 RESUME_MATCHING = {
     **{"net.name": "mlp", "net.hidden": [8], "flow.updates": 4, "flow.time": 0.1},
@@ -267,8 +279,12 @@ RESUME: dict[str, Case] = {
         {**RESUME_SCORES, "matching.levels": 3, "train.accumulate": 2},
     ),
     "score_matching-sliced": ("score_matching", "toy:ring", {**RESUME_SCORES, "matching.method": "sliced"}),
-    "nce": ("nce", "digits", {**RESUME_NCE, "tilt": True, "noise.ridge": 0.1, "train.accumulate": 2}),
-    "nce-flow": ("nce", "toy:ring", {**RESUME_NCE, "noise.law": "flow"}),
+    "nce": (
+        "nce",
+        "digits",
+        {**RESUME_NCE, "noise_is_base": True, "noise.ridge": 0.1, "train.accumulate": 2},
+    ),
+    "nce-flow": ("nce", "toy:ring", {**RESUME_NCE, "noise.distribution": "flow"}),
 }
 
 # -- runs that are damaged and killed ------------------------------------------------------------------

@@ -1,53 +1,47 @@
-"""Every Python block of the README runs, in the quick suite with a tenth of its steps and minutes."""
+"""Every Python block of the README runs, one after another: for a moment, and in the slow suite as it stands."""
 
 from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-README = Path(__file__).parents[1] / "README.md"
-BLOCKS = re.findall(r"^```python\n(.*?)^```", README.read_text(), re.MULTILINE | re.DOTALL)
-blocks = pytest.mark.parametrize("block", BLOCKS, ids=range(len(BLOCKS)))
+import gibbsian as gb
+
+README = (Path(__file__).parents[1] / "README.md").read_text()
+BLOCKS = re.findall(r"^```python\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
 
 
 def shortened(block: str) -> str:
-    """The block with a tenth of every `steps=` of 200 or more, and of every `minutes=`."""
-    block = re.sub(r"\bsteps=(\d+)", lambda m: f"steps={tenth(int(m[1]))}", block)
-    return re.sub(r"\bminutes=([\d.]+)", lambda m: f"minutes={float(m[1]) / 10:g}", block)
+    """Two updates in place of a minute, two batches in place of all."""
+    short = block.replace("minutes=1", "steps=2").replace("points.split(256)", "points[:512].split(256)")
+    assert short != block or "minutes" not in block
+    return short
 
 
-def tenth(steps: int) -> int:
-    return steps // 10 if steps >= 200 else steps
+def run(blocks: list[str]) -> dict[str, Any]:
+    names: dict[str, Any] = {"__name__": "readme"}
+    for block in blocks:
+        exec(compile(block, "README.md", "exec"), names)
+    return names
 
 
-def execute(block: str) -> None:
-    exec(compile(block, "README.md", "exec"), {"__name__": "readme"})
-
-
-def test_there_are_blocks() -> None:
-    assert BLOCKS
-
-
-def test_blocks_are_shortened() -> None:
-    assert shortened("fit(steps=200, minutes=1), run(steps=40, thin=10)") == (
-        "fit(steps=20, minutes=0.1), run(steps=40, thin=10)"
-    )
-
-
-@blocks
-def test_block(block: str, tmp_path: Path, monkeypatch) -> None:
+def test_blocks_run_in_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    execute(shortened(block))
+    names = run([shortened(block) for block in BLOCKS])
+    assert (tmp_path / "samples.png").stat().st_size > 1000
+    assert names["samples"].x.shape == (64, 1, 8, 8) and names["drawn"].x.shape == (64, 2)
+    assert isinstance(names["again"], gb.EnergyModel)
 
 
 @pytest.mark.slow
-@blocks
-def test_block_as_it_stands(block: str, tmp_path: Path, monkeypatch) -> None:
+def test_blocks_as_they_stand(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    execute(block)
+    run(BLOCKS)
 
 
-def test_the_first_lines_say_what_it_is_not() -> None:
-    assert "not Explainable Boosting Machines" in README.read_text()[:200]
+def test_the_first_block_is_ten_lines() -> None:
+    assert len([line for line in BLOCKS[0].splitlines() if line.strip()]) <= 10
+    assert "not Explainable Boosting Machines" in README[:200]

@@ -41,3 +41,22 @@ def test_the_citation_reads() -> None:
     citation = yaml.safe_load((HOME / "CITATION.cff").read_text())
     assert {"cff-version", "message", "title", "authors", "license"} <= set(citation)
     assert citation["license"] == "Apache-2.0" and 'license = "Apache-2.0"' in PROJECT
+
+
+def test_links_between_pages_lead_somewhere() -> None:
+    pages = [*HOME.glob("*.md"), *(HOME / "docs").glob("*.md"), *(HOME / "benchmarks").glob("*.md")]
+    broken = [
+        f"{page.name}: {link}"
+        for page in pages
+        for link in re.findall(r"\]\(([^)#\s]+)[^)]*\)", page.read_text())
+        if not link.startswith(("http://", "https://", "mailto:")) and not (page.parent / link).exists()
+    ]
+    assert not broken, "\n".join(broken)
+
+
+def test_what_contributing_names_is_there() -> None:
+    named = re.findall(
+        r"`((?:tests|models|mcmc|tasks|cli|scripts)/[\w/.]+)`", (HOME / "CONTRIBUTING.md").read_text()
+    )
+    gone = [n for n in named if not (HOME / n).exists() and not (HOME / "src" / "gibbsian" / n).exists()]
+    assert named and not gone, gone

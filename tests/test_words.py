@@ -70,11 +70,9 @@ PROSE = {"surprisal": "neg_log_prob", "law": "distribution, target, density"}
 # Words that are still there. This must become empty, and none may come.
 KNOWN_LEFT = set(
     """
-    --beside --from --marks --pool --tether --way additive Beginnings beside Contender contenders
-    counted Crowd crowd Damage damage Damaged Ends Findings findings fits fresh Gallery How how Job
-    job judge keep kept kinds Lab lab law Least lr_scale marks matched max_c_error offsets outline
-    Patience Payoff payoff plan pool rate rehearse settle squash Stays stays stick surprisal Tally
-    tether Ticket ticket Tilt tilt told Unread Verdict way Yardstick yardstick
+    --beside --from --marks --pool --tether --way Beginnings beside Contender contenders Crowd crowd
+    Damage damage Damaged Ends Findings findings fits Gallery How how Job job keep kept Lab lab law
+    marks offsets plan pool Stays stays stick surprisal tether told way Yardstick yardstick
     """.split()
 )
 

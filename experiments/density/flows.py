@@ -124,18 +124,18 @@ def flow_nats(model: TiltedGenerator | Flow, x: Tensor) -> Tensor:
 def flow_updates(config: GEBMConfig, steps: int, model: TiltedGenerator) -> int:
     """Updates of the flow to compare with a run of `steps`.
 
-    All of them if the base learns by likelihood, those included in which it rests (`settle`), so that the
-    flow is not stopped before the model; as many as the base had if it learns by the divergence.
+    All of them if the base learns by likelihood, those included in which it is frozen (`freeze_base_at`), so
+    that the flow is not stopped before the model; as many as the base had if it learns by the divergence.
     """
     if config.base == "frozen":
         return 0
     if config.base == "likelihood":
         return steps
     learner = GEBM(config, model)
-    return sum(learner.base_due(k) and not config.settled(k) for k in range(steps))
+    return sum(learner.base_due(k) and not config.base_frozen(k) for k in range(steps))
 
 
-def fitted_tilt(run: RunConfig, data: Dataset, held: Dataset | None, seed: int) -> TiltedGenerator:
+def fitted_model(run: RunConfig, data: Dataset, held: Dataset | None, seed: int) -> TiltedGenerator:
     """The run's Generalized EBM trained anew, stopped early by `held` if given."""
     learner = build("gebm", run.model, data.event_shape, Streams(seed).init)
     model = learner.model

@@ -37,7 +37,7 @@ from gibbsian.report.plots import GREY, dots, panels
 from gibbsian.report.tables import DIGITS, cell, over, plain, table
 from gibbsian.train.recipes import RunConfig
 
-from .flows import Partition, fitted_flow, fitted_tilt, flow_nats, flow_updates, model_nats, partition
+from .flows import Partition, fitted_flow, fitted_model, flow_nats, flow_updates, model_nats, partition
 
 MODEL, BASE, FLOW, GAUSSIAN = "model", "its base", "flow, likelihood", "one Gaussian"
 SHARE, JITTER = 10, 1e-6
@@ -136,7 +136,7 @@ def study_density(
         flow = fitted_flow(run, train, held, seed + k, updates)
         if held is not None:
             progress(f"seed {seed + k}: training the model ({run.train.steps} updates)")
-            model = fitted_tilt(run, train, held, seed + k)
+            model = fitted_model(run, train, held, seed + k)
         known.append(partition(model, base_samples, generator(derive(seed + k, "partition"))))
         x, rows = _all(test, model), _all(train, model)
         found.append(

@@ -32,7 +32,7 @@ from gibbsian.report.tables import cell, plain, table
 
 from .affine import Affine
 from .anneal import Basins, Sweep, exact_shares, geometric, sweep
-from .approximate import Approximation, By, Law, approximate
+from .approximate import Approximation, By, Density, approximate
 
 SEED, STARTS = 0, 4
 WEIGHED = 20_000
@@ -46,15 +46,17 @@ SQUARE = 2.0
 
 
 def fits(density: ToyDensity) -> dict[tuple[str, By], Approximation]:
-    """Every law fitted every way to one density."""
+    """Every family fitted every way to one density."""
     return {(name, by): best(density, name, by) for name in SETTINGS for by in WAYS}
 
 
 def best(density: ToyDensity, name: str, by: By) -> Approximation:
-    """One law fitted one way: the smallest loss, for a Gaussian, of four small ones put at random."""
+    """One family fitted one way: the smallest loss, for a Gaussian, of four small ones put at random."""
     rng, energy = gb.generator(SEED), target(density)
     draws = density.draw if by == "likelihood" else None
-    starts: list[Law | GeneratorConfig] = [FLOW] if name == "flow" else [small(rng) for _ in range(STARTS)]
+    starts: list[Density | GeneratorConfig] = (
+        [FLOW] if name == "flow" else [small(rng) for _ in range(STARTS)]
+    )
     made = [approximate(energy, q, by=by, rng=rng, draws=draws, **SETTINGS[name]) for q in starts]
     return min(made, key=lambda fit: fit.loss.estimate)
 
@@ -83,7 +85,7 @@ def measured(fit: Approximation, grid: Grid) -> dict[str, Any]:
 
 
 def covering(path: Path, names: list[str]) -> dict[str, Any]:
-    """One row of panels a density: itself, then each law fitted each way."""
+    """One row of panels a density: itself, then each family fitted each way."""
     from matplotlib import pyplot as plt
     from matplotlib.layout_engine import ConstrainedLayoutEngine
 
@@ -97,9 +99,11 @@ def covering(path: Path, names: list[str]) -> dict[str, Any]:
         top = float(view.log_density(target(density)).exp().max())
         show(row[0], view.log_density(target(density)).exp(), top, f"target: {name}")
         rows = told["data"][name] = {}
-        for panel, ((law, by), fit) in zip(row[1:], fits(density).items(), strict=True):
-            rows[f"{law}, {WAYS[by]}"] = found = measured(fit, grid)
-            title = f"{law} by {WAYS[by]}\nKL(q, p) {found['reverse']:.2f}   KL(p, q) {found['forward']:.2f}"
+        for panel, ((family, by), fit) in zip(row[1:], fits(density).items(), strict=True):
+            rows[f"{family}, {WAYS[by]}"] = found = measured(fit, grid)
+            title = (
+                f"{family} by {WAYS[by]}\nKL(q, p) {found['reverse']:.2f}   KL(p, q) {found['forward']:.2f}"
+            )
             show(panel, fit_density(fit, view), top, title)
     figure.savefig(path, dpi=110)
     print(covering_table(told))

@@ -1,4 +1,4 @@
-"""The general Gaussian as a map from N(0, I): the smallest law with exact density and a graph to its draws.
+"""The general Gaussian as a map from N(0, I): an exact density with a graph to its draws, and no smaller one.
 
     x = m + L z,    L lower triangular with diagonal exp(a),    log |dz/dx| = -sum a
 

@@ -1,4 +1,4 @@
-"""Variational approximation: a law q that can be drawn from and evaluated, fitted to a target known up to Z.
+"""Variational approximation: a density q with exact draws, fitted to a target known up to Z.
 
     by "reverse_kl"   minimise KL(q || p) with p = exp(-E/T)/Z: from the energy alone, seeks modes
     by "likelihood"   minimise KL(p || q) from draws of p: covers modes
@@ -38,7 +38,7 @@ from .affine import Affine
 from .objectives import likelihood, reverse_kl
 
 By: TypeAlias = Literal["reverse_kl", "likelihood"]
-Law: TypeAlias = Affine | CouplingFlow | FlowGenerator
+Density: TypeAlias = Affine | CouplingFlow | FlowGenerator
 Draws: TypeAlias = Callable[[int, torch.Generator], Tensor]
 
 FINAL, PARTS = 500, 20
@@ -53,7 +53,7 @@ class Approximation:
     fresh draws, in nats with its 95 % interval: KL(q || p) - log Z, or by likelihood KL(p || q) + H(p).
     """
 
-    q: Law
+    q: Density
     target: Energy
     temperature: float
     by: By
@@ -92,7 +92,7 @@ class Approximation:
 
 def approximate(
     target: Energy,
-    q: Law | GeneratorConfig,
+    q: Density | GeneratorConfig,
     *,
     by: By,
     steps: int = 2000,
@@ -121,24 +121,24 @@ def approximate(
         DivergedError: when the loss is no longer finite.
     """
     _check(by, draws, steps, lr, batch, temperature)
-    law = _law(q, event_shape, rng)
+    fitted = _built(q, event_shape, rng)
 
     def loss(n: int) -> Loss:
         if draws is None:
-            return _reverse_kl(law, target, n, rng, temperature)
-        return likelihood(law.log_density(_drawn(law, draws, n, rng)))
+            return _reverse_kl(fitted, target, n, rng, temperature)
+        return likelihood(fitted.log_density(_drawn(fitted, draws, n, rng)))
 
-    history = _descend(law, lambda: loss(batch), steps, lr, progress)
+    history = _descend(fitted, lambda: loss(batch), steps, lr, progress)
     with torch.no_grad():
         final = over([float(loss(FINAL).value) for _ in range(PARTS)])
-    return Approximation(law, target, temperature, by, history, final)
+    return Approximation(fitted, target, temperature, by, history, final)
 
 
 def _descend(
-    law: Law, loss: Callable[[], Loss], steps: int, lr: float, progress: Callable[[int, int], None] | None
+    q: Density, loss: Callable[[], Loss], steps: int, lr: float, progress: Callable[[int, int], None] | None
 ) -> Tensor:
     """Losses `(steps,)` along the way."""
-    params = list(law.parameters())
+    params = list(q.parameters())
     optimizer = torch.optim.Adam(params, lr, fused=True)
     history = torch.zeros(steps, dtype=torch.float64)
     for step in range(steps):
@@ -158,30 +158,30 @@ def _descend(
     return history
 
 
-def _reverse_kl(law: Law, target: Energy, n: int, rng: torch.Generator, temperature: float) -> Loss:
+def _reverse_kl(q: Density, target: Energy, n: int, rng: torch.Generator, temperature: float) -> Loss:
     """The objective at n draws; its graph leads through the draws alone (see the module)."""
-    x = law(_latents(law, n, rng))
-    with frozen(law):
-        log_q = law.log_density(x)
+    x = q(_latents(q, n, rng))
+    with frozen(q):
+        log_q = q.log_density(x)
     return reverse_kl(log_q, value(target, x), temperature=temperature)
 
 
-def _latents(law: Law, n: int, rng: torch.Generator) -> Tensor:
+def _latents(q: Density, n: int, rng: torch.Generator) -> Tensor:
     """Standard normal `(n, D)`, in the dtype of the weights."""
-    size = law.latent if isinstance(law, FlowGenerator) else law.features
-    return torch.randn(n, size, generator=rng, device=rng.device, dtype=next(law.parameters()).dtype)
+    size = q.latent if isinstance(q, FlowGenerator) else q.features
+    return torch.randn(n, size, generator=rng, device=rng.device, dtype=next(q.parameters()).dtype)
 
 
-def _drawn(law: Law, draws: Draws, n: int, rng: torch.Generator) -> Tensor:
+def _drawn(q: Density, draws: Draws, n: int, rng: torch.Generator) -> Tensor:
     """Draws of the target, in the dtype of the weights."""
     x = draws(n, rng)
-    event = law.event_shape if isinstance(law, FlowGenerator) else (law.features,)
+    event = q.event_shape if isinstance(q, FlowGenerator) else (q.features,)
     if x.shape != (n, *event):
         raise UsageError(f"draws({n}, rng) gave shape {tuple(x.shape)}: q is on events of {event}")
-    return x.to(next(law.parameters()))
+    return x.to(next(q.parameters()))
 
 
-def _law(q: Law | GeneratorConfig, event_shape: tuple[int, ...], rng: torch.Generator) -> Law:
+def _built(q: Density | GeneratorConfig, event_shape: tuple[int, ...], rng: torch.Generator) -> Density:
     if isinstance(q, GeneratorConfig):
         with seeded_init(rng):
             built = build_generator(q, event_shape).to(rng.device)

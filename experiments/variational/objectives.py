@@ -1,4 +1,4 @@
-"""Fitting a law q with an exact density to a target p(x) = exp(-E(x)/T) / Z: two divergences, two characters.
+"""Fitting a family q of exact density to a target p(x) = exp(-E(x)/T) / Z: two divergences, two characters.
 
     reverse KL   mean over x ~ q of log q(x) + E(x)/T   =  KL(q || p) - log Z      needs E, no data, no Z
     likelihood   mean over x ~ p of -log q(x)           =  KL(p || q) + H(p)       needs data, no E

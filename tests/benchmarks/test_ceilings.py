@@ -9,8 +9,8 @@ import torch
 
 from benchmarks.ceilings import ATEN, Shape, ceiling, products, replay
 from benchmarks.problems import chains, latent_chains, updates
-from gibbsian.nets.settings import ConvConfig, MLPConfig
 from gibbsian.mcmc.settings import ChainConfig
+from gibbsian.nets.settings import ConvConfig, MLPConfig
 
 CPU = torch.device("cpu")
 NET = MLPConfig(hidden=(8,), activation="swish")

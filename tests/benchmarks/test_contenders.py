@@ -15,8 +15,8 @@ from benchmarks.problems import Chains, chains, updates
 from gibbsian.core.energy import value_and_grad
 from gibbsian.core.errors import UsageError
 from gibbsian.core.random import generator, seeded_init
-from gibbsian.nets.settings import ConvConfig, MLPConfig
 from gibbsian.mcmc.settings import ChainConfig
+from gibbsian.nets.settings import ConvConfig, MLPConfig
 
 CPU = torch.device("cpu")
 NET = MLPConfig(hidden=(16,), activation="swish")

@@ -7,8 +7,8 @@ import torch
 
 from benchmarks.problems import chains, latent_chains, updates
 from gibbsian.energies.latent import PullBack
-from gibbsian.nets.settings import ConvConfig, MLPConfig
 from gibbsian.mcmc.settings import ChainConfig
+from gibbsian.nets.settings import ConvConfig, MLPConfig
 
 CPU = torch.device("cpu")
 NET = MLPConfig(hidden=(8,))

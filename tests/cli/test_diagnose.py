@@ -82,7 +82,7 @@ def test_divergence_tells_the_reason_and_the_remedy():
 
 
 def test_rollbacks_are_counted():
-    event = {"event": "rollback", "failed_at": 77, "reason": "gap", "lr_scale": 0.25}
+    event = {"event": "rollback", "failed_at": 77, "reason": "gap", "lr_multiplier": 0.25}
     assert "x 0.25" in said([*log(energy_gap=wobble), event], "1 rollbacks, the last at step 77").remedy
 
 

@@ -17,8 +17,19 @@ from gibbsian.core.errors import UsageError
 from gibbsian.core.random import generator
 from gibbsian.core.spec import DataSpec
 from gibbsian.mcmc.base import run as run_chain
+from gibbsian.mcmc.settings import LatentConfig
 from gibbsian.models import folder as model_folder
-from gibbsian.models.capabilities import LatentSettings, MultiLevel, offered
+from gibbsian.models.capabilities import (
+    Denoiser,
+    Encoder,
+    LatentSettings,
+    Measured,
+    MultiLevel,
+    Scalable,
+    Translator,
+    classifier,
+    offered,
+)
 from gibbsian.models.learner import Learner
 from gibbsian.models.model import EnergyModel
 from gibbsian.models.papers import PAPERS
@@ -29,12 +40,28 @@ from gibbsian.nets.frozen import frozen
 from gibbsian.train.trainer import Trainer
 
 METHODS = {
-    EnergyModel: "card conditioned energy labels neg_log_prob refuse_labels sample sampler save",
+    EnergyModel: "conditioned energy neg_log_prob sample sampler save",
     Learner: "losses lr_multiplier milestones parameter_groups reset_training_state samplers setup "
     "transform_gradients",
     Sampler: "decode from_data stages",
 }
 """The methods of each noun that others may call: one more is a decision."""
+
+CAPABILITIES = {
+    **{"Encoder": Encoder, "MultiLevel": MultiLevel, "Denoiser": Denoiser, "Translator": Translator},
+    **{"Measured": Measured, "LatentSettings": LatentSettings, "Scalable": Scalable},
+}
+OFFERS = {
+    "nce": "Measured Scalable",
+    "score_matching": "MultiLevel Denoiser Scalable",
+    "jem": "",
+    "cebm": "Encoder",
+    "vaebm": "Encoder Measured LatentSettings",
+    "gebm": "Measured LatentSettings",
+    "drl": "MultiLevel",
+    "cfebm": "Translator",
+}
+"""What models of a paper can do besides; where it is not here, hand over their network."""
 
 # configuration -> (temperature, claims_density) as the paper's numbers imply
 TEMPERATURES = [
@@ -193,8 +220,7 @@ def test_training_is_repeatable_and_leaves_the_global_stream(trained, run) -> No
     found = state(trained.learner)
     assert_same(found, state(second.learner))
     other = run(trained.case, {"train.seed": 1}).trainer
-    for _ in range(3):
-        other.update()
+    other.update()
     assert any(not torch.equal(v, other.learner.state_dict()[k]) for k, v in found.items())
 
 
@@ -314,14 +340,46 @@ def test_a_chain_has_the_temperature_of_its_sampler(trained) -> None:
             assert stage.kernel.at(0).temperature == pytest.approx(sampler.temperature)
 
 
-def test_levels_are_terms_of_clean_data(trained, small_data) -> None:
-    ladder = offered(trained.model, MultiLevel)
-    if ladder is None or not ladder.levels:
+# -- what some can do besides ----------------------------------------------------------------------------
+
+
+def test_a_paper_offers_what_it_can_and_nothing_else(trained) -> None:
+    found = {name for name, capability in CAPABILITIES.items() if offered(trained.model, capability)}
+    assert found == set(OFFERS.get(CASES[trained.case][0], "Scalable").split())
+
+
+def test_capabilities_do_what_they_say(trained, small_data) -> None:
+    model, x = trained.model.eval(), data_rows(small_data, trained.case)
+    if ladder := offered(model, MultiLevel):
+        if ladder.levels:
+            assert ladder.level_terms(x, generator(0)).shape == (6, ladder.levels)
+            assert ladder.noised(x, ladder.levels - 1, generator(0)).shape == x.shape
+    if denoiser := offered(model, Denoiser):
+        assert denoiser.noisy_score(x, 0.5).shape == x.shape
+    if encoder := offered(model, Encoder):
+        assert encoder.latents(x).shape[0] == 6 and encoder.latents(x).dim() == 2
+    if measured := offered(model, Measured):
+        found = measured.extra_metrics(x, generator(0))
+        assert found and all(math.isfinite(v) for v in found.values())
+    if settings := offered(model, LatentSettings):
+        mala = settings.sampler_with(LatentConfig("mala", 2, 0.1))
+        assert model.sample(3, sampler=mala).x.shape == (3, *x.shape[1:])
+    if translator := offered(model, Translator):
+        assert model.sample(6, sampler=translator.translation(x, steps=2)).x.shape == x.shape
+
+
+def test_labels_make_a_classifier(trained, small_data) -> None:
+    model, x = trained.model.eval(), data_rows(small_data, trained.case)
+    if not model.spec.num_classes:
+        with pytest.raises(UsageError, match="no label head"):
+            classifier(model)
         return
-    x = data_rows(small_data, trained.case)
-    with torch.no_grad():
-        assert ladder.level_terms(x, generator(0)).shape == (6, ladder.levels)
-        assert ladder.noised(x, ladder.levels - 1, generator(0)).shape == x.shape
+    scores = classifier(model).logits(x)
+    energies = torch.stack([model.energy(x, torch.full((6,), c)) for c in range(model.spec.num_classes)], 1)
+    torch.testing.assert_close(scores, -energies)
+    assert classifier(model).joint == (CASES[trained.case][0] == "jem")
+    if model.joint:
+        torch.testing.assert_close(model.energy(x), -scores.logsumexp(1))
 
 
 # -- folders ---------------------------------------------------------------------------------------------

@@ -127,3 +127,39 @@ def test_a_broken_image_is_named(tmp_path, monkeypatch, fault, limit):
     with pytest.raises(DataError, match=r"\d.png cannot be read as an image") as error:
         load(f"folder:{tmp_path}").batch(torch.arange(2))
     assert "\n" not in str(error.value)
+
+
+def test_pixels_of_more_than_eight_bits_keep_their_levels(tmp_path):
+    """Pillow cuts them off at 255."""
+    ramp = np.linspace(0, 1, 64).reshape(8, 8)
+    kinds = {"png": (ramp * 65535).astype(np.uint16), "tif": ramp.astype(np.float32)}
+    kinds["tiff"] = (ramp * 65535).astype(np.int32)
+    for ending, values in kinds.items():
+        (tmp_path / ending).mkdir()
+        for i in range(4):
+            Image.fromarray(values).save(tmp_path / ending / f"{i}.{ending}")
+        x = load(f"folder:{tmp_path / ending}").x[0]
+        assert x.shape == (8, 8) and np.abs(x.numpy() - ramp * 255).max() <= 0.5
+    Image.fromarray((ramp * 7 - 1).astype(np.float32)).save(tmp_path / "tif" / "9.tif")
+    with pytest.raises(DataError, match="its values are -1 to 6"):
+        load(f"folder:{tmp_path / 'tif'}")
+
+
+def test_one_grey_file_does_not_drop_the_colour_of_all(tmp_path):
+    write(tmp_path / "train" / "0.png", (6, 8))
+    for i in range(1, 5):
+        write(tmp_path / "train" / f"{i}.png")
+    write(tmp_path / "test" / "0.png", (6, 8))
+    train, test = (load(f"folder:{tmp_path}", split) for split in ("train", "test"))
+    assert train.event_shape == test.event_shape == (3, 6, 8)
+    assert train.notes == ("2 of 6 files are grey: all are read in colour, as the others are",)
+
+
+@pytest.mark.parametrize("parts", [("train", "val"), ("Train", "Test"), ("train",), ("train", "valid"), ()])
+def test_parts_by_their_usual_names(tmp_path, parts):
+    for part in parts or ("",):
+        for i in range(8):
+            write(tmp_path / part / ("cat" if i < 4 else "dog") / f"{i}.png", seed=i)
+    train, test = (load(f"folder:{tmp_path}", split) for split in ("train", "test"))
+    assert train.classes == test.classes == ("cat", "dog")
+    assert (len(train), len(test)) == ((8, 8) if len(parts) == 2 else (7, 1))

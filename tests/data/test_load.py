@@ -186,6 +186,20 @@ def test_csv_files(tmp_path):
     assert torch.equal(named.x[:, 0] % 3, named.y.float())
 
 
+def test_csv_files_of_other_habits(tmp_path):
+    """Spreadsheets of half the world, labels that are words, a BOM, capitals, and y that is a coordinate."""
+    rows = [(i, i / 2, ("ant", "bee")[i % 2]) for i in range(20)]
+    for mark, ending in ((",", "csv"), (";", "csv"), ("\t", "tsv"), (",", "CSV")):
+        path = tmp_path / f"words.{ending}"
+        lines = [mark.join(map(str, row)) for row in rows]
+        path.write_text("\n".join([mark.join(("a", "b", "label")), *lines]), encoding="utf-8-sig")
+        data = load(str(path))
+        assert data.event_shape == (2,) and data.classes == ("ant", "bee")
+        assert torch.equal(data.x[:, 0] % 2, data.y.float())
+    (tmp_path / "plane.csv").write_text("x,y\n" + "\n".join(f"{i},{i / 2}" for i in range(20)))
+    assert load(str(tmp_path / "plane.csv")).event_shape == (2,)
+
+
 def one_line(name: object, **options) -> str:
     with pytest.raises(DataError) as error:
         load(str(name), **options)
@@ -203,6 +217,8 @@ def test_bad_csv_is_one_line(tmp_path):
         ("1,inf\n3,4", "line 1 column 2"),
         ("", "no lines of numbers"),
         ("a,b\n", "no lines of numbers"),
+        ("a,label\n1,cat\n2,", "line 3 has no label in column 2"),
+        ("label,a\ncat,1\ndog,x", "line 3 column 2 is 'x'"),
     ]:
         path.write_text(text)
         assert message in one_line(path)

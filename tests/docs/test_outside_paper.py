@@ -16,7 +16,16 @@ from gibbsian.cli.main import main
 from gibbsian.models.papers import PAPERS
 
 EXAMPLE = Path(__file__).parents[2] / "docs" / "examples" / "hinge"
-TINY = ["--train.batch_size", "32", "--train.save_every", "4", "--chain.steps", "3", "--train.sample_every", "0"]
+TINY = [
+    "--train.batch_size",
+    "32",
+    "--train.save_every",
+    "4",
+    "--chain.steps",
+    "3",
+    "--train.sample_every",
+    "0",
+]
 
 
 @pytest.fixture

@@ -86,7 +86,7 @@ def test_draws_have_the_stated_moments(name):
 
 @pytest.mark.parametrize("name", SMOOTH)
 def test_draws_obey_stein_identities_of_the_energy(name):
-    # E[dE/dx_i] = 0 and E[x_i dE/dx_i] = 1 hold for draws of exp(-E) and for no other law in general.
+    # E[dE/dx_i] = 0 and E[x_i dE/dx_i] = 1 hold for draws of exp(-E) and for no other density in general.
     target = SMOOTH[name]
     x = target.draw(40_000, generator(12))
     _, grad = value_and_grad(target, x)
@@ -204,3 +204,8 @@ def test_skewed_moments_are_those_of_log_gamma():
 def test_wrong_parameters_are_refused(make, says):
     with pytest.raises(UsageError, match=says):
         make()
+
+
+def test_exact_draws_take_a_seed():
+    target = Gaussian([0.0, 1.0], [[1.0, 0.0], [0.0, 2.0]])
+    assert torch.equal(target.draw(5, 3), target.draw(5, generator(3)))

@@ -44,7 +44,7 @@ def prior_of(kind: str, latent: int = 1) -> Prior:
     return prior
 
 
-def law(prior: Prior) -> MixtureSameFamily:
+def density(prior: Prior) -> MixtureSameFamily:
     """The prior as torch.distributions knows it."""
     means, std = prior.means.detach(), (0.5 * prior.log_variances.detach()).exp()
     parts = Independent(Normal(means, std), 1)
@@ -60,7 +60,7 @@ GRID = torch.linspace(-30, 30, 30_001, dtype=torch.float64)
 
 def weights(prior: Prior, t: Natural) -> torch.Tensor:
     """exp <t, eta(z)> p(z) on the grid, `(B, G)`."""
-    log_prior = law(prior).log_prob(GRID[:, None])
+    log_prior = density(prior).log_prob(GRID[:, None])
     return (t.first * GRID + t.second * GRID.square() + log_prior).exp()
 
 
@@ -91,7 +91,7 @@ def test_bayes_in_several_dimensions(kind: str) -> None:
     found = prior.posterior(t)
     parts = Independent(Normal(found.components.mean, found.components.variance.sqrt()), 1)
     log_posterior = MixtureSameFamily(Categorical(found.responsibilities), parts).log_prob(z)
-    left = -conditional_energy(t, z) + law(prior).log_prob(z)
+    left = -conditional_energy(t, z) + density(prior).log_prob(z)
     torch.testing.assert_close(left, log_posterior - prior.energy(t))
 
 
@@ -116,7 +116,7 @@ def test_no_evidence_gives_the_prior_back() -> None:
     prior = prior_of("learnt mixture", 2)
     t = Natural(torch.zeros(3, 2, dtype=torch.float64), torch.zeros(3, 2, dtype=torch.float64))
     assert prior.energy(t).abs().max() < 1e-12
-    found, whole = prior.posterior(t), law(prior)
+    found, whole = prior.posterior(t), density(prior)
     torch.testing.assert_close(found.mean, whole.mean.expand(3, 2))
     torch.testing.assert_close(found.variance, whole.variance.expand(3, 2))
 
@@ -151,7 +151,7 @@ def test_draws_have_the_posterior_s_moments() -> None:
 def test_prior_draws_have_the_prior_s_moments() -> None:
     """20,000 draws; |z| < 5 for four moments: a false alarm in 4e5 runs or fewer."""
     prior, n = prior_of("learnt mixture", 2), 20_000
-    drawn, whole = prior.draw(n, generator(2)).detach(), law(prior)
+    drawn, whole = prior.draw(n, generator(2)).detach(), density(prior)
     assert ((drawn.mean(0) - whole.mean) / (whole.variance / n).sqrt()).abs().max() < 5
     squares = (drawn - whole.mean).square()
     assert ((squares.mean(0) - whole.variance) / (squares.std(0) / math.sqrt(n))).abs().max() < 5

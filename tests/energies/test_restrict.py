@@ -44,7 +44,7 @@ def test_unknown_entries_of_known_may_be_nan():
     assert torch.equal(Restricted(FIELD, holes, MASK)(X), Restricted(FIELD, KNOWN, MASK)(X))
 
 
-def test_restricted_gaussian_is_the_conditional_law():
+def test_restricted_gaussian_is_the_conditional_density():
     cov = torch.tensor([[2.0, 0.8], [0.8, 1.0]], dtype=torch.float64)
     known = torch.tensor([[0.0, 1.5]], dtype=torch.float64)
     energy = Restricted(Gaussian([0.3, -0.2], cov), known, torch.tensor([[False, True]]))

@@ -24,8 +24,8 @@ def test_it_is_the_gaussian_of_its_mean_and_covariance(features: int) -> None:
     torch.testing.assert_close(net.inverse(x)[0], z)
     jacobian = torch.autograd.functional.jacobian(lambda a: net(a[None])[0], z[0])
     torch.testing.assert_close(-net.inverse(x)[1][0], torch.linalg.slogdet(jacobian).logabsdet)
-    law = torch.distributions.MultivariateNormal(net.mean, net.covariance)
-    torch.testing.assert_close(net.log_density(x), law.log_prob(x))
+    density = torch.distributions.MultivariateNormal(net.mean, net.covariance)
+    torch.testing.assert_close(net.log_density(x), density.log_prob(x))
 
 
 def test_it_begins_as_the_standard_normal_and_every_parameter_learns() -> None:

@@ -59,8 +59,8 @@ def test_the_gaussian_is_exact():
         [[1.0, 0.5, 0.0], [0.0, 2.0, 0.0], [0.3, 0.0, 0.1]], dtype=torch.float64
     )
     centred = x - x.mean(0)
-    law = MultivariateNormal(x.mean(0), centred.T @ centred / 50)
-    assert torch.allclose(gaussian_nats(x, x[:7]), law.log_prob(x[:7]), atol=1e-2)
+    density = MultivariateNormal(x.mean(0), centred.T @ centred / 50)
+    assert torch.allclose(gaussian_nats(x, x[:7]), density.log_prob(x[:7]), atol=1e-2)
 
 
 def test_the_partition_of_a_known_energy(system):
@@ -89,8 +89,8 @@ def test_updates_of_the_flow(system, run):
     assert flow_updates(run.model, 12, system) == len(due) > 0
     assert flow_updates(replace(run.model, base="likelihood"), 12, system) == 12
     assert flow_updates(replace(run.model, base="frozen"), 12, system) == 0
-    settled = replace(run.model, settle=6)
-    assert flow_updates(settled, 12, system) == sum(k < 6 for k in due) < len(due)
+    frozen_later = replace(run.model, freeze_base_at=6)
+    assert flow_updates(frozen_later, 12, system) == sum(k < 6 for k in due) < len(due)
 
 
 def test_likelihood_training_raises_the_likelihood(run, small_data):

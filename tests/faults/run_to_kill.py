@@ -12,10 +12,10 @@ import traceback
 from pathlib import Path
 
 import torch
-from gibbsian.models.registry import build
 
 from gibbsian.core.config import override
 from gibbsian.data.load import load
+from gibbsian.models.build import build
 from gibbsian.models.igebm.config import IGEBMConfig
 from gibbsian.train.fit import fit
 

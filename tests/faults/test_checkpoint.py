@@ -250,7 +250,7 @@ def test_damaged_run_folders(file, text, words, trained: Path) -> None:
         ("config.json", b'{"system": "igebm", "config": {}, "event_shape": [2, 8, 8]}', "'temperature'"),
         (
             "config.json",
-            b'{"system": "igebm", "config": {"net": {"name": "mlp"}}, "event_shape": [2], "temperature": 1.0, '
+            b'{"system": "igebm", "config": {"net": {"name": "mlp"}}, "event_shape": [2], "temperature": 1, '
             b'"claims_density": true}',
             "another",
         ),

@@ -74,10 +74,10 @@ class Today:
 
     def make_run(self) -> None:
         """The trainer and its model."""
+        from gibbsian.recipes.catalog import RunConfig, entry
+        from gibbsian.recipes.train import MonitorConfig, TrainConfig
+
         from gibbsian.core.config import override
-        from gibbsian.models.papers import entry
-        from gibbsian.train.recipes import RunConfig
-        from gibbsian.train.settings import MonitorConfig, TrainConfig
         from gibbsian.train.fit import prepare
 
         parts: dict[str, dict[str, Any]] = {"model": {}, "train": {}, "monitor": {}}
@@ -169,7 +169,7 @@ class Today:
     def from_data(self, x: Tensor, y: Tensor | None) -> dict[str, Any]:
         """A chain of a few steps begun at data, and the data that it leads to."""
         from gibbsian.systems.base import walk
-        from gibbsian.nets.frozen import frozen
+        from gibbsian.systems.frozen import frozen
 
         from gibbsian.mcmc.base import run
 
@@ -208,7 +208,7 @@ class Today:
 
     @staticmethod
     def _latent_settings(kernel: str) -> Any:
-        from gibbsian.mcmc.settings import LatentConfig
+        from gibbsian.recipes.latent import LatentConfig
 
         return LatentConfig(kernel=kernel, steps=DATA_STEPS, candidates=4)
 
@@ -243,13 +243,12 @@ class Today:
     @staticmethod
     def presets() -> dict[str, dict[str, Any]]:
         """Every preset by system and name, resolved for the data that it is made for."""
-        from gibbsian.models.papers import PAPERS
-        from gibbsian.train.recipes import resolve
+        from gibbsian.recipes.catalog import SYSTEMS, resolve
 
         return {
             f"{system}/{name}": resolve(system, preset=name, data=recipe.data).to_dict()
-            for system, found in PAPERS.items()
-            for name, recipe in presets(found.name).items()
+            for system, found in SYSTEMS.items()
+            for name, recipe in found.presets().items()
         }
 
 
@@ -260,9 +259,9 @@ class Redrawn(Today):
         """The trainer and its model."""
         from gibbsian.core.config import override
         from gibbsian.models.papers import entry
+        from gibbsian.train.fit import prepare
         from gibbsian.train.recipes import RunConfig
         from gibbsian.train.settings import MonitorConfig, TrainConfig
-        from gibbsian.train.fit import prepare
 
         parts: dict[str, dict[str, Any]] = {"model": {}, "train": {}, "monitor": {}}
         for dotted, value in self.changes.items():

@@ -15,9 +15,9 @@ import torch
 from gibbsian.core.config import override
 from gibbsian.data.load import load
 from gibbsian.models.papers import entry
+from gibbsian.train.fit import prepare
 from gibbsian.train.recipes import RunConfig
 from gibbsian.train.settings import MonitorConfig, TrainConfig
-from gibbsian.train.fit import prepare
 
 HERE = Path(__file__).parent
 KEYS = ("loss", "energy_gap", "drift")

@@ -43,8 +43,8 @@ def test_report_holds_the_norms_of_both_parts():
     [(10, 0.005, 20, 1.25e-6), (1, 0.01, 2, 5e-5), (100, 0.001, 200, 5e-9)],
     ids=["igebm", "jem", "improved-cd"],
 )
-def test_matched_to_gives_the_papers_temperature(drift, noise, step_size, temperature):
-    kernel = Langevin.matched_to(drift=drift, noise=noise)
+def test_from_drift_gives_the_papers_temperature(drift, noise, step_size, temperature):
+    kernel = Langevin.from_drift(drift=drift, noise=noise)
     assert kernel.step_size == step_size and kernel.temperature == pytest.approx(temperature, rel=1e-12)
     x = start(4, 2)
     xi = randn_like(x, generator(0))
@@ -85,7 +85,7 @@ def test_noise_first_takes_the_gradient_at_the_noised_point():
 
 def test_a_kernel_tells_whether_it_claims_a_density():
     plain = Langevin(0.1)
-    assert plain.claims_density and replace(plain, step_size_schedule=lambda k: 0.1).claims_density
+    assert plain.samples_density and replace(plain, step_size_schedule=lambda k: 0.1).samples_density
     for option in (
         {"temperature": 0.0},
         {"noise_first": True},
@@ -94,7 +94,7 @@ def test_a_kernel_tells_whether_it_claims_a_density():
         {"temperature_schedule": lambda k: 1.0},
         {"clip_norm": 1.0, "step_size_schedule": lambda k: 0.1},
     ):
-        assert not replace(plain, **option).claims_density
+        assert not replace(plain, **option).samples_density
 
 
 @pytest.mark.parametrize("temperature", [-1.0, float("nan"), float("inf")])
@@ -105,7 +105,7 @@ def test_temperatures_out_of_range_are_refused(temperature):
 
 def test_noise_out_of_range_is_refused():
     with pytest.raises(UsageError, match="noise is"):
-        Langevin.matched_to(drift=1.0, noise=-0.1)
+        Langevin.from_drift(drift=1.0, noise=-0.1)
 
 
 def test_a_blown_up_chain_is_flagged_and_left_for_its_owner():
@@ -134,7 +134,7 @@ def images() -> Tensor:
 def test_igebm_in_five_steps():
     """Noise, gradient, clamp of the gradient, move, clamp: Du and Mordatch 2019."""
     kernel = replace(
-        Langevin.matched_to(drift=10, noise=0.005), noise_first=True, clip_value=0.03, clamp=(0.0, 1.0)
+        Langevin.from_drift(drift=10, noise=0.005), noise_first=True, clip_value=0.03, clamp=(0.0, 1.0)
     )
     chain = run(kernel, ripple, images(), steps=5, rng=generator(0))
     x, rng = images(), generator(0)
@@ -149,7 +149,7 @@ def test_igebm_in_five_steps():
 def test_uva_clamps_the_noised_point_too():
     """Noise, clamp, gradient, clamp of the gradient, move, clamp, in [-1, 1]."""
     kernel = replace(
-        Langevin.matched_to(10, 0.05),
+        Langevin.from_drift(10, 0.05),
         noise_first=True,
         clip_value=0.03,
         clamp=(-1.0, 1.0),

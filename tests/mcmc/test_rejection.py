@@ -26,7 +26,7 @@ def highest() -> float:
 
 
 def test_kept_draws_follow_the_target_and_as_many_as_they_should():
-    """With exact F and M at gamma 0 this is rejection sampling: law p, share exp(-M)."""
+    """With exact F and M at gamma 0 this is rejection sampling: density p, share exp(-M)."""
     x = torch.randn(200_000, generator=generator(0), dtype=F64)
     u = torch.rand(200_000, generator=generator(1), dtype=F64)
     kept = x[u < acceptance(log_ratio(x), highest())]

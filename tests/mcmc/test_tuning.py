@@ -6,7 +6,7 @@ import dataclasses
 
 import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from gibbsian.core.errors import GibbsianError, UsageError
 from gibbsian.core.random import generator
@@ -110,3 +110,15 @@ def test_bad_requests_are_refused(kernel, options, message):
 def test_no_living_chain_is_an_expected_failure():
     with pytest.raises(GibbsianError, match="no chain has a finite energy"):
         tune(MALA(0.1), TARGET, torch.full((3, 3), float("nan")), generator(0))
+
+
+def test_tuning_takes_a_seed_and_freezes_the_network():
+    net = nn.Sequential(nn.Linear(2, 4), nn.SiLU(), nn.Dropout(0.5), nn.Linear(4, 1))
+    x, stream = torch.ones(16, 2), torch.get_rng_state()
+
+    def energy(x):
+        return net(x)[:, 0] + x.square().sum(1)
+
+    kernels = [tune(MALA(0.5), energy, x, 0, steps=20) for _ in range(2)]
+    assert kernels[0] == kernels[1] and net.training
+    assert torch.equal(torch.get_rng_state(), stream)

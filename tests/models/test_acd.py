@@ -13,8 +13,8 @@ from gibbsian.core.errors import UsageError
 from gibbsian.core.random import generator
 from gibbsian.core.records import Batch
 from gibbsian.mcmc.base import run
-from gibbsian.models.acd.learner import ACD, Noisy, build, drawn
 from gibbsian.models.acd.config import ACDConfig
+from gibbsian.models.acd.learner import ACD, Noisy, build, drawn
 
 POINTS = {
     **{"net.name": "mlp", "net.hidden": [8], "net.activation": "swish"},
@@ -122,11 +122,11 @@ def test_the_plain_game_logs_its_value_and_has_no_entropy() -> None:
 
 
 @pytest.mark.parametrize(
-    ("changes", "matched"),
+    ("changes", "claimed"),
     [({"penalty": 0.0}, True), ({}, False), ({"penalty": 0.0, "entropy_weight": 0.0}, False)],
 )
-def test_matched_only_with_an_entropy_and_nothing_else(changes, matched) -> None:
-    assert make(**changes).model.claims_density is matched
+def test_matched_only_with_an_entropy_and_nothing_else(changes, claimed) -> None:
+    assert make(**changes).model.claims_density is claimed
 
 
 def test_sigma_stays_in_its_range_and_keeps_its_gradient() -> None:

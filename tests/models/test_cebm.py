@@ -11,14 +11,13 @@ from gibbsian.core.energy import value_and_grad
 from gibbsian.core.errors import UsageError
 from gibbsian.core.random import generator
 from gibbsian.energies.conjugate import conditional_energy
-from gibbsian.models.cebm.learner import given_latents
 from gibbsian.models.build import build
+from gibbsian.models.cebm.config import CEBMConfig
+from gibbsian.models.cebm.learner import given_latents
 from gibbsian.models.sampling import run_stages
 from gibbsian.nets.settings import ConvConfig
-from gibbsian.models.papers import entry
-from gibbsian.train.recipes import presets
-from gibbsian.models.cebm.config import CEBMConfig
 from gibbsian.objectives.settings import LossConfig
+from gibbsian.train.recipes import presets
 
 MLP = {"net.name": "mlp", "net.hidden": [16, 16], "chain.steps": 5, "start.capacity": 40, "latent": 3}
 MIXTURE = {**MLP, "prior": "mixture", "components": 4}
@@ -99,6 +98,8 @@ def test_chains_given_a_latent_descend_minus_the_log_factor(tiny_run) -> None:
 def test_conditional_chains_keep_their_own_latent(tiny_run) -> None:
     learner = tiny_run("cebm", "toy:ring", MLP).trainer.learner.eval()
     z = torch.randn(6, 3, generator=generator(0))
+    with pytest.raises(UsageError, match="4 chains from 6 latents"):
+        learner.model.sample(6, sampler=given_latents(learner, z), chunk=4)
     drawn = learner.model.sample(6, rng=generator(1), sampler=given_latents(learner, z))
     with torch.no_grad():
         wanted = conditional_energy(learner.model.net.statistics(drawn.x), z)

@@ -15,17 +15,17 @@ import torch.nn.functional as F
 from gibbsian.core.errors import UsageError
 from gibbsian.core.random import generator
 from gibbsian.core.records import Batch
+from gibbsian.data.settings import PixelConfig
 from gibbsian.mcmc.base import run
-from gibbsian.models import registry
+from gibbsian.mcmc.settings import ChainConfig
+from gibbsian.models.build import build as build_named
 from gibbsian.models.cfebm import learner as module
+from gibbsian.models.cfebm.config import CFEBMConfig, SourceConfig, StagesConfig
 from gibbsian.models.cfebm.learner import CFEBM, build
 from gibbsian.models.cfebm.model import PyramidEnergy
 from gibbsian.models.sampler import next_stage
 from gibbsian.models.sampling import draw_samples
 from gibbsian.nets.settings import MLPConfig
-from gibbsian.models.cfebm.config import CFEBMConfig, SourceConfig, StagesConfig
-from gibbsian.data.settings import PixelConfig
-from gibbsian.mcmc.settings import ChainConfig
 from gibbsian.report.pictures import LABEL
 from gibbsian.tasks.film import Film, frames
 from gibbsian.tasks.strips import stage_strip, step_strip
@@ -206,7 +206,7 @@ def test_energy_is_that_of_the_stage_reached():
 
 def test_a_model_folder_keeps_the_stage(tmp_path):
     config = CFEBMConfig(net=MLPConfig(hidden=(8,), activation="swish"), stages=STAGES)
-    model = reached(registry.build("cfebm", replace(config, family="conv", width=2), (1, 16, 16)), 8)
+    model = reached(build_named("cfebm", replace(config, family="conv", width=2), (1, 16, 16)), 8)
     model.save(tmp_path / "m")
     assert tuple(load(tmp_path / "m").turn) == (2, 0.5)
 

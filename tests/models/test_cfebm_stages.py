@@ -78,6 +78,6 @@ def test_the_papers_presets_end_with_their_last_phase():
         assert (chain.steps, chain.step_size, chain.noise, chain.noise_end) == (15, 2.0, 0.015, 0.0)
     batches = [256 * known["cifar10-paper"].model.stages.share(s, 3) for s in range(3)]
     assert batches == [256, 128, 64]
-    assert [1e-3 * known["cfebm-512"].model.stages.rate(s, 7) for s in range(7)] == pytest.approx(
+    assert [1e-3 * known["cfebm-512"].model.stages.lr_multiplier(s, 7) for s in range(7)] == pytest.approx(
         [1e-3, 1e-3, 1e-3, 1.2e-3, 1.5e-3, 2e-3, 2e-3]
     )

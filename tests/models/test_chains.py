@@ -11,15 +11,18 @@ from torch import nn
 from gibbsian.core.errors import UsageError
 from gibbsian.core.records import Batch
 from gibbsian.core.spec import DataSpec
+from gibbsian.data.settings import PixelConfig
 from gibbsian.mcmc.langevin import Langevin
 from gibbsian.mcmc.settings import ChainConfig, FadingNoise
-from gibbsian.models.chains import init_noise, langevin, samples_density, training_start
-from gibbsian.models.net_energy import JointEnergy, NetEnergy
+from gibbsian.models.chains import init_noise, langevin, samples_density
+from gibbsian.models.joint_energy import JointEnergy
+from gibbsian.models.net_energy import NetEnergy
 from gibbsian.models.noised_data import noised_data
 from gibbsian.models.samplers import draw_labels
-from gibbsian.recipes.catalog import entry
-from gibbsian.recipes.chain import PixelConfig, StartConfig
+from gibbsian.models.training_start import training_start
 from gibbsian.starts.replay import ReplayBuffer
+from gibbsian.starts.settings import StartConfig
+from gibbsian.train.recipes import presets
 
 PIXELS, SPEC = PixelConfig(-1.0, 1.0), DataSpec((2,), -1.0, 1.0, 2)
 
@@ -50,8 +53,8 @@ def test_kernel_is_the_papers() -> None:
     ChainConfig(), ChainConfig(clip=0.1), ChainConfig(clamp=True), ChainConfig(noise_first=True),
     ChainConfig(noise=0.0), ChainConfig(noise_end=0.0), ChainConfig(noise_end=ChainConfig().noise),
 ])  # fmt: skip
-def test_settings_and_kernel_agree_on_match(chain: ChainConfig) -> None:
-    assert langevin(chain, SPEC).matched == chain.matched
+def test_settings_and_kernel_agree_on_the_density(chain: ChainConfig) -> None:
+    assert langevin(chain, SPEC).samples_density == chain.samples_density
 
 
 def test_chains_that_begin_at_noise_each_time_sample_no_density() -> None:
@@ -62,7 +65,7 @@ def test_chains_that_begin_at_noise_each_time_sample_no_density() -> None:
 
 
 def test_the_uva_chain_clamps_the_noised_point_too() -> None:
-    kernel = langevin(entry("igebm").presets()["uva-mnist"].model.chain, SPEC)
+    kernel = langevin(presets("igebm")["uva-mnist"].model.chain, SPEC)
     assert kernel.noise_first and kernel.clamp == (-1.0, 1.0) and kernel.clamp_noised
     with pytest.raises(UsageError, match="clamp_noised"):
         ChainConfig(clamp_noised=True, clamp=True)
@@ -72,7 +75,7 @@ def test_falling_steps_keep_the_temperature() -> None:
     chain = ChainConfig(steps=4, step_size=0.2, noise=0.3, decay=0.5)
     moves = [langevin(chain, SPEC).at(k) for k in range(4)]
     assert [m.step_size for m in moves] == pytest.approx([0.2 * (1 + k) ** -0.5 for k in range(4)])
-    assert {m.temperature for m in moves} == {chain.temperature} and chain.matched
+    assert {m.temperature for m in moves} == {chain.temperature} and chain.samples_density
     assert chain.mean_step_size == pytest.approx(sum(m.step_size for m in moves) / 4)
     with pytest.raises(UsageError, match=r"chain\.decay"):
         ChainConfig(decay=1.5)

@@ -24,7 +24,7 @@ from gibbsian.models.net_energy import NetEnergy
 from gibbsian.models.sampler import RunOptions
 from gibbsian.nets.spectral import SpectralLinear
 from gibbsian.objectives.settings import LossConfig
-from gibbsian.starts.base import Ticket
+from gibbsian.starts.base import BufferSample
 from gibbsian.starts.replay import ReplayBuffer
 from gibbsian.starts.settings import StartConfig
 
@@ -39,9 +39,9 @@ def buffer_of(capacity: int, **more: float) -> ReplayBuffer:
     return ReplayBuffer(init_noise(StartConfig(), SPEC), capacity, rng(), **more)
 
 
-def ended(net: nn.Module, kernel: Kernel, ticket: Ticket, steps: int) -> ChainEnds:
+def ended(net: nn.Module, kernel: Kernel, drawn: BufferSample, steps: int) -> ChainEnds:
     """Chains of a network; their lost ends are fresh noise on the range of the data."""
-    return chain_ends(NetEnergy(net, SPEC), ticket, kernel, steps, rng(2), RunOptions())
+    return chain_ends(NetEnergy(net, SPEC), drawn, kernel, steps, rng(2), RunOptions())
 
 
 class Blown(nn.Module):
@@ -55,17 +55,17 @@ class Blown(nn.Module):
 def test_non_finite_chains_are_drawn_anew_counted_and_never_stored(share: str) -> None:
     buffer = buffer_of(32, reinit=0.0)
     before = buffer.stored.clone()
-    ticket = buffer.draw(16, rng(1))
+    drawn = buffer.draw(16, rng(1))
     if share == "all":
-        ticket.position[:, 0] = -0.5
-    left = ticket.position[:, 0] < 0
-    ends = ended(Blown(), Langevin(0.5, 1e-6), ticket, 4)
+        drawn.position[:, 0] = -0.5
+    left = drawn.position[:, 0] < 0
+    ends = ended(Blown(), Langevin(0.5, 1e-6), drawn, 4)
     assert torch.equal(ends.bad, left)
     assert torch.isfinite(ends.x).all() and ends.x.abs().max() <= 1
     assert torch.equal(ends.x[~left], ends.chain.position[~left])
-    buffer.write(ticket, ends.chain.position)
+    buffer.write(drawn, ends.chain.position)
     assert torch.isfinite(buffer.stored).all() and int(buffer.rejected) == int(left.sum())
-    assert torch.equal(buffer.stored[ticket.slots[left]], before[ticket.slots[left]])
+    assert torch.equal(buffer.stored[drawn.slots[left]], before[drawn.slots[left]])
     metrics = chain_metrics(ends)
     assert float(metrics["redrawn"]) == float(metrics["divergent"]) == float(left.float().mean())
     assert all(math.isfinite(float(v)) for v in metrics.values())
@@ -82,9 +82,9 @@ def test_clamped_chains_that_blow_up_count_as_divergent() -> None:
     """A clamp turns infinity into the border, so their ends look finite."""
     buffer = buffer_of(32)
     kernel = langevin(ChainConfig(4, 1e12, 1e-3, clamp=True), SPEC)
-    ticket = buffer.draw(16, rng(1))
-    left = ticket.position[:, 0] < 0
-    ends = ended(Blown(), kernel, ticket, 1)
+    drawn = buffer.draw(16, rng(1))
+    left = drawn.position[:, 0] < 0
+    ends = ended(Blown(), kernel, drawn, 1)
     metrics = chain_metrics(ends)
     assert float(metrics["divergent"]) >= float(left.float().mean()) > 0
 

@@ -10,10 +10,10 @@ import torch
 from gibbsian.core.energy import value_and_grad
 from gibbsian.core.errors import UsageError
 from gibbsian.core.records import Batch
-from gibbsian.models.samplers import StoredChains
 from gibbsian.models.sampling import run_stages
-from gibbsian.starts.settings import StartConfig
 from gibbsian.models.short_run.config import ShortRunConfig
+from gibbsian.models.stored import StoredChains
+from gibbsian.starts.settings import StartConfig
 
 CONV = {"net.name": "conv", "net.channels": [4, 8], "chain.steps": 2, "start.capacity": 40}
 MLP = {"net.name": "mlp", "net.hidden": [16, 16], "chain.steps": 5, "start.capacity": 40}

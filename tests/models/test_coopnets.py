@@ -13,9 +13,9 @@ from gibbsian.core.errors import UsageError
 from gibbsian.core.random import generator
 from gibbsian.core.records import Batch
 from gibbsian.mcmc.base import run
+from gibbsian.models.coopnets.config import CoopNetsConfig
 from gibbsian.models.coopnets.learner import CoopNets, Start, build
 from gibbsian.models.generated_energy import Generated
-from gibbsian.models.coopnets.config import CoopNetsConfig
 
 POINTS = {
     **{"net.name": "mlp", "net.hidden": [8], "generator.latent": 2, "generator.hidden": [8]},

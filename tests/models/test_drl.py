@@ -14,9 +14,9 @@ from gibbsian.core.random import generator
 from gibbsian.core.records import Batch
 from gibbsian.mcmc import MALA, run
 from gibbsian.models.drl import learner as module
+from gibbsian.models.drl.config import DRLConfig
 from gibbsian.models.drl.learner import DRL, build
 from gibbsian.models.drl.model import Descent
-from gibbsian.models.drl.config import DRLConfig
 
 MEAN, SPREAD = 0.4, 0.7
 CHAINS = 4000
@@ -152,6 +152,8 @@ def test_sampling_goes_down_from_any_level() -> None:
     x, config = torch.zeros(3, 2), learner.config.ladder
     from_two = learner.model.sample(3, rng=generator(6), sampler=Descent(learner.model, config, x, 2))
     assert len(from_two.chains) == 2 and from_two.x.shape == (3, 2)
+    with pytest.raises(UsageError, match="2 chains from 3 rows"):
+        learner.model.sample(3, sampler=Descent(learner.model, config, x, 2), chunk=2)
     with pytest.raises(UsageError, match="level is 7"):
         Descent(learner.model, config, x, 7)
 

@@ -13,10 +13,10 @@ from gibbsian.data.load import load
 from gibbsian.data.toy import toy
 from gibbsian.energies import Grid
 from gibbsian.mcmc import Heun
-from gibbsian.models.energy_matching.learner import EnergyMatching, Rising, build, training_kernel
-from gibbsian.train.recipes import resolve
 from gibbsian.models.energy_matching.config import EnergyMatchingConfig
+from gibbsian.models.energy_matching.learner import EnergyMatching, Rising, build, training_kernel
 from gibbsian.train.fit import finished, prepare
+from gibbsian.train.recipes import resolve
 
 X = torch.randn((8, 2), generator=generator(0))
 
@@ -83,7 +83,7 @@ def test_training_chains_are_constant_at_data_and_rising_from_noise() -> None:
 
 
 @pytest.mark.parametrize(
-    ("changes", "matched"),
+    ("changes", "claimed"),
     [
         ({}, True),
         ({"flow.weight": 1.0}, False),
@@ -95,12 +95,12 @@ def test_training_chains_are_constant_at_data_and_rising_from_noise() -> None:
         ({"contrast.floor": 0.02}, False),
     ],
 )
-def test_a_density_is_claimed_only_where_chains_keep_it(changes: dict, matched: bool) -> None:
+def test_a_density_is_claimed_only_where_chains_keep_it(changes: dict, claimed: bool) -> None:
     learner = make(**{"flow.weight": 0.0, "contrast.steps": 200, **changes})
     one(learner, 1)
     assert not learner.model.claims_density  # the flow alone is no density
     one(learner, 2)
-    assert learner.model.claims_density is matched
+    assert learner.model.claims_density is claimed
     assert learner.model.temperature == learner.config.contrast.epsilon
 
 

@@ -12,8 +12,8 @@ from gibbsian.core.config import override
 from gibbsian.core.errors import GibbsianError, UsageError
 from gibbsian.core.records import Batch
 from gibbsian.mcmc.settings import LatentConfig
-from gibbsian.models.gebm.learner import GEBM, build
 from gibbsian.models.gebm.config import GEBMConfig
+from gibbsian.models.gebm.learner import GEBM, build
 
 POINTS = {
     "net.name": "mlp",
@@ -116,7 +116,7 @@ def test_gradients_are_squashed_as_the_released_code_does() -> None:
     learner.transform_gradients("energy")
     assert torch.allclose(weight.grad, torch.tensor(0.6))
     assert float(learner.model.log_partition.grad) == pytest.approx(-0.5)
-    plain = make(squash=False)
+    plain = make(gradient_squash=False)
     plain.model.log_partition.grad = torch.tensor(-1.0)
     plain.transform_gradients("energy")
     assert float(plain.model.log_partition.grad) == -1.0

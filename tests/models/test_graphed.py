@@ -7,13 +7,13 @@ import torch
 
 from gibbsian.core.spec import DataSpec
 from gibbsian.mcmc.base import run
+from gibbsian.mcmc.settings import ChainConfig
 from gibbsian.models.chains import init_noise, langevin
 from gibbsian.models.graphed import GraphedEnds, graphed_chain_ends
 from gibbsian.models.sampler import RunOptions
 from gibbsian.nets.frozen import evaluating, frozen
-from gibbsian.mcmc.settings import ChainConfig
+from gibbsian.starts.base import BufferSample
 from gibbsian.starts.settings import StartConfig
-from gibbsian.starts.base import Ticket
 
 MLP = {"net.name": "mlp", "net.hidden": [12, 12], "start.capacity": 32}
 CONV = {"net.name": "conv", "net.channels": [4, 6], "start.capacity": 32}
@@ -39,18 +39,18 @@ def setting(tiny_run, net: str, chain: str, activation: str = "swish", n: int = 
     data, changes = NETS[net]
     model = tiny_run("icd", data, {**changes, "net.activation": activation}).trainer.model.train()
     start = init_noise(StartConfig(), model.spec).draw(n, rng(1)).position
-    ticket = Ticket(start, None, None, torch.ones(n, dtype=torch.bool))
-    return model, langevin(CHAINS[chain], DataSpec((2,), -1.0, 1.0)), ticket, CHAINS[chain].steps
+    drawn = BufferSample(start, None, None, torch.ones(n, dtype=torch.bool))
+    return model, langevin(CHAINS[chain], DataSpec((2,), -1.0, 1.0)), drawn, CHAINS[chain].steps
 
 
-def graphed(model, kernel, ticket, steps, **more) -> GraphedEnds:
+def graphed(model, kernel, drawn, steps, **more) -> GraphedEnds:
     noise = init_noise(StartConfig(), model.spec)
-    return graphed_chain_ends(model, ticket, kernel, steps, rng(2), RunOptions(), init_noise=noise, **more)
+    return graphed_chain_ends(model, drawn, kernel, steps, rng(2), RunOptions(), init_noise=noise, **more)
 
 
-def plain_chain(model, kernel, ticket, steps):
+def plain_chain(model, kernel, drawn, steps):
     with frozen(model):
-        return run(kernel, model.energy, ticket.position, steps=steps, rng=rng(2), evaluate=False)
+        return run(kernel, model.energy, drawn.position, steps=steps, rng=rng(2), evaluate=False)
 
 
 @pytest.mark.parametrize("through", ["last", "all"])
@@ -58,9 +58,9 @@ def plain_chain(model, kernel, ticket, steps):
 @pytest.mark.parametrize("net", NETS)
 def test_a_graph_for_all_chains_ends_where_the_plain_chain_ends_bit_for_bit(net, chain, through, tiny_run):
     """With tanh: torch has another formula for the gradient of swish where that is to be differentiated."""
-    model, kernel, ticket, steps = setting(tiny_run, net, chain, "tanh")
-    wanted = plain_chain(model, kernel, ticket, steps)
-    ends, x = graphed(model, kernel, ticket, steps, through=through)
+    model, kernel, drawn, steps = setting(tiny_run, net, chain, "tanh")
+    wanted = plain_chain(model, kernel, drawn, steps)
+    ends, x = graphed(model, kernel, drawn, steps, through=through)
     assert torch.equal(ends.x, wanted.position) and torch.equal(x.detach(), wanted.position)
     assert torch.equal(ends.chain.position, wanted.position) and not ends.x.requires_grad
     assert x.requires_grad and model.training and all(p.requires_grad for p in model.parameters())
@@ -77,31 +77,31 @@ def test_a_graph_for_all_chains_ends_where_the_plain_chain_ends_bit_for_bit(net,
 
 @pytest.mark.parametrize("net", NETS)
 def test_with_swish_the_ends_are_equal_within_rounding(net, tiny_run):
-    model, kernel, ticket, steps = setting(tiny_run, net, "paper")
-    ends, x = graphed(model, kernel, ticket, steps)
-    wanted = plain_chain(model, kernel, ticket, steps).position
+    model, kernel, drawn, steps = setting(tiny_run, net, "paper")
+    ends, x = graphed(model, kernel, drawn, steps)
+    wanted = plain_chain(model, kernel, drawn, steps).position
     assert torch.allclose(ends.x, wanted, rtol=0, atol=1e-6) and torch.equal(ends.x, x.detach())
 
 
 @pytest.mark.parametrize("through", ["last", "all"])
 def test_only_the_first_chains_keep_their_graph(through, tiny_run):
-    model, kernel, ticket, steps = setting(tiny_run, "mlp", "plain")
-    ends, x = graphed(model, kernel, ticket, steps, through=through, first=4)
+    model, kernel, drawn, steps = setting(tiny_run, "mlp", "plain")
+    ends, x = graphed(model, kernel, drawn, steps, through=through, first=4)
     assert ends.x.shape == (10, 2) and x.shape == (4, 2) and torch.equal(x.detach(), ends.x[:4])
     info = ends.chain.info
     assert info.drift.shape == info.divergent.shape == (10,) and info.steps == steps == info.gradients
-    many = graphed(model, kernel, ticket, steps, through=through, first=99)
+    many = graphed(model, kernel, drawn, steps, through=through, first=99)
     assert many.x.shape == (10, 2)
 
 
 def test_gradients_reach_the_start_of_all_steps_only_through_all(tiny_run):
     """Through the last step x_{K-1} is held: the gradient is that of a chain of one step from there."""
-    model, kernel, ticket, steps = setting(tiny_run, "mlp", "plain")
-    last = graphed(model, kernel, ticket, steps)
-    whole = graphed(model, kernel, ticket, steps, through="all")
+    model, kernel, drawn, steps = setting(tiny_run, "mlp", "plain")
+    last = graphed(model, kernel, drawn, steps)
+    whole = graphed(model, kernel, drawn, steps, through="all")
     weights = list(model.net.parameters())
     one, all_ = (torch.autograd.grad(g.x.square().sum(), weights, allow_unused=True) for g in (last, whole))
-    before = plain_chain(model, kernel, ticket, steps - 1)
+    before = plain_chain(model, kernel, drawn, steps - 1)
     again = rng(2)
     for _ in range(steps - 1):
         torch.randn(10, 2, generator=again)  # the noise of the steps before
@@ -132,13 +132,13 @@ class Wall:
 @pytest.mark.parametrize(("calls", "kept"), [(0, 7), (3, 0)])
 def test_chains_that_leave_the_finite_world_are_left_out(calls, kept, tiny_run, monkeypatch):
     """Lost before the graph: three chains out, the others keep theirs. Lost inside it: no terms this time."""
-    model, _, ticket, steps = setting(tiny_run, "mlp", "plain")
+    model, _, drawn, steps = setting(tiny_run, "mlp", "plain")
     kernel = langevin(ChainConfig(4, 1e-4, 1e-6), model.spec)
-    ticket.position.copy_(torch.linspace(-0.9, 0.9, 10)[:, None].expand(10, 2))
-    ticket.position[[0, 4, 5], 0] = -1.0
+    drawn.position.copy_(torch.linspace(-0.9, 0.9, 10)[:, None].expand(10, 2))
+    drawn.position[[0, 4, 5], 0] = -1.0
     wall = Wall(model, calls)
     monkeypatch.setattr(model, "conditioned", lambda y=None: wall)
-    ends, x = graphed(model, kernel, ticket, steps)
+    ends, x = graphed(model, kernel, drawn, steps)
     assert ends.bad.nonzero().flatten().tolist() == [0, 4, 5] and torch.isfinite(ends.x).all()
     assert torch.isfinite(ends.chain.position).all(1).tolist() == (~ends.bad).tolist()
     assert ends.chain.info.divergent.tolist() == ends.bad.tolist()

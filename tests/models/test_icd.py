@@ -15,7 +15,7 @@ from gibbsian.data.toy import toy
 from gibbsian.metrics.toy import mode_recall
 from gibbsian.models.graphed import GraphedEnds, graphed_chain_ends
 from gibbsian.models.sampler import RunOptions
-from gibbsian.starts.base import Ticket
+from gibbsian.starts.base import BufferSample
 
 MLP = {"net.name": "mlp", "net.hidden": [12, 12], "start.capacity": 32}
 SMALL = {"chain.steps": 1, "chain.step_size": 0.3, "chain.noise": 0.05, "pixels.low": -1.0}
@@ -31,19 +31,19 @@ def learner(tiny_run):
     return tiny_run("icd", "toy:ring", {**MLP, **SMALL}).trainer.learner.double()
 
 
-def start(n: int = 12) -> Ticket:
+def start(n: int = 12) -> BufferSample:
     x = 2.4 * torch.rand(n, 2, generator=rng(1), dtype=torch.float64) - 1.2
-    return Ticket(x, None, None, torch.ones(n, dtype=torch.bool))
+    return BufferSample(x, None, None, torch.ones(n, dtype=torch.bool))
 
 
-def ends(learner, ticket: Ticket, **options) -> torch.Tensor:
-    return graphed(learner, ticket, rng(2), **options).x
+def ends(learner, drawn: BufferSample, **options) -> torch.Tensor:
+    return graphed(learner, drawn, rng(2), **options).x
 
 
-def graphed(learner, ticket: Ticket, stream: torch.Generator, **options) -> GraphedEnds:
-    steps, noise = learner.config.chain.steps, learner.buffer.fresh
+def graphed(learner, drawn: BufferSample, stream: torch.Generator, **options) -> GraphedEnds:
+    steps, noise = learner.config.chain.steps, learner.buffer.init_noise
     return graphed_chain_ends(
-        learner.model, ticket, learner.kernel, steps, stream, RunOptions(), init_noise=noise, **options
+        learner.model, drawn, learner.kernel, steps, stream, RunOptions(), init_noise=noise, **options
     )
 
 
@@ -65,11 +65,11 @@ def gradients(value: torch.Tensor, learner) -> list[torch.Tensor]:
 
 def test_the_kl_gradient_is_autograd_through_a_step_by_hand(learner):
     """The outer energy is a copy in the version by hand: no gradient can reach the weights through it."""
-    ticket = start()
-    x = ends(learner, ticket)
+    drawn = start()
+    x = ends(learner, drawn)
     found = gradients(learner._held_energy(x).mean(), learner)
     held = copy.deepcopy(learner.model.net).requires_grad_(False)
-    x_hand = step_by_hand(learner, ticket.position)
+    x_hand = step_by_hand(learner, drawn.position)
     wanted = gradients(held(x_hand).mean(), learner)
     assert torch.allclose(x, x_hand, rtol=0, atol=1e-14)
     assert 0 < int((x.abs() == 1).sum()) < x.numel()  # some coordinates are clamped, and have no gradient
@@ -80,15 +80,15 @@ def test_the_kl_gradient_is_autograd_through_a_step_by_hand(learner):
 
 def test_the_kl_gradient_is_a_finite_difference_of_the_sampler(learner):
     """d/dh of mean E'(x_K(theta + h d)) with E' unmoved, without any second derivative by autograd."""
-    ticket, held = start(), copy.deepcopy(learner.model.net).requires_grad_(False)
-    found = gradients(learner._held_energy(ends(learner, ticket)).mean(), learner)
+    drawn, held = start(), copy.deepcopy(learner.model.net).requires_grad_(False)
+    found = gradients(learner._held_energy(ends(learner, drawn)).mean(), learner)
     way = [torch.randn(p.shape, generator=rng(3), dtype=p.dtype) for p in learner.model.net.parameters()]
 
     def moved(h: float) -> float:
         with torch.no_grad():
             for p, d in zip(learner.model.net.parameters(), way, strict=True):
                 p += h * d
-        out = float(held(step_by_hand(learner, ticket.position)).mean().detach())
+        out = float(held(step_by_hand(learner, drawn.position)).mean().detach())
         with torch.no_grad():
             for p, d in zip(learner.model.net.parameters(), way, strict=True):
                 p -= h * d
@@ -111,8 +111,10 @@ def test_the_outer_energy_gives_the_weights_nothing(learner):
 
 
 def test_a_clamped_chain_has_no_gradient(learner):
-    ticket = Ticket(torch.full((3, 2), 5.0, dtype=torch.float64), None, None, torch.ones(3, dtype=torch.bool))
-    assert all((g == 0).all() for g in gradients(learner._held_energy(ends(learner, ticket)).mean(), learner))
+    drawn = BufferSample(
+        torch.full((3, 2), 5.0, dtype=torch.float64), None, None, torch.ones(3, dtype=torch.bool)
+    )
+    assert all((g == 0).all() for g in gradients(learner._held_energy(ends(learner, drawn)).mean(), learner))
 
 
 def test_the_loss_is_the_sum_of_its_parts(tiny_run):
@@ -128,15 +130,15 @@ def test_the_loss_is_the_sum_of_its_parts(tiny_run):
     learner = tiny_run(
         "icd", "toy:ring", {**changes, "start.reinit": 0.0, "pixels.dequantize": False}
     ).trainer.learner
-    ticket = learner.buffer.draw(32, rng(5))
-    learner.buffer.write(ticket, 0.5 * torch.randn(32, 2, generator=rng(6)))
+    drawn = learner.buffer.draw(32, rng(5))
+    learner.buffer.write(drawn, 0.5 * torch.randn(32, 2, generator=rng(6)))
     batch = Batch(torch.randn(12, 2, generator=rng(7)))
     group, loss = next(learner.losses(batch, 0, rng(8)))
     assert group == "energy" and int(learner.buffer.held.sum()) == 12
     learner.buffer.held.zero_()  # the same draw again
     again = rng(8)
-    ticket = learner.buffer.draw(12, again)
-    neg, x = graphed(learner, ticket, again)
+    drawn = learner.buffer.draw(12, again)
+    neg, x = graphed(learner, drawn, again)
     others = learner.buffer.rows(9, again)
     e_pos, e_neg = learner.model.energy(batch.x), learner.model.energy(neg.x)
     held = copy.deepcopy(learner.model.net).requires_grad_(False)
@@ -184,14 +186,14 @@ def test_both_weights_at_zero_are_plain_cd(tiny_run):
 def test_only_stored_images_are_augmented(tiny_run):
     changes = {"net.channels": [4, 6], "start.capacity": 32, "start.reinit": 0.5, "augment.flip": 1.0}
     learner = tiny_run("icd", "digits", changes).trainer.learner
-    ticket = learner.buffer.draw(32, rng(1))
-    learner.buffer.write(ticket, torch.rand(32, 1, 8, 8, generator=rng(2)))
-    ticket = learner.buffer.draw(32, rng(3))
-    out = learner._augmented(ticket, rng(4))
-    assert 5 < int(ticket.fresh.sum()) < 27
-    assert torch.equal(out.position[ticket.fresh], ticket.position[ticket.fresh])
-    assert torch.equal(out.position[~ticket.fresh], ticket.position[~ticket.fresh].flip(-1))
-    assert torch.equal(out.slots, ticket.slots)
+    drawn = learner.buffer.draw(32, rng(1))
+    learner.buffer.write(drawn, torch.rand(32, 1, 8, 8, generator=rng(2)))
+    drawn = learner.buffer.draw(32, rng(3))
+    out = learner._augmented(drawn, rng(4))
+    assert 5 < int(drawn.restarted.sum()) < 27
+    assert torch.equal(out.position[drawn.restarted], drawn.position[drawn.restarted])
+    assert torch.equal(out.position[~drawn.restarted], drawn.position[~drawn.restarted].flip(-1))
+    assert torch.equal(out.slots, drawn.slots)
 
 
 def test_augmented_chains_and_sampler_terms_claim_no_density(tiny_run):

@@ -16,17 +16,16 @@ import gibbsian.models.jem.learner as module
 from gibbsian.core.errors import UsageError
 from gibbsian.core.records import Batch
 from gibbsian.data.few import few
-from gibbsian.models.capabilities import Scalable, offered
-from gibbsian.models.jem.learner import JEM, build
-from gibbsian.models.net_energy import JointEnergy
-from gibbsian.models.sampling import draw_samples, run_stages
-from gibbsian.nets.settings import ConvConfig, MLPConfig
-from gibbsian.models.papers import entry
-from gibbsian.train.recipes import presets
 from gibbsian.data.settings import PixelConfig
 from gibbsian.mcmc.settings import ChainConfig
-from gibbsian.starts.settings import StartConfig
+from gibbsian.models.capabilities import Scalable, offered
 from gibbsian.models.jem.config import JEMConfig, JEMLossConfig
+from gibbsian.models.jem.learner import JEM, build
+from gibbsian.models.joint_energy import JointEnergy
+from gibbsian.models.sampling import draw_samples, run_stages
+from gibbsian.nets.settings import ConvConfig, MLPConfig
+from gibbsian.starts.settings import StartConfig
+from gibbsian.train.recipes import presets
 from gibbsian.train.settings import TrainConfig
 from gibbsian.train.trainer import Trainer
 
@@ -178,8 +177,8 @@ def test_the_joint_contrast_has_chains_of_the_labels_of_the_batch(tiny_run, note
     trainer = tiny_run("jem", "digits", changes).trainer
     learner, batch = trainer.learner, batch_of(trainer)
     loss = only(learner, batch)
-    ((energy, ticket, ends),) = noted
-    assert torch.equal(ticket.y, batch.y)
+    ((energy, drawn, ends),) = noted
+    assert torch.equal(drawn.y, batch.y)
     torch.testing.assert_close(energy(ends.x), -learner.model.net.logits(ends.x)[torch.arange(16), batch.y])
     e_pos, e_neg = (-learner.model.net.logits(x)[torch.arange(16), batch.y] for x in (batch.x, ends.x))
     torch.testing.assert_close(loss.value, e_pos.mean() - e_neg.mean())
@@ -190,7 +189,7 @@ def test_the_terms_add_up(tiny_run, noted) -> None:
     loss = only(trainer.learner, batch_of(trainer))
     parts = [loss.metrics[k] for k in ("cross_entropy", "energy_gap", "energy_gap_xy")]
     torch.testing.assert_close(loss.value.detach(), 2 * parts[0] + parts[1] + 0.25 * parts[2])
-    slots = torch.cat([ticket.slots for _, ticket, _ in noted])
+    slots = torch.cat([drawn.slots for _, drawn, _ in noted])
     assert len(noted) == 2 and len(slots.unique()) == 32, "both terms hold chains of their own"
 
 
@@ -210,12 +209,12 @@ def test_ancestral_negatives_are_chains_of_uniform_classes(tiny_run, noted) -> N
     trainer = tiny_run("jem", "digits", {**DIGITS, "loss.ancestral": True, "loss.w_y": 0.0}).trainer
     learner, batch = trainer.learner, batch_of(trainer, 64)
     loss = only(learner, batch)
-    ((energy, ticket, ends),) = noted
-    torch.testing.assert_close(energy(ends.x), -learner.model.net.logits(ends.x)[torch.arange(64), ticket.y])
+    ((energy, drawn, ends),) = noted
+    torch.testing.assert_close(energy(ends.x), -learner.model.net.logits(ends.x)[torch.arange(64), drawn.y])
     torch.testing.assert_close(
         loss.metrics["energy_neg"], -learner.model.net.logits(ends.x).logsumexp(1).mean().detach()
     )
-    assert len(ticket.y.unique()) == 10 and not torch.equal(ticket.y, batch.y)
+    assert len(drawn.y.unique()) == 10 and not torch.equal(drawn.y, batch.y)
 
 
 # -- the buffer's parts ----------------------------------------------------------------------------------
@@ -228,8 +227,8 @@ def test_every_chain_keeps_the_class_of_its_slot(tiny_run, noted) -> None:
     for _ in range(4):
         trainer.update()
     assert torch.equal(before, buffer.label) and torch.equal(before, torch.arange(400) % 10)
-    for _, ticket, _ in noted[1::2]:
-        assert torch.equal(buffer.label[ticket.slots], ticket.y), "p(x | y) goes on from chains of its class"
+    for _, drawn, _ in noted[1::2]:
+        assert torch.equal(buffer.label[drawn.slots], drawn.y), "p(x | y) goes on from chains of its class"
 
 
 def test_stored_chains_go_on_under_the_distribution_asked_for(tiny_run) -> None:

@@ -18,9 +18,9 @@ from gibbsian.energies.grid import Grid
 from gibbsian.mcmc.langevin import Langevin
 from gibbsian.mcmc.mala import MALA
 from gibbsian.models.capabilities import Measured, offered
+from gibbsian.models.nce.config import NCEConfig
 from gibbsian.models.nce.learner import build
 from gibbsian.models.sampler import RunOptions
-from gibbsian.models.nce.config import NCEConfig
 
 MLP = {"net.name": "mlp", "net.hidden": [8], "flow.hidden": [8], "flow.blocks": 2}
 SHIFT = 0.5
@@ -38,7 +38,7 @@ def batch(n=256, seed=0):
 @pytest.fixture
 def known():
     """q = N(0, I) tilted by net = SHIFT x_1: the model is N(-SHIFT e_1, I), log Z = SHIFT^2 / 2."""
-    learner = make(tilt=True, **{"chain.steps": 40, "chain.step_size": 0.5})
+    learner = make(noise_is_base=True, **{"chain.steps": 40, "chain.step_size": 0.5})
     learner.model.net.forward = lambda x: SHIFT * x[:, 0]
     with torch.no_grad():
         learner.log_z.c.fill_(SHIFT**2 / 2)
@@ -70,7 +70,7 @@ def test_the_gaussian_is_fitted_first_and_then_stays() -> None:
 
 
 def test_c_begins_where_data_and_noise_look_alike_and_is_then_left_to_learning() -> None:
-    learner, data = make(**{"noise.law": "uniform", "noise.widen": 2.0}), batch()
+    learner, data = make(**{"noise.distribution": "uniform", "noise.widen": 2.0}), batch()
     yields(learner, data, 0)
     h = -learner.model.energy(data.x) - learner.log_z.c - learner.noise.log_density(data.x)
     assert abs(float(h.mean().detach())) < 1e-5
@@ -81,15 +81,15 @@ def test_c_begins_where_data_and_noise_look_alike_and_is_then_left_to_learning()
 
 
 def test_a_flow_leads_and_then_goes_along() -> None:
-    learner = make(**{"noise.law": "flow", "noise.updates": 2, "objective": "ranking"})
+    learner = make(**{"noise.distribution": "flow", "noise.updates": 2, "objective": "ranking"})
     assert [g for g, _ in yields(learner, batch(), 0)] == ["noise"]
     assert [g for g, _ in yields(learner, batch(), 2)] == ["noise", "energy"]
     assert set(learner.parameter_groups()) == {"energy", "noise"}
-    assert make(**{"noise.law": "uniform"}).milestones() == ()
+    assert make(**{"noise.distribution": "uniform"}).milestones() == ()
 
 
 def test_each_loss_trains_its_own_group() -> None:
-    learner = make(tilt=True, **{"noise.law": "flow", "noise.updates": 0})
+    learner = make(noise_is_base=True, **{"noise.distribution": "flow", "noise.updates": 0})
     for group, loss in learner.losses(batch(), 0, generator(1)):
         learner.zero_grad()
         loss.value.backward()
@@ -116,7 +116,7 @@ def test_extra_metrics_are_those_of_the_known_tilt(known) -> None:
 
 
 def test_without_c_the_likelihood_takes_the_draws() -> None:
-    learner = make(tilt=True, objective="ranking")
+    learner = make(noise_is_base=True, objective="ranking")
     learner.model.net.forward = lambda x: 0 * x[:, 0] + 3.0
     x = torch.zeros(4, 2)
     found = measured(learner, x, generator(0))
@@ -142,8 +142,8 @@ def test_chains_are_mala_but_for_bf16() -> None:
 
 def test_data_beyond_the_box_are_refused() -> None:
     with pytest.raises(UsageError, match="beyond the box of the noise"):
-        yields(make(**{"noise.law": "uniform", "noise.widen": 0.0}), batch(), 0)
-    conditional = {"noise.law": "uniform", "noise.widen": 0.0, "objective": "conditional"}
+        yields(make(**{"noise.distribution": "uniform", "noise.widen": 0.0}), batch(), 0)
+    conditional = {"noise.distribution": "uniform", "noise.widen": 0.0, "objective": "conditional"}
     assert yields(make(**conditional), batch(), 0)  # its loss has no q
 
 
@@ -151,11 +151,11 @@ def test_data_beyond_the_box_are_refused() -> None:
     ("changes", "words"),
     [
         ({"net.classes": 3}, "set net.classes to 0"),
-        ({"tilt": True, "noise.law": "uniform"}, "tilt of a uniform law"),
+        ({"noise_is_base": True, "noise.distribution": "uniform"}, "on a uniform base"),
         ({"flow.name": "mlp"}, "only a flow has a density"),
         ({"noise.updates": 0}, "needs at least 1 batch"),
         ({"noise.ratio": 0}, "noise.ratio is 0"),
-        ({"noise.law": "normal"}, "noise.law"),
+        ({"noise.distribution": "normal"}, "noise.distribution"),
         ({"chain.step_size": 0.0}, "chain.step_size is 0"),
         ({"partition_rate": 0.0}, "partition_rate is 0"),
     ],
@@ -179,7 +179,7 @@ def test_toy_presets_learn_the_density_and_its_log_z(preset: str) -> None:
 
 def test_uniform_noise_puts_a_wall_where_the_energy_has_met_nothing() -> None:
     """An energy that falls away from the centre: without the wall chains would leave for good."""
-    learner = make(**{"noise.law": "uniform", "chain.steps": 300, "chain.step_size": 0.3})
+    learner = make(**{"noise.distribution": "uniform", "chain.steps": 300, "chain.step_size": 0.3})
     learner.model.net.forward = lambda x: -x.square().sum(1)
     edge = learner.noise.high
     inside, outside = torch.full((1, 2), 0.99 * edge), torch.full((1, 2), 1.01 * edge)
@@ -189,7 +189,7 @@ def test_uniform_noise_puts_a_wall_where_the_energy_has_met_nothing() -> None:
     )
     drawn = model.sample(200, rng=generator(1)).x
     assert float(drawn.abs().max()) <= edge and float(drawn.abs().mean()) > 0.6 * edge
-    assert make(**{"noise.law": "uniform", "objective": "conditional"}).model.base is None
+    assert make(**{"noise.distribution": "uniform", "objective": "conditional"}).model.base is None
 
 
 def test_weights_of_another_run_leave_its_noise_behind() -> None:

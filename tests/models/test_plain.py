@@ -112,14 +112,14 @@ def test_sliced_by_hand() -> None:
 def test_noise_contrast_by_hand() -> None:
     """Data are taken for noise with 1 - s(h): d/dc is mean (1 - s(h)) of data - nu mean s(h) of noise."""
     net, x, c, nu = Quadratic(), data(), nn.Parameter(torch.tensor(0.7, dtype=torch.float64)), 2
-    law = Gaussian([0.0, 0.0], [[4.0, 0.0], [0.0, 4.0]])
-    drawn = law.draw(nu * len(x), generator(1))
+    density = Gaussian([0.0, 0.0], [[4.0, 0.0], [0.0, 4.0]])
+    drawn = density.draw(nu * len(x), generator(1))
 
     def doubt(z: Tensor) -> Tensor:
-        h = -A * z.square().sum(1) / 2 - c.detach() - law.log_density(z) - math.log(nu)
+        h = -A * z.square().sum(1) / 2 - c.detach() - density.log_density(z) - math.log(nu)
         return torch.sigmoid(h)
 
-    loss = noise_contrastive_estimation(net, x, law, c, generator(1), ratio=nu)
+    loss = noise_contrastive_estimation(net, x, density, c, generator(1), ratio=nu)
     by_c, by_a = torch.autograd.grad(loss, (c, net.a))
     torch.testing.assert_close(by_c, (1 - doubt(x)).mean() - nu * doubt(drawn).mean())
     half = (1 - doubt(x)) * x.square().sum(1) / 2

@@ -17,8 +17,8 @@ from gibbsian.energies.analytic import GaussianMixture
 from gibbsian.energies.grid import Grid, sample_kl
 from gibbsian.mcmc.langevin import Langevin
 from gibbsian.models.sampler import RunOptions
-from gibbsian.models.score_matching.learner import build
 from gibbsian.models.score_matching.config import MatchingConfig, ScoreMatchingConfig
+from gibbsian.models.score_matching.learner import build
 
 MLP = {"net.name": "mlp", "net.hidden": [8]}
 LADDER = {

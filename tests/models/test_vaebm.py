@@ -17,14 +17,13 @@ from gibbsian.mcmc.kernels import kernel_of
 from gibbsian.mcmc.settings import LatentConfig
 from gibbsian.models.sampling import run_stages
 from gibbsian.models.vaebm import vae_stage
+from gibbsian.models.vaebm.config import BufferConfig, VAEBMConfig
 from gibbsian.models.vaebm.learner import VAEBM, build
 from gibbsian.nets.frozen import frozen
 from gibbsian.nets.settings import ConvConfig, MLPConfig, VAEConfig
-from gibbsian.models.papers import entry
-from gibbsian.train.recipes import presets
 from gibbsian.objectives.settings import LossConfig
-from gibbsian.models.vaebm.config import BufferConfig, VAEBMConfig
 from gibbsian.starts.noise import NormalLeaves
+from gibbsian.train.recipes import presets
 
 GROUPS = VAEConfig(groups=(3, 2), hidden=(16, 12), conditional=8, steps=2, noise="pixel")
 TINY = VAEBMConfig(
@@ -300,9 +299,9 @@ def test_chains_that_blow_up_are_drawn_anew_counted_and_never_stored() -> None:
 
 
 def test_fresh_positions_are_standard_normal_tuples() -> None:
-    ticket = NormalLeaves(((3,), (1, 4, 4))).draw(2000, generator(0))
-    assert [p.shape for p in ticket.position] == [(2000, 3), (2000, 1, 4, 4)] and ticket.fresh.all()
-    assert all(abs(float(p.std()) - 1) < 5 * (0.5 / p.numel()) ** 0.5 for p in ticket.position)
+    drawn = NormalLeaves(((3,), (1, 4, 4))).draw(2000, generator(0))
+    assert [p.shape for p in drawn.position] == [(2000, 3), (2000, 1, 4, 4)] and drawn.restarted.all()
+    assert all(abs(float(p.std()) - 1) < 5 * (0.5 / p.numel()) ** 0.5 for p in drawn.position)
 
 
 # -- drawing ---------------------------------------------------------------------------------------------

@@ -26,15 +26,19 @@ def images(n: int, shape: tuple[int, ...] = (1, 6, 7), seed: int = 0) -> torch.T
 
 @pytest.mark.parametrize("channels", [1, 3])
 def test_no_pixel_sees_itself_or_a_later_one_and_all_earlier_in_reach(channels) -> None:
-    """The gradient of the law of pixel (i, j) is 0 at every pixel from it on, and not before it."""
+    """The gradient of the distribution of pixel (i, j) is 0 at every pixel from it on, and not before it."""
     model, shape = net((channels, 6, 7)).double(), (channels, 6, 7)
     x = images(1, shape).double()
     for i, j in ((0, 0), (0, 3), (2, 0), (3, 4), (5, 6)):
 
         def law_of_pixel(x: torch.Tensor, i: int = i, j: int = j) -> torch.Tensor:
-            law = model(x)
+            mixture = model(x)
             # Means of later colours see earlier colours of their own pixel: only the first is looked at.
-            parts = (law.log_weight[:, :, i, j], law.mean[:, :, 0, i, j], law.log_scale[:, :, 0, i, j])
+            parts = (
+                mixture.log_weight[:, :, i, j],
+                mixture.mean[:, :, 0, i, j],
+                mixture.log_scale[:, :, 0, i, j],
+            )
             return sum(part.tanh().sum(1) for part in parts)
 
         seen = value_and_grad(law_of_pixel, x)[1].abs().sum((0, 1)).flatten() > 0
@@ -46,8 +50,10 @@ def test_changing_a_pixel_changes_no_law_before_it() -> None:
     model, x = net(), images(1)
     other = x.clone()
     other[0, 0, 3, 2] = -other[0, 0, 3, 2] + 2 / 255
-    law, changed = model(x), model(other)
-    moved = sum((a - b).abs().flatten(1, -3).sum(1)[0] for a, b in zip(law, changed, strict=True)).flatten()
+    mixture, changed = model(x), model(other)
+    moved = sum(
+        (a - b).abs().flatten(1, -3).sum(1)[0] for a, b in zip(mixture, changed, strict=True)
+    ).flatten()
     assert not moved[: 3 * 7 + 3].any() and moved[3 * 7 + 3 :].any()
 
 
@@ -79,8 +85,8 @@ def test_single_precision_keeps_the_tails() -> None:
 
 
 def test_a_grey_pixel_s_mixture_sums_to_one() -> None:
-    law = net().double()(images(1).double())
-    total = mixture_log_prob(law, LEVELS.reshape(256, 1, 1, 1).expand(-1, 1, 6, 7)).exp().sum(0)
+    mixture = net().double()(images(1).double())
+    total = mixture_log_prob(mixture, LEVELS.reshape(256, 1, 1, 1).expand(-1, 1, 6, 7)).exp().sum(0)
     torch.testing.assert_close(total, torch.ones(6, 7, dtype=torch.float64))
 
 
@@ -88,10 +94,10 @@ def test_colours_share_their_component() -> None:
     """p(r, g) as a sum over blue is sum_k w_k p_k(r) p_k(g | r), the means of the given pixel being fixed."""
     weight = torch.tensor([0.3, 0.7], dtype=torch.float64).log().reshape(1, 2, 1, 1)
     mean = torch.tensor([[-0.5, 0.0, 0.4], [0.6, -0.2, 0.1]], dtype=torch.float64).reshape(1, 2, 3, 1, 1)
-    law = Mixture(weight, mean, torch.full_like(mean, -1.0))
+    mixture = Mixture(weight, mean, torch.full_like(mean, -1.0))
     x = torch.stack([LEVELS[[40]].expand(256), LEVELS[[200]].expand(256), LEVELS], 1)[:, :, None, None]
-    found = mixture_log_prob(law, x).exp().sum()
-    parts = discretised_logistic(x[:1, None, :2], mean[:, :, :2], law.log_scale[:, :, :2]).sum(2)
+    found = mixture_log_prob(mixture, x).exp().sum()
+    parts = discretised_logistic(x[:1, None, :2], mean[:, :, :2], mixture.log_scale[:, :, :2]).sum(2)
     assert found.item() == pytest.approx((weight + parts).exp().sum().item(), rel=1e-9)
 
 

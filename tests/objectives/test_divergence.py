@@ -63,7 +63,7 @@ def test_c_is_stationary_at_the_log_partition() -> None:
     c = log_mean_exp(-e).requires_grad_()
     loss = energy_loss(e[:1], e, c)
     (slope,) = torch.autograd.grad(loss.value, c)
-    assert abs(float(slope)) < 1e-12 and abs(float(loss.metrics["c_error"])) < 1e-12
+    assert abs(float(slope)) < 1e-12 and abs(float(loss.metrics["log_partition_error"])) < 1e-12
     assert float(loss.metrics["divergence"]) == pytest.approx(float(kale(e[:1], e)), rel=1e-12)
 
 

@@ -38,8 +38,8 @@ def test_likelihood_is_that_of_torch() -> None:
 
 def test_divergences_are_those_of_torch() -> None:
     a, b, c, d = (randn(5, 3, seed=k) for k in range(4))
-    law, prior = torch.distributions.Normal(a, b.exp()), torch.distributions.Normal(c, d.exp())
-    wanted = torch.distributions.kl_divergence(law, prior).sum(1)
+    posterior, prior = torch.distributions.Normal(a, b.exp()), torch.distributions.Normal(c, d.exp())
+    wanted = torch.distributions.kl_divergence(posterior, prior).sum(1)
     torch.testing.assert_close(kl_gaussians(a, b, c, d), wanted)
     torch.testing.assert_close(kl_gaussians(a, b, 0 * c, 0 * d), kl_to_standard(a, b))
 

@@ -17,7 +17,7 @@ from torch import Tensor
 from gibbsian.core.random import generator
 from gibbsian.energies.analytic import Gaussian, Skewed
 from gibbsian.mcmc import HMC, MALA, Langevin, Underdamped, run
-from gibbsian.mcmc.base import ENGINE
+from gibbsian.mcmc.engine.engine import ENGINE
 
 pytestmark = [
     pytest.mark.slow,

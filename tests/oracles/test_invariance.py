@@ -129,7 +129,7 @@ def test_a_wall_of_infinity_is_no_divergence():
 )
 def test_image_shaped_gaussian(kernel):
     """(3, 8, 8): the kinetic energy must sum over all event dimensions. Mean of pixels, of their squares
-    and of neighbour products, each averaged over the image, since the law is the same everywhere."""
+    and of neighbour products, each averaged over the image, since the distribution is the same everywhere."""
     start = FIELD.draw(2_000, generator(10))
     chain = run(kernel, FIELD, start, steps=6, rng=generator(11))
     assert 0.25 < chain.info.acceptance.mean() < 0.97

@@ -13,9 +13,9 @@ from gibbsian.starts.data import DataStart
 
 def test_chains_begin_at_the_batch_without_touching_it():
     batch = Batch(torch.arange(6.0).reshape(3, 2))
-    ticket = DataStart().draw(2, generator(0), batch=batch)
-    assert torch.equal(ticket.position, batch.x[:2]) and ticket.fresh.all()
-    ticket.position.zero_()
+    drawn = DataStart().draw(2, generator(0), batch=batch)
+    assert torch.equal(drawn.position, batch.x[:2]) and drawn.restarted.all()
+    drawn.position.zero_()
     assert batch.x[0, 1] == 1.0
 
 

@@ -16,11 +16,11 @@ def test_rows_are_distinct_and_the_bank_never_changes():
     start = FixedNoise(GaussianNoise((3,)), 10, rng)
     bank = start.bank.clone()
     for _ in range(5):
-        ticket = start.draw(10, rng)
-        assert torch.equal(ticket.position.sort(0).values, bank.sort(0).values)
-        assert torch.equal(ticket.position, bank[ticket.slots])
-        start.write(ticket, ticket.position + 1)
-        ticket.position.zero_()
+        drawn = start.draw(10, rng)
+        assert torch.equal(drawn.position.sort(0).values, bank.sort(0).values)
+        assert torch.equal(drawn.position, bank[drawn.slots])
+        start.write(drawn, drawn.position + 1)
+        drawn.position.zero_()
     assert torch.equal(start.bank, bank) and "bank" in start.state_dict()
 
 

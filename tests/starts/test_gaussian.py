@@ -37,10 +37,10 @@ def test_draws_have_the_moments_of_their_class(diagonal):
 def test_labels_without_a_wish_are_as_frequent_as_in_the_data():
     x, y = data()
     start = ClassGaussian((2,), 2).double().fit(x, y)
-    ticket = start.draw(4000, generator(1))
-    share = ticket.y.double().mean().item()
+    drawn = start.draw(4000, generator(1))
+    share = drawn.y.double().mean().item()
     assert abs(share - 0.25) < 5 * (0.25 * 0.75 / 4000) ** 0.5
-    near = (ticket.position.mean(1) > 2.5) == (ticket.y == 1)
+    near = (drawn.position.mean(1) > 2.5) == (drawn.y == 1)
     assert near.double().mean() > 0.95
 
 
@@ -48,11 +48,11 @@ def test_one_gaussian_passes_labels_on_clamps_and_reloads():
     x, _ = data()
     start = ClassGaussian((2,), low=-1.0, high=1.0).fit(x.float())
     y = torch.tensor([3, 1, 2])
-    ticket = start.draw(3, generator(0), y=y)
-    assert torch.equal(ticket.y, y) and ticket.position.abs().max() <= 1
+    drawn = start.draw(3, generator(0), y=y)
+    assert torch.equal(drawn.y, y) and drawn.position.abs().max() <= 1
     other = ClassGaussian((2,), low=-1.0, high=1.0)
     other.load_state_dict(start.state_dict())
-    assert torch.equal(other.draw(3, generator(0)).position, ticket.position)
+    assert torch.equal(other.draw(3, generator(0)).position, drawn.position)
 
 
 def test_a_flat_class_does_not_break_the_root():

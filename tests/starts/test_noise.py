@@ -27,10 +27,10 @@ def test_laws():
     within(g, 2.0, 0.5, 3 * 0.5**4)
 
 
-def test_ticket_says_fresh_and_keeps_the_labels():
+def test_a_draw_says_restarted_and_keeps_the_labels():
     y = torch.tensor([2, 1])
-    ticket = UniformNoise((3,)).draw(2, generator(0), y=y)
-    assert ticket.fresh.tolist() == [True, True] and ticket.slots is None and torch.equal(ticket.y, y)
+    drawn = UniformNoise((3,)).draw(2, generator(0), y=y)
+    assert drawn.restarted.tolist() == [True, True] and drawn.slots is None and torch.equal(drawn.y, y)
     with pytest.raises(UsageError, match="3 chains"):
         UniformNoise((3,)).draw(3, generator(0), y=y)
 
@@ -65,12 +65,14 @@ def test_wrong_arguments():
 
 
 def test_starts_take_a_seed_or_nothing() -> None:
-    fresh = UniformNoise((2,), -2, 2)
-    a, b = (fresh.draw(5, rng).position for rng in (3, generator(3)))
+    init_noise = UniformNoise((2,), -2, 2)
+    a, b = (init_noise.draw(5, rng).position for rng in (3, generator(3)))
     assert torch.equal(a, b)
     with torch.random.fork_rng():
         torch.manual_seed(3)
-        assert torch.equal(fresh.draw(5, None).position, a)
+        assert torch.equal(init_noise.draw(5, None).position, a)
         for kind in (ReplayBuffer, FixedNoise, ReservoirBuffer):
-            assert kind(fresh, 8).draw(4, None).position.shape == (4, 2)
-    assert torch.equal(ReplayBuffer(fresh, 8, 1).stored, ReplayBuffer(fresh, 8, generator(1)).stored)
+            assert kind(init_noise, 8).draw(4, None).position.shape == (4, 2)
+    assert torch.equal(
+        ReplayBuffer(init_noise, 8, 1).stored, ReplayBuffer(init_noise, 8, generator(1)).stored
+    )

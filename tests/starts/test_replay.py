@@ -37,23 +37,23 @@ def named(buffer):
 )
 def test_draws_are_distinct_disjoint_and_return_to_their_slots(capacity, sizes, together, seed):
     buffer, rng = named(make(capacity)), generator(seed)
-    model, tickets = torch.arange(capacity).float(), []
+    model, draws = torch.arange(capacity).float(), []
     for size in sizes:
-        free = capacity - sum(len(t.slots) for t in tickets)
+        free = capacity - sum(len(t.slots) for t in draws)
         if size > free:
             with pytest.raises(UsageError, match="free slots"):
                 buffer.draw(size, rng)
         else:
-            tickets.append(buffer.draw(size, rng))
-            assert torch.equal(tickets[-1].position[:, 0], model[tickets[-1].slots])
-        open_slots = torch.cat([t.slots for t in tickets]).tolist() if tickets else []
+            draws.append(buffer.draw(size, rng))
+            assert torch.equal(draws[-1].position[:, 0], model[draws[-1].slots])
+        open_slots = torch.cat([t.slots for t in draws]).tolist() if draws else []
         assert len(set(open_slots)) == len(open_slots) == int(buffer.held.sum())
-        if len(tickets) == together:
-            for t in tickets:
+        if len(draws) == together:
+            for t in draws:
                 buffer.write(t, t.position + 100)
                 model[t.slots] += 100
-            tickets = []
-    for t in tickets:
+            draws = []
+    for t in draws:
         buffer.release(t)
     assert torch.equal(buffer.stored[:, 0], model) and not buffer.held.any()
     assert torch.equal(buffer.age, (model // 100).long())
@@ -70,36 +70,36 @@ def test_labels_asked_for_meet_their_own_chains_or_fresh_ones(classes, wanted, r
     buffer, rng = named(make(10, classes=classes, reinit=reinit)), generator(seed)
     for labels in wanted:
         y = torch.tensor(labels) % classes
-        held, ticket = buffer.label.clone(), buffer.draw(len(y), rng, y=y)
-        assert torch.equal(ticket.y, y) and len(set(ticket.slots.tolist())) == len(y)
-        goes_on = ~ticket.fresh
-        assert torch.equal(held[ticket.slots][goes_on], y[goes_on])
-        buffer.write(ticket, ticket.position)
-        assert torch.equal(buffer.label[ticket.slots], y)
+        held, drawn = buffer.label.clone(), buffer.draw(len(y), rng, y=y)
+        assert torch.equal(drawn.y, y) and len(set(drawn.slots.tolist())) == len(y)
+        goes_on = ~drawn.restarted
+        assert torch.equal(held[drawn.slots][goes_on], y[goes_on])
+        buffer.write(drawn, drawn.position)
+        assert torch.equal(buffer.label[drawn.slots], y)
 
 
 def test_a_class_that_runs_out_restarts_chains_of_others():
     buffer = named(make(9, classes=3))
-    ticket = buffer.draw(5, generator(0), y=torch.full((5,), 2))
-    assert int(ticket.fresh.sum()) == 2
-    assert sorted(ticket.position[~ticket.fresh][:, 0].tolist()) == [2, 5, 8]
-    assert (ticket.position[ticket.fresh] < 1).all()
-    buffer.write(ticket, ticket.position)
+    drawn = buffer.draw(5, generator(0), y=torch.full((5,), 2))
+    assert int(drawn.restarted.sum()) == 2
+    assert sorted(drawn.position[~drawn.restarted][:, 0].tolist()) == [2, 5, 8]
+    assert (drawn.position[drawn.restarted] < 1).all()
+    buffer.write(drawn, drawn.position)
     assert torch.bincount(buffer.label, minlength=3)[2] == 5
 
 
 def test_stored_labels_come_back_with_their_chains():
     buffer = named(make(12, classes=4))
-    ticket = buffer.draw(12, generator(0))
-    assert torch.equal(ticket.y, ticket.position[:, 0].long() % 4)
+    drawn = buffer.draw(12, generator(0))
+    assert torch.equal(drawn.y, drawn.position[:, 0].long() % 4)
 
 
 def test_batch_labels_meet_any_chain():
     buffer = named(make(12, classes=4, labels="batch"))
     y = torch.full((12,), 3)
-    ticket = buffer.draw(12, generator(0), batch=Batch(torch.zeros(12, 2), y))
-    assert torch.equal(ticket.y, y) and "label" not in buffer.state_dict() and not ticket.fresh.any()
-    buffer.release(ticket)
+    drawn = buffer.draw(12, generator(0), batch=Batch(torch.zeros(12, 2), y))
+    assert torch.equal(drawn.y, y) and "label" not in buffer.state_dict() and not drawn.restarted.any()
+    buffer.release(drawn)
     assert set(buffer.draw(12, generator(0)).y.tolist()) <= {0, 1, 2, 3}
 
 
@@ -108,9 +108,9 @@ def test_every_slot_is_reached_equally_often():
     buffer, rng, rounds = make(100), generator(1), 400
     seen = torch.zeros(100)
     for _ in range(rounds):
-        ticket = buffer.draw(60, rng)
-        seen[ticket.slots] += 1
-        buffer.release(ticket)
+        drawn = buffer.draw(60, rng)
+        seen[drawn.slots] += 1
+        buffer.release(drawn)
     z = (seen - 0.6 * rounds) / (0.6 * 0.4 * rounds) ** 0.5
     assert z.abs().max() < 5.5  # false alarm 100 * 4e-8
 
@@ -120,28 +120,28 @@ def test_restarts_are_true_noise_at_the_stated_rate(reinit):
     # peers' slip: a share of "new" samples that were old chains plus a little noise
     buffer = make(2000, reinit=reinit)
     buffer.stored.fill_(7.0)
-    rng, fresh = generator(2), 0
+    rng, restarted = generator(2), 0
     for _ in range(10):
-        ticket = buffer.draw(1000, rng)
-        fresh += int(ticket.fresh.sum())
-        assert ((ticket.position >= 0) & (ticket.position < 1)).all(1).equal(ticket.fresh)
-        assert (ticket.position[~ticket.fresh] == 7.0).all()
-        buffer.release(ticket)
-    assert abs(fresh - 10_000 * reinit) <= 5 * (10_000 * reinit * (1 - reinit)) ** 0.5  # false alarm 6e-7
+        drawn = buffer.draw(1000, rng)
+        restarted += int(drawn.restarted.sum())
+        assert ((drawn.position >= 0) & (drawn.position < 1)).all(1).equal(drawn.restarted)
+        assert (drawn.position[~drawn.restarted] == 7.0).all()
+        buffer.release(drawn)
+    assert abs(restarted - 10_000 * reinit) <= 5 * (10_000 * reinit * (1 - reinit)) ** 0.5  # false alarm 6e-7
 
 
 def test_non_finite_chains_never_enter_and_restart():
     # peers' slip: NaN negatives stored for good
     buffer = named(make(4, classes=2))
-    ticket = buffer.draw(4, generator(0))
-    x = ticket.position.clone() + 50
+    drawn = buffer.draw(4, generator(0))
+    x = drawn.position.clone() + 50
     x[0, 0], x[1, 1] = torch.nan, -torch.inf
-    buffer.write(ticket, x)
+    buffer.write(drawn, x)
     assert torch.isfinite(buffer.stored).all() and int(buffer.rejected) == 2
-    assert buffer.age[ticket.slots].tolist() == [0, 0, 1, 1]
+    assert buffer.age[drawn.slots].tolist() == [0, 0, 1, 1]
     again = buffer.draw(4, generator(1))
-    restarted = set(again.slots[again.fresh].tolist())
-    assert restarted == set(ticket.slots[:2].tolist()) and (again.position[again.fresh] < 1).all()
+    restarted = set(again.slots[again.restarted].tolist())
+    assert restarted == set(drawn.slots[:2].tolist()) and (again.position[again.restarted] < 1).all()
     buffer.write(again, again.position)
     assert not buffer.due.any()
 
@@ -149,14 +149,14 @@ def test_non_finite_chains_never_enter_and_restart():
 def test_ages_count_writes_since_the_restart():
     buffer, rng = make(5), generator(0)
     for _ in range(12):
-        ticket = buffer.draw(5, rng)
-        buffer.write(ticket, ticket.position)
+        drawn = buffer.draw(5, rng)
+        buffer.write(drawn, drawn.position)
     buffer.age[0] = 3
     assert buffer.age_histogram() == {"0": 0, "1-9": 1, "10-99": 4}
     buffer.reinit = 1.0
-    ticket = buffer.draw(3, rng)
-    buffer.write(ticket, ticket.position)
-    assert (buffer.age[ticket.slots] == 1).all()
+    drawn = buffer.draw(3, rng)
+    buffer.write(drawn, drawn.position)
+    assert (buffer.age[drawn.slots] == 1).all()
     assert make(5).age_histogram() == {"0": 5}
 
 
@@ -167,11 +167,11 @@ def test_uint8_keeps_its_bin_and_adds_noise_inside_it(low, width, seed):
     noise = UniformNoise((8,), *bounds)
     buffer = ReplayBuffer(noise, 16, generator(seed), reinit=0.0, uint8=True, bounds=bounds)
     before, rng = buffer.stored.clone(), generator(seed + 1)
-    ticket = buffer.draw(16, rng)
-    bin_of = (ticket.position.double() - low) / width * 256
-    inside = bin_of - before[ticket.slots].double()
+    drawn = buffer.draw(16, rng)
+    bin_of = (drawn.position.double() - low) / width * 256
+    inside = bin_of - before[drawn.slots].double()
     assert inside.min() > -1e-3 and inside.max() < 1 + 1e-3
-    buffer.write(ticket, ticket.position)
+    buffer.write(drawn, drawn.position)
     assert (buffer.stored.int() - before.int()).abs().max() <= 1
     assert (buffer.stored != before).double().mean() < 0.02
     centres, _ = buffer.contents()
@@ -181,12 +181,12 @@ def test_uint8_keeps_its_bin_and_adds_noise_inside_it(low, width, seed):
 def test_uint8_dequantises_uniformly_and_clamps():
     noise = UniformNoise((64,), 0.0, 1.0)
     buffer = ReplayBuffer(noise, 500, generator(0), reinit=0.0, uint8=True)
-    ticket = buffer.draw(500, generator(1))
-    within = ticket.position.double() * 256 - buffer.stored[ticket.slots].double()
+    drawn = buffer.draw(500, generator(1))
+    within = drawn.position.double() * 256 - buffer.stored[drawn.slots].double()
     n = within.numel()
     assert abs(within.mean().item() - 0.5) < 5 * (1 / 12 / n) ** 0.5  # false alarm 6e-7 each
     assert abs(within.var().item() - 1 / 12) < 5 * (1 / 180 / n) ** 0.5
-    buffer.write(ticket, torch.full((500, 64), 3.0))
+    buffer.write(drawn, torch.full((500, 64), 3.0))
     assert (buffer.stored == 255).all()
 
 
@@ -201,11 +201,11 @@ def test_conversions_keep_integer_buffers(uint8):
     assert integers.get("stored") == (torch.uint8 if uint8 else None)
 
 
-def test_state_carries_on_bit_for_bit_and_closes_tickets():
+def test_state_carries_on_bit_for_bit_and_closes_draws():
     buffer, rng = make(20, reinit=0.3, classes=2), generator(5)
     for _ in range(3):
-        ticket = buffer.draw(8, rng)
-        buffer.write(ticket, ticket.position + 1)
+        drawn = buffer.draw(8, rng)
+        buffer.write(drawn, drawn.position + 1)
     other = ReplayBuffer(NOISE, 20, generator(99), reinit=0.3, classes=2)
     stale = other.draw(20, generator(0))
     other.load_state_dict(copy.deepcopy(buffer.state_dict()))
@@ -221,25 +221,25 @@ def test_starts_filled_with_noise_and_draws_only_from_the_given_stream():
     buffer = ReplayBuffer(GaussianNoise((50,), std=2.0), 400, generator(0))
     x, y = buffer.contents()
     assert y is None and abs(x.std().item() / 2 - 1) < 5 * (0.5 / x.numel()) ** 0.5
-    ticket = buffer.draw(10, generator(1))
-    buffer.write(ticket, ticket.position)
+    drawn = buffer.draw(10, generator(1))
+    buffer.write(drawn, drawn.position)
     assert torch.equal(torch.get_rng_state(), before)
 
 
 def test_written_chains_keep_the_buffers_type_and_no_graph():
     buffer = make(4)
-    ticket = buffer.draw(4, generator(0))
-    buffer.write(ticket, ticket.position.double().requires_grad_() * 2)
+    drawn = buffer.draw(4, generator(0))
+    buffer.write(drawn, drawn.position.double().requires_grad_() * 2)
     assert buffer.stored.dtype == torch.float32
     assert not buffer.stored.requires_grad and not buffer.draw(4, generator(0)).position.requires_grad
 
 
 def test_misuse_is_one_line():
     buffer = make(6, classes=2)
-    ticket = buffer.draw(3, generator(0))
+    drawn = buffer.draw(3, generator(0))
     for wrong, line in [
-        (lambda: buffer.write(ticket, ticket.position[:2]), "in its order"),
-        (lambda: buffer.write(ticket, (ticket.position,)), "one tensor"),
+        (lambda: buffer.write(drawn, drawn.position[:2]), "in its order"),
+        (lambda: buffer.write(drawn, (drawn.position,)), "one tensor"),
         (lambda: buffer.draw(4, generator(0)), "3 free slots"),
         (lambda: buffer.draw(1, generator(0), y=torch.tensor([2])), "use 0 to 1"),
         (lambda: buffer.draw(2, generator(0), y=torch.tensor([1])), "1 labels"),
@@ -253,6 +253,6 @@ def test_misuse_is_one_line():
         with pytest.raises(UsageError, match=line) as caught:
             wrong()
         assert "\n" not in str(caught.value)
-    buffer.write(ticket, ticket.position)
+    buffer.write(drawn, drawn.position)
     with pytest.raises(UsageError, match="not open"):
-        buffer.write(ticket, ticket.position)
+        buffer.write(drawn, drawn.position)

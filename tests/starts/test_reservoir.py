@@ -1,4 +1,4 @@
-"""The reservoir: an even sample of all that was written, disjoint tickets, no poison, exact resume."""
+"""The reservoir: an even sample of all that was written, disjoint draws, no poison, exact resume."""
 
 from __future__ import annotations
 
@@ -25,20 +25,20 @@ def fill(buffer, ends, rng, size=5):
     """Write the numbers 100, 101, ... as chain ends, `size` at a time."""
     for first in range(0, ends, size):
         n = min(size, ends - first)
-        ticket = buffer.draw(n, rng)
-        buffer.write(ticket, (100.0 + first + torch.arange(n))[:, None].expand(n, 2))
+        drawn = buffer.draw(n, rng)
+        buffer.write(drawn, (100.0 + first + torch.arange(n))[:, None].expand(n, 2))
     return buffer
 
 
 def test_begins_empty_and_fills_in_order():
     buffer, rng = make(10), generator(1)
-    ticket = buffer.draw(4, rng)
-    assert buffer.filled == 0 and ticket.fresh.all() and (ticket.position < 1).all()
-    buffer.release(ticket)
+    drawn = buffer.draw(4, rng)
+    assert buffer.filled == 0 and drawn.restarted.all() and (drawn.position < 1).all()
+    buffer.release(drawn)
     fill(buffer, 8, rng)
     assert buffer.filled == 8 and buffer.stored[:8, 0].tolist() == [100.0 + i for i in range(8)]
-    ticket = buffer.draw(10, rng)
-    assert int(ticket.fresh.sum()) == 2 and sorted(ticket.position[~ticket.fresh][:, 0].tolist()) == [
+    drawn = buffer.draw(10, rng)
+    assert int(drawn.restarted.sum()) == 2 and sorted(drawn.position[~drawn.restarted][:, 0].tolist()) == [
         100.0 + i for i in range(8)
     ]
 
@@ -64,14 +64,14 @@ def test_a_batch_enters_as_one_end_after_the_other():
     buffer, rng = fill(make(7), 7, generator(3)), generator(4)
     rows, count = buffer.stored[:, 0].tolist(), int(buffer.written)
     for first in range(0, 60, 6):
-        ticket = buffer.draw(6, rng)
+        drawn = buffer.draw(6, rng)
         ends = 1000.0 + first + torch.arange(6)
-        for lot, end in zip(buffer.lot[ticket.slots].tolist(), ends.tolist(), strict=True):
+        for lot, end in zip(buffer.lot[drawn.slots].tolist(), ends.tolist(), strict=True):
             place = lot % (count + 1)
             if place < 7:
                 rows[place] = end
             count += 1
-        buffer.write(ticket, ends[:, None].expand(6, 2))
+        buffer.write(drawn, ends[:, None].expand(6, 2))
         assert buffer.stored[:, 0].tolist() == rows and int(buffer.written) == count
     assert max(rows) >= 1000
 
@@ -83,40 +83,40 @@ def test_a_batch_enters_as_one_end_after_the_other():
     together=st.integers(1, 3),
     seed=st.integers(0, 2**31),
 )
-def test_tickets_are_distinct_and_disjoint(capacity, sizes, together, seed):
-    buffer, rng, tickets = make(capacity), generator(seed), []
+def test_draws_are_distinct_and_disjoint(capacity, sizes, together, seed):
+    buffer, rng, draws = make(capacity), generator(seed), []
     for size in sizes:
-        if size > capacity - sum(len(t.slots) for t in tickets):
+        if size > capacity - sum(len(t.slots) for t in draws):
             with pytest.raises(UsageError, match="free rows"):
                 buffer.draw(size, rng)
         else:
-            tickets.append(buffer.draw(size, rng))
-        held = torch.cat([t.slots for t in tickets]).tolist() if tickets else []
+            draws.append(buffer.draw(size, rng))
+        held = torch.cat([t.slots for t in draws]).tolist() if draws else []
         assert len(set(held)) == len(held) == int(buffer.held.sum())
-        if len(tickets) == together:
-            for t in tickets:
+        if len(draws) == together:
+            for t in draws:
                 buffer.write(t, t.position)
-            tickets = []
-    for t in tickets:
+            draws = []
+    for t in draws:
         buffer.release(t)
     assert not buffer.held.any() and buffer.filled == min(int(buffer.written), capacity)
 
 
 def test_restarts_are_true_noise_at_the_stated_rate():
-    buffer, rng, fresh = fill(make(200, reinit=0.05), 200, generator(5)), generator(6), 0
+    buffer, rng, restarted = fill(make(200, reinit=0.05), 200, generator(5)), generator(6), 0
     for _ in range(100):
-        ticket = buffer.draw(100, rng)
-        fresh += int(ticket.fresh.sum())
-        assert (ticket.position < 1).all(1).equal(ticket.fresh)
-        buffer.release(ticket)
-    assert abs(fresh - 500) <= 5 * (10_000 * 0.05 * 0.95) ** 0.5  # false alarm 6e-7
+        drawn = buffer.draw(100, rng)
+        restarted += int(drawn.restarted.sum())
+        assert (drawn.position < 1).all(1).equal(drawn.restarted)
+        buffer.release(drawn)
+    assert abs(restarted - 500) <= 5 * (10_000 * 0.05 * 0.95) ** 0.5  # false alarm 6e-7
 
 
 def test_non_finite_ends_never_enter():
     buffer, rng = make(4), generator(0)
-    ticket = buffer.draw(4, rng)
+    drawn = buffer.draw(4, rng)
     x = torch.tensor([[1.0, 2.0], [torch.nan, 0.0], [3.0, -torch.inf], [5.0, 6.0]])
-    buffer.write(ticket, x)
+    buffer.write(drawn, x)
     assert (int(buffer.written), int(buffer.rejected), buffer.filled) == (2, 2, 2)
     assert buffer.stored[:2].tolist() == [[1.0, 2.0], [5.0, 6.0]]
     assert torch.isfinite(buffer.draw(4, rng).position).all()
@@ -129,7 +129,7 @@ def test_rows_are_distinct_stored_ends():
     assert len(buffer.rows(50, rng)) == 8 and not buffer.held.any()
 
 
-def test_state_carries_on_bit_for_bit_and_closes_tickets():
+def test_state_carries_on_bit_for_bit_and_closes_draws():
     buffer = fill(make(20, reinit=0.3), 55, generator(7))
     other = make(20, reinit=0.3)
     stale = other.draw(20, generator(0))
@@ -137,8 +137,8 @@ def test_state_carries_on_bit_for_bit_and_closes_tickets():
     one, two = generator(8), generator(8)
     for _ in range(4):
         for b, rng in ((buffer, one), (other, two)):
-            ticket = b.draw(8, rng)
-            b.write(ticket, ticket.position + 1)
+            drawn = b.draw(8, rng)
+            b.write(drawn, drawn.position + 1)
         assert torch.equal(buffer.stored, other.stored) and torch.equal(buffer.written, other.written)
     with pytest.raises(UsageError, match="not open"):
         other.write(stale, stale.position)
@@ -154,10 +154,10 @@ def test_conversions_keep_integers_and_the_global_stream_is_left_alone():
 
 def test_misuse_is_one_line():
     buffer = make(6)
-    ticket = buffer.draw(3, generator(0))
+    drawn = buffer.draw(3, generator(0))
     for wrong, line in [
-        (lambda: buffer.write(ticket, ticket.position[:2]), "in its order"),
-        (lambda: buffer.write(ticket, (ticket.position,)), "one tensor"),
+        (lambda: buffer.write(drawn, drawn.position[:2]), "in its order"),
+        (lambda: buffer.write(drawn, (drawn.position,)), "one tensor"),
         (lambda: buffer.draw(4, generator(0)), "3 free rows"),
         (lambda: buffer.draw(1, generator(0), y=torch.tensor([0])), "no labels"),
         (lambda: make(0), "capacity"),
@@ -166,6 +166,6 @@ def test_misuse_is_one_line():
         with pytest.raises(UsageError, match=line) as caught:
             wrong()
         assert "\n" not in str(caught.value)
-    buffer.release(ticket)
+    buffer.release(drawn)
     with pytest.raises(UsageError, match="not open"):
-        buffer.release(ticket)
+        buffer.release(drawn)

@@ -11,8 +11,8 @@ import torch
 import gibbsian as gb
 from gibbsian.core.errors import CheckpointError, DivergedError
 from gibbsian.data.load import load
-from gibbsian.train.recipes import resolve
 from gibbsian.train.fit import prepare
+from gibbsian.train.recipes import resolve
 
 SMALL = {"net.name": "mlp", "net.hidden": [16], "chain.steps": 2, "start.capacity": 64}
 FAULTS = {
@@ -173,7 +173,7 @@ def test_rollback_recovers(folder: bool, tiny_run, tmp_path: Path) -> None:
     poison(trainer, {5})
     outcome = trainer.fit(progress=False)
     assert (outcome.step, outcome.rollbacks, outcome.state) == (8, 1, "done")
-    assert trainer.lr_scale == 0.5
+    assert trainer.lr_multiplier == 0.5
     assert "rolled back to step 4, learning rate x 0.5" in said[0]
     if folder:
         event = next(line for line in trainer.folder.lines() if line.get("event") == "rollback")
@@ -223,7 +223,7 @@ def test_a_killed_run_keeps_its_rollback(tiny_run, tmp_path: Path) -> None:
     trainer._finish = lambda state: None  # killed before the end
     trainer.fit(4, progress=False)
     again = tiny_run("igebm", "toy:ring", changes, out=tmp_path, resume="auto").trainer
-    assert (again.step, again.rollbacks, again.lr_scale) == (2, 1, 0.5)
+    assert (again.step, again.rollbacks, again.lr_multiplier) == (2, 1, 0.5)
 
 
 def test_no_checkpoint_while_a_bound_is_broken(tiny_run, tmp_path: Path) -> None:

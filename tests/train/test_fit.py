@@ -93,12 +93,8 @@ class Bowl(EnergyModel):
         self.log_a = nn.Parameter(torch.zeros(1))
         self.samplers["default"] = ChainSampler(self, gb.Langevin(0.1), 50, GaussianNoise((2,)))
 
-    @property
-    def chain_temperature(self) -> float:
-        return self.temperature
-
     def energy(self, x: Tensor, y: Tensor | None = None) -> Tensor:
-        self.refuse_labels(y)
+        self.spec.refuse_labels(y)
         return self.log_a.exp() * x.square().sum(1) / 2
 
     def neg_log_prob(self, x: Tensor, y: Tensor | None = None) -> Tensor:

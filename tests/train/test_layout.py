@@ -8,9 +8,9 @@ from torch import nn
 from gibbsian.core.random import generator, seeded_init
 from gibbsian.nets.build import build
 from gibbsian.nets.settings import ConvConfig
-from gibbsian.train.settings import TrainConfig
 from gibbsian.train import checkpoint
 from gibbsian.train.optim import make_optimizer
+from gibbsian.train.settings import TrainConfig
 
 
 def network() -> nn.Module:

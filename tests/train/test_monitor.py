@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from gibbsian.data.dataset import from_arrays
-from gibbsian.train.settings import MonitorConfig
 from gibbsian.train.monitor import Monitor, Scale, scale_of
+from gibbsian.train.settings import MonitorConfig
 
 HEALTHY = {
     "loss": 0.1,

@@ -7,8 +7,8 @@ import pytest
 import torch
 from torch import nn
 
-from gibbsian.train.settings import TrainConfig
 from gibbsian.train.optim import clip_moments, clip_norm, grad_norm, lr_factor, make_optimizer
+from gibbsian.train.settings import TrainConfig
 
 
 def test_lr_factor_at_its_corners() -> None:

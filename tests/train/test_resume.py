@@ -140,8 +140,8 @@ def test_init_from_takes_weights_and_nothing_else(tiny_run, tmp_path: Path) -> N
 ELSEWHERE = {
     "generative_convnet": {"chain.noise": 0.5},
     "score_matching": {"matching.levels": 3, "matching.sigma_min": 0.1, "matching.sigma_max": 1.0},
-    "nce": {"tilt": False, "noise.updates": 1},
-    "nce-uniform": {"noise.law": "uniform", "noise.widen": 1.0},
+    "nce": {"noise_is_base": False, "noise.updates": 1},
+    "nce-uniform": {"noise.distribution": "uniform", "noise.widen": 1.0},
     "energy_matching": {"contrast.epsilon": 0.2, "flow.updates": 1, "contrast.steps": 1},
     "acd": {"entropy_weight": 0.3, "generator.hidden": [8], "generator.latent": 2},
 }
@@ -165,7 +165,7 @@ def test_init_from_another_paper_hands_over_the_density(name: str, tiny_run, tmp
 @pytest.mark.parametrize(
     ("name", "changes", "words"),
     [
-        ("nce", {"tilt": True, "noise.updates": 1}, "a base measure is not the distribution"),
+        ("nce", {"noise_is_base": True, "noise.updates": 1}, "a base measure is not the distribution"),
         ("gebm", {"generator.hidden": [8], "generator.latent": 2, "energy_first": 0}, "not one network of x"),
         ("generative_convnet", {"reference_sigma": 2.0}, "not the distribution of its network alone"),
         ("generative_convnet", {"chain.noise": 0.0}, "not the distribution of its network alone"),

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 import torch
-from gibbsian.models.registry import build
 from PIL import Image
 
 import gibbsian as gb
 from gibbsian.core.errors import UsageError
+from gibbsian.models.build import build
 from gibbsian.models.cfebm.config import CFEBMConfig, StagesConfig
 from gibbsian.models.papers import PAPERS
 from gibbsian.train import budget as budget_module
@@ -142,11 +142,11 @@ def estimates(monkeypatch):
     """The estimates of a budget by their step, where an update takes `seconds(step)`."""
 
     def told(
-        seconds: Callable[[int], float], last: int, minutes: float, stages: tuple[int, ...] = ()
+        seconds: Callable[[int], float], last: int, minutes: float, milestones: tuple[int, ...] = ()
     ) -> dict:
         now = [0.0]
         monkeypatch.setattr(budget_module.time, "monotonic", lambda: now[0])
-        budget, found = Budget(minutes, 0, stages), {}
+        budget, found = Budget(minutes, 0, milestones), {}
         for step in range(1, last + 1):
             now[0] += seconds(step)
             found[step] = budget.estimate(step)
@@ -157,7 +157,7 @@ def estimates(monkeypatch):
 
 def test_a_budget_is_planned_anew_where_the_pace_changes(estimates) -> None:
     """Ten updates a second before update 100, one a second after: 60 s plan 600 updates, then 150."""
-    told = estimates(lambda step: 0.1 if step <= 100 else 1.0, 199, 1.0, stages=(100,))
+    told = estimates(lambda step: 0.1 if step <= 100 else 1.0, 199, 1.0, milestones=(100,))
     assert told == {10: 600, 110: 150}
 
 
@@ -207,12 +207,12 @@ def test_settings_that_count_updates_exist_and_are_told(tiny_run) -> None:
         config = resolve(name).model
         counted = build(name, config, (1, 32, 32)).step_counted
         assert rescaled(config, counted, 2.0).keys() <= set(counted)
-    for settle, want in ((20, True), (40, False)):  # beyond the recipe's end it was chosen for the budget
+    for frozen_at, want in ((20, True), (40, False)):  # beyond the recipe's end it was chosen for the budget
         said: list[str] = []
-        changes = {"generator.hidden": [8], "settle": settle, "train.steps": 30, **NET}
+        changes = {"generator.hidden": [8], "freeze_base_at": frozen_at, "train.steps": 30, **NET}
         tiny_run("gebm", "toy:ring", changes, notify=said.append).trainer.fit(minutes=0.03, progress=False)
         assert any("updates planned" in text for text in said)
-        assert any("the recipe's: --settle " in text for text in said) == want
+        assert any("the recipe's: --freeze_base_at " in text for text in said) == want
 
 
 def test_ending_before_the_last_stage_is_told(tiny_run) -> None:

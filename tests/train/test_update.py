@@ -105,7 +105,7 @@ def test_one_optimiser_step_a_round(monkeypatch) -> None:
     assert calls == ["energy", "generator"]
 
 
-def test_buffer_tickets_of_micro_batches_are_disjoint(tiny_run, monkeypatch) -> None:
+def test_buffer_draws_of_micro_batches_are_disjoint(tiny_run, monkeypatch) -> None:
     trainer = tiny_run("igebm", "toy:ring", {**MLP, "train.accumulate": 4, "start.reinit": 0.0}).trainer
     buffer, slots = trainer.learner.buffer, []
     plain = buffer.draw

@@ -90,7 +90,7 @@ def _rollbacks(lines: Sequence[Line]) -> list[Finding]:
     last = events[-1]
     return [Finding(
         "watch", f"{len(events)} rollbacks, the last at step {last.get('failed_at')}: {last.get('reason')}",
-        f"keep the lowered learning rate from the start: train.lr x {last.get('lr_scale')}",
+        f"keep the lowered learning rate from the start: train.lr x {last.get('lr_multiplier')}",
     )]  # fmt: skip
 
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from ..core.config import from_dict
 from ..core.errors import UsageError
-from ..mcmc.settings import HmcOptions, LangevinOptions, MalaOptions, UnderdampedOptions
+from ..mcmc.options import HmcOptions, LangevinOptions, MalaOptions, UnderdampedOptions
 from .options import Given, Setting
 from .settings import listed
 

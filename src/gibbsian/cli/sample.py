@@ -131,12 +131,12 @@ def labels(model: EnergyModel, n: int, label: int | None, start: str) -> Tensor 
     """The class asked for, or every class in turn; none for an unconditional model or for stored chains."""
     import torch
 
-    from ..models.model import device_of
+    from ..models.model import checked_labels, device_of
 
     device = device_of(model)
     classes = model.spec.num_classes
     if label is not None or not classes or start == "buffer":
-        return model.labels(n, label)
+        return checked_labels(model, n, label)
     return torch.arange(n, device=device) % classes
 
 

@@ -11,6 +11,7 @@ import inspect
 import textwrap
 import types
 import typing
+from functools import cache
 from typing import Any, Literal
 
 from ..core.config import to_dict
@@ -73,6 +74,7 @@ def field_docs(cls: type) -> dict[str, str]:
     return docs
 
 
+@cache
 def _own_docs(cls: type) -> dict[str, str]:
     body = ast.parse(textwrap.dedent(inspect.getsource(cls))).body[0]
     assert isinstance(body, ast.ClassDef)

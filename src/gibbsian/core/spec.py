@@ -40,3 +40,8 @@ class DataSpec:
     def is_image(self) -> bool:
         """Whether one data point is `(C, H, W)`."""
         return len(self.event_shape) == 3
+
+    def refuse_labels(self, y: object) -> None:
+        """Raise `UsageError` if labels `y` are given for a model without classes."""
+        if y is not None and not self.num_classes:
+            raise UsageError("this model has no labels: leave out the label, or train with net.classes > 0")

@@ -2,7 +2,7 @@
 
     DIR/*.png                      one part, no labels
     DIR/CLASS/*.png                one part, labels from the sub-folders' sorted names
-    DIR/train/..., DIR/test/...    two parts, each as above
+    DIR/train/..., DIR/test/...    two parts, each as above; val instead of test will do
 
 One part is cut in two by the caller. Hidden files are passed over; any other file that is no image
 is an error, and so is a folder without one.
@@ -20,9 +20,13 @@ from torch import Tensor
 
 from ..core.errors import DataError
 from .dataset import ArrayRows, Dataset, Rows
-from .images import SUFFIXES, read_image
+from .images import SUFFIXES, is_grey, read_image
 
 MEMORY_LIMIT = 1 << 30
+LOOKED_AT = 1000
+"""Files whose colour is looked at, evenly spaced."""
+HELD_OUT = dict.fromkeys(("test", "val", "valid", "validation"))
+"""Names of the folder beside train, the first of them that is there being the test part."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,18 +80,43 @@ class ImageFiles:
 def read_folder(root: Path, split: str, size: int | None, grey: bool | None) -> tuple[Dataset, bool]:
     """The images of `split` below `root`, and whether they are the whole (no folders train and test).
 
-    Raises `DataError` on a missing or empty folder and on files that are no images.
+    They are in colour unless `grey` says otherwise or no file of either part is. Raises `DataError` on a
+    missing or empty folder and on files that are no images.
     """
     if not root.is_dir():
         raise DataError(f"there is no folder {root}: give the folder that holds the images")
-    halves = (root / "train").is_dir() and (root / "test").is_dir()
-    parts = [root / "train", root / "test"] if halves else [root]
-    classes = sorted({folder.name for part in parts for folder in _folders(part)})
-    paths, labels = _listing(root / split if halves else root, classes)
+    parts = _parts(root)
+    classes = sorted({folder.name for part in parts.values() for folder in _folders(part)})
+    listed = {name: _listing(part, classes) for name, part in parts.items()}
+    paths, labels = listed[split] if split in listed else listed["train"]
+    notes: tuple[str, ...] = ()
+    if grey is None:
+        grey, notes = _colours([path for found, _ in listed.values() for path in found])
     rows = _rows(root, paths, size, grey)
     labelled = len(classes) > 1
     y = torch.tensor(labels) if labelled else None
-    return Dataset(f"folder:{root}", split, rows, y, tuple(classes) if labelled else ()), not halves
+    names = tuple(classes) if labelled else ()
+    return Dataset(f"folder:{root}", split, rows, y, names, notes=notes), len(parts) == 1
+
+
+def _parts(root: Path) -> dict[str, Path]:
+    """The folders of "train" and "test", the latter also called val, in capitals or not; or one for all."""
+    named = {folder.name.lower(): folder for folder in _folders(root)}
+    train = named.pop("train", None)
+    if train is None or not named.keys() <= HELD_OUT.keys():
+        return {"train": root}
+    held = next((named[name] for name in HELD_OUT if name in named), None)
+    return {"train": train} if held is None else {"train": train, "test": held}
+
+
+def _colours(paths: list[Path]) -> tuple[bool, tuple[str, ...]]:
+    """Whether all of up to `LOOKED_AT` files are grey, and a line where some are."""
+    looked = [is_grey(path) for path in paths[:: -(-len(paths) // LOOKED_AT)]]
+    if all(looked) or not any(looked):
+        return looked[0], ()
+    return False, (
+        f"{sum(looked)} of {len(looked)} files are grey: all are read in colour, as the others are",
+    )
 
 
 def _listing(part: Path, classes: list[str]) -> tuple[list[Path], list[int]]:
@@ -114,7 +143,7 @@ def _images(folder: Path, pattern: str) -> list[Path]:
     return files
 
 
-def _rows(root: Path, paths: list[Path], size: int | None, grey: bool | None) -> Rows:
+def _rows(root: Path, paths: list[Path], size: int | None, grey: bool) -> Rows:
     first = read_image(paths[0], size, grey)
     files = ImageFiles(root, tuple(paths), size, first.ndim == 2, first.shape)
     if len(paths) * first.size > MEMORY_LIMIT:

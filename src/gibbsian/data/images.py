@@ -17,6 +17,19 @@ from ..core.errors import DataError, UsageError
 SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".pgm", ".ppm"})
 
 
+GREY = frozenset({"1", "L", "LA", "I", "F", "I;16", "I;16B", "I;16L", "I;16N"})
+"""Pillow's kinds of images without colour."""
+
+
+def is_grey(path: Path) -> bool:
+    """Whether a file holds no colour, by its head; raises `DataError` as `read_image`."""
+    try:
+        with Image.open(path) as image:
+            return image.mode in GREY
+    except (UnidentifiedImageError, OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+        raise DataError(f"{path} cannot be read as an image ({_reason(error)}): mend or remove it") from error
+
+
 def read_image(path: Path, size: int | None, grey: bool | None) -> np.ndarray:
     """One file as uint8 (H, W) or (H, W, 3); raises `DataError` if it is no image or is cut short."""
     try:
@@ -46,12 +59,27 @@ def read_mask(path: Path, height: int, width: int, *, fit: bool = False) -> np.n
 
 def fit(image: Image.Image, size: int | None, grey: bool | None) -> np.ndarray:
     """`image` as uint8 (H, W) or (H, W, 3), cropped and resampled to `size` where given."""
-    if grey is None:
-        grey = image.mode in {"1", "L", "LA"} or image.mode.startswith("I;16")
+    image = _eight_bits(image)
+    grey = image.mode in GREY if grey is None else grey
     image = image.convert("L" if grey else "RGB")
     if size is not None and image.size != (size, size):
         image = ImageOps.fit(image, (size, size), Image.Resampling.LANCZOS)
     return np.asarray(image, dtype=np.uint8)
+
+
+def _eight_bits(image: Image.Image) -> Image.Image:
+    """Grey pixels of 16 or 32 bits, or floats in [0, 1], as bytes; others as they are.
+
+    Pillow would cut them off at 255. Raises `ValueError` for values of another range.
+    """
+    if image.mode not in {"I", "F"} and not image.mode.startswith("I;16"):
+        return image
+    values = np.asarray(image).astype(np.float64)
+    low, high = float(values.min()), float(values.max())
+    top = 1.0 if image.mode == "F" else 65535.0 if image.mode != "I" or high > 255 else 255.0
+    if not 0 <= low <= high <= top:
+        raise ValueError(f"its values are {low:g} to {high:g}, where 0 to {top:g} is black to white")
+    return Image.fromarray(np.round(values * (255 / top)).astype(np.uint8))
 
 
 def fit_all(images: np.ndarray, size: int | None, grey: bool | None) -> np.ndarray:

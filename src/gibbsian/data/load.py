@@ -90,11 +90,12 @@ def _part(name: str, split: str, data_dir: str | Path | None, size: int | None, 
 
 def _arrays(name: str, split: str, data_dir: str | Path | None) -> tuple[Arrays, bool]:
     """Arrays, and whether they are still to be cut into train and test."""
-    if name.endswith(".npz"):
+    ending = Path(name).suffix.lower()
+    if ending == ".npz":
         return read_user_npz(Path(name).expanduser(), split)
-    if name.endswith(".npy"):
+    if ending == ".npy":
         return read_npy(Path(name).expanduser()), True
-    if name.endswith(".csv"):
+    if ending in (".csv", ".tsv"):
         return read_csv(Path(name).expanduser()), True
     if name.startswith("toy:"):
         return _toy(name.removeprefix("toy:"), split), False

@@ -23,7 +23,7 @@ Given: TypeAlias = (
     str | Path | Dataset | np.ndarray | Tensor | tuple[Any, Any] | torch_data.Dataset | torch_data.DataLoader
 )
 """What `dataset` takes, and with it `gibbsian.fit`."""
-FILES = (".npz", ".npy", ".csv")
+FILES = (".npz", ".npy", ".csv", ".tsv")
 
 
 def dataset(
@@ -73,7 +73,7 @@ def dataset(
 def named(data: str | Path) -> str:
     """The name under which `load` knows a path; names of public sets come before folders of that name."""
     text = str(data)
-    if text.endswith(FILES) or entry(text) is not None:
+    if text.lower().endswith(FILES) or entry(text) is not None:
         return text
     return f"folder:{text}" if Path(text).expanduser().is_dir() else text
 

@@ -113,23 +113,36 @@ def read_user_npz(path: Path, split: str) -> tuple[Arrays, bool]:
 
 
 def read_csv(path: Path) -> Arrays:
-    """Numbers, comma-separated, one point a line; a first line of names may mark a label column.
+    """Numbers separated by commas, semicolons or tabs, one point a line; a first line may name the columns.
 
-    Returns `x` (N, D) float32 and, from a column named y, label or class, `y` (N,).
+    Returns `x` (N, D) float32. A column named y, label or class holds labels, whole numbers or words, and `y`
+    (N,) has them; but y beside a column named x is a coordinate.
     """
     head, lines = _csv_lines(path)
-    table = np.array([_csv_numbers(path, number, cells, len(lines[0][1])) for number, cells in lines])
-    column = next((i for i, name in enumerate(head) if name.strip().lower() in {"y", "label", "class"}), None)
+    column, width = _label_column(head), len(lines[0][1])
+    table = np.array(
+        [_csv_numbers(path, number, cells, width, column) for number, cells in lines], np.float32
+    )
     if column is None:
-        return Arrays(table.astype(np.float32))
-    return Arrays(np.delete(table, column, axis=1).astype(np.float32), table[:, column])
+        return Arrays(table)
+    words = [cells[column].strip() for _, cells in lines]
+    return Arrays(table, np.array([float(w) for w in words] if all(map(_is_finite, words)) else words))
+
+
+def _label_column(head: list[str]) -> int | None:
+    names = [name.strip().lower() for name in head]
+    wanted = {"label", "class"} if "x" in names else {"y", "label", "class"}
+    return next((i for i, name in enumerate(names) if name in wanted), None)
 
 
 def _csv_lines(path: Path) -> tuple[list[str], list[tuple[int, list[str]]]]:
     """The names of the first line, if it is not numbers, and the others with their line numbers."""
     try:
         with open(path, newline="", encoding="utf-8-sig") as handle:
-            lines = [(number, cells) for number, cells in enumerate(csv.reader(handle), 1) if cells]
+            mark = _separator(handle.readline())
+            handle.seek(0)
+            read = csv.reader(handle, delimiter=mark)
+            lines = [(number, cells) for number, cells in enumerate(read, 1) if cells]
     except FileNotFoundError as error:
         raise DataError(f"there is no file {path}") from error
     except (OSError, UnicodeDecodeError, csv.Error) as error:
@@ -141,13 +154,21 @@ def _csv_lines(path: Path) -> tuple[list[str], list[tuple[int, list[str]]]]:
     return head, rest
 
 
-def _csv_numbers(path: Path, number: int, cells: list[str], width: int) -> list[float]:
+def _separator(line: str) -> str:
+    """The mark between cells: a comma where there is one, else a semicolon or a tab."""
+    return next((mark for mark in (",", ";", "\t") if mark in line), ",")
+
+
+def _csv_numbers(path: Path, number: int, cells: list[str], width: int, labels: int | None) -> list[float]:
+    """The numbers of a line, the column of labels left out."""
     if len(cells) != width:
         raise DataError(f"{path} line {number} has {len(cells)} columns where the first has {width}")
-    bad = next((i for i, cell in enumerate(cells) if not _is_finite(cell)), None)
+    bad = next((i for i, cell in enumerate(cells) if i != labels and not _is_finite(cell)), None)
     if bad is not None:
         raise DataError(f"{path} line {number} column {bad + 1} is '{cells[bad]}': expected a finite number")
-    return [float(cell) for cell in cells]
+    if labels is not None and not cells[labels].strip():
+        raise DataError(f"{path} line {number} has no label in column {labels + 1}")
+    return [float(cell) for i, cell in enumerate(cells) if i != labels]
 
 
 def _is_number(cell: str) -> bool:

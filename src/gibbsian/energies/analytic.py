@@ -15,6 +15,7 @@ from torch import Tensor
 
 from ..core.errors import UsageError, require_positive
 from ..core.position import Position
+from ..core.random import RngLike, as_generator
 from .context import above_zero, single
 from .target import LOG_2PI, Target, cholesky, exact, normal
 
@@ -39,7 +40,8 @@ class Gaussian(Target):
         x = single(x)
         return 0.5 * ((x - self.mean.to(x)) @ self._whiten.to(x).T).square().sum(1)
 
-    def draw(self, n: int, rng: torch.Generator) -> Tensor:
+    def draw(self, n: int, rng: RngLike = None) -> Tensor:
+        rng = as_generator(rng)
         noise = normal((n, *self.event), rng)
         return (self.mean.to(noise) + noise @ self._factor.to(noise).T).to(self.dtype)
 
@@ -87,7 +89,8 @@ class GaussianMixture(Target):
         shift = self.weights.log() - self._factor.diagonal(dim1=1, dim2=2).log().sum(1)
         return shift.to(x) - 0.5 * white.square().sum(2) - 0.5 * self.event[0] * LOG_2PI
 
-    def draw(self, n: int, rng: torch.Generator) -> Tensor:
+    def draw(self, n: int, rng: RngLike = None) -> Tensor:
+        rng = as_generator(rng)
         noise = normal((n, *self.event), rng)
         k = torch.multinomial(self.weights.to(noise), n, replacement=True, generator=rng)
         moved = torch.einsum("nij,nj->ni", self._factor.to(noise)[k], noise)
@@ -114,7 +117,8 @@ class Banana(Target):
         first, second = single(x).unbind(1)
         return 0.5 * (first / self.scale).square() + 0.5 * (second - self._ridge(first)).square()
 
-    def draw(self, n: int, rng: torch.Generator) -> Tensor:
+    def draw(self, n: int, rng: RngLike = None) -> Tensor:
+        rng = as_generator(rng)
         first, second = normal((n, 2), rng).unbind(1)
         first = self.scale * first
         return torch.stack([first, second + self._ridge(first)], dim=1).to(self.dtype)
@@ -144,7 +148,8 @@ class Funnel(Target):
         width = 0.5 * rest.square().sum(1) * torch.exp(-neck)
         return 0.5 * (neck / self.scale).square() + width + 0.5 * rest.shape[1] * neck
 
-    def draw(self, n: int, rng: torch.Generator) -> Tensor:
+    def draw(self, n: int, rng: RngLike = None) -> Tensor:
+        rng = as_generator(rng)
         noise = normal((n, *self.event), rng)
         neck = self.scale * noise[:, :1]
         return torch.cat([neck, noise[:, 1:] * torch.exp(neck / 2)], dim=1).to(self.dtype)
@@ -168,7 +173,8 @@ class Skewed(Target):
         x = single(x)
         return (x.exp() - self.shape.to(x) * x).sum(1)
 
-    def draw(self, n: int, rng: torch.Generator) -> Tensor:
+    def draw(self, n: int, rng: RngLike = None) -> Tensor:
+        rng = as_generator(rng)
         # torch draws Gamma variables from its global stream only.
         seed = int(torch.randint(2**62, (), generator=rng, device=rng.device))
         gammas = np.random.default_rng(seed).standard_gamma(self.shape.numpy(), size=(n, *self.event))
@@ -194,7 +200,8 @@ class Bounded(Target):
         x = single(x)
         return (0.5 * x.square() - (4 - x.square()).sqrt()).sum(1)
 
-    def draw(self, n: int, rng: torch.Generator) -> Tensor:
+    def draw(self, n: int, rng: RngLike = None) -> Tensor:
+        rng = as_generator(rng)
         kept = torch.empty(0, dtype=torch.float64, device=rng.device)
         while len(kept) < n * self.event[0]:
             point, height = torch.rand((2, 3 * n), generator=rng, dtype=torch.float64, device=rng.device)

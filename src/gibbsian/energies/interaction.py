@@ -5,7 +5,7 @@
 Chains of an energy must not depend on one another, so the samples that do are one chain. Drawing groups
 with an interaction explores modes that independent samples rarely reach, as energy matching proposes (M.
 Balcerak et al., 2025, arXiv 2504.10612). The bounded repulsion is ours: it vanishes with distance, so that
-the law can still be normalised whenever exp(-V) can.
+the density can still be normalised whenever exp(-V) can.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """An energy pulled back to the latents of a generator.
 
-With z ~ N(0, I) and x = G(z), the generator's law tilted by exp(-E(x)) is the law of G(z) under
+With z ~ N(0, I) and x = G(z), the generator's distribution weighted by exp(-E(x)) is that of G(z) under
 
     p(z) proportional to exp(-E(G(z)) - ||z||^2 / 2).
 
@@ -41,8 +41,8 @@ class PullBack:
     __repr__ = one_line
 
     def __call__(self, z: Position) -> Tensor:
-        tilt = called(self.energy, self.generator(z))
-        return tilt + quadratic(z, 0.0, 1.0) if self.prior else tilt
+        e = called(self.energy, self.generator(z))
+        return e + quadratic(z, 0.0, 1.0) if self.prior else e
 
     def rows(self, index: Index) -> PullBack:
         """The pull-back over the chains at `index`."""

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from ..core.errors import UsageError, require_positive
 from ..core.position import Position
+from ..core.random import RngLike, as_generator
 from .context import single
 from .target import LOG_2PI, Target, normal
 
@@ -49,7 +50,8 @@ class GaussianField(Target):
         slopes = (down.square() + right.square()).flatten(1).sum(1)
         return 0.5 * self.mass * x.square().flatten(1).sum(1) + 0.5 * self.stiffness * slopes
 
-    def draw(self, n: int, rng: torch.Generator) -> Tensor:
+    def draw(self, n: int, rng: RngLike = None) -> Tensor:
+        rng = as_generator(rng)
         noise = torch.fft.fft2(normal((n, *self.event), rng))
         return torch.fft.ifft2(noise / self.spectrum.to(rng.device).sqrt()).real.to(self.dtype)
 
@@ -82,7 +84,8 @@ class Ising(Target):
         bonds = (x[:, 1:] * x[:, :-1]).flatten(1).sum(1) + (x[:, :, 1:] * x[:, :, :-1]).flatten(1).sum(1)
         return -self.coupling * bonds - self.field * x.flatten(1).sum(1)
 
-    def draw(self, n: int, rng: torch.Generator) -> Tensor:
+    def draw(self, n: int, rng: RngLike = None) -> Tensor:
+        rng = as_generator(rng)
         chosen = torch.multinomial(self.probabilities.to(rng.device), n, replacement=True, generator=rng)
         return self.states.to(rng.device)[chosen].to(self.dtype)
 

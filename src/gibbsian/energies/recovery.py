@@ -1,4 +1,4 @@
-"""The conditional law of a clean point given its noisier neighbour on a ladder.
+"""The conditional density of a clean point given its noisier neighbour on a ladder.
 
 With x_next = y + sigma eps and y = a x, diffusion recovery likelihood (R. Gao et al., ICLR 2021, arXiv
 2012.08125, eq. 6) models

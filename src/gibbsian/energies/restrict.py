@@ -26,7 +26,7 @@ class Restricted:
     shared by all chains, and may broadcast inside the event (a mask `(B, 1, H, W)` for all channels).
     The energy does not depend on x at the known pixels: their gradient is exactly 0, chains move them by
     noise alone, and what they hold there is to be ignored. Read results through `impose`, and leave the
-    known coordinates out of chain diagnostics. The law of the unknown pixels is not touched by this.
+    known coordinates out of chain diagnostics. The density of the unknown pixels is not touched by this.
     Raises `UsageError` if the mask is not boolean, or on other shapes.
     """
 

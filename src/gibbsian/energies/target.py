@@ -16,6 +16,7 @@ from torch import Tensor
 
 from ..core.errors import UsageError
 from ..core.position import Position
+from ..core.random import RngLike
 from .context import Index
 
 LOG_2PI = math.log(2 * math.pi)
@@ -40,7 +41,7 @@ class Target(ABC):
         """E(x), shape `(B,)`."""
 
     @abstractmethod
-    def draw(self, n: int, rng: torch.Generator) -> Tensor:
+    def draw(self, n: int, rng: RngLike = None) -> Tensor:
         """`n` > 0 independent exact draws, shape `(n, *event)`."""
 
     def log_density(self, x: Position) -> Tensor:

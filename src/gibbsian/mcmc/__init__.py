@@ -11,7 +11,9 @@
 | `IndependentMH` | yes | none, K + 1 energies | has none |
 
 Draws without a chain: `resample` (importance weights), `rejection.acceptance` (discriminator rejection).
-Names are imported when first used, so that `settings` can be read without torch.
+`settings` holds the fields of all kernels and the sections of files and flags, `kernels.kernel_of` makes
+kernels of them; `engine` says how chains are made fast. Names are imported when first used: `settings` needs
+no torch.
 """
 
 from __future__ import annotations

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import torch
 from torch import Tensor
@@ -23,15 +23,15 @@ from ..core.random import RngLike, as_generator
 from ..core.show import spread
 from ..energies.context import Index, rows
 from ..nets.frozen import evaluating, frozen
-from .engine import Blocks, Engine
 from .engine.slices import sliced
 from .kernel import DifferentiableKernel, Kernel
 from .state import ChainInfo, ChainState, ChainSummary, InfoAccumulator, Trace
 
+if TYPE_CHECKING:
+    from .engine.engine import Engine
+
 __all__ = ["Chain", "ChainInfo", "ChainState", "ChainSummary", "DifferentiableKernel", "Kernel", "run"]
 
-ENGINE = Engine()
-"""What compiled chains of this process share."""
 Precision: TypeAlias = Literal["fp32", "bf16"]
 Graph: TypeAlias = Literal[False, "last", "all"]
 Compile: TypeAlias = Literal[False, True, "auto"]
@@ -79,7 +79,7 @@ def run(
     compile: Compile = False,
     chunk: int | None = None,
     progress: Callable[[int, int], None] | None = None,
-    engine: Engine = ENGINE,
+    engine: Engine | None = None,
 ) -> Chain:
     """Move B chains by `steps` steps of `kernel` on `energy`.
 
@@ -125,6 +125,8 @@ def run(
         first_graph = {False: steps, "last": steps - 1, "all": 0}[differentiable]
         blocks, made = None, 0
         if compile and steps:
+            from .engine.blocks import Blocks  # what only compiled chains need
+
             longest = 1 if observe else first_graph
             blocks = Blocks(engine, kernel, energy, state, steps=longest, thin=thin, auto=compile == "auto")
         while made < steps:

@@ -1,7 +1,8 @@
 """Importance resampling: from draws with weights to draws without.
 
-With z_i from a base and weights w_i ~ exp(-E(z_i)), points taken in proportion to w follow the tilted law as
-N grows. How many draws the weights are worth is their effective sample size, (sum w)^2 / sum w^2.
+With z_i from a base and weights w_i ~ exp(-E(z_i)), points taken in proportion to w follow the density
+proportional to the base's times exp(-E) as N grows. How many draws the weights are worth is their effective
+sample size, (sum w)^2 / sum w^2.
 """
 
 from __future__ import annotations

@@ -30,10 +30,11 @@ class IndependentMH(IndependentSettings):
     """Independent Metropolis with proposals N(0, I) (Hastings 1970; Tierney 1994; for the latents of a
     Generalized EBM: Arbel et al. 2021, arXiv 2003.05033).
 
-    Exact for any target exp(-U), useful where U is |z|^2 / 2 and a moderate tilt. K steps cost K + 1 energies
-    and no gradient. There is nothing to set: proposals are the prior, so the temperature of U is 1 (to temper
-    the tilt alone, see `algebra.Tempered`). Non-finite proposals are rejected and flagged `divergent`; an
-    energy of +inf is a wall, rejected in silence. A chain that starts at NaN stays there, flagged.
+    Exact for any target exp(-U), useful where U is |z|^2 / 2 and a moderate energy. K steps cost K + 1
+    energies and no gradient. There is nothing to set: proposals are the prior, so the temperature of U is 1
+    (to temper the moderate energy alone, see `algebra.Tempered`). Non-finite proposals are rejected and
+    flagged `divergent`; an energy of +inf is a wall, rejected in silence. A chain that starts at NaN stays
+    there, flagged.
     """
 
     exact: ClassVar[bool] = True
@@ -51,10 +52,10 @@ class IndependentMH(IndependentSettings):
         """Propose a draw from the prior for every chain, and test it."""
         z = randn_like(state.position, rng)
         new = ChainState(z, value(energy, z))
-        test = metropolis_test(new, _tilt(state) - _tilt(new), rng)
+        test = metropolis_test(new, _without_prior(state) - _without_prior(new), rng)
         return choose(test, new, state), ChainInfo(test.acceptance, test.divergent)
 
 
-def _tilt(state: ChainState) -> Tensor:
+def _without_prior(state: ChainState) -> Tensor:
     """U(z) - |z|^2 / 2, what is left of the energy without the prior, `(B,)`."""
     return known_energy(state) - dot(state.position, state.position) / 2

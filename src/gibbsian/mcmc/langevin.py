@@ -2,7 +2,7 @@
 
     x' = x - (s/2) grad E(x) + sqrt(s T) xi,    xi ~ N(0, I),    s = step_size, T = temperature
 
-The stationary law is exp(-E/T) up to a bias of order s: on a Gaussian of precision lambda at T = 1 the
+The stationary density is exp(-E/T) up to a bias of order s: on a Gaussian of precision lambda at T = 1 the
 variance is 1 / (lambda (1 - s lambda / 4)). (E, s, T) and (E/T, s T, 1) are the same chain.
 
 The image papers vary the parts of a step. Each variation is a field, and the parts act in one order:
@@ -37,7 +37,7 @@ class Langevin(LangevinSettings):
     variations of the image papers.
 
         Langevin(0.02)                                                              # plain, T = 1
-        replace(Langevin.matched_to(10, 0.005), noise_first=True, clip_value=0.01, clamp=(0, 1))    # IGEBM
+        replace(Langevin.from_drift(10, 0.005), noise_first=True, clip_value=0.01, clamp=(0, 1))    # IGEBM
 
     Noise before the gradient is IGEBM's released code (Du and Mordatch 2019, arXiv 1903.08689) and the UvA
     deep-learning tutorial 8, which clamps the noised point too; noise that fades to 0 is CF-EBM's (Zhao et
@@ -69,10 +69,16 @@ class Langevin(LangevinSettings):
     __repr__ = one_line
 
     @classmethod
-    def matched_to(cls, drift: float, noise: float) -> Langevin:
-        """The papers' pair: factor `drift` on grad E, standard deviation `noise`.
+    def from_drift(cls, drift: float, noise: float) -> Langevin:
+        """The kernel x' = x - drift grad E(x) + noise xi, as papers state it.
 
         s = 2 drift and T = noise^2 / (2 drift): IGEBM (10, .005) has T = 1.25e-6, JEM (1, .01) 5e-5.
+
+        Args:
+            drift: positive factor on grad E, in units of x squared over energy.
+            noise: standard deviation of the noise of one step, in units of x; 0 for none.
+
+        Raises `UsageError` for values out of range.
         """
         require_positive(drift=drift)
         if not 0 <= noise < float("inf"):

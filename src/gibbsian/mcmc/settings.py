@@ -4,7 +4,6 @@ files and flags that describe one. No torch, so that `--help` is quick.
     LangevinSettings, MALASettings, ...    the fields of a kernel; the kernel's class adds `init` and `step`
     ChainConfig                            a chain on data, as the image papers state it
     LatentConfig                           a chain, or another way, to draw latents
-    LangevinOptions, MalaOptions, ...      what `--kernel.*` may set
 
 `kernels.kernel_of` makes the kernel of any of them. The file is long because it is the one place for all.
 """
@@ -77,8 +76,8 @@ class LangevinSettings:
         return self.temperature_schedule is not None or self.temperature > 0
 
     @property
-    def claims_density(self) -> bool:
-        """Whether exp(-E/T) is the law that the chain aims at, up to the step-size bias."""
+    def samples_density(self) -> bool:
+        """Whether the chain samples exp(-E/T), up to the step-size bias."""
         changed = self.noise_first or self.clip_value or self.clip_norm or self.clamp
         return not changed and self.temperature_schedule is None and self.temperature > 0
 
@@ -228,7 +227,7 @@ class ChainConfig:
 
     @property
     def temperature(self) -> float:
-        """T of the law p ~ exp(-E/T) that the unclipped chain tends to as the step shrinks."""
+        """T of the density p ~ exp(-E/T) that the unclipped chain tends to as the step shrinks."""
         return self.noise**2 / self.step_size
 
     @property
@@ -237,9 +236,9 @@ class ChainConfig:
         return self.step_size * sum((1 + k) ** -self.decay for k in range(self.steps)) / self.steps
 
     @property
-    def claims_density(self) -> bool:
+    def samples_density(self) -> bool:
         """Whether the chain samples exp(-E/T) up to step-size bias: no clip, clamp or fading noise."""
-        return self.kernel_settings(0.0, 1.0).claims_density
+        return self.kernel_settings(0.0, 1.0).samples_density
 
     def over(self, temperature: float) -> ChainConfig:
         """The same chain on E / `temperature` in place of E: step and clip scaled, the noise as it was."""
@@ -322,63 +321,4 @@ class LatentConfig:
             return LangevinSettings(s, step_size_schedule=shrinking)
         raise UsageError(
             f"latent.kernel '{self.kernel}' draws without a chain: choose langevin, kinetic, mala or hmc"
-        )
-
-
-@dataclass(frozen=True)
-class LangevinOptions:
-    """Options of `--kernel langevin`."""
-
-    step_size: float | None = None
-    """s of x' = x - (s/2) grad E + sqrt(s T) xi; by default the system's own."""
-
-    def kernel_settings(self, step_size: float, temperature: float) -> LangevinSettings:
-        """Plain Langevin on E, in units of E."""
-        return LangevinSettings(step_size, temperature)
-
-
-@dataclass(frozen=True)
-class MalaOptions:
-    """Options of `--kernel mala`."""
-
-    step_size: float | None = None
-    """s, in units of x squared over E/T; by default tuned to an acceptance of .574."""
-
-    def kernel_settings(self, step_size: float, temperature: float) -> MALASettings:
-        """The chain on E whose step size on E/T is `step_size`."""
-        return MALASettings(step_size / temperature, temperature)
-
-
-@dataclass(frozen=True)
-class HmcOptions:
-    """Options of `--kernel hmc`."""
-
-    step_size: float | None = None
-    """h of a leapfrog, in units of x over the root of E/T; by default tuned to an acceptance of .65."""
-    leapfrogs: int = 10
-    """Leapfrog steps in one trajectory."""
-    jitter: float = 0.1
-    """Each chain's h is multiplied by a uniform from [1 - jitter, 1 + jitter]."""
-
-    def kernel_settings(self, step_size: float, temperature: float) -> HMCSettings:
-        """The chain on E whose step size on E/T is `step_size`."""
-        return HMCSettings(step_size / temperature**0.5, self.leapfrogs, temperature, self.jitter)
-
-
-@dataclass(frozen=True)
-class UnderdampedOptions:
-    """Options of `--kernel underdamped`."""
-
-    step_size: float | None = None
-    """h, in units of x over the root of E/T; by default tuned to an acceptance of .8."""
-    friction: float = 1.0
-    """Per unit of time; friction times h of .05 keeps a direction for 20 steps."""
-    leapfrogs: int = 1
-    """Leapfrog steps between two refreshments of the velocity."""
-
-    def kernel_settings(self, step_size: float, temperature: float) -> UnderdampedSettings:
-        """The chain on E whose step size and friction on E/T are these."""
-        root = temperature**0.5
-        return UnderdampedSettings(
-            step_size / root, self.friction * root, temperature, "obabo", True, self.leapfrogs
         )

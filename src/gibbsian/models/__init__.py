@@ -20,12 +20,12 @@ _NAMES = {
     "kernel_of": "..mcmc.kernels",
     "EnergyModel": ".model",
     "NetEnergy": ".net_energy",
-    "JointEnergy": ".net_energy",
+    "JointEnergy": ".joint_energy",
     "Learner": ".learner",
     "Sampler": ".sampler",
     "ChainStage": ".sampler",
     "ChainSampler": ".samplers",
-    "StoredChains": ".samplers",
+    "StoredChains": ".stored",
     "chain_ends": ".contrastive",
     "contrastive_loss": ".contrastive",
     "energies_of_both": ".contrastive",
@@ -46,14 +46,16 @@ if TYPE_CHECKING:
     from ..objectives.settings import LossConfig
     from ..starts.settings import StartConfig
     from .contrastive import chain_ends, contrastive_loss, energies_of_both
+    from .joint_energy import JointEnergy
     from .learner import Learner
     from .model import EnergyModel
-    from .net_energy import JointEnergy, NetEnergy
+    from .net_energy import NetEnergy
     from .networks import energy_net
     from .noised_data import noised_data
     from .papers import PaperEntry, register_paper
     from .sampler import ChainStage, Sampler
-    from .samplers import ChainSampler, StoredChains
+    from .samplers import ChainSampler
+    from .stored import StoredChains
 
 
 def __getattr__(name: str) -> Any:

@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from ..core.config import from_dict
-from ..core.random import Streams
+from ..core.random import RngLike, Streams
 from .learner import Learner
 from .model import EnergyModel, Record
 from .papers import entry
@@ -18,21 +18,26 @@ def build(
     name: str,
     config: Any,
     event_shape: tuple[int, ...],
-    rng: torch.Generator | None = None,
+    rng: RngLike = None,
     net: nn.Module | None = None,
 ) -> Learner:
     """A fresh learner with its model, from its dataclass or a dictionary of settings.
 
-    `rng` (seed 0 by default) draws weights and chains; `net` takes the place of the network that `config.net`
+    `rng`, a generator or a seed (0 by default), draws weights and chains; `net` takes the place of the network that `config.net`
     describes. Raises `UsageError` for unknown names and settings, and for shapes that the networks cannot
     take.
     """
     found = entry(name)
     if isinstance(config, dict):
         config = from_dict(found.config_class(), config)
-    learner: Learner = found.builder()(config, tuple(event_shape), rng or Streams(0).init, net)
+    learner: Learner = found.builder()(config, tuple(event_shape), _init(rng), net)
     learner.model.record = Record(name, config, next(iter(found.papers()), None))
     return learner
+
+
+def _init(rng: RngLike) -> torch.Generator:
+    """The generator of weights: of a seed, the stream that training with it would take."""
+    return rng if isinstance(rng, torch.Generator) else Streams(rng or 0).init
 
 
 def name_of(model: EnergyModel) -> str:

@@ -32,18 +32,13 @@ class ConjugateEnergy(EnergyModel):
 
     def energy(self, x: Position, y: Tensor | None = None) -> Tensor:
         """E(x), shape `(B,)`."""
-        self.refuse_labels(y)
+        self.spec.refuse_labels(y)
         e: Tensor = self.net(x)
         return e
 
     def neg_log_prob(self, x: Position, y: Tensor | None = None) -> Tensor:
         """E(x)/T, shape `(B,)`; T = 0 counts as 1."""
         return self.energy(x, y) / (self.temperature or 1.0)
-
-    @property
-    def chain_temperature(self) -> float:
-        """The temperature of chains on `conditioned`."""
-        return self.temperature
 
     def given(self, z: Tensor) -> Energy:
         """x -> E(x | z) = -<t(x), eta(z)>, for chains; z is `(B, L)`, or `(1, L)` for all chains.
@@ -85,8 +80,10 @@ class GivenLatents(Sampler):
     def stages(
         self, n: int, rng: torch.Generator, *, y: Tensor | None = None, steps: int | None = None
     ) -> Stages:
-        """The chain."""
-        self.model.refuse_labels(y)
+        """The chain; raises `UsageError` for another number of chains than of latents."""
+        self.model.spec.refuse_labels(y)
+        if self.z is not None and len(self.z) not in (1, n):
+            raise UsageError(f"{n} chains from {len(self.z)} latents: draw as many at a time as there are")
         z = self.model.net.prior.draw(n, rng) if self.z is None else self.z
         start = self.start.draw(n, rng).position
         yield ChainStage(self.model.given(z), self.kernel, steps or self.steps, start)

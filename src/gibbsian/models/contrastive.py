@@ -19,7 +19,7 @@ from ..mcmc.base import Chain, Kernel, Precision, run
 from ..nets.frozen import frozen
 from ..objectives.contrast import contrast, energy_l2
 from ..objectives.settings import LossConfig
-from ..starts.base import Start, Ticket
+from ..starts.base import BufferSample, Start
 from ..starts.noise import UniformNoise, redraw
 from .model import EnergyModel
 from .sampler import RunOptions
@@ -48,7 +48,7 @@ class ChainEnds(NamedTuple):
 
 def chain_ends(
     model: EnergyModel,
-    start: Ticket,
+    start: BufferSample,
     kernel: Kernel,
     steps: int,
     rng: torch.Generator,

@@ -10,61 +10,59 @@ x_neg are where K steps of Langevin dynamics ended that began at stored chains (
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
 
 from ..core.records import Batch, Loss
 from ..starts.base import Start
-from ..starts.replay import ReplayBuffer
-from .conjugate_energy import ConjugateEnergy
 from .contrastive import chain_ends, contrastive_loss, energies_of_both
 from .learner import Learner
-from .net_energy import NetEnergy
+from .model import EnergyModel
 from .noised_data import noised_data
 from .sampler import Sampler
-from .samplers import ChainSampler, StoredChains, chain_kernel, chain_sampler
+from .samplers import ChainSampler, chain_kernel, chain_sampler
 
 
 class ContrastiveLearner(Learner):
     """Contrast of data and chains.
 
     Args:
-        config: settings with sections `chain`, `pixels` and `loss`, and `sampling`, the chain that draws
-        samples. model: its network is the one group, "energy".
+        config: settings with sections `chain`, `pixels`, `loss` and `sampling`, the chain that draws samples.
+        model: its network is the one group, "energy".
         buffer: where training chains begin, and where they are written back.
         init_noise: where lost chains begin anew, and where samples begin.
-        remember_every: updates between two copies of the weights into the model's `past`; 0 for none.
+        before_update: called with the number of each update before its chains run.
         diagnose: further numbers to log, from the loss of an update.
     """
 
     def __init__(
         self,
         config: Any,
-        model: NetEnergy | ConjugateEnergy,
+        model: EnergyModel,
         buffer: Start,
         init_noise: Start,
         *,
-        remember_every: int = 0,
+        before_update: Callable[[int], None] | None = None,
         diagnose: Callable[[Loss], dict[str, Tensor]] | None = None,
     ) -> None:
         super().__init__(config, model)
-        self.model: NetEnergy | ConjugateEnergy
         self.buffer, self.init_noise = buffer, init_noise
-        self.remember_every, self.diagnose = remember_every, diagnose
+        self.before_update, self.diagnose = before_update, diagnose
+        self.stored: dict[str, Sampler] = {}
         self.kernel = chain_kernel(model, config.chain)
-        self.mean_reduced = config.loss.additive
+        self.mean_reduced = config.loss.mean_reduced
 
     def parameter_groups(self) -> dict[str, nn.Module]:
         """One group: the energy network."""
-        return {"energy": self.model.net}
+        return {"energy": cast(nn.Module, self.model.net)}
 
     def losses(self, batch: Batch, step: int, rng: torch.Generator) -> Iterator[tuple[str, Loss]]:
         """Contrast of data and chain ends; then the chains go back into the buffer."""
         cfg, y = self.config, batch.y if self.model.spec.num_classes else None
-        if self.remember_every and step and step % self.remember_every == 0:
-            remember(self.model)
+        if self.before_update is not None:
+            self.before_update(step)
         drawn = self.buffer.draw(len(batch), rng, batch=batch, y=y)
         ends = chain_ends(
             self.model, drawn, self.kernel, cfg.chain.steps, rng, self.options, init_noise=self.init_noise
@@ -81,23 +79,8 @@ class ContrastiveLearner(Learner):
 
     def samplers(self) -> dict[str, Sampler]:
         """Chains that go on from the stored ones, where a replay buffer keeps them."""
-        if not isinstance(self.buffer, ReplayBuffer):
-            return {}
-        return {"buffer": StoredChains(self.sampling_chain(), self.buffer)}
+        return self.stored
 
     def sampling_chain(self) -> ChainSampler:
         """The chain from noise that draws samples under the latest weights."""
         return chain_sampler(self.model, self.config.sampling, self.init_noise)
-
-
-def remember(model: NetEnergy | ConjugateEnergy) -> None:
-    """Copy the weights of now over the oldest copy, once a step: micro-batches of one step share them."""
-    assert isinstance(model, NetEnergy)
-    kept, made = len(model.past), int(model.copies) if len(model.past) else 0
-    if kept and not (made and _same_weights(model.past[(made - 1) % kept], model.net)):
-        model.past[made % kept].load_state_dict(model.net.state_dict())
-        model.copies += 1
-
-
-def _same_weights(one: nn.Module, other: nn.Module) -> bool:
-    return all(torch.equal(a, b) for a, b in zip(one.parameters(), other.parameters(), strict=True))

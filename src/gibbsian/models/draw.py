@@ -14,7 +14,7 @@ from ..mcmc.base import Kernel, run
 from ..nets.frozen import frozen, modules_of
 from ..starts.base import Start
 from ..starts.noise import GaussianNoise, UniformNoise
-from .model import EnergyModel, device_of
+from .model import EnergyModel, checked_labels, device_of
 from .sampler import RunOptions, Sampler
 from .sampling import Samples, require_counts, stream
 
@@ -64,7 +64,7 @@ def sample(
         rng = stream(rng, seed, device_of(owners[0]) if owners else torch.device("cpu"))
         return _moved(target, kernel, _begin(start, n, rng), steps or STEPS, rng, thin, options)
     rng = stream(rng, seed, device_of(target))
-    spec, labels = target.spec, target.labels(n, y)
+    spec, labels = target.spec, checked_labels(target, n, y)
     default = UniformNoise(spec.event_shape, spec.low, spec.high)
     begin = _begin(default if start is None else start, n, rng)
     with frozen(target):

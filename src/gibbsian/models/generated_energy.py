@@ -18,7 +18,7 @@ from ..core.energy import Energy
 from ..core.position import Position
 from ..core.records import Batch
 from ..nets.frozen import frozen
-from ..starts.base import Ticket, all_fresh
+from ..starts.base import BufferSample, all_restarted
 from .model import EnergyModel
 from .net_energy import NetEnergy
 
@@ -37,7 +37,7 @@ class GeneratedEnergy(EnergyModel):
 
     def energy(self, x: Position, y: Tensor | None = None) -> Tensor:
         """E(x), shape `(B,)`, without temperature and base."""
-        self.refuse_labels(y)
+        self.spec.refuse_labels(y)
         return self.of_data.energy(x)
 
     def neg_log_prob(self, x: Position, y: Tensor | None = None) -> Tensor:
@@ -69,10 +69,10 @@ class Generated:
 
     def draw(
         self, n: int, rng: torch.Generator, *, batch: Batch | None = None, y: Tensor | None = None
-    ) -> Ticket:
+    ) -> BufferSample:
         """`n` fresh draws."""
         with frozen(self.module), torch.no_grad():
-            return Ticket(self.draws(n, rng), None, None, all_fresh(n, rng))
+            return BufferSample(self.draws(n, rng), None, None, all_restarted(n, rng))
 
-    def write(self, ticket: Ticket, position: Position) -> None:
+    def write(self, drawn: BufferSample, position: Position) -> None:
         """Nothing is kept."""

@@ -1,9 +1,9 @@
-"""Negatives whose last step, or every step, keeps its graph: gradients then reach the weights through x_K.
+"""Chain ends whose last step, or every step, keeps its graph: gradients reach the weights through x_K.
 
     K - 1 steps under `frozen`      all chains, no graph, compiled where that is asked for
     the last step                   R chains with the graph to live weights, in eval mode; the others without
 
-The legs follow one another on one random stream, so with a graph for all chains they end where one plain
+The parts follow one another on one random stream, so with a graph for all chains they end where one plain
 chain of K steps ends: bit for bit on a CPU, unless torch has another formula for a gradient that is to be
 differentiated in turn (swish), whose rounding then differs. Memory for the graph grows with R, and with K
 where every step keeps it.
@@ -21,7 +21,7 @@ from ..core.energy import Energy
 from ..core.position import batch_size, cat, detach, finite, rows, where
 from ..mcmc.base import Chain, ChainState, ChainSummary, Kernel, run
 from ..nets.frozen import evaluating, frozen
-from ..starts.base import Start, Ticket
+from ..starts.base import BufferSample, Start
 from ..starts.noise import redraw
 from .contrastive import ChainEnds
 from .model import EnergyModel
@@ -43,7 +43,7 @@ class GraphedEnds(NamedTuple):
 
 def graphed_chain_ends(
     model: EnergyModel,
-    start: Ticket,
+    start: BufferSample,
     kernel: Kernel,
     steps: int,
     rng: torch.Generator,
@@ -106,7 +106,7 @@ def _rows(state: ChainState, index: slice) -> ChainState:
 
 
 def _report(early: Chain, late: list[Chain]) -> ChainSummary:
-    """The reports of all legs as of one chain; `drift_noise`, a ratio, is averaged."""
+    """The reports of all parts as of one chain; `drift_noise`, a ratio, is averaged."""
     info = late[0].info
     for chain in late[1:]:
         info = beside(info, chain.info)

@@ -2,7 +2,7 @@
 
     target   p(z) ~ N(z; 0, I) exp(-beta E(G(z)))
 
-`tilt` is E(G(z)), `(B,)`, and `prior(n, rng)` draws z ~ N(0, I).
+`energy_on_latents` is E(G(z)), `(B,)`, and `prior(n, rng)` draws z ~ N(0, I).
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from torch import Tensor
 from ..core.energy import Energy
 from ..core.errors import GibbsianError
 from ..core.position import Position
+from ..core.spec import DataSpec
 from ..energies.algebra import Tempered
 from ..energies.latent import PullBack
 from ..mcmc.importance import resample
@@ -34,8 +35,9 @@ class LatentModel(Protocol):
     """What a sampler of latents needs of a model; with `one_latent` they may be drawn without a chain."""
 
     one_latent: bool
+    spec: DataSpec
 
-    def tilt(self, beta: float = 1.0) -> PullBack:
+    def energy_on_latents(self, beta: float = 1.0) -> PullBack:
         """beta E(G(z)) without the prior."""
 
     def potential(self, beta: float = 1.0) -> Energy:
@@ -47,15 +49,15 @@ class LatentModel(Protocol):
     def generated(self, position: Position) -> Tensor:
         """Data `(n, *event_shape)` of latents."""
 
-    def refuse_labels(self, y: Tensor | None) -> None:
-        """Raise `UsageError` if labels are given to a model without classes."""
-
 
 class LatentSampler(Sampler):
-    """Latents by the settings `latent`; with `moves` false the draws of the prior, not moved.
+    """Latents by settings. Draws without a chain are for models of one latent: others refuse them.
 
-    `stored(n, rng)` replaces the prior's draws as the beginning of chains. Draws without a chain are for
-    models of one latent: others refuse them.
+    Args:
+        model: has the generator, the prior and the energy on latents.
+        latent: the kernel, its numbers and the inverse temperature beta.
+        moves: whether chains make steps; without, samples are the points where they would begin.
+        start: `start(n, rng)` draws the latents where chains begin; by default the prior's.
     """
 
     def __init__(
@@ -67,15 +69,16 @@ class LatentSampler(Sampler):
         self, n: int, rng: torch.Generator, *, y: Tensor | None = None, steps: int | None = None
     ) -> Stages:
         """One stage, of no steps where latents are drawn without a chain."""
-        self.model.refuse_labels(y)
-        model, latent, tilt = self.model, self.latent, self.model.tilt(self.latent.beta)
+        self.model.spec.refuse_labels(y)
+        model, latent = self.model, self.latent
+        on_latents = model.energy_on_latents(latent.beta)
         energy = model.potential(latent.beta)
         if latent.kernel in DRAWS and model.one_latent:
-            z = DRAWS[latent.kernel](model.tilt(), self.start, latent, n, rng)
-            yield ChainStage(energy, Langevin(latent.step_size), 0, z, tilt)
+            z = DRAWS[latent.kernel](model.energy_on_latents(), self.start, latent, n, rng)
+            yield ChainStage(energy, Langevin(latent.step_size), 0, z, on_latents)
         else:
             count = (steps or latent.steps) if self.moves else 0
-            yield ChainStage(energy, kernel_of(latent), count, self.start(n, rng), tilt)
+            yield ChainStage(energy, kernel_of(latent), count, self.start(n, rng), on_latents)
 
     def decode(self, position: Position) -> Tensor:
         """Data of latents."""
@@ -83,33 +86,33 @@ class LatentSampler(Sampler):
 
 
 @torch.no_grad()
-def energies(tilt: Energy, z: Tensor) -> Tensor:
-    """`tilt` at many latents, a thousand at a time, `(B,)`."""
-    return torch.cat([tilt(part) for part in z.split(CHUNK)])
+def energies(energy: Energy, z: Tensor) -> Tensor:
+    """`energy` at many latents, a thousand at a time, `(B,)`."""
+    return torch.cat([energy(part) for part in z.split(CHUNK)])
 
 
-def untilted(tilt: Energy, prior: Prior, latent: LatentConfig, n: int, rng: torch.Generator) -> Position:
+def unweighted(energy: Energy, prior: Prior, latent: LatentConfig, n: int, rng: torch.Generator) -> Position:
     """`n` latents of the prior."""
     return prior(n, rng)
 
 
-def resampled(tilt: Energy, prior: Prior, latent: LatentConfig, n: int, rng: torch.Generator) -> Position:
-    """`n` of `candidates` times as many latents, taken in proportion to exp(-beta tilt), in random order."""
+def resampled(energy: Energy, prior: Prior, latent: LatentConfig, n: int, rng: torch.Generator) -> Position:
+    """`n` of `candidates` times as many latents, taken in proportion to exp(-beta E), in random order."""
     z = cast(Tensor, prior(latent.candidates * n, rng))
-    kept = resample(-latent.beta * energies(tilt, z), n, rng)
+    kept = resample(-latent.beta * energies(energy, z), n, rng)
     return z[kept[torch.randperm(n, generator=rng, device=rng.device)]]
 
 
-def accepted(tilt: Energy, prior: Prior, latent: LatentConfig, n: int, rng: torch.Generator) -> Position:
-    """`n` latents that pass discriminator rejection with log-ratio -beta tilt (Azadi et al. 2019).
+def accepted(energy: Energy, prior: Prior, latent: LatentConfig, n: int, rng: torch.Generator) -> Position:
+    """`n` latents that pass discriminator rejection with log-ratio -beta E (Azadi et al. 2019).
 
     Raises `GibbsianError` when hardly any passes.
     """
-    first = -latent.beta * energies(tilt, cast(Tensor, prior(latent.candidates * CHUNK // 10, rng)))
+    first = -latent.beta * energies(energy, cast(Tensor, prior(latent.candidates * CHUNK // 10, rng)))
     highest, kept = first.max(), []
     for _ in range(ROUNDS):
         z = cast(Tensor, prior(max(n, CHUNK), rng))
-        log_ratio = -latent.beta * energies(tilt, z)
+        log_ratio = -latent.beta * energies(energy, z)
         highest = torch.maximum(highest, log_ratio.max())
         u = torch.rand(len(z), generator=rng, device=z.device)
         kept.append(z[u < acceptance(log_ratio, highest, latent.gamma)])
@@ -121,7 +124,7 @@ def accepted(tilt: Energy, prior: Prior, latent: LatentConfig, n: int, rng: torc
     )
 
 
-DRAWS = {"none": untilted, "importance": resampled, "rejection": accepted}
+DRAWS = {"none": unweighted, "importance": resampled, "rejection": accepted}
 """Ways to draw without a chain."""
 
 

@@ -10,15 +10,17 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import nn
 
 from ..core.records import Batch, Loss
-from ..data.dataset import Dataset
 from .model import EnergyModel
 from .sampler import RunOptions, Sampler
+
+if TYPE_CHECKING:
+    from ..data.dataset import Dataset
 
 
 class Learner(nn.Module, ABC):

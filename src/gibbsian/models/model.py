@@ -22,10 +22,9 @@ from ..core.errors import UsageError, unknown
 from ..core.position import Position
 from ..core.random import RngLike
 from ..core.spec import DataSpec
-from ..models.papers import Paper
-from . import folder
 from .sampler import RunOptions, Sampler
 from .sampling import Samples, draw_samples, require_counts, stream
+from .sources import Paper
 
 
 @dataclass(frozen=True)
@@ -73,9 +72,7 @@ class EnergyModel(nn.Module, ABC):
 
     @abstractmethod
     def energy(self, x: Position, y: Tensor | None = None) -> Tensor:
-        """E(x), or E(x, y) for labels `(B,)`, at data `x` `(B, *event_shape)`; shape `(B,)`, low is
-        likely.
-        """
+        """E(x), or E(x, y) for labels `(B,)`, of data `(B, *event_shape)`; shape `(B,)`, low is likely."""
 
     @abstractmethod
     def neg_log_prob(self, x: Position, y: Tensor | None = None) -> Tensor:
@@ -86,13 +83,13 @@ class EnergyModel(nn.Module, ABC):
 
         Raises `UsageError` for labels that this model does not have.
         """
-        self.refuse_labels(y)
+        self.spec.refuse_labels(y)
         return self.energy
 
-    def refuse_labels(self, y: Tensor | None) -> None:
-        """Raise `UsageError` if labels are given to a model without classes."""
-        if y is not None and not self.spec.num_classes:
-            raise UsageError("this model has no labels: leave out the label, or train with net.classes > 0")
+    @property
+    def chain_temperature(self) -> float:
+        """The temperature of chains on `conditioned`: T, or 1 where that is E/T with a base."""
+        return self.temperature
 
     def sampler(self, name: str = "default") -> Sampler:
         """The sampler of this name; raises `UsageError` naming the nearest for an unknown one."""
@@ -138,28 +135,11 @@ class EnergyModel(nn.Module, ABC):
         if y is None and self.spec.num_classes:
             y = torch.randint(self.spec.num_classes, (n,), generator=rng, device=device)
         chosen = self.sampler(sampler) if isinstance(sampler, str) else sampler
-        y = self.labels(n, y)
+        y = checked_labels(self, n, y)
         drawn = draw_samples(
             self, chosen, n, rng=rng, y=y, steps=steps, thin=thin, chunk=chunk, options=options
         )
         return replace(drawn, range=(self.spec.low, self.spec.high))
-
-    def labels(self, n: int, y: int | Tensor | None) -> Tensor | None:
-        """`y` as a `(n,)` tensor on the model's device, checked against its classes; raises `UsageError`."""
-        if y is None:
-            return None
-        device, classes = device_of(self), self.spec.num_classes
-        ys = torch.as_tensor(y, device=device)
-        ys = ys.long().expand(n) if isinstance(y, int) or y.dim() == 0 else ys
-        if ys.shape != (n,):
-            raise UsageError(
-                f"labels have shape {tuple(ys.shape)} for {n} samples: give one class, or one a sample"
-            )
-        self.refuse_labels(ys)
-        wrong = ys[(ys < 0) | (ys >= classes)]
-        if len(wrong):
-            raise UsageError(f"class {int(wrong[0])} is unknown: this model has classes 0 to {classes - 1}")
-        return ys
 
     def __add__(self, other: EnergyModel) -> ComposedEnergy:
         """The product of both densities: see `product`."""
@@ -183,29 +163,9 @@ class EnergyModel(nn.Module, ABC):
             "data": data,
             "config": to_dict(self.record.config),
         }
-        return folder.write(Path(path), self.state_dict(), about, self.card(data))
+        from . import folder
 
-    def card(self, data: str = "") -> str:
-        """The model card, Markdown with the front matter of model hubs."""
-        assert self.record is not None
-        name, paper = self.record.name, self.record.paper
-        claims = "claims" if self.claims_density else "does not claim"
-        method = f'{paper.authors}, "{paper.title}", {paper.year}, {paper.url}' if paper else name
-        return f"""---
-library_name: gibbsian
-tags: [energy-based-model, {name}]
----
-# {name} on {data or "unnamed data"}
-
-A deep energy-based model, p(x) ~ exp(-E(x)/T) with T = {self.temperature:.3g}; it {claims} to be a density.
-Method: {method}.
-
-```python
-import gibbsian as gb
-model = gb.load("THIS_FOLDER")
-x = model.sample(16).x          # shape (16, {", ".join(map(str, self.spec.event_shape))})
-```
-"""
+        return folder.write(Path(path), self.state_dict(), about, _card(self.record, self, data))
 
 
 class ComposedEnergy(EnergyModel):
@@ -229,7 +189,7 @@ class ComposedEnergy(EnergyModel):
 
     def energy(self, x: Position, y: Tensor | None = None) -> Tensor:
         """The sum of -log p of the parts, each up to a constant, `(B,)`."""
-        self.refuse_labels(y)
+        self.spec.refuse_labels(y)
         first, *rest = [cast(EnergyModel, part).neg_log_prob(x) for part in self.parts]
         return sum(rest, start=first)
 
@@ -239,10 +199,48 @@ class ComposedEnergy(EnergyModel):
 
 
 def product(*models: EnergyModel) -> ComposedEnergy:
-    """The product of the densities of trained models: p(x) ~ p_1(x) p_2(x) ..., each at its own
-    temperature.
-    """
+    """The product of densities of models, p(x) ~ p_1(x) p_2(x) ..., each at its own temperature."""
     return ComposedEnergy(models)
+
+
+def checked_labels(model: EnergyModel, n: int, y: int | Tensor | None) -> Tensor | None:
+    """`y` as a `(n,)` tensor on the model's device, checked against its classes; raises `UsageError`."""
+    if y is None:
+        return None
+    device, classes = device_of(model), model.spec.num_classes
+    ys = torch.as_tensor(y, device=device)
+    ys = ys.long().expand(n) if isinstance(y, int) or y.dim() == 0 else ys
+    if ys.shape != (n,):
+        raise UsageError(
+            f"labels have shape {tuple(ys.shape)} for {n} samples: give one class, or one a sample"
+        )
+    model.spec.refuse_labels(ys)
+    wrong = ys[(ys < 0) | (ys >= classes)]
+    if len(wrong):
+        raise UsageError(f"class {int(wrong[0])} is unknown: this model has classes 0 to {classes - 1}")
+    return ys
+
+
+def _card(record: Record, model: EnergyModel, data: str) -> str:
+    """The model card, Markdown with the front matter of model hubs."""
+    name, paper = record.name, record.paper
+    claims = "claims" if model.claims_density else "does not claim"
+    method = f'{paper.authors}, "{paper.title}", {paper.year}, {paper.url}' if paper else name
+    return f"""---
+library_name: gibbsian
+tags: [energy-based-model, {name}]
+---
+# {name} on {data or "unnamed data"}
+
+A deep energy-based model, p(x) ~ exp(-E(x)/T) with T = {model.temperature:.3g}; it {claims} to be a density.
+Method: {method}.
+
+```python
+import gibbsian as gb
+model = gb.load("THIS_FOLDER")
+x = model.sample(16).x          # shape (16, {", ".join(map(str, model.spec.event_shape))})
+```
+"""
 
 
 def device_of(module: nn.Module) -> torch.device:

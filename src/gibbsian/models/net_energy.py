@@ -19,7 +19,7 @@ from ..core.errors import UsageError
 from ..core.position import Position
 from ..core.spec import DataSpec
 from ..energies.algebra import Product, Tempered
-from ..energies.conditional import Given, Marginal, OfClass
+from ..energies.conditional import Given
 from ..energies.context import single
 from ..energies.link import link_energy
 from ..energies.reference import Box
@@ -87,7 +87,7 @@ class NetEnergy(EnergyModel):
         if y is None and self.spec.num_classes:
             e = self.class_energies(x).amin(1)
         else:
-            self.refuse_labels(y)
+            self.spec.refuse_labels(y)
             e = self.energy(x, y)
         found = e / (self.temperature or 1.0)
         found = found if self.base is None else found + self.base(x)
@@ -95,7 +95,7 @@ class NetEnergy(EnergyModel):
 
     def conditioned(self, y: Tensor | None = None) -> Energy:
         """What chains move on: E at temperature T, or E/T + base at temperature 1."""
-        self.refuse_labels(y)
+        self.spec.refuse_labels(y)
         learnt: Energy = self.energy if y is None else Given(self.energy, y)
         return learnt if self.base is None else Product((Tempered(learnt, self.temperature), self.base))
 
@@ -131,43 +131,3 @@ class NetEnergy(EnergyModel):
                 "distribution of its network alone"
             )
         return 1 / (self.unit * self.temperature)
-
-
-class JointEnergy(EnergyModel):
-    """A classifier read as a joint energy: E(x, y) = -f(x)[y], E(x) = -log sum_y exp f(x)[y], one Z for all
-    (W. Grathwohl et al. 2020, arXiv 1912.03263).
-
-    `net.logits(x)` are f(x), `(B, classes)`.
-    """
-
-    joint = True
-
-    def __init__(self, net: nn.Module, spec: DataSpec, *, temperature: float = 1.0) -> None:
-        super().__init__(spec, temperature)
-        self.net = net
-
-    def logits(self, x: Tensor) -> Tensor:
-        """f(x), `(B, classes)`: log p(x, y) at temperature 1 but for one constant."""
-        found: Tensor = self.net.logits(x)  # type: ignore[operator]
-        return found
-
-    def class_energies(self, x: Position) -> Tensor:
-        """E(x, y) = -f(x)[y] of every class, `(B, classes)`."""
-        return -self.logits(single(x))
-
-    def energy(self, x: Position, y: Tensor | None = None) -> Tensor:
-        """E(x), or E(x, y) for labels `(B,)`; shape `(B,)`."""
-        return self.conditioned(y)(x)
-
-    def neg_log_prob(self, x: Position, y: Tensor | None = None) -> Tensor:
-        """E(x)/T, or E(x, y)/T for labels `(B,)`, T being the chain's; T = 0 counts as 1."""
-        return self.energy(x, y) / (self.temperature or 1.0)
-
-    def conditioned(self, y: Tensor | None = None) -> Energy:
-        """The energy of p(x), or of p(x | y) for labels `(B,)`."""
-        return Marginal(self.class_energies) if y is None else OfClass(self.class_energies, y)
-
-    @property
-    def chain_temperature(self) -> float:
-        """The temperature of chains on `conditioned`."""
-        return self.temperature

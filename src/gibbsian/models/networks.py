@@ -8,7 +8,6 @@ from torch import nn
 
 from ..core.spec import DataSpec
 from ..nets.build import build
-from ..nets.given import prepared_net
 
 
 def energy_net(config: Any, spec: DataSpec, own: nn.Module | None = None) -> nn.Module:
@@ -18,4 +17,6 @@ def energy_net(config: Any, spec: DataSpec, own: nn.Module | None = None) -> nn.
     """
     if own is None:
         return build(config, spec.event_shape)
+    from ..nets.given import prepared_net  # for networks of others alone
+
     return prepared_net(own, spec.event_shape, spec.low, spec.high, spec.num_classes)

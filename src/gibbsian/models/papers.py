@@ -12,7 +12,6 @@ from __future__ import annotations
 import importlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -88,7 +87,11 @@ _OURS = (
     ("drl", "DRLConfig", "a ladder of noise levels, each with a conditional that short chains can sample"),
     ("coopnets", "CoopNetsConfig", "a generator starts the chains, and learns from where they end"),
     ("acd", "ACDConfig", "an energy against a generator with an entropy term (VERA), or without"),
-    ("energy_matching", "EnergyMatchingConfig", "a flow far from the data, an energy near them, in one potential"),
+    (
+        "energy_matching",
+        "EnergyMatchingConfig",
+        "a flow far from the data, an energy near them, in one potential",
+    ),
     ("cfebm", "CFEBMConfig", "small images first: an energy for each size, faded in, one chain through all"),
     ("score_matching", "ScoreMatchingConfig", "no chains in training: denoising on a ladder, sliced, exact"),
     ("nce", "NCEConfig", "an energy and its log Z, told from noise of a known density"),
@@ -114,6 +117,8 @@ def register_paper(paper: PaperEntry) -> PaperEntry:
 
 def all_papers() -> dict[str, PaperEntry]:
     """Every paper by name: registered ones, then those of installed packages."""
+    from importlib import metadata  # 60 ms that --help need not wait for
+
     for point in metadata.entry_points(group=GROUP):
         if point.name not in PAPERS:
             register_paper(_checked(point.load(), f"{point.name} of {point.value}"))

@@ -30,13 +30,13 @@ from ..mcmc.kernel import Kernel
 from ..objectives.contrast import contrast
 from ..objectives.nce import nce
 from ..objectives.score_matching import denoising, probe, sliced
-from ..starts.base import Start, Ticket
+from ..starts.base import BufferSample, Start
 from ..starts.noise import redraw
 from ..starts.replay import ReplayBuffer
 
 
 class Noise(Protocol):
-    """A law to tell data from: exact draws and an exact log-density."""
+    """A density to tell data from: exact draws and an exact log-density."""
 
     def draw(self, n: int, rng: torch.Generator) -> Tensor:
         """`n` independent draws `(n, *event)`."""
@@ -81,7 +81,7 @@ def persistent_contrastive_divergence(
     drawn = buffer.draw(len(x), rng, batch=Batch(x, y))
     end = _chain_end(energy, x, kernel, drawn, steps, y, rng)
     buffer.write(drawn, end)
-    return _contrast(energy, x, redraw(end, ~finite(end), buffer.fresh, rng), y, drawn.y)
+    return _contrast(energy, x, redraw(end, ~finite(end), buffer.init_noise, rng), y, drawn.y)
 
 
 def contrastive_divergence(
@@ -115,7 +115,7 @@ def contrastive_divergence(
     """
     rng = as_stream(rng, x.device)
     if start is None:
-        drawn = Ticket(x.detach(), y, None, torch.ones(len(x), dtype=torch.bool, device=x.device))
+        drawn = BufferSample(x.detach(), y, None, torch.ones(len(x), dtype=torch.bool, device=x.device))
     else:
         drawn = start.draw(len(x), rng, batch=Batch(x, y), y=y)
     end = _chain_end(energy, x, kernel, drawn, steps, y, rng)
@@ -180,7 +180,7 @@ def noise_contrastive_estimation(
     Args:
         energy: E, see the top of this file.
         x: data `(B, *event)`.
-        noise: a law with `draw(n, rng)` and `log_density(x)`, such as `GaussianDensity` or `Gaussian`;
+        noise: a density with `draw(n, rng)` and `log_density(x)`, such as `GaussianDensity` or `Gaussian`;
             it must reach wherever data lie. No gradient goes to it.
         log_z: one number, most often an `nn.Parameter(torch.zeros(()))` that the optimiser also has.
         rng: a generator, or None for torch's own.
@@ -207,12 +207,12 @@ def _chain_end(
     energy: Callable[..., Tensor],
     x: Tensor,
     kernel: Kernel,
-    drawn: Ticket,
+    drawn: BufferSample,
     steps: int,
     y: Tensor | None,
     rng: torch.Generator,
 ) -> Position:
-    """Where the chains of a ticket end, as they are."""
+    """Where drawn chains end, as they are."""
     begin = leaves(drawn.position)[0].shape[1:]
     if begin != x.shape[1:]:
         raise UsageError(f"data have shape {tuple(x.shape[1:])} and chains {tuple(begin)}: give one shape")
@@ -235,7 +235,7 @@ def _energies(
     y: Tensor | None = None,
     y_neg: Tensor | None = None,
 ) -> tuple[Tensor, Tensor]:
-    """E of data and of negatives from one forward pass."""
+    """E of data and of chain ends or noise from one forward pass."""
     both = energy if y is None or y_neg is None else Given(energy, torch.cat([y, y_neg]))
     e = value(both, cat([x, x_neg]))
     return e[: len(x)], e[len(x) :]

@@ -1,6 +1,6 @@
 """Presets as data: what a paper's `presets.yaml` holds, as plain values. Torch-free.
 
-    papers: [{key, authors, year, title, venue, url}, ...]     the system's own first
+    papers: [{key, authors, year, title, venue, url}, ...]     the paper's own first
     published: [{setting, measure, value}, ...]
     presets: {NAME: {extends, data, note, train, monitor, and the sections of the model}, ...}
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Generator
 from dataclasses import dataclass
-from typing import Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import torch
 from torch import Tensor
@@ -19,9 +19,11 @@ from torch import Tensor
 from ..core.energy import Energy
 from ..core.errors import UsageError
 from ..core.position import Position
-from ..energies.latent import PullBack
 from ..mcmc.base import Compile, Kernel
 from ..mcmc.langevin import Langevin
+
+if TYPE_CHECKING:
+    from ..energies.latent import PullBack
 
 Stages: TypeAlias = Generator["ChainStage", Position, None]
 COMPILE: dict[str, Compile] = {"never": False, "auto": "auto", "always": True}
@@ -46,16 +48,22 @@ class RunOptions:
 
 @dataclass(frozen=True)
 class ChainStage:
-    """One stage of a sampler: `steps` of `kernel` on `energy` from `position`.
+    """One stage of a sampler.
 
-    `tilt` is set where chains move latents z of a generator G: E(G(z)), the model's own part of `energy`.
+    Fields:
+        energy: what the chains move on, of positions of B chains, `(B,)`.
+        kernel: makes a step; its temperature is that of `energy`.
+        steps: number of steps, 0 where the positions are the samples.
+        position: where the B chains begin.
+        energy_on_latents: set where chains move latents z of a generator G: E(G(z)), the model's own part of
+            `energy`; None for chains on data.
     """
 
     energy: Energy
     kernel: Kernel
     steps: int
     position: Position
-    tilt: PullBack | None = None
+    energy_on_latents: PullBack | None = None
 
 
 @dataclass(frozen=True)
@@ -101,8 +109,8 @@ class Sampler(ABC):
         following = next(made, None)
         while following is not None:
             last, following = following, next_stage(made, following.position)
-        # Latents may have the shape of the data, as those of a flow do: `tilt` tells them.
-        if last is None or last.tilt is not None or not _like(last.position, x):
+        # Latents may have the shape of the data, as those of a flow do: `energy_on_latents` tells.
+        if last is None or last.energy_on_latents is not None or not _like(last.position, x):
             raise UsageError("these chains do not move data of full size: none can begin at data")
         kernel = last.kernel.from_step(last.steps) if isinstance(last.kernel, Langevin) else last.kernel
         return DataChain(last.energy, kernel, x)

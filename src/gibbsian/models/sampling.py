@@ -14,7 +14,6 @@ from ..core.random import RngLike, Streams, as_generator
 from ..core.show import spread
 from ..mcmc.base import Chain, ChainInfo, ChainState, run
 from ..nets.frozen import frozen
-from ..report import notebook
 from .sampler import ChainStage, RunOptions, Sampler, Stages, next_stage
 
 Observe = Callable[[int, ChainState, ChainInfo], None]
@@ -55,12 +54,16 @@ class Samples:
 
         Raises `UsageError` for data of another shape.
         """
+        from ..report import notebook  # pictures are for those who ask
+
         drawn = notebook.picture(self.x, *self._ends())
         if drawn is None:
             raise UsageError(f"samples of shape {tuple(self.x.shape[1:])} have no picture: use their x")
         return drawn
 
     def _repr_png_(self) -> bytes | None:
+        from ..report import notebook
+
         return notebook.png(self.x, *self._ends())
 
     def _ends(self) -> tuple[float, float]:
@@ -73,7 +76,8 @@ def require_counts(n: int, steps: int | None) -> None:
     if not isinstance(n, int) or not (steps is None or isinstance(steps, int)):
         raise UsageError(f"n is {n!r} and steps is {steps!r}: give whole numbers")
     if n < 1 or (steps is not None and steps < 1):
-        raise UsageError(f"asked for {n} samples in {steps} steps: both must be at least 1")
+        length = "" if steps is None else f" in {steps} steps"
+        raise UsageError(f"asked for {n} samples{length}: at least 1 is drawn, by chains of 1 step or more")
 
 
 def stream(rng: RngLike, seed: int, device: torch.device) -> torch.Generator:

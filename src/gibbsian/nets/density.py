@@ -1,4 +1,4 @@
-"""Laws with exact draws and an exact log-density over events of any shape: noise to tell data from.
+"""Distributions with exact draws and an exact log-density over events of any shape: noise to tell data from.
 
 All are modules with `draw(n, rng) -> (n, *event)` and `log_density(x (B, *event)) -> (B,)` in nats.
 """
@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from ..core.errors import UsageError, require_not_negative, require_positive
+from ..core.random import RngLike, as_generator
 from .generator import FlowGenerator
 from .precision import full_precision, widened
 from .settings import GeneratorConfig
@@ -21,7 +22,7 @@ LOG_2PI = math.log(2 * math.pi)
 
 
 class Density(nn.Module, ABC):
-    """A normalised law over events of `event_shape`."""
+    """A normalised density over events of `event_shape`."""
 
     def __init__(self, event_shape: tuple[int, ...]) -> None:
         super().__init__()
@@ -29,7 +30,7 @@ class Density(nn.Module, ABC):
         self.size = math.prod(self.event_shape)
 
     @abstractmethod
-    def draw(self, n: int, rng: torch.Generator) -> Tensor:
+    def draw(self, n: int, rng: RngLike = None) -> Tensor:
         """`n` independent draws `(n, *event)`, on the device of `rng`, without a graph."""
 
     @abstractmethod
@@ -41,7 +42,7 @@ class GaussianDensity(Density):
     """N(mean, covariance + ridge I), fitted by `update` to batches as they come and fixed by `settle`.
 
     Until then it is N(0, I). Buffers: `count`, `mean` (D,), `covariance` (D, D) of what was seen, and
-    `whiten` (D, D), the inverse Cholesky factor. `ridge` > 0 is a variance: it makes the law proper where
+    `whiten` (D, D), the inverse Cholesky factor. `ridge` > 0 is a variance: it makes the density proper where
     data do not vary. Batches are merged as by T. Chan, G. Golub, R. LeVeque (1979). Raises `UsageError` for a
     bad ridge, and on settling with fewer than 2 points.
     """
@@ -82,7 +83,7 @@ class GaussianDensity(Density):
 
     @torch.no_grad()
     def settle(self) -> None:
-        """From now on, the law is that of the batches seen so far."""
+        """From now on, the density is that of the batches seen so far."""
         if int(self.count) < 2:
             raise UsageError(f"a Gaussian of {int(self.count)} points: give it at least 2 before it settles")
         ridged = self.covariance.double() + self.ridge * torch.eye(self.size).to(self.covariance).double()
@@ -92,8 +93,9 @@ class GaussianDensity(Density):
         self.centre.copy_(self.mean)
 
     @torch.no_grad()
-    def draw(self, n: int, rng: torch.Generator) -> Tensor:
+    def draw(self, n: int, rng: RngLike = None) -> Tensor:
         """Draws by the Cholesky factor."""
+        rng = as_generator(rng)
         z = torch.randn(self.size, n, generator=rng, device=rng.device, dtype=self.mean.dtype)
         x = self.centre + torch.linalg.solve_triangular(self.whiten, z, upper=False).T
         return x.reshape(n, *self.event_shape)
@@ -120,8 +122,9 @@ class BoxDensity(Density):
         margin = widen * (high - low)
         self.low, self.high = low - margin, high + margin
 
-    def draw(self, n: int, rng: torch.Generator) -> Tensor:
+    def draw(self, n: int, rng: RngLike = None) -> Tensor:
         """Draws from the box."""
+        rng = as_generator(rng)
         unit = torch.rand(n, *self.event_shape, generator=rng, device=rng.device)
         return self.low + (self.high - self.low) * unit
 
@@ -134,7 +137,7 @@ class BoxDensity(Density):
 
 
 class FlowDensity(Density):
-    """Affine couplings from N(0, I); the only law here with parameters. `config.name` must be "flow".
+    """Affine couplings from N(0, I); the only density here with parameters. `config.name` must be "flow".
 
     Raises `UsageError` for other generators, or events of one number.
     """
@@ -146,8 +149,9 @@ class FlowDensity(Density):
         self.generator = FlowGenerator(self.event_shape, config)
 
     @torch.no_grad()
-    def draw(self, n: int, rng: torch.Generator) -> Tensor:
+    def draw(self, n: int, rng: RngLike = None) -> Tensor:
         """The couplings applied to standard normal latents."""
+        rng = as_generator(rng)
         z = torch.randn(n, self.size, generator=rng, device=rng.device)
         return cast(Tensor, self.generator(z))
 

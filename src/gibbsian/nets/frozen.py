@@ -28,14 +28,15 @@ Held = TypeVar("Held", bound=Callable[..., Any])
 def evaluating(holder: Held) -> Iterator[Held]:
     """Put the modules of `holder` in eval mode; nests."""
     owners = modules_of(holder)
-    modes = [(m, m.training) for owner in owners for m in owner.modules()]
+    in_training = [m for owner in owners for m in owner.modules() if m.training]
     try:
-        for owner in owners:
-            owner.eval()
+        if in_training:
+            for owner in owners:
+                owner.eval()
         yield holder
     finally:
-        for m, training in modes:
-            m.training = training
+        for m in in_training:
+            m.training = True
 
 
 @contextmanager

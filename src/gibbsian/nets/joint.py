@@ -1,7 +1,7 @@
 """An energy of data and latents on top of an energy network: E(x, z) = E(x) + f([h(x), g(z)]).
 
 h are the features of the network for x, g and f are small dense networks. f starts at 0 and sees z by itself
-too, so it can tilt the law of the latents as well as their fit to x.
+too, so it can change the distribution of the latents as well as their fit to x.
 """
 
 from __future__ import annotations

@@ -67,7 +67,7 @@ class PixelCNN(nn.Module):
         )
 
     def forward(self, x: Tensor) -> Mixture:
-        """The law of every pixel of images `(B, C, H, W)` in [-1, 1], given those before it."""
+        """The distribution of every pixel of images `(B, C, H, W)` in [-1, 1], given those before it."""
         seen = torch.cat([x, places(x)], 1)
         # The last row and column are left out, the padding is above and to the left: a shift by one.
         v = F.glu(self.first_vertical(F.pad(seen[:, :, :-1], (REACH, REACH, REACH, 0))), 1)
@@ -117,10 +117,10 @@ def places(x: Tensor) -> Tensor:
     return torch.stack([torch.ones_like(down), down, across]).expand(len(x), -1, -1, -1)
 
 
-def mixture_log_prob(law: Mixture, x: Tensor) -> Tensor:
+def mixture_log_prob(mixture: Mixture, x: Tensor) -> Tensor:
     """log p of every pixel, its colours together, in nats, `(B, H, W)`; `x` `(B, C, H, W)`."""
-    of_colours = discretised_logistic(x[:, None], law.mean, law.log_scale)
-    return (law.log_weight + of_colours.sum(2)).logsumexp(1)
+    of_colours = discretised_logistic(x[:, None], mixture.mean, mixture.log_scale)
+    return (mixture.log_weight + of_colours.sum(2)).logsumexp(1)
 
 
 def discretised_logistic(x: Tensor, mean: Tensor, log_scale: Tensor) -> Tensor:

@@ -33,7 +33,7 @@ BOUND = 5.0
 
 
 class Code(NamedTuple):
-    """A draw from the posterior: noise `eps` and the parameters of its law, each one `(B, d_l)` a group."""
+    """A draw from the posterior: noise `eps` and the parameters of its density, each `(B, d_l)` a group."""
 
     eps: tuple[Tensor, ...]
     mean: tuple[Tensor, ...]

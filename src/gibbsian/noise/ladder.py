@@ -20,7 +20,7 @@ SMALL_STEPS, FIRST, LAST = 1000, 1e-4, 0.02
 
 @dataclass(frozen=True)
 class Ladder:
-    """`levels` T conditional laws between data (t = 0) and N(0, I) (t = T); T at least 2.
+    """`levels` T conditional distributions between data (t = 0) and N(0, I) (t = T); T at least 2.
 
     `a` and `sigma` `(T + 1,)` lead from one level to the next, `sigma_bar` `(T + 1,)` is the noise of level t
     in all, so that x_t = sqrt(1 - sigma_bar_t^2) x + sigma_bar_t eps for clean data x.

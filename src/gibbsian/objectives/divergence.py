@@ -9,8 +9,8 @@
     pearson           2 (r - 1)             r^2 - 1                   chi squared
     hellinger         1 - r^(-1/2)          r^(1/2) - 1               squared Hellinger, times 2
 
-In all of them exp(-E - c) is an estimate of dP/dG, so that the base tilted by exp(-E) is the model. "donsker"
-is "kale" with c = log mean_G exp(-E) of the same samples, held constant, in place of a learnt one.
+In all of them exp(-E - c) is an estimate of dP/dG, so that the base times exp(-E) is the model. "donsker" is
+"kale" with c = log mean_G exp(-E) of the same samples, held constant, in place of a learnt one.
 
 Sources: M. Arbel, L. Zhou, A. Gretton, ICLR 2021, arXiv 2003.05033 (KALE, eq. 5 to 8); S. Nowozin, B. Cseke,
 R. Tomioka, NeurIPS 2016, arXiv 1606.00709 (the rest); I. Goodfellow et al., NeurIPS 2014.
@@ -47,9 +47,9 @@ TERMS: dict[str, tuple[Part, Part]] = {
 def energy_loss(e_pos: Tensor, e_base: Tensor, c: Tensor, divergence: Divergence = "kale") -> Loss:
     """-F for the energy and `c`, from E of data `(N,)` and of base samples `(M,)`.
 
-    Metrics: `divergence` (the estimate F), `log_partition` (c), `c_error` = c - log mean exp(-E(base)),
-    `energy_pos`, `energy_neg` (means; the base's), `energy_gap`. Raises `UsageError` for other shapes or an
-    unknown name.
+    Metrics: `divergence` (the estimate F), `log_partition` (c), `log_partition_error` = c - log mean
+    exp(-E(base)), `energy_pos`, `energy_neg` (means; the base's), `energy_gap`. Raises `UsageError` for other
+    shapes or an unknown name.
     """
     _check(e_pos, e_base)
     batch_c = log_mean_exp(-e_base).detach()
@@ -60,7 +60,8 @@ def energy_loss(e_pos: Tensor, e_base: Tensor, c: Tensor, divergence: Divergence
     over_data, over_base = TERMS[divergence]
     bound = over_data(-(e_pos + c)).mean() - over_base(-(e_base + c)).mean()
     pos, base = e_pos.detach().mean(), e_base.detach().mean()
-    told = {"divergence": bound.detach(), "log_partition": c.detach(), "c_error": (c - batch_c).detach()}
+    learnt = {"log_partition": c.detach(), "log_partition_error": (c - batch_c).detach()}
+    told = {"divergence": bound.detach(), **learnt}
     return Loss(-bound, {**told, "energy_pos": pos, "energy_neg": base, "energy_gap": pos - base})
 
 

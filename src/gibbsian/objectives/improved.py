@@ -1,11 +1,11 @@
-"""What contrastive divergence leaves out: that the law of its samples depends on the weights.
+"""What contrastive divergence leaves out: that the distribution of its samples depends on the weights.
 
     KL(q_theta || p')  =  mean over q_theta of E'  -  H(q_theta)  +  const
 
-q_theta is the law of a chain's end x_K, p' the model with its weights held. CD takes x_K for a sample of the
-model; bringing this divergence down makes the chain's end one. `kl_term` is its first part, `entropy_term`
-the second, by the nearest neighbour of x_K among samples of q_theta. Both take x_K with its graph, from a
-differentiable step; no gradient may reach the weights of E' but through x_K.
+q_theta is the density of a chain's end x_K, p' the model with its weights held. CD takes x_K for a sample of
+the model; bringing this divergence down makes the chain's end one. `kl_term` is its first part,
+`entropy_term` the second, by the nearest neighbour of x_K among samples of q_theta. Both take x_K with its
+graph, from a differentiable step; no gradient may reach the weights of E' but through x_K.
 
 Source: Y. Du, S. Li, J. Tenenbaum, I. Mordatch, ICML 2021, arXiv 2012.01316. G. Hinton's objective of 2002,
 KL(data || p) - KL(q || p), has this term with the other sign; here it is added, as in the paper's code, so
@@ -68,7 +68,7 @@ def nearest(x: Tensor, others: Tensor) -> Tensor:
 
 
 def nearest_entropy(x: Tensor, others: Tensor) -> Tensor:
-    """The entropy in nats of the law that `x` `(N, *event)` and `others` `(M, *event)` were both drawn from.
+    """The entropy in nats of the density from which both `x` `(N, *event)` and `others` `(M, *event)` come.
 
     D mean log min_j |x_i - others_j| + log V_D + 1 + 1/2 + ... + 1/M, where V_D is the volume of the unit
     ball in the event's D dimensions. The draws are independent; the bias goes to 0 with M. A point of both

@@ -1,8 +1,8 @@
-"""Noise-contrastive estimation: learn E, and Z, by telling data from draws of a known law q.
+"""Noise-contrastive estimation: learn E, and Z, by telling data from draws of a known density q.
 
     binary        h = -E - c - log q - log nu,   loss = -mean_p log sigmoid(h) - nu mean_q log sigmoid(-h)
     ranking       -mean_p log softmax of w = -E - log q over one datum and its nu noise draws, at the datum
-    conditional   mean log(1 + exp(E(x) - E(x'))),   x' = x + eps by a symmetric law of eps
+    conditional   mean log(1 + exp(E(x) - E(x'))),   x' = x + eps with a symmetric density of eps
 
 The binary form's optimum over E and c is E + c = -log p: c is log Z, learnt like a weight. Ranking needs no c
 and conditional no q either. In all of them q (or eps) must reach wherever p has mass, and the nearer it is to
@@ -56,7 +56,7 @@ def ranking(e_pos: Tensor, e_neg: Tensor, log_q_pos: Tensor, log_q_neg: Tensor) 
 
 
 def conditional_nce(e_pos: Tensor, e_neg: Tensor) -> Loss:
-    """softplus(E(x) - E(x')) for noise x' = x + eps whose law is symmetric, so that it cancels.
+    """softplus(E(x) - E(x')) for noise x' = x + eps whose density is symmetric, so that it cancels.
 
     Metrics as `nce`, without `log_partition`; `accuracy` is the share of pairs with E(x) < E(x').
     """

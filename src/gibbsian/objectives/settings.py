@@ -25,6 +25,6 @@ class LossConfig:
         require_not_negative(**{"loss.energy_l2": self.energy_l2})
 
     @property
-    def additive(self) -> bool:
+    def mean_reduced(self) -> bool:
         """Whether the loss is a mean over samples, so that gradients of micro-batches may be averaged."""
         return self.objective != "logsumexp"

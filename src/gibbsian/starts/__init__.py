@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from .settings import StartConfig
 
 if TYPE_CHECKING:
-    from .base import Start, Ticket
+    from .base import BufferSample, Start
     from .data import DataStart
     from .fixed import FixedNoise
     from .gaussian import ClassGaussian
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from .reservoir import ReservoirBuffer
 
 _NAMES = {
+    "BufferSample": "base",
     "ClassGaussian": "gaussian",
     "DataStart": "data",
     "FixedNoise": "fixed",
@@ -28,12 +29,12 @@ _NAMES = {
     "ReplayBuffer": "replay",
     "ReservoirBuffer": "reservoir",
     "Start": "base",
-    "Ticket": "base",
     "UniformNoise": "noise",
     "redraw": "noise",
 }
 
 __all__ = [
+    "BufferSample",
     "ClassGaussian",
     "DataStart",
     "FixedNoise",
@@ -43,7 +44,6 @@ __all__ = [
     "ReservoirBuffer",
     "Start",
     "StartConfig",
-    "Ticket",
     "UniformNoise",
     "redraw",
 ]

@@ -1,8 +1,8 @@
-"""What a start is: it hands out positions on a ticket, and takes back where the chains ended.
+"""What a start is: it says where chains begin, and takes back where they ended.
 
-    ticket = start.draw(n, rng, batch=batch, y=y)
-    ...run the chains from ticket.position...
-    start.write(ticket, position)
+    drawn = start.draw(n, rng, batch=batch, y=y)
+    ...run the chains from drawn.position...
+    start.write(drawn, position)
 
 Starts without memory ignore what is written.
 """
@@ -21,18 +21,20 @@ from ..core.records import Batch
 
 
 @dataclass(frozen=True, eq=False)
-class Ticket:
+class BufferSample:
     """Where B chains begin.
 
-    `position` `(B, *event)`, no graph. `y`: labels of the chains, `(B,)` class numbers or `(B, C)`; None
-    if there are none. `slots` `(B,)` int64: rows of the start's memory, None without memory. `fresh`
-    `(B,)` bool: the chain begins anew here, rather than going on from an earlier one.
+    Fields:
+        position: `(B, *event)`, or a tuple of such leaves, without a graph.
+        y: labels of the chains, `(B,)` class numbers or `(B, C)`; None if there are none.
+        slots: rows of the start's memory, `(B,)` int64; None without memory.
+        restarted: `(B,)` bool, true where the chain begins anew rather than going on from an earlier one.
     """
 
     position: Position
     y: Tensor | None
     slots: Tensor | None
-    fresh: Tensor
+    restarted: Tensor
 
 
 class Start(Protocol):
@@ -40,12 +42,12 @@ class Start(Protocol):
 
     def draw(
         self, n: int, rng: torch.Generator, *, batch: Batch | None = None, y: Tensor | None = None
-    ) -> Ticket:
+    ) -> BufferSample:
         """Begin `n` chains; `batch` is the data of the step, `y` the labels that the chains should have."""
         ...
 
-    def write(self, ticket: Ticket, position: Position) -> None:
-        """Give back where the chains of a ticket ended, in the ticket's order."""
+    def write(self, drawn: BufferSample, position: Position) -> None:
+        """Give back where drawn chains ended, in the order in which they were drawn."""
         ...
 
 
@@ -56,6 +58,6 @@ def chain_labels(n: int, y: Tensor | None) -> Tensor | None:
     return y
 
 
-def all_fresh(n: int, rng: torch.Generator) -> Tensor:
-    """The `fresh` mask of a start without memory, `(n,)` on the device of `rng`."""
+def all_restarted(n: int, rng: torch.Generator) -> Tensor:
+    """The mask `restarted` of a start without memory, `(n,)` on the device of `rng`."""
     return torch.ones(n, dtype=torch.bool, device=rng.device)

@@ -11,7 +11,7 @@ from ..core.errors import UsageError
 from ..core.position import Position
 from ..core.random import RngLike, as_generator
 from ..core.records import Batch
-from .base import Ticket, all_fresh, chain_labels
+from .base import BufferSample, all_restarted, chain_labels
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,9 @@ class DataStart:
         if not 0 <= self.noise < float("inf"):
             raise UsageError(f"noise is {self.noise}: a standard deviation must be 0 or more")
 
-    def draw(self, n: int, rng: RngLike, *, batch: Batch | None = None, y: Tensor | None = None) -> Ticket:
+    def draw(
+        self, n: int, rng: RngLike, *, batch: Batch | None = None, y: Tensor | None = None
+    ) -> BufferSample:
         """Positions `(n, *event)` of the batch, which must hold at least `n`; labels as asked for."""
         if batch is None or len(batch) < n:
             held = 0 if batch is None else len(batch)
@@ -33,7 +35,7 @@ class DataStart:
         rng = as_generator(rng, x.device)
         if self.noise:
             x += self.noise * torch.randn(x.shape, generator=rng, dtype=x.dtype, device=x.device)
-        return Ticket(x, chain_labels(n, y), None, all_fresh(n, rng))
+        return BufferSample(x, chain_labels(n, y), None, all_restarted(n, rng))
 
-    def write(self, ticket: Ticket, position: Position) -> None:
+    def write(self, drawn: BufferSample, position: Position) -> None:
         """Nothing is kept."""

@@ -9,7 +9,7 @@ from ..core.errors import UsageError
 from ..core.position import Position
 from ..core.random import RngLike, as_generator
 from ..core.records import Batch
-from .base import Start, Ticket, all_fresh, chain_labels
+from .base import BufferSample, Start, all_restarted, chain_labels
 
 
 class FixedNoise(nn.Module):
@@ -36,13 +36,15 @@ class FixedNoise(nn.Module):
         """Starting points in the bank."""
         return self.bank.shape[0]
 
-    def draw(self, n: int, rng: RngLike, *, batch: Batch | None = None, y: Tensor | None = None) -> Ticket:
+    def draw(
+        self, n: int, rng: RngLike, *, batch: Batch | None = None, y: Tensor | None = None
+    ) -> BufferSample:
         """`n` distinct rows of the bank; raises `UsageError` if it holds fewer."""
         rng = as_generator(rng, self.bank.device)
         if n > self.capacity:
             raise UsageError(f"{n} chains from a bank of {self.capacity}: draw fewer, or enlarge the bank")
         slots = torch.randperm(self.capacity, generator=rng, device=rng.device)[:n]
-        return Ticket(self.bank[slots], chain_labels(n, y), slots, all_fresh(n, rng))
+        return BufferSample(self.bank[slots], chain_labels(n, y), slots, all_restarted(n, rng))
 
-    def write(self, ticket: Ticket, position: Position) -> None:
+    def write(self, drawn: BufferSample, position: Position) -> None:
         """Nothing is kept."""

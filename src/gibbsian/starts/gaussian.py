@@ -17,7 +17,7 @@ from ..core.errors import UsageError, require_positive
 from ..core.position import Position
 from ..core.random import RngLike, as_generator
 from ..core.records import Batch
-from .base import Ticket, all_fresh, chain_labels
+from .base import BufferSample, all_restarted, chain_labels
 
 
 class ClassGaussian(nn.Module):
@@ -68,7 +68,9 @@ class ClassGaussian(nn.Module):
             self.scale[c] = self._root(points - points.mean(0))
         return self
 
-    def draw(self, n: int, rng: RngLike, *, batch: Batch | None = None, y: Tensor | None = None) -> Ticket:
+    def draw(
+        self, n: int, rng: RngLike, *, batch: Batch | None = None, y: Tensor | None = None
+    ) -> BufferSample:
         """`n` positions `(n, *event)` of the classes asked for, or of classes as frequent as in the data."""
         rng = as_generator(rng, self.mean.device)
         if not bool(self.count.all()):
@@ -80,9 +82,9 @@ class ClassGaussian(nn.Module):
             labels = which = torch.multinomial(self.count.double(), n, replacement=True, generator=rng)
         else:
             which = labels
-        return Ticket(self._place(which, rng), labels, None, all_fresh(n, rng))
+        return BufferSample(self._place(which, rng), labels, None, all_restarted(n, rng))
 
-    def write(self, ticket: Ticket, position: Position) -> None:
+    def write(self, drawn: BufferSample, position: Position) -> None:
         """Nothing is kept."""
 
     def _root(self, centred: Tensor) -> Tensor:

@@ -1,7 +1,7 @@
-"""Chains from fresh noise: a new draw from a fixed law each time.
+"""Chains from fresh noise: a new draw from a fixed distribution each time.
 
-Short-run learning "from the same noise" means this: the *law* is fixed, the draws are new (E. Nijkamp
-et al., NeurIPS 2019, arXiv 1904.09770). For the same draws each time see `FixedNoise`.
+Short-run learning "from the same noise" means this: the *distribution* is fixed, the draws are new (E.
+Nijkamp et al., NeurIPS 2019, arXiv 1904.09770). For the same draws each time see `FixedNoise`.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from ..core.position import Position, batch_size, leaves, like
 from ..core.random import RngLike, as_generator
 from ..core.records import Batch
 from ..core.show import one_line
-from .base import Start, Ticket, all_fresh, chain_labels
+from .base import BufferSample, Start, all_restarted, chain_labels
 
 
 @dataclass(frozen=True)
@@ -34,14 +34,16 @@ class UniformNoise:
         if not self.low < self.high:
             raise UsageError(f"uniform noise from {self.low} to {self.high}: low must lie below high")
 
-    def draw(self, n: int, rng: RngLike, *, batch: Batch | None = None, y: Tensor | None = None) -> Ticket:
+    def draw(
+        self, n: int, rng: RngLike, *, batch: Batch | None = None, y: Tensor | None = None
+    ) -> BufferSample:
         """`n` fresh positions `(n, *shape)`; labels as asked for."""
         rng = as_generator(rng)
         unit = torch.rand(n, *self.shape, generator=rng, dtype=self.dtype, device=rng.device)
         x = self.low + (self.high - self.low) * unit
-        return Ticket(x, chain_labels(n, y), None, all_fresh(n, rng))
+        return BufferSample(x, chain_labels(n, y), None, all_restarted(n, rng))
 
-    def write(self, ticket: Ticket, position: Position) -> None:
+    def write(self, drawn: BufferSample, position: Position) -> None:
         """Nothing is kept."""
 
 
@@ -59,13 +61,15 @@ class GaussianNoise:
     def __post_init__(self) -> None:
         require_positive(std=self.std)
 
-    def draw(self, n: int, rng: RngLike, *, batch: Batch | None = None, y: Tensor | None = None) -> Ticket:
+    def draw(
+        self, n: int, rng: RngLike, *, batch: Batch | None = None, y: Tensor | None = None
+    ) -> BufferSample:
         """`n` fresh positions `(n, *shape)`; labels as asked for."""
         rng = as_generator(rng)
         x = torch.randn(n, *self.shape, generator=rng, dtype=self.dtype, device=rng.device)
-        return Ticket(self.mean + self.std * x, chain_labels(n, y), None, all_fresh(n, rng))
+        return BufferSample(self.mean + self.std * x, chain_labels(n, y), None, all_restarted(n, rng))
 
-    def write(self, ticket: Ticket, position: Position) -> None:
+    def write(self, drawn: BufferSample, position: Position) -> None:
         """Nothing is kept."""
 
 
@@ -75,18 +79,20 @@ class NormalLeaves:
 
     shapes: tuple[tuple[int, ...], ...]
 
-    def draw(self, n: int, rng: RngLike, *, batch: Batch | None = None, y: Tensor | None = None) -> Ticket:
+    def draw(
+        self, n: int, rng: RngLike, *, batch: Batch | None = None, y: Tensor | None = None
+    ) -> BufferSample:
         """`n` fresh positions, a leaf `(n, *shape)` for each shape; labels as asked for."""
         rng = as_generator(rng)
         parts = tuple(torch.randn(n, *shape, generator=rng, device=rng.device) for shape in self.shapes)
-        return Ticket(parts, chain_labels(n, y), None, all_fresh(n, rng))
+        return BufferSample(parts, chain_labels(n, y), None, all_restarted(n, rng))
 
-    def write(self, ticket: Ticket, position: Position) -> None:
+    def write(self, drawn: BufferSample, position: Position) -> None:
         """Nothing is kept."""
 
 
-def redraw(position: Position, bad: Tensor, fresh: Start, rng: torch.Generator) -> Position:
-    """`position` with the chains where the `(B,)` mask `bad` is true begun anew by `fresh`.
+def redraw(position: Position, bad: Tensor, init_noise: Start, rng: torch.Generator) -> Position:
+    """`position` with the chains where the `(B,)` mask `bad` is true begun anew by `init_noise`.
 
     Good chains are untouched, and where there is nothing to mend `rng` is too. Waits once for the device.
     """
@@ -95,7 +101,7 @@ def redraw(position: Position, bad: Tensor, fresh: Start, rng: torch.Generator) 
     count = int(bad.sum())
     if not count:
         return position
-    new = leaves(fresh.draw(count, rng).position)
+    new = leaves(init_noise.draw(count, rng).position)
     return like(position, tuple(_replaced(a, bad, b) for a, b in zip(leaves(position), new, strict=True)))
 
 

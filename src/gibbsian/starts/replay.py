@@ -1,12 +1,12 @@
 """Persistent chains: a replay buffer from which chains are drawn, and to which they return.
 
-A draw takes distinct slots that no other open ticket holds; `write` puts the chains back into those
+A draw takes distinct slots that no other open draw holds; `write` puts the chains back into those
 slots and frees them, `release` frees them without writing. Each drawn chain restarts from noise with
 probability `reinit`, independently of the others. The buffer starts filled with noise. Non-finite
 chains are never stored: their slots are counted in `rejected` and restart at their next draw.
 
 Sources: T. Tieleman, ICML 2008 (persistent chains); Y. Du and I. Mordatch, NeurIPS 2019, arXiv
-1903.08689 (buffer with 5 % restarts, 8-bit storage). Not assumed: that every ticket is written.
+1903.08689 (buffer with 5 % restarts, 8-bit storage). Not assumed: that every draw is written.
 """
 
 from __future__ import annotations
@@ -20,32 +20,39 @@ from ..core.errors import UsageError, require_positive, unknown
 from ..core.position import Position, finite, where
 from ..core.random import RngLike, as_generator
 from ..core.records import Batch
-from .base import Start, Ticket, chain_labels
+from .base import BufferSample, Start, chain_labels
 
 Labels: TypeAlias = Literal["stored", "batch"]
 
 
 class ReplayBuffer(nn.Module):
-    """`capacity` chains as module state, begun by the start `fresh` and drawn with `rng` at construction.
-
-    reinit   probability in [0, 1] that a drawn chain restarts; may be set between draws
-    uint8    store bin numbers of 256 equal bins of `bounds`; a draw adds uniform noise inside the bin
-             (U(0, 1/256) on [0, 1]), a write clamps to the bounds
-    classes  0 for unconditional chains
-    labels   "stored": a slot keeps its label, and asking for labels `y` draws chains of those classes,
-             so that a chain never changes class (JEM's class ranges); where a class has too few free
-             chains, slots of others restart from noise under the label asked for. "batch": labels are
-             `y` or the batch's, whatever chain they meet (IGEBM's code)
+    """A fixed number of chains as module state, of which a few are drawn and written back at every update.
 
     Buffers: `stored` (capacity, *event) of the noise's dtype or uint8, `age` int64 (writes since the last
     restart), `due` bool (restarts at its next draw), `rejected` int64 scalar, and with stored labels
-    `label` int64. `.to(dtype)` leaves the integer ones as they are. Open tickets are not part of the
-    state: loading a state closes them. Raises `UsageError` for values out of range.
+    `label` int64. `.to(dtype)` leaves the integer ones as they are. Open draws are not part of the
+    state: loading a state closes them.
+
+    Args:
+        init_noise: the start that fills the buffer at construction, and where chains restart.
+        capacity: number of chains, at least 1.
+        rng: a generator, a seed or None, for the noise that fills the buffer.
+        reinit: probability in [0, 1] that a drawn chain restarts; it may be set between draws.
+        uint8: whether numbers of 256 equal bins of `bounds` are stored, a quarter of the memory. A draw
+            adds uniform noise inside the bin (U(0, 1/256) on [0, 1]), a write clamps to the bounds.
+        bounds: the range of the data, `(low, high)`, which only `uint8` reads.
+        classes: number of classes, 0 for unconditional chains.
+        labels: "stored": a slot keeps its label, and asking for labels `y` draws chains of those classes,
+            so that a chain never changes class (JEM's class ranges); where a class has too few free
+            chains, slots of others restart from noise under the label asked for. "batch": labels are `y`
+            or the batch's, whatever chain they meet (IGEBM's code).
+
+    Raises `UsageError` for values out of range.
     """
 
     def __init__(
         self,
-        fresh: Start,
+        init_noise: Start,
         capacity: int,
         rng: RngLike = None,
         *,
@@ -62,14 +69,16 @@ class ReplayBuffer(nn.Module):
             raise UsageError(f"reinit is {reinit}: a probability lies in [0, 1]; papers use .05")
         if labels not in ("stored", "batch"):
             raise unknown("label policy", labels, ("stored", "batch"))
-        self.fresh, self.capacity, self.reinit, self.bounds = fresh, capacity, reinit, bounds
+        self.init_noise, self.capacity, self.reinit, self.bounds = init_noise, capacity, reinit, bounds
         self.uint8, self.classes, self.keeps_labels = uint8, classes, bool(classes) and labels == "stored"
         self.stored: Tensor
-        self.register_buffer("stored", self._encode(_single(fresh.draw(capacity, rng).position)))
+        self.register_buffer("stored", self._encode(_single(init_noise.draw(capacity, rng).position)))
         self._register_counters(self.stored.device)
-        self.register_load_state_dict_post_hook(_close_tickets)
+        self.register_load_state_dict_post_hook(_free_all_slots)
 
-    def draw(self, n: int, rng: RngLike, *, batch: Batch | None = None, y: Tensor | None = None) -> Ticket:
+    def draw(
+        self, n: int, rng: RngLike, *, batch: Batch | None = None, y: Tensor | None = None
+    ) -> BufferSample:
         """`n` chains from distinct free slots, held until `write` or `release`.
 
         Raises `UsageError` if fewer slots are free, or for labels the buffer cannot serve.
@@ -83,39 +92,41 @@ class ReplayBuffer(nn.Module):
             slots, relabelled = free[:n], torch.zeros(n, dtype=torch.bool, device=free.device)
         restart = torch.rand(n, generator=rng, device=rng.device) < self.reinit
         restart = restart | self.due[slots] | relabelled
-        position = where(restart, self.fresh.draw(n, rng).position, self._decode(self.stored[slots], rng))
+        position = where(
+            restart, self.init_noise.draw(n, rng).position, self._decode(self.stored[slots], rng)
+        )
         self.held[slots] = True
         if self.keeps_labels and y is None:
             y = self.label[slots]
-        return Ticket(position, y, slots, restart)
+        return BufferSample(position, y, slots, restart)
 
     @torch.no_grad()
-    def write(self, ticket: Ticket, position: Position) -> None:
-        """Store where the chains of a ticket ended, in the ticket's order, and free its slots.
+    def write(self, drawn: BufferSample, position: Position) -> None:
+        """Store where drawn chains ended, in the order in which they were drawn, and free their slots.
 
         A non-finite chain is left out and its slot restarts at its next draw. Raises `UsageError` for a
-        ticket that is already closed or a position of another shape.
+        draw that is already closed or a position of another shape.
         """
-        slots, x = self._open(ticket), _single(position)
+        slots, x = self._open(drawn), _single(position)
         if x.shape != (len(slots), *self.stored.shape[1:]):
             raise UsageError(
-                f"chains of shape {tuple(x.shape)} were written on a ticket for {len(slots)} of "
-                f"{tuple(self.stored.shape[1:])}: write all chains of the ticket, in its order"
+                f"chains of shape {tuple(x.shape)} were written for a draw of {len(slots)} of "
+                f"{tuple(self.stored.shape[1:])}: write all chains of the draw, in its order"
             )
         good = finite(x)
         kept = slots[good]
         self.stored[kept] = self._encode(x[good]).to(self.stored.dtype)
-        self.age[slots] = torch.where(ticket.fresh, 0, self.age[slots]) + 1
+        self.age[slots] = torch.where(drawn.restarted, 0, self.age[slots]) + 1
         self.age[slots[~good]] = 0
         self.due[slots] = ~good
         self.rejected += (~good).sum()
-        if self.keeps_labels and ticket.y is not None:
-            self.label[slots] = ticket.y
+        if self.keeps_labels and drawn.y is not None:
+            self.label[slots] = drawn.y
         self.held[slots] = False
 
-    def release(self, ticket: Ticket) -> None:
-        """Free the slots of a ticket without writing; raises `UsageError` if it is already closed."""
-        self.held[self._open(ticket)] = False
+    def release(self, drawn: BufferSample) -> None:
+        """Free the slots of a draw without writing; raises `UsageError` if it is already closed."""
+        self.held[self._open(drawn)] = False
 
     def contents(self, slots: Tensor | slice = slice(None)) -> tuple[Tensor, Tensor | None]:
         """Stored positions (bin centres if uint8) and labels, as they lie, for pictures and measures."""
@@ -138,7 +149,7 @@ class ReplayBuffer(nn.Module):
         labelled = f", {self.classes} classes" if self.classes else ""
         return (
             f"{self.capacity} chains of shape {tuple(self.stored.shape[1:])}{kept}{labelled}, begun by "
-            f"{self.fresh!r}, {self.reinit:.3g} restart, mean age {old}, rejected {int(self.rejected)}"
+            f"{self.init_noise!r}, {self.reinit:.3g} restart, mean age {old}, rejected {int(self.rejected)}"
         )
 
     def _register_counters(self, device: torch.device) -> None:
@@ -180,7 +191,7 @@ class ReplayBuffer(nn.Module):
         if n > len(free):
             raise UsageError(
                 f"{n} chains from a buffer of {self.capacity} with {len(free)} free slots: draw fewer, "
-                "enlarge the buffer, or write or release the open tickets first"
+                "enlarge the buffer, or write or release the open draws first"
             )
         return free
 
@@ -197,10 +208,12 @@ class ReplayBuffer(nn.Module):
         slots[short] = free[~taken[free]][: int(short.sum())]
         return slots, short
 
-    def _open(self, ticket: Ticket) -> Tensor:
-        if ticket.slots is None or not bool(self.held[ticket.slots].all()):
-            raise UsageError("ticket is not open in this buffer: write or release it once, in its own buffer")
-        return ticket.slots
+    def _open(self, drawn: BufferSample) -> Tensor:
+        if drawn.slots is None or not bool(self.held[drawn.slots].all()):
+            raise UsageError(
+                "the draw is not open in this buffer: write or release it once, in its own buffer"
+            )
+        return drawn.slots
 
     def _encode(self, x: Tensor) -> Tensor:
         if not self.uint8:
@@ -234,6 +247,6 @@ def _rank(y: Tensor) -> Tensor:
     return rank
 
 
-def _close_tickets(buffer: Any, keys: Any) -> None:
-    """After loading a state no ticket is open."""
+def _free_all_slots(buffer: Any, keys: Any) -> None:
+    """After loading a state no draw is open."""
     buffer.held.zero_()

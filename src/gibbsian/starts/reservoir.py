@@ -7,7 +7,7 @@ ones, so the buffer remembers what the sampler did before.
 
 Source: Y. Du, S. Li, J. Tenenbaum, I. Mordatch, ICML 2021, arXiv 2012.01316, who start 5 % of the chains from
 noise (their released code: .1 %). Non-finite ends are never stored and counted in `rejected`. Not assumed:
-that every ticket is written.
+that every draw is written.
 """
 
 from __future__ import annotations
@@ -21,30 +21,39 @@ from ..core.errors import UsageError, require_positive
 from ..core.position import Position, finite, where
 from ..core.random import RngLike, as_generator
 from ..core.records import Batch
-from .base import Start, Ticket
+from .base import BufferSample, Start
 
 LOTS = 2**62
 
 
 class ReservoirBuffer(nn.Module):
-    """`capacity` rows as module state, empty at first; noise comes from the start `fresh`.
+    """A fixed number of rows for chain ends as module state, empty at first.
 
-    A draw takes distinct rows that no other open ticket holds, so that tickets of one update are disjoint;
+    A draw takes distinct rows that no other open draw holds, so that the draws of one update are disjoint;
     where too few ends are stored yet, and with probability `reinit` anywhere else, chains begin at noise.
 
     Buffers: `stored` (capacity, *event), of which the first `filled` rows mean something; `written` and
-    `rejected`, int64 scalars, count the finite and the other ends. Raises `UsageError` for values out of
-    range.
+    `rejected`, int64 scalars, count the finite and the other ends.
+
+    Args:
+        init_noise: the start where chains begin that do not go on from a stored end.
+        capacity: number of rows, at least 1.
+        rng: a generator, a seed or None, for the one draw that tells the shape of an event.
+        reinit: probability in [0, 1] that a chain begins at noise although an end is stored.
+
+    Raises `UsageError` for values out of range.
     """
 
-    def __init__(self, fresh: Start, capacity: int, rng: RngLike = None, *, reinit: float = 0.05) -> None:
+    def __init__(
+        self, init_noise: Start, capacity: int, rng: RngLike = None, *, reinit: float = 0.05
+    ) -> None:
         super().__init__()
         require_positive(capacity=capacity)
         if not 0 <= reinit <= 1:
             raise UsageError(f"reinit is {reinit}: a probability lies in [0, 1]; the paper uses .05")
         rng = as_generator(rng)
-        self.fresh, self.capacity, self.reinit = fresh, capacity, reinit
-        one = _single(fresh.draw(1, rng).position)[0]
+        self.init_noise, self.capacity, self.reinit = init_noise, capacity, reinit
+        one = _single(init_noise.draw(1, rng).position)[0]
         slots = torch.arange(capacity, device=one.device)
         self.stored: Tensor
         self.written: Tensor
@@ -56,14 +65,16 @@ class ReservoirBuffer(nn.Module):
         self.register_buffer("rejected", torch.zeros((), dtype=torch.int64, device=one.device))
         self.register_buffer("held", torch.zeros_like(slots, dtype=torch.bool), persistent=False)
         self.register_buffer("lot", torch.zeros_like(slots), persistent=False)
-        self.register_load_state_dict_post_hook(_close_tickets)
+        self.register_load_state_dict_post_hook(_free_all_slots)
 
     @property
     def filled(self) -> int:
         """How many rows hold a chain end; waits for the device."""
         return min(int(self.written), self.capacity)
 
-    def draw(self, n: int, rng: RngLike, *, batch: Batch | None = None, y: Tensor | None = None) -> Ticket:
+    def draw(
+        self, n: int, rng: RngLike, *, batch: Batch | None = None, y: Tensor | None = None
+    ) -> BufferSample:
         """`n` chains, held until `write` or `release`; the lots by which their ends enter are drawn here.
 
         Raises `UsageError` if fewer rows are free, and for labels, of which this buffer has none.
@@ -73,43 +84,43 @@ class ReservoirBuffer(nn.Module):
             raise UsageError("a reservoir has no labels: leave out y, or use a replay buffer")
         filled = self.filled
         slots = self._free(n, filled, rng)
-        fresh = (torch.rand(n, generator=rng, device=rng.device) < self.reinit) | (slots >= filled)
+        restarted = (torch.rand(n, generator=rng, device=rng.device) < self.reinit) | (slots >= filled)
         self.lot[slots] = torch.randint(LOTS, (n,), generator=rng, device=rng.device)
         self.held[slots] = True
-        position = where(fresh, self.fresh.draw(n, rng).position, self.stored[slots])
-        return Ticket(position, None, slots, fresh)
+        position = where(restarted, self.init_noise.draw(n, rng).position, self.stored[slots])
+        return BufferSample(position, None, slots, restarted)
 
     def extra_repr(self) -> str:
         """Rows, their shape and how many ends they stand for, for `repr`."""
         return (
             f"{self.filled} of {self.capacity} rows of shape {tuple(self.stored.shape[1:])}, begun by "
-            f"{self.fresh!r}, {self.reinit:.3g} restart, written {int(self.written)}, "
+            f"{self.init_noise!r}, {self.reinit:.3g} restart, written {int(self.written)}, "
             f"rejected {int(self.rejected)}"
         )
 
     @torch.no_grad()
-    def write(self, ticket: Ticket, position: Position) -> None:
-        """Let the ends of a ticket's chains enter, in the ticket's order, and free its rows.
+    def write(self, drawn: BufferSample, position: Position) -> None:
+        """Let the ends of drawn chains enter, in the order in which they were drawn, and free their rows.
 
-        Raises `UsageError` for a ticket that is already closed or a position of another shape.
+        Raises `UsageError` for a draw that is already closed or a position of another shape.
         """
-        slots, x = self._open(ticket), _single(position)
+        slots, x = self._open(drawn), _single(position)
         if x.shape != (len(slots), *self.stored.shape[1:]):
             raise UsageError(
-                f"chains of shape {tuple(x.shape)} were written on a ticket for {len(slots)} of "
-                f"{tuple(self.stored.shape[1:])}: write all chains of the ticket, in its order"
+                f"chains of shape {tuple(x.shape)} were written for a draw of {len(slots)} of "
+                f"{tuple(self.stored.shape[1:])}: write all chains of the draw, in its order"
             )
         good = finite(x)
         self._enter(x[good], self.lot[slots[good]])
         self.rejected += (~good).sum()
         self.held[slots] = False
 
-    def release(self, ticket: Ticket) -> None:
-        """Free the rows of a ticket without writing; raises `UsageError` if it is already closed."""
-        self.held[self._open(ticket)] = False
+    def release(self, drawn: BufferSample) -> None:
+        """Free the rows of a draw without writing; raises `UsageError` if it is already closed."""
+        self.held[self._open(drawn)] = False
 
     def rows(self, n: int, rng: torch.Generator) -> Tensor:
-        """`n` distinct stored ends in random order, or all if there are fewer; no ticket is needed."""
+        """`n` distinct stored ends in random order, or all if there are fewer; none of them is held."""
         return self.stored[torch.randperm(self.filled, generator=rng, device=rng.device)[:n]]
 
     def _enter(self, x: Tensor, lots: Tensor) -> None:
@@ -118,6 +129,7 @@ class ReservoirBuffer(nn.Module):
         number = self.written + order
         place = torch.where(number < self.capacity, number, lots % (number + 1))
         inside = place < self.capacity
+        # Writing to one row twice has no fixed order on a GPU, so the last end of each row is found first.
         last = torch.full_like(self.lot, -1).scatter_reduce(0, place[inside], order[inside], "amax")
         taken = last >= 0
         self.stored[taken] = x[last[taken]].to(self.stored.dtype)
@@ -130,14 +142,16 @@ class ReservoirBuffer(nn.Module):
         if n > len(free):
             raise UsageError(
                 f"{n} chains from a buffer of {self.capacity} with {len(free)} free rows: draw fewer, "
-                "enlarge the buffer, or write or release the open tickets first"
+                "enlarge the buffer, or write or release the open draws first"
             )
         return free[(free >= filled).int().argsort(stable=True)][:n]
 
-    def _open(self, ticket: Ticket) -> Tensor:
-        if ticket.slots is None or not bool(self.held[ticket.slots].all()):
-            raise UsageError("ticket is not open in this buffer: write or release it once, in its own buffer")
-        return ticket.slots
+    def _open(self, drawn: BufferSample) -> Tensor:
+        if drawn.slots is None or not bool(self.held[drawn.slots].all()):
+            raise UsageError(
+                "the draw is not open in this buffer: write or release it once, in its own buffer"
+            )
+        return drawn.slots
 
 
 def _single(position: Position) -> Tensor:
@@ -146,6 +160,6 @@ def _single(position: Position) -> Tensor:
     return position
 
 
-def _close_tickets(buffer: Any, keys: Any) -> None:
-    """After loading a state no ticket is open."""
+def _free_all_slots(buffer: Any, keys: Any) -> None:
+    """After loading a state no draw is open."""
     buffer.held.zero_()

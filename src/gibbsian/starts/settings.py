@@ -16,7 +16,7 @@ class StartConfig:
     kind: Literal["persistent", "noise", "fixed", "data"] = "persistent"
     """A replay buffer (PCD), fresh noise, a fixed bank of noise, or the data itself (CD)."""
     noise: Literal["uniform", "gaussian"] = "uniform"
-    """Law of fresh noise: uniform on the data range, or N(0, scale^2)."""
+    """Distribution of fresh noise: uniform on the data range, or N(0, scale^2)."""
     scale: float = 1.0
     """Standard deviation of Gaussian noise starts."""
     capacity: int = 10_000

@@ -13,14 +13,14 @@ SOONEST = 10
 """Updates before the first estimate."""
 
 
-def rescaled(config: object, counted: Sequence[str], factor: float) -> dict[str, Any]:
+def rescaled(config: object, step_counted: Sequence[str], factor: float) -> dict[str, Any]:
     """The settings of `config` that count updates, times `factor`; those that are 0 stay out.
 
     >>> from gibbsian.models.gebm.config import GEBMConfig
-    >>> rescaled(GEBMConfig(settle=20_000), ["settle"], 2.5)
-    {'settle': 50000}
+    >>> rescaled(GEBMConfig(freeze_base_at=20_000), ["freeze_base_at"], 2.5)
+    {'freeze_base_at': 50000}
     """
-    values = {name: attrgetter(name)(config) for name in counted}
+    values = {name: attrgetter(name)(config) for name in step_counted}
     return {
         name: tuple(round(n * factor) for n in value) if isinstance(value, tuple) else round(value * factor)
         for name, value in values.items()
@@ -28,9 +28,9 @@ def rescaled(config: object, counted: Sequence[str], factor: float) -> dict[str,
     }
 
 
-def advice(config: object, counted: Sequence[str], total: int, own: int) -> str:
+def advice(config: object, step_counted: Sequence[str], total: int, own: int) -> str:
     """How to divide `total` updates as a recipe does its `own`; empty where it makes little difference."""
-    asked = rescaled(config, counted, total / own) if own else {}
+    asked = rescaled(config, step_counted, total / own) if own else {}
     if not asked or abs(total - own) <= 0.25 * own:
         return ""
     options = " ".join(f"--{name} {_shell_word(value)}" for name, value in asked.items())
@@ -44,13 +44,13 @@ def _shell_word(value: int | tuple[int, ...]) -> str:
 class Budget:
     """`minutes` from now (None for no limit); raises `UsageError` unless positive.
 
-    `first` is the step at which the run begins or goes on; at each of `stages` the pace may change.
+    `first` is the step at which the run begins or goes on; at each of `milestones` the pace may change.
     """
 
-    def __init__(self, minutes: float | None, first: int, stages: tuple[int, ...] = ()) -> None:
+    def __init__(self, minutes: float | None, first: int, milestones: tuple[int, ...] = ()) -> None:
         if minutes is not None and not 0 < minutes < float("inf"):
             raise UsageError(f"minutes is {minutes}: it must be a positive number")
-        self.minutes, self.stages = minutes, stages
+        self.minutes, self.milestones = minutes, milestones
         self.begun = time.monotonic()
         self._first, self._next, self._mark = first, first + SOONEST, (first, 0.0)
 
@@ -65,20 +65,20 @@ class Budget:
         return self.minutes is not None and self.seconds > 60 * self.minutes
 
     def restart(self, step: int) -> None:
-        """Count anew from `step`, where a stage begins or to which a rollback has led: the updates before it
+        """Count anew from `step`, which is a milestone or to which a rollback has led: the updates before it
         say nothing of the pace."""
         self._first, self._next, self._mark = step, step + SOONEST, (step, self.seconds)
 
     def estimate(self, step: int) -> int | None:
         """The step at which the time will be up, by the pace since the last estimate; None between estimates.
 
-        They come 10, 100 and 1,000 updates after the start and after that of a stage (the first updates of
+        They come 10, 100 and 1,000 updates after the start and after every milestone (the first updates of
         adversarial training may be of one kind only), then each half as far again as the one before: other
         work on the machine comes and goes.
         """
         if self.minutes is None:
             return None
-        if step in self.stages:
+        if step in self.milestones:
             self.restart(step)
         if step < self._next:
             return None

@@ -2,8 +2,8 @@
 
     gap, weight gradient     as they are
     drift                    mean length of a chain step's drift / diagonal of the box that the data fills
-    drift_z                  the same of latent chains / root of the number of latents, as phases.py logs it
-    c_error                  learnt log-partition less that of the batch, in nats
+    drift_z                  the same of latent chains / root of the number of latents, as learners log it
+    log_partition_error      learnt log-partition less that of the batch, in nats
     saturated                (share at the border - the data's own share) / (1 - the data's own share)
     divergent                share of chains that met a non-finite number on their way
 
@@ -32,7 +32,11 @@ BOUNDS = {
         "lower chain.step_size or raise loss.energy_l2",
     ),
     "drift_z": ("max_drift_z", "drift of a latent chain's step", "lower chain.step_size or train.lr"),
-    "c_error": ("max_c_error", "error of the learnt log-partition", "lower train.lr or raise penalty"),
+    "log_partition_error": (
+        "max_log_partition_error",
+        "error of the learnt log-partition",
+        "lower train.lr or raise penalty",
+    ),
     "divergent": ("max_divergent", "share of non-finite chains", "lower chain.step_size or set chain.clip"),
 }
 AT_ONCE = 100.0

@@ -112,7 +112,7 @@ class MonitorConfig:
     """Bound on the mean length of one chain step's drift, as a share of the diagonal of the data's box."""
     max_drift_z: float = 0.5
     """The same for chains on latents, as a share of the length of a draw from N(0, I)."""
-    max_c_error: float = 3.0
+    max_log_partition_error: float = 3.0
     """Bound on |c - log mean exp(-E)| of a learnt log-partition c, in nats."""
     max_saturated: float = 0.5
     """Bound on the share of negative-phase pixels at the border of the range, among those that lie inside

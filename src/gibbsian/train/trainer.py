@@ -37,7 +37,7 @@ from .update import Step, Updater
 
 Observer = Callable[["Trainer"], None]
 Validator = Callable[[EnergyModel, torch.Generator], float]
-LOOP = ("step", "total", "lr_scale", "rollbacks", "best", "metrics")
+LOOP = ("step", "total", "lr_multiplier", "rollbacks", "best", "metrics")
 
 
 @dataclass(frozen=True)
@@ -83,7 +83,7 @@ class Trainer:
         self.batches = Batches(data, config.batch_size, self.streams.data, flip=config.flip)
         self.updater = Updater(learner, config, self._examine)
         self.average = Average(learner.parameter_groups(), config.average)
-        self.step, self.total, self.lr_scale, self.rollbacks = 0, config.steps, 1.0, 0
+        self.step, self.total, self.lr_multiplier, self.rollbacks = 0, config.steps, 1.0, 0
         self.best: float | None = None
         self.last_batch: Batch | None = None
         self.metrics: dict[str, float] = {}
@@ -109,7 +109,7 @@ class Trainer:
     @property
     def lr(self) -> float:
         """Learning rate of the next update."""
-        return self.config.lr * self.lr_scale * lr_factor(self.step, self.total, self.config)
+        return self.config.lr * self.lr_multiplier * lr_factor(self.step, self.total, self.config)
 
     def pixel_range(self) -> tuple[float, float]:
         """Values of black and white pixels in this model."""
@@ -172,7 +172,7 @@ class Trainer:
         """Take `total` updates as the end, and say so when it is news."""
         if abs(total - self.total) > 0.1 * self.total:
             own, learner = self.config.steps, self.learner
-            whole = all(stage < own for stage in budget.stages)  # else they were set for this budget
+            whole = all(step < own for step in budget.milestones)  # else they were set for this budget
             more = advice(learner.config, learner.step_counted, total, own) if whole else ""
             self.notify(f"budget of {budget.minutes:g} min: {total} updates planned{more}")
         self.total = bar.total = total
@@ -245,17 +245,18 @@ class Trainer:
 
     def _roll_back(self, reason: str) -> None:
         """Back to the last good state, or to the one before if nothing good has come since."""
-        made, scale, failed = self.rollbacks + 1, self.lr_scale * self.monitor.config.lr_factor, self.step
+        made, failed = self.rollbacks + 1, self.step
+        scale = self.lr_multiplier * self.monitor.config.lr_factor
         best = self.best  # its checkpoint stays
         tree = self._memory.pop() if len(self._memory) > 1 else self._memory[-1]
         self.load_state_dict(checkpoint.snapshot(tree))
-        self.rollbacks, self.lr_scale, self.best = made, scale, best
+        self.rollbacks, self.lr_multiplier, self.best = made, scale, best
         self.streams.load_state_dict(
             Streams(derive(self.config.seed, f"rollback-{made}"), device=self.device).state_dict()
         )
         self.monitor.reset()
         self.notify(f"{reason}; rolled back to step {self.step}, learning rate x {scale:g}")
-        self._log({"event": "rollback", "failed_at": failed, "reason": reason, "lr_scale": scale})
+        self._log({"event": "rollback", "failed_at": failed, "reason": reason, "lr_multiplier": scale})
         if self.folder:
             self.folder.forget_checkpoints_after(self.step)
             self._write()

@@ -2,7 +2,7 @@
 
 A learner yields (group, loss), and each yield is one optimiser step on that group. With gradient
 accumulation over M micro-batches, M generators run in lockstep: all of them draw their chains before
-any writes back, so their buffer tickets are disjoint, and a round of M yields is one optimiser step on
+any writes back, so their draws from a buffer are disjoint, and a round of M yields is one optimiser step on
 the mean of the M losses. The only place that calls backward.
 """
 

@@ -29,7 +29,7 @@ from gibbsian.energies.latent import PullBack
 from gibbsian.energies.restrict import Restricted
 from gibbsian.mcmc import HMC, MALA, IndependentMH, Langevin, Underdamped, run
 from gibbsian.mcmc.base import Chain, ChainInfo, ChainState
-from gibbsian.mcmc.engine import Engine
+from gibbsian.mcmc.engine.engine import Engine
 from gibbsian.mcmc.engine.slices import Sliced
 from gibbsian.nets.conv import ConvNet
 from gibbsian.nets.frozen import frozen

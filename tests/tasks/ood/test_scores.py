@@ -31,11 +31,11 @@ class Known4(EnergyModel):
         mean: float = 0.5,
         weight: float = 1.0,
         *,
-        matched: bool = False,
+        claimed: bool = False,
         head: bool = True,
         shape: tuple[int, ...] = SHAPE,
     ) -> None:
-        super().__init__(DataSpec(shape, 0.0, 1.0, 3 if head else 0), claims_density=matched)
+        super().__init__(DataSpec(shape, 0.0, 1.0, 3 if head else 0), claims_density=claimed)
         self.place, self.weight = nn.Parameter(torch.tensor(mean)), weight
 
     def energy(self, x: Tensor, y: Tensor | None = None) -> Tensor:
@@ -114,10 +114,10 @@ def test_typicality_prefers_the_training_mean_to_the_lowest_energy() -> None:
 
 def test_ratio_of_matched_systems_is_in_nats_else_in_deviations() -> None:
     x, train = images(5, 3), images()
-    for matched in (True, False):
-        one, other = Known4(0.5, 3.0, matched=matched), Known4(0.2, 0.5, matched=matched)
+    for claimed in (True, False):
+        one, other = Known4(0.5, 3.0, claimed=claimed), Known4(0.2, 0.5, claimed=claimed)
         own, its = (-score("energy", s, x) for s in (one, other))
-        if not matched:
+        if not claimed:
             own = Scale.of(-score("energy", one, train))(own)
             its = Scale.of(-score("energy", other, train))(its)
         found = score("ratio", one, x, background=other)

@@ -1,4 +1,4 @@
-"""Restoration of normal laws against their conditionals in closed form.
+"""Restoration of normal distributions against their conditionals in closed form.
 
 z-scores are below 4.5 in absolute value: over all of a test's at most 20 moments of independent chains a
 false alarm has probability below 2e-4; seeds are fixed.
@@ -26,7 +26,7 @@ from gibbsian.tasks.restore.task import RestoreConfig as Config
 MANY = 2000
 
 
-def test_hidden_pixels_follow_the_conditional_law(correlated, scores):
+def test_hidden_pixels_follow_the_conditional_density(correlated, scores):
     known = torch.tensor([[True, False], [False, True]])[None, None]
     x = torch.tensor([[[[1.5, 0.0], [0.0, -1.0]]]], dtype=torch.float64)
     done = complete(

@@ -122,7 +122,7 @@ def test_the_choice_is_the_best_of_what_was_tried(normal):
 
 @pytest.fixture
 def model(normal):
-    """A normal law fitted to the built-in digits."""
+    """A normal distribution fitted to the built-in digits."""
     x = load("digits").batch(torch.arange(1397), -1.0, 1.0).x.flatten(1)
     inverse = torch.linalg.inv(torch.cov(x.T) + 0.02 * torch.eye(64))
     return normal(inverse, x.mean(0), (1, 8, 8), step=0.04, bounds=(-1.0, 1.0), steps=15)

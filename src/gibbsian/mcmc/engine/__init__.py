@@ -49,8 +49,3 @@ that depend on the clock.
     memory       memory that is free
     rewriting    rules for the compiler
 """
-
-from .blocks import Blocks
-from .engine import Engine
-
-__all__ = ["Blocks", "Engine"]

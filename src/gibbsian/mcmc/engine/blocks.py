@@ -13,7 +13,7 @@ from ...core.errors import GibbsianError
 from ...core.position import leaves
 from ..kernel import Kernel
 from ..state import ChainInfo, ChainState, InfoAccumulator, Trace
-from .engine import Engine
+from .engine import ENGINE, Engine
 from .graph_key import block_length, graph_key
 from .graphs import Sums, block
 from .inputs import in_graph, is_steady
@@ -26,7 +26,7 @@ class Blocks:
     """Makes the steps of one run in compiled blocks of `length` steps, where `ready` says so.
 
     Args:
-        engine: keeps what outlives the run.
+        engine: keeps what outlives the run, none for that of the process.
         steps: the longest block that the run can use.
         thin: every how many steps a position is kept, 0 for none.
         auto: compile only once chains of this key have made many steps without a graph.
@@ -34,7 +34,7 @@ class Blocks:
 
     def __init__(
         self,
-        engine: Engine,
+        engine: Engine | None,
         kernel: Kernel,
         energy: Energy,
         state: ChainState,
@@ -43,9 +43,9 @@ class Blocks:
         thin: int,
         auto: bool,
     ) -> None:
-        self.engine, self.kernel, self.energy = engine, kernel, energy
+        self.engine, self.kernel, self.energy = engine or ENGINE, kernel, energy
         self.thin, self.auto = thin, auto
-        self.length = length = block_length(kernel, energy, steps, thin, engine.longest)
+        self.length = length = block_length(kernel, energy, steps, thin, self.engine.longest)
         self.device = leaves(state.position)[0].device
         # A graph for each slice: a loop over slices inside one graph would hold them all at once.
         self.parts = energy.parts(state.position) if isinstance(energy, Sliced) else [(ALL, energy)]

@@ -103,3 +103,7 @@ def _reason(error: BaseException) -> str:
     """The first line that says something, and no stack trace."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     return f"{type(error).__name__}: {lines[0] if lines else 'no reason given'}"[:300]
+
+
+ENGINE = Engine()
+"""What compiled chains of this process share."""

@@ -13,10 +13,9 @@ penalty. That does not say how near q came to p, which a network and an estimate
 started at the generator (`refine`, or `sample --kernel mala`) move its points far, E/w is not yet their
 log-density.
 
-With w = 0 there is no entropy, no likelihood and no temperature: the plain adversarial game, in which
-the log's `value_function` is
--V, mean E_q - mean E_pos, as of every system: the energy ascends it. The entropy is what keeps q from falling
-onto the minima of E.
+With w = 0 there is no entropy, no likelihood and no temperature: the plain adversarial game. The log's
+`value_function` is -V, mean E_q - mean E_pos, as of every paper: the energy ascends it. The entropy is what
+keeps q from falling onto the minima of E.
 
 Sources: T. Kim, Y. Bengio, 2016, arXiv 1606.03439; Z. Dai et al., "Exponential family estimation via
 adversarial dynamics embedding", NeurIPS 2019, arXiv 1904.12083; VERA, W. Grathwohl et al., ICLR 2021,
@@ -187,8 +186,8 @@ class ACD(Learner):
         x = self.generator(z, eps)
         with frozen(self.model.net):
             e_pos, e = energies_of_both(self.model.energy, x_pos, x, precision=self.options.precision)
-        told = {"value_function_base": (e.mean() - e_pos.mean()).detach()}
-        loss = Loss(e.mean(), {**told, "sigma": self.generator.sigma.detach()})
+        value = (e.mean() - e_pos.mean()).detach()
+        loss = Loss(e.mean(), {"value_function_base": value, "sigma": self.generator.sigma.detach()})
         w = self.config.entropy_weight
         return loss + self._entropy(x, z, rng, w) if w else loss
 

@@ -19,9 +19,11 @@ from ...core.spec import DataSpec
 from ...energies.conjugate import Conjugate, GaussianPrior, MixturePrior, Prior
 from ...models.cebm.config import CEBMConfig
 from ...nets.vector import build_vector
-from ..chains import init_noise, samples_density, training_start
+from ..chains import init_noise, samples_density
 from ..conjugate_energy import ConjugateEnergy, GivenLatents
 from ..contrastive_learner import ContrastiveLearner
+from ..stored import stored_samplers
+from ..training_start import training_start
 
 
 def build(
@@ -38,7 +40,7 @@ def build(
     buffer = training_start(config.start, spec, config.pixels.noise, rng)
     learner = ContrastiveLearner(config, model, buffer, noise)
     chain = learner.sampling_chain()
-    model.samplers["default"] = chain
+    model.samplers["default"], learner.stored = chain, stored_samplers(chain, buffer)
     return learner
 
 

@@ -97,7 +97,7 @@ class StagesConfig:
         made = step - starts[stage] + 1
         return Turn(stage, 1.0 if not stage or made >= fade else made / fade)
 
-    def rate(self, stage: int, count: int) -> float:
+    def lr_multiplier(self, stage: int, count: int) -> float:
         """The factor on the learning rate in one of `count` stages."""
         return _each("rates", self.rates, count)[stage]
 

@@ -32,7 +32,7 @@ from ...models.cfebm.config import CFEBMConfig
 from ...nets.frozen import frozen
 from ...nets.pyramid import inherit, pyramid
 from ...nets.resize import shrink
-from ...starts.base import Ticket, all_fresh
+from ...starts.base import BufferSample, all_restarted
 from ...starts.seen import SeenImages
 from ..contrastive import ChainEnds, chain_ends, contrastive_loss, energies_of_both
 from ..learner import Learner
@@ -63,7 +63,7 @@ class CFEBM(Learner):
 
     def __init__(self, config: CFEBMConfig, model: PyramidEnergy) -> None:
         super().__init__(config, model)
-        self.mean_reduced = config.loss.additive
+        self.mean_reduced = config.loss.mean_reduced
         if config.mode == "translate":
             self.seen = SeenImages(model.spec.event_shape)
             # Without training state there is nothing to translate from: a loaded model says so.
@@ -80,7 +80,7 @@ class CFEBM(Learner):
     def lr_multiplier(self, group: str, step: int) -> float:
         """The factor of the stage of this update."""
         stages, count = self.config.stages, len(self.model.sizes)
-        return stages.rate(stages.turn(step, count).stage, count)
+        return stages.lr_multiplier(stages.turn(step, count).stage, count)
 
     def samplers(self) -> dict[str, Sampler]:
         """A model that translates draws from images that training has met; `translation` is for others."""
@@ -130,7 +130,7 @@ class CFEBM(Learner):
                 stage = cast(ChainStage, next_stage(stages, self._end(stage, rng)))
         return chain_ends(
             self.model,
-            Ticket(stage.position, None, None, all_fresh(n, rng)),
+            BufferSample(stage.position, None, None, all_restarted(n, rng)),
             stage.kernel,
             stage.steps,
             rng,

@@ -64,7 +64,7 @@ class PyramidEnergy(EnergyModel):
 
     def energy(self, x: Position, y: Tensor | None = None) -> Tensor:
         """E `(B,)` of the stage that training has reached; images `(B, C, H, W)` are pooled to its size."""
-        self.refuse_labels(y)
+        self.spec.refuse_labels(y)
         stage = self.turn.stage
         return self.of_stage(stage)(shrink(single(x), self.sizes[stage]))
 
@@ -121,7 +121,7 @@ class Climb(PyramidSampler):
     ) -> Stages:
         """Stages with equal parts of all `steps`."""
         model, chain = self.model, self.model.config.chain
-        model.refuse_labels(y)
+        model.spec.refuse_labels(y)
         used = model.sizes[: model.turn.stage + 1]
         total = steps or chain.steps * len(used)
         kernel = langevin(replace(chain, steps=total), model.spec)
@@ -147,7 +147,7 @@ class Translation(PyramidSampler):
     ) -> Stages:
         """One stage; raises `UsageError` for another number of chains than of images."""
         model, cfg, x = self.model, self.model.config, self.source(n, rng)
-        model.refuse_labels(y)
+        model.spec.refuse_labels(y)
         if n != len(x):
             raise UsageError(f"{n} chains from {len(x)} images: draw as many at a time as there are images")
         stage = model.turn.stage

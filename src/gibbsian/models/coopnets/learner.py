@@ -37,7 +37,7 @@ from ...mcmc.langevin import Langevin
 from ...models.coopnets.config import CoopNetsConfig
 from ...nets.frozen import frozen
 from ...nets.generator import build_generator
-from ...starts.base import Ticket, all_fresh
+from ...starts.base import BufferSample, all_restarted
 from ..contrastive import ChainEnds, chain_ends, contrastive_loss, energies_of_both
 from ..generated_energy import Generated, GeneratedEnergy
 from ..learner import Learner
@@ -96,7 +96,7 @@ class CoopNets(Learner):
     def __init__(self, config: CoopNetsConfig, model: GeneratedEnergy, start: Generated) -> None:
         super().__init__(config, model)
         self.start, self.kernel = start, chain_kernel(model, config.chain)
-        self.mean_reduced = config.loss.additive
+        self.mean_reduced = config.loss.mean_reduced
 
     def parameter_groups(self) -> dict[str, nn.Module]:
         """The energy, then the generator."""
@@ -111,7 +111,7 @@ class CoopNets(Learner):
         cfg, generator, points = self.config, self.model.generator, cast(Start, self.start.draws)
         z = points.prior(len(batch), rng)
         made = generator(z)
-        begin = Ticket(points.noised(made.detach(), rng), None, None, all_fresh(len(batch), rng))
+        begin = BufferSample(points.noised(made.detach(), rng), None, None, all_restarted(len(batch), rng))
         ends = chain_ends(
             self.model, begin, self.kernel, cfg.chain.steps, rng, self.options, init_noise=self.start
         )

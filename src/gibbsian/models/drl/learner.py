@@ -34,7 +34,7 @@ from ...mcmc.base import Chain
 from ...mcmc.langevin import Langevin
 from ...models.drl.config import DRLConfig
 from ...objectives.settings import LossConfig
-from ...starts.base import Ticket, all_fresh
+from ...starts.base import BufferSample, all_restarted
 from ...starts.noise import GaussianNoise
 from ..contrastive import ChainEnds, chain_ends, contrastive_loss, energies_of_both
 from ..learner import Learner
@@ -88,7 +88,7 @@ class DRL(Learner):
         energy = Recovery(
             self.model.energy_at, level, x_next, flat["b2"], precision=flat["precision"], scale=b.flatten()
         )
-        start = Ticket(x_next / b, None, None, all_fresh(len(x_next), rng))
+        start = BufferSample(x_next / b, None, None, all_restarted(len(x_next), rng))
         noise = GaussianNoise(self.model.spec.event_shape)
         steps = self.config.ladder.steps
         return chain_ends(

@@ -51,7 +51,7 @@ class LadderEnergy(EnergyModel):
 
     def energy(self, x: Position, y: Tensor | None = None) -> Tensor:
         """E(a x, 0) of clean data, shape `(B,)`; its temperature is b_0^2."""
-        self.refuse_labels(y)
+        self.spec.refuse_labels(y)
         return self.energy_at(self.constants["factor"][0] * single(x), 0)
 
     def energy_at(self, y: Tensor, level: int | Tensor) -> Tensor:
@@ -128,8 +128,10 @@ class Descent(Sampler):
     def stages(
         self, n: int, rng: torch.Generator, *, y: Tensor | None = None, steps: int | None = None
     ) -> Stages:
-        """`steps` on each level."""
-        self.model.refuse_labels(y)
+        """`steps` on each level; raises `UsageError` for another number of chains than of rows `x`."""
+        self.model.spec.refuse_labels(y)
+        if self.x is not None and n != len(self.x):
+            raise UsageError(f"{n} chains from {len(self.x)} rows: draw as many at a time as there are rows")
         noise = GaussianNoise(self.model.spec.event_shape)
         yield from self.down(noise.draw(n, rng).position if self.x is None else self.x, self.top, steps)
 

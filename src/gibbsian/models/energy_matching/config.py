@@ -44,7 +44,7 @@ class FlowConfig:
 
 @dataclass(frozen=True)
 class ContrastConfig:
-    """The contrastive phase, in which exp(-V / epsilon) becomes the law of the data."""
+    """The contrastive phase, in which exp(-V / epsilon) becomes the density of the data."""
 
     epsilon: float = 0.01
     """Temperature at and after time 1."""

@@ -33,7 +33,7 @@ from ...mcmc.langevin import Langevin
 from ...models.energy_matching.config import EnergyMatchingConfig
 from ...objectives.flow import flow_loss, transported
 from ...objectives.settings import LossConfig
-from ...starts.base import Ticket, all_fresh
+from ...starts.base import BufferSample, all_restarted
 from ...starts.noise import GaussianNoise
 from ..contrastive import ChainEnds, chain_ends, contrastive_loss, energies_of_both
 from ..graphed import beside
@@ -166,7 +166,7 @@ class EnergyMatching(Learner):
         noise, data = (
             chain_ends(
                 self.model,
-                Ticket(start, None, None, all_fresh(len(cast(Tensor, start)), rng)),
+                BufferSample(start, None, None, all_restarted(len(cast(Tensor, start)), rng)),
                 kernel,
                 config.steps,
                 rng,

@@ -36,27 +36,26 @@ class GEBMConfig:
     """Updates of the base in one period."""
     penalty: float = 1.0
     """Weight of the mean squared norm of the energy's gradient between data and base; 0 for none."""
-    settle: int = 0
-    """Update from which the base rests and the energy alone learns, to weigh its samples; 0 for never."""
-    settle_penalty: float = 0.1
+    freeze_base_at: int = 0
+    """Update from which the base is frozen and the energy alone learns, to weigh its samples; 0 for never."""
+    frozen_base_penalty: float = 0.1
     """`penalty` from then on."""
-    squash: bool = True
+    gradient_squash: bool = True
     """Take 2 g / (1 + g^2) for every gradient g of an energy weight, as the released code does."""
     floor: float = 10.0
     """Energies below -floor count as -floor; 0 for no floor."""
     base_rate: float = 1.0
     """Learning rate of the base over that of the energy."""
 
-    def settled(self, step: int) -> bool:
-        """Whether the base rests at an update."""
-        return bool(self.settle) and step >= self.settle
+    def base_frozen(self, step: int) -> bool:
+        """Whether the base has stopped to learn at an update."""
+        return bool(self.freeze_base_at) and step >= self.freeze_base_at
 
     def __post_init__(self) -> None:
         require_choices(self, "gebm")
         require_positive(energy_steps=self.energy_steps, period=self.period, base_rate=self.base_rate)
-        require_not_negative(
-            **{k: getattr(self, k) for k in ("energy_first", "penalty", "settle", "settle_penalty", "floor")}
-        )
+        numbers = ("energy_first", "penalty", "freeze_base_at", "frozen_base_penalty", "floor")
+        require_not_negative(**{k: getattr(self, k) for k in numbers})
         if self.base == "likelihood" and self.generator.name != "flow":
             raise UsageError(
                 f"base is likelihood, but a generator '{self.generator.name}' has no density: set "

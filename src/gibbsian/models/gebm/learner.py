@@ -48,7 +48,7 @@ class GEBM(Learner):
     config: GEBMConfig
     model: TiltedGenerator
     mean_reduced = False
-    step_counted = ("settle",)
+    step_counted = ("freeze_base_at",)
 
     def parameter_groups(self) -> dict[str, nn.Module]:
         """The energy with its log-partition, and the base unless it is frozen."""
@@ -56,8 +56,8 @@ class GEBM(Learner):
         return {"energy": self.model.learnt, **base}
 
     def milestones(self) -> tuple[int, ...]:
-        """Where the base comes to rest."""
-        return (self.config.settle,) if self.config.settle else ()
+        """Where the base is frozen."""
+        return (self.config.freeze_base_at,) if self.config.freeze_base_at else ()
 
     def lr_multiplier(self, group: str, step: int) -> float:
         """`base_rate` for the base."""
@@ -69,7 +69,7 @@ class GEBM(Learner):
             self._begin_partition(rng)
         x_pos = noised_data(batch, self.config.pixels, rng)
         yield "energy", self._energy_loss(x_pos, step, rng)
-        if self.config.settled(step):
+        if self.config.base_frozen(step):
             return
         if self.config.base == "likelihood":
             yield "base", Loss(-self.model.base_log_density(x_pos).mean())
@@ -87,7 +87,7 @@ class GEBM(Learner):
 
         With g = 1 - mean_G exp(-(E + c)) the latter is a step on a logarithmic scale.
         """
-        if group != "energy" or not self.config.squash:
+        if group != "energy" or not self.config.gradient_squash:
             return
         for p in self.model.net.parameters():
             if p.grad is not None:
@@ -100,17 +100,17 @@ class GEBM(Learner):
     # -- pieces -------------------------------------------------------------------------------------
 
     def _energy_loss(self, x_pos: Tensor, step: int, rng: torch.Generator) -> Loss:
-        settled = self.config.settled(step)
+        base_frozen = self.config.base_frozen(step)
         with torch.no_grad():
-            x_base = self.model.generator.train(self.training and not settled)(
-                self.model.prior(len(x_pos), rng)
-            )
+            # Batch statistics of a frozen generator must not go on moving.
+            generator = self.model.generator.train(self.training and not base_frozen)
+            x_base = generator(self.model.prior(len(x_pos), rng))
         e_pos, e_base = energies_of_both(self.model.energy, x_pos, x_base, precision=self.options.precision)
         loss = energy_loss(e_pos, e_base, self.model.log_partition, self.config.divergence)
         if self.config.divergence == "donsker":
             with torch.no_grad():
                 self.model.log_partition.copy_(loss.metrics["log_partition"])
-        weight = self.config.settle_penalty if settled else self.config.penalty
+        weight = self.config.frozen_base_penalty if base_frozen else self.config.penalty
         if weight:
             size = gradient_penalty(self.model.energy, x_pos, x_base, rng)
             loss = loss + Loss(weight * size, {"penalty": size.detach()})

@@ -28,8 +28,8 @@ from ..latent import CHUNK, LatentSampler, energies, sharpened
 from ..model import EnergyModel
 
 
-class Tilt(nn.Module):
-    """The energy network and c, the learnt log-partition: one group, one optimiser."""
+class PartitionedEnergy(nn.Module):
+    """The energy network and c, the learnt log-partition: one group of parameters, one optimiser."""
 
     def __init__(self, net: nn.Module) -> None:
         super().__init__()
@@ -40,7 +40,13 @@ class Tilt(nn.Module):
 class TiltedGenerator(EnergyModel):
     """Base generator, energy on its support, log-partition; samples from its latents.
 
-    `floor` bounds energies from below; `name` is the kind of generator, a "flow" having a density.
+    Args:
+        net: the energy, of data `(B, *event)`, relative to the base.
+        generator: maps latents `(B, latent)` to data `(B, *event)`.
+        spec: shape and range of the data, without labels.
+        latent: how the default sampler draws latents.
+        floor: energies below -floor count as -floor; 0 for no floor.
+        name: the kind of generator; only a "flow" has a density.
     """
 
     one_latent = True
@@ -56,7 +62,7 @@ class TiltedGenerator(EnergyModel):
         name: str = "mlp",
     ) -> None:
         super().__init__(spec, claims_density=True)
-        self.learnt, self.generator = Tilt(net), generator
+        self.learnt, self.generator = PartitionedEnergy(net), generator
         self.latent, self.floor, self.name = latent, floor, name
         self.samplers["default"] = self.sampler_with(latent)
         self.samplers["base"] = self.sampler_with(LatentConfig(kernel="none"))
@@ -73,7 +79,7 @@ class TiltedGenerator(EnergyModel):
 
     def energy(self, x: Position, y: Tensor | None = None) -> Tensor:
         """E(x), shape `(B,)`, relative to the base; not below -floor."""
-        self.refuse_labels(y)
+        self.spec.refuse_labels(y)
         e: Tensor = self.net(x)
         return torch.relu(e + self.floor) - self.floor if self.floor else e
 
@@ -95,7 +101,7 @@ class TiltedGenerator(EnergyModel):
         """Latents by other settings than the model's own."""
         return LatentSampler(self, latent)
 
-    def tilt(self, beta: float = 1.0) -> PullBack:
+    def energy_on_latents(self, beta: float = 1.0) -> PullBack:
         """beta E(G(z)) without the prior."""
         return PullBack(sharpened(self.energy, beta), self.generator, prior=False)
 
@@ -118,7 +124,7 @@ class TiltedGenerator(EnergyModel):
     def base_energies(self, n: int, rng: torch.Generator) -> Tensor:
         """E of `n` base samples, shape `(n,)`."""
         with frozen(self):
-            return energies(self.tilt(), self.prior(n, rng))
+            return energies(self.energy_on_latents(), self.prior(n, rng))
 
     def extra_metrics(self, x: Tensor, rng: torch.Generator) -> dict[str, float]:
         """KALE of data `x`, c less the log-partition A, and the log-likelihood with a flow, in nats.
@@ -128,8 +134,8 @@ class TiltedGenerator(EnergyModel):
         e_base = self.base_energies(10 * CHUNK, rng)
         with frozen(self), torch.no_grad():
             e_pos = torch.cat([self.energy(part) for part in x.split(CHUNK)])
-            c_error = float(self.log_partition - log_mean_exp(-e_base))
-            found = {"kale": float(kale(e_pos, e_base)), "c_error": c_error}
+            error = float(self.log_partition - log_mean_exp(-e_base))
+            found = {"kale": float(kale(e_pos, e_base)), "log_partition_error": error}
             if self.name == "flow":
-                found["log_likelihood"] = c_error - float(self.neg_log_prob(x).mean())
+                found["log_likelihood"] = error - float(self.neg_log_prob(x).mean())
         return found

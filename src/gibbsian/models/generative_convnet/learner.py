@@ -27,10 +27,12 @@ from ...core.spec import DataSpec
 from ...energies.reference import GaussianReference
 from ...mcmc.settings import ChainConfig
 from ...models.generative_convnet.config import GenerativeConvNetConfig
-from ..chains import init_noise, samples_density, training_start
+from ..chains import init_noise, samples_density
 from ..contrastive_learner import ContrastiveLearner
 from ..net_energy import NetEnergy
 from ..networks import energy_net
+from ..stored import stored_samplers
+from ..training_start import training_start
 
 
 def build(
@@ -57,7 +59,8 @@ def build(
     noise = init_noise(config.start, spec)
     buffer = training_start(config.start, spec, config.pixels.noise, rng)
     learner = ContrastiveLearner(config, model, buffer, noise, diagnose=partial(anatomy, config.chain))
-    model.samplers["default"] = learner.sampling_chain()
+    chain = learner.sampling_chain()
+    model.samplers["default"], learner.stored = chain, stored_samplers(chain, buffer)
     return learner
 
 

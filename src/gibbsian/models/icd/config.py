@@ -36,7 +36,7 @@ class ICDConfig:
     mix: int = 0
     """Training chains with an augmentation after each, made before the sampling chain."""
     start: StartConfig = field(default_factory=StartConfig)
-    """The reservoir (capacity, reinit) and the law of fresh noise; kind must be persistent."""
+    """The reservoir (capacity, reinit) and the distribution of fresh noise; kind must be persistent."""
     augment: AugmentConfig = field(default_factory=AugmentConfig)
     """What happens to stored images before their chains go on; points are left alone."""
     pixels: PixelConfig = field(default_factory=lambda: PixelConfig(0.0, 1.0, dequantize=True))

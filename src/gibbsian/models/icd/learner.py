@@ -14,7 +14,7 @@ parameter asks for a gradient, so that only x_K leads to the weights.
 
 Chains start from a reservoir, an even sample of all ends so far, and stored images are augmented before they
 go on. An end does not replace the one it came from, so chains grow more slowly than in a replay buffer: among
-t ends the mean one has about log t legs of K steps behind it. Augmented chains do not sample exp(-E/T), so
+t ends the mean one has about log t chains of K steps behind it. Augmented chains do not sample exp(-E/T), so
 they never claim a density. Nor do models whose sampler terms are on: at the data's distribution
 these cancel for one ratio of their weights only (b = a D T), and bend E otherwise.
 """
@@ -37,7 +37,7 @@ from ...models.icd.config import ENOUGH, ICDConfig
 from ...nets.frozen import frozen
 from ...nets.multiscale import build_scales
 from ...objectives.improved import entropy_term, kl_term
-from ...starts.base import Start, Ticket
+from ...starts.base import BufferSample, Start
 from ...starts.reservoir import ReservoirBuffer
 from ..chains import init_noise, samples_density
 from ..contrastive import chain_ends, contrastive_loss, energies_of_both
@@ -77,7 +77,7 @@ class Mixing(Sampler):
         self, n: int, rng: torch.Generator, *, y: Tensor | None = None, steps: int | None = None
     ) -> Stages:
         """`mix` stages as training makes them, an augmentation after each, then one without."""
-        self.last.model.refuse_labels(y)
+        self.last.model.spec.refuse_labels(y)
         yield from self.stages_at(self.begin(n, rng), rng, steps)
 
     def begin(self, n: int, rng: torch.Generator) -> Position:
@@ -122,7 +122,7 @@ class ICD(Learner):
     def __init__(self, config: ICDConfig, model: NetEnergy, buffer: ReservoirBuffer) -> None:
         super().__init__(config, model)
         self.buffer, self.kernel = buffer, chain_kernel(model, config.chain)
-        self.mean_reduced = config.loss.additive
+        self.mean_reduced = config.loss.mean_reduced
 
     def parameter_groups(self) -> dict[str, nn.Module]:
         """One group: the energy network."""
@@ -142,8 +142,8 @@ class ICD(Learner):
         """Chains that go on from the reservoir."""
         return {"buffer": MixingStored(self.model, self.config, self.buffer)}
 
-    def _ends(self, drawn: Ticket, rng: torch.Generator) -> GraphedEnds:
-        cfg, noise = self.config, self.buffer.fresh
+    def _ends(self, drawn: BufferSample, rng: torch.Generator) -> GraphedEnds:
+        cfg, noise = self.config, self.buffer.init_noise
         if not cfg.trains_sampler:
             ends = chain_ends(
                 self.model, drawn, self.kernel, cfg.chain.steps, rng, self.options, init_noise=noise
@@ -177,10 +177,10 @@ class ICD(Learner):
         with frozen(self.model), torch.autocast(x.device.type, dtype=torch.bfloat16, enabled=bf16):
             return self.model.energy(x).to(x.dtype)
 
-    def _augmented(self, drawn: Ticket, rng: torch.Generator) -> Ticket:
+    def _augmented(self, drawn: BufferSample, rng: torch.Generator) -> BufferSample:
         """Stored chains change before they go on; fresh noise does not."""
         if not self.config.augment.on:
             return drawn
         position = drawn.position if isinstance(drawn.position, Tensor) else drawn.position[0]
         changed = augmented(self.config, position, rng)
-        return replace(drawn, position=where(drawn.fresh, drawn.position, changed))
+        return replace(drawn, position=where(drawn.restarted, drawn.position, changed))

@@ -24,12 +24,14 @@ from ...core.spec import DataSpec
 from ...mcmc.langevin import Langevin
 from ...models.igebm.config import IGEBMConfig
 from ...nets.given import Logits
-from ..chains import init_noise, samples_density, training_start
+from ..chains import init_noise, samples_density
 from ..contrastive_learner import ContrastiveLearner
 from ..net_energy import NetEnergy
 from ..networks import energy_net
 from ..sampler import ChainStage, DataChain, Sampler, Stages
 from ..samplers import ChainSampler, draw_labels
+from ..stored import stored_samplers
+from ..training_start import training_start
 
 
 def build(
@@ -50,8 +52,10 @@ def build(
     model.claims_density = samples_density(config.chain, config.start)
     noise = init_noise(config.start, spec)
     buffer = training_start(config.start, spec, config.pixels.noise, rng)
-    learner = ContrastiveLearner(config, model, buffer, noise, remember_every=config.ensemble.every)
+    remembering = partial(remember, model, config.ensemble.every) if config.ensemble.members else None
+    learner = ContrastiveLearner(config, model, buffer, noise, before_update=remembering)
     latest = learner.sampling_chain()
+    learner.stored = stored_samplers(latest, buffer)
     model.samplers["default"] = PastWeights(model, latest) if config.ensemble.members else latest
     return learner
 
@@ -82,3 +86,17 @@ class PastWeights(Sampler):
 
     def _past_energy(self, net: nn.Module, y: Tensor | None, x: Position) -> Tensor:
         return self.model.energy_under(net, self.decode(x), y)
+
+
+def remember(model: NetEnergy, every: int, step: int) -> None:
+    """Copy the weights of now over the oldest copy, once in `every` steps: micro-batches of one step share
+    them."""
+    kept, made = len(model.past), int(model.copies)
+    due = step and step % every == 0
+    if due and not (made and _same_weights(model.past[(made - 1) % kept], model.net)):
+        model.past[made % kept].load_state_dict(model.net.state_dict())
+        model.copies += 1
+
+
+def _same_weights(one: nn.Module, other: nn.Module) -> bool:
+    return all(torch.equal(a, b) for a, b in zip(one.parameters(), other.parameters(), strict=True))

@@ -39,18 +39,19 @@ from ...data.dataset import Dataset
 from ...data.few import few
 from ...models.jem.config import JEMConfig
 from ...objectives.settings import LossConfig
-from ...starts.base import Start, Ticket
-from ...starts.replay import ReplayBuffer
-from ..chains import init_noise, samples_density, training_start
+from ...starts.base import BufferSample, Start
+from ..chains import init_noise, samples_density
 from ..contrastive import ChainEnds, chain_ends, contrastive_loss, energies_of_both
+from ..joint_energy import JointEnergy
 from ..learner import Learner
-from ..net_energy import JointEnergy
 from ..networks import energy_net
 from ..noised_data import noised_data
 from ..sampler import Sampler
-from ..samplers import StoredChains, chain_kernel, chain_sampler
+from ..samplers import chain_kernel, chain_sampler
+from ..stored import stored_samplers
+from ..training_start import training_start
 
-Chains = list[tuple[Ticket, ChainEnds]]
+Chains = list[tuple[BufferSample, ChainEnds]]
 
 
 def build(
@@ -114,10 +115,8 @@ class JEM(Learner):
 
     def samplers(self) -> dict[str, Sampler]:
         """Chains that go on from stored ones: of p(x), or of p(x | y) from those of the classes `y`."""
-        if not isinstance(self.buffer, ReplayBuffer):
-            return {}
         chain = chain_sampler(self.model, self.config.sampling, self.init_noise)
-        return {"buffer": StoredChains(chain, self.buffer)}
+        return stored_samplers(chain, self.buffer)
 
     # -- the terms of the loss ----------------------------------------------------------------------
 

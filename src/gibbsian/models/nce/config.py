@@ -1,4 +1,4 @@
-"""Settings of noise-contrastive estimation: the loss, the law of the noise, the chain. Torch-free."""
+"""Settings of noise-contrastive estimation: the loss, the density of the noise, the chain. Torch-free."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from ...nets.settings import ConvConfig, GeneratorConfig
 
 @dataclass(frozen=True)
 class NoiseConfig:
-    """The law q that data are told from; raises `UsageError` for values out of range."""
+    """The density q that data are told from; raises `UsageError` for values out of range."""
 
-    law: Literal["gaussian", "uniform", "flow"] = "gaussian"
+    distribution: Literal["gaussian", "uniform", "flow"] = "gaussian"
     """A Gaussian with the data's covariance, uniform on their box, or a flow that learns alongside."""
     updates: int = 100
     """Updates before the energy learns: they fit the Gaussian, or are the flow's lead (not uniform)."""
@@ -33,13 +33,13 @@ class NoiseConfig:
         require_choices(self, "noise")
         require_positive(**{f"noise.{k}": getattr(self, k) for k in ("ridge", "ratio", "sigma")})
         require_not_negative(**{f"noise.{k}": getattr(self, k) for k in ("updates", "widen")})
-        if self.law == "gaussian" and self.updates < 1:
+        if self.distribution == "gaussian" and self.updates < 1:
             raise UsageError(f"noise.updates is {self.updates}: a Gaussian needs at least 1 batch to fit")
 
     @property
     def lead(self) -> int:
         """Update at which the energy begins to learn."""
-        return 0 if self.law == "uniform" else self.updates
+        return 0 if self.distribution == "uniform" else self.updates
 
 
 @dataclass(frozen=True)
@@ -71,8 +71,8 @@ class NCEConfig:
     pixels: PixelConfig = field(default_factory=PixelConfig)
     objective: Literal["binary", "ranking", "conditional"] = "binary"
     """binary learns log Z too; ranking (InfoNCE with log q) and conditional (x against x + noise) do not."""
-    tilt: bool = False
-    """E = net - log q, so that the network need learn only what q lacks; not for the uniform law."""
+    noise_is_base: bool = False
+    """E = net - log q, so that the network need learn only what q lacks; not for uniform noise."""
     partition_rate: float = 10.0
     """Learning rate of the log-partition c over that of the energy."""
 
@@ -87,7 +87,8 @@ class NCEConfig:
             raise UsageError(
                 f"flow.name is '{self.flow.name}': only a flow has a density; leave it at 'flow'"
             )
-        if self.tilt and self.noise.law == "uniform":
+        if self.noise_is_base and self.noise.distribution == "uniform":
             raise UsageError(
-                "tilt of a uniform law is the network alone: unset it, or use noise.law gaussian"
+                "on a uniform base the energy is the network alone: unset noise_is_base, or set "
+                "noise.distribution to gaussian"
             )

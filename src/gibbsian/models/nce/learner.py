@@ -12,7 +12,7 @@ from data at a glance teaches nothing more, which is why it serves points and ta
     flow       trained by maximum likelihood alongside, after a lead (R. Gao et al., CVPR 2020, arXiv
                1912.00589, train it against the energy instead)
 
-With `tilt` the density is q exp(-net): q is the base of the model. The objectives ranking and
+With `noise_is_base` the density is q exp(-net): q is the base of the model. The objectives ranking and
 conditional (see `objectives.nce`) learn E without c. Samples: a chain at temperature 1 from draws of q.
 """
 
@@ -91,7 +91,7 @@ class NoiseChain(ChainSampler):
         self, n: int, rng: torch.Generator, *, y: Tensor | None = None, steps: int | None = None
     ) -> Stages:
         """The chain."""
-        self.model.refuse_labels(y)
+        self.model.spec.refuse_labels(y)
         yield self.stage(self.noise.draw(n, rng), None, steps)
 
     @property
@@ -158,7 +158,7 @@ class NCE(Learner):
         found: dict[str, nn.Module] = {"energy": self.model.net}
         if self.config.objective == "binary":
             found["log_partition"] = self.log_z
-        return {**found, "noise": self.noise} if self.config.noise.law == "flow" else found
+        return {**found, "noise": self.noise} if self.config.noise.distribution == "flow" else found
 
     def milestones(self) -> tuple[int, ...]:
         """Where the noise has its lead and the energy begins."""
@@ -181,7 +181,7 @@ class NCE(Learner):
         yield from self._contrast(x, rng)
 
     def _contrast(self, x: Tensor, rng: torch.Generator) -> Iterator[tuple[str, Loss]]:
-        if self.config.objective != "conditional" or self.config.tilt:
+        if self.config.objective != "conditional" or self.config.noise_is_base:
             self._require_cover(x)
         self._begin(x)
         if self.config.objective == "conditional":
@@ -203,7 +203,7 @@ class NCE(Learner):
         with torch.no_grad():
             log_q = self.noise.log_density(torch.cat([x_pos, x_neg]))
         q_pos, q_neg = log_q[: len(x_pos)], log_q[len(x_pos) :]
-        if self.config.tilt:
+        if self.config.noise_is_base:
             e_pos, e_neg = e_pos - q_pos, e_neg - q_neg
         return e_pos, e_neg, q_pos, q_neg
 
@@ -229,16 +229,16 @@ class NCE(Learner):
 
 def _noise_density(config: NCEConfig, event_shape: tuple[int, ...]) -> Density:
     noise, pixels = config.noise, config.pixels
-    if noise.law == "gaussian":
+    if noise.distribution == "gaussian":
         return GaussianDensity(event_shape, noise.ridge)
-    if noise.law == "uniform":
+    if noise.distribution == "uniform":
         return BoxDensity(event_shape, pixels.low, pixels.high, noise.widen)
     return FlowDensity(event_shape, config.flow)
 
 
 def _base(config: NCEConfig, noise: Density) -> MinusLog | Box | None:
-    """The noise where the network tilts it; the wall of uniform noise, beyond which E has met nothing."""
-    if config.tilt:
+    """The noise where it is the base; the wall of uniform noise, beyond which E has met nothing."""
+    if config.noise_is_base:
         return MinusLog(noise)
     met = config.objective != "conditional"
     return Box(noise.low, noise.high) if met and isinstance(noise, BoxDensity) else None

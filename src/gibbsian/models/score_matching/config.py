@@ -29,7 +29,7 @@ class MatchingConfig:
     levels: int = 1
     """Noises from sigma_max to sigma_min, in equal ratios (denoising)."""
     probe: Literal["rademacher", "gaussian", "sphere"] = "rademacher"
-    """Law of the random directions (sliced, finite_difference)."""
+    """Distribution of the random directions (sliced, finite_difference)."""
     reduced: bool = True
     """Keep |s|^2 whole instead of along the direction, for less variance (sliced)."""
     delta: float = 0.1

@@ -122,7 +122,7 @@ class Annealed(Sampler):
         self, n: int, rng: torch.Generator, *, y: Tensor | None = None, steps: int | None = None
     ) -> Stages:
         """One stage a level, `steps` in all."""
-        self.model.refuse_labels(y)
+        self.model.spec.refuse_labels(y)
         chain, sigmas = self.config.chain, self.config.matching.sigmas
         steps, levels = steps or chain.steps, len(sigmas)
         marks = [steps * i // levels for i in range(levels + 1)]

@@ -33,4 +33,3 @@ class ShortRunConfig:
             raise UsageError(
                 f"start.kind is '{self.start.kind}': short-run chains start from fresh noise, 'noise'"
             )
-

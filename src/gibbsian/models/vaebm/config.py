@@ -59,7 +59,7 @@ class VAEBMConfig:
     energy_on: Literal["x", "xz"] = "x"
     """What the energy sees: data alone, or data and latents."""
     potential: Literal["reparametrised", "released"] = "reparametrised"
-    """U = E + |eps|^2 / 2, whose law is the model; or the released code's, without the Jacobian."""
+    """U = E + |eps|^2 / 2, whose density is the model; or the released code's, without the Jacobian."""
     negatives: Literal["sample", "mean"] = "sample"
     """What the energy is raised at: the decoder's draw where a chain ended, or its mean."""
     output: Literal["sample", "mean"] = "mean"

@@ -48,7 +48,7 @@ def build(
     with seeded_init(rng):
         net = energy_net(config.net, spec, net)
         vae = VAE(event_shape, config.vae, spec.low, spec.high)
-        # After the VAE, so that energies on x and on (x, z) of one seed tilt the same one.
+        # After the VAE, so that energies on x and on (x, z) of one seed refine the same one.
         net = net if config.energy_on == "x" else JointNet(net, config.vae.latent)
         steepness = SpectralPenalty(net)
         critic = vae_stage.critic(config.vae)
@@ -75,7 +75,7 @@ class VAEBM(Learner):
     ) -> None:
         super().__init__(config, model)
         self.buffer, self.steepness, self.critic = buffer, steepness, critic
-        self.mean_reduced = config.loss.additive and config.vae.kind != "beta_tc"
+        self.mean_reduced = config.loss.mean_reduced and config.vae.kind != "beta_tc"
 
     def parameter_groups(self) -> dict[str, nn.Module]:
         """The VAE, the energy, and the critic of the total correlation where there is one."""
@@ -88,7 +88,7 @@ class VAEBM(Learner):
 
     def lr_multiplier(self, group: str, step: int) -> float:
         """The VAE's and the critic's own rate, which falls by a cosine to 0 over stage one."""
-        return 1.0 if group == "energy" else vae_stage.rate(self.config.vae, step)
+        return 1.0 if group == "energy" else vae_stage.lr_multiplier(self.config.vae, step)
 
     def samplers(self) -> dict[str, Sampler]:
         """Chains that go on from stored noise of the latents, as training does, with fresh noise of x."""

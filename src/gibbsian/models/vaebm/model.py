@@ -59,7 +59,7 @@ class TiltedVAE(EnergyModel):
 
     def energy(self, x: Position, y: Tensor | None = None) -> Tensor:
         """E(x), shape `(B,)`; of an energy on (x, z) E(x, z) at the VAE's mean code of x."""
-        self.refuse_labels(y)
+        self.spec.refuse_labels(y)
         x = single(x)
         return self.energy_of_seen(x if self.config.energy_on == "x" else (x, vae_stage.bound(self.vae, x).z))
 
@@ -73,7 +73,7 @@ class TiltedVAE(EnergyModel):
         The ELBO's expectation under q(z | x) is taken at q's means, so that a point has one number whatever
         its batch; with an energy on (x, z) so is E's.
         """
-        self.refuse_labels(y)
+        self.spec.refuse_labels(y)
         x = single(x)
         found = vae_stage.bound(self.vae, x)
         return found.nll + found.kl + self.energy_of_seen(self.seen(x, found.z))
@@ -109,7 +109,7 @@ class TiltedVAE(EnergyModel):
         """x, or (x, z)."""
         return x if self.config.energy_on == "x" else (x, z)
 
-    def tilt(self, beta: float = 1.0) -> PullBack:
+    def energy_on_latents(self, beta: float = 1.0) -> PullBack:
         """beta E at the pushed-forward point, without the prior of the noise."""
         return PullBack(sharpened(self.energy_of_seen, beta), self.pushed, prior=False)
 
@@ -117,7 +117,7 @@ class TiltedVAE(EnergyModel):
         """U on noise, which chains move on at temperature 1; the energy alone is multiplied by `beta`."""
         if self.config.potential == "reparametrised":
             return PullBack(sharpened(self.energy_of_seen, beta), self.pushed)
-        return Product((self.tilt(beta), self._without_jacobian))
+        return Product((self.energy_on_latents(beta), self._without_jacobian))
 
     def _without_jacobian(self, eps: Position) -> Tensor:
         """-log p(z) - log p(x | z) at the pushed-forward point, up to a constant; shape `(B,)`."""

@@ -56,7 +56,7 @@ def critic(config: VAEConfig) -> nn.Module | None:
     return nn.Sequential(dense(sizes, "leaky_relu"), nn.Linear(sizes[-1], 1))
 
 
-def rate(config: VAEConfig, step: int) -> float:
+def lr_multiplier(config: VAEConfig, step: int) -> float:
     """Factor on the learning rate: `config.rate`, falling by a cosine to 0 at the end of stage one."""
     return config.rate * 0.5 * (1 + math.cos(math.pi * min(step / config.steps, 1.0)))
 

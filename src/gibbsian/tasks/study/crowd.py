@@ -131,7 +131,7 @@ class Ends(WrappedSampler):
 
     @torch.no_grad()
     def _note(self, stage: ChainStage, end: Position) -> None:
-        self._found.append((stage.tilt or stage.energy)(end).float().cpu())
+        self._found.append((stage.energy_on_latents or stage.energy)(end).float().cpu())
 
 
 def of_length(sampler: Sampler, steps: int) -> Sampler:

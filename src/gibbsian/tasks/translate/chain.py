@@ -15,7 +15,7 @@ from torch import Tensor
 
 from ...core.errors import UsageError
 from ...models.capabilities import Translator
-from ...models.model import EnergyModel
+from ...models.model import EnergyModel, checked_labels
 from ...models.sampler import ChainStage, Sampler, Stages, WrappedSampler
 from ...models.sampling import draw_samples
 from ..chains import total_steps
@@ -35,7 +35,7 @@ def translation(model: EnergyModel, x: Tensor, *, to: int | None = None, steps: 
     classes = model.spec.num_classes
     if classes and to is None:
         raise UsageError(f"this model has {classes} classes: say which one with --to 0 to --to {classes - 1}")
-    labels = model.labels(len(x), to)
+    labels = checked_labels(model, len(x), to)
     if isinstance(model, Translator):
         return model.translation(x, steps=steps)
 
