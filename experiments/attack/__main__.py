@@ -35,7 +35,7 @@ def attack(
     fit_offsets: Annotated[
         Literal["yes", "no"], Arg("one number a class for conditional models, on training images")
     ] = "yes",
-    beside: Annotated[str | None, Arg("other runs for the same table", "RUN,RUN")] = None,
+    runs: Annotated[str | None, Arg("other runs for the same table", "RUN,RUN")] = None,
     seed: Annotated[int, Arg("of images, starts and noise", "S")] = 0,
     data: Annotated[str | None, Arg("data set; the one of training by default", "NAME")] = None,
     out: Annotated[str | None, Arg("folder; RUN/attack by default", "DIR")] = None,
@@ -52,7 +52,7 @@ def attack(
     refinement, kinds = Refinement(tuple(numbers("--refine", refine))), _kinds(baselines)
     Threat(norm, tuple(given or (0.0,)), steps, restarts, eot, seed=seed)
     job = opened(run, "attack", out=out, data=data)
-    models = named_models(run, job.model, names(beside or ""), "newest", "cpu", taken=TITLES.values())
+    models = named_models(run, job.model, names(runs or ""), "newest", "cpu", taken=TITLES.values())
     usual = usual_radii(norm, job.model)
     threat = Threat(norm, tuple(given or radii("--eps", usual[0])), steps, restarts, eot, seed=seed)
     train = radii("--train-eps", usual[1])[0] if train is None else train
