@@ -7,8 +7,8 @@ python -m experiments.ladders interaction OUT.png       groups of samples that p
 python -m experiments.ladders stages OUT.png --run RUN  a coarse-to-fine model through its sizes
 python -m experiments.ladders paths OUT.png --run RUN   images from every level of a ladder, sampled down
 
-Models of the plane are trained where there are none yet, and kept in runs/. Longer than other files by its six
-questions, which share little.
+Models of the plane are trained where there are none yet, and kept in runs/. Longer than other files by its
+six questions, which share little.
 """
 
 from __future__ import annotations

@@ -32,10 +32,10 @@ def attack(
     baselines: Annotated[str, Arg("plain, pgd, or both with a comma; none", "NAME,NAME")] = "plain,pgd",
     baseline_minutes: Annotated[float, Arg("training of each baseline", "M")] = 3.0,
     train_eps: Annotated[str | None, Arg("radius of the pgd baseline's training attack", "E")] = None,
-    fit_offsets: Annotated[
+    fit_class_biases: Annotated[
         Literal["yes", "no"], Arg("one number a class for conditional models, on training images")
     ] = "yes",
-    beside: Annotated[str | None, Arg("other runs for the same table", "RUN,RUN")] = None,
+    runs: Annotated[str | None, Arg("other runs for the same table", "RUN,RUN")] = None,
     seed: Annotated[int, Arg("of images, starts and noise", "S")] = 0,
     data: Annotated[str | None, Arg("data set; the one of training by default", "NAME")] = None,
     out: Annotated[str | None, Arg("folder; RUN/attack by default", "DIR")] = None,
@@ -44,7 +44,7 @@ def attack(
     """Attack runs as `gibbsian attack` does, and beside them the same network trained to classify, plainly
     and on attacked images. Baselines are kept in DIR/baselines.
 
-    A conditional energy has an unknown normaliser for each class: an offset a class is fitted to training
+    A conditional energy has an unknown normaliser for each class: a bias a class is fitted to training
     images.
     """
     given = None if eps is None else radii("--eps", eps)
@@ -52,7 +52,7 @@ def attack(
     refinement, kinds = Refinement(tuple(numbers("--refine", refine))), _kinds(baselines)
     Threat(norm, tuple(given or (0.0,)), steps, restarts, eot, seed=seed)
     job = opened(run, "attack", out=out, data=data)
-    models = named_models(run, job.model, names(beside or ""), "newest", "cpu", taken=TITLES.values())
+    models = named_models(run, job.model, names(runs or ""), "newest", "cpu", taken=TITLES.values())
     usual = usual_radii(norm, job.model)
     threat = Threat(norm, tuple(given or radii("--eps", usual[0])), steps, restarts, eot, seed=seed)
     train = radii("--train-eps", usual[1])[0] if train is None else train
@@ -63,7 +63,7 @@ def attack(
             threat=threat,
             refinement=refinement,
             baselines=Baselines(kinds, baseline_minutes, train, folder=job.folder / "baselines"),
-            offsets=fit_offsets == "yes",
+            class_biases=fit_class_biases == "yes",
             n=n,
             data_dir=data_dir,
             progress=bar,
