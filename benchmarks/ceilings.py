@@ -20,7 +20,7 @@ from gibbsian.core.energy import value_and_grad
 from gibbsian.core.random import generator
 from gibbsian.nets.frozen import frozen
 
-from .contenders import our_updates
+from .implementations import our_updates
 from .problems import SEED, Chains, Problem
 from .timing import Call, seconds
 

@@ -1,4 +1,4 @@
-"""The section `chains`: every case by every contender, interleaved, with the ceilings beside."""
+"""The section `chains`: every case by every implementation, interleaved, with the ceilings beside."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from gibbsian.mcmc.engine.engine import ENGINE
 from .cases import CASES, Case
 from .ceilings import ceiling
 from .cold import starts
-from .contenders import Contender, select
 from .hardware import native_bf16, waiter
+from .implementations import Implementation, select
 from .problems import SEED
 from .show import plot, table
 from .timing import Call, interleave, seconds
@@ -36,26 +36,26 @@ CEILING = "ceiling "
 class Settings:
     """What is measured.
 
-    `contenders` by name, all by default. `precision`: "auto" measures bfloat16 where the device multiplies
-    it in hardware, "bf16" in any case, "fp32" never. `compiled`: the compiled path too. `cold`: its starts
+    `implementations` by name, all by default. `precision`: "auto" measures bfloat16 where the device
+    multiplies it in hardware, "bf16" in any case, "fp32" never. `compiled`: the compiled path too. `cold`: its starts
     too, on the cases made for that.
 
     Raises:
-        UsageError: for an unknown contender or precision, or without any contender.
+        UsageError: for an unknown implementation or precision, or without any implementation.
     """
 
     cases: Sequence[Case] = field(default_factory=lambda: tuple(CASES.values()))
     device: torch.device = torch.device("cpu")
     precision: Literal["auto", "fp32", "bf16"] = "auto"
-    contenders: Sequence[str] | None = None
+    implementations: Sequence[str] | None = None
     compiled: bool = True
     cold: bool = True
 
     def __post_init__(self) -> None:
         if self.precision not in ("auto", "fp32", "bf16"):
             raise UsageError(f"precision is '{self.precision}': choose from auto, fp32, bf16")
-        if not select(None if self.contenders is None else list(self.contenders)):
-            raise UsageError("there is no contender: name one or more")
+        if not select(None if self.implementations is None else list(self.implementations)):
+            raise UsageError("there is no implementation: name one or more")
 
     @property
     def precisions(self) -> list[Precision]:
@@ -63,13 +63,13 @@ class Settings:
         wide = self.precision == "bf16" or (self.precision == "auto" and native_bf16(self.device))
         return ["fp32", "bf16"] if wide else ["fp32"]
 
-    def entrants(self) -> tuple[list[Contender], dict[str, str]]:
+    def entrants(self) -> tuple[list[Implementation], dict[str, str]]:
         """Who takes part, and for the others why not."""
-        asked = select(None if self.contenders is None else list(self.contenders))
+        asked = select(None if self.implementations is None else list(self.implementations))
         absent = {c.name: reason for c in asked if (reason := self._absent(c))}
         return [c for c in asked if c.name not in absent], absent
 
-    def _absent(self, c: Contender) -> str:
+    def _absent(self, c: Implementation) -> str:
         if c.compiled and not self.compiled:
             return "the compiled path was left out"
         if c.precision not in self.precisions:
@@ -79,7 +79,7 @@ class Settings:
 
 
 def measure(*, rounds: int, notify: Notify, settings: Settings | None = None) -> dict[str, Any]:
-    """Seconds of every case and contender, as plain JSON: `{"rounds", "absent", "cases", "starts"}`.
+    """Seconds of every case and implementation, as plain JSON: `{"rounds", "absent", "cases", "starts"}`.
 
     `notify` gets a line for each case as it begins and ends. Torch's global stream, from which other
     libraries draw, is forked and seeded meanwhile. Raises `UsageError` for less than one round.
@@ -99,13 +99,15 @@ def measure(*, rounds: int, notify: Notify, settings: Settings | None = None) ->
     return {"rounds": rounds, "absent": absent, "cases": found, "starts": _starts(settings, entrants, notify)}
 
 
-def _case(case: Case, entrants: Sequence[Contender], settings: Settings, rounds: int, tell: Notify) -> Record:
+def _case(
+    case: Case, entrants: Sequence[Implementation], settings: Settings, rounds: int, tell: Notify
+) -> Record:
     device, wait = settings.device, waiter(settings.device)
     tell("first calls")
     with seeded_init(generator(SEED, device)):
         calls, first, notes = _warm(case, entrants, device, wait, tell)
         ceilings, formats = _ceilings(case, settings, wait)
-        tell(f"rounds {rounds}, contenders {len(calls)}")
+        tell(f"rounds {rounds}, implementations {len(calls)}")
         taken = interleave(calls | ceilings, rounds, wait)
     record = {
         "about": case.about,
@@ -119,7 +121,7 @@ def _case(case: Case, entrants: Sequence[Contender], settings: Settings, rounds:
 
 
 def _warm(
-    case: Case, entrants: Sequence[Contender], device: torch.device, wait: Call, tell: Notify
+    case: Case, entrants: Sequence[Implementation], device: torch.device, wait: Call, tell: Notify
 ) -> tuple[dict[str, Call], dict[str, float], list[str]]:
     """The calls, each made once; the seconds of that first call; what the library warned of meanwhile."""
     calls: dict[str, Call] = {}
@@ -150,7 +152,7 @@ def _ceilings(case: Case, settings: Settings, wait: Call) -> tuple[dict[str, Cal
     return calls, formats
 
 
-def _starts(settings: Settings, entrants: Sequence[Contender], notify: Notify) -> dict[str, Any]:
+def _starts(settings: Settings, entrants: Sequence[Implementation], notify: Notify) -> dict[str, Any]:
     """Starts of the compiled path by case; a case whose start fails is told of, and left out."""
     found: dict[str, Any] = {}
     if not settings.cold or not any(c.compiled for c in entrants):

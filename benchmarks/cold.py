@@ -22,8 +22,8 @@ from gibbsian.core.errors import GibbsianError
 
 from .cases import Case, find
 from .child import answer
-from .contenders import CONTENDERS
 from .hardware import waiter
+from .implementations import IMPLEMENTATIONS
 from .timing import seconds
 
 LIMIT = 900
@@ -46,7 +46,7 @@ def starts(case: Case, device: torch.device, limit: float = LIMIT) -> dict[str, 
 
 def first_calls(case: Case, device: torch.device) -> dict[str, float]:
     """Seconds of the first call of this process, and the least of three later ones."""
-    call = CONTENDERS["compiled"].prepare(case.build(device))
+    call = IMPLEMENTATIONS["compiled"].prepare(case.build(device))
     if call is None:
         raise GibbsianError(f"case '{case.name}' has no compiled path")
     wait = waiter(device)

@@ -30,7 +30,7 @@ def bench(
     precision: Annotated[
         Literal["auto", "fp32", "bf16"], Arg("of ours; auto: bfloat16 too, where the device has it")
     ] = "auto",
-    contenders: Annotated[
+    implementations: Annotated[
         str | None, Arg("gibbsian, compiled, bf16, bf16-compiled, plain, torchebm, ebmkit", "NAME,NAME")
     ] = None,
     no_compile: Annotated[bool, Arg("leave out the compiled path")] = False,
@@ -54,15 +54,17 @@ def bench(
     keeps = bool(sections) and not any(name.startswith("trial-") for name in cases)
     if keeps:
         require_writable(Path(out))
-    if set(sections) - {"chains"} and (contenders or no_compile or precision != "auto" or device != "cpu"):
+    if set(sections) - {"chains"} and (
+        implementations or no_compile or precision != "auto" or device != "cpu"
+    ):
         raise UsageError(
             "the sections hmc and scaling run on the CPU in float32 and take --rounds and --threads only: "
-            "measure chains apart for --device, --precision, --contenders or --no-compile"
+            "measure chains apart for --device, --precision, --implementations or --no-compile"
         )
     if write:
         require_writable(Path(write).parent)
-    settings = _settings(cases, device, precision, contenders, compiled=not no_compile, cold=not no_cold)
-    words = _words(rounds, threads, device, precision, contenders, no_compile, no_cold)
+    settings = _settings(cases, device, precision, implementations, compiled=not no_compile, cold=not no_cold)
+    words = _words(rounds, threads, device, precision, implementations, no_compile, no_cold)
     records = []
     with _threads(threads):
         for section in sections:
@@ -96,7 +98,7 @@ def _settings(
     cases: list[str],
     device: str,
     precision: Literal["auto", "fp32", "bf16"],
-    contenders: str | None,
+    implementations: str | None,
     *,
     compiled: bool,
     cold: bool,
@@ -110,7 +112,7 @@ def _settings(
         cases=[find(name) for name in cases or CASES],
         device=torch.device(device),
         precision=precision,
-        contenders=None if contenders is None else contenders.split(","),
+        implementations=None if implementations is None else implementations.split(","),
         compiled=compiled,
         cold=cold,
     )
@@ -121,13 +123,18 @@ def _words(
     threads: int | None,
     device: str,
     precision: str,
-    contenders: str | None,
+    implementations: str | None,
     no_compile: bool,
     no_cold: bool,
 ) -> list[str]:
     """The options, as one would type them to measure the same again."""
-    values = {"threads": threads, "device": device, "precision": precision, "contenders": contenders}
-    usual = {"threads": None, "device": "cpu", "precision": "auto", "contenders": None}
+    values = {
+        "threads": threads,
+        "device": device,
+        "precision": precision,
+        "implementations": implementations,
+    }
+    usual = {"threads": None, "device": "cpu", "precision": "auto", "implementations": None}
     words = [f"--{name} {value}" for name, value in values.items() if value != usual[name]]
     switches = ["--no-compile"] * no_compile + ["--no-cold"] * no_cold
     return [f"--rounds {rounds}", *words, *switches]

@@ -1,7 +1,7 @@
-"""What a contender is given: chains to move, or training updates to make.
+"""What an implementation is given: chains to move, or training updates to make.
 
-Problems are built anew, from one seed, as often as they are asked for: every contender gets the very same
-weights and starting points, and none can leave something behind for the next. Networks are untrained;
+Problems are built anew, from one seed, as often as they are asked for: every implementation gets the very
+same weights and starting points, and none can leave something behind for the next. Networks are untrained;
 the time of a chain does not depend on where it goes.
 """
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from .cases import CASES, TRIALS, Case
-from .contenders import CONTENDERS
+from .implementations import IMPLEMENTATIONS
 from .timing import Spread, spread
 from .verdict import Outcome, Record, better_peer, outcomes, share, speedup
 
@@ -23,7 +23,7 @@ KINDS = {
     "ceiling": "float32, share of the ceiling",
 }
 EXPLAINED = """\
-Every contender runs the same chains on the same network, from the same weights and the same starting
+Every implementation runs the same chains on the same network, from the same weights and the same starting
 points: one gradient and one draw of noise a step. What differs beside the engine: the convolution weights of
 networks built here lie channels last, those of the others in torch's default format; and spectral norms
 are computed once a chain here, at each step by the peers. They take turns within one process, in rotated
@@ -45,13 +45,19 @@ loading the compiler is counted, `import gibbsian` is not. A job shorter than th
 
 
 def rows(result: Result) -> list[list[str]]:
-    """One row for each case and contender, under a row of titles."""
-    out = [["case", "contender", "seconds", "x better peer", "of ceiling"]]
+    """One row for each case and implementation, under a row of titles."""
+    out = [["case", "implementation", "seconds", "x better peer", "of ceiling"]]
     for name, record in result["cases"].items():
-        for contender in record["seconds"]:
-            fast, part = speedup(record, contender), share(record, contender)
+        for implementation in record["seconds"]:
+            fast, part = speedup(record, implementation), share(record, implementation)
             out.append(
-                [name, contender, _seconds(record["seconds"][contender]), _times(fast), _percent(part)]
+                [
+                    name,
+                    implementation,
+                    _seconds(record["seconds"][implementation]),
+                    _times(fast),
+                    _percent(part),
+                ]
             )
         for precision, found in record["ceilings"].items():
             out.append([name, f"ceiling {precision}", _seconds(found["seconds"]), "", ""])
@@ -67,7 +73,7 @@ def verdicts(result: Result) -> list[list[str]]:
             reached = NOTHING if o.reached is None else said(o.reached)
             met = "not measured" if o.reached is None else "yes" if o.met else "no"
             target = said(o.goal.at_least)
-            lines.append([case, KINDS[o.goal.kind], target, reached, o.contender or NOTHING, met])
+            lines.append([case, KINDS[o.goal.kind], target, reached, o.implementation or NOTHING, met])
     return lines if len(lines) > 1 else []
 
 
@@ -95,7 +101,7 @@ def targets(result: Result) -> dict[str, list[Outcome]]:
 
 
 def plot(result: Result, path: Path) -> None:
-    """One small panel a case, a bar for each contender's median, whiskers to the least and the greatest."""
+    """One small panel a case, bars at the medians of implementations, whiskers to the least and the greatest."""
     figure, panels = panels_for(len(result["cases"]), 2.2)
     for panel, (name, record) in zip(panels, result["cases"].items(), strict=True):
         _panel(panel, name, record)
@@ -141,7 +147,7 @@ CEILINGS = {"fp32": ("#222222", "--"), "bf16": ("#222222", ":")}
 
 def _panel(panel: Any, name: str, record: Record) -> None:
     spreads = {c: spread(found) for c, found in record["seconds"].items()}
-    colours = [COLOURS[CONTENDERS[c].kind] for c in spreads]
+    colours = [COLOURS[IMPLEMENTATIONS[c].kind] for c in spreads]
     bars(panel, name, spreads, colours, lambda median: f"{median:.3g} s")
     for precision, found in record["ceilings"].items():
         colour, style = CEILINGS[precision]
@@ -161,7 +167,7 @@ def _seconds_table(result: Result) -> str:
 
 
 def _ratio_table(result: Result, measure: Any, said: Any) -> str:
-    names = [n for n in _measured(result) if CONTENDERS[n].kind != "peer" or measure is share]
+    names = [n for n in _measured(result) if IMPLEMENTATIONS[n].kind != "peer" or measure is share]
     peer = ["better peer"] if measure is speedup else []
     lines = [["case", *peer, *names]]
     for case, record in result["cases"].items():
@@ -185,7 +191,7 @@ def _starts(result: Result) -> list[str]:
 
 
 def _legend(result: Result) -> str:
-    who = [f"- **{name}**: {CONTENDERS[name].about}." for name in _measured(result)]
+    who = [f"- **{name}**: {IMPLEMENTATIONS[name].about}." for name in _measured(result)]
     what = [f"- **{name}**: {record['about']}." for name, record in result["cases"].items()]
     notes = [f"- {case}, {note}" for case, r in result["cases"].items() for note in r["notes"]]
     absent = [f"- **{name}** was not measured: {reason}." for name, reason in result["absent"].items()]
@@ -193,7 +199,7 @@ def _legend(result: Result) -> str:
 
 
 def _measured(result: Result) -> list[str]:
-    return [n for n in CONTENDERS if any(n in r["seconds"] for r in result["cases"].values())]
+    return [n for n in IMPLEMENTATIONS if any(n in r["seconds"] for r in result["cases"].values())]
 
 
 def _known(name: str) -> Case:

@@ -2,7 +2,7 @@
 
 A record of a case is plain JSON:
 
-    {"about": ..., "seconds": {contender: [a round each]}, "first": {contender: seconds},
+    {"about": ..., "seconds": {implementation: [a round each]}, "first": {implementation: seconds},
      "ceilings": {"fp32": {"format": ..., "seconds": [...]}, "bf16": ...}, "notes": [...]}
 """
 
@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from .cases import Case, Goal, Kind
-from .contenders import CONTENDERS
+from .implementations import IMPLEMENTATIONS
 from .timing import Spread, ratio
 
 Record = dict[str, Any]
@@ -29,10 +29,10 @@ RUNNERS: dict[Kind, tuple[str, ...]] = {
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of a goal: `reached` by `contender`, None where there was nothing to compare."""
+    """What became of a goal: `reached` by `implementation`, None where there was nothing to compare."""
 
     goal: Goal
-    contender: str = ""
+    implementation: str = ""
     reached: float | None = None
 
     @property
@@ -49,18 +49,18 @@ def quickest(record: Record, names: Sequence[str]) -> str:
 
 def better_peer(record: Record) -> str:
     """The faster of the other libraries, "" without any."""
-    return quickest(record, [c.name for c in CONTENDERS.values() if c.kind == "peer"])
+    return quickest(record, [c.name for c in IMPLEMENTATIONS.values() if c.kind == "peer"])
 
 
 def speedup(record: Record, name: str) -> Spread | None:
-    """How many times as fast as the better peer a contender is."""
+    """How many times as fast as the better peer an implementation is."""
     peer = better_peer(record)
     return ratio(record["seconds"][peer], record["seconds"][name]) if peer else None
 
 
 def share(record: Record, name: str) -> Spread | None:
-    """Seconds of the ceiling in the contender's own precision, over the contender's seconds."""
-    found = record["ceilings"].get(CONTENDERS[name].precision)
+    """Seconds of the ceiling in the implementation's own precision, over the implementation's seconds."""
+    found = record["ceilings"].get(IMPLEMENTATIONS[name].precision)
     return ratio(found["seconds"], record["seconds"][name]) if found else None
 
 

@@ -1,15 +1,15 @@
 """Quality against minutes of training: the plot, tables and grids of docs/ladders.md.
 
 python -m experiments.minutes train DATA [--minutes 10] [--systems a,b] [--runs DIR]  every system, its preset
-python -m experiments.minutes measure F.json RUN [RUN@PLAN ...] [-n 2000]             checkpoints of the runs
+python -m experiments.minutes measure F.json RUN [RUN@SAMPLER ...] [-n 2000]          checkpoints of the runs
 python -m experiments.minutes table F.json                                            the last one of each
 python -m experiments.minutes plot F.json OUT.png                                     distance against minutes
-python -m experiments.minutes grids OUT.png RUN [RUN@PLAN ...]                        samples, two rows
+python -m experiments.minutes grids OUT.png RUN [RUN@SAMPLER ...]                     samples, two rows
 
 Each run has one thread. Minutes are those from the start of a run to the writing of a checkpoint, so runs
 must not have been interrupted. Distances are to held-out test images and, to choose by, to 5,000 images set
-aside from the training part, which the runs themselves have seen. RUN@PLAN measures another plan of a
-system, such as RUN@vae or RUN@base.
+aside from the training part, which the runs themselves have seen. RUN@SAMPLER measures another sampler of
+the model, such as RUN@vae or RUN@base.
 """
 
 from __future__ import annotations
@@ -85,11 +85,11 @@ def measure(path: Path, runs: list[str], n: int) -> None:
     """Fill `path` with the distances of all checkpoints; those that are there already are not taken again."""
     told: dict[str, Any] = json.loads(path.read_text()) if path.exists() else {}
     for name in runs:
-        folder, _, plan = name.partition("@")
+        folder, _, sampler = name.partition("@")
         run, rows = Path(folder), told.setdefault(name, {})
         for checkpoint, draws in spread(run):
             if checkpoint.name not in rows:
-                found = distances(gb.load(checkpoint), stored_config(run).data, n, plan, draws)
+                found = distances(gb.load(checkpoint), stored_config(run).data, n, sampler, draws)
                 rows[checkpoint.name] = {"minutes": minute(run, checkpoint), **found}
                 path.write_text(json.dumps(told, indent=1) + "\n")
                 print(name, checkpoint.name, json.dumps(rows[checkpoint.name]), flush=True)
@@ -102,13 +102,13 @@ def spread(run: Path) -> list[tuple[Path, int]]:
     return [(every[k], DRAWS if k == last else 1) for k in range(last % stride, last + 1, stride)]
 
 
-def distances(model: EnergyModel, data: str, n: int, plan: str, draws: int) -> dict[str, Any]:
+def distances(model: EnergyModel, data: str, n: int, name: str, draws: int) -> dict[str, Any]:
     """Measures against both held-out parts: estimate, and half-width where there are draws for one."""
     rng, sets = Streams(0).eval, []
-    sampler, low, high = model.sampler(plan or "default"), model.spec.low, model.spec.high
+    sampler, low, high = model.sampler(name or "default"), model.spec.low, model.spec.high
     for _ in range(draws):
         x = draw_samples(model, sampler, n, rng=rng, y=classes_in_turn(model, n, rng)).x
-        sets.append({part: stick(data, n, part, low, high).measure(x) for part in ("test", "validation")})
+        sets.append({part: held_out(data, n, part, low, high).measure(x) for part in ("test", "validation")})
     out = {}
     for part in ("test", "validation"):
         for key in ("feature_distance", "confidence", "recall"):
@@ -119,7 +119,7 @@ def distances(model: EnergyModel, data: str, n: int, plan: str, draws: int) -> d
 
 
 @cache
-def stick(data: str, n: int, part: str, low: float, high: float) -> Yardstick:
+def held_out(data: str, n: int, part: str, low: float, high: float) -> Yardstick:
     """The yardstick of one held-out part."""
     aside = ASIDE if part == "validation" else None
     return yardstick(data, n, Streams(0).data, low=low, high=high, against=part, validation=aside)
@@ -138,10 +138,10 @@ def show(path: Path) -> str:
 
 
 def label(name: str) -> str:
-    """The system of a run; its name where that says something else, and the plan if not its own."""
-    folder, _, plan = name.partition("@")
+    """The paper of a run; its name where that says something else, and the sampler if not the default."""
+    folder, _, sampler = name.partition("@")
     system, run = stored_config(folder).system, Path(folder).name
-    return system + ("" if run.endswith(system) else f" [{run}]") + (f" ({plan})" if plan else "")
+    return system + ("" if run.endswith(system) else f" [{run}]") + (f" ({sampler})" if sampler else "")
 
 
 def plot(path: Path, out: Path) -> None:
@@ -170,10 +170,10 @@ def grids(out: Path, runs: list[str]) -> None:
 
     rows = []
     for name in runs:
-        folder, _, plan = name.partition("@")
+        folder, _, sampler = name.partition("@")
         model, rng = gb.load(folder), Streams(7).eval
         y = classes_in_turn(model, 2 * ROW, rng)
-        x = draw_samples(model, model.sampler(plan or "default"), 2 * ROW, rng=rng, y=y).x
+        x = draw_samples(model, model.sampler(sampler or "default"), 2 * ROW, rng=rng, y=y).x
         rows.append(to_uint8(x, model.spec.low, model.spec.high))
         print(label(name), flush=True)
     save_image(grid(np.concatenate(rows), ROW, scale=1), out)

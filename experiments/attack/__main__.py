@@ -32,7 +32,7 @@ def attack(
     baselines: Annotated[str, Arg("plain, pgd, or both with a comma; none", "NAME,NAME")] = "plain,pgd",
     baseline_minutes: Annotated[float, Arg("training of each baseline", "M")] = 3.0,
     train_eps: Annotated[str | None, Arg("radius of the pgd baseline's training attack", "E")] = None,
-    fit_offsets: Annotated[
+    fit_class_biases: Annotated[
         Literal["yes", "no"], Arg("one number a class for conditional models, on training images")
     ] = "yes",
     runs: Annotated[str | None, Arg("other runs for the same table", "RUN,RUN")] = None,
@@ -44,7 +44,7 @@ def attack(
     """Attack runs as `gibbsian attack` does, and beside them the same network trained to classify, plainly
     and on attacked images. Baselines are kept in DIR/baselines.
 
-    A conditional energy has an unknown normaliser for each class: an offset a class is fitted to training
+    A conditional energy has an unknown normaliser for each class: a bias a class is fitted to training
     images.
     """
     given = None if eps is None else radii("--eps", eps)
@@ -63,7 +63,7 @@ def attack(
             threat=threat,
             refinement=refinement,
             baselines=Baselines(kinds, baseline_minutes, train, folder=job.folder / "baselines"),
-            offsets=fit_offsets == "yes",
+            class_biases=fit_class_biases == "yes",
             n=n,
             data_dir=data_dir,
             progress=bar,

@@ -1,4 +1,4 @@
-"""Attacks on models beside baselines with the run's own network; offsets for conditional energies.
+"""Attacks on models beside baselines with the run's own network; class biases for conditional energies.
 
 plain, trained by PGD     the network of the first model, trained to classify (see `baselines`)
 NAME, NAME + K steps      a model, plain and refined (see `gibbsian.tasks.attack.classifiers`)
@@ -29,7 +29,7 @@ from gibbsian.tasks.attack.sweep import Threat, Watch
 from gibbsian.tasks.progress import Advance, silent
 
 from .baselines import Kind, Training, baseline
-from .offsets import ROWS, Offsets, fit_offsets
+from .class_biases import ROWS, ClassBiases, fit_class_biases
 
 TITLES: dict[Kind, str] = {"plain": "plain", "pgd": "trained by PGD"}
 COLOURS = {"plain": "#868e96", "trained by PGD": "black"}
@@ -54,7 +54,7 @@ def attack_beside(
     threat: Threat | None = None,
     refinement: Refinement | None = None,
     baselines: Baselines | None = None,
-    offsets: bool = True,
+    class_biases: bool = True,
     n: int = 500,
     data_dir: str | Path | None = None,
     progress: Advance = silent,
@@ -63,7 +63,7 @@ def attack_beside(
 
     Args:
         data: name of a labelled image set; `n` of its test images are drawn by the seed.
-        offsets: whether to fit one number a class where a model is not joint.
+        class_biases: whether to fit one number a class where a model is not joint.
         progress: called with (parts done, parts, what is being done).
 
     Raises:
@@ -76,22 +76,22 @@ def attack_beside(
     train = load(data, "train", data_dir=data_dir)
     bar = Pieces(progress, 2 * len(baselines.kinds) + len(models) * len(set(refinement.steps)))
     trained: dict[str, Any] = {}
-    fitted: dict[str, Offsets] = {}
+    fitted: dict[str, ClassBiases] = {}
 
     def every() -> Iterator[Attacked]:
         yield from _trained(first, baselines, train, threat, bar, trained)
         for name, model in models.items():
             b: Tensor | float = 0.0
-            if offsets and not model.joint:
+            if class_biases and not model.joint:
                 fitted[name] = _fitted(model, train, threat.seed)
                 b = fitted[name].b
             yield from classifiers_of(name, model, classes, refinement, b)
 
     found = attacked(every(), data, shown, threat, ("all",), bar, {})
     about = {
-        "refinement": {**asdict(refinement), "offsets": offsets},
+        "refinement": {**asdict(refinement), "class_biases": class_biases},
         "baselines": trained,
-        "offsets": {name: one.to_dict() for name, one in fitted.items()},
+        "class_biases": {name: one.to_dict() for name, one in fitted.items()},
     }
     remarks = tuple(f"{name}: {one.told()}" for name, one in fitted.items())
     return replace(found, about=about, remarks=remarks, colours=COLOURS)
@@ -122,15 +122,15 @@ def _trained(
         yield Attacked(TITLES[kind], found.net, Plain(found.net), made.box)
 
 
-def _fitted(model: EnergyModel, train: Dataset, seed: int) -> Offsets:
-    """Offsets from some training images."""
+def _fitted(model: EnergyModel, train: Dataset, seed: int) -> ClassBiases:
+    """Biases from some training images."""
     rng = generator(derive(seed, "attack/offsets"))
     order = torch.randperm(len(train), generator=rng)[:ROWS]
     batch = train.batch(order, *box(model))
     assert batch.y is not None
     device = device_of(model)
     with frozen(model):
-        return fit_offsets(classifier(model).logits, batch.x.to(device), batch.y.to(device))
+        return fit_class_biases(classifier(model).logits, batch.x.to(device), batch.y.to(device))
 
 
 def _tell(watch: Watch, share: float) -> None:

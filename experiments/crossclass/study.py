@@ -19,8 +19,8 @@ from gibbsian.tasks.crossclass.record import CrossClass, image_columns
 from gibbsian.tasks.crossclass.run import crossed, prepared
 from gibbsian.tasks.progress import Advance, silent
 
+from .class_changes import PUBLISHED, ClassChanges, Worst, class_changes_under_own_label
 from .modes import Modes, spread
-from .stays import PUBLISHED, Stays, Worst, stay
 
 SHOWN = 10
 """Chains of a class in the picture of modes."""
@@ -31,17 +31,17 @@ class CrossClassStudy:
     """Chains across classes, chains under the own class, chains of one class."""
 
     across: CrossClass
-    stays: Stays
+    class_changes: ClassChanges
     modes: Modes
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values."""
         return {
             **self.across.to_dict(),
-            "stays": {
-                "n": self.stays.n,
-                "changed": _plain(self.stays.changed),
-                "changed_before_the_chain": plain(self.stays.before),
+            "class_changes": {
+                "n": self.class_changes.n,
+                "changed": _plain(self.class_changes.changed),
+                "changed_before_the_chain": plain(self.class_changes.before),
                 "published": PUBLISHED,
             },
             "modes": {"per_class": self.modes.per_class, **_plain(self.modes.measures)},
@@ -49,15 +49,17 @@ class CrossClassStudy:
 
     def text(self) -> str:
         """The tables of all three."""
-        return "\n\n".join([self.across.text(), self._stays(), self._modes()])
+        return "\n\n".join([self.across.text(), self._class_changes(), self._modes()])
 
-    def _stays(self) -> str:
+    def _class_changes(self) -> str:
         rows = [
             [f"chain from the {name}", cell(v), f"about {PUBLISHED[name]:.0%}"]
-            for name, v in self.stays.changed.items()
+            for name, v in self.class_changes.changed.items()
         ]
-        rows.append(["corrupted, no chain", cell(self.stays.before), "-"])
-        return table([f"judged class changed ({self.stays.n} images)", "share", "IGEBM, CIFAR-10"], rows)
+        rows.append(["corrupted, no chain", cell(self.class_changes.before), "-"])
+        return table(
+            [f"judged class changed ({self.class_changes.n} images)", "share", "IGEBM, CIFAR-10"], rows
+        )
 
     def _modes(self) -> str:
         rows = [[key, cell(v)] for key, v in self.modes.measures.items()]
@@ -68,7 +70,7 @@ class CrossClassStudy:
         """Sources by targets; chains of every class; images that changed their class most surely."""
         many = self.modes.x[:, :SHOWN]
         found = {**self.across.pictures, "modes": grid(to_uint8(many.flatten(0, 1), 0.0, 1.0), many.shape[1])}
-        for name, worst in self.stays.worst.items():
+        for name, worst in self.class_changes.worst.items():
             if len(worst.clean):
                 found[f"changed-{name.replace(' ', '-')}"] = image_columns(_of(worst))
         return found
@@ -98,7 +100,9 @@ def study_crossclass(
         raise UsageError(f"chains is {chains}: take 2 chains a class")
     setting, begun = prepared(model, data, per_class, steps, seed, data_dir, progress)
     across = crossed(setting, begun, to)
-    return CrossClassStudy(across, stay(setting, begun), spread(setting, begun, chains))
+    return CrossClassStudy(
+        across, class_changes_under_own_label(setting, begun), spread(setting, begun, chains)
+    )
 
 
 def _plain(values: Mapping[str, Interval]) -> dict[str, Any]:

@@ -38,7 +38,7 @@ class Found:
     accuracy: dict[str, float]
 
 
-class Lab:
+class RefinementMeasures:
     """A VAEBM, sprites to score, sprites to predict by, and the chain with and without its energy."""
 
     def __init__(self, model: TiltedVAE, sprites: Dataset, steps: int, n: int, draws: int, seed: int) -> None:

@@ -32,7 +32,7 @@ from gibbsian.report.pictures import grid, to_uint8
 from gibbsian.report.plots import bars, named, panels, side_by_side
 from gibbsian.report.tables import over, plain, plain_rows, rows_table, summary
 
-from .refinement import BEFORE, CHAIN, ENERGY, NOISE, VALUES, Found, Lab
+from .refinement import BEFORE, CHAIN, ENERGY, NOISE, VALUES, Found, RefinementMeasures
 
 
 @dataclass(frozen=True)
@@ -118,24 +118,26 @@ def study_disentangle(
     steps = model.latent.steps if steps is None else steps
     if steps < 1:
         raise UsageError(f"--chain-steps is {steps}: a chain has at least 1 step")
-    lab = Lab(model, sprites, steps, n, draws, seed)
+    measures = RefinementMeasures(model, sprites, steps, n, draws, seed)
     with frozen(model), torch.no_grad():
         found = []
         for k in range(draws):
             progress(f"draw {k + 1} of {draws}: {n} sprites and {n} chains of {steps} steps")
-            found.append(lab.measured(k))
-        traversal = lab.traversal()
-    return _study(lab, found, traversal)
+            found.append(measures.measured(k))
+        traversal = measures.traversal()
+    return _study(measures, found, traversal)
 
 
-def _study(lab: Lab, found: list[Found], traversal: dict[str, Tensor]) -> DisentangleStudy:
-    latent = lab.model.latent
+def _study(
+    measures: RefinementMeasures, found: list[Found], traversal: dict[str, Tensor]
+) -> DisentangleStudy:
+    latent = measures.model.latent
     record = {
-        "kernel": latent.kernel, "steps": lab.steps, "step_size": latent.step_size, "beta": latent.beta,
-        "latents": lab.gallery.shape[1], "predicted_by": len(lab.gallery),
+        "kernel": latent.kernel, "steps": measures.steps, "step_size": latent.step_size, "beta": latent.beta,
+        "latents": measures.gallery.shape[1], "predicted_by": len(measures.gallery),
     }  # fmt: skip
     return DisentangleStudy(
-        lab.sprites.name, lab.n, lab.draws, lab.seed, record,
+        measures.sprites.name, measures.n, measures.draws, measures.seed, record,
         scores={k: summary([f.scores[k] for f in found]) for k in (BEFORE, CHAIN, NOISE, ENERGY)},
         moves={k: over([f.moves[k] for f in found]) for k in (CHAIN, NOISE)},
         changed={k: summary([f.changed[k] for f in found]) for k in (CHAIN, NOISE)},
@@ -144,7 +146,7 @@ def _study(lab: Lab, found: list[Found], traversal: dict[str, Tensor]) -> Disent
             for k in (CHAIN, NOISE)
         },
         accuracy=summary([f.accuracy for f in found]),
-        low=lab.low, high=lab.high, traversal=traversal,
+        low=measures.low, high=measures.high, traversal=traversal,
     )  # fmt: skip
 
 

@@ -21,7 +21,7 @@ def measured() -> tuple[dict, list[str]]:
     return measure(rounds=2, notify=told.append, settings=TRIAL), told
 
 
-def test_every_case_has_every_contender_that_is_here(measured):
+def test_every_case_has_every_implementation_that_is_here(measured):
     result, _ = measured
     assert json.loads(json.dumps(result)) == result
     assert result["rounds"] == 2 and list(result["cases"]) == list(TRIALS)
@@ -68,8 +68,8 @@ def test_warnings_of_the_library_are_kept():
     ("make", "what"),
     [
         (lambda: measure(rounds=0, notify=lambda text: None, settings=TRIAL), "rounds is 0"),
-        (lambda: Settings(contenders=["gibsian"]), "did you mean 'gibbsian'"),
-        (lambda: Settings(contenders=[]), "no contender"),
+        (lambda: Settings(implementations=["gibsian"]), "did you mean 'gibbsian'"),
+        (lambda: Settings(implementations=[]), "no implementation"),
         (lambda: Settings(precision="half"), "precision is 'half'"),
     ],
 )

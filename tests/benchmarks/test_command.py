@@ -11,7 +11,7 @@ from benchmarks.cases import TRIALS
 from benchmarks.command import wanted
 from gibbsian.core.errors import UsageError
 
-QUICK = ("--contenders", "gibbsian,plain", "--rounds", "1", "--no-cold")
+QUICK = ("--implementations", "gibbsian,plain", "--rounds", "1", "--no-cold")
 
 
 @pytest.mark.parametrize(
@@ -53,7 +53,7 @@ def test_a_section_is_kept_and_made_a_page(bench, tmp_path, monkeypatch):
     assert set(ran.json["chains"]["result"]["cases"]) == set(TRIALS)
     kept = json.loads((tmp_path / "results" / "chains.json").read_text())
     assert kept["result"]["cases"] == ran.json["chains"]["result"]["cases"]
-    command = "python -m benchmarks chains --rounds 1 --threads 1 --contenders gibbsian,plain --no-cold"
+    command = "python -m benchmarks chains --rounds 1 --threads 1 --implementations gibbsian,plain --no-cold"
     assert kept["command"] == command and command in page.read_text()
 
 
@@ -69,7 +69,7 @@ def test_threads_are_put_back(bench):
         (["conv16"], "did you mean 'conv-16'"),
         (["trial-chains", "--rounds", "0", "--no-cold"], "rounds is 0"),
         (["trial-chains", "--threads", "0"], "--threads is 0"),
-        (["trial-chains", "--contenders", "gibsian"], "did you mean 'gibbsian'"),
+        (["trial-chains", "--implementations", "gibsian"], "did you mean 'gibbsian'"),
         (["trial-chains", "--device", "toaster"], "unknown device 'toaster'"),
         (["none", "--write", "page.md", "--out", "nowhere"], "no records in nowhere"),
     ],

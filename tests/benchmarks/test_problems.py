@@ -45,7 +45,7 @@ def test_updates_are_built_alike_and_keep_plain_chains():
     one, other = (updates(NET, (2,), 4, ChainConfig(3, 0.01, 0.1), 2, CPU, capacity=16) for _ in range(2))
     assert torch.equal(one.batch.x, other.batch.x) and same_weights(one.learner, other.learner)
     config = one.learner.config
-    assert config.chain.claims_density and config.pixels.noise == 0 and config.loss.energy_l2 == 0
+    assert config.chain.samples_density and config.pixels.noise == 0 and config.loss.energy_l2 == 0
 
 
 def test_building_leaves_the_global_stream_alone():

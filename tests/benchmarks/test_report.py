@@ -18,7 +18,7 @@ FACTS = machine(torch.device("cpu"))
 
 @pytest.fixture(scope="module")
 def measured() -> dict:
-    settings = Settings(cases=[TRIALS["trial-chains"]], contenders=["gibbsian", "plain"], cold=False)
+    settings = Settings(cases=[TRIALS["trial-chains"]], implementations=["gibbsian", "plain"], cold=False)
     return measure(rounds=1, notify=lambda text: None, settings=settings)
 
 

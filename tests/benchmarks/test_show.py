@@ -34,7 +34,7 @@ RESULT = {
 }
 
 
-def test_rows_have_every_contender_and_ceiling():
+def test_rows_have_every_implementation_and_ceiling():
     found = rows(RESULT)
     assert len({len(row) for row in found}) == 1 and len(found) == 1 + 3 * (6 + 2)
     row = next(r for r in found if r[:2] == ["mlp-64", "compiled"])

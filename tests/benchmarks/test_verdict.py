@@ -67,7 +67,7 @@ def test_a_share_is_of_the_ceiling_in_the_same_precision():
 )
 def test_goals(kind, by, reached):
     just, over = outcomes(case(Goal(kind, reached - 1e-9), Goal(kind, reached + 0.01)), RECORD)
-    assert (just.contender, just.reached) == (by, pytest.approx(reached))
+    assert (just.implementation, just.reached) == (by, pytest.approx(reached))
     assert just.met and not over.met
 
 

@@ -56,11 +56,14 @@ def test_every_classifier_is_in_the_table(found):
     assert told[0][2].startswith("training: plain") and "other + 2 steps transfer" in told[-1]
 
 
-def test_how_baselines_and_offsets_came_about_is_noted(found):
+def test_how_baselines_and_biases_came_about_is_noted(found):
     told = json.loads(json.dumps(found[0].to_dict()))
     assert told["baselines"]["trained by PGD"]["kind"] == "pgd" and told["refinement"]["steps"] == [0, 2]
-    assert set(told["offsets"]) == {"one", "other"} and len(told["offsets"]["one"]["offsets"]) == 10
-    assert "other: an offset a class was fitted to 1397 training images" in found[0].text()
+    assert (
+        set(told["class_biases"]) == {"one", "other"}
+        and len(told["class_biases"]["one"]["class_biases"]) == 10
+    )
+    assert "other: a bias a class was fitted to 1397 training images" in found[0].text()
 
 
 def test_figures_have_every_classifier(found):
@@ -79,8 +82,8 @@ def test_the_command_writes_everything(experiment, runs, tmp_path):
     assert (folder / "baselines" / "plain.safetensors").is_file()
 
 
-def test_without_baselines_and_offsets(experiment, runs, tmp_path):
-    words = f"-n 4 --eps 0.1 --steps 1 --refine 1 --baselines none --fit-offsets no --out {tmp_path}"
+def test_without_baselines_and_biases(experiment, runs, tmp_path):
+    words = f"-n 4 --eps 0.1 --steps 1 --refine 1 --baselines none --fit-class-biases no --out {tmp_path}"
     ran = experiment(attack, str(runs["igebm"]), *words.split())
     assert ran.code == 0 and "igebm + 1 steps" in ran.out and "offset a class" not in ran.out
 

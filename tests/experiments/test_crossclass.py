@@ -34,17 +34,20 @@ def test_steep_energies_have_one_mode_a_class(templates):
 
 
 def test_flat_energies_change_no_class(flat):
-    assert flat.stays.changed["test image"].estimate == 0 and flat.stays.n == 30
-    assert flat.stays.changed["corrupted image"] == flat.stays.before and flat.stays.before.estimate > 0
-    worst = flat.stays.worst["corrupted image"]
-    assert len(worst.clean) == round(30 * flat.stays.before.estimate)
+    assert flat.class_changes.changed["test image"].estimate == 0 and flat.class_changes.n == 30
+    assert (
+        flat.class_changes.changed["corrupted image"] == flat.class_changes.before
+        and flat.class_changes.before.estimate > 0
+    )
+    worst = flat.class_changes.worst["corrupted image"]
+    assert len(worst.clean) == round(30 * flat.class_changes.before.estimate)
     assert torch.equal(worst.begun, worst.ended)
-    assert len(flat.stays.worst["test image"].clean) == 0
+    assert len(flat.class_changes.worst["test image"].clean) == 0
 
 
 def test_the_record_speaks_to_machines_and_people(flat):
     told = json.loads(json.dumps(flat.to_dict()))
-    assert told["stays"]["published"]["corrupted image"] == 0.3 and told["modes"]["per_class"] == 4
+    assert told["class_changes"]["published"]["corrupted image"] == 0.3 and told["modes"]["per_class"] == 4
     text = flat.text()
     assert "about 30%" in text and "corrupted, no chain" in text and "judged as asked, %" in text
     assert set(flat.pictures) == {"crossclass", "modes", "changed-corrupted-image"}

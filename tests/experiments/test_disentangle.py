@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from experiments.disentangle import refinement
-from experiments.disentangle.refinement import BEFORE, CHAIN, ENERGY, NOISE, Lab, vote_rows
+from experiments.disentangle.refinement import BEFORE, CHAIN, ENERGY, NOISE, RefinementMeasures, vote_rows
 from experiments.disentangle.study import study_disentangle
 from gibbsian.core.errors import UsageError
 
@@ -49,16 +49,16 @@ def test_states_chains_and_factors(vaebm, sprites, quick):
 
 
 def test_forests_and_all(vaebm, sprites):
-    lab = Lab(vaebm, sprites, 1, 120, 2, 0)
-    scores = lab._scores(lab.encoded(torch.arange(120)), lab.factors[:120], 0)
+    measures = RefinementMeasures(vaebm, sprites, 1, 120, 2, 0)
+    scores = measures._scores(measures.encoded(torch.arange(120)), measures.factors[:120], 0)
     assert set(scores) == {"MIG", "FactorVAE", "disentanglement", "completeness", "informativeness"}
     assert all(0 <= v <= 1 for v in scores.values())
 
 
 def test_the_chain_without_energy_moves_latents_as_noise_does(vaebm, sprites):
-    lab = Lab(vaebm, sprites, 4, 400, 2, 0)
-    start = vaebm.noise.draw(400, lab._rng("prior", 0)).position
-    gap = lab.latents(lab.chain(NOISE, start, 0)) - lab.latents(start)
+    measures = RefinementMeasures(vaebm, sprites, 4, 400, 2, 0)
+    start = vaebm.noise.draw(400, measures._rng("prior", 0)).position
+    gap = measures.latents(measures.chain(NOISE, start, 0)) - measures.latents(start)
     s = vaebm.config.chain.step_size
     # z' = (1 - s/2) z + sqrt(s) xi, four times: Var(gap) = (1 - a)^2 + s (1 - a^2) / (1 - (1 - s/2)^2)
     a = (1 - s / 2) ** 4
@@ -68,9 +68,9 @@ def test_the_chain_without_energy_moves_latents_as_noise_does(vaebm, sprites):
 
 
 def test_draws_are_disjoint_where_there_are_enough(vaebm, sprites):
-    lab = Lab(vaebm, sprites, 1, 200, 2, 0)
-    assert not set(lab._rows(0).tolist()) & set(lab._rows(1).tolist())
-    crowded = Lab(vaebm, sprites, 1, 400, 2, 0)
+    measures = RefinementMeasures(vaebm, sprites, 1, 200, 2, 0)
+    assert not set(measures._rows(0).tolist()) & set(measures._rows(1).tolist())
+    crowded = RefinementMeasures(vaebm, sprites, 1, 400, 2, 0)
     assert len(set(crowded._rows(1).tolist())) == 400
 
 

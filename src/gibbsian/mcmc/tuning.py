@@ -99,6 +99,7 @@ def _tuned(
         raise UsageError("Underdamped has no metric: tune it with metric=False, or use HMC")
     moments = _Moments()
     kernel, state = _adapt(kernel, energy, state, rng, steps // 2, goal, moments)
+    # Another metric asks for another step size, so the second half looks for it from where the first ended.
     kernel = replace(kernel, metric=moments.metric())
     return _adapt(kernel, energy, state, rng, steps - steps // 2, goal)[0]
 
@@ -112,13 +113,17 @@ def _adapt(
     goal: float,
     moments: _Moments | None = None,
 ) -> tuple[K, ChainState]:
-    """Search and dual averaging over `steps`; the second half of the way goes into `moments`."""
+    """Search and dual averaging over `steps`; the second half of the way goes into `moments`.
+
+    The first half is left out of them: the chains may still come from where they began.
+    """
     averaging = _StepSize(goal, math.log(kernel.step_size))
     for k in range(steps):
         alive = _alive(state)
         trial = replace(kernel, step_size=math.exp(averaging.trial))
         state, info = trial.step(energy, state, rng)
         if info.acceptance is not None:
+            # Of the chains alive before the step: one that dies of it counts as a rejection.
             averaging.update(float(info.acceptance[alive].mean()))
         if moments is not None and k >= steps // 2:
             moments.add(rows(state.position, alive))
@@ -148,6 +153,7 @@ class _StepSize:
     def update(self, acceptance: float) -> None:
         """Take note of the acceptance at `trial`, and choose the next."""
         direction = 1 if acceptance > self.goal else -1
+        # The search ends for good where a doubling would take back the last one: the target is in between.
         if self.count == 0 and direction != -self.direction and self.doublings < WIDEST:
             self.direction, self.doublings = direction, self.doublings + 1
             self.trial += direction * math.log(2)
@@ -158,6 +164,7 @@ class _StepSize:
     def _average(self, acceptance: float, g: float = 0.25, t0: float = 10.0, kappa: float = 0.75) -> None:
         self.count += 1
         self.error += self.goal - acceptance
+        # All errors so far drive the trial, which swings about the answer; its weighted mean is the result.
         self.trial = self.first - math.sqrt(self.count) / (g * (self.count + t0)) * self.error
         weight = self.count**-kappa
         self.averaged = weight * self.trial + (1 - weight) * self.averaged

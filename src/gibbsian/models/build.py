@@ -23,9 +23,9 @@ def build(
 ) -> Learner:
     """A fresh learner with its model, from its dataclass or a dictionary of settings.
 
-    `rng`, a generator or a seed (0 by default), draws weights and chains; `net` takes the place of the network that `config.net`
-    describes. Raises `UsageError` for unknown names and settings, and for shapes that the networks cannot
-    take.
+    `rng`, a generator or a seed (0 by default), draws weights and chains; `net` takes the place of the
+    network that `config.net` describes. Raises `UsageError` for unknown names and settings, and for shapes
+    that the networks cannot take.
     """
     found = entry(name)
     if isinstance(config, dict):

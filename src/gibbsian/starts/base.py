@@ -43,11 +43,18 @@ class Start(Protocol):
     def draw(
         self, n: int, rng: torch.Generator, *, batch: Batch | None = None, y: Tensor | None = None
     ) -> BufferSample:
-        """Begin `n` chains; `batch` is the data of the step, `y` the labels that the chains should have."""
+        """Where `n` chains begin.
+
+        Args:
+            n: number of chains.
+            rng: the only source of randomness; positions are made on its device.
+            batch: the data of the update, for starts that look at them.
+            y: labels that the chains should have, `(n,)` class numbers or `(n, C)`; None leaves them open.
+        """
         ...
 
     def write(self, drawn: BufferSample, position: Position) -> None:
-        """Give back where drawn chains ended, in the order in which they were drawn."""
+        """Give back where drawn chains ended: `position` `(n, *event)` in the order of the draw."""
         ...
 
 

@@ -16,7 +16,11 @@ from .base import BufferSample, all_restarted, chain_labels
 
 @dataclass(frozen=True)
 class DataStart:
-    """Chains begin at the first n points of the batch, plus N(0, noise^2) in each coordinate."""
+    """Chains begin at the first n points of the batch, plus normal noise in each coordinate.
+
+    Args:
+        noise: standard deviation of the noise, in the units of the data; 0 for none.
+    """
 
     noise: float = 0.0
 

@@ -13,12 +13,19 @@ from .base import BufferSample, Start, all_restarted, chain_labels
 
 
 class FixedNoise(nn.Module):
-    """`capacity` starting points, drawn from the start `noise` at construction and never changed.
+    """Starting points that are drawn once, at construction, and never changed.
 
     Each draw takes distinct rows at random. Buffer `bank` `(capacity, *event)`, part of the state; where
     chains end is not kept. With a bank as large as the batch, all chains begin at the same points for
     ever, which makes the sampler a deterministic map of its noise (E. Nijkamp et al., AAAI 2020,
     arXiv 1903.12370, discuss the choice of starts).
+
+    Args:
+        noise: the start that the points are drawn from; one of plain tensors.
+        capacity: number of points, at least 1.
+        rng: a generator, a seed or None, for that draw.
+
+    Raises `UsageError` for a capacity below 1 or positions of several leaves.
     """
 
     def __init__(self, noise: Start, capacity: int, rng: RngLike = None) -> None:

@@ -21,11 +21,21 @@ from .base import BufferSample, all_restarted, chain_labels
 
 
 class ClassGaussian(nn.Module):
-    """A Gaussian for each of `classes` classes (one for all data with 1); call `fit` before `draw`.
+    """A Gaussian for each class; call `fit` before `draw`.
 
     Buffers: `mean` (C, D), `scale` (C, D, D) lower triangular, or (C, D) with `diagonal`, and `count`
     (C,) int64, D being the size of the event. A full covariance needs C D^2 numbers: 380 MB for ten
-    classes of 3x32x32 images. `low` and `high` clamp the draws. Raises `UsageError` for draws before `fit`.
+    classes of 3x32x32 images.
+
+    Args:
+        event_shape: shape of one data point.
+        classes: number of classes C; 1 fits one Gaussian to all data, and asks for no labels.
+        diagonal: keep the variances only, which takes C D numbers.
+        jitter: variance added in every direction, in the squared units of the data.
+        low: draws are clamped to be no smaller, None for no bound.
+        high: draws are clamped to be no larger, None for no bound.
+
+    Raises `UsageError` for values out of range, and for draws before `fit`.
     """
 
     def __init__(

@@ -21,7 +21,14 @@ from .base import BufferSample, Start, all_restarted, chain_labels
 
 @dataclass(frozen=True)
 class UniformNoise:
-    """Independent U(low, high) in each coordinate of an event of `shape`; drawn on the device of `rng`."""
+    """Independent uniform noise in each coordinate, drawn on the device of `rng`.
+
+    Args:
+        shape: shape of one event, without the chains.
+        low: lower end of the range, in the units of the data.
+        high: upper end, above `low`; `UsageError` otherwise.
+        dtype: type of the positions.
+    """
 
     shape: tuple[int, ...]
     low: float = -1.0
@@ -49,7 +56,14 @@ class UniformNoise:
 
 @dataclass(frozen=True)
 class GaussianNoise:
-    """Independent N(mean, std^2) in each coordinate of an event of `shape`; drawn on the device of `rng`."""
+    """Independent normal noise in each coordinate, drawn on the device of `rng`.
+
+    Args:
+        shape: shape of one event, without the chains.
+        std: standard deviation, in the units of the data; `UsageError` unless positive.
+        mean: the mean of every coordinate.
+        dtype: type of the positions.
+    """
 
     shape: tuple[int, ...]
     std: float = 1.0
@@ -92,9 +106,15 @@ class NormalLeaves:
 
 
 def redraw(position: Position, bad: Tensor, init_noise: Start, rng: torch.Generator) -> Position:
-    """`position` with the chains where the `(B,)` mask `bad` is true begun anew by `init_noise`.
+    """The position with its bad chains begun anew.
 
     Good chains are untouched, and where there is nothing to mend `rng` is too. Waits once for the device.
+
+    Args:
+        position: `(B, *event)`, or a tuple of such leaves.
+        bad: `(B,)` bool, true where a chain is to be replaced; `UsageError` for other shapes.
+        init_noise: the start where replaced chains begin.
+        rng: its source of randomness.
     """
     if bad.shape != (batch_size(position),):
         raise UsageError(f"mask is {tuple(bad.shape)} for {batch_size(position)} chains: use (B,) bools")

@@ -21,6 +21,7 @@ from ..core.position import Position, finite, where
 from ..core.random import RngLike, as_generator
 from ..core.records import Batch
 from .base import BufferSample, Start, chain_labels
+from .classes import slots_of_classes
 
 Labels: TypeAlias = Literal["stored", "batch"]
 
@@ -87,14 +88,14 @@ class ReplayBuffer(nn.Module):
         y = self._wanted(n, rng, batch, y)
         free = self._free(n, rng)
         if self.keeps_labels and y is not None:
-            slots, relabelled = self._of_classes(free, y)
+            slots, relabelled = slots_of_classes(free, self.label, y, self.classes)
         else:
             slots, relabelled = free[:n], torch.zeros(n, dtype=torch.bool, device=free.device)
         restart = torch.rand(n, generator=rng, device=rng.device) < self.reinit
         restart = restart | self.due[slots] | relabelled
-        position = where(
-            restart, self.init_noise.draw(n, rng).position, self._decode(self.stored[slots], rng)
-        )
+        # Noise for all chains, also for those that go on: the stream must not depend on how many restart.
+        noise, stored = self.init_noise.draw(n, rng).position, self._decode(self.stored[slots], rng)
+        position = where(restart, noise, stored)
         self.held[slots] = True
         if self.keeps_labels and y is None:
             y = self.label[slots]
@@ -118,6 +119,7 @@ class ReplayBuffer(nn.Module):
         self.stored[kept] = self._encode(x[good]).to(self.stored.dtype)
         self.age[slots] = torch.where(drawn.restarted, 0, self.age[slots]) + 1
         self.age[slots[~good]] = 0
+        # Until then the slot keeps its last finite chain, for pictures and measures.
         self.due[slots] = ~good
         self.rejected += (~good).sum()
         if self.keeps_labels and drawn.y is not None:
@@ -157,6 +159,7 @@ class ReplayBuffer(nn.Module):
         self.register_buffer("age", torch.zeros_like(slots))
         self.register_buffer("due", torch.zeros_like(slots, dtype=torch.bool))
         self.register_buffer("rejected", torch.zeros((), dtype=torch.int64, device=device))
+        # Not saved: a checkpoint is made between updates, when no draw is open.
         self.register_buffer("held", torch.zeros_like(slots, dtype=torch.bool), persistent=False)
         if self.keeps_labels:
             self.register_buffer("label", slots % self.classes)
@@ -195,19 +198,6 @@ class ReplayBuffer(nn.Module):
             )
         return free
 
-    def _of_classes(self, free: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
-        """For each label a distinct free slot of its class; else, marked True, one of another class."""
-        mine = self.label[free]
-        by_class = free[mine.argsort(stable=True)]
-        counts = torch.bincount(mine, minlength=self.classes)
-        first, rank = counts.cumsum(0) - counts, _rank(y)
-        short = rank >= counts[y]
-        slots = by_class[torch.where(short, 0, first[y] + rank)]
-        taken = torch.zeros_like(self.held)
-        taken[slots[~short]] = True
-        slots[short] = free[~taken[free]][: int(short.sum())]
-        return slots, short
-
     def _open(self, drawn: BufferSample) -> Tensor:
         if drawn.slots is None or not bool(self.held[drawn.slots].all()):
             raise UsageError(
@@ -235,16 +225,6 @@ def _single(position: Position) -> Tensor:
     if isinstance(position, tuple):
         raise UsageError("a replay buffer holds one tensor: use one start for each part of a tuple position")
     return position
-
-
-def _rank(y: Tensor) -> Tensor:
-    """How many earlier entries of `y` equal each entry, (n,)."""
-    order = y.argsort(stable=True)
-    counts = torch.bincount(y)
-    first = (counts.cumsum(0) - counts)[y[order]]
-    rank = torch.empty_like(y)
-    rank[order] = torch.arange(len(y), device=y.device) - first
-    return rank
 
 
 def _free_all_slots(buffer: Any, keys: Any) -> None:

@@ -12,10 +12,13 @@ from ..core.errors import UsageError, require_positive
 
 
 class SeenImages(nn.Module):
-    """The latest images handed to `keep`, of one shape `event_shape`.
+    """The latest images handed to `keep`.
 
     Buffers: `stored` (capacity, *event), `kept` int64, how many were ever handed over.
-    Raises `UsageError` for a capacity below 1.
+
+    Args:
+        event_shape: the one shape of the images.
+        capacity: how many are kept; `UsageError` below 1.
     """
 
     def __init__(self, event_shape: tuple[int, ...], capacity: int = 256) -> None:

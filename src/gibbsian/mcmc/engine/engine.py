@@ -75,6 +75,7 @@ class Engine:
         met = _cause(error)
         if type(met).__name__ in NO_COMPILER:
             self.no_compiler = True
+        # By key, so that one energy that cannot be compiled does not slow the others down.
         self.failed.add(key)
         self.graphs.pop(key, None)
         log.warning("chains run without compilation: %s", _reason(met))

@@ -30,6 +30,7 @@ LAYERS = 100
 def graph_key(kernel: Kernel, energy: Energy, state: ChainState, length: int) -> Key:
     """The key of a chain made in graphs of `length` steps."""
     shapes = tuple((a.shape, a.dtype, str(a.device)) for a in leaves(state.position))
+    # Shapes only, no values: weights change at every update of training, and are inputs of the graph.
     weights = tuple(tuple(p.shape) for net in networks(energy) for p in net.parameters())
     return traits(kernel), makeup(energy), weights, shapes, length, torch.get_num_threads()
 
@@ -65,6 +66,7 @@ def block_length(kernel: Kernel, energy: Energy, steps: int, thin: int, longest:
     """
     layers = max(depth(energy), 2) * max(kernel.gradients_per_step, 1)
     longest = max(1, min(longest, LAYERS // layers, steps))
+    # A block that neither divides `thin` nor is divided by it would end between two positions to be kept.
     fitting = [n for n in range(longest, 0, -1) if not thin or n % thin == 0 or thin % n == 0]
     return min((n for n in fitting if 2 * n > fitting[0]), key=lambda n: steps % n)
 

@@ -15,7 +15,7 @@ UNKNOWN_MEMORY = 2**31
 def free_bytes(device: torch.device, root: Path = Path("/")) -> int:
     """Memory that a computation on `device` can still get, in bytes; 2 GiB where nobody tells.
 
-    `root` is where the system keeps its files on memory.
+    `root` is the folder of `proc` and `sys`, from which Linux tells of its memory.
     """
     if device.type == "cuda":
         # What torch holds and does not use is free to us, and not to the driver.

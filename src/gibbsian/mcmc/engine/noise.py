@@ -37,6 +37,7 @@ def traced_requests(
     (the velocity of `Underdamped`) has to be made for real before. Raises whatever the step raises, and a
     `TypeError` if it looks at `state.count`.
     """
+    # A copy: the real stream must not notice, or a compiled chain would differ from an eager one.
     copy = torch.Generator(rng.device)
     copy.set_state(rng.get_state())
     recorder = Recorder(copy)

@@ -47,7 +47,7 @@ def side_by_side(states: Sequence[ChainState]) -> ChainState:
 
 
 def _total(numbers: list[Tensor], weights: Tensor) -> Tensor:
-    if numbers[0].dim():
+    if numbers[0].dim():  # one number a chain, such as the acceptance
         return torch.cat(numbers)
     stacked = torch.stack(numbers)
     return (stacked * weights.to(stacked)).sum()

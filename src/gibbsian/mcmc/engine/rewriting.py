@@ -123,6 +123,7 @@ def call(graph: Graph, target: Callable[..., Any], *args: Any, **kwargs: Any) ->
     node = graph.call_function(target, args, kwargs)
     values = torch.fx.node.map_arg(args, _value)
     mode = next(v.fake_mode for v in _tensors(values))
+    # Later rules, and the compiler after them, read shape and layout from there.
     with mode:
         node.meta["val"] = target(*values, **kwargs)
     return node

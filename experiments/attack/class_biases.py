@@ -1,4 +1,4 @@
-"""Offsets of the classes: l(x)_y = -E(x, y) + b_y, one number a class, fitted to training images.
+"""Biases of the classes: l(x)_y = -E(x, y) + b_y, one number a class, fitted to training images.
 
 A conditional energy has an unknown log Z(y) for each class, and its classes cannot be compared without: b_y
 stands for -log Z(y) + log p(y). Fitted by cross-entropy as for IGEBM's classifier (Y. Du, I. Mordatch 2019,
@@ -23,11 +23,11 @@ from gibbsian.tasks.attack.pgd import Answers
 
 ITERATIONS, TOLERANCE = 2000, 1e-6
 ROWS = 2000
-"""Training images that offsets are fitted to, by default."""
+"""Training images that biases are fitted to, by default."""
 
 
 @dataclass(frozen=True, eq=False)
-class Offsets:
+class ClassBiases:
     """`b` `(C,)` with mean 0, and the accuracy on the training images before and after."""
 
     b: Tensor
@@ -38,18 +38,18 @@ class Offsets:
     def to_dict(self) -> dict[str, Any]:
         """Plain values."""
         b = [round(float(v), 4) for v in self.b]
-        return {"offsets": b, "train_accuracy": [self.before, self.after], "rows": self.rows}
+        return {"class_biases": b, "train_accuracy": [self.before, self.after], "rows": self.rows}
 
     def told(self) -> str:
         """One line for people."""
         return (
-            f"an offset a class was fitted to {self.rows} training images and raised the accuracy on them "
+            f"a bias a class was fitted to {self.rows} training images and raised the accuracy on them "
             f"from {self.before:.3f} to {self.after:.3f}"
         )
 
 
-def fit_offsets(logits: Answers, x: Tensor, y: Tensor, *, batch: int = 512) -> Offsets:
-    """The offsets that minimise the mean cross-entropy of logits(x) + b.
+def fit_class_biases(logits: Answers, x: Tensor, y: Tensor, *, batch: int = 512) -> ClassBiases:
+    """The biases that minimise the mean cross-entropy of logits(x) + b.
 
     `x` `(N, *event)` are training images with labels `y` `(N,)`; the logits are computed once. A class
     without a label counts as half a row.
@@ -65,4 +65,4 @@ def fit_offsets(logits: Answers, x: Tensor, y: Tensor, *, batch: int = 512) -> O
         if float((move - move.mean()).abs().max()) < TOLERANCE:
             break
     right = [float((scores.argmax(1) == y).double().mean()) for scores in (found, found + b)]
-    return Offsets(b.to(given), right[0], right[1], len(y))
+    return ClassBiases(b.to(given), right[0], right[1], len(y))

@@ -1,6 +1,6 @@
 """Who runs a case: this library in four ways, a plain loop, and the peers.
 
-A contender turns a problem into a call without arguments that runs all of it once.
+An implementation turns a problem into a call without arguments that runs all of it once.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ Kind = Literal["ours", "plain", "peer"]
 
 
 @dataclass(frozen=True)
-class Contender:
+class Implementation:
     """One who runs cases. `module` must be importable; `updates` is None where it does not train."""
 
     name: str
@@ -115,11 +115,11 @@ def plain_chains(problem: Chains) -> Call:
     return call
 
 
-CONTENDERS: dict[str, Contender] = {
+IMPLEMENTATIONS: dict[str, Implementation] = {
     c.name: c
     for c in (
-        Contender("gibbsian", "this library, eager, float32", "ours", our_chains, our_updates),
-        Contender(
+        Implementation("gibbsian", "this library, eager, float32", "ours", our_chains, our_updates),
+        Implementation(
             "compiled",
             "this library with compile=True, float32, steady state",
             "ours",
@@ -127,7 +127,7 @@ CONTENDERS: dict[str, Contender] = {
             partial(our_updates, compiled=True),
             compiled=True,
         ),
-        Contender(
+        Implementation(
             "bf16",
             "this library, eager, bfloat16 autocast inside the network",
             "ours",
@@ -135,7 +135,7 @@ CONTENDERS: dict[str, Contender] = {
             partial(our_updates, precision="bf16"),
             precision="bf16",
         ),
-        Contender(
+        Implementation(
             "bf16-compiled",
             "both",
             "ours",
@@ -144,13 +144,13 @@ CONTENDERS: dict[str, Contender] = {
             compiled=True,
             precision="bf16",
         ),
-        Contender(
+        Implementation(
             "plain",
             "a loop by hand: eager autograd, frozen parameters, torch's default memory format",
             "plain",
             plain_chains,
         ),
-        Contender(
+        Implementation(
             "torchebm",
             "torchebm's LangevinDynamics; in training with its persistent contrastive divergence",
             "peer",
@@ -158,7 +158,7 @@ CONTENDERS: dict[str, Contender] = {
             torchebm_updates,
             module="torchebm",
         ),
-        Contender(
+        Implementation(
             "ebmkit",
             "ebmkit's LangevinDynamics; in training with its contrastive divergence and replay buffer",
             "peer",
@@ -170,9 +170,9 @@ CONTENDERS: dict[str, Contender] = {
 }
 
 
-def select(names: list[str] | None) -> list[Contender]:
-    """The contenders called so, all of them by default; raises `UsageError` with the nearest name."""
+def select(names: list[str] | None) -> list[Implementation]:
+    """The implementations called so, all of them by default; raises `UsageError` with the nearest name."""
     for name in names or ():
-        if name not in CONTENDERS:
-            raise unknown("contender", name, CONTENDERS)
-    return [c for c in CONTENDERS.values() if names is None or c.name in names]
+        if name not in IMPLEMENTATIONS:
+            raise unknown("implementation", name, IMPLEMENTATIONS)
+    return [c for c in IMPLEMENTATIONS.values() if names is None or c.name in names]

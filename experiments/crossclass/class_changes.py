@@ -30,7 +30,7 @@ class Worst:
 
 
 @dataclass(frozen=True, eq=False)
-class Stays:
+class ClassChanges:
     """Shares of `n` images whose judged class is another than that of the clean image.
 
     `changed` by start: after the chain; `before`: of the corrupted images themselves. `worst` by start.
@@ -42,7 +42,7 @@ class Stays:
     worst: dict[str, Worst]
 
 
-def stay(setting: Setting, begun: Sources) -> Stays:
+def class_changes_under_own_label(setting: Setting, begun: Sources) -> ClassChanges:
     """Run every image under its own label, from itself and from its corruption."""
     pixels = setting.model.spec
     rng = generator(derive(setting.seed, "damage"))
@@ -58,4 +58,4 @@ def stay(setting: Setting, begun: Sources) -> Stays:
         surest = (odds.amax(1) * moved).argsort(descending=True)[: min(WORST, int(moved.sum()))]
         worst[name] = Worst(clean[surest], setting.unit(x)[surest], ended[surest])
     at_once = setting.judged(setting.unit(noisy)).argmax(1) != told
-    return Stays(len(told), changed, share_interval(int(at_once.sum()), len(told)), worst)
+    return ClassChanges(len(told), changed, share_interval(int(at_once.sum()), len(told)), worst)
