@@ -181,7 +181,8 @@ def noise_of(text: str, outlier_mask: OutlierMask = "outliers") -> GaussianNoise
         return GaussianNoise(*_numbers("--noise", text, rest, (1,)))
     if word == "salt_pepper":
         share, *values = _numbers("--noise", text, rest, (1, 3))
-        return SaltPepper(share, *(values or (0.0, 1.0)), outlier_mask=outlier_mask)
+        dark, bright = values or (0.0, 1.0)
+        return SaltPepper(share, dark, bright, outlier_mask)
     raise unknown("noise", word, ("gaussian:SIGMA", "salt_pepper:SHARE"))
 
 

@@ -103,7 +103,7 @@ def own_stages(model: EnergyModel, n: int, rng: torch.Generator, y: Tensor | Non
 def moves_data(model: EnergyModel, stage: ChainStage) -> bool:
     """Whether a stage moves data of full size, not latents."""
     x = stage.position
-    return isinstance(x, Tensor) and tuple(x.shape[1:]) == model.spec.event_shape and stage.tilt is None
+    return isinstance(x, Tensor) and tuple(x.shape[1:]) == model.spec.event_shape and stage.energy_on_latents is None
 
 
 def temperature(kernel: Kernel, model: EnergyModel) -> float:
@@ -212,7 +212,7 @@ def _latent(
     model: EnergyModel, corrupted: Corrupted, config: RestoreConfig, y: Tensor | None, rng: torch.Generator
 ) -> Stages:
     stage = own_stages(model, len(corrupted), rng, y)[-1]
-    back = stage.tilt
+    back = stage.energy_on_latents
     if back is None:
         raise UsageError(
             f"chains of {type(model).__name__} move neither data nor the latents of a generator: restore "

@@ -13,7 +13,7 @@ from ...core.errors import UsageError, require_not_negative, require_positive, u
 from ...core.random import derive, generator
 from ...data.dataset import Dataset
 from ...data.names import entry
-from ...models.model import EnergyModel
+from ...models.model import EnergyModel, checked_labels
 from .corruption import Corrupted, Corruption
 
 Method = Literal["chain", "anneal", "latent", "tweedie"]
@@ -125,7 +125,7 @@ def labels_for(model: EnergyModel, label: str, known: Tensor | None, n: int) -> 
     if label == "true":
         if known is None:
             raise UsageError("--label true: these images have no labels; give a class, or leave it out")
-        return model.labels(n, known)
+        return checked_labels(model, n, known)
     if not label.isdigit():
         raise UsageError(f"--label is '{label}': it must be none, true or the number of a class")
-    return model.labels(n, int(label))
+    return checked_labels(model, n, int(label))
