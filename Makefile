@@ -26,7 +26,7 @@ bench:  ## time chains beside other libraries, and make the page of it
 	@benchmarks/.venv/bin/python -m benchmarks all --write docs/benchmarks.md
 
 docs: setup  ## pages that are generated from the code
-	@$(PYTHON) -m gibbsian.cli.reference > docs/cli.md
+	@$(PYTHON) -m scripts.reference > docs/cli.md
 
 clean:
 	rm -rf .venv demo .pytest_cache .mypy_cache .ruff_cache

@@ -107,8 +107,8 @@ class TiltedLatents(Sampler):
         """One stage."""
         z, eps = torch.randn(2, n, *self.model.spec.event_shape, generator=rng)
         count = (steps or self.steps) if self.steps else 0
-        energy = PullBack(self.model.energy, self.decode)
-        yield ChainStage(energy, Langevin(0.1), count, (z, eps) if self.pair else z)
+        energy, tilt = (PullBack(self.model.energy, self.decode, prior=prior) for prior in (True, False))
+        yield ChainStage(energy, Langevin(0.1), count, (z, eps) if self.pair else z, tilt)
 
     def decode(self, position):
         """x of latents; in eval mode only, as networks with batch norm need it."""

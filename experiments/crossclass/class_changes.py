@@ -13,10 +13,10 @@ from torch import Tensor
 from gibbsian.core.random import derive, generator
 from gibbsian.metrics.interval import Interval, share_interval
 from gibbsian.tasks.crossclass.chains import Setting, Sources
-from gibbsian.tasks.restore.damage import SaltPepper
+from gibbsian.tasks.restore.corruption import SaltPepper
 
 PUBLISHED = {"test image": 0.1, "corrupted image": 0.3}
-NOISE = SaltPepper(0.1, 0.1, 0.9, marks="none")
+NOISE = SaltPepper(0.1, 0.1, 0.9, outlier_mask="none")
 WORST = 10
 
 
@@ -46,7 +46,7 @@ def class_changes_under_own_label(setting: Setting, begun: Sources) -> ClassChan
     """Run every image under its own label, from itself and from its corruption."""
     pixels = setting.model.spec
     rng = generator(derive(setting.seed, "damage"))
-    noisy = NOISE.done(begun.x, pixels.low, pixels.high, rng).x
+    noisy = NOISE.apply(begun.x, pixels.low, pixels.high, rng).x
     clean = setting.unit(begun.x)
     told = setting.judged(clean).argmax(1)
     changed, worst = {}, {}

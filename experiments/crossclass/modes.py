@@ -21,11 +21,11 @@ from gibbsian.models.sampling import draw_samples
 from gibbsian.report.tables import over
 from gibbsian.tasks.crossclass.chains import Setting, Sources
 from gibbsian.tasks.restore.complete import complete
-from gibbsian.tasks.restore.damage import Damaged, Hidden
-from gibbsian.tasks.restore.how import How
-from gibbsian.tasks.restore.measures import Truth
+from gibbsian.tasks.restore.corruption import Corrupted, HiddenPixels
+from gibbsian.tasks.restore.measure import CleanImages
+from gibbsian.tasks.restore.task import RestoreConfig
 
-HALF = Hidden("bottom")
+HALF = HiddenPixels("bottom")
 COMPLETIONS = 3
 
 
@@ -64,14 +64,14 @@ def spread(setting: Setting, begun: Sources, per_class: int) -> Modes:
 
 def _completed(setting: Setting, begun: Sources) -> dict[str, Interval]:
     pixels = setting.model.spec
-    hidden = HALF.done(begun.x, pixels.low, pixels.high, generator(0))
-    how = How(completions=COMPLETIONS, steps=setting.steps, way="chain")
+    hidden = HALF.apply(begun.x, pixels.low, pixels.high, generator(0))
+    config = RestoreConfig(completions=COMPLETIONS, steps=setting.steps, method="chain")
     done = complete(
-        setting.model, hidden.to(setting.device), how, rng=setting.rng("completions"),
+        setting.model, hidden.to(setting.device), config, rng=setting.rng("completions"),
         y=begun.y.to(setting.device),
     )  # fmt: skip
     assert hidden.known is not None
-    truth = Truth(setting.unit(begun.x), ~hidden.known)
+    truth = CleanImages(setting.unit(begun.x), ~hidden.known)
     found = truth.diversity(setting.unit(done.x))
     apart = truth.diversity(torch.stack([truth.x, _other_halves(setting, begun, hidden)]))["distance"]
     return {
@@ -81,7 +81,7 @@ def _completed(setting: Setting, begun: Sources) -> dict[str, Interval]:
     }
 
 
-def _other_halves(setting: Setting, begun: Sources, hidden: Damaged) -> Tensor:
+def _other_halves(setting: Setting, begun: Sources, hidden: Corrupted) -> Tensor:
     """Each source image with the hidden pixels of another test image of its class, in [0, 1]."""
     order = torch.arange(len(begun.y)).view(setting.classes, -1).roll(1, 1).flatten()
     assert hidden.known is not None

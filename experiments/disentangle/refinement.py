@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from experiments.disentangle.scores import dci, factor_score, mig
 from gibbsian.core.energy import Energy
 from gibbsian.core.errors import UsageError
 from gibbsian.core.position import Position, leaves
@@ -16,7 +17,6 @@ from gibbsian.data.dataset import Dataset
 from gibbsian.energies.context import quadratic
 from gibbsian.mcmc.base import run
 from gibbsian.mcmc.kernels import kernel_of
-from gibbsian.metrics.disentangle import dci, factor_score, mig
 from gibbsian.models.model import device_of
 from gibbsian.models.vaebm.model import TiltedVAE
 from gibbsian.nets.frozen import frozen

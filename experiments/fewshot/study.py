@@ -19,6 +19,7 @@ from typing import Any, Protocol, runtime_checkable
 import torch
 from torch import Tensor
 
+from experiments.fewshot.probe import principal, softmax_regression, standardised
 from gibbsian.core.errors import UsageError
 from gibbsian.core.random import Streams
 from gibbsian.data.dataset import Dataset
@@ -26,7 +27,6 @@ from gibbsian.data.load import load
 from gibbsian.metrics.arrays import pair
 from gibbsian.metrics.auroc import auroc
 from gibbsian.metrics.interval import Interval, mean_interval, share_interval
-from gibbsian.metrics.probe import principal, softmax_regression, standardised
 from gibbsian.models.model import EnergyModel, device_of
 from gibbsian.nets.frozen import frozen
 from gibbsian.report.plots import COLOURS, named, panels, whiskers

@@ -37,7 +37,7 @@ def test_a_run_is_attacked_and_everything_written(cli, runs, tmp_path):
 
 def test_runs_beside_and_the_papers_attacks(cli, runs, tmp_path):
     words = f"-n 4 --eps 0.1 --steps 1 --attacks papers --refine 1 --out {tmp_path}"
-    ran = cli("attack", str(runs["igebm"]), *words.split(), "--beside", str(runs["igebm"]))
+    ran = cli("attack", str(runs["igebm"]), *words.split(), "--runs", str(runs["igebm"]))
     assert ran.code == 0 and "igebm (2) + 1 steps" in ran.out and "transfer (paper's)" in ran.out
     assert f"wrote {tmp_path / 'attack.json'}" in ran.out
 

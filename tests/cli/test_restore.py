@@ -31,21 +31,21 @@ def test_restore_writes_record_text_pictures_and_a_film(cli, runs, tmp_path):
     }
     assert len(list((tmp_path / "restored").iterdir())) == 8
     kept = json.loads((tmp_path / "restore.json").read_text())
-    assert kept["rows"] == ran.json["rows"] and kept["n"] == 4 and kept["damage"] == "bottom"
-    assert kept["how"]["steps"] == 2 and kept["rows"]["ours"]["differ"]["value"] == 1
+    assert kept["rows"] == ran.json["rows"] and kept["n"] == 4 and kept["corruption"] == "bottom"
+    assert kept["config"]["steps"] == 2 and kept["rows"]["ours"]["differ"]["value"] == 1
     assert "ours less nearest" in (tmp_path / "restore.txt").read_text()
 
 
 def test_restore_takes_labels_noise_and_every_choice(cli, runs, tmp_path):
     run, out = str(runs["igebm"]), ("--out", str(tmp_path), "--json")
-    words = "--task denoise --noise salt_pepper:0.1,0.1,0.9 --marks extremes --average --label true"
+    words = "--task denoise --noise salt_pepper:0.1,0.1,0.9 --outlier-mask extremes --average --label true"
     ran = cli("restore", run, *QUICK, *words.split(), *out)
-    assert ran.code == 0 and ran.json["damage"] == "salt_pepper:0.1,0.1,0.9"
-    assert ran.json["how"]["average"] and ran.json["label"] == "true"
-    words = "--mask rectangle:1,1,3,3 --label 3 --step-factor 0.5 --start samples --pool 20 --seed 5"
+    assert ran.code == 0 and ran.json["corruption"] == "salt_pepper:0.1,0.1,0.9"
+    assert ran.json["config"]["average"] and ran.json["label"] == "true"
+    words = "--mask rectangle:1,1,3,3 --label 3 --step-factor 0.5 --start samples --candidates 20 --seed 5"
     ran = cli("restore", run, *QUICK, *words.split(), *out)
     assert ran.code == 0 and ran.json["seed"] == 5 and "nearest of class" in ran.json["rows"]
-    assert ran.json["how"]["step_factor"] == 0.5 and ran.json["how"]["pool"] == 20
+    assert ran.json["config"]["step_factor"] == 0.5 and ran.json["config"]["candidates"] == 20
 
 
 def test_restore_tunes_on_validation_images(cli, runs, tmp_path):
@@ -53,7 +53,7 @@ def test_restore_tunes_on_validation_images(cli, runs, tmp_path):
     ran = cli("restore", str(runs["short_run"]), *words.split(), "--out", str(tmp_path), "--json")
     assert ran.code == 0 and ran.json["tuned"]["criterion"] == "PSNR"
     best = ran.json["tuned"]["tried"][0]
-    assert {k: ran.json["how"][k] for k in ("steps", "tether")} == {k: best[k] for k in ("steps", "tether")}
+    assert {k: ran.json["config"][k] for k in ("steps", "data_weight")} == {k: best[k] for k in ("steps", "data_weight")}
 
 
 def test_restore_takes_files_of_yours_with_a_painted_mask(cli, runs, tmp_path):
@@ -105,7 +105,7 @@ def test_mistakes_of_restore_are_one_line(cli, runs, tmp_path):
         (f"{run} --clean", "speaks of --image"),
         (f"{run} --image {tmp_path}/none.png", "there is no image"),
         (f"{run} --image {tmp_path}/large.png -n 8", "brings its own"),
-        (f"{run} --way chains", "did you mean 'chain'"),
+        (f"{run} --method chains", "did you mean 'chain'"),
         (f"{run} -n 1", "2 images or more"),
         (f"{run} --data toy:ring", "images of the model's shape"),
         (f"{toy} --data digits", "not images"),
@@ -153,9 +153,9 @@ def test_mistakes_of_crossclass_are_one_line(cli, runs, tmp_path, run, words, sa
 
 def test_options_that_a_task_would_not_hear(cli, runs):
     for words, told in (
-        (["--marks", "none"], "--marks none is for --noise salt_pepper"),
-        (["--task", "denoise", "--marks", "extremes"], "--marks extremes is for"),
-        (["--tether", "3"], "inpainting has none"),
+        (["--outlier-mask", "none"], "--outlier-mask none is for --noise salt_pepper"),
+        (["--task", "denoise", "--outlier-mask", "extremes"], "--outlier-mask extremes is for"),
+        (["--data-weight", "3"], "inpainting has none"),
     ):
         ran = cli("restore", str(runs["short_run"]), *words)
         assert ran.code == 2 and told in ran.err and ran.err.count("\n") == 1

@@ -47,10 +47,10 @@ def test_the_seed_decides(drawn):
 
 
 def test_buffer_chains_go_on(drawn, cli, runs):
-    drawn("igebm", "-n", "4", "--from", "buffer", "--steps", "1")
-    ran = cli("sample", str(runs["short_run"]), "--from", "buffer")
-    assert ran.code == 2 and "--from noise" in ran.err
-    ran = cli("sample", str(runs["igebm"]), "--from", "buffer", "-n", "1000")
+    drawn("igebm", "-n", "4", "--start", "buffer", "--steps", "1")
+    ran = cli("sample", str(runs["short_run"]), "--start", "buffer")
+    assert ran.code == 2 and "--start noise" in ran.err
+    ran = cli("sample", str(runs["igebm"]), "--start", "buffer", "-n", "1000")
     assert ran.code == 2 and "buffer of 64" in ran.err
 
 
@@ -69,7 +69,7 @@ def latent(monkeypatch, tilted):
 def test_the_base_of_a_latent_system(cli, latent, tmp_path):
     npz, gif, strip = tmp_path / "x.npz", tmp_path / "c.gif", tmp_path / "s.png"
     words = [
-        "--from",
+        "--start",
         "base",
         "-n",
         "3",
@@ -114,11 +114,11 @@ def test_watching_by_a_strip_changes_no_sample(cli, latent, tmp_path):
     [
         ("bas", "did you mean 'base'?"),
         ("x", "choose from base, noise"),
-        ("buffer", "noise or --from base"),
+        ("buffer", "noise or --start base"),
     ],
 )
 def test_starts_that_are_not_there_are_named_with_those_that_are(cli, latent, start, part):
-    ran = cli("sample", "RUN", "--from", start)
+    ran = cli("sample", "RUN", "--start", start)
     assert ran.code == 2 and part in ran.err and ran.err.count("\n") == 1
 
 
@@ -237,7 +237,7 @@ def test_missing_and_truncated_runs(cli, runs, tmp_path):
 
 def test_exported_models_hold_no_chains(cli, runs, tmp_path):
     assert cli("export", str(runs["igebm"]), "--out", str(tmp_path / "m")).code == 0
-    ran = cli("sample", str(tmp_path / "m"), "--from", "buffer")
+    ran = cli("sample", str(tmp_path / "m"), "--start", "buffer")
     assert ran.code == 2 and "holds no chains" in ran.err
 
 
@@ -257,8 +257,8 @@ def test_latents_are_drawn_as_asked(cli, tmp_path) -> None:
     assert not np.array_equal(ends["own"], ends["kinetic"])
     told = cli("sample", run, "--latent.kernel", "kinetik")
     assert told.code == 2 and "kinetic" in told.err
-    told = cli("sample", run, "--from", "base", "--latent.beta", "2")
-    assert told.code == 2 and "leave out --from base" in told.err
+    told = cli("sample", run, "--start", "base", "--latent.beta", "2")
+    assert told.code == 2 and "leave out --start base" in told.err
 
 
 def test_latent_settings_need_latents(cli, runs) -> None:
@@ -268,7 +268,7 @@ def test_latent_settings_need_latents(cli, runs) -> None:
 
 def test_the_buffer_of_a_checkpoint(drawn, cli, runs, tmp_path):
     path = runs["igebm"] / "checkpoints/step-000003"
-    words = ("-n", "4", "--from", "buffer", "--steps", "1", "--npz", str(tmp_path / "x.npz"))
+    words = ("-n", "4", "--start", "buffer", "--steps", "1", "--npz", str(tmp_path / "x.npz"))
     assert cli("sample", str(path), *words).code == 0
 
 

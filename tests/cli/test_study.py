@@ -78,7 +78,7 @@ def test_calibration_takes_further_runs_as_seeds(cli, tmp_path):
     for seed, run in enumerate(runs):
         assert main([*words.split(), "--seed", str(seed), "--out", run, "--json"]) == 0
     out = ["--out", str(tmp_path / "s"), "-n", "50", "--bins", "5"]
-    ran = cli("study", "calibration", runs[0], "--beside", runs[1], *out, "--json")
+    ran = cli("study", "calibration", runs[0], "--runs", runs[1], *out, "--json")
     assert ran.code == 0 and list(ran.json["runs"]) == [*runs, "mean of 2"] and ran.json["joint"]
     assert {p.name for p in (tmp_path / "s").iterdir()} == {
         "calibration.json", "calibration.txt", "calibration-reliability.png",
@@ -118,8 +118,8 @@ def test_without_matplotlib_there_are_no_plots(cli, trained, asked, tmp_path, mo
 
 def test_chains_of_a_vaebm_go_on_from_its_buffer(cli, trained, tmp_path):
     out = ["--out", str(tmp_path / "s.png")]
-    assert cli("sample", str(trained["vaebm"]), "--from", "buffer", "-n", "8", *out).code == 0
-    ran = cli("sample", str(trained["vaebm"]), "--from", "buffer", "-n", "41", *out)
+    assert cli("sample", str(trained["vaebm"]), "--start", "buffer", "-n", "8", *out).code == 0
+    ran = cli("sample", str(trained["vaebm"]), "--start", "buffer", "-n", "41", *out)
     assert ran.code == 2 and "that training stored" in ran.err
 
 
@@ -143,7 +143,7 @@ def test_every_topic_has_its_study():
         ("dimension --draws 7", "no use for --draws: it takes -n"),
         ("longrun --bins 9", "no use for --bins"),
         ("calibration --steps 1,2", "no use for --steps"),
-        ("modes --beside a", "no use for --beside"),
+        ("modes --runs a", "no use for --runs"),
         ("modes -n 0", "at least 1"),
     ],
 )

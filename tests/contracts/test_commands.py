@@ -10,8 +10,8 @@ import pytest
 from gibbsian.cli.help import command_help
 from gibbsian.cli.main import COMMANDS, command, main
 from gibbsian.cli.options import gathering, options
-from gibbsian.cli.reference import page
 from gibbsian.cli.result import Result
+from scripts.reference import page
 
 PAGE = Path(__file__).parents[2] / "docs" / "cli.md"
 every = pytest.mark.parametrize("name", COMMANDS)
@@ -41,7 +41,7 @@ def test_the_page_in_the_docs_has_it(name):
 
 
 def test_the_page_in_the_docs_is_up_to_date():
-    assert PAGE.read_text() == page(), "run: python -m gibbsian.cli.reference > docs/cli.md"
+    assert PAGE.read_text() == page(), "run: python -m scripts.reference > docs/cli.md"
 
 
 @every

@@ -21,7 +21,7 @@ def no_trees(*arguments, **options):
 
 
 def refinement_dci(*numbers):
-    from gibbsian.metrics.disentangle import DCI
+    from experiments.disentangle.scores import DCI
 
     return DCI(*numbers)
 

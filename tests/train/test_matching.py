@@ -10,6 +10,7 @@ import torch
 
 import gibbsian as gb
 from gibbsian.core.errors import UsageError
+from gibbsian.core.spec import DataSpec
 from gibbsian.data.dataset import from_arrays
 from gibbsian.train.matching import require_match, resolved
 
@@ -41,9 +42,8 @@ def test_what_is_no_name_is_one_line() -> None:
 
 def test_fields_beyond_the_range_are_refused() -> None:
     data = from_arrays(10 + np.random.default_rng(0).normal(size=(40, 2, 8, 8)))
-    config = resolved("short_run", None, data, {"pixels.low": -1.0, "pixels.high": 1.0})[0]
     with pytest.raises(UsageError, match="set pixels.low to"):
-        require_match(config, data)
+        require_match(DataSpec(data.event_shape), data)
 
 
 def test_fit_trains_on_arrays_and_tells_what_it_decided(capsys) -> None:
@@ -88,12 +88,12 @@ def test_a_network_of_ones_own_is_trained_saved_and_loaded(tmp_path) -> None:
 )
 def test_columns_of_other_units_are_told_of_and_hopeless_ones_refused(scale, told) -> None:
     data = from_arrays(POINTS * scale)
-    config, _ = resolved("igebm", None, data, {})
+    spec = DataSpec(data.event_shape)
     with warnings.catch_warnings(record=True) as said:
         warnings.simplefilter("always")
         if told == 2:
             with pytest.raises(UsageError, match="standardise the columns"):
-                require_match(config, data)
+                require_match(spec, data)
         else:
-            require_match(config, data)
+            require_match(spec, data)
     assert len(said) == (told == 1)

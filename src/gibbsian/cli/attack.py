@@ -44,7 +44,7 @@ def attack(
     eot: Annotated[int, Arg("draws of the chain's noise in a mean (pgd-eot, pgd-full-eot)", "N")] = 4,
     n: Annotated[int, Arg("test images", "N", "-n")] = 500,
     classes: Annotated[str | None, Arg("attack images of these classes only", "NAME,NAME")] = None,
-    beside: Annotated[str | None, Arg("other runs for the same table", "RUN,RUN")] = None,
+    runs: Annotated[str | None, Arg("other runs for the same table", "RUN,RUN")] = None,
     batch: Annotated[int, Arg("network inputs at once; less where memory is short", "N")] = 512,
     seed: Annotated[int, Arg("of images, starts and noise", "S")] = 0,
     data: Annotated[str | None, Arg("data set; the one of training by default", "NAME")] = None,
@@ -72,7 +72,7 @@ def attack(
     require_known(names(attacks))
     threat = Threat(norm, tuple(given or (0.0,)), steps, restarts, eot, batch, seed)
     job = opened(run, "attack", out=out, data=data, which=which, device=device)
-    models = named_models(run, job.model, names(beside or ""), which, device)
+    models = named_models(run, job.model, names(runs or ""), which, device)
     if given is None:
         threat = replace(threat, eps=tuple(radii("--eps", usual_radii(norm, job.model)[0])))
     with progress("attack", "part") as bar:
@@ -109,14 +109,14 @@ def usual_radii(norm: str, model: EnergyModel) -> tuple[str, str]:
 
 
 def named_models(
-    run: str, system: EnergyModel, beside: list[str], which: str, device: str, taken: Collection[str] = ()
+    run: str, model: EnergyModel, others: list[str], which: str, device: str, taken: Collection[str] = ()
 ) -> dict[str, EnergyModel]:
-    """A run's system and others beside it by the names of their folders, numbered where one is taken."""
+    """A run's model and those of other runs by the names of their folders, numbered where one is taken."""
     from ..train.load import load
 
     models: dict[str, EnergyModel] = {}
-    for path in (run, *beside):
+    for path in (run, *others):
         base = Path(path).resolve().name
         name = f"{base} ({len(models) + 1})" if base in models or base in taken else base
-        models[name] = load(path, which=which).to(device) if models else system
+        models[name] = load(path, which=which).to(device) if models else model
     return models

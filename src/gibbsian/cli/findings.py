@@ -47,20 +47,27 @@ class Opened:
 
 
 def opened(
-    run: str, word: str, *, out: str | None, data: str | None, which: str = "newest", device: str = "cpu"
+    run: str,
+    word: str,
+    *,
+    out: str | None,
+    data: str | None,
+    which: str = "newest",
+    device: str = "cpu",
+    needs_data: bool = True,
 ) -> Opened:
     """Load the model of `run`. The folder is `out`, or `word` in the run's; the data are those of training
-    unless they are named.
+    unless they are named, "" if nobody does and none are needed.
 
-    Raises `UsageError`, before anything is loaded, for an unknown device, data that nobody names and a folder
-    that cannot be written.
+    Raises `UsageError`, before anything is loaded, for an unknown device, for data that are needed and that
+    nobody names, and for a folder that cannot be written.
     """
     from ..train.load import load
     from .machine import usable
 
     usable(device)
     folder, name = Path(out) if out else place(run, word), data or trained_on(run)
-    if not name:
+    if not name and needs_data:
         raise UsageError(f"{run} does not say what it was trained on: name a data set with --data")
     require_writable(folder)
     return Opened(load(run, which=which).to(device), name, folder)
@@ -76,9 +83,11 @@ def finished(
     films: Mapping[str, Sequence[Image.Image]] | None = None,
     **head: Any,
 ) -> Result:
-    """Write what was found as NAME.json and so on, plots with NAME- before their names, and say so."""
+    """Write what was found as NAME.json and so on, plots with NAME- before their names, and say so; files in
+    folders of their own, which are many, are not told one by one.
+    """
     written = write(found, name, folder, prefix=f"{name}-", pictures=pictures, films=films)
-    told = "\n".join([found.text(), "", *(f"wrote {path}" for path in written)])
+    told = "\n".join([found.text(), "", *(f"wrote {path}" for path in written if path.parent == folder)])
     return Result({**head, "run": run, **found.to_dict(), "written": [str(p) for p in written]}, told)
 
 

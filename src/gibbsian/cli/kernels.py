@@ -106,8 +106,10 @@ def _replaced(sampler: Sampler, options: LangevinOptions, temperature: float | N
 
 
 def _continued(sampler: Sampler, options: Any, temperature: float) -> Sampler:
-    """The stages of a sampler, then `steps` of an exact kernel on the energy of the last one; by default as many
-    as those stages have, or `STILL` where they have none (a base that draws without a chain)."""
+    """The stages of a sampler, then `steps` of an exact kernel on the energy of the last one.
+
+    By default as many as those stages have, or `STILL` where they have none (a base without a chain).
+    """
     from ..models.sampler import ChainStage, WrappedSampler, next_stage
 
     def stages(n: int, rng: torch.Generator, *, y: Tensor | None = None, steps: int | None = None) -> Stages:

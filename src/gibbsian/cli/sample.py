@@ -47,9 +47,7 @@ def sample(
     seed: Annotated[int, Arg("the same seed gives the same samples", "S")] = 0,
     start: Annotated[
         str,
-        Arg(
-            "noise, buffer (stored chains), or another sampler of the model, such as base", "START", "--from"
-        ),
+        Arg("noise, buffer (stored chains), or another sampler of the model, such as base", "START"),
     ] = "noise",
     which: Which = "newest",
     columns: Annotated[int | None, Arg("of the grid", "N")] = None,
@@ -71,7 +69,7 @@ def sample(
     if n < 1 or (steps is not None and steps < 1) or (columns is not None and columns < 1):
         raise UsageError(f"asked for -n {n}, --steps {steps}, --columns {columns}: each must be at least 1")
     if start != "noise" and any(k.startswith(PREFIX) for k in settings or {}):
-        raise UsageError(f"--{PREFIX}* draws latents from noise: leave out --from {start}")
+        raise UsageError(f"--{PREFIX}* draws latents from noise: leave out --start {start}")
     if temperature is not None and kernel is None:
         raise UsageError(f"--temperature needs a kernel: add --kernel {' or '.join(KERNELS)}")
     given = settings or {}
@@ -114,13 +112,13 @@ def chosen_sampler(samplers: Mapping[str, Sampler], start: str, run: str) -> Sam
     if start in named:
         return named[start]
     if start != "buffer":
-        raise unknown("--from", start, named)
+        raise unknown("--start", start, named)
     if exported(run):
         raise UsageError(
-            f"{run} is an exported model, which holds no chains: give the run folder, or use --from noise"
+            f"{run} is an exported model, which holds no chains: give the run folder, or use --start noise"
         )
-    names = " or --from ".join(named)
-    raise UsageError(f"this model does not go on from stored chains: use --from {names}")
+    names = " or --start ".join(named)
+    raise UsageError(f"this model does not go on from stored chains: use --start {names}")
 
 
 def _strip(sampler: Sampler, n: int) -> Strip:

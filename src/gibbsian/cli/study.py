@@ -58,7 +58,7 @@ def study(
         str | None, Arg("modes: lengths of chains, 0,5,10,20,50; longrun: times, 0,10,100,1000,10000", "K,K")
     ] = None,
     bins: Annotated[int, Arg("calibration: bins of the confidence", "N")] = 15,
-    beside: Annotated[str | None, Arg("calibration: further runs, as further seeds", "RUN,RUN")] = None,
+    runs: Annotated[str | None, Arg("calibration: further runs, as further seeds", "RUN,RUN")] = None,
     data: Annotated[str | None, Arg("data set; the one of training by default", "NAME")] = None,
     out: Annotated[str | None, Arg("folder; RUN/study, or study for an exported model", "DIR")] = None,
     which: Which = "newest",
@@ -71,13 +71,13 @@ def study(
     chains from its buffer, and chains of several lengths. longrun: whether chains of 10,000 steps from data
     still look like data. dimension: eigenvalues of the energy's Hessian at held-out images. calibration:
     accuracy, calibration error, log loss and Brier score of a classifier's answers on test rows; with
-    --beside their mean over runs too. Plots need the extra plot.
+    --runs their mean over runs too. Plots need the extra plot.
     """
     _require_heard(topic, locals())
     options = {
         "steps": {} if steps is None else {"steps": numbers("--steps", steps)},
         "bins": bins,
-        "beside": names(beside or ""),
+        "others": names(runs or ""),
         "which": which,
     }
     job = opened(run, "study", out=out, data=data, which=which, device=device)
@@ -121,7 +121,7 @@ def _calibration(asked: Asked) -> Findings:
     from ..train.load import load
 
     device = device_of(asked.model)
-    others = {run: load(run, which=asked.options["which"]).to(device) for run in asked.options["beside"]}
+    others = {run: load(run, which=asked.options["which"]).to(device) for run in asked.options["others"]}
     return study_calibration(
         {asked.run: asked.model, **others},
         asked.data,
@@ -145,7 +145,7 @@ HEARD = {
     "modes": ("n", "draws", "steps"),
     "longrun": ("n", "draws", "steps"),
     "dimension": ("n",),
-    "calibration": ("n", "bins", "beside"),
+    "calibration": ("n", "bins", "runs"),
 }
 """The options that each topic takes, beside those that all take."""
 

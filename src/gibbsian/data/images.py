@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from ..core.errors import DataError
+from ..core.errors import DataError, UsageError
 
 SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".pgm", ".ppm"})
 
@@ -37,6 +37,24 @@ def read_image(path: Path, size: int | None, grey: bool | None) -> np.ndarray:
             return fit(ImageOps.exif_transpose(image), size, grey)
     except (UnidentifiedImageError, OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
         raise DataError(f"{path} cannot be read as an image ({_reason(error)}): mend or remove it") from error
+
+
+def read_mask(path: Path, height: int, width: int, *, fit: bool = False) -> np.ndarray:
+    """A painted mask as bool (H, W), True where the file is white.
+
+    It must have that size, unless `fit` lets it be resampled; `UsageError` if not, or if there is no file.
+    """
+    if not path.is_file():
+        raise UsageError(f"there is no mask file {path}: paint unknown pixels white on black")
+    grey = read_image(path, None, True)
+    if grey.shape != (height, width):
+        if not fit:
+            raise UsageError(
+                f"mask {path} is {grey.shape[1]} x {grey.shape[0]} pixels where the model's images are "
+                f"{width} x {height}: paint one of that size, or add --fit to resample it"
+            )
+        grey = np.asarray(Image.fromarray(grey).resize((width, height), Image.Resampling.BOX))
+    return grey >= 128
 
 
 def fit(image: Image.Image, size: int | None, grey: bool | None) -> np.ndarray:

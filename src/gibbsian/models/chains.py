@@ -1,6 +1,4 @@
-"""The parts of a chain on data from settings: its kernel, the noise where it begins, the start of
-training.
-"""
+"""The parts of a chain on data from settings: its kernel, and the noise where it begins."""
 
 from __future__ import annotations
 

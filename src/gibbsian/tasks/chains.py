@@ -22,9 +22,11 @@ def chain_report(
     sampler: Sampler | None = None,
     options: RunOptions = RunOptions(),  # noqa: B008
 ) -> dict[str, float]:
-    """Diagnostics of `CHAINS` sampling chains from noise, over all stages of their sampler: ESS and split R-hat of
-    the neg_log_prob over the second half of the way, acceptance, drift/noise ratio, saturation. Short-run chains
-    are not meant to have converged: an R-hat far above 1.01 then says just that."""
+    """Diagnostics of `CHAINS` sampling chains from noise, over all stages of their sampler.
+
+    ESS and split R-hat of the neg_log_prob over the second half of the way, acceptance, drift/noise ratio,
+    saturation. Short-run chains are not meant to have converged: an R-hat far above 1.01 then says just that.
+    """
     y = classes_in_turn(model, CHAINS, rng)
     steps = total_steps(model, rng, sampler)
     kept: list[Position] = []

@@ -26,8 +26,8 @@ ALWAYS = ("acceptance", "drift_noise", "saturated", "energy_ess", "energy_rhat")
 
 @dataclass(frozen=True)
 class Report:
-    """Measures by row: the model's samples first, those of its other samplers (such as the base that an energy
-    refines) next, baselines after; chain diagnostics of the model.
+    """Measures by row: the model's samples first, those of its other samplers next (such as the base that an
+    energy refines), baselines after; chain diagnostics of the model.
 
     Intervals are of 95 %, by Student's t: over draws of samples, and of `CHAINS` chains for the diagnostics
     (the model's weights are one training run's).

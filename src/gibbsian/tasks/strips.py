@@ -87,10 +87,10 @@ def step_strip(
 class Strip(WrappedSampler):
     """Keeps the first `n` chains of a sampler at some times: hand it and its `observe` to `draw_samples`.
 
-    Steps are counted over all stages of the first chunk of chains. Without `times` the length of the chain need
-    not be known: up to 128 positions are kept (when there are more, every second is dropped and the stride
-    doubles), and the strip shows six of them, as evenly spaced as they allow, start and end included. With
-    `every` it shows every so many steps, start and end included.
+    Steps are counted over all stages of the first chunk of chains. Without `times` the length of the chain
+    need not be known: up to 128 positions are kept (when there are more, every second is dropped and the
+    stride doubles), and the strip shows six of them, as evenly spaced as they allow, start and end included.
+    With `every` it shows every so many steps, start and end included.
 
     Raises `UsageError` as `strip` does.
     """

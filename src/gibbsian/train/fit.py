@@ -123,8 +123,8 @@ def prepare(
     source = _resume_source(folder, resume)
     if source and folder and folder.is_run:
         _require_same(folder.config(), config)
-    require_match(config, dataset)
     learner = learner or from_run(config, dataset.event_shape, net)
+    require_match(learner.model.spec, dataset)
     if init_from:
         load_into(learner, Path(init_from))
     learner.to(device)

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from ..core.errors import UsageError
+from ..core.spec import DataSpec
 from ..data.dataset import Dataset
 from ..data.own import is_own, model_range
 from ..nets.families import CustomNetConfig
@@ -44,15 +45,16 @@ def _chosen(config: RunConfig, data: Dataset, changes: dict[str, Any]) -> tuple[
     """What the data of a person's own decide where nothing was set, in words and as settings."""
     told: list[str] = []
     more: dict[str, Any] = {}
-    pixels = config.model.pixels
-    wider = model_range(data, pixels.low, pixels.high)
-    if wider is not None and not {"pixels.low", "pixels.high"} & set(changes):
+    sections = vars(config.model)  # a paper of others may have neither of these two
+    pixels, net = sections.get("pixels"), sections.get("net")
+    wider = model_range(data, pixels.low, pixels.high) if pixels else None
+    if pixels and wider is not None and not {"pixels.low", "pixels.high"} & set(changes):
         more |= {"pixels.low": wider[0], "pixels.high": wider[1]}
         told.append(
             f"values leave the preset's {pixels.low:g} to {pixels.high:g}: pixels are set to {wider[0]:g} to "
             f"{wider[1]:g}"
         )
-    classes = config.model.net.classes
+    classes = net.classes if net else 0
     if classes and data.classes and is_own(data) and len(data.classes) != classes:
         if "net.classes" not in changes:
             more["net.classes"] = len(data.classes)
@@ -65,23 +67,24 @@ def with_net(config: RunConfig, net: object) -> RunConfig:
 
     Loading the run then asks for the network again: no file brings code of its own.
     """
-    described = config.model.net
+    described = vars(config.model).get("net")
+    if described is None:
+        raise UsageError(f"{config.system} has no network in its settings that net= could replace: leave it out")
     name = f"{type(net).__module__}:{type(net).__qualname__}"
     own = CustomNetConfig(name=name, classes=described.classes, head=described.head)
     return replace(config, model=replace(config.model, net=own))
 
 
-def require_match(config: RunConfig, dataset: Dataset) -> None:
-    """Raise `UsageError` for labels that the model cannot take, and for fields beyond its range."""
-    pixels = config.model.pixels
-    wider = model_range(dataset, pixels.low, pixels.high) if len(dataset.event_shape) == 3 else None
+def require_match(spec: DataSpec, dataset: Dataset) -> None:
+    """Raise `UsageError` for labels that a model of `spec` cannot take, and for fields beyond its range."""
+    wider = model_range(dataset, spec.low, spec.high) if len(dataset.event_shape) == 3 else None
     if wider is not None:
         raise UsageError(
-            f"{dataset.name} holds numbers beyond {pixels.low:g} to {pixels.high:g}, the model's range: set "
+            f"{dataset.name} holds numbers beyond {spec.low:g} to {spec.high:g}, the model's range: set "
             f"pixels.low to {wider[0]:g} and pixels.high to {wider[1]:g}, or scale the data"
         )
     _judge_units(dataset)
-    classes = config.model.net.classes
+    classes = spec.num_classes
     if not classes:
         return
     if dataset.y is None:

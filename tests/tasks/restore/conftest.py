@@ -1,18 +1,18 @@
-"""Systems whose density is known, so that a restoration has an exact answer."""
+"""Models whose density is known, so that a restoration has an exact answer."""
 
 from __future__ import annotations
 
-from types import SimpleNamespace
-
 import pytest
 import torch
-from gibbsian.systems.base import Leg, System
 from torch import Tensor, nn
 
+from gibbsian.core.spec import DataSpec
 from gibbsian.mcmc.langevin import Langevin
+from gibbsian.models.model import EnergyModel
+from gibbsian.models.sampler import ChainStage, Sampler
 
 
-class Normal(System):
+class Normal(EnergyModel):
     """p(x) normal with `mean` and `precision` (D, D) on images of `event_shape`, at temperature T.
 
     E = T (x - mean)' precision (x - mean) / 2; the chain takes steps of `step` / T at T, as (E / T, step, 1).
@@ -29,36 +29,15 @@ class Normal(System):
         bounds: tuple[float, float] = (-40.0, 40.0),
         steps: int = 100,
     ) -> None:
-        super().__init__()
-        self.inverse, self.mean = precision, nn.Parameter(mean)
-        self.event_shape, self.step, self.temperature, self.steps = event_shape, step, temperature, steps
-        low, high = bounds
-        pixels = SimpleNamespace(low=low, high=high)
-        self.config = SimpleNamespace(net=SimpleNamespace(classes=0), pixels=pixels)
-        self.matched = True
+        super().__init__(DataSpec(event_shape, *bounds), temperature, claims_density=True)
+        self.inverse, self.mean, self.step, self.steps = precision, nn.Parameter(mean), step, steps
+        self.samplers["default"] = FromNoise(self)
 
-    def groups(self):
-        """The mean, which nothing trains."""
-        return {"energy": self}
-
-    def losses(self, batch, step, rng):
-        """None."""
-        return iter(())
-
-    def plan(self, n, rng, *, y=None, steps=None):
-        """A chain from noise."""
-        kernel = Langevin(self.step / self.temperature, self.temperature)
-        yield Leg(self.energy, kernel, steps or self.steps, torch.randn(n, *self.event_shape, generator=rng))
-
-    def decode(self, position):
-        """The position is the data."""
-        return position
-
-    def energy(self, x):
+    def energy(self, x, y=None):
         """E(x)."""
-        return self.temperature * self.surprisal(x)
+        return self.temperature * self.neg_log_prob(x)
 
-    def surprisal(self, x, y=None):
+    def neg_log_prob(self, x, y=None):
         """-log p(x) up to a constant."""
         d = x.flatten(1) - self.mean
         return 0.5 * ((d @ self.inverse) * d).sum(1)
@@ -67,6 +46,20 @@ class Normal(System):
         """Covariance of the unadjusted chain: (P (1 - s P / 4))^-1."""
         eye = torch.eye(len(precision), dtype=precision.dtype)
         return torch.linalg.inv(precision @ (eye - self.step * precision / 4))
+
+
+class FromNoise(Sampler):
+    """A chain from noise."""
+
+    def __init__(self, model):
+        self.model, self.temperature = model, model.temperature
+
+    def stages(self, n, rng, *, y=None, steps=None):
+        """One stage."""
+        model = self.model
+        kernel = Langevin(model.step / model.temperature, model.temperature)
+        start = torch.randn(n, *model.spec.event_shape, generator=rng)
+        yield ChainStage(model.energy, kernel, steps or model.steps, start)
 
 
 @pytest.fixture
@@ -83,7 +76,7 @@ def correlated() -> Normal:
 
 
 def zs(x: Tensor, mean: Tensor, covariance: Tensor) -> Tensor:
-    """z-scores of the sample mean and the sample covariance of rows `x` (N, D) of a normal distribution."""
+    """z-scores of the sample mean and of the sample covariance of rows `x` (N, D) of a normal law."""
     n, spread = len(x), covariance.diagonal()
     of_mean = (x.mean(0) - mean) / (spread / n).sqrt()
     error = ((spread[:, None] * spread[None] + covariance**2) / n).sqrt()

@@ -6,9 +6,10 @@ false alarm has probability below 2e-4; seeds are fixed.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
-from gibbsian.systems.base import walk
 
 from gibbsian.core.errors import UsageError
 from gibbsian.core.random import generator
@@ -16,10 +17,11 @@ from gibbsian.energies.algebra import Product
 from gibbsian.energies.reference import Tether
 from gibbsian.mcmc.base import run
 from gibbsian.mcmc.langevin import Langevin
-from gibbsian.tasks.restore.complete import complete, passing, tweedie
-from gibbsian.tasks.restore.damage import Damaged, Hidden
-from gibbsian.tasks.restore.how import How
-from gibbsian.tasks.restore.legs import legs, usual_way
+from gibbsian.models.sampling import run_stages
+from gibbsian.tasks.restore.complete import complete, completions_at
+from gibbsian.tasks.restore.corruption import Corrupted, HiddenPixels
+from gibbsian.tasks.restore.methods import stages_of, tweedie, usual_method
+from gibbsian.tasks.restore.task import RestoreConfig as Config
 
 MANY = 2000
 
@@ -28,7 +30,10 @@ def test_hidden_pixels_follow_the_conditional_density(correlated, scores):
     known = torch.tensor([[True, False], [False, True]])[None, None]
     x = torch.tensor([[[[1.5, 0.0], [0.0, -1.0]]]], dtype=torch.float64)
     done = complete(
-        correlated, Damaged(x, known, telling=False), How(completions=MANY, steps=60), rng=generator(0)
+        correlated,
+        Corrupted(x, known, informative=False),
+        Config(completions=MANY, steps=60),
+        rng=generator(0),
     )
     p, mean, u = correlated.inverse, correlated.mean.detach(), [1, 2]
     shift = x.flatten()[[0, 3]] - mean[[0, 3]]
@@ -42,12 +47,12 @@ def test_hidden_pixels_follow_the_conditional_density(correlated, scores):
 @pytest.mark.parametrize("temperature", [1.0, 0.01])
 def test_noisy_images_follow_the_posterior_at_any_temperature(normal, correlated, scores, temperature):
     p, mean = correlated.inverse, correlated.mean.detach()
-    system = normal(p, mean, (1, 2, 2), step=0.4, temperature=temperature)
+    model = normal(p, mean, (1, 2, 2), step=0.4, temperature=temperature)
     x, sigma = torch.tensor([[[[3.0, 0.0], [1.0, -2.0]]]], dtype=torch.float64), 0.8
-    done = complete(system, Damaged(x, sigma=sigma), How(completions=MANY, steps=60), rng=generator(1))
+    done = complete(model, Corrupted(x, sigma=sigma), Config(completions=MANY, steps=60), rng=generator(1))
     posterior = p + torch.eye(4, dtype=p.dtype) / sigma**2
     wanted = torch.linalg.solve(posterior, p @ mean + x.flatten() / sigma**2)
-    assert (scores(done.x[:, 0].flatten(1), wanted, system.biased(posterior)).abs() < 4.5).all()
+    assert (scores(done.x[:, 0].flatten(1), wanted, model.biased(posterior)).abs() < 4.5).all()
     assert torch.allclose(done.average, done.x.mean(0))
 
 
@@ -55,23 +60,24 @@ def test_a_tether_at_T_is_the_tempered_chain_at_1(normal, correlated):
     """(E + T tether, s, T) and (E / T + tether, s T, 1), step by step."""
     cold = normal(correlated.inverse, correlated.mean.detach(), (1, 2, 2), temperature=0.01)
     x = torch.zeros(3, 1, 2, 2, dtype=torch.float64)
-    plan = legs(cold, Damaged(x, sigma=0.5), "chain", How(steps=20), x, None, generator(2))
-    ours = walk(cold, plan, generator(2))[-1].position
-    energy = Product((cold.surprisal, Tether(x, 0.5)))
+    noisy = Corrupted(x, sigma=0.5)
+    stages = stages_of(cold, noisy, "chain", Config(steps=20), x, None, generator(2))
+    ours = run_stages(stages, generator(2))[-1].position
+    energy = Product((cold.neg_log_prob, Tether(x, 0.5)))
     plain = run(Langevin(cold.step), energy, x, steps=20, rng=generator(2)).position
     assert torch.allclose(ours, plain, atol=1e-12)
 
 
 def test_a_stronger_tether_stays_nearer_and_too_strong_a_one_is_refused(correlated):
     x = torch.full((1, 1, 2, 2), 5.0, dtype=torch.float64)
-    noisy, found = Damaged(x, sigma=1.0), []
-    for tether in (0.0, 1.0, 5.0):
-        how = How(completions=200, tether=tether, steps=40)
-        found.append(complete(correlated, noisy, how, rng=generator(3)).average)
+    noisy, found = Corrupted(x, sigma=1.0), []
+    for weight in (0.0, 1.0, 5.0):
+        config = Config(completions=200, data_weight=weight, steps=40)
+        found.append(complete(correlated, noisy, config, rng=generator(3)).average)
     far = [float((mean - x).norm()) for mean in found]
     assert far[0] > far[1] > far[2]
     with pytest.raises(UsageError, match="too strong.*take less than 10"):
-        complete(correlated, noisy, How(tether=50.0), rng=generator(3))
+        complete(correlated, noisy, Config(data_weight=50.0), rng=generator(3))
 
 
 def test_tweedie_is_the_posterior_mean_where_the_law_has_the_noise(normal, correlated):
@@ -80,17 +86,17 @@ def test_tweedie_is_the_posterior_mean_where_the_law_has_the_noise(normal, corre
     x = torch.tensor([[[[3.0, 0.0], [1.0, -2.0]]]], dtype=torch.float64)
     posterior = p + torch.eye(4, dtype=p.dtype) / sigma**2
     wanted = torch.linalg.solve(posterior, p @ mean + x.flatten() / sigma**2)
-    found = tweedie(normal(noised, mean, (1, 2, 2)), Damaged(x, sigma=sigma), None)
+    found = tweedie(normal(noised, mean, (1, 2, 2)), Corrupted(x, sigma=sigma), None)
     assert torch.allclose(found.flatten(), wanted, atol=1e-9)
-    done = complete(correlated, Damaged(x, sigma=sigma), How(way="tweedie"), rng=generator(0))
-    assert done.x.shape == (1, 1, 1, 2, 2) and done.way == "tweedie"
+    done = complete(correlated, Corrupted(x, sigma=sigma), Config(method="tweedie"), rng=generator(0))
+    assert done.x.shape == (1, 1, 1, 2, 2) and done.method == "tweedie"
 
 
 def test_known_pixels_are_bit_equal_on_the_way_and_at_the_end(normal):
-    system = normal(torch.eye(16), torch.zeros(16), (1, 4, 4), bounds=(-1.0, 1.0))
+    model = normal(torch.eye(16), torch.zeros(16), (1, 4, 4), bounds=(-1.0, 1.0))
     clean = torch.rand(5, 1, 4, 4, generator=generator(0)) * 2 - 1
-    hidden = Hidden("random:0.5").done(clean, -1.0, 1.0, generator(1))
-    done = complete(system, hidden, How(steps=12), rng=generator(2), shown=4)
+    hidden = HiddenPixels("random:0.5").apply(clean, -1.0, 1.0, generator(1))
+    done = complete(model, hidden, Config(steps=12), rng=generator(2), shown=4)
     assert done.x.shape == (3, 5, 1, 4, 4) and done.energy.shape == (3, 5)
     for x in done.x:
         assert torch.equal(torch.where(hidden.known, x, 0), torch.where(hidden.known, clean, 0))
@@ -104,26 +110,26 @@ def test_known_pixels_are_bit_equal_on_the_way_and_at_the_end(normal):
     assert torch.equal(done.likeliest[2], done.x[lowest[2], 2])
 
 
-def test_chains_are_watched_at_marks_as_if_they_had_ended_there(normal):
-    system = normal(torch.eye(4), torch.zeros(4), (1, 2, 2))
-    noisy = Damaged(torch.ones(2, 1, 2, 2), sigma=1.0)
-    seen = passing(system, noisy, "chain", How(steps=9), (3, 9), rng=generator(4))
+def test_chains_are_watched_at_times_as_if_they_had_ended_there(normal):
+    model = normal(torch.eye(4), torch.zeros(4), (1, 2, 2))
+    noisy = Corrupted(torch.ones(2, 1, 2, 2), sigma=1.0)
+    seen = completions_at(model, noisy, "chain", Config(steps=9), (3, 9), rng=generator(4))
     for t in (3, 9):
-        assert torch.equal(seen[t], complete(system, noisy, How(steps=t), rng=generator(4)).x)
+        assert torch.equal(seen[t], complete(model, noisy, Config(steps=t), rng=generator(4)).x)
 
 
 @pytest.mark.parametrize("pair", [False, True])
 def test_chains_on_latents_are_tethered_to_what_is_known(tilted, pair):
     """x = 1 + z (+ eps / 2), U = |x|^2 / 2 + |z|^2 / 2 (+ |eps|^2 / 2), one of two pixels known to be 3."""
-    system = tilted((1, 1, 2), pair=pair).eval()
-    system.config.pixels.low, system.config.pixels.high = -9.0, 9.0
+    model = tilted((1, 1, 2), pair=pair).eval()
+    model.spec = replace(model.spec, low=-9.0, high=9.0)
     x = torch.tensor([[[[3.0, 0.0]]]])
     known = torch.tensor([[[[True, False]]]])
-    how = How(completions=MANY, steps=80, anchor=0.5 / 18)
-    done = complete(system, Damaged(x, known, telling=False), how, rng=generator(5))
-    assert done.way == "latent" and bool((done.x[..., 0] == 3).all())
+    config = Config(completions=MANY, steps=80, anchor=0.5 / 18)
+    done = complete(model, Corrupted(x, known, informative=False), config, rng=generator(5))
+    assert done.method == "latent" and bool((done.x[..., 0] == 3).all())
     variance = 1 / (1 + 1 / 1.25) if pair else 0.5
     free = done.x[:, 0, 0, 0, 1]
     wanted = variance * (1 / 1.25 if pair else 1.0)
     assert float(free.mean()) == pytest.approx(wanted, abs=5 * (variance / MANY) ** 0.5)
-    assert usual_way(system, Damaged(x, known)) == "latent"
+    assert usual_method(model, Corrupted(x, known)) == "latent"

@@ -11,15 +11,13 @@ import torch
 from gibbsian.core.errors import UsageError
 from gibbsian.core.random import generator
 from gibbsian.data.load import load
-from gibbsian.tasks.restore.baselines import Gallery, filled, strongest
-from gibbsian.tasks.restore.begin import Beginnings, usual_start
-from gibbsian.tasks.restore.complete import complete
-from gibbsian.tasks.restore.damage import Damaged, Gaussian, Hidden, SaltPepper
-from gibbsian.tasks.restore.how import How
-from gibbsian.tasks.restore.legs import LikeliestClass, own_steps, usual_way
-from gibbsian.tasks.restore.measures import CEILING, Truth, differences, intervals
+from gibbsian.tasks.restore.complete import choose, complete
+from gibbsian.tasks.restore.corruption import Corrupted, GaussianNoise, HiddenPixels, SaltPepper
+from gibbsian.tasks.restore.measure import CEILING, CleanImages, differences, intervals, strongest
+from gibbsian.tasks.restore.methods import LikeliestClass, own_steps, usual_method
 from gibbsian.tasks.restore.run import restore, restore_images
-from gibbsian.tasks.restore.tune import choose
+from gibbsian.tasks.restore.task import RestoreConfig as Config
+from gibbsian.tasks.restore.training_images import Initialiser, TrainingImages, filled, usual_start
 
 
 class Brightness:
@@ -31,7 +29,7 @@ class Brightness:
 
 def test_measures_by_hand():
     x = torch.stack([torch.zeros(1, 8, 8), torch.ones(1, 8, 8)])
-    truth = Truth(x, None, torch.tensor([0, 0]), Brightness())
+    truth = CleanImages(x, None, torch.tensor([0, 0]), Brightness())
     values = truth.values(torch.stack([x + 0.1, x]))
     assert values["psnr"].tolist() == pytest.approx([(20 + CEILING) / 2] * 2, abs=1e-4)
     assert values["label"].tolist() == [1.0, 0.0] and values["original"].tolist() == [1.0, 1.0]
@@ -48,18 +46,18 @@ def test_diversity_by_hand():
     a = torch.zeros(2, 1, 2, 2)
     b = a.clone()
     b[0, 0, 1] = 0.3
-    found = Truth(a, unknown).diversity(torch.stack([a, b]))
+    found = CleanImages(a, unknown).diversity(torch.stack([a, b]))
     assert found["distance"].tolist() == pytest.approx([0.3, 0.0], abs=1e-6)
     assert found["differ"].tolist() == [1.0, 0.0]
-    assert Truth(a).diversity(a[None]) == {}
+    assert CleanImages(a).diversity(a[None]) == {}
 
 
 def test_the_nearest_image_is_found_on_known_pixels_and_in_its_class():
     rng = generator(0)
     rows, y = torch.rand(50, 1, 4, 4, generator=rng), torch.arange(50) % 3
     x = torch.rand(7, 1, 4, 4, generator=rng)
-    hidden = Hidden("random:0.5").done(x, 0.0, 1.0, rng)
-    gallery = Gallery(rows.__getitem__, 50, y)
+    hidden = HiddenPixels("random:0.5").apply(x, 0.0, 1.0, rng)
+    gallery = TrainingImages(rows.__getitem__, 50, y)
     apart = ((hidden.x[:, None] - rows[None]).square() * hidden.known[:, None]).flatten(2).sum(2)
     assert torch.equal(gallery.nearest_rows(hidden)[0], apart.argmin(1))
     assert torch.equal(gallery.nearest_rows(hidden, count=4), apart.argsort(1)[:, :4].T)
@@ -78,15 +76,15 @@ def test_the_strength_of_a_filter_is_the_best_on_the_images_given():
 
 
 def test_where_chains_begin(normal):
-    system = normal(torch.eye(16), torch.zeros(16), (1, 4, 4), bounds=(0.0, 1.0), steps=3)
+    model = normal(torch.eye(16), torch.zeros(16), (1, 4, 4), bounds=(0.0, 1.0), steps=3)
     x = torch.rand(5, 1, 4, 4, generator=generator(0))
-    hidden = Hidden("bottom").done(x, 0.0, 1.0, generator(0))
-    gallery = Gallery(x.__getitem__, 5)
-    assert usual_start(hidden) == "noise" and usual_start(Damaged(x)) == "given"
-    assert usual_start(SaltPepper(0.5).done(x, 0.0, 1.0, generator(0))) == "median"
+    hidden = HiddenPixels("bottom").apply(x, 0.0, 1.0, generator(0))
+    gallery = TrainingImages(x.__getitem__, 5)
+    assert usual_start(hidden) == "noise" and usual_start(Corrupted(x)) == "given"
+    assert usual_start(SaltPepper(0.5).apply(x, 0.0, 1.0, generator(0))) == "median"
     for start in ("noise", "mean", "nearest", "samples", "median", "given"):
-        how = How(start=start, completions=2, pool=6)
-        begun = Beginnings(system, how, gallery, generator(1)).draw(hidden)
+        how = Config(start=start, completions=2, candidates=6)
+        begun = Initialiser(model, how, gallery, generator(1)).draw(hidden)
         assert begun.shape == (10, 1, 4, 4)
         assert torch.equal(begun[5:, :, :2], x[:, :, :2]) and begun.isfinite().all()
         if start == "nearest":
@@ -94,29 +92,32 @@ def test_where_chains_begin(normal):
         if start in ("noise", "samples", "nearest"):
             assert not torch.equal(begun[:5], begun[5:])
     with pytest.raises(UsageError, match="needs training images"):
-        Beginnings(system, How(start="mean"), None, generator(1)).draw(hidden)
-    with pytest.raises(UsageError, match="too small"):
-        Beginnings(system, How(start="samples", pool=2), None, generator(1)).draw(hidden)
+        Initialiser(model, Config(start="mean"), None, generator(1)).draw(hidden)
+    with pytest.raises(UsageError, match="too few"):
+        Initialiser(model, Config(start="samples", candidates=2), None, generator(1)).draw(hidden)
 
 
 def test_a_start_is_for_chains_on_data(normal):
-    system = normal(torch.eye(16), torch.zeros(16), (1, 4, 4), steps=3)
-    noisy = Damaged(torch.zeros(2, 1, 4, 4), sigma=1.0)
-    with pytest.raises(UsageError, match="start given is for way chain, and this is tweedie"):
-        complete(system, noisy, How(way="tweedie", start="given"), rng=generator(0))
+    model = normal(torch.eye(16), torch.zeros(16), (1, 4, 4), steps=3)
+    noisy = Corrupted(torch.zeros(2, 1, 4, 4), sigma=1.0)
+    with pytest.raises(UsageError, match="start given is for method chain, and this is tweedie"):
+        complete(model, noisy, Config(method="tweedie", start="given"), rng=generator(0))
 
 
 def test_the_choice_is_the_best_of_what_was_tried(normal):
-    system = normal(torch.eye(16), torch.zeros(16), (1, 4, 4), steps=10)
-    noisy = Damaged(torch.full((3, 1, 4, 4), 2.0), sigma=1.0)
-    tuned = choose(system, noisy, How(completions=2), lambda x: -float(x.abs().mean()), "smallness")
-    assert tuned.how == replace(tuned.tried[0].how, completions=2) and tuned.n == 3
-    assert all(a.score >= b.score for a, b in zip(tuned.tried, tuned.tried[1:], strict=False))
-    assert len({t.how.tether for t in tuned.tried}) > 3 and len({t.how.step_factor for t in tuned.tried}) == 3
-    assert tuned.how.tether <= 1 and tuned.how.steps > 5
+    model = normal(torch.eye(16), torch.zeros(16), (1, 4, 4), steps=10)
+    noisy = Corrupted(torch.full((3, 1, 4, 4), 2.0), sigma=1.0)
+    best, tuned = choose(model, noisy, Config(completions=2), lambda x: -float(x.abs().mean()), "smallness")
+    assert best == replace(tuned.tried[0][0], completions=2) and tuned.n == 3
+    scores = [score for _, score in tuned.tried]
+    assert scores == sorted(scores, reverse=True)
+    assert len({c.data_weight for c, _ in tuned.tried}) > 3
+    assert len({c.step_factor for c, _ in tuned.tried}) == 3
+    assert best.data_weight <= 1 and best.steps > 5
     assert "smallness" in tuned.text() and "3 validation images" in tuned.text()
-    move = choose(system, noisy, How(way="tweedie"), lambda x: -float(x.abs().mean()), "smallness")
-    assert [t.how.step_factor for t in move.tried] == [1.0, 0.3, 3.0]
+    config = Config(method="tweedie")
+    _, moved = choose(model, noisy, config, lambda x: -float(x.abs().mean()), "smallness")
+    assert [c.step_factor for c, _ in moved.tried] == [1.0, 0.3, 3.0]
 
 
 @pytest.fixture
@@ -128,7 +129,7 @@ def model(normal):
 
 
 def test_a_restoration_of_the_digits_from_end_to_end(model):
-    done = restore(model, "digits", Hidden("bottom"), How(steps=40, completions=2), n=12)
+    done = restore(model, "digits", HiddenPixels("bottom"), Config(steps=40, completions=2), n=12)
     baselines = {"damaged", "nearest", "mean of nearest", "mean fill"}
     assert set(done.rows) == {"ours", "ours averaged", "ours likeliest"} | baselines
     assert set(done.versus) == baselines
@@ -137,33 +138,35 @@ def test_a_restoration_of_the_digits_from_end_to_end(model):
     assert len(done.energies) == 12 and len(done.energies[0]) == 2
     assert "restored/" in "".join(done.pictures) and len(done.films["restore"]) == 41
     told = json.loads(json.dumps(done.to_dict()))
-    assert told["how"]["way"] == "chain" and told["how"]["steps"] == 40 and told["n"] == 12
+    assert told["config"]["method"] == "chain" and told["config"]["steps"] == 40 and told["n"] == 12
     assert "ours less nearest: psnr" in done.text() and set(done.figures()) == {"rows"}
 
 
 def test_noise_is_taken_away_and_filters_stand_beside(model, monkeypatch):
     monkeypatch.setattr("gibbsian.tasks.restore.run.VALIDATION", 12)
-    done = restore(model, "digits", Gaussian(0.3), How(average=True, completions=4), n=40, tune=True)
+    done = restore(model, "digits", GaussianNoise(0.3), Config(average=True, completions=4), n=40, tune=True)
     assert set(done.versus) == {"damaged", "clamped", "TV"}
     assert done.versus["damaged"]["psnr"].low > 4
     assert done.tuned is not None and done.tuned.criterion == "PSNR" and "TV" in done.strengths
-    done = restore(model, "digits", SaltPepper(0.1), How(completions=1, steps=5), n=10)
+    done = restore(model, "digits", SaltPepper(0.1), Config(completions=1, steps=5), n=10)
     assert set(done.versus) == {"damaged", "TV", "median", "switching median"}
 
 
 def test_images_of_yours_come_damaged_or_whole(model):
     x = load("digits", "test").batch(torch.arange(3), -1.0, 1.0).x
-    done = restore_images(model, x, ["a", "b", "c"], Hidden("bottom"), How(steps=3, completions=2))
+    done = restore_images(model, x, ["a", "b", "c"], HiddenPixels("bottom"), Config(steps=3, completions=2))
     assert not done.rows and not done.figures() and "image 2: energies" in done.text()
     assert {"restored/a-1", "restored/c-2", "restore"} <= set(done.pictures)
-    done = restore_images(model, x, ["a", "b", "c"], Gaussian(0.2), How(steps=3), clean=True, data="digits")
+    done = restore_images(
+        model, x, ["a", "b", "c"], GaussianNoise(0.2), Config(steps=3), clean=True, data="digits"
+    )
     assert set(done.versus) == {"damaged", "clamped", "TV"} and done.rows["ours"]["psnr"].estimate > 0
     with pytest.raises(UsageError, match="one clean image"):
-        restore_images(model, x[:1], ["a"], Gaussian(0.2), clean=True)
+        restore_images(model, x[:1], ["a"], GaussianNoise(0.2), clean=True)
 
 
 @pytest.mark.parametrize(
-    ("system", "settings"),
+    ("paper", "settings"),
     [
         ("drl", {"ladder.levels": 3, "ladder.steps": 2, "net.name": "mlp", "net.hidden": (8,)}),
         ("score_matching", {"net.name": "mlp", "net.hidden": (8,), "matching.levels": 3, "chain.steps": 6}),
@@ -171,14 +174,14 @@ def test_images_of_yours_come_damaged_or_whole(model):
         ("igebm", {"net.name": "mlp", "net.hidden": (8,), "net.classes": 10, "chain.steps": 2}),
     ],
 )
-def test_every_kind_of_chain_keeps_known_pixels(system, settings, tiny_run):
-    model = tiny_run(system, "digits", settings).trainer.model.eval()
-    pixels = model.config.pixels
-    x = load("digits", "test").batch(torch.arange(4), pixels.low, pixels.high).x
-    for damage in (Hidden("bottom"), Gaussian(0.3)):
-        damaged = damage.done(x, pixels.low, pixels.high, generator(0))
-        done = complete(model, damaged, How(completions=2), rng=generator(1))
-        assert done.way == usual_way(model, damaged) and done.x.isfinite().all()
+def test_every_kind_of_chain_keeps_known_pixels(paper, settings, tiny_run):
+    model = tiny_run(paper, "digits", settings).trainer.model.eval()
+    spec = model.spec
+    x = load("digits", "test").batch(torch.arange(4), spec.low, spec.high).x
+    for corruption in (HiddenPixels("bottom"), GaussianNoise(0.3)):
+        damaged = corruption.apply(x, spec.low, spec.high, generator(0))
+        done = complete(model, damaged, Config(completions=2), rng=generator(1))
+        assert done.method == usual_method(model, damaged) and done.x.isfinite().all()
         if damaged.known is not None:
             for one in done.x:
                 assert torch.equal(torch.where(damaged.known, one, 0), torch.where(damaged.known, x, 0))
@@ -194,16 +197,22 @@ def test_a_class_left_open_is_the_likeliest():
 @pytest.mark.parametrize(
     ("call", "words"),
     [
-        (lambda m: restore(m, "digits", Gaussian(0.3), n=1), "2 images or more"),
-        (lambda m: restore(m, "toy:ring", Gaussian(0.3)), "images of the model's shape"),
-        (lambda m: restore(m, "digits", Gaussian(0.3), label="3"), "no labels"),
-        (lambda m: restore(m, "digits", Gaussian(0.3), label="three"), "none, true or the number"),
-        (lambda m: restore(m, "digits", Hidden("bottom"), How(way="tweedie")), "Gaussian noise away"),
-        (lambda m: restore(m, "digits", Gaussian(0.3), How(way="anneal")), "only a drl"),
-        (lambda m: restore(m, "digits", Gaussian(0.3), How(way="latent")), "neither data nor the latents"),
-        (lambda m: How(steps=0), "at least 1"),
-        (lambda m: How(way="chains"), "did you mean 'chain'"),
-        (lambda m: How(tether=-1.0), "tether"),
+        (lambda m: restore(m, "digits", GaussianNoise(0.3), n=1), "2 images or more"),
+        (lambda m: restore(m, "toy:ring", GaussianNoise(0.3)), "images of the model's shape"),
+        (lambda m: restore(m, "digits", GaussianNoise(0.3), label="3"), "no labels"),
+        (lambda m: restore(m, "digits", GaussianNoise(0.3), label="three"), "none, true or the number"),
+        (
+            lambda m: restore(m, "digits", HiddenPixels("bottom"), Config(method="tweedie")),
+            "Gaussian noise away",
+        ),
+        (lambda m: restore(m, "digits", GaussianNoise(0.3), Config(method="anneal")), "only a drl"),
+        (
+            lambda m: restore(m, "digits", GaussianNoise(0.3), Config(method="latent")),
+            "neither data nor the latents",
+        ),
+        (lambda m: Config(steps=0), "at least 1"),
+        (lambda m: Config(method="chains"), "did you mean 'chain'"),
+        (lambda m: Config(data_weight=-1.0), "data_weight"),
     ],
 )
 def test_mistakes_are_one_line(model, call, words):

@@ -9,9 +9,9 @@ from ...core.errors import UsageError
 from ...core.random import derive, generator
 from ...models.model import EnergyModel, device_of
 from ..features import classifier_for
+from ..images import images_of
 from ..progress import Advance, silent
-from ..restore.job import images
-from ..restore.legs import own_steps
+from ..restore.methods import own_steps
 from .chains import Setting, Sources, sources
 from .pairs import across
 from .record import CrossClass
@@ -58,7 +58,7 @@ def prepared(
     classes = require_conditional(model)
     if per_class < 2 or (steps is not None and steps < 1):
         raise UsageError(f"n is {per_class}, steps {steps}: take 2 images a class, 1 step")
-    test, train = (images(model, data, split, data_dir) for split in ("test", "train"))
+    test, train = (images_of(model, data, split, data_dir) for split in ("test", "train"))
     if train.y is None or len(train.classes) != classes:
         raise UsageError(
             f"{data} has {len(train.classes)} classes, this model {classes}: they must be the same"

@@ -112,8 +112,8 @@ def ratio(model: EnergyModel, known: Known) -> Score:
         raise UsageError("the score ratio needs a second run: name it with --background RUN")
     if other.spec.event_shape != model.spec.event_shape:
         raise UsageError(
-            f"the background models data of shape {other.spec.event_shape}, the run {model.spec.event_shape}: they "
-            "must agree"
+            f"the background models data of shape {other.spec.event_shape}, the run "
+            f"{model.spec.event_shape}: they must agree"
         )
     exact = model.claims_density and other.claims_density
     own, its = (

@@ -1,47 +1,52 @@
-"""Running the chains of a restoration: several completions an image, with their energies and a film."""
+"""Running the chains of a restoration, with energies and a film; choosing settings by validation images.
+
+A chain is watched on its way, so that every number of steps costs one chain. For Gaussian noise the data
+weight is tried by its pull, the share of the way back to the noisy image that a step makes: the same few
+pulls fit models whose temperatures are orders apart. Test images choose nothing.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from functools import partial
-from typing import cast
+from dataclasses import dataclass, replace
+from typing import Any
 
 import torch
 from torch import Tensor
 
-from ...core.energy import score
 from ...core.errors import UsageError
 from ...core.position import Position, rows
+from ...core.random import derive, generator
 from ...mcmc.state import ChainInfo, ChainState
-from ...models.capabilities import Denoiser, offered
 from ...models.model import EnergyModel
 from ...models.sampler import Stages
 from ...models.sampling import run_stages
 from ...nets.frozen import frozen
 from ..film import Film
-from .baselines import Gallery
-from .begin import Beginnings
-from .damage import Damaged
-from .how import How, Way
-from .legs import legs, usual_way
+from .corruption import Corrupted
+from .methods import energy_of, own_steps, pull, stages_of, tweedie, usual_method
+from .task import Method, RestoreConfig
+from .training_images import Initialiser, TrainingImages
 
 CHAINS, ENERGIES = 512, 1000
-Progress = Callable[[int, int], None]
+FACTORS = (0.3, 1.0, 3.0)
+PULLS = (0.003, 0.01, 0.03, 0.1, 0.3)
+TIMES = (1, 2, 3, 5, 8, 12, 20, 30, 50, 80, 120, 200, 300)
+LONGER = 6  # times the model's own number of steps: so far chains are watched
 
 
 @dataclass(frozen=True, eq=False)
 class Completed:
-    """What chains made of `N` damaged images.
+    """What chains made of `N` corrupted images.
 
     `x` `(M, N, C, H, W)` in the model's range, on the CPU, known pixels bit for bit as they were; `energy`
     `(M, N)`, the neg_log_prob of each, lower is likelier; `frames` `(n, C, H, W)` of the first completion of
-    the first images, with `frame_energies`, the mean of what the chain moves on; `way` as it was taken.
+    the first images, with `frame_energies`, the mean of what the chain moves on; `method` as it was taken.
     """
 
     x: Tensor
     energy: Tensor
-    way: Way
+    method: Method
     frames: Sequence[Tensor] = ()
     frame_energies: Sequence[float] = ()
 
@@ -58,133 +63,188 @@ class Completed:
 
 def complete(
     model: EnergyModel,
-    damaged: Damaged,
-    how: How,
+    corrupted: Corrupted,
+    config: RestoreConfig,
     *,
     rng: torch.Generator,
     y: Tensor | None = None,
-    gallery: Gallery | None = None,
+    train: TrainingImages | None = None,
     shown: int = 0,
-    progress: Progress | None = None,
+    progress: Callable[[int, int], None] | None = None,
 ) -> Completed:
-    """Restore `damaged` images `how.completions` times, at most 512 chains at once (`rng` on the device).
+    """Restore images `config.completions` times, at most 512 chains at once (`rng` on the device).
 
     Args:
         y: labels `(N,)` of a conditional model; None leaves the class open.
-        gallery: training images, for starts "mean" and "nearest".
+        train: training images, for starts "mean" and "nearest".
         shown: images whose first chain is filmed.
 
     Raises:
-        UsageError: for a way or a start that the model or the damage does not have.
+        UsageError: for a method or a start that the model or the corruption does not have.
     """
-    way, size = how.way or usual_way(model, damaged), max(1, CHAINS // how.completions)
-    if how.start is not None and way != "chain":
-        raise UsageError(f"start {how.start} is for way chain, and this is {way}: leave the start out")
+    method, size = config.method or usual_method(model, corrupted), max(1, CHAINS // config.completions)
+    if config.start is not None and method != "chain":
+        raise UsageError(
+            f"start {config.start} is for method chain, and this is {method}: leave the start out"
+        )
     film = Film(model.sampler(), keep=shown > 0, progress=progress)
     ends, frames = [], []
-    begin = Beginnings(model, how, gallery, rng)
+    begin = Initialiser(model, config, train, rng)
     with frozen(model):
-        for first in range(0, len(damaged), size):
+        for first in range(0, len(corrupted), size):
             part = slice(first, first + size)
             labels = None if y is None else y[part]
-            one = damaged.rows(part)
-            if way == "tweedie":
-                ends.append(tweedie(model, one, labels, how.step_factor)[None])
+            one = corrupted.rows(part)
+            if method == "tweedie":
+                ends.append(tweedie(model, one, labels, config.step_factor)[None])
                 continue
-            turn = _Turn(model, one, way, how, labels, begin)
-            film.make = turn.plan
+            chains = _Chains(model, one, method, config, labels, begin)
+            film.make = chains.stages
             observe = film.observe if shown or progress else None
-            chains = run_stages(film.stages(0, rng), rng, observe=observe)
-            ends.append(turn.finished(chains[-1].position))
+            made = run_stages(film.stages(0, rng), rng, observe=observe)
+            ends.append(chains.finished(made[-1].position))
             if shown and not first:
-                frames = [turn.shown(x, shown) for x in film.positions]
+                frames = [chains.shown(x, shown) for x in film.positions]
         x = torch.cat(ends, dim=1)
         energy = torch.stack([_neg_log_prob(model, one, y) for one in x])
-    return Completed(x.cpu(), energy.cpu(), way, frames, film.energies)
+    return Completed(x.cpu(), energy.cpu(), method, frames, film.energies)
 
 
-def passing(
+def completions_at(
     model: EnergyModel,
-    damaged: Damaged,
-    way: Way,
-    how: How,
-    marks: Sequence[int],
+    corrupted: Corrupted,
+    method: Method,
+    config: RestoreConfig,
+    times: Sequence[int],
     *,
     rng: torch.Generator,
     y: Tensor | None = None,
-    gallery: Gallery | None = None,
+    train: TrainingImages | None = None,
 ) -> dict[int, Tensor]:
-    """Completions `(M, N, C, H, W)` after each number of steps in `marks`, from chains of one leg."""
-    turn = _Turn(model, damaged, way, how, y, Beginnings(model, how, gallery, rng))
+    """Completions `(M, N, C, H, W)` after each number of steps in `times`, from chains of one stage."""
+    chains = _Chains(model, corrupted, method, config, y, Initialiser(model, config, train, rng))
     found: dict[int, Tensor] = {}
 
     def observe(step: int, state: ChainState, info: ChainInfo) -> None:
-        if step + 1 in marks:
-            found[step + 1] = turn.finished(state.position).cpu()
+        if step + 1 in times:
+            found[step + 1] = chains.finished(state.position).cpu()
 
     with frozen(model):
-        run_stages(turn.plan(0, rng), rng, observe=observe)
+        run_stages(chains.stages(0, rng), rng, observe=observe)
     return found
 
 
-def tweedie(model: EnergyModel, damaged: Damaged, y: Tensor | None, factor: float = 1.0) -> Tensor:
-    """x~ + factor sigma^2 grad log p(x~), clamped to the range, `(N, C, H, W)`.
-
-    E[x | x~] where exp(-neg_log_prob) is the law of data with noise sigma in them. A ladder of noises is read at
-    the temperature of sigma.
-
-    Raises `UsageError` for images without Gaussian noise.
-    """
-    if damaged.sigma is None:
-        raise UsageError("way tweedie takes Gaussian noise away: use chain for other damage")
-    denoiser = offered(model, Denoiser)
-    if denoiser is not None:
-        upward = denoiser.noisy_score(damaged.x, damaged.sigma)
-    else:
-        law = model.neg_log_prob if y is None else partial(model.neg_log_prob, y=y)
-        upward = cast(Tensor, score(cast(Callable[[Position], Tensor], law), damaged.x))
-    moved = damaged.x + factor * damaged.sigma**2 * upward
-    return moved.clamp(model.spec.low, model.spec.high)
-
-
 @dataclass(frozen=True, eq=False)
-class _Turn:
+class _Chains:
     """The chains of some images: all of them once, then again, as often as there are completions."""
 
     model: EnergyModel
-    damaged: Damaged
-    way: Way
-    how: How
+    corrupted: Corrupted
+    method: Method
+    config: RestoreConfig
     y: Tensor | None
-    begin: Beginnings
+    begin: Initialiser
 
-    def plan(
+    def stages(
         self, n: int, rng: torch.Generator, *, y: Tensor | None = None, steps: int | None = None
     ) -> Stages:
-        """The legs of these chains, whatever is asked for."""
-        times = self.how.completions
-        begin = self.begin.draw(self.damaged, self.y)
+        """The stages of these chains, whatever is asked for."""
+        times = self.config.completions
+        begin = self.begin.draw(self.corrupted, self.y)
         labels = None if self.y is None else self.y.repeat(times)
-        return legs(self.model, self.damaged.repeated(times), self.way, self.how, begin, labels, rng)
+        repeated = self.corrupted.repeated(times)
+        return stages_of(self.model, repeated, self.method, self.config, begin, labels, rng)
 
     def finished(self, position: Position) -> Tensor:
         """Images `(M, n, C, H, W)` from where the chains stand: in range, known pixels as they were."""
-        x = self._data(position, self.damaged.repeated(self.how.completions))
-        return x.unflatten(0, (self.how.completions, len(self.damaged)))
+        x = self._data(position, self.corrupted.repeated(self.config.completions))
+        return x.unflatten(0, (self.config.completions, len(self.corrupted)))
 
     def shown(self, position: Position, count: int) -> Tensor:
         """The same for the first completion of the first `count` images, on the CPU."""
-        first = slice(0, min(count, len(self.damaged)))
-        return self._data(rows(position, first), self.damaged.rows(first)).cpu()
+        first = slice(0, min(count, len(self.corrupted)))
+        return self._data(rows(position, first), self.corrupted.rows(first)).cpu()
 
-    def _data(self, position: Position, damaged: Damaged) -> Tensor:
-        pixels = self.model.spec
+    def _data(self, position: Position, corrupted: Corrupted) -> Tensor:
         with torch.no_grad():
-            x = self.model.sampler().decode(position).clamp(pixels.low, pixels.high)
-        return x if damaged.known is None else torch.where(damaged.known, damaged.x, x)
+            x = self.model.sampler().decode(position).clamp(self.model.spec.low, self.model.spec.high)
+        return x if corrupted.known is None else torch.where(corrupted.known, corrupted.x, x)
 
 
 def _neg_log_prob(model: EnergyModel, x: Tensor, y: Tensor | None) -> Tensor:
     labels = [None] * len(x.split(ENERGIES)) if y is None else y.split(ENERGIES)
     with torch.no_grad():
         return torch.cat([model.neg_log_prob(a, b) for a, b in zip(x.split(ENERGIES), labels, strict=True)])
+
+
+@dataclass(frozen=True)
+class Tuned:
+    """Settings with their scores on `n` validation images by `criterion`, best first."""
+
+    n: int
+    criterion: str
+    tried: Sequence[tuple[RestoreConfig, float]]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values."""
+        keys = ("steps", "step_factor", "data_weight")
+        tried = [{**{k: getattr(c, k) for k in keys}, "score": score} for c, score in self.tried]
+        return {"n": self.n, "criterion": self.criterion, "tried": tried}
+
+    def text(self) -> str:
+        """One line on the best of them."""
+        (best, score), *_ = self.tried
+        steps = "" if best.steps is None else f"{best.steps} steps, "
+        told = f"{steps}step factor {best.step_factor:g}, data weight {best.data_weight:.3g}"
+        return f"chosen on {self.n} validation images by {self.criterion} ({score:.4g}): {told}"
+
+
+def choose(
+    model: EnergyModel,
+    corrupted: Corrupted,
+    config: RestoreConfig,
+    score: Callable[[Tensor], float],
+    criterion: str,
+    *,
+    y: Tensor | None = None,
+    train: TrainingImages | None = None,
+    seed: int = 0,
+    progress: Callable[[int, int, str], None] = lambda done, total, note: None,
+) -> tuple[RestoreConfig, Tuned]:
+    """The best of a small grid by `score` of completions `(M, N, C, H, W)` of `corrupted` validation images.
+
+    What `config` states besides steps, step factor and data weight is kept. Ties go to the shorter chain.
+    """
+    method, own = config.method or usual_method(model, corrupted), config.completions
+    config = replace(config, method=method, completions=own if config.average else 1)
+    grid = [replace(config, step_factor=f) for f in FACTORS]
+    if corrupted.sigma is not None and method == "chain":
+        grid = [replace(one, data_weight=w) for one in grid for w in _weights(model, corrupted, one)]
+    tried: list[tuple[RestoreConfig, float]] = []
+    for k, one in enumerate(grid):
+        progress(k, len(grid), f"step {one.step_factor:g} data weight {one.data_weight:.3g}")
+        rng = generator(derive(seed, "tune"), corrupted.x.device)
+        if method in ("chain", "latent"):
+            times = _times(config.steps or own_steps(model, rng))
+            long = replace(one, steps=times[-1])
+            ends = completions_at(model, corrupted, method, long, times, rng=rng, y=y, train=train)
+            tried += [(replace(one, steps=t), score(x)) for t, x in ends.items()]
+        else:
+            tried.append((one, score(complete(model, corrupted, one, rng=rng, y=y, train=train).x)))
+    ranked = sorted(tried, key=lambda t: (-t[1], t[0].steps or 0))
+    return replace(ranked[0][0], completions=own), Tuned(len(corrupted), criterion, ranked)
+
+
+def _times(own: int) -> tuple[int, ...]:
+    """Numbers of steps to look at."""
+    return tuple(sorted({m for m in TIMES if m < LONGER * own} | {own, LONGER * own}))
+
+
+def _weights(model: EnergyModel, corrupted: Corrupted, config: RestoreConfig) -> list[float]:
+    """The likelihood's own weight, and those with the pulls that are tried."""
+    assert corrupted.sigma is not None
+    rng = generator(0, corrupted.x.device)
+    with frozen(model):
+        kernel = energy_of(model, corrupted.x[:1], None, rng)[1]
+    own = pull(kernel, model, corrupted.sigma, replace(config, data_weight=1.0))
+    return [w for w in (1.0, *(p / own for p in PULLS if own)) if own * w < 1]

@@ -107,7 +107,7 @@ class Crowd:
 
 
 class Ends(WrappedSampler):
-    """A sampler that notes the energy where its chains ended: E alone, without the base measure of latents."""
+    """A sampler that notes the energy where its chains ended: E alone, without the base of latents."""
 
     def __init__(self, inner: Sampler) -> None:
         super().__init__(inner)

@@ -134,7 +134,7 @@ def study_longrun(
 
 @dataclass(frozen=True)
 class Ends:
-    """Chains at one time: data `x` `(N, *event)` and their neg_log_prob `(N,)` less the mean of the data's."""
+    """Chains at one time: data `x` `(N, *event)` and their neg_log_prob `(N,)` less the data's mean."""
 
     x: Tensor
     neg_log_prob: Tensor

@@ -7,9 +7,9 @@ import torch
 from sklearn.decomposition import PCA
 from sklearn.linear_model import LogisticRegression
 
+from experiments.fewshot.probe import principal, softmax_regression, standardised
 from gibbsian.core.errors import UsageError
 from gibbsian.core.random import generator
-from gibbsian.metrics.probe import principal, softmax_regression, standardised
 
 
 def rows(n: int, d: int, seed: int) -> torch.Tensor:

@@ -9,8 +9,8 @@ import pytest
 import torch
 from sklearn.metrics import mutual_info_score
 
+from experiments.disentangle.scores import dci, factor_score, mig, mutual_information, unevenness, vote_score
 from gibbsian.core.errors import UsageError
-from gibbsian.metrics.disentangle import dci, factor_score, mig, mutual_information, unevenness, vote_score
 
 SIZES = (4, 5, 8)
 

@@ -25,9 +25,9 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
-from ..core.errors import UsageError, require_positive, unknown
-from ..core.optional import scikit_learn
-from .arrays import table
+from gibbsian.core.errors import UsageError, require_positive, unknown
+from gibbsian.core.optional import scikit_learn
+from gibbsian.metrics.arrays import table
 
 Draw = Callable[[int, torch.Generator], Tensor]
 """`draw(factor, rng)`: latents (rows, d) of rows that share one random value of that factor."""

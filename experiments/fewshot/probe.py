@@ -8,8 +8,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from ..core.errors import UsageError, require_positive
-from .arrays import pair, table
+from gibbsian.core.errors import UsageError, require_positive
+from gibbsian.metrics.arrays import pair, table
 
 Pair = tuple[Tensor, Tensor]
 

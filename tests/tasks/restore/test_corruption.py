@@ -9,8 +9,7 @@ from PIL import Image
 
 from gibbsian.core.errors import UsageError
 from gibbsian.core.random import generator
-from gibbsian.tasks.restore.damage import Gaussian, Hidden, SaltPepper, noise_of
-from gibbsian.tasks.restore.masks import known_pixels
+from gibbsian.tasks.restore.corruption import GaussianNoise, HiddenPixels, SaltPepper, known_pixels, noise_of
 
 
 def missing(text: str, shape=(1, 4, 6), n: int = 1, **more) -> torch.Tensor:
@@ -63,22 +62,22 @@ def test_wrong_masks_are_one_line(text, words):
 
 def test_hidden_pixels_are_gone_and_the_others_untouched():
     x = torch.rand(3, 3, 4, 4, generator=generator(1))
-    hidden = Hidden("bottom").done(x, 0.0, 1.0, generator(0))
+    hidden = HiddenPixels("bottom").apply(x, 0.0, 1.0, generator(0))
     assert torch.equal(hidden.x[:, :, :2], x[:, :, :2]) and bool((hidden.x[:, :, 2:] == 0.5).all())
-    assert not hidden.telling and hidden.sigma is None
+    assert not hidden.informative and hidden.sigma is None
 
 
 def test_gaussian_noise_has_its_deviation_in_the_models_units():
     x = torch.zeros(50, 1, 20, 20)
-    noisy = Gaussian(0.3).done(x, -1.0, 1.0, generator(0))
+    noisy = GaussianNoise(0.3).apply(x, -1.0, 1.0, generator(0))
     assert noisy.sigma == pytest.approx(0.6) and noisy.known is None
     assert float(noisy.x.std()) == pytest.approx(0.6, abs=0.015)
-    assert torch.equal(Gaussian(0.3).found(x, -1.0, 1.0, generator(0)).x, x)
+    assert torch.equal(GaussianNoise(0.3).observed(x, -1.0, 1.0, generator(0)).x, x)
 
 
 def test_salt_and_pepper_take_half_of_the_share_each_in_all_channels():
     x = torch.full((40, 3, 20, 20), 0.5)
-    noisy = noise_of("salt_pepper:0.1,0.1,0.9").done(x, 0.0, 1.0, generator(0)).x
+    noisy = noise_of("salt_pepper:0.1,0.1,0.9").apply(x, 0.0, 1.0, generator(0)).x
     dark, bright = ((noisy - v).abs() < 1e-6 for v in (0.1, 0.9))
     assert float(dark.float().mean()) == pytest.approx(0.05, abs=0.006)
     assert float(bright.float().mean()) == pytest.approx(0.05, abs=0.006)
@@ -86,21 +85,21 @@ def test_salt_and_pepper_take_half_of_the_share_each_in_all_channels():
     assert bool((noisy[~(dark | bright)] == 0.5).all())
 
 
-def test_marks_find_extremes_or_those_that_stand_out():
+def test_outlier_masks_find_extremes_or_those_that_stand_out():
     x = torch.full((1, 1, 5, 5), 0.4)
     x[..., :2] = 0.0
     x[0, 0, 2, 4] = 1.0
-    extremes = ~SaltPepper(0.1, marks="extremes").found(x, 0.0, 1.0, generator(0)).known
-    outliers = ~SaltPepper(0.1, marks="outliers").found(x, 0.0, 1.0, generator(0)).known
+    extremes = ~SaltPepper(0.1, outlier_mask="extremes").observed(x, 0.0, 1.0, generator(0)).known
+    outliers = ~SaltPepper(0.1, outlier_mask="outliers").observed(x, 0.0, 1.0, generator(0)).known
     assert int(extremes.sum()) == 11 and bool(extremes[..., :2].all())
     assert outliers.nonzero().tolist() == [[0, 0, 2, 4]]
-    assert SaltPepper(0.1, marks="none").found(x, 0.0, 1.0, generator(0)).known is None
+    assert SaltPepper(0.1, outlier_mask="none").observed(x, 0.0, 1.0, generator(0)).known is None
 
 
 def test_names_of_noises_lead_back_to_them():
     for text in ("gaussian:0.3", "salt_pepper:0.1", "salt_pepper:0.1,0.1,0.9"):
         assert noise_of(text).name == text
-    assert Hidden("rows").name == "rows"
+    assert HiddenPixels("rows").name == "rows"
 
 
 @pytest.mark.parametrize(
