@@ -70,9 +70,8 @@ PROSE = {"surprisal": "neg_log_prob", "law": "distribution, target, density"}
 # Words that are still there. This must become empty, and none may come.
 KNOWN_LEFT = set(
     """
-    --beside --from --marks --pool --tether --way Beginnings beside Crowd crowd Damage damage
-    Damaged Ends Findings findings fits Gallery How how Job job keep kept law marks offsets plan
-    pool stick surprisal tether told way Yardstick yardstick
+    --beside --from --marks --pool --tether --way Crowd crowd Ends Findings findings fits keep kept
+    law offsets stick surprisal way Yardstick yardstick
     """.split()
 )
 
