@@ -80,7 +80,7 @@ PAPERS: dict[str, PaperEntry] = {
     folder.parent.name: _of_ours(folder.parent.name)
     for folder in sorted(Path(__file__).parent.glob("*/presets.yaml"))
 }
-"""The registry: the folders beside this file. `register_paper` adds to it; installed entry points join later."""
+"""The registry: the folders beside this file. `register_paper` adds to it; entry points join later."""
 
 
 def register_paper(paper: PaperEntry) -> PaperEntry:
