@@ -37,8 +37,8 @@ class Settings:
     """What is measured.
 
     `implementations` by name, all by default. `precision`: "auto" measures bfloat16 where the device
-    multiplies it in hardware, "bf16" in any case, "fp32" never. `compiled`: the compiled path too. `cold`: its starts
-    too, on the cases made for that.
+    multiplies it in hardware, "bf16" in any case, "fp32" never. `compiled`: the compiled path too. `cold`:
+    its starts too, on the cases made for that.
 
     Raises:
         UsageError: for an unknown implementation or precision, or without any implementation.

@@ -101,7 +101,7 @@ def targets(result: Result) -> dict[str, list[Outcome]]:
 
 
 def plot(result: Result, path: Path) -> None:
-    """One small panel a case, bars at the medians of implementations, whiskers to the least and the greatest."""
+    """One small panel a case: a bar at each implementation's median, whiskers to least and greatest."""
     figure, panels = panels_for(len(result["cases"]), 2.2)
     for panel, (name, record) in zip(panels, result["cases"].items(), strict=True):
         _panel(panel, name, record)

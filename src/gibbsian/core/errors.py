@@ -26,7 +26,7 @@ class DataError(GibbsianError):
 
 
 class CheckpointError(GibbsianError):
-    """A checkpoint that is missing, truncated, or belongs to another system."""
+    """A checkpoint that is missing, truncated, or belongs to another model."""
 
 
 class DivergedError(GibbsianError):

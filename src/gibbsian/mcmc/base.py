@@ -41,9 +41,13 @@ Compile: TypeAlias = Literal[False, True, "auto"]
 class Chain:
     """Where B chains ended, and what was kept of their way.
 
-    `position` `(B, *event)`, `energy` `(B,)` there (None without `evaluate`, if the kernel keeps none),
-    `state` to go on from, `trace` `(kept, B, *event)` and `energies` `(kept, B)` by `thin` (`energies`
-    only where the kernel knows them: MALA, HMC, BAOAB and OBABO).
+    Fields:
+        position: `(B, *event)`, or a tuple of such leaves.
+        energy: E there, `(B,)`; None without `evaluate`, if the kernel keeps none.
+        state: what a later run goes on from.
+        trace: every `thin`-th position, `(kept, B, *event)`; None if none was kept.
+        energies: their energies, `(kept, B)`, where the kernel knows them: MALA, HMC, BAOAB and OBABO.
+        info: means over the steps of what the kernel reports.
     """
 
     position: Position
@@ -84,6 +88,9 @@ def run(
     """Move B chains by `steps` steps of `kernel` on `energy`.
 
     Args:
+        kernel: makes one step after another.
+        energy: maps a position of B chains to `(B,)`, low being likely. Chains must not depend on each other.
+        steps: number of steps, 0 or more.
         x: starting position `(B, *event)`, or the `state` of an earlier chain on the same energy, which
             goes on as if it had never stopped.
         rng: the only source of randomness: a generator on the device of `x`, a seed, or None for torch's own.

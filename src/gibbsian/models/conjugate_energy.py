@@ -24,7 +24,14 @@ from .sampler import ChainStage, Sampler, Stages
 
 
 class ConjugateEnergy(EnergyModel):
-    """Sufficient statistics of x and a conjugate prior of the latents: `net` is the `Conjugate` of both."""
+    """Sufficient statistics of x and a conjugate prior of the latents.
+
+    Args:
+        net: the `Conjugate` of both.
+        spec: shape and range of the data, without labels.
+        latent: number of latents L.
+        temperature: T of the training chains on E(x); the posterior is exact at 1.
+    """
 
     def __init__(self, net: Conjugate, spec: DataSpec, latent: int, *, temperature: float = 1.0) -> None:
         super().__init__(spec, temperature)
@@ -65,10 +72,16 @@ class ConjugateEnergy(EnergyModel):
 
 
 class GivenLatents(Sampler):
-    """A chain on E(x | z) from noise, for latents z `(n, L)`, or one of `(1, L)` for all.
+    """A chain on E(x | z) from noise.
 
-    Without z, latents are drawn from the prior. That is not their distribution under the model, which weighs
-    them by the unknown Z(z); latents of data, `posterior(x).draw(rng)`, are the better ones to give.
+    Args:
+        model: gives E(x | z).
+        kernel: makes the steps, at the model's temperature.
+        steps: number of steps by default.
+        start: where the chains begin.
+        z: latents `(n, L)`, or one of `(1, L)` for all chains. None draws them from the prior. That is not
+            their distribution under the model, which weighs them by the unknown Z(z); latents of data,
+            `posterior(x).draw(rng)`, are the better ones to give.
     """
 
     def __init__(

@@ -1,6 +1,6 @@
 """The contrast of data and chain ends, shared by every learner whose chains move.
 
-    loss = mean E(x_pos) - mean E(x_neg),    x_pos: data, smoothed by noise    x_neg: where chains ended
+loss = mean E(x_pos) - mean E(x_neg),    x_pos: data, smoothed by noise    x_neg: where chains ended
 """
 
 from __future__ import annotations
@@ -57,9 +57,17 @@ def chain_ends(
     energy: Energy | None = None,
     init_noise: Start | None = None,
 ) -> ChainEnds:
-    """Run the chains of one update; ends that are not finite are drawn anew from `init_noise` and counted.
+    """Run the chains of one update; ends that are not finite are replaced by fresh noise and counted.
 
-    `energy` is that of the model at the labels of `start` by default, `init_noise` uniform on its data range.
+    Args:
+        model: kept still (`frozen`) while the chains run.
+        start: where the B chains begin, with their labels if they have some.
+        kernel: makes the steps, at the temperature of `energy`.
+        steps: number of steps.
+        rng: the source of the chains' noise and of replaced ends.
+        options: precision and compiling of the chains.
+        energy: what the chains move on; by default the model's, at the labels of `start`.
+        init_noise: draws what replaces ends that are not finite; by default uniform on the data range.
     """
     energy = energy or model.conditioned(start.y)
     spec = model.spec
@@ -79,7 +87,16 @@ def energies_of_both(
     *,
     precision: Precision = "fp32",
 ) -> tuple[Tensor, Tensor]:
-    """E(x_pos) and E(x_neg) from one forward pass: one set of normalised weights for both."""
+    """E(x_pos) `(N,)` and E(x_neg) `(M,)` from one forward pass: one set of normalised weights for both.
+
+    Args:
+        energy: called as `energy(x)`, or `energy(x, y)` where labels are given.
+        x_pos: data `(N, *event)`, or a tuple of such leaves.
+        x_neg: samples `(M, *event)`, of the same structure.
+        y_pos: labels of the data, `(N,)`; both kinds of labels are given, or neither.
+        y_neg: labels of the samples, `(M,)`.
+        precision: "bf16" for autocast; the energies come back in the type of the data.
+    """
     x, first = cat([x_pos, x_neg]), leaves(x_pos)[0]
     y = torch.cat([y_pos, y_neg]) if y_pos is not None and y_neg is not None else None
     with torch.autocast(first.device.type, dtype=torch.bfloat16, enabled=precision == "bf16"):
@@ -91,7 +108,15 @@ def energies_of_both(
 def contrastive_loss(
     e_pos: Tensor, e_neg: Tensor, loss: LossConfig, ends: ChainEnds, *, latent: bool = False
 ) -> Loss:
-    """The contrast with its energy penalty, and what the monitor watches (`latent`: see `chain_metrics`)."""
+    """The contrast with its energy penalty, and what the monitor watches.
+
+    Args:
+        e_pos: energies of data, `(N,)`.
+        e_neg: energies of chain ends, `(M,)`.
+        loss: the kind of contrast and the weight of the penalty.
+        ends: the chains, for their diagnostics.
+        latent: whether they moved latents, see `chain_metrics`.
+    """
     total = contrast(e_pos, e_neg, loss.objective)
     if loss.energy_l2:
         total = total + energy_l2(e_pos, e_neg, loss.energy_l2)

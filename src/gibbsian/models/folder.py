@@ -27,7 +27,16 @@ def is_folder(path: Path) -> bool:
 
 
 def write(path: Path, weights: Mapping[str, Tensor], about: dict[str, Any], card: str) -> Path:
-    """Write the three files, each whole; raises `UsageError` when the disk refuses."""
+    """Write a model folder, each file whole.
+
+    Args:
+        path: the folder, made where it is not there yet.
+        weights: tensors by name.
+        about: what config.json says, as plain values; the version of the library is added.
+        card: the text of its README.md.
+
+    Raises `UsageError` when the disk refuses.
+    """
     plain = {k: v.detach().cpu().contiguous().clone() for k, v in weights.items()}
     try:
         path.mkdir(parents=True, exist_ok=True)

@@ -24,7 +24,12 @@ from .net_energy import NetEnergy
 
 
 class GeneratedEnergy(EnergyModel):
-    """`of_data` is the energy, `generator` what starts its chains."""
+    """An energy on data and the generator that starts its chains.
+
+    Args:
+        of_data: the energy, with its temperature and base.
+        generator: maps latents `(B, latent)` to data `(B, *event)`.
+    """
 
     def __init__(self, of_data: NetEnergy, generator: nn.Module) -> None:
         super().__init__(of_data.spec, of_data.temperature)
@@ -60,8 +65,11 @@ class GeneratedEnergy(EnergyModel):
 
 @dataclass(frozen=True)
 class Generated:
-    """Chains that begin at the generator: `draws(n, rng)` are its points `(n, *event)`, drawn in eval
-    mode.
+    """Chains that begin at the generator, in eval mode.
+
+    Args:
+        module: what is kept still meanwhile.
+        draws: `draws(n, rng)` are points `(n, *event)` of the generator.
     """
 
     module: nn.Module

@@ -53,11 +53,18 @@ def graphed_chain_ends(
     through: Through = "last",
     first: int = 0,
 ) -> GraphedEnds:
-    """Run the chains of one update from `start`; the `first` of them (0 for all) keep a graph.
+    """Run the chains of one update, of which some keep a graph from the last step or from all steps.
 
-    The model is one without labels. Non-finite ends are drawn anew from `init_noise` and counted, as in
-    `contrastive.chain_ends`.
+    Non-finite ends are drawn anew and counted, as in `contrastive.chain_ends`, which says what the other
+    arguments mean.
+
+    Args:
+        model: one without labels.
+        init_noise: draws what replaces ends that are not finite.
+        through: "last" keeps the graph of the last step, "all" of every step.
+        first: how many chains keep a graph, the first ones of `start`; 0 for all.
     """
+    # Two runs from one stream of noise: the steps before the graph, without its memory, then those inside it.
     live = 1 if through == "last" else steps
     energy = model.conditioned()
     early = _plain(model, energy, kernel, ChainState(start.position), steps - live, rng, options)
@@ -83,6 +90,7 @@ def graphed_chain_ends(
     bad = ~finite(end)
     whole = Chain(end, None, ChainState(end, count=steps), None, None, _report(early, late))
     x = cast(Tensor, graphed.position)
+    # One chain that breaks inside the graph makes the gradient of all weights non-finite: drop them all.
     broke = bool((bad & ~lost)[:split].any())
     kept = x[:0] if broke else x[~lost[:split]]
     return GraphedEnds(ChainEnds(cast(Tensor, redraw(end, bad, init_noise, rng)), whole, bad), kept)

@@ -16,7 +16,10 @@ class JointEnergy(EnergyModel):
     """A classifier read as a joint energy: E(x, y) = -f(x)[y], E(x) = -log sum_y exp f(x)[y], one Z for all
     (W. Grathwohl et al. 2020, arXiv 1912.03263).
 
-    `net.logits(x)` are f(x), `(B, classes)`.
+    Args:
+        net: `net.logits(x)` are f(x), `(B, classes)`.
+        spec: shape, range and classes of the data.
+        temperature: T of the training chains on E(x); 1 for a density.
     """
 
     joint = True

@@ -169,7 +169,7 @@ class EnergyModel(nn.Module, ABC):
 
 
 class ComposedEnergy(EnergyModel):
-    """The product of several models' densities: the sum of their -log p, all of it at temperature 1.
+    """The product of the densities of two or more models `parts`: the sum of their -log p, at temperature 1.
 
     Models may have other temperatures each; a sum of bare energies would weigh them by these. Their shapes
     must be the same (`UsageError`); the range is that of the first. Chains are moved by a kernel that is

@@ -10,7 +10,11 @@ from ..data.settings import PixelConfig
 
 
 def noised_data(batch: Batch, pixels: PixelConfig, rng: torch.Generator) -> Tensor:
-    """The data of a batch, dequantised and smoothed by noise as the settings say, `(B, *event)`."""
+    """The data of a batch as losses see them, `(B, *event)`.
+
+    `pixels` has their range and says whether they are dequantised (uniform noise of one grey level) and
+    smoothed (normal noise); `rng` draws both.
+    """
     x = batch.x
     if pixels.dequantize:
         span, base = pixels.high - pixels.low, pixels.low

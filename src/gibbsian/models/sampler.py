@@ -70,8 +70,12 @@ class ChainStage:
 class DataChain:
     """A chain begun at data, which the model's distribution should leave looking like data.
 
-    `remaining` leads from a position of the chain to one that `decode` takes; without one the position is
-    that.
+    Fields:
+        energy: what the chain moves on.
+        kernel: makes a step.
+        position: where the chains begin, `(B, *event)` for chains on data.
+        remaining: the stages that lead from a position of the chain to one that `decode` takes; None where
+            `decode` takes the chain's own.
     """
 
     energy: Energy
@@ -93,7 +97,14 @@ class Sampler(ABC):
     def stages(
         self, n: int, rng: torch.Generator, *, y: Tensor | None = None, steps: int | None = None
     ) -> Stages:
-        """The stages of `n` chains with labels `y` `(n,)`; `steps` replaces the default number."""
+        """The stages of `n` chains, each to be sent back where it ended.
+
+        Args:
+            n: number of chains.
+            rng: the source of where they begin, and of labels that are drawn.
+            y: their labels, `(n,)` int64; None draws them, or leaves them out.
+            steps: steps of each stage, in place of the sampler's own number.
+        """
 
     def decode(self, position: Position) -> Tensor:
         """Data of shape `(n, *event_shape)` from where the last stage ended: here the position itself."""

@@ -15,9 +15,15 @@ from .sampler import ChainStage, Sampler, Stages
 
 
 class ChainSampler(Sampler):
-    """One chain of `steps` of `kernel` from `start` on the model's energy.
+    """One chain from a start on the model's energy.
 
     A conditional model without labels given draws them, uniform; a joint one then samples its marginal.
+
+    Args:
+        model: gives the energy that the chains move on, at their labels.
+        kernel: makes the steps, at the model's `chain_temperature`.
+        steps: number of steps by default.
+        start: where the chains begin.
     """
 
     def __init__(self, model: EnergyModel, kernel: Kernel, steps: int, start: Start) -> None:

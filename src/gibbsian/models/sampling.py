@@ -99,11 +99,20 @@ def draw_samples(
     observe: Observe | None = None,
     progress: Progress | None = None,
 ) -> Samples:
-    """Draw `n` samples of the model `module` by `sampler`, labels `y` `(n,)` being as they are.
+    """Draw `n` samples of a model by a sampler.
 
-    Chains run `chunk` at a time under `frozen(module)`; `thin` keeps every thin-th position in each
-    chain's trace; `observe(step, state, info)` is called after every step (compiled chains then make one step
-    a graph), `progress(done, steps)` of a stage now and then.
+    Args:
+        module: the model, kept still (`frozen`) while its chains run.
+        sampler: gives the stages of the chains, and decodes where they end.
+        n: number of samples, at least 1.
+        rng: the only source of randomness, on the device of the model.
+        y: labels of the samples, `(n,)`; None leaves them to the sampler.
+        steps: steps of each stage, at least 1; None takes the sampler's own number.
+        thin: keep every `thin`-th position in the trace of each chain; 0 keeps none.
+        chunk: number of chains that run at once.
+        options: precision and compiling of the chains.
+        observe: called with (step, state, info) after every step; compiled chains then make one step a graph.
+        progress: called with (steps done, steps) of a stage now and then.
 
     Raises `UsageError` for fewer than 1 sample, or 1 step where `steps` is given.
     """
@@ -129,7 +138,10 @@ def run_stages(
     observe: Observe | None = None,
     progress: Progress | None = None,
 ) -> list[Chain]:
-    """Run the stages of a sampler, sending back where each ended. Returns one chain a stage."""
+    """Run the stages of a sampler, sending back where each ended. Returns one chain a stage.
+
+    The arguments are those of `draw_samples`.
+    """
     chains: list[Chain] = []
     stage: ChainStage | None = next(stages, None)
     while stage is not None:

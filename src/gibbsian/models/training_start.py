@@ -14,7 +14,14 @@ from .chains import init_noise
 
 
 def training_start(start: StartConfig, spec: DataSpec, data_noise: float, rng: torch.Generator) -> Start:
-    """Where training chains begin, as the settings say; `data_noise` is the deviation of smoothed data."""
+    """Where training chains begin, as the settings say.
+
+    Args:
+        start: the kind of start, and the sizes that belong to it.
+        spec: shape, range and classes of the data.
+        data_noise: standard deviation of the noise that smooths data, for chains that begin at them.
+        rng: draws the first contents of a buffer, or the fixed bank.
+    """
     noise = init_noise(start, spec)
     if start.kind == "noise":
         return noise

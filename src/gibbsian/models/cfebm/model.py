@@ -46,8 +46,14 @@ class StageEnergy:
 
 
 class PyramidEnergy(EnergyModel):
-    """One network for each size, smallest first; `latest`, the number of the last update, tells the size that
-    training has reached and how far it is blended in."""
+    """One network for each image size. The buffer `latest`, the number of the last update, tells the size
+    that training has reached and how far it is blended in.
+
+    Args:
+        nets: the networks, of the smallest size first.
+        spec: shape and range of images of full size.
+        config: the sizes and when each is learnt, the chains, the link.
+    """
 
     def __init__(self, nets: nn.ModuleList, spec: DataSpec, config: CFEBMConfig) -> None:
         super().__init__(spec, config.chain.temperature)

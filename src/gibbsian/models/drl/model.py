@@ -25,8 +25,12 @@ from ..sampler import ChainStage, DataChain, Sampler, Stages
 
 
 class LadderEnergy(EnergyModel):
-    """One network of energies E(y, t), called as `net(y, level)` with levels `(B,)`; t = 0 is the
-    cleanest.
+    """One network of energies E(y, t) over the noise levels of a ladder; t = 0 is the cleanest.
+
+    Args:
+        net: called as `net(y, level)` with levels `(B,)` int64; returns `(B,)`.
+        spec: shape and range of the data, without labels.
+        config: the number of levels, and the chains on each.
     """
 
     def __init__(self, net: nn.Module, spec: DataSpec, config: LadderConfig) -> None:

@@ -45,7 +45,11 @@ CHUNK = 1000
 class TiltedVAE(EnergyModel):
     """VAE, energy on what it draws, chains on its noise.
 
-    `net` takes x, or x and z where `config.energy_on` is xz.
+    Args:
+        net: takes x, or x and z where `config.energy_on` is xz; its output is E with the usual link.
+        vae: decodes the noise of its latents and of x.
+        spec: shape and range of the data, without labels.
+        config: what the energy sees, its potential, and how samples are drawn.
     """
 
     one_latent = False
