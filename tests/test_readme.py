@@ -1,4 +1,4 @@
-"""Every Python block of the README runs, one after another: for a moment, and in the slow suite as it stands."""
+"""Every Python block of the README runs, one after another: for a moment, in the slow suite as it is."""
 
 from __future__ import annotations
 

@@ -53,7 +53,9 @@ def test_restore_tunes_on_validation_images(cli, runs, tmp_path):
     ran = cli("restore", str(runs["short_run"]), *words.split(), "--out", str(tmp_path), "--json")
     assert ran.code == 0 and ran.json["tuned"]["criterion"] == "PSNR"
     best = ran.json["tuned"]["tried"][0]
-    assert {k: ran.json["config"][k] for k in ("steps", "data_weight")} == {k: best[k] for k in ("steps", "data_weight")}
+    assert {k: ran.json["config"][k] for k in ("steps", "data_weight")} == {
+        k: best[k] for k in ("steps", "data_weight")
+    }
 
 
 def test_restore_takes_files_of_yours_with_a_painted_mask(cli, runs, tmp_path):

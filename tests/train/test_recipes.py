@@ -73,7 +73,7 @@ def test_every_entry_is_complete(system: str) -> None:
     for paper in found.papers():
         assert paper.url.startswith("https://") and 1980 < paper.year < 2100
         assert paper.bibtex().startswith(f"@inproceedings{{{paper.key},")
-    assert found.about and not found.about.endswith(".")
+    assert found.line() and not found.line().endswith(".")
     reserved = {"system", "preset", "data", "train", "monitor"}
     assert not reserved & set(to_dict(found.config_class()())), "the sections of config.yaml would clash"
 

@@ -36,7 +36,7 @@ def cite(system: Annotated[str, Arg("a system, see gibbsian list systems")]) -> 
 
 def _systems() -> Rows:
     return [
-        {"name": name, "about": found.about, "paper": "".join(_lead(paper) for paper in found.papers()[:1])}
+        {"name": name, "about": found.line(), "paper": "".join(_lead(paper) for paper in found.papers()[:1])}
         for name, found in all_papers().items()
     ]
 

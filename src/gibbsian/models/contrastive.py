@@ -1,6 +1,6 @@
 """The contrast of data and chain ends, shared by every learner whose chains move.
 
-    loss = mean E(x_pos) - mean E(x_neg),    x_pos: data, smoothed by noise    x_neg: where chains ended
+loss = mean E(x_pos) - mean E(x_neg),    x_pos: data, smoothed by noise    x_neg: where chains ended
 """
 
 from __future__ import annotations

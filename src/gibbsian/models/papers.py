@@ -4,7 +4,8 @@
     entry("hinge")             joined by `register_paper`, or by an installed entry point `gibbsian.models`
     entry("my_file:PAPER")     an object of a module beside you, named by a person and never by a file
 
-A paper of this package is a folder `models/<name>`: `config.py` (torch-free), `learner.py`, `presets.yaml`.
+A paper of this package is a folder `models/<name>`: `config.py` (torch-free, its class called `CONFIG` too),
+`learner.py` with `build`, `presets.yaml`.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ class PaperEntry:
         config: the frozen dataclass of its settings, or "module:Class".
         build: `build(config, event_shape, rng, net=None) -> Learner`, or "module:function".
         presets: presets by name, as in the YAML files of this package, or the path of such a file.
-        about: one line for `gibbsian list systems`.
+        about: one line for `gibbsian list systems`; of a file of presets, what it says itself.
     """
 
     name: str
@@ -57,6 +58,10 @@ class PaperEntry:
             return read(self.presets)
         return from_values(self.name, {"presets": {"default": {}, **(self.presets or {})}})
 
+    def line(self) -> str:
+        """What it is, in one line."""
+        return self.about or self.file().about
+
     def papers(self) -> tuple[Paper, ...]:
         """Its papers, its own first."""
         return self.file().papers
@@ -66,39 +71,16 @@ class PaperEntry:
         return self.file().published
 
 
-def _of_ours(name: str, config: str, about: str) -> PaperEntry:
-    home = f"{__package__}.{name}"
-    presets = Path(__file__).parent / name / "presets.yaml"
-    return PaperEntry(name, f"{home}.config:{config}", f"{home}.learner:build", presets, about)
+def _of_ours(name: str) -> PaperEntry:
+    home, presets = f"{__package__}.{name}", Path(__file__).parent / name / "presets.yaml"
+    return PaperEntry(name, f"{home}.config:CONFIG", f"{home}.learner:build", presets)
 
 
-_OURS = (
-    ("igebm", "IGEBMConfig", "persistent chains from a replay buffer; conditional; past weights"),
-    (
-        "generative_convnet",
-        "GenerativeConvNetConfig",
-        "energy times a reference; persistent, contrastive-divergence or short-run chains",
-    ),
-    ("short_run", "ShortRunConfig", "the K-step chain from noise is the sampler"),
-    ("jem", "JEMConfig", "a classifier whose logits are a joint energy: cross-entropy and chains"),
-    ("gebm", "GEBMConfig", "a generator tilted by an energy, sampled in its latents; GAN and f-GAN beside"),
-    ("vaebm", "VAEBMConfig", "a VAE tilted by an energy, chains on its noise; beta-TC and FactorVAE; (x, z)"),
-    ("cebm", "CEBMConfig", "latents that integrate out exactly: a posterior of z in closed form"),
-    ("drl", "DRLConfig", "a ladder of noise levels, each with a conditional that short chains can sample"),
-    ("coopnets", "CoopNetsConfig", "a generator starts the chains, and learns from where they end"),
-    ("acd", "ACDConfig", "an energy against a generator with an entropy term (VERA), or without"),
-    (
-        "energy_matching",
-        "EnergyMatchingConfig",
-        "a flow far from the data, an energy near them, in one potential",
-    ),
-    ("cfebm", "CFEBMConfig", "small images first: an energy for each size, faded in, one chain through all"),
-    ("score_matching", "ScoreMatchingConfig", "no chains in training: denoising on a ladder, sliced, exact"),
-    ("nce", "NCEConfig", "an energy and its log Z, told from noise of a known density"),
-    ("icd", "ICDConfig", "contrastive divergence with the sampler's own gradient and an entropy"),
-)
-PAPERS: dict[str, PaperEntry] = {row[0]: _of_ours(*row) for row in _OURS}
-"""The registry; `register_paper` adds to it, installed entry points join when the list is asked for."""
+PAPERS: dict[str, PaperEntry] = {
+    folder.parent.name: _of_ours(folder.parent.name)
+    for folder in sorted(Path(__file__).parent.glob("*/presets.yaml"))
+}
+"""The registry: the folders beside this file. `register_paper` adds to it; installed entry points join later."""
 
 
 def register_paper(paper: PaperEntry) -> PaperEntry:

@@ -1,5 +1,6 @@
 """Presets as data: what a paper's `presets.yaml` holds, as plain values. Torch-free.
 
+    about: one line                                        what it is
     papers: [{key, authors, year, title, venue, url}, ...]     the paper's own first
     published: [{setting, measure, value}, ...]
     presets: {NAME: {extends, data, note, train, monitor, and the sections of the model}, ...}
@@ -21,7 +22,7 @@ from ..core.errors import UsageError, unknown
 from .sources import Paper, Published
 
 Values = Mapping[str, Any]
-SECTIONS = ("papers", "published", "presets")
+SECTIONS = ("about", "papers", "published", "presets")
 
 
 @dataclass(frozen=True)
@@ -29,6 +30,7 @@ class PresetFile:
     """What one file of presets holds; `presets` are plain values as written."""
 
     name: str
+    about: str
     papers: tuple[Paper, ...]
     published: tuple[Published, ...]
     presets: Values
@@ -65,6 +67,7 @@ def from_values(name: str, values: Values) -> PresetFile:
             raise unknown(f"key in {name}", str(key), SECTIONS)
     return PresetFile(
         name,
+        str(values.get("about", "")),
         tuple(from_dict(Paper, p, f"{name}: papers.") for p in values.get("papers", ())),
         tuple(from_dict(Published, p, f"{name}: published.") for p in values.get("published", ())),
         mapping(f"{name}: presets", values.get("presets", {})),

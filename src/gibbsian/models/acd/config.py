@@ -78,3 +78,6 @@ class ACDConfig:
                 "generator.norm is batch, which ties the points of a batch, so that q(z | x) of the entropy "
                 "term is undefined: set generator.norm to none, or entropy_weight to 0"
             )
+
+
+CONFIG = ACDConfig

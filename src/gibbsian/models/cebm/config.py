@@ -54,3 +54,6 @@ class CEBMConfig:
     def sampling(self) -> ChainConfig:
         """The chain that draws samples."""
         return self.sample or self.chain
+
+
+CONFIG = CEBMConfig

@@ -162,3 +162,6 @@ def _each(name: str, values: tuple[Number, ...], count: int) -> tuple[Number, ..
             f"stages.{name} has {len(values)} entries for {count} image sizes: give 1 to {count}"
         )
     return values + (values[-1],) * (count - len(values))
+
+
+CONFIG = CFEBMConfig

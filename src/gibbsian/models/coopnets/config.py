@@ -51,3 +51,6 @@ class CoopNetsConfig:
     def sampling(self) -> ChainConfig:
         """The chain that refines samples."""
         return self.sample or self.chain
+
+
+CONFIG = CoopNetsConfig

@@ -47,3 +47,6 @@ class DRLConfig:
             )
         if self.net.head != "scalar":
             raise UsageError("drl needs one energy a level: set net.head to scalar")
+
+
+CONFIG = DRLConfig

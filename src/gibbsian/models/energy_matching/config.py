@@ -95,3 +95,6 @@ class EnergyMatchingConfig:
                 f"net.activation is {self.net.activation}: the flow differentiates the gradient of V, "
                 "which is piecewise constant then; take a smooth one, such as swish"
             )
+
+
+CONFIG = EnergyMatchingConfig

@@ -63,3 +63,6 @@ class GEBMConfig:
             )
         if self.net.classes:
             raise UsageError("the Generalized EBM is unconditional: set net.classes to 0, or use igebm")
+
+
+CONFIG = GEBMConfig

@@ -40,3 +40,6 @@ class GenerativeConvNetConfig:
     def sampling(self) -> ChainConfig:
         """The chain that draws samples."""
         return self.sample or self.chain
+
+
+CONFIG = GenerativeConvNetConfig

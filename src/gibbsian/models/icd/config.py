@@ -85,3 +85,6 @@ class ICDConfig:
                 f"start.kind is '{self.start.kind}' and start.uint8 {self.start.uint8}: chains begin at a "
                 "reservoir of floats; leave both, or use igebm"
             )
+
+
+CONFIG = ICDConfig

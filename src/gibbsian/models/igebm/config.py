@@ -48,3 +48,6 @@ class IGEBMConfig:
     def sampling(self) -> ChainConfig:
         """The chain that draws samples."""
         return self.sample or self.chain
+
+
+CONFIG = IGEBMConfig

@@ -80,3 +80,6 @@ class JEMConfig:
             raise UsageError(
                 "loss.ancestral draws classes that the data of start.kind=data do not have: use persistent"
             )
+
+
+CONFIG = JEMConfig

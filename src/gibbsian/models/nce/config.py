@@ -92,3 +92,6 @@ class NCEConfig:
                 "on a uniform base the energy is the network alone: unset noise_is_base, or set "
                 "noise.distribution to gaussian"
             )
+
+
+CONFIG = NCEConfig

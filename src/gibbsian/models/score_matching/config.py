@@ -99,3 +99,6 @@ class ScoreMatchingConfig:
             )
         if self.jump and self.matching.method != "denoising":
             raise UsageError(f"jump needs a noise to take off, but {self.matching.method} has none: unset it")
+
+
+CONFIG = ScoreMatchingConfig

@@ -33,3 +33,6 @@ class ShortRunConfig:
             raise UsageError(
                 f"start.kind is '{self.start.kind}': short-run chains start from fresh noise, 'noise'"
             )
+
+
+CONFIG = ShortRunConfig

@@ -82,3 +82,6 @@ class VAEBMConfig:
     def sampling(self) -> LatentConfig:
         """The chain that draws samples."""
         return self.sample or self.chain
+
+
+CONFIG = VAEBMConfig

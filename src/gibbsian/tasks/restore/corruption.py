@@ -4,10 +4,9 @@
     GaussianNoise   x~ = x + sigma xi in every pixel            sigma in units of pixels on [0, 1]
     SaltPepper      a share of pixels became dark or bright     one uniform number a pixel for all channels
 
-Hidden pixels are described by a word with numbers, or painted in a file:
-
+Hidden pixels, by a word with numbers or painted in a file:
     bottom               the lower half
-    rows                 every second row; rows:A,B for those from A to B - 1
+    rows                 every second row; rows:A,B: those from A to B - 1
     rectangle:X,Y,W,H    W x H pixels, X from the left and Y from the top
     random:SHARE         each pixel with this probability, at least one of each kind in an image
     FILE.png             white; one mask for all images
