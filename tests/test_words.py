@@ -70,7 +70,7 @@ PROSE = {"surprisal": "neg_log_prob", "law": "distribution, target, density"}
 # Words that are still there. This must become empty, and none may come.
 KNOWN_LEFT = set(
     """
-    way
+
     """.split()
 )
 

@@ -24,12 +24,12 @@ def trust(name: str = "*") -> None:
     _TRUSTED.add(name)
 
 
-def require_trusted(name: str, what: str, way: str) -> None:
-    """Raise `UsageError` for code that a file names and that nobody here has named; `way` says the way
+def require_trusted(name: str, what: str, remedy: str) -> None:
+    """Raise `UsageError` for code that a file names and that nobody here has named; `remedy` says the way
     out.
     """
     if not _TRUSTED & {name, "*"}:
-        raise UsageError(f"the stored settings ask for code of their own, {what} '{name}': {way}")
+        raise UsageError(f"the stored settings ask for code of their own, {what} '{name}': {remedy}")
 
 
 def imported(path: str, what: str) -> Any:

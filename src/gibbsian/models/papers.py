@@ -128,8 +128,8 @@ def stored_entry(name: str, trust: bool = False) -> PaperEntry:
     Raises `UsageError` for a `module:OBJECT`, which would run code of the file's choice.
     """
     if ":" in name and name not in PAPERS and not trust:
-        way = "name it yourself by gibbsian.register_paper, or trust them by trust=True or --trust"
-        require_trusted(name, "paper", way)
+        remedy = "name it yourself by gibbsian.register_paper, or trust them by trust=True or --trust"
+        require_trusted(name, "paper", remedy)
     return entry(name)
 
 

@@ -146,8 +146,8 @@ def trusted(config: T, allow: bool = False) -> T:
     """
     for net in _nets(config):
         if ":" in net.name and not allow:
-            way = f"give net= in Python or --net {net.name} on the command line"
-            require_trusted(net.name, "network", f"{way}, or trust them by trust=True or --trust")
+            remedy = f"give net= in Python or --net {net.name} on the command line"
+            require_trusted(net.name, "network", f"{remedy}, or trust them by trust=True or --trust")
     return config
 
 

@@ -101,12 +101,8 @@ def own_stages(model: EnergyModel, n: int, rng: torch.Generator, y: Tensor | Non
 
 def moves_data(model: EnergyModel, stage: ChainStage) -> bool:
     """Whether a stage moves data of full size, not latents."""
-    x = stage.position
-    return (
-        isinstance(x, Tensor)
-        and tuple(x.shape[1:]) == model.spec.event_shape
-        and stage.energy_on_latents is None
-    )
+    full = isinstance(stage.position, Tensor) and stage.position.shape[1:] == model.spec.event_shape
+    return full and stage.energy_on_latents is None
 
 
 def temperature(kernel: Kernel, model: EnergyModel) -> float:
