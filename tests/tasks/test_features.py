@@ -17,7 +17,8 @@ from gibbsian.data.dataset import Dataset, from_arrays
 from gibbsian.data.load import load
 from gibbsian.tasks import features
 from gibbsian.tasks.classifier import read_classifier, save_classifier, unpack
-from gibbsian.tasks.features import ASSETS, SHIPPED, classifier_for, load_classifier, main, train_classifier
+from gibbsian.tasks.features import ASSETS, SHIPPED, classifier_for, load_classifier, train_classifier
+from scripts.train_classifier import main
 
 EVERY = [(name, role) for name, roles in SHIPPED.items() for role in roles]
 REAL = Path(os.environ.get("GIBBSIAN_DATA") or Path(__file__).parents[3] / "shared" / "data")
@@ -171,7 +172,7 @@ def record_of(path: Path) -> dict[str, object]:
 
 
 def test_the_command_writes_weights_and_record(tmp_path, capsys):
-    main(["train", "digits", "--epochs", "1", "--out", str(tmp_path)])
+    main(["digits", "--epochs", "1", "--out", str(tmp_path)])
     assert sorted(p.name for p in tmp_path.iterdir()) == ["digits.json", "digits.safetensors"]
     assert "accuracy" in capsys.readouterr().err
     assert json.loads((tmp_path / "digits.json").read_text())["epochs"] == 1

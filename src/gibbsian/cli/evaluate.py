@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
@@ -13,6 +12,7 @@ from ..core.files import write_whole
 from .latents import latent_sampler, latent_settings
 from .options import Arg, Keys
 from .result import Result, plain
+from .results import say
 from .runs import Compile, DataDir, Device, Precision, Run, Which, require_writable, trained_on
 
 
@@ -58,16 +58,12 @@ def evaluate(
         data_dir=data_dir,
         sampler=latent_sampler(model, settings),
         options=RunOptions(precision, compile),
-        progress=_say,
+        progress=say,
     )
     result = Result({"run": run, "data": name, **report.to_dict()}, report.text())
     if out:
         write_report(result, Path(out))
     return result
-
-
-def _say(text: str) -> None:
-    print(text, file=sys.stderr)
 
 
 def write_report(result: Result, folder: Path) -> None:

@@ -1,4 +1,4 @@
-"""The kernels that `sample --kernel` offers: options without torch, and the plan that uses them.
+"""The kernels that `sample --kernel` offers: options without torch, and the sampler that uses them.
 
 Langevin replaces the model's own chain. The exact kernels begin where the model's own chain ends and sample
 exp(-E/T), so the model must be `matched`, or T given. Their options are those of E/T at temperature 1; they

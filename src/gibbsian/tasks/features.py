@@ -10,15 +10,11 @@ whether a sample drawn for a class is of that class.
 Weights for digits, mnist, fashion_mnist and cifar10 (10,000 training images) are in the package;
 `classifier_for` trains and caches others. Stacked digits are seen channel by channel, with mnist's.
 
-    python -m gibbsian.tasks.features train NAME [--role judge] [--epochs N] [--data-dir DIR]
+    python -m scripts.train_classifier NAME [--role judge] [--epochs N] [--data-dir DIR]
 """
 
 from __future__ import annotations
 
-import argparse
-import json
-import sys
-import time
 from pathlib import Path
 from typing import TypeAlias
 
@@ -30,7 +26,6 @@ from ..core.errors import UsageError, unknown
 from ..core.random import derive, generator, seeded_init
 from ..data.batches import Batches
 from ..data.dataset import Dataset
-from ..data.load import load
 from ..data.names import ALIASES
 from ..data.places import cache_folder
 from ..metrics.classes import accuracy
@@ -74,7 +69,7 @@ def _shipped(name: str, role: str) -> Classifier:
     if role not in SHIPPED.get(name, ()):
         have = ", ".join(n for n, roles in SHIPPED.items() if role in roles)
         raise UsageError(f"no {role} classifier for '{name}' in the package: there is one for {have}")
-    return read_classifier(_asset(name, role))
+    return read_classifier(asset(name, role))
 
 
 def classifier_for(
@@ -98,7 +93,7 @@ def classifier_for(
             return shipped
     path = (cache or cache_folder() / "classifiers") / f"{dataset.fingerprint[:16]}-{role}.safetensors"
     if not path.is_file():
-        rng = _rng(dataset.name, role)
+        rng = classifier_rng(dataset.name, role)
         trained = train_classifier(dataset, rng, updates=updates, role=role, progress=progress)
         save_classifier(trained, path)
     return read_classifier(path)
@@ -152,7 +147,7 @@ def _check_labelled(dataset: Dataset) -> None:
         )
 
 
-def _rng(name: str, role: str) -> torch.Generator:
+def classifier_rng(name: str, role: str) -> torch.Generator:
     """The generator from which the named classifier is trained."""
     return generator(derive(0, f"{NAME}/{name}/{role}"))
 
@@ -172,32 +167,6 @@ def _fit(net: Net, batches: Batches, steps: int, progress: bool) -> None:
     net.to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
 
 
-def _asset(name: str, role: str) -> Path:
+def asset(name: str, role: str) -> Path:
+    """The file in the package with the weights of a named classifier."""
     return ASSETS / (f"{name}.safetensors" if role == "features" else f"{name}-{role}.safetensors")
-
-
-def main(argv: list[str] | None = None) -> None:
-    """Train the classifiers that are in the package and write their records beside them."""
-    parser = argparse.ArgumentParser(prog="python -m gibbsian.tasks.features")
-    parser.add_argument("command", choices=["train"])
-    parser.add_argument("name", choices=list(SHIPPED))
-    parser.add_argument("--role", choices=ROLES, default="features")
-    parser.add_argument("--epochs", type=int)
-    parser.add_argument("--data-dir")
-    parser.add_argument("--out", type=Path, default=ASSETS)
-    args = parser.parse_args(argv)
-    start = time.monotonic()
-    data, test = (load(args.name, split, data_dir=args.data_dir) for split in ("train", "test"))
-    rng = _rng(args.name, args.role)
-    classifier = train_classifier(data, rng, epochs=args.epochs, role=args.role, test=test, progress=True)
-    path = args.out / _asset(args.name, args.role).name
-    save_classifier(classifier, path)
-    path.with_suffix(".json").write_text(json.dumps(classifier.record, indent=1) + "\n")
-    print(
-        f"{path}: accuracy {classifier.record['test_accuracy']}, {time.monotonic() - start:.0f} s",
-        file=sys.stderr,
-    )
-
-
-if __name__ == "__main__":
-    main()

@@ -11,6 +11,7 @@ from PIL import Image, ImageDraw
 from torch import Tensor
 
 from ...report.pictures import INK, PAPER, grid
+from ...report.plots import named, panels
 from .cells import Scored
 from .sets import ImageSet
 
@@ -48,10 +49,7 @@ def histogram(name: str, scored: Scored) -> Any:
 
     The range is that of the inside and two of its widths either side; what lies beyond is in the last bins.
     """
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(7.2, 3.6), layout="constrained")
-    panel = figure.subplots()
+    figure, (panel,) = panels(1, 1, 7.2, 3.6)
     low, high = _range(scored)
     edges = np.linspace(low, high, BINS + 1)
     panel.stairs(_shares(scored.inside, edges), edges, fill=True, color="#2a6f97", alpha=0.35, label="inside")
@@ -60,11 +58,8 @@ def histogram(name: str, scored: Scored) -> Any:
         panel.stairs(
             _shares(values, edges), edges, color=COLOURS[k % len(COLOURS)], lw=1.3, ls=style, label=other
         )
-    panel.set_title(f"{name}: higher means inside", fontsize=10, loc="left")
-    panel.set_xlabel("score; beyond the range in the last bins", fontsize=9)
-    panel.set_ylabel("share of the set", fontsize=9)
-    panel.tick_params(labelsize=8)
-    panel.spines[["top", "right"]].set_visible(False)
+    title, axis = f"{name}: higher means inside", "score; beyond the range in the last bins"
+    named(panel, title, axis, "share of the set")
     panel.legend(fontsize=8, frameon=False)
     return figure
 

@@ -1,7 +1,7 @@
 """What became of the modes: does a model reach all classes of its data, and does it repeat itself?
 
-For the model's own chains, for its other plans (the VAE or the generator that an energy refines), for chains
-that go on from its buffer, and for chains of K steps:
+For the model's own chains, for its other samplers (the VAE or the generator that an energy refines), for
+chains that go on from its buffer, and for chains of K steps:
 
     modes, kl       classes that a classifier finds among the samples; KL(samples || data) in nats
     recall          share of held-out images near some sample in feature space; precision the other way round
@@ -9,7 +9,7 @@ that go on from its buffer, and for chains of K steps:
     duplicates      share of pairs of samples that are closer than 0.1 % of the pairs of held-out images
 
 "training data" are as many real images, measured alike: what a perfect sampler would get, classifier's errors
-included. Plans are drawn from the same seed.
+included. All draw from the same seed.
 """
 
 from __future__ import annotations
@@ -43,10 +43,11 @@ SINGLE = 60
 
 @dataclass(frozen=True)
 class ModeStudy:
-    """Measures by plan (`rows`) and by length of the chain (`steps`), with 95 % intervals over draws.
+    """Measures by sampler (`rows`) and by length of the chain (`steps`), with 95 % intervals over draws.
 
-    `histograms`: share of samples in each class, by plan; that of "data" are the training labels. `energies`:
-    E at the ends of chains from the prior and from the buffer. `pictures`: some samples of each in [-1, 1].
+    `histograms`: share of samples in each class, by sampler; that of "data" are the training labels.
+    `energies`: E at the ends of chains from the prior and from the buffer. `pictures`: some samples of each,
+    in [-1, 1].
     """
 
     data: str
@@ -169,12 +170,12 @@ def published(model: EnergyModel, data: str) -> tuple[str, ...]:
 
 
 def _histogram(study: ModeStudy) -> Any:
-    """Shares of the classes, a panel a plan, the data's behind; sorted where there are too many for bars."""
-    plans = {k: v for k, v in study.histograms.items() if k != "data"}
-    figure, found = panels(len(plans), 1, 6.4, 1.9)
+    """Shares of the classes, a panel a sampler, the data's behind; sorted where there are many."""
+    samplers = {k: v for k, v in study.histograms.items() if k != "data"}
+    figure, found = panels(len(samplers), 1, 6.4, 1.9)
     data = study.histograms["data"].numpy()
-    for k, (panel, name) in enumerate(zip(found, plans, strict=True)):
-        shares, colour = plans[name].numpy(), COLOURS[k % len(COLOURS)]
+    for k, (panel, name) in enumerate(zip(found, samplers, strict=True)):
+        shares, colour = samplers[name].numpy(), COLOURS[k % len(COLOURS)]
         if study.classes <= SINGLE:
             panel.bar(range(study.classes), data, width=0.9, color=GREY, label="training labels")
             panel.bar(range(study.classes), shares, width=0.5, color=colour, label="samples")
@@ -215,7 +216,7 @@ def _energies(energies: Mapping[str, Tensor]) -> Any:
 
 
 def _samples(pictures: Mapping[str, Tensor]) -> Any:
-    """Some samples of every plan."""
+    """Some samples of every sampler."""
     figure, found = panels(len(pictures), 1, 8.0, 1.4)
     for panel, (name, x) in zip(found, pictures.items(), strict=True):
         images(panel, x, 16)
