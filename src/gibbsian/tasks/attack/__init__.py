@@ -2,6 +2,5 @@
 
 pgd         the climb inside a ball            refinement  classifiers that move their input first
 attacks     attacks by name                    sweep       one classifier, every attack, every radius
-robustness  all of it as one record            show        curves and adversarial examples
-classifiers what of a run is attacked
+robustness  all of it as one record            classifiers what of a model is attacked
 """

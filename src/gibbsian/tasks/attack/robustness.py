@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from functools import reduce
 from pathlib import Path
 from typing import Any
 
@@ -18,11 +19,12 @@ from ...data.load import load
 from ...metrics.interval import Interval
 from ...models.model import EnergyModel
 from ...nets.frozen import frozen
+from ...report.attacks import Curve, accuracy_curves, before_and_after, curves_by_attack
+from ...report.pictures import stacked
 from ...report.tables import cell, plain, table
 from ..progress import Advance, silent
 from .attacks import ATTACKS, WEAK, attacks_for, require_known
 from .classifiers import Attacked, Refinement, classifiers_of, picked, require_fitting
-from .show import curves, curves_by_attack, examples
 from .sweep import Outcome, Threat, Watch, sweep
 
 PARTS = 100
@@ -85,12 +87,30 @@ class Robustness:
     def figures(self) -> dict[str, Any]:
         """Accuracy against the radius: of every classifier, and of every attack."""
         title = f"No attack broke it: {self.data} test, n = {self.n}"
-        overall = curves(self.outcomes, self.threat, title, self.colours)
-        return {"curves": overall, "by-attack": curves_by_attack(self.outcomes, self.threat)}
+        found = {name: Curve(o.eps, o.worst, o.by_attack) for name, o in self.outcomes.items()}
+        norm = self.threat.norm
+        overall = accuracy_curves(found, norm, title, self.colours)
+        return {"curves": overall, "by-attack": curves_by_attack(found, norm)}
 
     def pictures(self) -> dict[str, Image.Image]:
-        """Adversarial examples of every classifier, one above another, where there are any."""
-        return examples(self.outcomes, self.boxes, self.classes, self.threat)
+        """Adversarial examples of every classifier, one above another, at the smallest radius at which half
+        of the images shown fell, or the largest; without one above 0, or an image that is right, there is
+        none."""
+        drawn = [
+            self._examples(name, outcome)
+            for name, outcome in self.outcomes.items()
+            if len(outcome.examples.y) and len(outcome.eps) > 1
+        ]
+        return {"attack-examples": reduce(stacked, drawn)} if drawn else {}
+
+    def _examples(self, name: str, outcome: Outcome) -> Image.Image:
+        shown, e = outcome.examples, outcome.examples.telling
+        ends, said = shown.broken(e)
+        answers = ["?" if k < 0 else self.classes[int(k)] for k in said]
+        wrong = [bool(k != own) for k, own in zip(said, shown.y, strict=True)]
+        title = f"{name}, {self.threat.norm} {self.threat.eps[e]:.3g}"
+        truth = [self.classes[int(k)] for k in shown.y]
+        return before_and_after(title, shown.x, ends, self.boxes[name], (truth, answers), wrong)
 
 
 def attack(

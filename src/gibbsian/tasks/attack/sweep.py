@@ -77,6 +77,22 @@ class Examples:
     points: dict[str, Tensor]
     said: dict[str, Tensor]
 
+    @property
+    def telling(self) -> int:
+        """The place of the first radius above 0 at which half of the images fell, or of the last."""
+        said = torch.stack(list(self.said.values()))
+        fell = (said != self.y).any(0).float().mean(1)
+        found = [e for e in range(1, len(fell)) if fell[e] >= 0.5]
+        return found[0] if found else len(fell) - 1
+
+    def broken(self, e: int) -> tuple[Tensor, Tensor]:
+        """Points `(S, *event)` and answers `(S,)` of the first attack that broke each image, or of the
+        first of all."""
+        said = torch.stack([answers[e] for answers in self.said.values()])
+        points = torch.stack([ends[e] for ends in self.points.values()])
+        first, rows = (said != self.y).int().argmax(0), torch.arange(len(self.y))
+        return points[first, rows], said[first, rows]
+
 
 @dataclass(frozen=True, eq=False)
 class Outcome:

@@ -14,10 +14,10 @@ from torch import Tensor
 
 from ...metrics.detection import auroc_gain, mean_auroc
 from ...metrics.interval import Interval, mean_interval
+from ...report.outside import example_rows, score_histogram
 from ...report.tables import plain, table
 from .cells import MEASURES, Cell, Choice, Scored, cell
 from .sets import ImageSet
-from .show import histogram, sheet
 
 NOT_HERE = "not here"
 
@@ -121,11 +121,14 @@ class Report:
 
     def figures(self) -> dict[str, Any]:
         """Histograms of every score, by name; needs the extra `plot`."""
-        return {name.replace("+", "-"): histogram(name, scored) for name, scored in self.scored.items()}
+        return {
+            name.replace("+", "-"): score_histogram(name, scored.inside, scored.outside)
+            for name, scored in self.scored.items()
+        }
 
     def sheet(self) -> Image.Image:
         """A row of examples of every set."""
-        return sheet(self.data, self.inside, self.sets)
+        return example_rows({f"{self.data} (inside)": self.inside, **{s.name: s.x for s in self.sets}})
 
     # -- pieces -------------------------------------------------------------------------------------
 

@@ -29,7 +29,7 @@ from ...metrics.interval import Interval, bootstrap_interval, share_interval
 from ...models.capabilities import classifier
 from ...models.model import EnergyModel, device_of
 from ...nets.frozen import frozen
-from ...report.plots import COLOURS, GREY, named, panels
+from ...report.studies import Bins, reliability_diagrams
 from ...report.tables import over, plain_rows, rows_table
 
 REPEATS = 200
@@ -71,12 +71,8 @@ class CalibrationStudy:
 
     def figures(self) -> dict[str, Any]:
         """The reliability diagram, runs side by side, with the share of rows in every bin."""
-        figure, drawn = panels(1, len(self.diagrams), width=3.8, height=3.8)
-        for panel, (name, found) in zip(drawn, self.diagrams.items(), strict=True):
-            _diagram(panel, found)
-            error = self.rows[name]["ECE"].estimate
-            run = name.rstrip("/").rpartition("/")[2]
-            named(panel, f"{run}, ECE {error:.3g}", "confidence", "accuracy")
+        errors = {name: self.rows[name]["ECE"].estimate for name in self.diagrams}
+        figure = reliability_diagrams({name: _bins(found) for name, found in self.diagrams.items()}, errors)
         return {"reliability": figure}
 
 
@@ -177,17 +173,5 @@ def _plain(found: Reliability) -> list[dict[str, float | None]]:
     return [{k: None if b["count"] == 0 and k in names[3:] else v for k, v in b.items()} for b in bins]
 
 
-def _diagram(panel: Any, found: Reliability) -> None:
-    """Accuracy as bars over the diagonal of a calibrated classifier, and the shares of rows."""
-    some, shares = found.count > 0, (found.count / found.count.sum()).tolist()
-    left, width = found.low[some].numpy(), (found.high - found.low)[some].numpy()
-    accuracy, confidence = found.accuracy[some].numpy(), found.confidence[some].numpy()
-    panel.bar(
-        left, accuracy, width, align="edge", color=COLOURS[0], edgecolor="white", lw=0.6, label="accuracy"
-    )
-    panel.plot(confidence, accuracy, "o", ms=3, color=COLOURS[1], label="at the mean confidence")
-    panel.stairs(shares, [*found.low.tolist(), 1.0], color=COLOURS[2], lw=1, label="share of rows")
-    panel.plot([0, 1], [0, 1], "--", color=GREY, lw=1)
-    panel.set_xlim(0, 1)
-    panel.set_ylim(0, 1)
-    panel.legend(fontsize=7, frameon=False, loc="upper left")
+def _bins(found: Reliability) -> Bins:
+    return Bins(found.low, found.high, found.count, found.confidence, found.accuracy)

@@ -25,7 +25,7 @@ from ...metrics.dimension import hessian, local_dimension
 from ...metrics.interval import Interval
 from ...models.model import EnergyModel, device_of
 from ...nets.frozen import frozen
-from ...report.plots import named, panels
+from ...report.studies import spectra_by_class
 from ...report.tables import over, plain_rows, rows_table
 
 SHARES = (0.01, 0.05, 0.2)
@@ -52,15 +52,7 @@ class DimensionStudy:
 
     def figures(self) -> dict[str, Any]:
         """Mean eigenvalues in falling order over the largest, a line a class."""
-        figure, (panel,) = panels(1, 1, 6.0, 3.6)
-        for k, (name, values) in enumerate(self.spectra.items()):
-            line = (values / values.amax(1, keepdim=True)).mean(0).flip(0).numpy()
-            panel.plot(range(1, len(line) + 1), line, lw=1.2, color=f"C{k}", label=name)
-        panel.set_xscale("log")
-        panel.set_yscale("symlog", linthresh=1e-3)
-        named(panel, "Curvature of the energy at held-out images", "direction", "eigenvalue over the largest")
-        panel.legend(fontsize=7, frameon=False, ncols=2, title="class", title_fontsize=7)
-        return {"spectra": figure}
+        return {"spectra": spectra_by_class(self.spectra)}
 
 
 def study_dimension(

@@ -33,7 +33,7 @@ from ...models.model import EnergyModel, device_of
 from ...models.sampler import DataChain
 from ...models.sampling import run_stages
 from ...nets.frozen import frozen
-from ...report.plots import COLOURS, images, named, panels, whiskers
+from ...report.studies import chains_at_times, over_time
 from ...report.tables import cell, over, plain, plain_rows, rows_table, summary
 from ..evaluator import ImageEvaluator, evaluator_for, require_same_kind
 
@@ -72,17 +72,7 @@ class LongRunStudy:
 
     def figures(self) -> dict[str, Any]:
         """Measures against steps, and some chains at every time, a row a time."""
-        figure, found = panels(1, 3, 3.6, 2.7)
-        times, rows = list(self.rows), list(self.rows.values())
-        for panel, key in zip(found, ("feature_distance", "confidence", "moved"), strict=True):
-            whiskers(panel, times, [row[key] for row in rows], color=COLOURS[0])
-            panel.set_xscale("symlog", linthresh=1)
-            named(panel, key.replace("_", " "), "steps from data", "")
-        chains, (sheet,) = panels(1, 1, 8.0, 0.75 * len(times))
-        images(sheet, torch.cat(list(self.pictures.values())), len(self.pictures[times[0]]))
-        told = ", ".join(f"{t:,}" for t in times)
-        sheet.set_title(f"chains after {told} steps", fontsize=10, loc="left")
-        return {"measures": figure, "chains": chains}
+        return {"measures": over_time(self.rows), "chains": chains_at_times(self.pictures)}
 
 
 def study_longrun(

@@ -14,12 +14,11 @@ included. All draw from the same seed.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from torch import Tensor
 
 from ...core.errors import UsageError
@@ -29,7 +28,7 @@ from ...metrics.modes import kl_floor
 from ...models.build import name_of
 from ...models.model import EnergyModel
 from ...models.papers import PAPERS, entry
-from ...report.plots import COLOURS, GREY, images, named, panels, whiskers
+from ...report.studies import by_steps, class_histograms, end_energies, sample_rows
 from ...report.tables import over, plain_rows, rows_table
 from ..evaluator import ImageEvaluator, evaluator_for
 from .comparison import DATA, SamplerComparison, Stored, moves, of_length, samplers_of
@@ -37,8 +36,6 @@ from .comparison import DATA, SamplerComparison, Stored, moves, of_length, sampl
 STEPS = (0, 5, 10, 20, 50)
 FEWEST_SAMPLES, ENOUGH = 40, 5
 """Samples of one draw, at least; and samples a class from which (K - 1) / 2n is a good floor of kl."""
-SINGLE = 60
-"""Classes up to which each has a bar of its own."""
 
 
 @dataclass(frozen=True)
@@ -104,12 +101,13 @@ class ModeStudy:
 
     def figures(self) -> dict[str, Any]:
         """Histogram of classes, measures against steps, energies at the ends of chains, samples."""
-        figures = {"histogram": _histogram(self)}
+        samplers = {k: v for k, v in self.histograms.items() if k != "data"}
+        figures = {"histogram": class_histograms(samplers, self.histograms["data"])}
         if self.steps:
-            figures["steps"] = _steps(self)
+            figures["steps"] = by_steps(self.steps, self.rows[DATA])
         if self.energies:
-            figures["energies"] = _energies(self.energies)
-        return {**figures, "samples": _samples(self.pictures)}
+            figures["energies"] = end_energies(self.energies)
+        return {**figures, "samples": sample_rows(self.pictures)}
 
 
 def study_modes(
@@ -167,58 +165,3 @@ def published(model: EnergyModel, data: str) -> tuple[str, ...]:
     name, known = data.replace("_", " ").lower(), name_of(model)
     figures = entry(known).published() if known in PAPERS else ()
     return tuple(f"{p.setting}: {p.measure} {p.value}" for p in figures if p.setting.lower().startswith(name))
-
-
-def _histogram(study: ModeStudy) -> Any:
-    """Shares of the classes, a panel a sampler, the data's behind; sorted where there are many."""
-    samplers = {k: v for k, v in study.histograms.items() if k != "data"}
-    figure, found = panels(len(samplers), 1, 6.4, 1.9)
-    data = study.histograms["data"].numpy()
-    for k, (panel, name) in enumerate(zip(found, samplers, strict=True)):
-        shares, colour = samplers[name].numpy(), COLOURS[k % len(COLOURS)]
-        if study.classes <= SINGLE:
-            panel.bar(range(study.classes), data, width=0.9, color=GREY, label="training labels")
-            panel.bar(range(study.classes), shares, width=0.5, color=colour, label="samples")
-        else:
-            panel.plot(np.sort(data)[::-1], color=GREY, label="training labels")
-            panel.plot(np.sort(shares)[::-1], color=colour, label="samples")
-        named(panel, f"{name}: {(shares > 0).sum()} of {study.classes} classes in all draws", "", "share")
-        panel.legend(fontsize=7, frameon=False)
-    found[-1].set_xlabel("class" if study.classes <= SINGLE else "classes by share", fontsize=9)
-    return figure
-
-
-def _steps(study: ModeStudy) -> Any:
-    """Feature distance, modes, KL, recall, precision and duplicates against the number of steps."""
-    figure, found = panels(2, 3, 3.6, 2.7)
-    lengths, rows = list(study.steps), list(study.steps.values())
-    for panel, key in zip(found, rows[0], strict=True):
-        whiskers(panel, lengths, [row[key] for row in rows], color=COLOURS[0], label="chains of K steps")
-        perfect = study.rows["training data"][key].estimate
-        panel.axhline(perfect, color="#222222", ls="--", lw=1, label="training data")
-        named(panel, key.replace("_", " "), "K, steps of a chain", "")
-    found[0].legend(fontsize=7, frameon=False)
-    return figure
-
-
-def _energies(energies: Mapping[str, Tensor]) -> Any:
-    """Energies at the ends of chains from the prior and from the buffer, on one axis."""
-    figure, (panel,) = panels(1, 1, 5.6, 3.2)
-    every = np.concatenate([v.numpy() for v in energies.values()])
-    low, high = np.quantile(every, [0.001, 0.999]) if len(every) else (0.0, 1.0)
-    edges = np.linspace(float(low), float(high), 41)
-    for name, colour in zip(energies, COLOURS, strict=False):
-        label = {"model": "chains from the prior", "buffer": "chains from the buffer"}.get(name, name)
-        panel.hist(energies[name].numpy(), edges, density=True, alpha=0.55, color=colour, label=label)
-    named(panel, "Energy where chains end", "E", "density")
-    panel.legend(fontsize=8, frameon=False)
-    return figure
-
-
-def _samples(pictures: Mapping[str, Tensor]) -> Any:
-    """Some samples of every sampler."""
-    figure, found = panels(len(pictures), 1, 8.0, 1.4)
-    for panel, (name, x) in zip(found, pictures.items(), strict=True):
-        images(panel, x, 16)
-        panel.set_title(name, fontsize=10, loc="left")
-    return figure
