@@ -76,7 +76,7 @@ def test_a_product_of_two_temperatures_is_sampled_by_mala(pair) -> None:
 
 def test_what_is_no_product(pair) -> None:
     a, b = pair
-    with pytest.raises(UsageError, match="has one factor"):
+    with pytest.raises(UsageError, match="two models or more, got 1"):
         gb.product(a)
     with pytest.raises(UsageError, match="all must be of data of one shape"):
         gb.product(a, bowl(1.0, 0.0, 1.0, DataSpec((3,), -1.0, 1.0)))

@@ -30,7 +30,7 @@ _NAMES = {
     "contrastive_loss": ".contrastive",
     "energies_of_both": ".contrastive",
     "energy_net": ".networks",
-    "noised_data": ".noised_data",
+    "noised_data": ".data_noise",
     "PaperEntry": ".papers",
     "register_paper": ".papers",
 }
@@ -46,12 +46,12 @@ if TYPE_CHECKING:
     from ..objectives.settings import LossConfig
     from ..starts.settings import StartConfig
     from .contrastive import chain_ends, contrastive_loss, energies_of_both
+    from .data_noise import noised_data
     from .joint_energy import JointEnergy
     from .learner import Learner
     from .model import EnergyModel
     from .net_energy import NetEnergy
     from .networks import energy_net
-    from .noised_data import noised_data
     from .papers import PaperEntry, register_paper
     from .sampler import ChainStage, Sampler
     from .samplers import ChainSampler

@@ -34,17 +34,17 @@ from ...energies.latent import PullBack
 from ...energies.reference import GaussianReference, Tether
 from ...mcmc.base import run
 from ...mcmc.langevin import Langevin
-from ...models.coopnets.config import CoopNetsConfig
 from ...nets.frozen import frozen
 from ...nets.generator import build_generator
 from ...starts.base import BufferSample, all_restarted
 from ..contrastive import ChainEnds, chain_ends, contrastive_loss, energies_of_both
+from ..data_noise import noised_data
 from ..generated_energy import Generated, GeneratedEnergy
 from ..learner import Learner
 from ..net_energy import NetEnergy
 from ..networks import energy_net
-from ..noised_data import noised_data
 from ..samplers import ChainSampler, Unmoved, chain_kernel
+from .config import CoopNetsConfig
 
 
 def build(
