@@ -12,7 +12,8 @@ The image papers vary the parts of a step. Each variation is a field, and the pa
 A clip, a clamp or a schedule of the temperature changes the stationary density by an amount that does
 not vanish with s. With the noise first, gradients are taken at the points of the plain step, and x lacks one
 draw of noise: its bias is of order s too, of the other sign. Metropolis kernels have no such fields: a
-clamped MALA has variance .44 where .29 is right. To fix known coordinates restrict the energy. Positions are `(B, *event)` or tuples of such.
+clamped MALA has variance .44 where .29 is right. To fix known coordinates restrict the energy.
+Positions are `(B, *event)` or tuples of such.
 """
 
 from __future__ import annotations
