@@ -123,7 +123,7 @@ def trained(config: RunConfig, data: str) -> tuple[EnergyModel, float, int]:
 
 
 def measured(model: EnergyModel, name: str, data: str) -> dict[str, Any]:
-    """Both divergences, modes found, and the divergence of exp(-E/T) on the grid for matched densities."""
+    """Both divergences, modes found, and that of exp(-E/T) on the grid where a density is claimed."""
     stick, rng = yardstick(data, N, gb.generator(1)), gb.generator(0)
     draws = [stick.measure(draw_samples(model, model.sampler(), N, rng=rng, chunk=N).x) for _ in range(DRAWS)]
     told: dict[str, Any] = {}
@@ -183,7 +183,7 @@ def one(name: str, data: str, budget: float, sharpness: float | None) -> dict[st
         "updates": config.train.steps,
         "seconds": round(seconds, 1),
         "rows": rows,
-        "matched": model.claims_density,
+        "claims_density": model.claims_density,
         **measured(model, name, data),
     }
 

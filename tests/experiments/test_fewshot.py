@@ -1,4 +1,4 @@
-"""Few labels on given features, and surprisal as an alarm."""
+"""Few labels on given features, and -log p as an alarm."""
 
 from __future__ import annotations
 
@@ -88,14 +88,14 @@ def test_record_reads_as_table_and_json() -> None:
 def test_outliers_are_scored_against_the_data() -> None:
     inside, far = torch.randn(600, 2, generator=generator(0)), 3 + torch.randn(40, 2, generator=generator(1))
 
-    def surprisal(x: torch.Tensor) -> torch.Tensor:
+    def neg_log_prob(x: torch.Tensor) -> torch.Tensor:
         return x.square().sum(1)
 
-    got = outliers(surprisal, inside, {"far": far, "same": inside[:300]})
-    assert got["far"] == auroc(surprisal(inside), surprisal(far)) and got["far"].estimate > 0.95
+    got = outliers(neg_log_prob, inside, {"far": far, "same": inside[:300]})
+    assert got["far"] == auroc(neg_log_prob(inside), neg_log_prob(far)) and got["far"].estimate > 0.95
     assert got["same"].estimate == pytest.approx(0.5, abs=0.05)
     with pytest.raises(UsageError, match="events of shape"):
-        outliers(surprisal, inside, {"wide": torch.zeros(5, 3)})
+        outliers(neg_log_prob, inside, {"wide": torch.zeros(5, 3)})
 
 
 @pytest.mark.parametrize(
