@@ -39,8 +39,8 @@ from gibbsian.models.sampler import Sampler
 from gibbsian.models.sampling import Samples, draw_samples
 from gibbsian.nets.frozen import frozen
 from gibbsian.report.pictures import beside, save_image
+from gibbsian.tasks.evaluator import SampleEvaluator, evaluator_for
 from gibbsian.tasks.strips import strip
-from gibbsian.tasks.yardstick import Yardstick, yardstick
 from gibbsian.train.fit import finished, prepare, stored_config
 from gibbsian.train.load import load_samplers
 from gibbsian.train.recipes import resolve
@@ -292,10 +292,10 @@ def picture(path: Path) -> None:
     plt.close(figure)
 
 
-def stick_for(model: EnergyModel, folder: str, n: int) -> Yardstick:
+def stick_for(model: EnergyModel, folder: str, n: int) -> SampleEvaluator:
     """Held-out test images of a run's data, `n` at most."""
     spec = model.spec
-    return yardstick(stored_config(folder).data, n, gb.generator(0), low=spec.low, high=spec.high)
+    return evaluator_for(stored_config(folder).data, n, gb.generator(0), low=spec.low, high=spec.high)
 
 
 BUDGET = {
@@ -314,12 +314,12 @@ def gradients(runs: list[str], n: int = 2000, draws: int = 5) -> dict[str, Any]:
     for folder in runs:
         model = gb.load(folder)
         assert isinstance(model, TiltedVAE)
-        stick = stick_for(model, folder, n)
+        evaluator = stick_for(model, folder, n)
         for name, changes in BUDGET.items():
             chosen = model.sampler_with(override(model.latent, changes)) if changes else model.sampler("vae")
             rng = gb.generator(1)
             found = [drawn(model, n, rng, chosen, chunk=n) for _ in range(draws)]
-            sets = [stick.measure(d.x) for d in found]
+            sets = [evaluator.measure(d.x) for d in found]
             row = {k: mean_interval(torch.tensor([m[k] for m in sets])) for k in SHOWN}
             cells = {k: (round(v.estimate, 4), round(v.half_width, 4)) for k, v in row.items()}
             acceptance = found[0].chains[-1].info.acceptance
@@ -345,10 +345,10 @@ def gans(runs: list[str], n: int = 1000, draws: int = 3) -> dict[str, Any]:
     for folder in runs:
         model = gb.load(folder)
         assert isinstance(model, TiltedGenerator)
-        stick = stick_for(model, folder, n)
+        evaluator = stick_for(model, folder, n)
         for name, latent in CRITIC.items():
             rng, sampler = gb.generator(1), model.sampler_with(latent)
-            sets = [stick.measure(drawn(model, n, rng, sampler).x) for _ in range(draws)]
+            sets = [evaluator.measure(drawn(model, n, rng, sampler).x) for _ in range(draws)]
             v = mean_interval(torch.tensor([m["feature_distance"] for m in sets]))
             told[f"{Path(folder).name}, {name}"] = (round(v.estimate, 2), round(v.half_width, 2))
             print(folder, name, told[f"{Path(folder).name}, {name}"], flush=True)
@@ -418,11 +418,11 @@ def kernels(run: str, path: Path, n: int = 1000, draws: int = 3) -> dict[str, An
 
     model = gb.load(run)
     assert isinstance(model, TiltedGenerator)
-    stick = stick_for(model, run, n)
+    evaluator = stick_for(model, run, n)
 
     def measured(latent: LatentConfig) -> Interval:
         rng, sampler = gb.generator(1), model.sampler_with(latent)
-        found = [stick.measure(drawn(model, n, rng, sampler).x)["feature_distance"] for _ in range(draws)]
+        found = [evaluator.measure(drawn(model, n, rng, sampler).x)["feature_distance"] for _ in range(draws)]
         return mean_interval(torch.tensor(found, dtype=torch.float64))
 
     start = measured(LatentConfig("none"))

@@ -29,7 +29,7 @@ from gibbsian.models.sampling import draw_samples
 from gibbsian.report.pictures import grid, save_image, to_uint8
 from gibbsian.report.tables import over, table
 from gibbsian.tasks.chains import classes_in_turn
-from gibbsian.tasks.yardstick import Yardstick, yardstick
+from gibbsian.tasks.evaluator import SampleEvaluator, evaluator_for
 from gibbsian.train.fit import stored_config
 
 SYSTEMS = (
@@ -119,10 +119,10 @@ def distances(model: EnergyModel, data: str, n: int, name: str, draws: int) -> d
 
 
 @cache
-def held_out(data: str, n: int, part: str, low: float, high: float) -> Yardstick:
-    """The yardstick of one held-out part."""
+def held_out(data: str, n: int, part: str, low: float, high: float) -> SampleEvaluator:
+    """The evaluator of one held-out part."""
     aside = ASIDE if part == "validation" else None
-    return yardstick(data, n, Streams(0).data, low=low, high=high, against=part, validation=aside)
+    return evaluator_for(data, n, Streams(0).data, low=low, high=high, against=part, validation=aside)
 
 
 def show(path: Path) -> str:

@@ -32,7 +32,7 @@ from gibbsian.models.model import EnergyModel
 from gibbsian.models.sampling import draw_samples
 from gibbsian.nets.frozen import frozen
 from gibbsian.report.tables import over, table
-from gibbsian.tasks.yardstick import yardstick
+from gibbsian.tasks.evaluator import evaluator_for
 from gibbsian.train.budget import rescaled
 from gibbsian.train.fit import finished, prepare
 from gibbsian.train.recipes import RunConfig, presets, resolve
@@ -124,8 +124,10 @@ def trained(config: RunConfig, data: str) -> tuple[EnergyModel, float, int]:
 
 def measured(model: EnergyModel, name: str, data: str) -> dict[str, Any]:
     """Both divergences, modes found, and that of exp(-E/T) on the grid where a density is claimed."""
-    stick, rng = yardstick(data, N, gb.generator(1)), gb.generator(0)
-    draws = [stick.measure(draw_samples(model, model.sampler(), N, rng=rng, chunk=N).x) for _ in range(DRAWS)]
+    evaluator, rng = evaluator_for(data, N, gb.generator(1)), gb.generator(0)
+    draws = [
+        evaluator.measure(draw_samples(model, model.sampler(), N, rng=rng, chunk=N).x) for _ in range(DRAWS)
+    ]
     told: dict[str, Any] = {}
     for key in draws[0]:
         found = over([d[key] for d in draws])
@@ -183,15 +185,19 @@ def one(name: str, data: str, budget: float, sharpness: float | None) -> dict[st
         "updates": config.train.steps,
         "seconds": round(seconds, 1),
         "rows": rows,
-        "claims_density": model.claims_density,
+        "matched": model.claims_density,
         **measured(model, name, data),
     }
 
 
 def exact(data: str) -> dict[str, Any]:
     """What exact draws score."""
-    stick, density, rng = yardstick(data, N, gb.generator(1)), toy(data.removeprefix("toy:")), gb.generator(2)
-    draws = [stick.measure(density.draw(N, rng)) for _ in range(DRAWS)]
+    evaluator, density, rng = (
+        evaluator_for(data, N, gb.generator(1)),
+        toy(data.removeprefix("toy:")),
+        gb.generator(2),
+    )
+    draws = [evaluator.measure(density.draw(N, rng)) for _ in range(DRAWS)]
     found = {k: over([d[k] for d in draws]) for k in draws[0]}
     return {k: [v.estimate, v.half_width] for k, v in found.items()}
 

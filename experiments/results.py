@@ -14,7 +14,7 @@ from gibbsian.core.errors import DivergedError
 from gibbsian.core.random import Streams
 from gibbsian.models.igebm.learner import PastWeights
 from gibbsian.tasks.evaluate import Report, evaluate
-from gibbsian.tasks.yardstick import yardstick
+from gibbsian.tasks.evaluator import evaluator_for
 from gibbsian.train.fit import stored_config
 
 SHOWN = ("feature_distance", "normalised", "confidence", "class_entropy", "nn_ratio", "asked_class")
@@ -40,16 +40,16 @@ def ensemble(run: str, n: int) -> None:
 
 def seeds(first: int, count: int) -> None:
     """Train the digits recipe on its training part in `count` seeds; distances to 197 validation digits."""
-    stick = yardstick("digits", 197, Streams(0).eval, against="validation", validation=197)
+    evaluator = evaluator_for("digits", 197, Streams(0).eval, against="validation", validation=197)
     train = gb.dataset("digits", "train", validation=197)
-    for name, draw in stick.baselines().items():
-        distances = [stick.measure(draw(400, gb.generator(k)))["feature_distance"] for k in range(5)]
+    for name, draw in evaluator.baselines().items():
+        distances = [evaluator.measure(draw(400, gb.generator(k)))["feature_distance"] for k in range(5)]
         print(f"{name}: feature distance {sum(distances) / 5:.1f} (mean of 5 draws)", flush=True)
     alarms = 0
     for seed in range(first, first + count):
         try:
             model = gb.fit("short_run", train, train__seed=seed, progress=False)
-            found = stick.measure(model.sample(400, seed=seed).x)
+            found = evaluator.measure(model.sample(400, seed=seed).x)
             print(f"seed {seed}: " + "  ".join(f"{k} {v:.3f}" for k, v in found.items()), flush=True)
         except DivergedError as error:
             alarms += 1

@@ -6,10 +6,10 @@ import sys
 from typing import Annotated, Literal
 
 from gibbsian.cli.attack import named_models, radii, usual_radii
-from gibbsian.cli.findings import finished, names, numbers, opened, progress
 from gibbsian.cli.main import program
 from gibbsian.cli.options import Arg
 from gibbsian.cli.result import Result
+from gibbsian.cli.results import finished, names, numbers, opened, progress
 from gibbsian.cli.runs import DataDir, Run
 from gibbsian.core.errors import unknown
 from gibbsian.tasks.attack.classifiers import Refinement

@@ -31,7 +31,7 @@ from gibbsian.nets.families import AnyNet
 from gibbsian.nets.frozen import frozen
 from gibbsian.nets.vector import build_vector
 from gibbsian.tasks.attack.pgd import Ball, Climb, Norm, pgd
-from gibbsian.tasks.kept import UNREADABLE, fits, keep, kept
+from gibbsian.tasks.cache import UNREADABLE, is_current, read_cached, save_cached
 
 Kind: TypeAlias = Literal["plain", "pgd"]
 KINDS: tuple[Kind, ...] = ("plain", "pgd")
@@ -94,7 +94,7 @@ def baseline(
     made = _train(net.to(device), kind, data, training, watch)
     about = {**wanted, "made": made, "seconds": round(time.monotonic() - begun, 1)}
     if path is not None:
-        keep(path, net.state_dict(), about)
+        save_cached(path, net.state_dict(), about)
     return Baseline(net.eval(), about)
 
 
@@ -156,8 +156,8 @@ class _Clock:
 def _read(net: nn.Module, path: Path, wanted: dict[str, Any]) -> dict[str, Any] | None:
     """Load the weights at `path` if its record says `wanted`; the record, or none."""
     with suppress(*UNREADABLE):
-        weights, record = kept(path)
-        if fits(record, wanted):
+        weights, record = read_cached(path)
+        if is_current(record, wanted):
             net.load_state_dict(weights)
             return record
     return None

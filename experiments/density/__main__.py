@@ -7,10 +7,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
-from gibbsian.cli.findings import finished, opened, say
 from gibbsian.cli.main import program
 from gibbsian.cli.options import Arg
 from gibbsian.cli.result import Result
+from gibbsian.cli.results import finished, opened, say
 from gibbsian.cli.runs import DataDir, Run, Which, exported
 from gibbsian.core.errors import UsageError
 from gibbsian.train import checkpoint

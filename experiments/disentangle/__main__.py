@@ -5,10 +5,10 @@ from __future__ import annotations
 import sys
 from typing import Annotated, Any
 
-from gibbsian.cli.findings import finished, opened, say
 from gibbsian.cli.main import program
 from gibbsian.cli.options import Arg
 from gibbsian.cli.result import Result
+from gibbsian.cli.results import finished, opened, say
 from gibbsian.cli.runs import DataDir, Device, Run, Which
 from gibbsian.data.load import load
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import sys
 from typing import Annotated
 
-from gibbsian.cli.findings import finished, names, numbers, opened
 from gibbsian.cli.main import program
 from gibbsian.cli.options import Arg
 from gibbsian.cli.result import Result
+from gibbsian.cli.results import finished, names, numbers, opened
 from gibbsian.cli.runs import DataDir, Device, Run, Which
 
 from .study import evaluate_latents

@@ -70,7 +70,7 @@ def test_a_generators_run_is_looked_at_and_its_gap_not_blamed_on_chains():
         ({"energy_gap": wobble, "energy_pos": 1e5}, "their gap", "watch", "energy_l2"),
     ],
 )
-def test_findings(measures, part, grade, remedy):
+def test_results(measures, part, grade, remedy):
     found = said(log(**measures), part)
     assert found.grade == grade and remedy in found.remedy
 

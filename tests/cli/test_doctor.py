@@ -32,8 +32,8 @@ def test_a_kernel_that_accepts_everything_is_found(monkeypatch):
 def test_a_run_is_told_in_words(cli, runs):
     ran = cli("doctor", str(runs["short_run"]))
     assert ran.code == 0 and ran.out.startswith("good   done at step 3 of 3")
-    findings = cli("doctor", str(runs["short_run"]), "--json").json["findings"]
-    assert findings[0]["grade"] == "good"
+    results = cli("doctor", str(runs["short_run"]), "--json").json["results"]
+    assert results[0]["grade"] == "good"
 
 
 @pytest.mark.parametrize("name", ["none", "."])

@@ -8,7 +8,7 @@ from typing import get_args
 
 import pytest
 
-from gibbsian.cli import findings
+from gibbsian.cli import results
 from gibbsian.cli import study as command
 from gibbsian.cli.main import main
 from gibbsian.cli.runs import trained_on
@@ -101,9 +101,9 @@ def test_sizes_are_the_topics_own_unless_given(cli, trained, asked, tmp_path):
 
 def test_the_folder_is_in_the_run_or_here(cli, trained, asked, tmp_path, monkeypatch):
     run = trained["vaebm"]
-    assert findings.place(str(run), "study") == run / "study"
+    assert results.place(str(run), "study") == run / "study"
     newest = next((run / "checkpoints").glob("step-*"))
-    assert findings.place(str(newest), "study") == run / "study" and trained_on(str(newest)) == "digits"
+    assert results.place(str(newest), "study") == run / "study" and trained_on(str(newest)) == "digits"
     assert cli("export", str(run), "--out", str(tmp_path / "m")).code == 0
     monkeypatch.chdir(tmp_path)
     assert cli("study", "modes", str(tmp_path / "m")).code == 0
@@ -111,7 +111,7 @@ def test_the_folder_is_in_the_run_or_here(cli, trained, asked, tmp_path, monkeyp
 
 
 def test_without_matplotlib_there_are_no_plots(cli, trained, asked, tmp_path, monkeypatch):
-    monkeypatch.setattr(findings, "find_spec", lambda name: None)
+    monkeypatch.setattr(results, "find_spec", lambda name: None)
     ran = cli("study", "modes", str(trained["vaebm"]), "--out", str(tmp_path))
     assert ran.code == 0 and "gibbsian[plot]" in ran.err and (tmp_path / "modes.json").is_file()
 
@@ -130,7 +130,7 @@ def test_mistakes_are_one_line(cli, trained, tmp_path):
     ran = cli("study", "modes", run, "--steps", "0,many", "--out", str(tmp_path))
     assert ran.code == 2 and "give whole numbers" in ran.err and ran.err.count("\n") == 1
     with pytest.raises(UsageError, match="--steps is 'x'"):
-        findings.numbers("--steps", "x")
+        results.numbers("--steps", "x")
 
 
 def test_every_topic_has_its_study():

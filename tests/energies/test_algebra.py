@@ -33,14 +33,14 @@ gaussian = st.builds(
     lambda a, b, s: Gaussian([a, b], s * torch.eye(2), dtype=torch.float64), number, number, positive
 )
 several = st.lists(gaussian, min_size=1, max_size=4)
-laws = settings(max_examples=40, deadline=None)
+properties = settings(max_examples=40, deadline=None)
 
 
 def same(a, b, x=X):
     torch.testing.assert_close(a(x), b(x), rtol=1e-10, atol=1e-10)
 
 
-@laws
+@properties
 @given(several, st.randoms(use_true_random=False))
 def test_product_commutes_and_flattens(energies, shuffler):
     shuffled = shuffler.sample(energies, len(energies))
@@ -48,7 +48,7 @@ def test_product_commutes_and_flattens(energies, shuffler):
     same(Product([energies[0], Product(shuffled)]), Product([*energies, energies[0]]))
 
 
-@laws
+@properties
 @given(gaussian, positive)
 def test_one_of_a_kind_is_itself(energy, weight):
     for one in (Product([energy]), Ensemble([energy, energy]), Mixture([energy], [weight], [0.0])):
@@ -56,33 +56,33 @@ def test_one_of_a_kind_is_itself(energy, weight):
     same(Mixture([energy, energy, energy], [weight, 1, 2], [0, 0, 0]), energy)
 
 
-@laws
+@properties
 @given(gaussian, positive, positive)
 def test_temperatures_compose_and_are_inverse_scales(energy, s, t):
     same(Tempered(Tempered(energy, s), t), Tempered(energy, s * t))
     same(Tempered(energy, t), Scaled(energy, 1 / t))
 
 
-@laws
+@properties
 @given(several, positive)
 def test_tempering_distributes_over_products(energies, t):
     same(Tempered(Product(energies), t), Product(tempered(energies, [t] * len(energies))))
 
 
-@laws
+@properties
 @given(several)
 def test_ensemble_is_the_product_shared_out(energies):
     same(Scaled(Ensemble(energies), len(energies)), Product(energies))
 
 
-@laws
+@properties
 @given(gaussian, gaussian, positive)
 def test_negation_undoes_a_product(e1, e2, alpha):
     same(Negation(Product([e1, Scaled(e2, alpha)]), e2, alpha), e1)
     same(Negation(e1, e2, 0.0), e1)
 
 
-@laws
+@properties
 @given(several, st.lists(positive, min_size=4, max_size=4), st.randoms(use_true_random=False))
 def test_mixture_commutes_with_its_weights_and_is_normalised(energies, weights, shuffler):
     parts = [(e, w, e.log_z) for e, w in zip(energies, weights, strict=False)]

@@ -1,4 +1,4 @@
-"""Few labels on given features, and -log p as an alarm."""
+"""Few labels on given features, and neg_log_prob as an alarm."""
 
 from __future__ import annotations
 

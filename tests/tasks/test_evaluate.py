@@ -68,8 +68,8 @@ def test_intervals_of_few_draws_are_students():
 
 def test_validation_needs_no_test_split(system, monkeypatch):
     splits = []
-    real = task.yardstick
-    monkeypatch.setattr(task, "yardstick", lambda *a, **k: splits.append(k["against"]) or real(*a, **k))
+    real = task.evaluator_for
+    monkeypatch.setattr(task, "evaluator_for", lambda *a, **k: splits.append(k["against"]) or real(*a, **k))
     measure = validator("digits", 40)
     model = system("short_run", "digits", {"start.kind": "noise"})
     assert measure(model, rng()) == measure(model, rng()) > 0

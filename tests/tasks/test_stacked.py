@@ -13,9 +13,9 @@ from gibbsian.core.errors import UsageError
 from gibbsian.data.dataset import Dataset, from_arrays
 from gibbsian.data.load import load
 from gibbsian.data.sources import STACKS
+from gibbsian.tasks.evaluator import ImageEvaluator, evaluator_for
 from gibbsian.tasks.features import classifier_for, load_classifier
 from gibbsian.tasks.stacked import StackedClassifier
-from gibbsian.tasks.yardstick import ImageYardstick, yardstick
 
 REAL = Path(os.environ.get("GIBBSIAN_DATA") or Path(__file__).parents[3] / "shared" / "data")
 
@@ -86,12 +86,12 @@ def test_grey_images_are_refused():
         found.features(torch.zeros(2, 3, 8, 8))
 
 
-def test_the_yardstick_takes_stacks():
+def test_the_evaluator_takes_stacks():
     rng = torch.Generator().manual_seed(0)
-    stick = ImageYardstick(stacks(60), stacks(40, split="test", seed=1), 40, rng, -1.0, 1.0)
-    x = stick.baselines()["noise"](30, rng)
-    found = stick.measure(x, torch.zeros(30, dtype=torch.long))
-    assert x.shape == (30, 3, 28, 28) and stick.record["features"] == "gibbsian-small-v1/mnist x 3"
+    evaluator = ImageEvaluator(stacks(60), stacks(40, split="test", seed=1), 40, rng, -1.0, 1.0)
+    x = evaluator.baselines()["noise"](30, rng)
+    found = evaluator.measure(x, torch.zeros(30, dtype=torch.long))
+    assert x.shape == (30, 3, 28, 28) and evaluator.record["features"] == "gibbsian-small-v1/mnist x 3"
     assert 1 <= found["classes"] <= 30 and 0 <= found["asked_class"] <= 1
 
 
@@ -100,9 +100,9 @@ def test_real_stacks_are_read_and_measured():
     """mnist's classifier is right on 98 % or more, so on 0.94 of the stacks."""
     if not REAL.is_dir():
         pytest.skip(f"no data sets in {REAL}: set GIBBSIAN_DATA")
-    stick = yardstick("stacked_mnist", 500, torch.Generator().manual_seed(0), data_dir=REAL)
-    x = stick.baselines()["training data"](500, torch.Generator().manual_seed(1))
-    found = stick.measure(x)
+    evaluator = evaluator_for("stacked_mnist", 500, torch.Generator().manual_seed(0), data_dir=REAL)
+    x = evaluator.baselines()["training data"](500, torch.Generator().manual_seed(1))
+    found = evaluator.measure(x)
     assert found["classes"] > 300 and found["confidence"] > 0.9
     data = load("stacked_mnist", "test", data_dir=REAL).take(2000)
     for role in ("features", "judge"):

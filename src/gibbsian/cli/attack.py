@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from ..core.errors import UsageError, require_not_negative
-from .findings import finished, names, numbers, opened, progress
 from .options import Arg
 from .result import Result
+from .results import finished, names, numbers, opened, progress
 from .runs import DataDir, Device, Run, Which
 
 if TYPE_CHECKING:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from .findings import finished, numbers, opened, progress
 from .options import Arg
 from .result import Result
+from .results import finished, numbers, opened, progress
 from .runs import DataDir, Device, Run, Which
 
 

@@ -30,7 +30,7 @@ class Finding:
 
 
 def diagnose(record: Line, config: Mapping[str, Any], lines: Sequence[Line]) -> list[Finding]:
-    """Findings on a run, in the order in which a person would look.
+    """Results on a run, in the order in which a person would look.
 
     `record` is run.json, `config` is config.yaml, `lines` are those of metrics.jsonl, oldest first.
     """

@@ -38,15 +38,15 @@ def machine() -> Result:
 
 
 def patient(path: Path) -> Result:
-    """Findings on a run folder; raises `CheckpointError` where there is none."""
+    """Results on a run folder; raises `CheckpointError` where there is none."""
     from ..train.folder import RunFolder
 
     folder = RunFolder(path)
     if not path.is_dir():
         raise CheckpointError(f"no run folder {path}: give the --out of a training")
-    findings = diagnose(folder.record(), folder.config(), folder.lines())
-    data: dict[str, Any] = {"run": str(path), "findings": [vars(f) for f in findings]}
-    return Result(data, "\n".join(map(_told, findings)))
+    results = diagnose(folder.record(), folder.config(), folder.lines())
+    data: dict[str, Any] = {"run": str(path), "results": [vars(f) for f in results]}
+    return Result(data, "\n".join(map(_told, results)))
 
 
 def _told(finding: Finding) -> str:

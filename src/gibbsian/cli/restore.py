@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from ..core.errors import DataError, UsageError
-from .findings import finished, opened, progress, say
 from .options import Arg
 from .result import Result
+from .results import finished, opened, progress, say
 from .runs import DataDir, Device, Run, Which
 
 if TYPE_CHECKING:

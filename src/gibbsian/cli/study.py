@@ -8,9 +8,9 @@ from itertools import chain
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from ..core.errors import UsageError
-from .findings import Findings, finished, names, numbers, opened, say
 from .options import Arg
 from .result import Result
+from .results import Results, finished, names, numbers, opened, say
 from .runs import DataDir, Device, Run, Which, exported
 
 if TYPE_CHECKING:
@@ -85,9 +85,9 @@ def study(
     return finished(run, found, topic, job.folder, topic=topic)
 
 
-def _modes(asked: Asked) -> Findings:
+def _modes(asked: Asked) -> Results:
     from ..models.model import device_of
-    from ..tasks.study.crowd import Stored
+    from ..tasks.study.comparison import Stored
     from ..tasks.study.modes import study_modes
     from ..train.load import load_run
 
@@ -99,14 +99,14 @@ def _modes(asked: Asked) -> Findings:
     return study_modes(model, asked.data, seed=asked.seed, **asked.sizes, **more)
 
 
-def _longrun(asked: Asked) -> Findings:
+def _longrun(asked: Asked) -> Results:
     from ..tasks.study.longrun import study_longrun
 
     more = {**asked.options["steps"], "data_dir": asked.data_dir, "progress": say}
     return study_longrun(asked.model, asked.data, seed=asked.seed, **asked.sizes, **more)
 
 
-def _dimension(asked: Asked) -> Findings:
+def _dimension(asked: Asked) -> Results:
     from ..tasks.study.dimension import study_dimension
 
     sizes = {k: v for k, v in asked.sizes.items() if k == "n"}
@@ -115,7 +115,7 @@ def _dimension(asked: Asked) -> Findings:
     )
 
 
-def _calibration(asked: Asked) -> Findings:
+def _calibration(asked: Asked) -> Results:
     from ..models.model import device_of
     from ..tasks.study.calibration import study_calibration
     from ..train.load import load

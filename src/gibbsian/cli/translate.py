@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from ..core.errors import UsageError
-from .findings import place, progress, write
 from .options import Arg
 from .result import Result
+from .results import place, progress, write
 from .runs import DataDir, Device, Run, Which, require_writable, trained_on
 
 if TYPE_CHECKING:

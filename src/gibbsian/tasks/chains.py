@@ -83,7 +83,7 @@ def total_steps(model: EnergyModel, rng: torch.Generator, sampler: Sampler | Non
 
 
 def _energies(model: EnergyModel, kept: list[Position], y: Tensor | None) -> Tensor | None:
-    """Surprisal at the kept positions, `(chains, kept)`; none where it is not finite."""
+    """neg_log_prob at the kept positions, `(chains, kept)`; none where it is not finite."""
     if not kept:
         return None
     with frozen(model), torch.no_grad():

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from ..core.errors import DataError, UsageError
 from ..data.dataset import as_floats
-from .kept import UNREADABLE, keep, kept
+from .cache import UNREADABLE, read_cached, save_cached
 
 NAME = "gibbsian-small-v1"
 WIDTH = 64
@@ -116,13 +116,13 @@ class Classifier:
 def save_classifier(classifier: Classifier, path: Path) -> None:
     """Write the weights with the record as metadata, aside first, then renamed."""
     about = classifier.record | {"event_shape": classifier.event_shape, "classes": classifier.classes}
-    keep(path, classifier.weights, about)
+    save_cached(path, classifier.weights, about)
 
 
 def read_classifier(path: Path) -> Classifier:
     """A classifier from its file; raises `DataError` if the file is missing, damaged or of another kind."""
     try:
-        weights, about = kept(path)
+        weights, about = read_cached(path)
         shape, classes = tuple(about.pop("event_shape")), tuple(about.pop("classes"))
         classifier = Classifier(weights, shape, classes, about)
         classifier.net.eval()

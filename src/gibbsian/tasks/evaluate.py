@@ -19,7 +19,7 @@ from ..models.sampler import RunOptions, Sampler
 from ..models.sampling import draw_samples
 from ..report.tables import cell, over, plain, table
 from .chains import CHAINS, chain_report, classes_in_turn
-from .yardstick import Yardstick, require_same_kind, yardstick
+from .evaluator import SampleEvaluator, evaluator_for, require_same_kind
 
 ALWAYS = ("acceptance", "drift_noise", "saturated", "energy_ess", "energy_rhat")
 
@@ -114,22 +114,22 @@ def evaluate(
     rng = Streams(seed, device=device).eval
     held = Streams(seed).data
     low, high = model.spec.low, model.spec.high
-    stick = yardstick(
+    evaluator = evaluator_for(
         data, n, held, low=low, high=high, against=against, validation=validation, data_dir=data_dir
     )
-    require_same_kind(stick, data, model.spec.event_shape)
+    require_same_kind(evaluator, data, model.spec.event_shape)
     sets = []
     for k in range(draws):
         progress(f"drawing {n} samples ({k + 1} of {draws})")
-        sets.append(_measured(model, stick, n, rng, sampler or model.sampler(), options))
+        sets.append(_measured(model, evaluator, n, rng, sampler or model.sampler(), options))
     rows = {"model": _summary(sets)}
     for name, other in other_samplers(model).items():
         progress(f"drawing {draws} times {n} samples of the {name}")
         again = Streams(seed, device=device).eval
-        rows[name] = _summary([_measured(model, stick, n, again, other, options) for _ in range(draws)])
-    for name, draw in stick.baselines().items():
+        rows[name] = _summary([_measured(model, evaluator, n, again, other, options) for _ in range(draws)])
+    for name, draw in evaluator.baselines().items():
         progress(f"measuring {name}")
-        rows[name] = _summary([stick.measure(draw(n, held)) for _ in range(draws)])
+        rows[name] = _summary([evaluator.measure(draw(n, held)) for _ in range(draws)])
     progress("looking at the chains")
     chains = _summary([chain_report(model, rng, sampler, options) for _ in range(draws)])
     progress("asking the model itself")
@@ -137,7 +137,7 @@ def evaluate(
     x = test.batch(torch.arange(min(n, len(test))), low, high).x.to(device)
     measured = offered(model, Measured)
     own = _summary([measured.extra_metrics(x, rng) if measured else {} for _ in range(draws)])
-    return Report(data, n, draws, seed, stick.record, _normalised(rows), chains, own)
+    return Report(data, n, draws, seed, evaluator.record, _normalised(rows), chains, own)
 
 
 def other_samplers(model: EnergyModel) -> dict[str, Sampler]:
@@ -150,18 +150,18 @@ def validator(
 ) -> Callable[[EnergyModel, torch.Generator], float]:
     """A measure for choosing the best checkpoint, lower is better: feature distance (or forward KL) to
     training data's validation rows; never the test split. Equal weights and equal `rng` give equal values."""
-    sticks: list[Yardstick] = []
+    evaluators: list[SampleEvaluator] = []
     held = validation or (None if data.startswith("toy:") else n)
 
     def measure(model: EnergyModel, rng: torch.Generator) -> float:
-        if not sticks:
+        if not evaluators:
             low, high, own = model.spec.low, model.spec.high, Streams(0).data
-            sticks.append(
-                yardstick(
+            evaluators.append(
+                evaluator_for(
                     data, n, own, low=low, high=high, against="validation", validation=held, data_dir=data_dir
                 )
             )
-        found = sticks[0].measure(draw_samples(model, model.sampler(), n, rng=rng).x)
+        found = evaluators[0].measure(draw_samples(model, model.sampler(), n, rng=rng).x)
         return found.get("feature_distance", found.get("kl_forward", float("nan")))
 
     return measure
@@ -169,7 +169,7 @@ def validator(
 
 def _measured(
     model: EnergyModel,
-    stick: Yardstick,
+    evaluator: SampleEvaluator,
     n: int,
     rng: torch.Generator,
     sampler: Sampler,
@@ -177,7 +177,7 @@ def _measured(
 ) -> dict[str, float]:
     y = classes_in_turn(model, n, rng)
     drawn = draw_samples(model, sampler, n, rng=rng, y=y, options=options)
-    return stick.measure(drawn.x, drawn.y)
+    return evaluator.measure(drawn.x, drawn.y)
 
 
 def _summary(sets: list[dict[str, float]]) -> dict[str, Interval]:

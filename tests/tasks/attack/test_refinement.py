@@ -34,7 +34,7 @@ def test_a_joint_model_answers_after_its_chain(bowl):
 
 def test_a_conditional_model_answers_by_the_energy_after_a_chain_for_every_label(bowl):
     system, x = bowl(joint=False), points()
-    found = Refined(system, 3, 3, offsets=torch.tensor([0.0, 1.0, 2.0]))(x, generator(0))
+    found = Refined(system, 3, 3, class_biases=torch.tensor([0.0, 1.0, 2.0]))(x, generator(0))
     away = (x[:, None] - system.centres).square().sum(2)
     expected = -(system.shrink(3) ** 2) * away / 2 + torch.tensor([0.0, 1.0, 2.0])
     assert torch.allclose(found, expected)
@@ -59,7 +59,7 @@ def test_gradients_straight_and_full_differ_by_the_chains_jacobian(bowl, joint):
 
 def test_the_plain_view_knows_no_refinement(bowl):
     system, x = bowl(), points()
-    seen = Refined(system, 3, 3, offsets=1.0).seen("plain", 1, generator(0))
+    seen = Refined(system, 3, 3, class_biases=1.0).seen("plain", 1, generator(0))
     assert torch.equal(seen(x), system.logits(x) + 1.0)
     assert torch.equal(Plain(system.logits, 1.0)(x, generator(0)), system.logits(x) + 1.0)
 

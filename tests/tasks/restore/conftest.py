@@ -76,7 +76,7 @@ def correlated() -> Normal:
 
 
 def zs(x: Tensor, mean: Tensor, covariance: Tensor) -> Tensor:
-    """z-scores of the sample mean and the covariance of rows `x` (N, D) of a normal distribution."""
+    """z-scores of the sample mean and of the sample covariance of rows `x` (N, D) of a Gaussian."""
     n, spread = len(x), covariance.diagonal()
     of_mean = (x.mean(0) - mean) / (spread / n).sqrt()
     error = ((spread[:, None] * spread[None] + covariance**2) / n).sqrt()

@@ -11,7 +11,7 @@ import torch
 from gibbsian.core.errors import UsageError
 from gibbsian.core.random import generator
 from gibbsian.models.sampling import draw_samples
-from gibbsian.tasks.study.crowd import FEWEST, Ends, Stored, moves, of_length
+from gibbsian.tasks.study.comparison import FEWEST, EnergyRecorder, Stored, moves, of_length
 from gibbsian.tasks.study.modes import study_modes
 
 
@@ -85,7 +85,7 @@ def test_other_systems_have_fewer_rows(tiny_run):
 
 
 def test_energy_is_taken_without_the_base_measure(vaebm):
-    ends = Ends(vaebm.sampler("vae"))
+    ends = EnergyRecorder(vaebm.sampler("vae"))
     drawn = draw_samples(vaebm, ends, 5, rng=generator(0))
     eps = drawn.chains[0].position
     assert torch.allclose(ends.energies(), vaebm.energy(vaebm.pushed(eps)), atol=1e-5)

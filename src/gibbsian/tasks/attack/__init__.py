@@ -2,6 +2,6 @@
 
 pgd         the climb inside a ball            refinement  classifiers that move their input first
 attacks     attacks by name                    sweep       one classifier, every attack, every radius
-offsets     one number a label                 baselines   the same network trained plainly and by PGD
 robustness  all of it as one record            show        curves and adversarial examples
+classifiers what of a run is attacked
 """

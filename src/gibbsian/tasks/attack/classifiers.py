@@ -59,17 +59,19 @@ class Refinement:
 
 
 def classifiers_of(
-    name: str, model: EnergyModel, classes: int, asked: Refinement, offsets: Tensor | float = 0.0
+    name: str, model: EnergyModel, classes: int, asked: Refinement, class_biases: Tensor | float = 0.0
 ) -> Iterator[Attacked]:
-    """A model with every number of steps; `offsets`, one a class, are added to its logits."""
+    """A model with every number of steps; `class_biases`, one a class, are added to its logits."""
     low, high = box(model)
     for steps in dict.fromkeys(asked.steps):
         if not steps:
-            yield Attacked(name, model, Plain(classifier(model).logits, offsets), (low, high), model.joint)
+            yield Attacked(
+                name, model, Plain(classifier(model).logits, class_biases), (low, high), model.joint
+            )
             continue
         duplicates = asked.duplicates or (DUPLICATES if model.joint else 1)
         reach = REACH * (high - low)
-        refined = Refined(model, steps, classes, duplicates, reach, asked.noiseless, offsets)
+        refined = Refined(model, steps, classes, duplicates, reach, asked.noiseless, class_biases)
         yield Attacked(f"{name} + {steps} steps", model, refined, (low, high), model.joint)
 
 

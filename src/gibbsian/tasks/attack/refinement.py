@@ -5,7 +5,7 @@
     labelled  -E(x_y, y) + b_y,         x_y: K steps of the chain on p(x | y), begun at x, kept within 8/255
               of x in every pixel                                               (conditional models: IGEBM)
 
-b are offsets of the classes, 0 unless fitted. What an attacker sees of the K steps is his choice:
+b are biases of the classes, 0 unless fitted. What an attacker sees of the K steps is his choice:
 
     plain     nothing: the gradient of l at x, as in the attack on IGEBM's paper
     straight  l at the refined point, with dx_K/dx taken as 1 (backward-pass differentiable approximation,
@@ -67,10 +67,10 @@ class Classifier(Protocol):
 
 @dataclass(frozen=True, eq=False)
 class Plain:
-    """Logits of x itself; `logits` maps `(B, *event)` to `(B, C)`, `offsets` are `(C,)`."""
+    """Logits of x itself; `logits` maps `(B, *event)` to `(B, C)`, `class_biases` are `(C,)`."""
 
     logits: Answers
-    offsets: Tensor | float = 0.0
+    class_biases: Tensor | float = 0.0
     random = False
     refines = False
     rows = 1
@@ -78,11 +78,11 @@ class Plain:
 
     def __call__(self, x: Tensor, rng: torch.Generator) -> Tensor:
         with torch.no_grad():
-            return self.logits(x) + self.offsets
+            return self.logits(x) + self.class_biases
 
     def seen(self, through: Through, draws: int, rng: torch.Generator) -> Answers:
         """The one gradient there is, in one draw."""
-        return lambda x: self.logits(x) + self.offsets
+        return lambda x: self.logits(x) + self.class_biases
 
 
 @dataclass(frozen=True, eq=False)
@@ -105,7 +105,7 @@ class Refined:
     duplicates: int = 1
     reach: float = torch.inf
     noiseless: bool = False
-    offsets: Tensor | float = 0.0
+    class_biases: Tensor | float = 0.0
     refines = True
 
     def __post_init__(self) -> None:
@@ -136,11 +136,11 @@ class Refined:
     def seen(self, through: Through, draws: int, rng: torch.Generator) -> Answers:
         """Draws of the logits with a gradient; "plain" sees the classifier that does not refine."""
         if through == "plain":
-            return lambda x: classifier(self.model).logits(x) + self.offsets
+            return lambda x: classifier(self.model).logits(x) + self.class_biases
         return lambda x: torch.stack([self._answers(x, through, rng) for _ in range(draws)])
 
     def _answers(self, x: Tensor, through: Through, rng: torch.Generator) -> Tensor:
-        return (self._marginal if self.model.joint else self._labelled)(x, through, rng) + self.offsets
+        return (self._marginal if self.model.joint else self._labelled)(x, through, rng) + self.class_biases
 
     def _marginal(self, x: Tensor, through: Through, rng: torch.Generator) -> Tensor:
         begin = x.repeat_interleave(self.copies, 0)

@@ -33,7 +33,7 @@ from ...nets.pixelcnn import PixelCNN, discretised_logistic
 from ...nets.settings import VAEConfig
 from ...nets.vae import VAE
 from ...objectives.elbo import kl_to_standard
-from ..kept import UNREADABLE, fits, keep, kept
+from ..cache import UNREADABLE, is_current, read_cached, save_cached
 from ..progress import Advance, silent
 
 VAE_SETTINGS = VAEConfig(groups=(32,), hidden=(512, 256), noise="pixel", sigma=0.3, floor=0.02)
@@ -147,7 +147,7 @@ def baseline(
     if stored is not None:
         return stored
     trained = train_baseline(name, train, budget, seed=seed, progress=progress)
-    keep(path, trained.model.state_dict(), trained.record)
+    save_cached(path, trained.model.state_dict(), trained.record)
     return trained
 
 
@@ -210,8 +210,8 @@ def _kept(name: str, path: Path, shape: tuple[int, ...], wanted: dict[str, Any])
     """The stored baseline if it is there, whole and what is wanted."""
     model = MODELS[name](shape)
     with suppress(*UNREADABLE):
-        weights, record = kept(path)
-        if fits(record, wanted):
+        weights, record = read_cached(path)
+        if is_current(record, wanted):
             model.load_state_dict(weights)
             return Baseline(name, model.eval().requires_grad_(False), record)
     return None

@@ -55,10 +55,9 @@ class LikeliestClass:
 
 def usual_method(model: EnergyModel, corrupted: Corrupted) -> Method:
     """The method that fits: ladders anneal, or denoise in one move; latents stay latent; else a chain."""
-    ladder, denoiser = offered(model, MultiLevel), offered(model, Denoiser)
-    if denoiser is not None and corrupted.sigma is not None:
+    if offered(model, Denoiser) is not None and corrupted.sigma is not None:
         return "tweedie"
-    if ladder is not None and ladder.levels:
+    if (ladder := offered(model, MultiLevel)) is not None and ladder.levels:
         return "anneal"
     last = own_stages(model, 1, generator(0, corrupted.x.device))[-1]
     return "chain" if moves_data(model, last) else "latent"
@@ -212,8 +211,7 @@ def _latent(
     model: EnergyModel, corrupted: Corrupted, config: RestoreConfig, y: Tensor | None, rng: torch.Generator
 ) -> Stages:
     stage = own_stages(model, len(corrupted), rng, y)[-1]
-    back = stage.energy_on_latents
-    if back is None:
+    if (back := stage.energy_on_latents) is None:
         raise UsageError(
             f"chains of {type(model).__name__} move neither data nor the latents of a generator: restore "
             "cannot begin them at an image"
@@ -224,9 +222,8 @@ def _latent(
         data = Restricted(data, corrupted.x, ~corrupted.known)
     image = PullBack(data, lambda z: leaves(back.generator(z))[0], prior=False)
     energy = Product((stage.energy, Scaled(image, config.data_weight)))
-    yield ChainStage(
-        energy, paced(stage.kernel, config.step_factor), config.steps or stage.steps, stage.position
-    )
+    kernel, steps = paced(stage.kernel, config.step_factor), config.steps or stage.steps
+    yield ChainStage(energy, kernel, steps, stage.position)
 
 
 def tweedie(model: EnergyModel, corrupted: Corrupted, y: Tensor | None, factor: float = 1.0) -> Tensor:

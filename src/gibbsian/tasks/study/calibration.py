@@ -2,7 +2,7 @@
 
     accuracy, ECE, ECE by mass, NLL, Brier      metrics/calibration.py; confidence: mean of max_y p(y | x)
 
-p(y | x) is the softmax of the model's `logits`. In a joint model (jem) that is its law of the label. A
+p(y | x) is the softmax of the model's `logits`. In a joint model (jem) that is its distribution of labels. A
 conditional IGEBM has -E(x, y) there, with a normaliser Z(y) that nobody knows: its softmax is no probability,
 and the numbers tell how wrong it would be to take it for one.
 
@@ -35,7 +35,7 @@ from ...report.tables import over, plain_rows, rows_table
 REPEATS = 200
 CHUNK = 1000
 LEAST = 20
-NO_LAW = (
+NO_PROBABILITY = (
     "the softmax of -E(x, y) is no p(y | x): every class has a normaliser of its own, which is unknown. The "
     "answers rank classes; read ECE, NLL and Brier as what it costs to take them for probabilities"
 )
@@ -67,7 +67,7 @@ class CalibrationStudy:
     def text(self) -> str:
         """A row a run, and what the numbers are of."""
         told = rows_table(self.rows, f"{self.data} {self.split}, n = {self.n}, {self.bins} bins")
-        return told if self.joint else f"{told}\n\n{NO_LAW}"
+        return told if self.joint else f"{told}\n\n{NO_PROBABILITY}"
 
     def figures(self) -> dict[str, Any]:
         """The reliability diagram, runs side by side, with the share of rows in every bin."""

@@ -35,7 +35,7 @@ from ...models.sampling import run_stages
 from ...nets.frozen import frozen
 from ...report.plots import COLOURS, images, named, panels, whiskers
 from ...report.tables import cell, over, plain, plain_rows, rows_table, summary
-from ..yardstick import ImageYardstick, require_same_kind, yardstick
+from ..evaluator import ImageEvaluator, evaluator_for, require_same_kind
 
 TIMES = (0, 10, 100, 1000, 10_000)
 SHOWN = 12
@@ -45,7 +45,7 @@ SHOWN = 12
 class LongRunStudy:
     """Measures by number of steps, with 95 % intervals over draws, and the paired drift.
 
-    `claims`: whether training chains sample the model's law, so that chains should stay. `pictures`: some
+    `claims`: whether training chains sample the model's density, so that chains should stay. `pictures`: some
     chains at every time in [-1, 1].
     """
 
@@ -107,50 +107,52 @@ def study_longrun(
     if len(times) < 2 or list(times) != sorted(set(times)) or times[0] < 0:
         raise UsageError(f"steps are {times}: give two times or more that rise, such as 0,100,10000")
     low, high = model.spec.low, model.spec.high
-    stick = yardstick(data, 4 * n, generator(derive(seed, "data")), low=low, high=high, data_dir=data_dir)
-    if not isinstance(stick, ImageYardstick):
+    evaluator = evaluator_for(
+        data, 4 * n, generator(derive(seed, "data")), low=low, high=high, data_dir=data_dir
+    )
+    if not isinstance(evaluator, ImageEvaluator):
         raise UsageError(f"{data} is no set of labelled images: the long-run test looks at images")
-    require_same_kind(stick, data, model.spec.event_shape)
-    if n * draws > (rows := len(stick.train)):
+    require_same_kind(evaluator, data, model.spec.event_shape)
+    if n * draws > (rows := len(evaluator.train)):
         raise UsageError(
             f"{draws} draws of n = {n} need {n * draws} training images, and {data} has {rows} here: take n "
             f"of at most {rows // draws}"
         )
-    begun = _begun(model, stick, n * draws, seed)
+    begun = _begun(model, evaluator, n * draws, seed)
     ends, x = kept(model, begun, times, seed, progress), begun.x
-    sets = {t: [_measured(stick, end, x, k, n) for k in range(draws)] for t, end in ends.items()}
+    sets = {t: [_measured(evaluator, end, x, k, n) for k in range(draws)] for t, end in ends.items()}
     drift = over(
         [
             last["feature_distance"] - first["feature_distance"]
             for first, last in zip(sets[times[0]], sets[times[-1]], strict=True)
         ]
     )
-    pictures = {t: stick.as_picture(end.x[:SHOWN]) for t, end in ends.items()}
+    pictures = {t: evaluator.as_picture(end.x[:SHOWN]) for t, end in ends.items()}
     measured = {t: summary(found) for t, found in sets.items()}
     return LongRunStudy(
-        data, n, draws, seed, dict(stick.record), model.claims_density, measured, drift, pictures
+        data, n, draws, seed, dict(evaluator.record), model.claims_density, measured, drift, pictures
     )
 
 
 @dataclass(frozen=True)
-class Ends:
+class Snapshot:
     """Chains at one time: data `x` `(N, *event)` and their neg_log_prob `(N,)` less the data's mean."""
 
     x: Tensor
     neg_log_prob: Tensor
 
 
-def _begun(model: EnergyModel, stick: ImageYardstick, n: int, seed: int) -> Batch:
+def _begun(model: EnergyModel, evaluator: ImageEvaluator, n: int, seed: int) -> Batch:
     """`n` training images on the model's device, with their labels if it knows any."""
-    rows = torch.randperm(len(stick.train), generator=generator(derive(seed, "start")))[:n]
-    batch = stick.train.batch(rows, stick.low, stick.high)
+    rows = torch.randperm(len(evaluator.train), generator=generator(derive(seed, "start")))[:n]
+    batch = evaluator.train.batch(rows, evaluator.low, evaluator.high)
     y = batch.y if model.spec.num_classes else None
     return Batch(batch.x, y).to(device_of(model))
 
 
 def kept(
     model: EnergyModel, batch: Batch, times: Sequence[int], seed: int, progress: Callable[[str], None]
-) -> dict[int, Ends]:
+) -> dict[int, Snapshot]:
     """The chains from the data of `batch` at every time; raises `UsageError` where chains move latents."""
     x, y = batch.x, batch.y
     rng = generator(derive(seed, "chain"), x.device)
@@ -166,7 +168,7 @@ def kept(
                 state, made = chain.state, t
             position: Position = state if made == 0 else state.position
             end = _data(model, begun, position, rng)
-            found[t] = Ends(end, _neg_log_prob(model, end, y) - before)
+            found[t] = Snapshot(end, _neg_log_prob(model, end, y) - before)
     return found
 
 
@@ -184,11 +186,11 @@ def _neg_log_prob(model: EnergyModel, x: Tensor, y: Tensor | None) -> Tensor:
         return torch.cat([model.neg_log_prob(part, label) for part, label in pairs])
 
 
-def _measured(stick: ImageYardstick, end: Ends, start: Tensor, draw: int, n: int) -> dict[str, float]:
+def _measured(evaluator: ImageEvaluator, end: Snapshot, start: Tensor, draw: int, n: int) -> dict[str, float]:
     part = slice(draw * n, (draw + 1) * n)
     x, begun = end.x[part].cpu(), start[part].cpu()
     good = finite(x)
-    told = stick.measure(torch.where(good[:, None, None, None], x, stick.low))
+    told = evaluator.measure(torch.where(good[:, None, None, None], x, evaluator.low))
     apart = (begun - begun.roll(1, 0)).flatten(1).norm(dim=1).mean()
     return {
         "feature_distance": told["feature_distance"],

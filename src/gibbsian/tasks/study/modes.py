@@ -31,8 +31,8 @@ from ...models.model import EnergyModel
 from ...models.papers import PAPERS, entry
 from ...report.plots import COLOURS, GREY, images, named, panels, whiskers
 from ...report.tables import over, plain_rows, rows_table
-from ..yardstick import ImageYardstick, yardstick
-from .crowd import DATA, Crowd, Stored, moves, of_length, samplers_of
+from ..evaluator import ImageEvaluator, evaluator_for
+from .comparison import DATA, SamplerComparison, Stored, moves, of_length, samplers_of
 
 STEPS = (0, 5, 10, 20, 50)
 FEWEST_SAMPLES, ENOUGH = 40, 5
@@ -137,23 +137,27 @@ def study_modes(
     if any(k < 0 for k in steps):
         raise UsageError(f"steps are {tuple(steps)}: lengths of chains are 0 or more")
     low, high = model.spec.low, model.spec.high
-    stick = yardstick(data, n, generator(derive(seed, "data")), low=low, high=high, data_dir=data_dir)
-    if not isinstance(stick, ImageYardstick):
+    evaluator = evaluator_for(data, n, generator(derive(seed, "data")), low=low, high=high, data_dir=data_dir)
+    if not isinstance(evaluator, ImageEvaluator):
         raise UsageError(f"{data} is no set of labelled images: modes are counted by a classifier of images")
-    crowd = Crowd(model, stick, n, draws, seed, progress, stored)
+    comparison = SamplerComparison(model, evaluator, n, draws, seed, progress, stored)
     samplers, notes = samplers_of(model, stored)
-    rows = {name: crowd.row(name, sampler) for name, sampler in samplers.items()}
-    rows[DATA] = crowd.data_row()
-    if n < ENOUGH * crowd.classes:
-        notes = [*notes, f"the floor of kl is rough for n below {ENOUGH * crowd.classes}: see training data"]
+    rows = {name: comparison.row(name, sampler) for name, sampler in samplers.items()}
+    rows[DATA] = comparison.data_row()
+    if n < ENOUGH * comparison.classes:
+        notes = [
+            *notes,
+            f"the floor of kl is rough for n below {ENOUGH * comparison.classes}: see training data",
+        ]
     if not moves(model):
         steps, notes = (), [*notes, "samples are drawn without a chain: there are no steps to compare"]
     sweep = {
-        k: crowd.row(f"{k} steps", of_length(model.sampler(), k), kept=False) for k in dict.fromkeys(steps)
+        k: comparison.row(f"{k} steps", of_length(model.sampler(), k), kept=False)
+        for k in dict.fromkeys(steps)
     }
     return ModeStudy(
-        data, n, draws, seed, dict(stick.record), rows, sweep, crowd.histograms, crowd.energies,
-        tuple([*notes, *crowd.notes]), published(model, data), crowd.pictures,
+        data, n, draws, seed, dict(evaluator.record), rows, sweep, comparison.histograms, comparison.energies,
+        tuple([*notes, *comparison.notes]), published(model, data), comparison.pictures,
     )  # fmt: skip
 
 

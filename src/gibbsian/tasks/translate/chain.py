@@ -3,7 +3,7 @@
     x_0 = source image,    x <- x - (s/2) grad E_target(x) (+ noise)
 
 Models trained to translate (coarse-to-fine, mode "translate": Y. Zhao, J. Xie, P. Li, ICLR 2021) bring their
-own chain; every other energy on images moves by the chain of its law, under a class where it has classes.
+own chain; every other energy on images moves by its chain from data, under a class where it has classes.
 """
 
 from __future__ import annotations

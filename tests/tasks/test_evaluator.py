@@ -1,4 +1,4 @@
-"""Yardsticks: baselines in the range of the system, subsets, measures of exact draws."""
+"""SampleEvaluators: baselines in the range of the system, subsets, measures of exact draws."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from gibbsian.core.errors import UsageError
-from gibbsian.tasks.yardstick import yardstick
+from gibbsian.tasks.evaluator import evaluator_for
 
 BASELINES = ("training data", "class Gaussians", "one Gaussian", "noise")
 
@@ -16,7 +16,7 @@ def rng(seed: int = 0) -> torch.Generator:
 
 
 def digits(low: float, high: float, n: int = 200):
-    return yardstick("digits", n, rng(), low=low, high=high)
+    return evaluator_for("digits", n, rng(), low=low, high=high)
 
 
 @pytest.mark.parametrize("name", BASELINES)
@@ -33,33 +33,33 @@ def test_baselines_do_not_depend_on_the_range(name):
 
 
 def test_baselines_stand_in_order():
-    stick = digits(0.0, 1.0, 400)
-    draws = stick.baselines()
+    evaluator = digits(0.0, 1.0, 400)
+    draws = evaluator.baselines()
     sets = [draws[name](400, rng(1)) for name in BASELINES]
-    floor, classes, one, noise = (stick.measure(x)["feature_distance"] for x in sets)
+    floor, classes, one, noise = (evaluator.measure(x)["feature_distance"] for x in sets)
     assert floor < classes < one < noise
 
 
 def test_copies_and_classes_are_told():
-    stick = digits(-1.0, 1.0)
-    copies = stick.train.take(100)
+    evaluator = digits(-1.0, 1.0)
+    copies = evaluator.train.take(100)
     x = copies.batch(torch.arange(100), -1.0, 1.0).x
-    found = stick.measure(x, copies.y)
+    found = evaluator.measure(x, copies.y)
     assert found["nn_ratio"] < 1e-6 and found["asked_class"] > 0.95 and found["classes"] == 10
-    assert stick.measure(x, (copies.y + 1) % 10)["asked_class"] < 0.05
+    assert evaluator.measure(x, (copies.y + 1) % 10)["asked_class"] < 0.05
 
 
 def test_held_out_images_are_drawn_once_and_named():
-    stick = digits(-1.0, 1.0, 50)
-    assert stick.record["held_out"] == 50 and stick.record["against"] == "test"
+    evaluator = digits(-1.0, 1.0, 50)
+    assert evaluator.record["held_out"] == 50 and evaluator.record["against"] == "test"
     assert digits(-1.0, 1.0, 9999).record["held_out"] == 400
 
 
 def test_exact_draws_of_a_toy_score_well():
-    stick = yardstick("toy:ring", 1000, rng())
-    draws = stick.baselines()
-    exact = stick.measure(draws["training data"](1000, rng(1)))
-    noise = stick.measure(draws["noise"](1000, rng(1)))
+    evaluator = evaluator_for("toy:ring", 1000, rng())
+    draws = evaluator.baselines()
+    exact = evaluator.measure(draws["training data"](1000, rng(1)))
+    noise = evaluator.measure(draws["noise"](1000, rng(1)))
     assert exact["mode_recall"] == 1 and exact["mode_quality"] > 0.95
     assert all(exact[k] < noise[k] / 2 for k in ("kl_forward", "kl_reverse", "sliced_w2"))
 
@@ -69,4 +69,4 @@ def test_data_without_labels_are_refused(tmp_path):
 
     np.savez(tmp_path / "x.npz", x=np.zeros((40, 8, 8), np.uint8))
     with pytest.raises(UsageError, match="no labels"):
-        yardstick(f"{tmp_path}/x.npz", 20, rng())
+        evaluator_for(f"{tmp_path}/x.npz", 20, rng())

@@ -1,5 +1,5 @@
 """What samples are measured against: a held-out part of the data, and baselines that are stronger than
-they look. One yardstick a kind of data; each turns samples into named numbers.
+they look. One evaluator a kind of data; each turns samples into named numbers.
 
     feature_distance   Frechet distance in the features of a small named classifier (never to be called FID)
     normalised         (distance - floor) / (noise - floor), floor: training data, noise: uniform pixels
@@ -36,7 +36,7 @@ Draw = Callable[[int, torch.Generator], Tensor]
 NEIGHBOURS = 10_000
 
 
-class Yardstick(Protocol):
+class SampleEvaluator(Protocol):
     """Measures of samples, and the draws that stand beside a model's."""
 
     @property
@@ -54,16 +54,16 @@ class Yardstick(Protocol):
         """Draws to set beside the model's, by name; "training data" gives the floor, "noise" the ceiling."""
 
 
-def require_same_kind(stick: Yardstick, data: str, event_shape: tuple[int, ...]) -> None:
+def require_same_kind(evaluator: SampleEvaluator, data: str, event_shape: tuple[int, ...]) -> None:
     """Raises `UsageError` for a model whose samples `data` cannot measure."""
-    if stick.event_shape != tuple(event_shape):
+    if evaluator.event_shape != tuple(event_shape):
         raise UsageError(
-            f"{data} holds data of shape {stick.event_shape}, and this model makes {tuple(event_shape)}: "
+            f"{data} holds data of shape {evaluator.event_shape}, and this model makes {tuple(event_shape)}: "
             "measure it against the data that it was trained on"
         )
 
 
-def yardstick(
+def evaluator_for(
     name: str,
     n: int,
     rng: torch.Generator,
@@ -73,22 +73,22 @@ def yardstick(
     against: str = "test",
     validation: int | None = None,
     data_dir: str | Path | None = None,
-) -> Yardstick:
-    """The yardstick of a data set: `against` its "test" or "validation" split, at most `n` rows of it.
+) -> SampleEvaluator:
+    """The evaluator of a data set: `against` its "test" or "validation" split, at most `n` rows of it.
 
     Raises `UsageError` for data without labels or a plane, of which nothing is measured yet.
     """
     if name.startswith("toy:"):
-        return PointYardstick(name, n)
+        return PointEvaluator(name, n)
     train = load(name, "train", validation=validation, data_dir=data_dir)
     held = load(name, against, validation=validation, data_dir=data_dir)
     if train.is_image and train.y is not None:
-        return ImageYardstick(train, held, n, rng, low, high)
+        return ImageEvaluator(train, held, n, rng, low, high)
     lacks = "has no labels" if train.is_image else "holds points without an exact density"
     raise UsageError(f"{name} {lacks}: evaluate needs labelled images or a toy density")
 
 
-class ImageYardstick:
+class ImageEvaluator:
     """Labelled images, measured by a small classifier's features and answers.
 
     Samples come in [low, high] and are clamped and rounded to 8 bits, as a picture file would hold them.
@@ -184,7 +184,7 @@ class ImageYardstick:
 
 
 @dataclass
-class PointYardstick:
+class PointEvaluator:
     """Points of the plane against an exact density: grid divergence both ways, sliced W2, modes found."""
 
     name: str

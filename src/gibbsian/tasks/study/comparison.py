@@ -24,13 +24,13 @@ from ...report.tables import summary
 from ...starts.replay import ReplayBuffer
 from ..chains import classes_in_turn
 from ..evaluate import other_samplers
-from ..yardstick import ImageYardstick
+from ..evaluator import ImageEvaluator
 
 SHOWN, FEWEST = 32, 16
 MODEL, BUFFER, DATA = "model", "buffer", "training data"
 
 
-class Crowd:
+class SamplerComparison:
     """Draws by samplers and measures; keeps histograms, energies and pictures by name of the sampler.
 
     `stored` are the chains of training, where there are any.
@@ -39,7 +39,7 @@ class Crowd:
     def __init__(
         self,
         model: EnergyModel,
-        stick: ImageYardstick,
+        evaluator: ImageEvaluator,
         n: int,
         draws: int,
         seed: int,
@@ -47,11 +47,11 @@ class Crowd:
         stored: Stored | None = None,
     ) -> None:
         self.stored = stored
-        self.model, self.stick, self.n, self.draws, self.seed = model, stick, n, draws, seed
+        self.model, self.evaluator, self.n, self.draws, self.seed = model, evaluator, n, draws, seed
         self.progress, self.device = progress, device_of(model)
-        assert stick.train.y is not None
-        self.classes = len(stick.classifier.classes)
-        self.histograms = {"data": class_shares(stick.train.y, self.classes)}
+        assert evaluator.train.y is not None
+        self.classes = len(evaluator.classifier.classes)
+        self.histograms = {"data": class_shares(evaluator.train.y, self.classes)}
         self.energies: dict[str, Tensor] = {}
         self.pictures: dict[str, Tensor] = {}
         self.notes: list[str] = []
@@ -59,7 +59,7 @@ class Crowd:
     def row(self, name: str, sampler: Sampler, *, kept: bool = True) -> dict[str, Interval]:
         """Measures of `draws` sets of samples by `sampler`, from the seed that all of them share."""
         self.progress(f"{name}: {self.draws} draws of {self._size(name)} samples")
-        rng, ends = generator(derive(self.seed, "modes"), self.device), Ends(sampler)
+        rng, ends = generator(derive(self.seed, "modes"), self.device), EnergyRecorder(sampler)
         sets = [self._draw(name, ends, rng) for _ in range(self.draws)]
         if kept and name in (MODEL, BUFFER):
             self.energies[name] = ends.energies()
@@ -67,12 +67,12 @@ class Crowd:
 
     def data_row(self) -> dict[str, Interval]:
         """The same of training images."""
-        rng, draw = generator(derive(self.seed, "data row")), self.stick.baselines()[DATA]
+        rng, draw = generator(derive(self.seed, "data row")), self.evaluator.baselines()[DATA]
         return self._measured(DATA, [draw(self.n, rng) for _ in range(self.draws)], True)
 
     def measure(self, x: Tensor, y: Tensor) -> dict[str, float]:
         """The measures of the module's list, of pictures `x` in [-1, 1] that the classifier calls `y`."""
-        features, held = self.stick.classifier.features(x), self.stick.held_features
+        features, held = self.evaluator.classifier.features(x), self.evaluator.held_features
         found, near = modes(y, self.classes, reference=self.histograms["data"]), coverage(held, features)
         return {
             "modes": float(found.found),
@@ -84,8 +84,8 @@ class Crowd:
         }
 
     def _measured(self, name: str, sets: list[Tensor], kept: bool) -> dict[str, Interval]:
-        seen = [self.stick.as_picture(x) for x in sets]
-        answers = [self.stick.classifier.answers(x) for x in seen]
+        seen = [self.evaluator.as_picture(x) for x in sets]
+        answers = [self.evaluator.classifier.answers(x) for x in seen]
         if kept:
             self.histograms[name] = class_shares(torch.cat(answers), self.classes)
             self.pictures[name] = seen[0][:SHOWN]
@@ -106,7 +106,7 @@ class Crowd:
         return held
 
 
-class Ends(WrappedSampler):
+class EnergyRecorder(WrappedSampler):
     """A sampler that notes the energy where its chains ended: E alone, without the base of latents."""
 
     def __init__(self, inner: Sampler) -> None:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from ..models.model import EnergyModel
 
 
-class Findings(Protocol):
+class Results(Protocol):
     """What a task returns: plain values, tables for people, matplotlib figures by name."""
 
     def to_dict(self) -> dict[str, Any]:
@@ -75,7 +75,7 @@ def opened(
 
 def finished(
     run: str,
-    found: Findings,
+    found: Results,
     name: str,
     folder: Path,
     *,
@@ -92,7 +92,7 @@ def finished(
 
 
 def write(
-    found: Findings,
+    found: Results,
     name: str,
     folder: Path,
     *,

@@ -19,7 +19,7 @@ UNREADABLE = (OSError, SafetensorError, KeyError, TypeError, ValueError, Runtime
 """What a file that is missing, damaged or of another kind may raise until its weights are in a network."""
 
 
-def keep(path: Path, weights: Mapping[str, Tensor], record: Mapping[str, Any]) -> None:
+def save_cached(path: Path, weights: Mapping[str, Tensor], record: Mapping[str, Any]) -> None:
     """Write `weights` with `record` as metadata: aside first, then renamed.
 
     Raises `UsageError` where the folder cannot be written.
@@ -36,14 +36,14 @@ def keep(path: Path, weights: Mapping[str, Tensor], record: Mapping[str, Any]) -
         raise UsageError(f"cannot write {path}: {error}; choose another folder") from error
 
 
-def kept(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
+def read_cached(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     """Weights and record of a file; raises one of UNREADABLE."""
     with safe_open(path, "pt") as file:
         record = json.loads(file.metadata()["record"])
         return {key: file.get_tensor(key) for key in file.keys()}, record  # noqa: SIM118
 
 
-def fits(record: Mapping[str, Any], wanted: Mapping[str, Any]) -> bool:
+def is_current(record: Mapping[str, Any], wanted: Mapping[str, Any]) -> bool:
     """Whether a record says all that is `wanted`, as JSON has it."""
     plain = json.loads(json.dumps(wanted))
     return {key: record.get(key) for key in plain} == plain
