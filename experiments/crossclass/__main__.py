@@ -10,7 +10,7 @@ from gibbsian.cli.options import Arg
 from gibbsian.cli.result import Result
 from gibbsian.cli.results import finished, numbers, opened, progress
 from gibbsian.cli.runs import DataDir, Device, Run, Which
-from gibbsian.tasks.crossclass.run import require_conditional
+from gibbsian.tasks.convert.classes import require_conditional
 
 from .study import study_crossclass
 

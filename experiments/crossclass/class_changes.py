@@ -12,7 +12,7 @@ from torch import Tensor
 
 from gibbsian.core.random import derive, generator
 from gibbsian.metrics.interval import Interval, share_interval
-from gibbsian.tasks.crossclass.chains import Setting, Sources
+from gibbsian.tasks.convert.classes import Setting, Sources
 from gibbsian.tasks.restore.corruption import SaltPepper
 
 PUBLISHED = {"test image": 0.1, "corrupted image": 0.3}

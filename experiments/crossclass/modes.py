@@ -19,7 +19,7 @@ from gibbsian.core.random import derive, generator
 from gibbsian.metrics.interval import Interval, share_interval
 from gibbsian.models.sampling import draw_samples
 from gibbsian.report.tables import over
-from gibbsian.tasks.crossclass.chains import Setting, Sources
+from gibbsian.tasks.convert.classes import Setting, Sources
 from gibbsian.tasks.restore.complete import complete
 from gibbsian.tasks.restore.corruption import Corrupted, HiddenPixels
 from gibbsian.tasks.restore.measure import CleanImages

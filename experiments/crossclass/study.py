@@ -15,8 +15,8 @@ from gibbsian.metrics.interval import Interval
 from gibbsian.models.model import EnergyModel
 from gibbsian.report.pictures import grid, to_uint8
 from gibbsian.report.tables import cell, plain, table
-from gibbsian.tasks.crossclass.record import CrossClass, image_columns
-from gibbsian.tasks.crossclass.run import crossed, prepared
+from gibbsian.tasks.convert.class_record import CrossClass, image_columns
+from gibbsian.tasks.convert.classes import crossed, prepared
 from gibbsian.tasks.progress import Advance, silent
 
 from .class_changes import PUBLISHED, ClassChanges, Worst, class_changes_under_own_label

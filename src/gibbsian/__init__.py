@@ -90,8 +90,8 @@ _NAMES = {
     "restore": "tasks.restore.run",
     "ood": "tasks.ood.measure:measure_ood",
     "attack": "tasks.attack.robustness",
-    "crossclass": "tasks.crossclass.run",
-    "translate": "tasks.translate.chain",
+    "crossclass": "tasks.convert.classes",
+    "translate": "tasks.convert.chain",
     # small things
     "generator": "core.random",
     "Streams": "core.random",
@@ -155,11 +155,11 @@ if TYPE_CHECKING:
     from .starts.replay import ReplayBuffer
     from .starts.reservoir import ReservoirBuffer
     from .tasks.attack.robustness import attack
-    from .tasks.crossclass.run import crossclass
+    from .tasks.convert.chain import translate
+    from .tasks.convert.classes import crossclass
     from .tasks.evaluate import evaluate
     from .tasks.ood.measure import measure_ood as ood
     from .tasks.restore.run import restore
-    from .tasks.translate.chain import translate
     from .train.fit import fit
     from .train.load import load, load_run
 

@@ -8,8 +8,6 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from gibbsian.tasks.translate import measure
-
 TINY = (
     "--data digits:to:digits --steps 3 --stages.fade [1] --stages.hold [0] --chain.steps 2 --net.hidden [8]"
 )
@@ -29,8 +27,8 @@ def run(tmp_path_factory):
 @pytest.fixture(autouse=True)
 def quick(monkeypatch, tmp_path):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    monkeypatch.setattr(measure, "UPDATES", 5)
-    monkeypatch.setattr(measure, "REPEATS", 3)
+    monkeypatch.setattr("gibbsian.tasks.convert.domains.UPDATES", 5)
+    monkeypatch.setattr("gibbsian.tasks.convert.translation.REPEATS", 3)
 
 
 def test_pictures_are_drawn_while_it_trains(run):

@@ -31,12 +31,10 @@ def crossclass(
     Are the ends judged as the class asked for, and how much of the source is kept? For conditional models
     only.
     """
-    from ..tasks.crossclass.run import crossclass as measure
-    from ..tasks.crossclass.run import require_conditional
+    from ..tasks.convert.classes import crossclass as measure
 
     targets = None if to is None else numbers("--to", to)
     job = opened(run, "crossclass", out=out, data=data, which=which, device=device)
-    require_conditional(job.model)
     with progress("crossclass") as advance:
         found = measure(
             job.model, job.data, per_class=n, to=targets, steps=steps, seed=seed, data_dir=data_dir,

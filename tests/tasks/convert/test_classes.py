@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from gibbsian.core.errors import UsageError
-from gibbsian.tasks.crossclass.run import crossclass
+from gibbsian.tasks.convert.classes import crossclass
 from tests.templates import Templates, digits_of_each_class
 
 

@@ -11,11 +11,9 @@ from gibbsian.core.errors import UsageError
 from gibbsian.core.random import generator
 from gibbsian.data.dataset import from_arrays
 from gibbsian.report.pictures import pictured
-from gibbsian.tasks.translate import measure
-from gibbsian.tasks.translate.chain import translate, translation
-from gibbsian.tasks.translate.measure import Domains, Translation, compare
-from gibbsian.tasks.translate.picture import sheet
-from gibbsian.tasks.translate.sets import source_images
+from gibbsian.tasks.convert.chain import translate, translation
+from gibbsian.tasks.convert.domains import source_images
+from gibbsian.tasks.convert.translation import Domains, Translation, compare, sheet
 from gibbsian.train.load import from_run
 from gibbsian.train.recipes import resolve
 
@@ -67,7 +65,7 @@ def test_a_model_made_for_it_brings_its_own_chain():
 @pytest.fixture
 def domains(monkeypatch, tmp_path):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    monkeypatch.setattr(measure, "UPDATES", 20)
+    monkeypatch.setattr("gibbsian.tasks.convert.domains.UPDATES", 20)
     dark, light = (
         from_arrays((images(64, v)[:, 0] * 127.5 + 127.5).to(torch.uint8), name=name)
         for v, name in ((-0.6, "dark"), (0.6, "light"))

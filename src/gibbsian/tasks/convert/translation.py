@@ -12,27 +12,31 @@ Distances fall with the number of images, so the rows of one table compare and t
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from functools import cached_property
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
+from PIL import Image
 from torch import Tensor
 
-from ...data.dataset import Dataset, as_floats, from_arrays
-from ...data.images import fit_all
+from ...core.position import leaves
+from ...core.random import Streams
+from ...data.dataset import as_floats
 from ...metrics.frechet import frechet_interval
 from ...metrics.interval import Interval, mean_interval, share_interval
-from ...report.pictures import to_uint8
+from ...models.model import EnergyModel, device_of
+from ...report.pictures import grid, pictured, ramp, to_uint8
 from ...report.tables import cell, plain, table
-from ..features import SmallNet, classifier_for, load_classifier
+from ..features import load_classifier
+from ..film import Film, decoded, frames
+from ..progress import Advance, silent
+from .chain import translate
+from .domains import SIDE, Domains, at_most, source_images
 
-REPEATS = 50
-SIDE = 32
-"""Pixels a side, at most, of images that are told apart."""
-UPDATES = 400
-"""Of the nets that tell two domains apart."""
+REPEATS, SHOWN = 50, 12
 
 
 @dataclass(frozen=True)
@@ -47,6 +51,8 @@ class Translation:
     rows: Mapping[str, Mapping[str, Interval]]
     content: Mapping[str, Interval]
     features: str
+    pictures: Mapping[str, Image.Image] = field(default_factory=dict, repr=False)
+    films: Mapping[str, Sequence[Image.Image]] = field(default_factory=dict, repr=False)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, as `gibbsian translate --json` prints them."""
@@ -68,12 +74,14 @@ class Translation:
 
 
 @dataclass(frozen=True)
-class Files:
+class TranslatedFiles:
     """Image files that were translated, by name: nothing is measured."""
 
     names: tuple[str, ...]
     seed: int
     steps: int
+    pictures: Mapping[str, Image.Image] = field(default_factory=dict, repr=False)
+    films: Mapping[str, Sequence[Image.Image]] = field(default_factory=dict, repr=False)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values."""
@@ -88,43 +96,66 @@ class Files:
         return {}
 
 
-@dataclass(frozen=True, eq=False)
-class Domains:
-    """Training images of source and target, and the nets that tell them apart.
+def translate_data_set(
+    model: EnergyModel,
+    trained_on: str,
+    source: str | None = None,
+    *,
+    n: int = 64,
+    to: int | None = None,
+    steps: int | None = None,
+    seed: int = 0,
+    data_dir: str | Path | None = None,
+    progress: Advance = silent,
+) -> Translation:
+    """Translate `n` test images, with measures, a sheet of pictures and a film.
 
-    Where the target is one class alone, `whole` is the set of all classes, which the features know apart.
+    The arguments are those of `source_images`, which raises errors, and of `translation`, which does too.
     """
+    low, high = model.spec.low, model.spec.high
+    begun = source_images(model, trained_on, source, n=n, seed=seed, to=to, data_dir=data_dir)
+    x = low + (begun.x + 1) * (high - low) / 2
+    moved, film = _moved(model, x, to, steps, seed, progress)
+    found = compare(
+        begun.domains, begun.x, pictured(moved, low, high), begun.held, seed=seed, steps=film.made,
+        pairs=begun.pairs,
+    )  # fmt: skip
+    pairs = None if begun.pairs is None else low + (begun.pairs + 1) * (high - low) / 2
+    return replace(
+        found,
+        pictures={"translate": sheet(model, x, moved, film, pairs)},
+        films={"translate": frames(model, film)},
+    )
 
-    source: Dataset
-    target: Dataset
-    whole: Dataset | None = None
 
-    @cached_property
-    def judge(self) -> SmallNet:
-        """An independent net of two classes, source and target."""
-        return classifier_for(self._both, "judge", updates=UPDATES)
+def translate_files(
+    model: EnergyModel,
+    x: Tensor,
+    names: Sequence[str],
+    *,
+    to: int | None = None,
+    steps: int | None = None,
+    seed: int = 0,
+    progress: Advance = silent,
+) -> TranslatedFiles:
+    """Translate images `x` `(N, *event)` of the model's range, with a picture of each by name, a sheet of all
+    and a film. Raises `UsageError` as `translation` does.
+    """
+    moved, film = _moved(model, x, to, steps, seed, progress)
+    each = zip(names, to_uint8(moved, model.spec.low, model.spec.high), strict=True)
+    pictures = {"translate": sheet(model, x, moved, film)}
+    pictures |= {f"translated/{name}": Image.fromarray(pixels) for name, pixels in each}
+    return TranslatedFiles(tuple(names), seed, film.made, pictures, {"translate": frames(model, film)})
 
-    @cached_property
-    def features(self) -> SmallNet:
-        """The net whose features measure the distance."""
-        whole = self.whole or self.target
-        if whole.y is not None:
-            return classifier_for(self._small(whole))
-        return classifier_for(self._both, updates=UPDATES)
 
-    def _small(self, data: Dataset) -> Dataset:
-        if max(data.event_shape[1:]) <= SIDE:
-            return data
-        x = _at_most(data.x, SIDE)
-        return from_arrays(x, data.y, name=f"{data.name} at {SIDE}", classes=data.classes)
-
-    @cached_property
-    def _both(self) -> Dataset:
-        n = min(len(self.source), len(self.target))
-        x = torch.cat([_at_most(part.take(n).x, SIDE) for part in (self.source, self.target)])
-        y = torch.arange(2).repeat_interleave(n)
-        name = f"{self.source.name} or {self.target.name}"
-        return from_arrays(x, y, name=name, classes=("source", "target"))
+def _moved(
+    model: EnergyModel, x: Tensor, to: int | None, steps: int | None, seed: int, progress: Advance
+) -> tuple[Tensor, Film]:
+    device = device_of(model)
+    return translate(
+        model, x.to(device), rng=Streams(seed, device=device).eval, to=to, steps=steps,
+        progress=lambda done, total: progress(done, total, ""),
+    )  # fmt: skip
 
 
 def compare(
@@ -176,15 +207,35 @@ def _small_floats(x: Tensor) -> Tensor:
     """Images `(N, C, H, W)` in [-1, 1], at most `SIDE` pixels a side."""
     if max(x.shape[2:]) <= SIDE:
         return x
-    return as_floats(_at_most(torch.from_numpy(to_uint8(x, -1.0, 1.0)), SIDE), -1.0, 1.0)
-
-
-def _at_most(images: Tensor, side: int) -> Tensor:
-    """uint8 images as a data set keeps them, resampled where they are larger."""
-    if max(images.shape[1:3]) <= side:
-        return images
-    return torch.from_numpy(fit_all(images.numpy(), side, None))
+    return as_floats(at_most(torch.from_numpy(to_uint8(x, -1.0, 1.0)), SIDE), -1.0, 1.0)
 
 
 def _apart(x: Tensor, y: Tensor) -> Interval:
     return mean_interval(((x - y) / 2).square().flatten(1).mean(1).sqrt())
+
+
+def sheet(
+    model: EnergyModel, x: Tensor, moved: Tensor, film: Film, pairs: Tensor | None = None
+) -> Image.Image:
+    """Rows of images: source, translation, change along the chain, and the true pair where there is one; 12
+    images at most. All in the model's range.
+    """
+    low, high = model.spec.low, model.spec.high
+    n = min(SHOWN, len(x))
+    rows = [_colour(to_uint8(images[:n], low, high)) for images in (x, moved)]
+    rows.append(_change(model, film, n))
+    if pairs is not None:
+        rows.append(_colour(to_uint8(pairs[:n], low, high)))
+    return grid(np.concatenate(rows), columns=n)
+
+
+def _change(model: EnergyModel, film: Film, n: int) -> np.ndarray:
+    """The summed |x_k - x_j| between kept positions, over channels, brightest where it is least (uint8)."""
+    x = torch.stack(decoded(model, [leaves(p)[0] for p in film.positions], n))
+    moved = (x[1:] - x[:-1]).abs().sum((0, 2)) if len(x) > 1 else torch.zeros(x.shape[1], *x.shape[3:])
+    top = moved.flatten(1).amax(1).clamp(min=1e-12)[:, None, None]
+    return ramp((moved / top).cpu().double().numpy())
+
+
+def _colour(images: np.ndarray) -> np.ndarray:
+    return images if images.ndim == 4 else np.repeat(images[..., None], 3, axis=3)

@@ -1,8 +1,9 @@
-"""Where images to translate come from, and what their translations are compared with."""
+"""Where images to translate come from, what translations are compared with, and how to tell them apart."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import torch
@@ -11,11 +12,56 @@ from torch import Tensor
 from ...core.errors import UsageError
 from ...core.random import derive, generator
 from ...data.dataset import Dataset, from_arrays
+from ...data.images import fit_all
 from ...data.load import load
 from ...data.pairs import domains as domain_names
 from ...data.pairs import two_domains
 from ...models.model import EnergyModel
-from .measure import Domains
+from ..features import SmallNet, classifier_for
+
+SIDE = 32
+"""Pixels a side, at most, of images that are told apart."""
+UPDATES = 400
+"""Of the nets that tell two domains apart."""
+
+
+@dataclass(frozen=True, eq=False)
+class Domains:
+    """Training images of source and target, and the nets that tell them apart.
+
+    Where the target is one class alone, `whole` is the set of all classes, which the features know apart.
+    """
+
+    source: Dataset
+    target: Dataset
+    whole: Dataset | None = None
+
+    @cached_property
+    def judge(self) -> SmallNet:
+        """An independent net of two classes, source and target."""
+        return classifier_for(self._both, "judge", updates=UPDATES)
+
+    @cached_property
+    def features(self) -> SmallNet:
+        """The net whose features measure the distance."""
+        whole = self.whole or self.target
+        if whole.y is not None:
+            return classifier_for(self._small(whole))
+        return classifier_for(self._both, updates=UPDATES)
+
+    def _small(self, data: Dataset) -> Dataset:
+        if max(data.event_shape[1:]) <= SIDE:
+            return data
+        x = at_most(data.x, SIDE)
+        return from_arrays(x, data.y, name=f"{data.name} at {SIDE}", classes=data.classes)
+
+    @cached_property
+    def _both(self) -> Dataset:
+        n = min(len(self.source), len(self.target))
+        x = torch.cat([at_most(part.take(n).x, SIDE) for part in (self.source, self.target)])
+        y = torch.arange(2).repeat_interleave(n)
+        name = f"{self.source.name} or {self.target.name}"
+        return from_arrays(x, y, name=name, classes=("source", "target"))
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,3 +145,10 @@ def _of_class(data: Dataset, to: int | None) -> Dataset:
     if not len(rows):
         raise UsageError(f"{data.name} holds no image of class {to}")
     return data.subset(rows)
+
+
+def at_most(images: Tensor, side: int) -> Tensor:
+    """uint8 images as a data set keeps them, resampled where they are larger."""
+    if max(images.shape[1:3]) <= side:
+        return images
+    return torch.from_numpy(fit_all(images.numpy(), side, None))

@@ -9,10 +9,24 @@ from typing import Any
 from PIL import Image
 from torch import Tensor
 
+from ...metrics.interval import Interval
 from ...report.pictures import beside, grid, to_uint8
 from ...report.plots import panels
 from ...report.tables import cell, plain, table
-from .pairs import Pairs
+
+
+@dataclass(frozen=True, eq=False)
+class Pairs:
+    """What became of `n` source images under each of `targets`.
+
+    `matrix` `(classes, targets)` are shares judged as the target; `x` `(targets, N, C, H, W)` in [0, 1].
+    """
+
+    targets: Sequence[int]
+    n: int
+    measures: dict[str, Interval]
+    matrix: Tensor
+    x: Tensor
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,6 @@
-"""The chain that translates: from images of another domain, on the energy of the target.
+"""The chain that begins at images and moves them, on the energy of a domain or of a class.
 
-    x_0 = source image,    x <- x - (s/2) grad E_target(x) (+ noise)
+    x_0 = source image,    x <- x - (s/2) grad E(x) (+ noise)
 
 Models trained to translate (coarse-to-fine, mode "translate": Y. Zhao, J. Xie, P. Li, ICLR 2021) bring their
 own chain; every other energy on images moves by its chain from data, under a class where it has classes.
@@ -22,6 +22,20 @@ from ..chains import total_steps
 from ..film import Film
 
 
+def stages_from(
+    model: EnergyModel, x: Tensor, y: Tensor | None, rng: torch.Generator, steps: int | None = None
+) -> Stages:
+    """The chain from images `x` `(N, *event)` under the labels `y`: `steps` (those of the model's own sampler
+    by default), then what leads back to data.
+
+    Raises `UsageError` where chains move latents.
+    """
+    begun = model.sampler().from_data(x, rng, y)
+    end = yield ChainStage(begun.energy, begun.kernel, steps or total_steps(model, rng), begun.position)
+    if begun.remaining is not None:
+        yield from begun.remaining(end)
+
+
 def translation(model: EnergyModel, x: Tensor, *, to: int | None = None, steps: int | None = None) -> Sampler:
     """The sampler of just N chains from images `x` `(N, *event)`, to the class `to` of a conditional model.
 
@@ -39,14 +53,7 @@ def translation(model: EnergyModel, x: Tensor, *, to: int | None = None, steps: 
     if isinstance(model, Translator):
         return model.translation(x, steps=steps)
 
-    def stages(n: int, rng: torch.Generator, *, y: Tensor | None = None, steps: int | None = steps) -> Stages:
-        begun = model.sampler().from_data(x, rng, labels)
-        count = steps or total_steps(model, rng)
-        end = yield ChainStage(begun.energy, begun.kernel, count, begun.position)
-        if begun.remaining is not None:
-            yield from begun.remaining(end)
-
-    return WrappedSampler(model.sampler(), lambda n, rng, **asked: stages(n, rng))
+    return WrappedSampler(model.sampler(), lambda n, rng, **asked: stages_from(model, x, labels, rng, steps))
 
 
 def translate(

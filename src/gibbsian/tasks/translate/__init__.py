@@ -1,3 +1,0 @@
-"""One-sided image translation: a chain of the target's energy that begins at an image of another domain."""
-
-from __future__ import annotations
