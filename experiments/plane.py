@@ -29,7 +29,7 @@ from gibbsian.data.load import load
 from gibbsian.data.toy import toy
 from gibbsian.energies import Grid
 from gibbsian.models.model import EnergyModel
-from gibbsian.models.sampling import draw_samples
+from gibbsian.models.samples import draw_samples
 from gibbsian.nets.frozen import frozen
 from gibbsian.report.tables import over, table
 from gibbsian.tasks.evaluator import evaluator_for

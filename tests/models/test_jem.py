@@ -22,7 +22,7 @@ from gibbsian.models.capabilities import Scalable, offered
 from gibbsian.models.jem.config import JEMConfig, JEMLossConfig
 from gibbsian.models.jem.learner import JEM, build
 from gibbsian.models.joint_energy import JointEnergy
-from gibbsian.models.sampling import draw_samples, run_stages
+from gibbsian.models.samples import draw_samples, run_stages
 from gibbsian.nets.settings import ConvConfig, MLPConfig
 from gibbsian.starts.settings import StartConfig
 from gibbsian.train.recipes import presets

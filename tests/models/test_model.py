@@ -14,10 +14,10 @@ from gibbsian.core.random import generator
 from gibbsian.core.spec import DataSpec
 from gibbsian.mcmc.base import run
 from gibbsian.models.capabilities import Scalable, offered
+from gibbsian.models.chain_sampler import ChainSampler
 from gibbsian.models.model import EnergyModel
 from gibbsian.models.net_energy import NetEnergy
 from gibbsian.models.sampler import RunOptions
-from gibbsian.models.samplers import ChainSampler
 from gibbsian.starts.noise import UniformNoise
 
 SPEC = DataSpec((2,), -2.0, 2.0)

@@ -17,12 +17,12 @@ from torch import Tensor, nn
 
 from ..core.records import Batch, Loss
 from ..starts.base import Start
+from .chain_sampler import ChainSampler, chain_kernel, chain_sampler
 from .contrastive import chain_ends, contrastive_loss, energies_of_both
 from .data_noise import noised_data
 from .learner import Learner
 from .model import EnergyModel
 from .sampler import Sampler
-from .samplers import ChainSampler, chain_kernel, chain_sampler
 
 
 class ContrastiveLearner(Learner):

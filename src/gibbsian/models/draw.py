@@ -16,7 +16,7 @@ from ..starts.base import Start
 from ..starts.noise import GaussianNoise, UniformNoise
 from .model import EnergyModel, checked_labels, device_of
 from .sampler import RunOptions, Sampler
-from .sampling import Samples, require_counts, stream
+from .samples import Samples, require_counts, stream
 
 STEPS = 1000
 """Steps of a kernel's chain where none are given."""

@@ -23,7 +23,7 @@ from ..core.position import Position
 from ..core.random import RngLike
 from ..core.spec import DataSpec
 from .sampler import RunOptions, Sampler
-from .sampling import Samples, draw_samples, require_counts, stream
+from .samples import Samples, draw_samples, require_counts, stream
 from .sources import Paper
 
 

@@ -40,6 +40,7 @@ from ...nets.generator import build_generator
 from ...objectives.contrast import contrast
 from ...objectives.divergence import gradient_penalty
 from ...objectives.entropy import entropy_slope, score, width_loss
+from ..chain_sampler import ChainSampler, Unmoved
 from ..chains import langevin
 from ..contrastive import energies_of_both
 from ..data_noise import noised_data
@@ -47,7 +48,6 @@ from ..generated_energy import Generated, GeneratedEnergy
 from ..learner import Learner
 from ..net_energy import NetEnergy
 from ..networks import energy_net
-from ..samplers import ChainSampler, Unmoved
 from .config import ACDConfig
 
 

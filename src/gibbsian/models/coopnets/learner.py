@@ -37,13 +37,13 @@ from ...mcmc.langevin import Langevin
 from ...nets.frozen import frozen
 from ...nets.generator import build_generator
 from ...starts.base import BufferSample, all_restarted
+from ..chain_sampler import ChainSampler, Unmoved, chain_kernel
 from ..contrastive import ChainEnds, chain_ends, contrastive_loss, energies_of_both
 from ..data_noise import noised_data
 from ..generated_energy import Generated, GeneratedEnergy
 from ..learner import Learner
 from ..net_energy import NetEnergy
 from ..networks import energy_net
-from ..samplers import ChainSampler, Unmoved, chain_kernel
 from .config import CoopNetsConfig
 
 

@@ -34,6 +34,7 @@ from ...objectives.flow import flow_loss, transported
 from ...objectives.settings import LossConfig
 from ...starts.base import BufferSample, all_restarted
 from ...starts.noise import GaussianNoise
+from ..chain_sampler import ChainSampler
 from ..contrastive import ChainEnds, chain_ends, contrastive_loss, energies_of_both
 from ..data_noise import noised_data
 from ..graphed import beside
@@ -41,7 +42,6 @@ from ..learner import Learner
 from ..net_energy import NetEnergy
 from ..networks import energy_net
 from ..sampler import DataChain
-from ..samplers import ChainSampler
 from .config import EnergyMatchingConfig
 
 

@@ -38,6 +38,7 @@ from ...nets.multiscale import build_scales
 from ...objectives.improved import entropy_term, kl_term
 from ...starts.base import BufferSample, Start
 from ...starts.reservoir import ReservoirBuffer
+from ..chain_sampler import ChainSampler, chain_kernel, chain_sampler
 from ..chains import init_noise, samples_density
 from ..contrastive import chain_ends, contrastive_loss, energies_of_both
 from ..data_noise import noised_data
@@ -45,7 +46,6 @@ from ..graphed import GraphedEnds, graphed_chain_ends
 from ..learner import Learner
 from ..net_energy import NetEnergy
 from ..sampler import Sampler, Stages
-from ..samplers import ChainSampler, chain_kernel, chain_sampler
 from .config import ENOUGH, ICDConfig
 
 

@@ -39,6 +39,7 @@ from ...data.dataset import Dataset
 from ...data.few import few
 from ...objectives.settings import LossConfig
 from ...starts.base import BufferSample, Start
+from ..chain_sampler import chain_kernel, chain_sampler
 from ..chains import init_noise, samples_density
 from ..contrastive import ChainEnds, chain_ends, contrastive_loss, energies_of_both
 from ..data_noise import noised_data
@@ -46,7 +47,6 @@ from ..joint_energy import JointEnergy
 from ..learner import Learner
 from ..networks import energy_net
 from ..sampler import Sampler
-from ..samplers import chain_kernel, chain_sampler
 from ..stored import stored_samplers
 from ..training_start import training_start
 from .config import JEMConfig
