@@ -35,6 +35,12 @@ def test_overview_names_every_command(cli, words):
         assert f"\n  {name} " in ran.out
 
 
+def test_topics_of_a_command_are_listed(cli):
+    for words in ("study", "study --help"):
+        ran = cli(words)
+        assert ran.code == 0 and "study modes" in ran.out and "evaluate" not in ran.out
+
+
 def test_version(cli):
     assert cli("--version").out.strip() == __version__
     assert cli("--version --json").json == {"version": __version__}
@@ -90,7 +96,7 @@ def test_no_help_imports_torch(tmp_path):
     script = tmp_path / "script.py"
     script.write_text(
         "import sys\nfrom gibbsian.cli.main import COMMANDS, main\n"
-        "for name in COMMANDS: assert main([name, '--help']) == 0\n"
+        "for name in COMMANDS: assert main([*name.split(), '--help']) == 0\n"
         "for what in 'systems', 'presets', 'data', 'kernels': assert main(['list', what]) == 0\n"
         "assert main(['train', 'igebm', '--preset', 'cifar10', '--help']) == 0\n"
         "assert main(['cite', 'igebm']) == 0\n"

@@ -19,7 +19,7 @@ every = pytest.mark.parametrize("name", COMMANDS)
 
 @every
 def test_help_names_every_option(name, capsys):
-    assert main([name, "--help"]) == 0
+    assert main([*name.split(), "--help"]) == 0
     text = capsys.readouterr().out
     assert text.startswith(f"usage: gibbsian {name}") and COMMANDS[name][1]
     for option in options(command(name)):
@@ -47,7 +47,7 @@ def test_the_page_in_the_docs_is_up_to_date():
 @every
 @pytest.mark.parametrize("words", [["--help"], ["--no-such-option"], ["--jsn"]])
 def test_stdout_is_one_json_object(name, words, capsys):
-    code = main([name, *words, "--json"])
+    code = main([*name.split(), *words, "--json"])
     told = json.loads(capsys.readouterr().out)
     assert ("help" in told) if code == 0 else (told["exit_code"] == code == 2 and told["error"])
 
@@ -56,6 +56,6 @@ def test_stdout_is_one_json_object(name, words, capsys):
 def test_a_wrong_option_is_one_line_with_the_nearest(name, capsys):
     flags = [o.flag for o in options(command(name)) if o.flag.startswith("--")] or ["--help"]
     wrong = flags[0][:-1] + "zz" if len(flags[0]) < 6 else flags[0][:-1]
-    code = main([name, *(["short_run"] if gathering(command(name)) else []), wrong, "x"])
+    code = main([*name.split(), *(["short_run"] if gathering(command(name)) else []), wrong, "x"])
     out, err = capsys.readouterr()
     assert (code, out, err.count("\n")) == (2, "", 1) and f"unknown option '{wrong}'" in err

@@ -33,7 +33,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "crossclass": ("crossclass:crossclass", "chains of a conditional model from one class to another"),
     "ood": ("ood:ood", "tell data inside from other images, beside likelihood baselines"),
     "attack": ("attack:attack", "how easily a classifier is fooled, also through the chain that refines"),
-    "study": ("study:study", "one question in depth: modes, calibration, density, long chains, ..."),
+    "study modes": ("study:modes", "classes and duplicates of a model's samplers, by length of chain"),
+    "study longrun": ("study:longrun", "whether chains of thousands of steps still look like data"),
+    "study dimension": ("study:dimension", "free directions of the energy at held-out images"),
+    "study calibration": ("study:calibration", "how far a classifier's answers are to be believed"),
     "export": ("export:export", "make a model folder that gibbsian.load reads, without training state"),
     "doctor": ("doctor:doctor", "check this machine, or say in words how a run fares"),
     "list": ("lists:show", "systems, presets, data sets or kernels"),
@@ -82,12 +85,16 @@ def _run(answer: Callable[[list[str]], Result], words: list[str]) -> int:
 
 def answer(words: list[str]) -> Result:
     """The result of a command line without `--json`."""
-    if not words or words[0] in HELP:
-        text = overview(COMMANDS)
+    topics = (
+        {name: line for name, line in COMMANDS.items() if name.startswith(f"{words[0]} ")} if words else {}
+    )
+    if not words or words[0] in HELP or (topics and (len(words) == 1 or words[1] in HELP)):
+        text = overview(topics or COMMANDS)
         return Result({"help": text}, text)
     if words[0] == "--version":
         return Result({"version": __version__}, __version__)
-    name, *rest = words
+    size = 2 if topics else 1  # words of the name
+    name, rest = " ".join(words[:size]), words[size:]
     function = command(name)
     return _answer_of(f"gibbsian {name}", function, without_net(function, rest))
 
