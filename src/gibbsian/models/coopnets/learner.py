@@ -60,14 +60,14 @@ def build(
     of_data = NetEnergy(net, spec, temperature=temperature, link=config.loss.link, base=base)
     model = GeneratedEnergy(of_data, generator)
     kernel = chain_kernel(model, config.sampling)
-    start = Generated(model, Start(generator, config.sigma if config.noisy_start else 0.0))
+    start = Generated(model, GeneratorPoints(generator, config.sigma if config.noisy_start else 0.0))
     model.samplers["default"] = ChainSampler(model, kernel, config.sampling.steps, start)
     model.samplers["base"] = Unmoved(model, kernel, 0, start)
     return CoopNets(config, model, start)
 
 
 @dataclass(frozen=True)
-class Start:
+class GeneratorPoints:
     """Points g(z) + sigma eps where chains begin."""
 
     generator: nn.Module
@@ -108,7 +108,7 @@ class CoopNets(Learner):
 
     def losses(self, batch: Batch, step: int, rng: torch.Generator) -> Iterator[tuple[str, Loss]]:
         """One update of each."""
-        cfg, generator, points = self.config, self.model.generator, cast(Start, self.start.draws)
+        cfg, generator, points = self.config, self.model.generator, cast(GeneratorPoints, self.start.draws)
         z = points.prior(len(batch), rng)
         made = generator(z)
         begin = BufferSample(points.noised(made.detach(), rng), None, None, all_restarted(len(batch), rng))
