@@ -34,7 +34,7 @@ from gibbsian.mcmc.base import run
 from gibbsian.metrics.toy import mode_recall
 from gibbsian.models.drl.model import Descent, LadderEnergy
 from gibbsian.models.model import EnergyModel
-from gibbsian.models.sampling import run_stages
+from gibbsian.models.samples import run_stages
 from gibbsian.nets.frozen import frozen
 from gibbsian.noise.ladder import Ladder
 from gibbsian.report.pictures import beside, grid, save_image, to_uint8

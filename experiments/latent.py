@@ -36,7 +36,7 @@ from gibbsian.metrics.interval import Interval, mean_interval
 from gibbsian.models.gebm.model import TiltedGenerator
 from gibbsian.models.model import EnergyModel
 from gibbsian.models.sampler import Sampler
-from gibbsian.models.sampling import Samples, draw_samples
+from gibbsian.models.samples import Samples, draw_samples
 from gibbsian.nets.frozen import frozen
 from gibbsian.report.pictures import beside, save_image
 from gibbsian.tasks.evaluator import SampleEvaluator, evaluator_for

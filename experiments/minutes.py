@@ -25,7 +25,7 @@ from typing import Any
 import gibbsian as gb
 from gibbsian.core.random import Streams
 from gibbsian.models.model import EnergyModel
-from gibbsian.models.sampling import draw_samples
+from gibbsian.models.samples import draw_samples
 from gibbsian.report.pictures import grid, save_image, to_uint8
 from gibbsian.report.tables import over, table
 from gibbsian.tasks.chains import classes_in_turn

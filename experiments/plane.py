@@ -29,7 +29,7 @@ from gibbsian.data.load import load
 from gibbsian.data.toy import toy
 from gibbsian.energies import Grid
 from gibbsian.models.model import EnergyModel
-from gibbsian.models.sampling import draw_samples
+from gibbsian.models.samples import draw_samples
 from gibbsian.nets.frozen import frozen
 from gibbsian.report.tables import over, table
 from gibbsian.tasks.evaluator import evaluator_for
@@ -123,7 +123,7 @@ def trained(config: RunConfig, data: str) -> tuple[EnergyModel, float, int]:
 
 
 def measured(model: EnergyModel, name: str, data: str) -> dict[str, Any]:
-    """Both divergences, modes found, and the divergence of exp(-E/T) on the grid for matched densities."""
+    """Both divergences, modes found, and that of exp(-E/T) on the grid where a density is claimed."""
     evaluator, rng = evaluator_for(data, N, gb.generator(1)), gb.generator(0)
     draws = [
         evaluator.measure(draw_samples(model, model.sampler(), N, rng=rng, chunk=N).x) for _ in range(DRAWS)

@@ -1,8 +1,8 @@
-"""The tiny runs that every contract reads, as plain data: a system joins by one line in CASES.
+"""The tiny runs that every contract reads, as plain data: a paper joins by one line in CASES.
 
 CASES are trained, sampled, saved and loaded by the contracts; RESUME are interrupted and resumed; FAULTS are
-damaged and killed. `golden/fingerprint.py` records all of them. A case is its system, its data and the
-changes of the system's default configuration, by dotted names.
+damaged and killed. `golden/fingerprint.py` records all of them. A case is its paper, its data and the
+changes of the paper's default configuration, by dotted names.
 """
 
 from __future__ import annotations

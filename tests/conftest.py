@@ -48,7 +48,7 @@ def small_data() -> Callable[[str], Dataset]:
 
 @pytest.fixture(scope="session")
 def tiny_config() -> Callable[..., RunConfig]:
-    """A run configuration from a system's defaults, tiny training and dotted changes."""
+    """A run configuration from a paper's defaults, tiny training and dotted changes."""
 
     def make(system: str, data: str, changes: dict[str, Any] | None = None) -> RunConfig:
         parts: dict[str, dict[str, Any]] = {"model": {}, "train": {}, "monitor": {}}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import importlib
 import subprocess
 import sys
 from pathlib import Path
@@ -36,6 +37,16 @@ def test_editors_and_type_checkers_see_the_same_names() -> None:
 
 def test_there_are_about_sixty() -> None:
     assert 55 <= len(gb.__all__) <= 85 and set(dir(gb)) == set(gb.__all__)
+
+
+def test_no_module_hides_an_export_of_its_name() -> None:
+    """Importing `package.name` sets that attribute, which then wins over a name imported when first used."""
+    for init in SOURCE.parent.rglob("__init__.py"):
+        package = importlib.import_module(
+            ".".join(("gibbsian", *init.parent.relative_to(SOURCE.parent).parts))
+        )
+        modules = {p.stem for p in init.parent.iterdir() if p.suffix == ".py" or p.is_dir()}
+        assert not modules & set(getattr(package, "__all__", ())), init
 
 
 def test_unknown_names_are_refused_and_nothing_is_imported_for_help() -> None:

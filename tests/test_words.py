@@ -67,12 +67,6 @@ FLAGS = {
     "--beside": "--runs",
 }
 PROSE = {"surprisal": "neg_log_prob", "law": "distribution, target, density"}
-# Words that are still there. This must become empty, and none may come.
-KNOWN_LEFT = set(
-    """
-
-    """.split()
-)
 
 
 def names(path: Path) -> Iterator[tuple[str, str, int]]:
@@ -122,9 +116,7 @@ def test_words() -> None:
     pages = [HOME / "README.md", *sorted((HOME / "docs").rglob("*.md"))]
     found = [found for path in ALL_FILES for found in wrong_names(path)]
     found += [found for path in [*ALL_FILES, *pages] for found in wrong_text(path)]
-    none(line for word, line in found if word not in KNOWN_LEFT)
-    gone = KNOWN_LEFT - {word for word, _ in found}
-    assert not gone, f"no longer there, so take them from KNOWN_LEFT: {sorted(gone)}"
+    none(line for _, line in found)
 
 
 def test_every_kind_of_name_is_seen(tmp_path: Path) -> None:

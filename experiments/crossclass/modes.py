@@ -17,7 +17,7 @@ from torch import Tensor
 
 from gibbsian.core.random import derive, generator
 from gibbsian.metrics.interval import Interval, share_interval
-from gibbsian.models.sampling import draw_samples
+from gibbsian.models.samples import draw_samples
 from gibbsian.report.tables import over
 from gibbsian.tasks.convert.classes import Setting, Sources
 from gibbsian.tasks.restore.complete import complete

@@ -21,12 +21,12 @@ from gibbsian.core.spec import DataSpec
 from gibbsian.data.dataset import Dataset
 from gibbsian.energies.context import single
 from gibbsian.models.build import build
+from gibbsian.models.data_noise import noised_data
 from gibbsian.models.gebm.config import GEBMConfig
 from gibbsian.models.gebm.learner import GEBM
 from gibbsian.models.gebm.model import TiltedGenerator
 from gibbsian.models.learner import Learner
 from gibbsian.models.model import EnergyModel
-from gibbsian.models.noised_data import noised_data
 from gibbsian.nets.frozen import frozen
 from gibbsian.nets.generator import FlowGenerator
 from gibbsian.train.fit import finished

@@ -25,7 +25,7 @@ from gibbsian.energies.analytic import Skewed
 from gibbsian.mcmc.base import run
 from gibbsian.mcmc.underdamped import Underdamped
 from gibbsian.models.sampler import WrappedSampler
-from gibbsian.models.sampling import draw_samples
+from gibbsian.models.samples import draw_samples
 
 T = 0.01
 CHOICES = [

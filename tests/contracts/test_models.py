@@ -30,12 +30,12 @@ from gibbsian.models.capabilities import (
     classifier,
     offered,
 )
+from gibbsian.models.chain_sampler import ChainSampler
 from gibbsian.models.learner import Learner
 from gibbsian.models.model import EnergyModel
 from gibbsian.models.papers import PAPERS
 from gibbsian.models.sampler import Sampler
-from gibbsian.models.samplers import ChainSampler
-from gibbsian.models.sampling import draw_samples, run_stages
+from gibbsian.models.samples import draw_samples, run_stages
 from gibbsian.nets.frozen import frozen
 from gibbsian.train.trainer import Trainer
 

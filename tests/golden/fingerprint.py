@@ -305,7 +305,7 @@ class Redrawn(Today):
     def draw(self, sampler: str, y: Tensor | None) -> dict[str, Any]:
         """Samples by the chain's own path, where labels are drawn by the sampler."""
         from gibbsian.core.random import Streams
-        from gibbsian.models.sampling import draw_samples
+        from gibbsian.models.samples import draw_samples
 
         chosen = self.learner.samplers()["buffer"] if sampler == "buffer" else self.model.sampler(sampler)
         return drawn(draw_samples(self.model, chosen, N, rng=Streams(SEED).eval, y=y, chunk=CHUNK))
@@ -324,7 +324,7 @@ class Redrawn(Today):
     def from_data(self, x: Tensor, y: Tensor | None) -> dict[str, Any]:
         """A chain of a few steps begun at data, and the data that it leads to."""
         from gibbsian.mcmc.base import run
-        from gibbsian.models.sampling import run_stages
+        from gibbsian.models.samples import run_stages
         from gibbsian.nets.frozen import frozen
 
         rng = torch.Generator().manual_seed(SEED)
@@ -373,7 +373,7 @@ class Redrawn(Today):
 
     def _by_plan(self, plan: Any, n: int) -> dict[str, Any]:
         from gibbsian.core.random import Streams
-        from gibbsian.models.sampling import draw_samples
+        from gibbsian.models.samples import draw_samples
 
         return drawn(draw_samples(self.model, plan, n, rng=Streams(SEED).eval))
 

@@ -25,7 +25,7 @@ def prior(x: Tensor) -> Tensor:
 
 
 def tilted(tilt):
-    """tilt + |z|^2 / 2, through the energy that latent systems use."""
+    """tilt + |z|^2 / 2, through the energy that models on latents use."""
     return PullBack(tilt, lambda z: z)
 
 

@@ -14,7 +14,7 @@ from gibbsian.energies.conjugate import conditional_energy
 from gibbsian.models.build import build
 from gibbsian.models.cebm.config import CEBMConfig
 from gibbsian.models.cebm.learner import given_latents
-from gibbsian.models.sampling import run_stages
+from gibbsian.models.samples import run_stages
 from gibbsian.nets.settings import ConvConfig
 from gibbsian.objectives.settings import LossConfig
 from gibbsian.train.recipes import presets

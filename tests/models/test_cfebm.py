@@ -24,7 +24,7 @@ from gibbsian.models.cfebm.config import CFEBMConfig, SourceConfig, StagesConfig
 from gibbsian.models.cfebm.learner import CFEBM, build
 from gibbsian.models.cfebm.model import PyramidEnergy
 from gibbsian.models.sampler import next_stage
-from gibbsian.models.sampling import draw_samples
+from gibbsian.models.samples import draw_samples
 from gibbsian.nets.settings import MLPConfig
 from gibbsian.report.pictures import LABEL
 from gibbsian.tasks.film import Film, frames

@@ -10,7 +10,7 @@ import torch
 from gibbsian.core.energy import value_and_grad
 from gibbsian.core.errors import UsageError
 from gibbsian.core.records import Batch
-from gibbsian.models.sampling import run_stages
+from gibbsian.models.samples import run_stages
 from gibbsian.models.short_run.config import ShortRunConfig
 from gibbsian.models.stored import StoredChains
 from gibbsian.starts.settings import StartConfig

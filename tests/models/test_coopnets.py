@@ -14,7 +14,7 @@ from gibbsian.core.random import generator
 from gibbsian.core.records import Batch
 from gibbsian.mcmc.base import run
 from gibbsian.models.coopnets.config import CoopNetsConfig
-from gibbsian.models.coopnets.learner import CoopNets, Start, build
+from gibbsian.models.coopnets.learner import CoopNets, GeneratorPoints, build
 from gibbsian.models.generated_energy import Generated
 
 POINTS = {
@@ -63,7 +63,9 @@ def known(curve: float = CURVE, **changes: object) -> CoopNets:
     learner = make(**changes)
     model = learner.model
     model.generator, model.of_data.net = Linear(), Bowl(curve)
-    learner.start = Generated(model, Start(model.generator, SIGMA if changes.get("noisy_start") else 0.0))
+    learner.start = Generated(
+        model, GeneratorPoints(model.generator, SIGMA if changes.get("noisy_start") else 0.0)
+    )
     return learner
 
 

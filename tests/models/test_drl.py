@@ -39,7 +39,7 @@ def exact(learner: DRL) -> DRL:
     def energy(y: Tensor, level: Tensor) -> Tensor:
         out = []
         for row, t in zip(y, level.tolist(), strict=True):
-            a, b2 = learner.model.constants["factor"][t], learner.model.constants["b2"][t]
+            a, b2 = learner.model.numbers[t].factor, learner.model.numbers[t].b2
             mean, variance = marginal(learner, t)
             out.append(b2 * (row - a * mean).square().sum() / (2 * a**2 * variance))
         return torch.stack(out)
@@ -63,9 +63,9 @@ class Quadratic(torch.nn.Module):
 
     def __init__(self, learner: DRL, level: int) -> None:
         super().__init__()
-        a = learner.model.constants["factor"][level]
+        a = learner.model.numbers[level].factor
         mean, variance = marginal(learner, level)
-        self.centre, self.scale = a * mean, learner.model.constants["b2"][level] / (2 * a**2 * variance)
+        self.centre, self.scale = a * mean, learner.model.numbers[level].b2 / (2 * a**2 * variance)
 
     def forward(self, y: Tensor, level: Tensor) -> Tensor:
         return self.scale * (y - self.centre).square().sum(1)
@@ -89,9 +89,9 @@ def test_the_exact_energy_keeps_the_conditional_at_every_level(level: int) -> No
 
 def test_the_chain_moves_by_b2_in_y_and_training_by_1_in_units_of_b() -> None:
     model = make().model
-    for t, (factor, b2) in enumerate(zip(model.constants["factor"], model.constants["b2"], strict=True)):
+    for t, (factor, b2) in enumerate((of.factor, of.b2) for of in model.numbers):
         assert model.kernel(t).step_size * factor**2 == pytest.approx(b2)
-    assert model.constants["factor"][-1] == 1.0 and model.constants["precision"][-1] == 0.0
+    assert model.numbers[-1].factor == 1.0 and model.numbers[-1].tether == 0.0
     assert model.kernel(2, noise=0.99).temperature == pytest.approx(0.99**2)
 
 
@@ -163,7 +163,7 @@ def test_every_chain_begins_at_y_equal_to_its_noisier_neighbour() -> None:
     learner, x = make(), torch.ones(2, 2)
     for t in range(6):
         stage = next(Descent(learner.model, learner.config.ladder, x, t + 1).stages(2, generator(0)))
-        torch.testing.assert_close(learner.model.constants["factor"][t] * stage.position, x)
+        torch.testing.assert_close(learner.model.numbers[t].factor * stage.position, x)
         torch.testing.assert_close(stage.energy.centre, x)
 
 
@@ -174,7 +174,7 @@ def test_neg_log_prob_is_that_of_the_cleanest_marginal() -> None:
     mean, variance = marginal(learner, 0)
     wanted = (x - mean).square().sum(1) / (2 * variance)
     torch.testing.assert_close(learner.model.neg_log_prob(x), wanted, rtol=1e-4, atol=1e-4)
-    assert not learner.model.claims_density and learner.model.temperature == 1.0
+    assert not learner.model.claims_density and learner.model.temperature == learner.model.numbers[0].b2
 
 
 @pytest.mark.parametrize(

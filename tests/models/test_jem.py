@@ -22,7 +22,7 @@ from gibbsian.models.capabilities import Scalable, offered
 from gibbsian.models.jem.config import JEMConfig, JEMLossConfig
 from gibbsian.models.jem.learner import JEM, build
 from gibbsian.models.joint_energy import JointEnergy
-from gibbsian.models.sampling import draw_samples, run_stages
+from gibbsian.models.samples import draw_samples, run_stages
 from gibbsian.nets.settings import ConvConfig, MLPConfig
 from gibbsian.starts.settings import StartConfig
 from gibbsian.train.recipes import presets
@@ -94,7 +94,7 @@ class Normals(nn.Module):
 
 @pytest.fixture
 def line() -> JointEnergy:
-    """A matched JEM at temperature 1 of two classes that overlap."""
+    """A JEM at temperature 1 of two classes that overlap."""
     chain = ChainConfig(steps=150, step_size=0.1, noise=math.sqrt(0.1))
     net = MLPConfig(hidden=(4,), classes=2, head="logits")
     config = JEMConfig(net, chain, start=StartConfig(capacity=10), pixels=PixelConfig(-3.0, 3.0))

@@ -14,10 +14,10 @@ from gibbsian.core.random import generator
 from gibbsian.core.spec import DataSpec
 from gibbsian.mcmc.base import run
 from gibbsian.models.capabilities import Scalable, offered
+from gibbsian.models.chain_sampler import ChainSampler
 from gibbsian.models.model import EnergyModel
 from gibbsian.models.net_energy import NetEnergy
 from gibbsian.models.sampler import RunOptions
-from gibbsian.models.samplers import ChainSampler
 from gibbsian.starts.noise import UniformNoise
 
 SPEC = DataSpec((2,), -2.0, 2.0)
@@ -76,7 +76,7 @@ def test_a_product_of_two_temperatures_is_sampled_by_mala(pair) -> None:
 
 def test_what_is_no_product(pair) -> None:
     a, b = pair
-    with pytest.raises(UsageError, match="has one factor"):
+    with pytest.raises(UsageError, match="two models or more, got 1"):
         gb.product(a)
     with pytest.raises(UsageError, match="all must be of data of one shape"):
         gb.product(a, bowl(1.0, 0.0, 1.0, DataSpec((3,), -1.0, 1.0)))

@@ -15,7 +15,7 @@ from gibbsian.core.records import Batch
 from gibbsian.mcmc.base import run
 from gibbsian.mcmc.kernels import kernel_of
 from gibbsian.mcmc.settings import LatentConfig
-from gibbsian.models.sampling import run_stages
+from gibbsian.models.samples import run_stages
 from gibbsian.models.vaebm import vae_stage
 from gibbsian.models.vaebm.config import BufferConfig, VAEBMConfig
 from gibbsian.models.vaebm.learner import VAEBM, build

@@ -186,7 +186,7 @@ def test_probes_have_the_identity_as_second_moment(kind) -> None:
 
 
 def test_kinked_networks_have_no_trace() -> None:
-    """Why the system refuses them: the loss is then |s|^2 / 2, least for a flat energy."""
+    """Why the learner refuses them: the loss is then |s|^2 / 2, least for a flat energy."""
     with seeded_init(generator(0)):
         net = build(MLPConfig(hidden=(8, 8), activation="relu"), (2,)).double()
     assert float(exact(net, normal(6)).metrics["trace"]) == 0

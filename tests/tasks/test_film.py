@@ -9,7 +9,7 @@ from PIL import Image
 from gibbsian.core.errors import UsageError
 from gibbsian.core.random import generator
 from gibbsian.models.build import build
-from gibbsian.models.sampling import draw_samples
+from gibbsian.models.samples import draw_samples
 from gibbsian.report.pictures import save_gif
 from gibbsian.tasks.film import Film, decoded, film, frames, painter
 from gibbsian.train.recipes import resolve

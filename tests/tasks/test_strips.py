@@ -12,7 +12,7 @@ from gibbsian.core.position import leaves
 from gibbsian.core.random import generator
 from gibbsian.mcmc.langevin import Langevin
 from gibbsian.models.sampler import ChainStage, WrappedSampler
-from gibbsian.models.sampling import draw_samples
+from gibbsian.models.samples import draw_samples
 from gibbsian.report.pictures import LABEL, beside
 from gibbsian.tasks.strips import Strip, stage_strip, step_strip, strip
 

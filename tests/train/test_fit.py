@@ -13,10 +13,10 @@ import gibbsian as gb
 from gibbsian.core.errors import UsageError
 from gibbsian.core.records import Batch, Loss
 from gibbsian.core.spec import DataSpec
+from gibbsian.models.chain_sampler import ChainSampler
 from gibbsian.models.igebm.config import IGEBMConfig
 from gibbsian.models.learner import Learner
 from gibbsian.models.model import EnergyModel
-from gibbsian.models.samplers import ChainSampler
 from gibbsian.nets.settings import MLPConfig
 from gibbsian.starts.noise import GaussianNoise
 

@@ -49,10 +49,10 @@ def test_fields_beyond_the_range_are_refused() -> None:
 def test_fit_trains_on_arrays_and_tells_what_it_decided(capsys) -> None:
     small = {k.replace(".", "__"): v for k, v in SMALL.items()}
     loader = torch.utils.data.DataLoader(torch.utils.data.TensorDataset(torch.from_numpy(POINTS * 9)))
-    system = gb.fit("igebm", loader, **small)
+    model = gb.fit("igebm", loader, **small)
     told = capsys.readouterr().err
     assert "of the DataLoader only its data set" in told and "values leave the preset's" in told
-    assert gb.sample(system, 3, steps=1).x.shape == (3, 2)
+    assert gb.sample(model, 3, steps=1).x.shape == (3, 2)
     gb.fit("igebm", POINTS * 9, progress=False, **small)
     assert capsys.readouterr().err == ""
 

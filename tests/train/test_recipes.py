@@ -1,4 +1,4 @@
-"""Presets resolve, survive YAML, and build their system on their data."""
+"""Presets resolve, survive YAML, and build their model on their data."""
 
 from __future__ import annotations
 

@@ -55,7 +55,7 @@ class Hinge(Learner):
         e_pos, e_neg = energies_of_both(self.model.energy, batch.x, ends.x)
         hinge = (self.config.margin + e_pos - e_neg).relu().mean()
         yield "energy", gb.Loss(hinge, ends.metrics)
-        self.buffer.write(start, ends.position)
+        self.buffer.write(start, ends.raw)
 
 
 def build(

@@ -9,10 +9,12 @@ import importlib
 import os
 import platform
 import sys
+import sysconfig
 import tempfile
 import traceback
 from collections.abc import Callable, Sequence
 from functools import partial
+from pathlib import Path
 from typing import Any, NoReturn
 
 from .. import __version__
@@ -133,9 +135,19 @@ def failure(error: BaseException, words: list[str]) -> Result:
     elif isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
         text, code = "out of memory: lower train.batch_size, -n or the sizes of the net", 1
     else:
-        text, code = f"unexpected {type(error).__name__}: {error} (details in {write_log(error, words)})", 3
+        text, code = f"unexpected {type(error).__name__}{_own_line(error)}: {error}", 3
+        text += f" (details in {write_log(error, words)})"
     text = " ".join(text.split())
     return Result({"error": text, "exit_code": code}, text, code)
+
+
+def _own_line(error: BaseException) -> str:
+    """Where in code of the person's own `error` arose, if it did: " at my_net.py:31 in forward"."""
+    ours = (str(Path(__file__).parents[1]), sysconfig.get_path("purelib"), sysconfig.get_path("stdlib"), "<")
+    frames = traceback.extract_tb(error.__traceback__)
+    own = [f for f in frames if not f.filename.startswith(ours)]
+    inside = [f for f in own if Path(f.filename).name != Path(sys.argv[0]).name]
+    return f" at {Path(inside[-1].filename).name}:{inside[-1].lineno} in {inside[-1].name}" if inside else ""
 
 
 def write_log(error: BaseException, words: list[str]) -> str:

@@ -13,7 +13,7 @@ from .runs import require_writable
 
 if TYPE_CHECKING:
     from ..models.model import EnergyModel
-    from ..models.sampling import Samples
+    from ..models.samples import Samples
     from ..tasks.film import Film
     from ..tasks.strips import Strip
 

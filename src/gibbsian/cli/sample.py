@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from ..mcmc.state import ChainInfo, ChainState
     from ..models.model import EnergyModel
     from ..models.sampler import RunOptions, Sampler
-    from ..models.sampling import Samples
+    from ..models.samples import Samples
     from ..tasks.film import Film
     from ..tasks.strips import Strip
 
@@ -157,7 +157,7 @@ def _draw(
 
     from ..core.random import Streams
     from ..models.model import device_of
-    from ..models.sampling import draw_samples
+    from ..models.samples import draw_samples
     from ..tasks.film import Film
 
     rng = Streams(seed, device=device_of(model)).eval

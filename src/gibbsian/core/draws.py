@@ -40,7 +40,7 @@ class Recorder:
 
 
 class Replay:
-    """Numbers drawn beforehand, handed out in order. Raises `UsageError` if others are asked for."""
+    """Numbers drawn beforehand, given out in order. Raises `UsageError` if others are asked for."""
 
     def __init__(self, numbers: Sequence[Tensor]) -> None:
         self.numbers = numbers

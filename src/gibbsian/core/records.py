@@ -1,4 +1,4 @@
-"""Two small records that floors hand to one another: a batch of data, a loss."""
+"""Two small records that layers pass to one another: a batch of data, a loss."""
 
 from __future__ import annotations
 
@@ -43,3 +43,7 @@ class Loss:
 
     def __add__(self, other: Loss) -> Loss:
         return Loss(self.value + other.value, {**self.metrics, **other.metrics})
+
+    def logging(self, metrics: dict[str, Tensor]) -> Loss:
+        """The same loss with more numbers to log."""
+        return Loss(self.value, {**self.metrics, **metrics})

@@ -1,7 +1,7 @@
 """Images that a person hands to a model: a file, or a folder of files, in the shape the model takes.
 
 A change of size or colour is made only when asked for: what a model restores or translates should be what was
-handed over.
+given.
 """
 
 from __future__ import annotations

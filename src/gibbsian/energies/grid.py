@@ -23,7 +23,7 @@ FINE = 10
 
 @dataclass(frozen=True)
 class Grid:
-    """n x n points of [low, high]^2, handed to energies in `dtype` on `device`; sums are in float64.
+    """n x n points of [low, high]^2, given to energies in `dtype` on `device`; sums are in float64.
 
     Raises `UsageError` unless low < high and n >= 2.
     """

@@ -9,9 +9,11 @@ The image papers vary the parts of a step. Each variation is a field, and the pa
 
     noise (if first)  ->  clamp (if noised)  ->  gradient  ->  clip  ->  move  ->  clamp
 
-None of them but a schedule of the step size leaves exp(-E/T) invariant, even for small steps. Metropolis
-kernels have no such fields: a clamped MALA has variance .44 where .29 is right. To fix known coordinates
-restrict the energy. Positions are `(B, *event)` or tuples of such.
+A clip, a clamp or a schedule of the temperature changes the stationary density by an amount that does
+not vanish with s. With the noise first, gradients are taken at the points of the plain step, and x lacks one
+draw of noise: its bias is of order s too, of the other sign. Metropolis kernels have no such fields: a
+clamped MALA has variance .44 where .29 is right. To fix known coordinates restrict the energy.
+Positions are `(B, *event)` or tuples of such.
 """
 
 from __future__ import annotations
@@ -127,7 +129,7 @@ class Langevin(LangevinSettings):
         force, clipped = self._clip(grad)
         x = _push(start, force, -step_size / 2)
         x = x if self.noise_first else _push(x, xi, sigma)
-        # A sum of squares is finite only if all parts are: norms tell, and are wanted anyway.
+        # A sum of squares is finite only if all its parts are.
         sound = norm(detach(x)) if clipped is None else norm(detach(x)) + norm(detach(grad))
         x = x if clamp is None else _clamp(x, clamp)
         info = ChainInfo(

@@ -28,7 +28,7 @@ class StepNumbers(NamedTuple):
 
     @property
     def scales(self) -> tuple[float, float]:
-        """Step size s, and the standard deviation sqrt(s T) of the noise."""
+        """(s, sigma): the step size, and the standard deviation sqrt(s T) of the noise."""
         return self.step_size, (self.step_size * self.temperature) ** 0.5
 
 
@@ -77,7 +77,7 @@ class LangevinSettings:
 
     @property
     def samples_density(self) -> bool:
-        """Whether the chain samples exp(-E/T), up to the step-size bias."""
+        """Whether x samples exp(-E/T), up to the bias of the plain step."""
         changed = self.noise_first or self.clip_value or self.clip_norm or self.clamp
         return not changed and self.temperature_schedule is None and self.temperature > 0
 
@@ -192,7 +192,7 @@ class ChainConfig:
     noise: float = 0.005
     """Standard deviation of the noise of one step; the temperature is noise^2 / step_size."""
     noise_end: float | None = None
-    """Noise of the last step, reached linearly; none keeps the noise constant."""
+    """Noise of the last step, reached linearly (with `decay`, faster); none keeps the noise constant."""
     decay: float = 0.0
     """Exponent g of a falling step size, step_size (1 + k)^-g, with noise to match (SGLD); 0 for none."""
     noise_first: bool = False
@@ -237,7 +237,7 @@ class ChainConfig:
 
     @property
     def samples_density(self) -> bool:
-        """Whether the chain samples exp(-E/T) up to step-size bias: no clip, clamp or fading noise."""
+        """Whether x samples exp(-E/T) up to step-size bias: no clip, clamp, first or fading noise."""
         return self.kernel_settings(0.0, 1.0).samples_density
 
     def over(self, temperature: float) -> ChainConfig:

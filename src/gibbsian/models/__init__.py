@@ -16,21 +16,27 @@ _NAMES = {
     "PixelConfig": "..data.settings",
     "StartConfig": "..starts.settings",
     "AnyNet": "..nets.families",
+    "Batch": "..core.records",
+    "Loss": "..core.records",
     "DataSpec": "..core.spec",
+    "seeded_init": "..core.random",
     "kernel_of": "..mcmc.kernels",
     "EnergyModel": ".model",
     "NetEnergy": ".net_energy",
     "JointEnergy": ".joint_energy",
     "Learner": ".learner",
+    "ContrastiveLearner": ".contrastive_learner",
     "Sampler": ".sampler",
     "ChainStage": ".sampler",
-    "ChainSampler": ".samplers",
+    "ChainSampler": ".chain_sampler",
+    "chain_kernel": ".chain_sampler",
+    "init_noise": ".chains",
     "StoredChains": ".stored",
     "chain_ends": ".contrastive",
     "contrastive_loss": ".contrastive",
     "energies_of_both": ".contrastive",
     "energy_net": ".networks",
-    "noised_data": ".noised_data",
+    "noised_data": ".data_noise",
     "PaperEntry": ".papers",
     "register_paper": ".papers",
 }
@@ -38,6 +44,8 @@ _NAMES = {
 __all__ = list(_NAMES)
 
 if TYPE_CHECKING:
+    from ..core.random import seeded_init
+    from ..core.records import Batch, Loss
     from ..core.spec import DataSpec
     from ..data.settings import PixelConfig
     from ..mcmc.kernels import kernel_of
@@ -45,16 +53,18 @@ if TYPE_CHECKING:
     from ..nets.families import AnyNet
     from ..objectives.settings import LossConfig
     from ..starts.settings import StartConfig
+    from .chain_sampler import ChainSampler, chain_kernel
+    from .chains import init_noise
     from .contrastive import chain_ends, contrastive_loss, energies_of_both
+    from .contrastive_learner import ContrastiveLearner
+    from .data_noise import noised_data
     from .joint_energy import JointEnergy
     from .learner import Learner
     from .model import EnergyModel
     from .net_energy import NetEnergy
     from .networks import energy_net
-    from .noised_data import noised_data
     from .papers import PaperEntry, register_paper
     from .sampler import ChainStage, Sampler
-    from .samplers import ChainSampler
     from .stored import StoredChains
 
 

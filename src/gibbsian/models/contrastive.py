@@ -26,9 +26,9 @@ from .sampler import RunOptions
 
 
 class ChainEnds(NamedTuple):
-    """Chain ends `x`; where the `(B,)` mask `bad` is true they were not finite and are fresh noise instead.
+    """Chain ends `x` as a loss takes them: fresh noise where the `(B,)` mask `bad` says they were not finite.
 
-    `chain` has the raw ends.
+    `raw` are the ends as the chain left them, for a buffer.
     """
 
     x: Tensor
@@ -36,7 +36,7 @@ class ChainEnds(NamedTuple):
     bad: Tensor
 
     @property
-    def position(self) -> Position:
+    def raw(self) -> Position:
         """The raw ends, as they go back into a buffer, which leaves out those that are not finite."""
         return self.chain.position
 
@@ -120,7 +120,7 @@ def contrastive_loss(
     total = contrast(e_pos, e_neg, loss.objective)
     if loss.energy_l2:
         total = total + energy_l2(e_pos, e_neg, loss.energy_l2)
-    return total + Loss(torch.zeros(()), chain_metrics(ends, latent=latent))
+    return total.logging(chain_metrics(ends, latent=latent))
 
 
 def chain_metrics(ends: ChainEnds, *, latent: bool = False) -> dict[str, Tensor]:

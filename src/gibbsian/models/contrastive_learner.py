@@ -17,12 +17,12 @@ from torch import Tensor, nn
 
 from ..core.records import Batch, Loss
 from ..starts.base import Start
+from .chain_sampler import ChainSampler, chain_kernel, chain_sampler
 from .contrastive import chain_ends, contrastive_loss, energies_of_both
+from .data_noise import noised_data
 from .learner import Learner
 from .model import EnergyModel
-from .noised_data import noised_data
 from .sampler import Sampler
-from .samplers import ChainSampler, chain_kernel, chain_sampler
 
 
 class ContrastiveLearner(Learner):
@@ -73,9 +73,9 @@ class ContrastiveLearner(Learner):
         )
         loss = contrastive_loss(e_pos, e_neg, cfg.loss, ends)
         if self.diagnose is not None:
-            loss = loss + Loss(torch.zeros(()), self.diagnose(loss))
+            loss = loss.logging(self.diagnose(loss))
         yield "energy", loss
-        self.buffer.write(drawn, ends.position)
+        self.buffer.write(drawn, ends.raw)
 
     def samplers(self) -> dict[str, Sampler]:
         """Chains that go on from the stored ones, where a replay buffer keeps them."""

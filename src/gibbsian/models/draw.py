@@ -16,7 +16,7 @@ from ..starts.base import Start
 from ..starts.noise import GaussianNoise, UniformNoise
 from .model import EnergyModel, checked_labels, device_of
 from .sampler import RunOptions, Sampler
-from .sampling import Samples, require_counts, stream
+from .samples import Samples, require_counts, stream
 
 STEPS = 1000
 """Steps of a kernel's chain where none are given."""
@@ -48,9 +48,16 @@ def sample(
         steps: chain steps; by default the sampler's own number, or 1,000 of a kernel.
         seed: seed of the draw, unless `rng`, a generator or a seed, is given. The same seed gives the same
             samples.
+        thin: keep every `thin`-th position in `result.chains[i].trace`; 0 keeps none.
+        chunk: chains that a model's sampler moves together; a kernel moves all.
+        sampler: one of the model's `samplers`, by name, where no kernel is given.
+        options: precision and compiling of the chains.
+
+    A kernel moves chains on E/T whether or not the model claims to be a density (`claims_density`).
 
     Raises:
-        UsageError: n or steps below 1, unknown classes or samplers, an energy without a kernel or a start.
+        UsageError: n or steps below 1, unknown classes or samplers, a sampler beside a kernel, an energy
+            without a kernel or a start.
     """
     if kernel is None:
         if not isinstance(target, EnergyModel):
@@ -59,6 +66,8 @@ def sample(
             n, y=y, steps=steps, seed=seed, rng=rng, thin=thin, chunk=chunk, sampler=sampler, options=options
         )
     require_counts(n, steps)
+    if sampler != "default":
+        raise UsageError("a kernel and a sampler are two ways to draw: give one of them")
     if not isinstance(target, EnergyModel):
         owners = modules_of(target)
         rng = stream(rng, seed, device_of(owners[0]) if owners else torch.device("cpu"))

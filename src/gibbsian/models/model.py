@@ -23,7 +23,7 @@ from ..core.position import Position
 from ..core.random import RngLike
 from ..core.spec import DataSpec
 from .sampler import RunOptions, Sampler
-from .sampling import Samples, draw_samples, require_counts, stream
+from .samples import Samples, draw_samples, require_counts, stream
 from .sources import Paper
 
 
@@ -42,9 +42,9 @@ class EnergyModel(nn.Module, ABC):
     Attributes:
         spec: shape, range and classes of its data.
         temperature: T of the distribution exp(-E/T) that its learner fitted; 0 where there is none.
-        claims_density: whether `neg_log_prob` is -log p(x) up to a constant, up to the bias of training.
-            False where chains are clipped, clamped or too short to sample it: then it only ranks. Set by
-            the learner.
+        claims_density: whether `neg_log_prob` is -log p(x) up to a constant, up to the bias of training;
+            of a conditional model that is not `joint`, -log p(x | y) for each y. False where chains are
+            clipped, clamped or too short to sample it: then it only ranks. Set by the learner.
         joint: whether the softmax of its logits is p(y | x), so that chains without a label move on p(x).
         samplers: ways to draw samples, by name; "default" is the one that `sample` uses.
         record: how it was built, kept with the saved weights; none for models built by hand.
@@ -178,14 +178,15 @@ class ComposedEnergy(EnergyModel):
 
     def __init__(self, parts: Sequence[EnergyModel]) -> None:
         if len(parts) < 2:
-            raise UsageError("a product has one factor: give two models or more")
+            raise UsageError(f"a product needs two models or more, got {len(parts)}")
         shapes = {part.spec.event_shape for part in parts}
         if len(shapes) > 1:
             raise UsageError(f"a product of models of {sorted(shapes)}: all must be of data of one shape")
         spec = parts[0].spec
         super().__init__(DataSpec(spec.event_shape, spec.low, spec.high))
         self.parts = nn.ModuleList(parts)
-        self.claims_density = all(part.claims_density for part in parts)
+        # E(x, y) of a conditional model says how likely x is for y, and nothing across its classes.
+        self.claims_density = all(p.claims_density and (p.joint or not p.spec.num_classes) for p in parts)
 
     def energy(self, x: Position, y: Tensor | None = None) -> Tensor:
         """The sum of -log p of the parts, each up to a constant, `(B,)`."""
@@ -194,7 +195,7 @@ class ComposedEnergy(EnergyModel):
         return sum(rest, start=first)
 
     def neg_log_prob(self, x: Position, y: Tensor | None = None) -> Tensor:
-        """The same."""
+        """The energy itself: each part has been divided by its own temperature."""
         return self.energy(x, y)
 
 

@@ -63,11 +63,11 @@ class PaperEntry:
         return self.about or self.file().about
 
     def papers(self) -> tuple[Paper, ...]:
-        """Its papers, its own first."""
+        """The publications to cite: the one that it is of, then those that it builds on."""
         return self.file().papers
 
     def published(self) -> tuple[Published, ...]:
-        """Figures that they printed."""
+        """Figures printed in them."""
         return self.file().published
 
 
@@ -128,7 +128,7 @@ def stored_entry(name: str, trust: bool = False) -> PaperEntry:
     Raises `UsageError` for a `module:OBJECT`, which would run code of the file's choice.
     """
     if ":" in name and name not in PAPERS and not trust:
-        remedy = "name it yourself by gibbsian.register_paper, or trust them by trust=True or --trust"
+        remedy = "name it yourself by gibbsian.models.register_paper, or trust them by trust=True or --trust"
         require_trusted(name, "paper", remedy)
     return entry(name)
 
@@ -142,5 +142,5 @@ def _object(found: Any) -> Any:
 
 def _checked(found: Any, where: str) -> PaperEntry:
     if not isinstance(found, PaperEntry):
-        raise UsageError(f"'{where}' is a {type(found).__name__}: a paper is a gibbsian.PaperEntry")
+        raise UsageError(f"'{where}' is a {type(found).__name__}, not a gibbsian.models.PaperEntry")
     return found

@@ -65,7 +65,7 @@ def persistent_contrastive_divergence(
     Args:
         energy: E, see the top of this file.
         x: data `(B, *event)`.
-        kernel: such as `Langevin(0.02)`; of its energy E/T the loss is T times the gradient.
+        kernel: such as `Langevin(0.02)`; at temperature T the gradient is T times that of -log p.
         buffer: chains of the shape of one datum; one with `classes` for labelled data.
         steps: steps of a chain, 0 or more.
         y: labels `(B,)` of the data. The chains have those that the buffer gives them.

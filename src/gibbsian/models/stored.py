@@ -8,8 +8,8 @@ from torch import Tensor, nn
 from ..core.errors import UsageError
 from ..starts.base import BufferSample, Start
 from ..starts.replay import ReplayBuffer
+from .chain_sampler import ChainSampler
 from .sampler import Sampler, Stages
-from .samplers import ChainSampler
 
 
 class StoredChains(Sampler):

@@ -20,9 +20,7 @@ from .settings import (
 )
 
 if TYPE_CHECKING:
-    from .build import build
     from .conv import ConvNet
-    from .describe import describe
     from .igebm import IGEBMNet
     from .mlp import MLP
     from .multiscale import build_scales
@@ -35,11 +33,9 @@ _NAMES = {
     "ConvNet": "conv",
     "SpectralConv2d": "spectral",
     "SpectralLinear": "spectral",
-    "build": "build",
     "build_scales": "multiscale",
     "build_vector": "vector",
     "cached_weights": "spectral",
-    "describe": "describe",
 }
 
 __all__ = [
@@ -58,11 +54,9 @@ __all__ = [
     "SpectralLinear",
     "VAEConfig",
     "WideConfig",
-    "build",
     "build_scales",
     "build_vector",
     "cached_weights",
-    "describe",
     "register_net",
     "trusted",
 ]

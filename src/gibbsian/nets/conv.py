@@ -78,7 +78,8 @@ def image_channels(event_shape: tuple[int, ...]) -> int:
     """C of an image event `(C, H, W)`; raises `UsageError` for any other shape."""
     if len(event_shape) != 3:
         raise UsageError(
-            f"event shape {tuple(event_shape)} is not an image (channels, height, width): use the mlp network"
+            f"event shape {tuple(event_shape)} is not an image (channels, height, width): "
+            "use the mlp network (--net mlp)"
         )
     return event_shape[0]
 

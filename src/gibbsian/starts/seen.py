@@ -12,9 +12,9 @@ from ..core.errors import UsageError, require_positive
 
 
 class SeenImages(nn.Module):
-    """The latest images handed to `keep`.
+    """The latest images given to `keep`.
 
-    Buffers: `stored` (capacity, *event), `kept` int64, how many were ever handed over.
+    Buffers: `stored` (capacity, *event), `kept` int64, how many were ever given.
 
     Args:
         event_shape: the one shape of the images.

@@ -10,7 +10,7 @@ from ..mcmc.state import ChainInfo, ChainState
 from ..metrics.chains import ess, rhat
 from ..models.model import EnergyModel
 from ..models.sampler import RunOptions, Sampler, next_stage
-from ..models.sampling import Samples, draw_samples
+from ..models.samples import Samples, draw_samples
 from ..nets.frozen import frozen
 
 CHAINS, KEPT = 64, 50

@@ -16,7 +16,7 @@ from ..metrics.interval import Interval
 from ..models.capabilities import Measured, offered
 from ..models.model import EnergyModel, device_of
 from ..models.sampler import RunOptions, Sampler
-from ..models.sampling import draw_samples
+from ..models.samples import draw_samples
 from ..report.tables import cell, over, plain, table
 from .chains import CHAINS, chain_report, classes_in_turn
 from .evaluator import SampleEvaluator, evaluator_for, require_same_kind

@@ -14,7 +14,7 @@ from ..core.position import Position, rows
 from ..mcmc.state import ChainInfo, ChainState
 from ..models.model import EnergyModel
 from ..models.sampler import ChainStage, Sampler, Stages, WrappedSampler, next_stage
-from ..models.sampling import draw_samples
+from ..models.samples import draw_samples
 from ..nets.frozen import frozen
 from ..report.pictures import film_frames, grid, landscape, save_gif, to_uint8
 

@@ -13,7 +13,7 @@ from ..core.position import Position, rows
 from ..mcmc.state import ChainInfo, ChainState
 from ..models.model import EnergyModel
 from ..models.sampler import Sampler, Stages, WrappedSampler, next_stage
-from ..models.sampling import draw_samples
+from ..models.samples import draw_samples
 from ..report.pictures import beside
 from .film import decoded, painter
 

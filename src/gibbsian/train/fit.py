@@ -52,8 +52,8 @@ def fit(
     """Train and return the model, in eval mode and with its averaged weights in place.
 
     Args:
-        paper: a name such as "short_run" (with a `preset`, or the one made for `data`), or a learner of your
-            own making, trained as `preset` says, or with the default `TrainConfig`.
+        paper: a name such as "short_run" (with a `preset`, or the one made for `data`), a `PaperEntry` of
+            your own, or a learner that is built, trained as `preset` says or by the default `TrainConfig`.
         net: a network of your own, in place of the one that the settings describe.
         data: a name such as "digits", "mnist" or "toy:ring"; a file or folder; an array or tensor `(N, ...)`,
             or a pair (x, y) with labels; a torch `Dataset` or `DataLoader` (see `gibbsian.dataset`). What was

@@ -144,7 +144,7 @@ def load_into(learner: Learner, path: Path) -> None:
         return learner.reset_training_state()
     if not isinstance(other, Scalable) or not isinstance(model, Scalable):
         raise CheckpointError(
-            f"{path} is of another kind of model: its energy is not one network of x, to be handed over"
+            f"{path} is of another kind of model: its energy is not one network of x, which could be given"
         )
     try:
         factor = other.scale() / model.scale()

@@ -10,7 +10,7 @@ from PIL import Image
 
 from ..core.random import derive, generator
 from ..data.dataset import Dataset
-from ..models.sampling import Samples, draw_samples
+from ..models.samples import Samples, draw_samples
 from ..nets.frozen import frozen
 from ..report.pictures import grid, landscape, save_gif, save_image, to_uint8
 from .folder import RunFolder

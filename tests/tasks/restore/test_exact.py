@@ -17,7 +17,7 @@ from gibbsian.energies.algebra import Product
 from gibbsian.energies.reference import Tether
 from gibbsian.mcmc.base import run
 from gibbsian.mcmc.langevin import Langevin
-from gibbsian.models.sampling import run_stages
+from gibbsian.models.samples import run_stages
 from gibbsian.tasks.restore.complete import complete, completions_at
 from gibbsian.tasks.restore.corruption import Corrupted, HiddenPixels
 from gibbsian.tasks.restore.methods import stages_of, tweedie, usual_method

@@ -10,7 +10,7 @@ import torch
 
 from gibbsian.core.errors import UsageError
 from gibbsian.core.random import generator
-from gibbsian.models.sampling import draw_samples
+from gibbsian.models.samples import draw_samples
 from gibbsian.tasks.study.comparison import FEWEST, EnergyRecorder, Stored, moves, of_length
 from gibbsian.tasks.study.modes import study_modes
 

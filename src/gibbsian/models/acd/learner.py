@@ -35,20 +35,20 @@ from torch import Tensor, nn
 from ...core.random import seeded_init
 from ...core.records import Batch, Loss
 from ...core.spec import DataSpec
-from ...models.acd.config import ACDConfig
 from ...nets.frozen import frozen
 from ...nets.generator import build_generator
 from ...objectives.contrast import contrast
 from ...objectives.divergence import gradient_penalty
 from ...objectives.entropy import entropy_slope, score, width_loss
+from ..chain_sampler import ChainSampler, Unmoved
 from ..chains import langevin
 from ..contrastive import energies_of_both
+from ..data_noise import noised_data
 from ..generated_energy import Generated, GeneratedEnergy
 from ..learner import Learner
 from ..net_energy import NetEnergy
 from ..networks import energy_net
-from ..noised_data import noised_data
-from ..samplers import ChainSampler, Unmoved
+from .config import ACDConfig
 
 
 class Noisy(nn.Module):

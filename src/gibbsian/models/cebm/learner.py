@@ -17,13 +17,13 @@ from torch import nn
 from ...core.random import seeded_init
 from ...core.spec import DataSpec
 from ...energies.conjugate import Conjugate, GaussianPrior, MixturePrior, Prior
-from ...models.cebm.config import CEBMConfig
 from ...nets.vector import build_vector
 from ..chains import init_noise, samples_density
 from ..conjugate_energy import ConjugateEnergy, GivenLatents
 from ..contrastive_learner import ContrastiveLearner
 from ..stored import stored_samplers
 from ..training_start import training_start
+from .config import CEBMConfig
 
 
 def build(

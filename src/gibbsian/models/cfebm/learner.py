@@ -28,16 +28,16 @@ from ...core.random import seeded_init
 from ...core.records import Batch, Loss
 from ...core.spec import DataSpec
 from ...mcmc.base import run
-from ...models.cfebm.config import CFEBMConfig
 from ...nets.frozen import frozen
 from ...nets.pyramid import inherit, pyramid
 from ...nets.resize import shrink
 from ...starts.base import BufferSample, all_restarted
 from ...starts.seen import SeenImages
 from ..contrastive import ChainEnds, chain_ends, contrastive_loss, energies_of_both
+from ..data_noise import noised_data
 from ..learner import Learner
-from ..noised_data import noised_data
 from ..sampler import ChainStage, Sampler, Stages, next_stage
+from .config import CFEBMConfig
 from .model import PyramidEnergy, Translation
 
 

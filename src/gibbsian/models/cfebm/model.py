@@ -21,12 +21,12 @@ from ...core.position import Position
 from ...core.spec import DataSpec
 from ...energies.context import Index, single
 from ...energies.link import link_energy
-from ...models.cfebm.config import CFEBMConfig, Turn
 from ...nets.resize import enlarge, shrink
 from ...starts.noise import UniformNoise
 from ..chains import langevin
 from ..model import EnergyModel
 from ..sampler import ChainStage, Sampler, Stages
+from .config import CFEBMConfig, Turn
 
 
 @dataclass(frozen=True, eq=False)

@@ -34,17 +34,17 @@ from ...energies.latent import PullBack
 from ...energies.reference import GaussianReference, Tether
 from ...mcmc.base import run
 from ...mcmc.langevin import Langevin
-from ...models.coopnets.config import CoopNetsConfig
 from ...nets.frozen import frozen
 from ...nets.generator import build_generator
 from ...starts.base import BufferSample, all_restarted
+from ..chain_sampler import ChainSampler, Unmoved, chain_kernel
 from ..contrastive import ChainEnds, chain_ends, contrastive_loss, energies_of_both
+from ..data_noise import noised_data
 from ..generated_energy import Generated, GeneratedEnergy
 from ..learner import Learner
 from ..net_energy import NetEnergy
 from ..networks import energy_net
-from ..noised_data import noised_data
-from ..samplers import ChainSampler, Unmoved, chain_kernel
+from .config import CoopNetsConfig
 
 
 def build(
@@ -60,14 +60,14 @@ def build(
     of_data = NetEnergy(net, spec, temperature=temperature, link=config.loss.link, base=base)
     model = GeneratedEnergy(of_data, generator)
     kernel = chain_kernel(model, config.sampling)
-    start = Generated(model, Start(generator, config.sigma if config.noisy_start else 0.0))
+    start = Generated(model, GeneratorPoints(generator, config.sigma if config.noisy_start else 0.0))
     model.samplers["default"] = ChainSampler(model, kernel, config.sampling.steps, start)
     model.samplers["base"] = Unmoved(model, kernel, 0, start)
     return CoopNets(config, model, start)
 
 
 @dataclass(frozen=True)
-class Start:
+class GeneratorPoints:
     """Points g(z) + sigma eps where chains begin."""
 
     generator: nn.Module
@@ -108,7 +108,7 @@ class CoopNets(Learner):
 
     def losses(self, batch: Batch, step: int, rng: torch.Generator) -> Iterator[tuple[str, Loss]]:
         """One update of each."""
-        cfg, generator, points = self.config, self.model.generator, cast(Start, self.start.draws)
+        cfg, generator, points = self.config, self.model.generator, cast(GeneratorPoints, self.start.draws)
         z = points.prior(len(batch), rng)
         made = generator(z)
         begin = BufferSample(points.noised(made.detach(), rng), None, None, all_restarted(len(batch), rng))

@@ -32,15 +32,15 @@ from ...core.spec import DataSpec
 from ...energies.recovery import Recovery
 from ...mcmc.base import Chain
 from ...mcmc.langevin import Langevin
-from ...models.drl.config import DRLConfig
 from ...objectives.settings import LossConfig
 from ...starts.base import BufferSample, all_restarted
 from ...starts.noise import GaussianNoise
 from ..contrastive import ChainEnds, chain_ends, contrastive_loss, energies_of_both
+from ..data_noise import noised_data
 from ..learner import Learner
 from ..networks import energy_net
-from ..noised_data import noised_data
-from .model import LadderEnergy, normal
+from .config import DRLConfig
+from .model import LadderEnergy, LevelNumbers, normal
 
 
 def build(
@@ -70,23 +70,29 @@ class DRL(Learner):
         model = self.model
         x = noised_data(batch, self.config.pixels, rng)
         level = torch.randint(model.levels, (len(x),), generator=rng, device=x.device)
-        c = {k: expand(torch.tensor(v, device=x.device)[level], x) for k, v in model.constants.items()}
+        columns = torch.tensor(model.numbers, device=x.device)[level].T
+        of = LevelNumbers(*(expand(column, x) for column in columns))
         x_t = model.noised(x, level, rng)
-        x_next = c["a"] * x_t + c["sigma"] * normal(x, rng)
-        b, weight = c["b2"].sqrt(), c["weight"].flatten()
-        ends = self._ends(level, x_next, c, rng)
+        x_next = of.a * x_t + of.sigma * normal(x, rng)
+        b, weight = of.b2.sqrt(), of.weight.flatten()
+        ends = self._ends(level, x_next, of, rng)
         y_neg = torch.where(expand(ends.bad, x), x_next, b * ends.x)
         e_pos, e_neg = energies_of_both(
-            model.energy_at, c["factor"] * x_t, y_neg, level, level, precision=self.options.precision
+            model.energy_at, of.factor * x_t, y_neg, level, level, precision=self.options.precision
         )
         known = ChainEnds(y_neg, in_data_units(ends.chain, b.flatten()), ends.bad)
         yield "energy", contrastive_loss(weight * e_pos, weight * e_neg, LossConfig(), known)
 
-    def _ends(self, level: Tensor, x_next: Tensor, c: dict[str, Tensor], rng: torch.Generator) -> ChainEnds:
+    def _ends(self, level: Tensor, x_next: Tensor, of: LevelNumbers, rng: torch.Generator) -> ChainEnds:
         """Chains of all rows, in units of b, where the step is 1 at every level: they are one chain."""
-        b, flat = c["b2"].sqrt(), {k: v.flatten() for k, v in c.items()}
+        b = of.b2.sqrt()
         energy = Recovery(
-            self.model.energy_at, level, x_next, flat["b2"], precision=flat["precision"], scale=b.flatten()
+            self.model.energy_at,
+            level,
+            x_next,
+            of.b2.flatten(),
+            precision=of.tether.flatten(),
+            scale=b.flatten(),
         )
         start = BufferSample(x_next / b, None, None, all_restarted(len(x_next), rng))
         noise = GaussianNoise(self.model.spec.event_shape)

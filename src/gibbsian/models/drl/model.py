@@ -6,7 +6,7 @@ move on; samples go down the ladder from N(0, I).
 
 from __future__ import annotations
 
-from typing import cast
+from typing import Any, NamedTuple, cast
 
 import torch
 from torch import Tensor, nn
@@ -17,11 +17,34 @@ from ...core.spec import DataSpec
 from ...energies.context import single
 from ...energies.recovery import Recovery
 from ...mcmc.langevin import Langevin
-from ...models.drl.config import LadderConfig
 from ...noise.ladder import Ladder
 from ...starts.noise import GaussianNoise
 from ..model import EnergyModel
 from ..sampler import ChainStage, DataChain, Sampler, Stages
+from .config import LadderConfig
+
+
+class LevelNumbers(NamedTuple):
+    """The constants of a level t, x_next = a x_t + sigma eps: numbers, or tensors with a row a datum."""
+
+    a: Any
+    sigma: Any
+    factor: Any
+    """What multiplies x_t before the network sees it: a, but 1 at the last level."""
+    tether: Any
+    """1 / sigma^2, the precision of x_next around a x_t; 0 at the last level, where x_next is pure noise."""
+    b2: Any
+    """The temperature b_t^2."""
+    weight: Any
+    """Of the level in the loss."""
+
+
+def level_numbers(ladder: Ladder, scale: float) -> tuple[LevelNumbers, ...]:
+    """The constants of every level of `ladder`; `scale` is that of `LadderConfig`."""
+    tethers = (*(s**-2 for s in ladder.sigma[1:-1]), 0.0)
+    columns = ladder.a[1:], ladder.sigma[1:], (*ladder.a[1:-1], 1.0), tethers
+    temperatures = ladder.temperatures(scale)
+    return tuple(map(LevelNumbers, *columns, temperatures, ladder.weights))
 
 
 class LadderEnergy(EnergyModel):
@@ -34,18 +57,10 @@ class LadderEnergy(EnergyModel):
     """
 
     def __init__(self, net: nn.Module, spec: DataSpec, config: LadderConfig) -> None:
-        super().__init__(spec)
-        self.net, self.ladder, ladder = net, Ladder(config.levels), Ladder(config.levels)
-        last = ladder.levels - 1
-        self.constants: dict[str, tuple[float, ...]] = {
-            "bar": ladder.sigma_bar[:-1],
-            "a": ladder.a[1:],
-            "sigma": ladder.sigma[1:],
-            "factor": (*ladder.a[1:-1], 1.0),
-            "precision": tuple(0.0 if t == last else s**-2 for t, s in enumerate(ladder.sigma[1:])),
-            "b2": ladder.temperatures(config.scale),
-            "weight": ladder.weights,
-        }
+        ladder = Ladder(config.levels)
+        self.numbers = level_numbers(ladder, config.scale)
+        super().__init__(spec, self.numbers[0].b2)
+        self.net, self.ladder = net, ladder
         self.samplers["default"] = Descent(self, config)
 
     @property
@@ -53,10 +68,15 @@ class LadderEnergy(EnergyModel):
         """How many levels."""
         return self.ladder.levels
 
+    @property
+    def chain_temperature(self) -> float:
+        """1: chains move on `conditional`, which is a negative log-density."""
+        return 1.0
+
     def energy(self, x: Position, y: Tensor | None = None) -> Tensor:
         """E(a x, 0) of clean data, shape `(B,)`; its temperature is b_0^2."""
         self.spec.refuse_labels(y)
-        return self.energy_at(self.constants["factor"][0] * single(x), 0)
+        return self.energy_at(self.numbers[0].factor * single(x), 0)
 
     def energy_at(self, y: Tensor, level: int | Tensor) -> Tensor:
         """E(y, t) at a level, or levels `(B,)`, shape `(B,)`; its temperature is b_t^2."""
@@ -67,27 +87,23 @@ class LadderEnergy(EnergyModel):
 
     def neg_log_prob(self, x: Position, y: Tensor | None = None) -> Tensor:
         """E(a x, 0) / b_0^2, up to a constant -log density of data with noise sigma_bar_0 = .01."""
-        return self.energy(x, y) / self.constants["b2"][0]
+        return self.energy(x, y) / self.numbers[0].b2
 
     def conditional(self, x_next: Tensor, level: int) -> Recovery:
         """-log p(x_t | x_next) up to a constant, an energy of x_t `(B, *event)` at temperature 1."""
-        found = {key: values[level] for key, values in self.constants.items()}
+        of = self.numbers[level]
         return Recovery(
-            self.energy_at,
-            level,
-            x_next,
-            temperature=found["b2"],
-            precision=found["precision"],
-            scale=found["factor"],
+            self.energy_at, level, x_next, temperature=of.b2, precision=of.tether, scale=of.factor
         )
 
     def start(self, x_next: Tensor, level: int) -> Tensor:
         """Where the chain of x_t begins: at y = x_next as in training, which is x_next / a."""
-        return x_next / self.constants["factor"][level]
+        return x_next / self.numbers[level].factor
 
     def kernel(self, level: int, noise: float = 1.0) -> Langevin:
         """Langevin steps of b_t^2 in y, which are b_t^2 / a^2 in x_t; `noise` is a factor on their noise."""
-        step = self.constants["b2"][level] / self.constants["factor"][level] ** 2
+        of = self.numbers[level]
+        step = of.b2 / of.factor**2
         return Langevin(step, temperature=noise**2)
 
     def noised(self, x: Tensor, level: int | Tensor, rng: torch.Generator) -> Tensor:
@@ -100,16 +116,15 @@ class LadderEnergy(EnergyModel):
         """E(a x_t, t) / b_t^2 at one draw of x_t for every level, `(B, levels)`: -log p(x_t) up to a constant
         each, of data `x` `(B, *event)`."""
         found = []
-        for t in range(self.ladder.levels):
-            noisy = self.noised(x, t, rng)
-            e = self.energy_at(self.constants["factor"][t] * noisy, t)
-            found.append(e / self.constants["b2"][t])
+        for t, of in enumerate(self.numbers):
+            e = self.energy_at(of.factor * self.noised(x, t, rng), t)
+            found.append(e / of.b2)
         return torch.stack(found, 1)
 
     def descent(self, x: Tensor, sigma: float) -> tuple[Sampler, int]:
         """From data with noise `sigma` at the level nearest to it, brought to that level's scale."""
         bar = (sigma**2 / (1 + sigma**2)) ** 0.5
-        bars = self.ladder.sigma_bar[: self.levels + 1]
+        bars = self.ladder.sigma_bar
         level = min(range(1, len(bars)), key=lambda t: abs(bars[t] - bar))
         own = cast(Descent, self.sampler())
         return Descent(self, own.config, x * (1 - bar**2) ** 0.5, level), level

@@ -30,19 +30,19 @@ from ...core.spec import DataSpec
 from ...mcmc.base import Kernel
 from ...mcmc.heun import Heun
 from ...mcmc.langevin import Langevin
-from ...models.energy_matching.config import EnergyMatchingConfig
 from ...objectives.flow import flow_loss, transported
 from ...objectives.settings import LossConfig
 from ...starts.base import BufferSample, all_restarted
 from ...starts.noise import GaussianNoise
+from ..chain_sampler import ChainSampler
 from ..contrastive import ChainEnds, chain_ends, contrastive_loss, energies_of_both
+from ..data_noise import noised_data
 from ..graphed import beside
 from ..learner import Learner
 from ..net_energy import NetEnergy
 from ..networks import energy_net
-from ..noised_data import noised_data
 from ..sampler import DataChain
-from ..samplers import ChainSampler
+from .config import EnergyMatchingConfig
 
 
 @dataclass(frozen=True)

@@ -39,7 +39,7 @@ class GEBMConfig:
     freeze_base_at: int = 0
     """Update from which the base is frozen and the energy alone learns, to weigh its samples; 0 for never."""
     frozen_base_penalty: float = 0.1
-    """`penalty` from then on."""
+    """`penalty` from the update `freeze_base_at` on."""
     gradient_squash: bool = True
     """Take 2 g / (1 + g^2) for every gradient g of an energy weight, as the released code does."""
     floor: float = 10.0

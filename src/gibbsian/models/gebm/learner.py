@@ -4,7 +4,7 @@
     base:       min  -mean_P E - A(batch)                               (gradient by softmax(-E) weights)
 
 The model is in `model.py`. With `divergence` jensen_shannon and the like the same networks are a GAN or an
-f-GAN, whose critic is read as an energy (see `objectives.divergence`): what the paper says is thrown away.
+f-GAN, whose critic is read as an energy (see `objectives.divergence`): the critic that a GAN discards.
 """
 
 from __future__ import annotations
@@ -18,15 +18,15 @@ from torch import Tensor, nn
 from ...core.random import seeded_init
 from ...core.records import Batch, Loss
 from ...core.spec import DataSpec
-from ...models.gebm.config import GEBMConfig
 from ...nets.frozen import frozen
 from ...nets.generator import build_generator
 from ...objectives.divergence import base_loss, energy_loss, gradient_penalty
 from ..contrastive import energies_of_both
+from ..data_noise import noised_data
 from ..latent import CHUNK
 from ..learner import Learner
 from ..networks import energy_net
-from ..noised_data import noised_data
+from .config import GEBMConfig
 from .model import TiltedGenerator
 
 
@@ -103,7 +103,8 @@ class GEBM(Learner):
         base_frozen = self.config.base_frozen(step)
         with torch.no_grad():
             # Batch statistics of a frozen generator must not go on moving.
-            generator = self.model.generator.train(self.training and not base_frozen)
+            learns = self.config.base != "frozen" and not base_frozen
+            generator = self.model.generator.train(self.training and learns)
             x_base = generator(self.model.prior(len(x_pos), rng))
         e_pos, e_base = energies_of_both(self.model.energy, x_pos, x_base, precision=self.options.precision)
         loss = energy_loss(e_pos, e_base, self.model.log_partition, self.config.divergence)

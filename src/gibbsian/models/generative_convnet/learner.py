@@ -26,13 +26,13 @@ from ...core.records import Loss
 from ...core.spec import DataSpec
 from ...energies.reference import GaussianReference
 from ...mcmc.settings import ChainConfig
-from ...models.generative_convnet.config import GenerativeConvNetConfig
 from ..chains import init_noise, samples_density
 from ..contrastive_learner import ContrastiveLearner
 from ..net_energy import NetEnergy
 from ..networks import energy_net
 from ..stored import stored_samplers
 from ..training_start import training_start
+from .config import GenerativeConvNetConfig
 
 
 def build(

@@ -33,20 +33,20 @@ from ...core.random import seeded_init
 from ...core.records import Batch, Loss
 from ...core.spec import DataSpec
 from ...data.augment import augment
-from ...models.icd.config import ENOUGH, ICDConfig
 from ...nets.frozen import frozen
 from ...nets.multiscale import build_scales
 from ...objectives.improved import entropy_term, kl_term
 from ...starts.base import BufferSample, Start
 from ...starts.reservoir import ReservoirBuffer
+from ..chain_sampler import ChainSampler, chain_kernel, chain_sampler
 from ..chains import init_noise, samples_density
 from ..contrastive import chain_ends, contrastive_loss, energies_of_both
+from ..data_noise import noised_data
 from ..graphed import GraphedEnds, graphed_chain_ends
 from ..learner import Learner
 from ..net_energy import NetEnergy
-from ..noised_data import noised_data
 from ..sampler import Sampler, Stages
-from ..samplers import ChainSampler, chain_kernel, chain_sampler
+from .config import ENOUGH, ICDConfig
 
 
 def build(
@@ -136,7 +136,7 @@ class ICD(Learner):
         x_pos = noised_data(batch, cfg.pixels, rng)
         e_pos, e_neg = energies_of_both(self.model.energy, x_pos, ends.x, precision=self.options.precision)
         yield "energy", contrastive_loss(e_pos, e_neg, cfg.loss, ends) + self._sampler_terms(x_end, rng)
-        self.buffer.write(drawn, ends.position)
+        self.buffer.write(drawn, ends.raw)
 
     def samplers(self) -> dict[str, Sampler]:
         """Chains that go on from the reservoir."""

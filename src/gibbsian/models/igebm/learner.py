@@ -22,16 +22,16 @@ from ...core.position import Position
 from ...core.random import seeded_init
 from ...core.spec import DataSpec
 from ...mcmc.langevin import Langevin
-from ...models.igebm.config import IGEBMConfig
 from ...nets.given import Logits
+from ..chain_sampler import ChainSampler, draw_labels
 from ..chains import init_noise, samples_density
 from ..contrastive_learner import ContrastiveLearner
 from ..net_energy import NetEnergy
 from ..networks import energy_net
 from ..sampler import ChainStage, DataChain, Sampler, Stages
-from ..samplers import ChainSampler, draw_labels
 from ..stored import stored_samplers
 from ..training_start import training_start
+from .config import IGEBMConfig
 
 
 def build(

@@ -37,19 +37,19 @@ from ...core.spec import DataSpec
 from ...data.augment import augment
 from ...data.dataset import Dataset
 from ...data.few import few
-from ...models.jem.config import JEMConfig
 from ...objectives.settings import LossConfig
 from ...starts.base import BufferSample, Start
+from ..chain_sampler import chain_kernel, chain_sampler
 from ..chains import init_noise, samples_density
 from ..contrastive import ChainEnds, chain_ends, contrastive_loss, energies_of_both
+from ..data_noise import noised_data
 from ..joint_energy import JointEnergy
 from ..learner import Learner
 from ..networks import energy_net
-from ..noised_data import noised_data
 from ..sampler import Sampler
-from ..samplers import chain_kernel, chain_sampler
 from ..stored import stored_samplers
 from ..training_start import training_start
+from .config import JEMConfig
 
 Chains = list[tuple[BufferSample, ChainEnds]]
 
@@ -111,7 +111,7 @@ class JEM(Learner):
             total = total + (_renamed(told, "{}_xy") if weights.w_x else told)
         yield "energy", total
         for drawn, ends in chains:
-            self.buffer.write(drawn, ends.position)
+            self.buffer.write(drawn, ends.raw)
 
     def samplers(self) -> dict[str, Sampler]:
         """Chains that go on from stored ones: of p(x), or of p(x | y) from those of the classes `y`."""

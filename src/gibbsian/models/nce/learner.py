@@ -34,17 +34,17 @@ from ...data.dataset import Dataset
 from ...energies.reference import Box
 from ...mcmc.langevin import Langevin
 from ...mcmc.mala import MALA
-from ...models.nce.config import NCEConfig
 from ...nets.density import BoxDensity, Density, FlowDensity, GaussianDensity
 from ...nets.frozen import frozen
 from ...objectives.nce import conditional_nce, log_partition, nce, ranking
+from ..chain_sampler import ChainSampler
 from ..contrastive import energies_of_both
+from ..data_noise import noised_data
 from ..learner import Learner
 from ..net_energy import LogPartition, NetEnergy
 from ..networks import energy_net
-from ..noised_data import noised_data
 from ..sampler import Stages
-from ..samplers import ChainSampler
+from .config import NCEConfig
 
 KERNELS: dict[str, type[MALA] | type[Langevin]] = {"mala": MALA, "langevin": Langevin}
 DRAWS, CHUNK = 10_000, 1000

@@ -38,15 +38,15 @@ from ...core.position import Position
 from ...core.random import seeded_init
 from ...core.records import Batch, Loss
 from ...core.spec import DataSpec
-from ...models.score_matching.config import ScoreMatchingConfig
 from ...objectives.score_matching import denoising, exact, finite_difference, probe, sliced, tweedie
 from ...starts.base import Start
 from ..chains import init_noise, langevin
+from ..data_noise import noised_data
 from ..learner import Learner
 from ..net_energy import NetEnergy
 from ..networks import energy_net
-from ..noised_data import noised_data
 from ..sampler import ChainStage, Sampler, Stages
+from .config import ScoreMatchingConfig
 
 
 def build(

@@ -15,12 +15,12 @@ from torch import nn
 
 from ...core.random import seeded_init
 from ...core.spec import DataSpec
-from ...models.short_run.config import ShortRunConfig
 from ...nets.given import Logits
 from ..chains import init_noise
 from ..contrastive_learner import ContrastiveLearner
 from ..net_energy import NetEnergy
 from ..networks import energy_net
+from .config import ShortRunConfig
 
 
 def build(

@@ -24,19 +24,19 @@ from ...core.random import seeded_init
 from ...core.records import Batch, Loss
 from ...core.spec import DataSpec
 from ...mcmc.kernels import kernel_of
-from ...models.vaebm.config import VAEBMConfig
 from ...nets.joint import JointNet
 from ...nets.penalty import SpectralPenalty
 from ...nets.vae import VAE
 from ...starts.noise import GaussianNoise
 from ...starts.replay import ReplayBuffer
 from ..contrastive import chain_ends, contrastive_loss, energies_of_both
+from ..data_noise import noised_data
 from ..latent import LatentSampler
 from ..learner import Learner
 from ..networks import energy_net
-from ..noised_data import noised_data
 from ..sampler import Sampler
 from . import vae_stage
+from .config import VAEBMConfig
 from .model import TiltedVAE
 
 
@@ -138,7 +138,7 @@ class VAEBM(Learner):
             size = self.steepness(model.net)
             loss = loss + Loss(cfg.spectral * size, {"spectral": size.detach()})
         yield "energy", loss
-        self.buffer.write(drawn, torch.cat(leaves(ends.position)[:-1], 1))
+        self.buffer.write(drawn, torch.cat(leaves(ends.raw)[:-1], 1))
 
     def _data(self, x: Tensor, rng: torch.Generator) -> Position:
         """What the energy sees of data: x, with z drawn from q(z | x) where it looks at pairs."""

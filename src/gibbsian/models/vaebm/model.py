@@ -29,13 +29,13 @@ from ...energies.context import quadratic, single
 from ...energies.latent import PullBack
 from ...energies.link import link_energy
 from ...mcmc.settings import LatentConfig
-from ...models.vaebm.config import VAEBMConfig
 from ...nets.frozen import frozen
 from ...nets.vae import VAE
 from ...starts.noise import NormalLeaves
 from ..latent import LatentSampler, sharpened
 from ..model import EnergyModel
 from . import vae_stage
+from .config import VAEBMConfig
 
 CLAMPED = -2.0
 """Least log sigma of x in the released code's log-density."""

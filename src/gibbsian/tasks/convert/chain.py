@@ -17,7 +17,7 @@ from ...core.errors import UsageError
 from ...models.capabilities import Translator
 from ...models.model import EnergyModel, checked_labels
 from ...models.sampler import ChainStage, Sampler, Stages, WrappedSampler
-from ...models.sampling import draw_samples
+from ...models.samples import draw_samples
 from ..chains import total_steps
 from ..film import Film
 

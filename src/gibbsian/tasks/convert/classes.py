@@ -26,7 +26,7 @@ from ...core.random import derive, generator
 from ...data.dataset import Dataset
 from ...metrics.interval import Interval
 from ...models.model import EnergyModel, device_of
-from ...models.sampling import run_stages
+from ...models.samples import run_stages
 from ...nets.frozen import frozen
 from ...report.tables import over
 from ..features import SmallNet, classifier_for

@@ -20,7 +20,7 @@ from ...core.random import derive, generator
 from ...mcmc.state import ChainInfo, ChainState
 from ...models.model import EnergyModel
 from ...models.sampler import Stages
-from ...models.sampling import run_stages
+from ...models.samples import run_stages
 from ...nets.frozen import frozen
 from ..film import Film
 from .corruption import Corrupted

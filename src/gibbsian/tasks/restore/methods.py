@@ -106,9 +106,9 @@ def moves_data(model: EnergyModel, stage: ChainStage) -> bool:
 
 
 def temperature(kernel: Kernel, model: EnergyModel) -> float:
-    """T at which `kernel` samples; that of the model where the kernel has none, or has cooled to 0."""
+    """T at which `kernel` samples; that of the model's chains where it has none, or has cooled to 0."""
     own = kernel.at(0).temperature if isinstance(kernel, Langevin) else 1.0
-    return own or model.temperature or 1.0
+    return own or model.chain_temperature or 1.0
 
 
 def pull(kernel: Kernel, model: EnergyModel, sigma: float, config: RestoreConfig) -> float:

@@ -13,7 +13,7 @@ from ...core.errors import UsageError
 from ...data.dataset import Dataset
 from ...metrics.images import median_filter
 from ...models.model import EnergyModel
-from ...models.sampling import draw_samples
+from ...models.samples import draw_samples
 from ..chains import classes_in_turn
 from .corruption import Corrupted
 from .task import RestoreConfig, Start

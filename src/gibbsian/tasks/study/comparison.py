@@ -19,7 +19,7 @@ from ...metrics.modes import class_shares, modes
 from ...models.learner import Learner
 from ...models.model import EnergyModel, device_of
 from ...models.sampler import ChainStage, Sampler, Stages, WrappedSampler, next_stage
-from ...models.sampling import draw_samples
+from ...models.samples import draw_samples
 from ...report.tables import summary
 from ...starts.replay import ReplayBuffer
 from ..chains import classes_in_turn

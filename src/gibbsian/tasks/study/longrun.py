@@ -31,7 +31,7 @@ from ...mcmc.base import run
 from ...metrics.interval import Interval, require_draws
 from ...models.model import EnergyModel, device_of
 from ...models.sampler import DataChain
-from ...models.sampling import run_stages
+from ...models.samples import run_stages
 from ...nets.frozen import frozen
 from ...report.studies import chains_at_times, over_time
 from ...report.tables import cell, over, plain, plain_rows, rows_table, summary

@@ -8,9 +8,9 @@ import torch
 from gibbsian.core.errors import UsageError
 from gibbsian.core.random import Streams
 from gibbsian.mcmc.langevin import Langevin
+from gibbsian.models.chain_sampler import chain_kernel
 from gibbsian.models.sampler import ChainStage, Sampler
-from gibbsian.models.samplers import chain_kernel
-from gibbsian.models.sampling import draw_samples, run_stages
+from gibbsian.models.samples import draw_samples, run_stages
 
 MLP = {"net.name": "mlp", "net.hidden": [8], "chain.steps": 4, "start.kind": "noise"}
 
