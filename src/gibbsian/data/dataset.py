@@ -20,6 +20,7 @@ from ..core.errors import DataError, UsageError
 from ..core.records import Batch
 from .arrays import Channels, as_tensor, labels, named_labels, stored
 from .factors import Factors
+from .recipe import DataRecipe
 
 
 class Rows(Protocol):
@@ -77,7 +78,8 @@ class Dataset:
     """Rows with labels `y` (N,) int64 or None, names of the `classes`, conditions `cond`.
 
     `factors` are what synthetic rows were rendered from. `split` is "train", "validation" or "test".
-    `notes` are lines on what was decided when the rows were read, for whoever asked for them.
+    `notes` are lines on what was decided when the rows were read, for whoever asked for them; `recipe` reads
+    them again, and is None for rows that came from arrays.
     Build one from arrays with `from_arrays`.
     """
 
@@ -89,6 +91,7 @@ class Dataset:
     cond: Tensor | None = None
     factors: Factors | None = None
     notes: tuple[str, ...] = ()
+    recipe: DataRecipe | None = None
 
     def __len__(self) -> int:
         return self.rows.shape[0]
@@ -112,6 +115,11 @@ class Dataset:
         if isinstance(self.rows, ArrayRows):
             return self.rows.values
         return self.rows.read(torch.arange(len(self)))
+
+    @property
+    def full_name(self) -> str:
+        """The line that reads the set again, or its name where there is none."""
+        return str(self.recipe or self.name)
 
     @cached_property
     def fingerprint(self) -> str:

@@ -21,6 +21,7 @@ from torch import Tensor
 from ..core.errors import DataError
 from .dataset import ArrayRows, Dataset, Rows
 from .images import SUFFIXES, is_grey, read_image
+from .recipe import Size
 
 MEMORY_LIMIT = 1 << 30
 LOOKED_AT = 1000
@@ -38,7 +39,7 @@ class ImageFiles:
 
     root: Path
     paths: tuple[Path, ...]
-    size: int | None
+    size: Size | None
     grey: bool
     event: tuple[int, ...]
 
@@ -77,7 +78,7 @@ class ImageFiles:
         return image
 
 
-def read_folder(root: Path, split: str, size: int | None, grey: bool | None) -> tuple[Dataset, bool]:
+def read_folder(root: Path, split: str, size: Size | None, grey: bool | None) -> tuple[Dataset, bool]:
     """The images of `split` below `root`, and whether they are the whole (no folders train and test).
 
     They are in colour unless `grey` says otherwise or no file of either part is. Raises `DataError` on a
@@ -143,7 +144,7 @@ def _images(folder: Path, pattern: str) -> list[Path]:
     return files
 
 
-def _rows(root: Path, paths: list[Path], size: int | None, grey: bool) -> Rows:
+def _rows(root: Path, paths: list[Path], size: Size | None, grey: bool) -> Rows:
     first = read_image(paths[0], size, grey)
     files = ImageFiles(root, tuple(paths), size, first.ndim == 2, first.shape)
     if len(paths) * first.size > MEMORY_LIMIT:

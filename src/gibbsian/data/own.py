@@ -18,12 +18,12 @@ from .dataset import Dataset, from_arrays
 from .images import fit_all
 from .load import load
 from .names import entry
+from .recipe import FILES, Size, sides
 
 Given: TypeAlias = (
     str | Path | Dataset | np.ndarray | Tensor | tuple[Any, Any] | torch_data.Dataset | torch_data.DataLoader
 )
 """What `dataset` takes, and with it `gibbsian.fit`."""
-FILES = (".npz", ".npy", ".csv", ".tsv")
 
 
 def dataset(
@@ -32,7 +32,7 @@ def dataset(
     *,
     name: str = "arrays",
     data_dir: str | Path | None = None,
-    size: int | None = None,
+    size: Size | None = None,
     grey: bool | None = None,
     validation: int | None = None,
     images: bool | None = None,
@@ -48,7 +48,7 @@ def dataset(
         split: "train", "validation" or "test" of a name, file or folder.
         name: what a set from arrays is called.
         data_dir: where public sets are looked for first.
-        size: crop images to the centred square and resample them to size x size pixels.
+        size: pixels a side, or (height, width): images lose the ends of their longer side and are resampled.
         grey: True for one channel, False for three, None as they are.
         validation: rows of a name, file or folder that are set aside (see `data.load.load`).
         images: of arrays, False reads numbers whatever they look like, True refuses what cannot be images.
@@ -163,13 +163,13 @@ def _stacked(parts: list[Any]) -> np.ndarray:
     return np.stack(arrays)
 
 
-def _fitted(data: Dataset, size: int | None, grey: bool | None) -> Dataset:
+def _fitted(data: Dataset, size: Size | None, grey: bool | None) -> Dataset:
     """Images of another size or colour, if asked for."""
     if size is None and grey is None:
         return data
     if not data.is_image:
         raise UsageError(f"size and grey are for images, but {data.name} holds {data.event_shape}")
-    x = fit_all(data.x.numpy(), size, grey)
+    x = fit_all(data.x.numpy(), None if size is None else sides(size), grey)
     return _noted(from_arrays(x, data.y, name=data.name, classes=data.classes or None), data.notes)
 
 

@@ -76,7 +76,7 @@ def fit(
     given = dataset(data)
     notes = list(given.notes)
     if isinstance(paper, Learner):
-        config, built = _own(paper, preset, given.name, dotted), paper
+        config, built = _own(paper, preset, given.full_name, dotted), paper
     else:
         config, told = resolved(paper, preset, given, dotted)
         config = config if net is None else with_net(config, net)
@@ -221,7 +221,10 @@ def _go_on(
 
 def _about(dataset: Dataset) -> dict[str, Any]:
     return {
-        "name": dataset.name,
+        "name": dataset.full_name,
+        "recipe": None if dataset.recipe is None else vars(dataset.recipe),
+        "classes": list(dataset.classes),
+        "notes": list(dataset.notes),
         "split": dataset.split,
         "n": len(dataset),
         "event_shape": list(dataset.event_shape),
