@@ -1,14 +1,15 @@
 """Image arrays and image files as uint8: (N, H, W) grey or (N, H, W, 3) colour.
 
-A change of size crops the long side at both ends to the wanted shape and resamples the rest (Lanczos), so that
-a square keeps all of the short side; a change of colour uses
-the luma of ITU-R BT.601 one way and repeats the channel the other. Arrays and files go through
-the same function, so a folder and an archive of the same images agree.
+A change of size cuts the ends of the longer side off until the shape is the wanted one, and resamples what is
+left (Lanczos): a square keeps the whole short side. A change of colour uses the luma of ITU-R BT.601 one way
+and repeats the channel the other. Arrays and files go through the same function, so a folder and an archive
+of the same images agree.
 """
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
@@ -21,13 +22,24 @@ SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", 
 
 GREY = frozenset({"1", "L", "LA", "I", "F", "I;16", "I;16B", "I;16L", "I;16N"})
 """Pillow's kinds of images without colour."""
+ORIENTATION, TURNED = 0x0112, frozenset({5, 6, 7, 8})
+"""The tag of a camera's orientation, and its values that change height and width."""
 
 
-def is_grey(path: Path) -> bool:
-    """Whether a file holds no colour, by its head; raises `DataError` as `read_image`."""
+class Head(NamedTuple):
+    """What the head of an image file says: whether it has no colour, and (height, width) as shown."""
+
+    grey: bool
+    size: tuple[int, int]
+
+
+def read_head(path: Path) -> Head:
+    """The head of a file, its pixels not being read; raises `DataError` as `read_image`."""
     try:
         with Image.open(path) as image:
-            return image.mode in GREY
+            turned = image.getexif().get(ORIENTATION, 1) in TURNED
+            width, height = image.size[::-1] if turned else image.size
+            return Head(image.mode in GREY, (height, width))
     except (UnidentifiedImageError, OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
         raise DataError(f"{path} cannot be read as an image ({_reason(error)}): mend or remove it") from error
 

@@ -41,6 +41,7 @@ def load(
     size: Size | None = None,
     grey: bool | None = None,
     validation: int | None = None,
+    on_error: str | None = None,
 ) -> Dataset:
     """The data set `name` (see `names.DATA_NAMES`), part "train", "validation" or "test".
 
@@ -49,6 +50,7 @@ def load(
     `grey`: True for one channel, False for three, None as stored.
     `validation`: how many training rows are set aside, always the same ones. Give the same number
     to the train call and the validation call, so that the two do not overlap; None sets none aside.
+    `on_error`: "skip" leaves broken image files out, "stop" or None raises on one.
 
     Raises `UsageError` for an unknown name or option, `DataError` for files that are missing, cut
     short or of another kind.
@@ -57,19 +59,17 @@ def load(
         raise unknown("split", split, SPLITS)
     if validation is not None and validation < 0:
         raise UsageError(f"validation is {validation}: it must be a number of rows, 0 for none")
-    options = {"size": size, "grey": grey, "validation": validation or None}
+    options = {"size": size, "grey": grey, "validation": validation or None, "on_error": on_error}
     return load_recipe(DataRecipe.parse(name).having(**options), split, data_dir=data_dir)
 
 
-def load_recipe(
-    recipe: DataRecipe, split: str = "train", *, data_dir: str | Path | None = None
-) -> Dataset:
+def load_recipe(recipe: DataRecipe, split: str = "train", *, data_dir: str | Path | None = None) -> Dataset:
     """The part `split` of the set that a recipe reads; raises as `load`."""
     if split == "validation" and not recipe.validation:
         raise UsageError(_no_validation(recipe.name))
     recipe.require_there()
     recipe = recipe.placed()
-    whole = _part(recipe.name, "test" if split == "test" else "train", data_dir, recipe.size, recipe.grey)
+    whole = _part(recipe, "test" if split == "test" else "train", data_dir)
     whole = replace(whole, recipe=recipe)
     if not recipe.validation or split == "test":
         return whole
@@ -86,17 +86,18 @@ def _no_validation(name: str) -> str:
     )
 
 
-def _part(name: str, split: str, data_dir: str | Path | None, size: Size | None, grey: bool | None) -> Dataset:
+def _part(recipe: DataRecipe, split: str, data_dir: str | Path | None) -> Dataset:
     """The train or test part, as floats or as images of the wanted size and colour."""
+    name = recipe.name
     both = domains(name)
     if both:
-        source, target = (_part(one, split, data_dir, size, grey) for one in both)
+        source, target = (_part(replace(recipe, name=one), split, data_dir) for one in both)
         return two_domains(source, target, name)
     if name.startswith("folder:"):
-        data, one = read_folder(Path(name.removeprefix("folder:")).expanduser(), split, size, grey)
+        data, one = read_folder(Path(name.removeprefix("folder:")), split, recipe)
         return _cut(data, split) if one else data
     arrays, one = _arrays(name, split, data_dir)
-    data = _built(name, split, arrays, size, grey)
+    data = _built(name, split, arrays, recipe.size, recipe.grey)
     return _cut(data, split) if one else data
 
 

@@ -35,6 +35,7 @@ def dataset(
     size: Size | None = None,
     grey: bool | None = None,
     validation: int | None = None,
+    on_error: str | None = None,
     images: bool | None = None,
     channels: Channels | None = None,
 ) -> Dataset:
@@ -51,6 +52,7 @@ def dataset(
         size: pixels a side, or (height, width): images lose the ends of their longer side and are resampled.
         grey: True for one channel, False for three, None as they are.
         validation: rows of a name, file or folder that are set aside (see `data.load.load`).
+        on_error: "skip" leaves broken image files of a folder out, and tells which; "stop" is the default.
         images: of arrays, False reads numbers whatever they look like, True refuses what cannot be images.
         channels: of arrays, "first" or "last", where the rule in `data.arrays` would choose the wrong axis.
 
@@ -60,8 +62,10 @@ def dataset(
     """
     if isinstance(data, (str, Path)):
         _refuse(images=images, channels=channels)
-        return load(named(data), split, data_dir=data_dir, size=size, grey=grey, validation=validation)
+        options = {"size": size, "grey": grey, "validation": validation, "on_error": on_error}
+        return load(named(data), split, data_dir=data_dir, **options)  # type: ignore[arg-type]
     _refuse(split=None if split == "train" else split, data_dir=data_dir, validation=validation)
+    _refuse(on_error=on_error)
     if isinstance(data, Dataset):
         _refuse(size=size, grey=grey, images=images, channels=channels)
         return data

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from ..core.errors import DataError, UsageError
+from ..core.errors import DataError, UsageError, unknown
 from .names import entry
 
 Size: TypeAlias = int | tuple[int, int]
@@ -20,7 +20,9 @@ WORD = ":to:"
 """Between the two sets of a translation."""
 FILES = (".npz", ".npy", ".csv", ".tsv")
 """Endings of files that are data sets."""
-OPTIONS = re.compile(r"((?:@(?:size|grey|validation)=[^@/]*)+)$")
+POLICIES = ("stop", "skip")
+"""What is done about a broken image file."""
+OPTIONS = re.compile(r"((?:@(?:size|grey|validation|on_error)=[^@/]*)+)$")
 
 
 def sides(size: Size) -> tuple[int, int]:
@@ -44,13 +46,15 @@ class DataRecipe:
     """A data set with what was decided in reading it; `str` is a name that `load` takes.
 
     `size` (height, width) crops to that shape and resamples; `grey` is one channel, or three if False;
-    `validation` is the number of training rows that are set aside.
+    `validation` is the number of training rows that are set aside; `on_error` is "skip" where broken image
+    files are left out.
     """
 
     name: str
     size: tuple[int, int] | None = None
     grey: bool | None = None
     validation: int | None = None
+    on_error: str | None = None
 
     @classmethod
     def parse(cls, text: str) -> DataRecipe:
@@ -65,12 +69,19 @@ class DataRecipe:
     def __str__(self) -> str:
         size = None if self.size is None else "{}x{}".format(*self.size)
         grey = None if self.grey is None else "yes" if self.grey else "no"
-        options = {"size": size, "grey": grey, "validation": self.validation or None}
+        options = {
+            "size": size,
+            "grey": grey,
+            "validation": self.validation or None,
+            "on_error": self.on_error,
+        }
         return self.name + "".join(f"@{key}={value}" for key, value in options.items() if value is not None)
 
     def having(self, **options: Any) -> DataRecipe:
         """With these options, None leaving one as it is; raises `UsageError` where it has another value."""
         given = {k: sides(v) if k == "size" else v for k, v in options.items() if v is not None}
+        if "on_error" in given:
+            _read_policy(given["on_error"])
         for key, value in given.items():
             if getattr(self, key) not in (None, value):
                 said = f"{key} is {_shown(value)}, but '{self}' says {_shown(getattr(self, key))}"
@@ -81,6 +92,11 @@ class DataRecipe:
         """With the options of `other`, where this has none of its own and is a set of the same kind."""
         alike = self == DataRecipe(self.name) and (self.name == other.name or self.places and other.places)
         return replace(other, name=self.name) if alike else self
+
+    @property
+    def skips(self) -> bool:
+        """Whether broken image files are left out."""
+        return self.on_error == "skip"
 
     @property
     def places(self) -> tuple[Path, ...]:
@@ -98,9 +114,9 @@ class DataRecipe:
             return
         folder = _absolute(self.name).startswith("folder:")
         moved = replace(self, name="folder:DIR" if folder else f"FILE{gone.suffix}")
-        where = "give the folder that holds the images" if folder else "give the file that holds the data"
+        kind, what = ("folder", "images") if folder else ("file", "data")
         raise DataError(
-            f"there is no {'folder' if folder else 'file'} {gone}: {where}, where it was moved as --data {moved}"
+            f"there is no {kind} {gone}: give the {kind} that holds the {what}, --data {moved} if moved"
         )
 
 
@@ -139,4 +155,15 @@ def _read_rows(text: str) -> int:
     return int(text)
 
 
-READ: dict[str, Callable[[str], Any]] = {"size": read_size, "grey": _read_grey, "validation": _read_rows}
+def _read_policy(text: str) -> str:
+    if text not in POLICIES:
+        raise unknown("on_error", text, POLICIES)
+    return text
+
+
+READ: dict[str, Callable[[str], Any]] = {
+    "size": read_size,
+    "grey": _read_grey,
+    "validation": _read_rows,
+    "on_error": _read_policy,
+}
