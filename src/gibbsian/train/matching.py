@@ -69,7 +69,9 @@ def with_net(config: RunConfig, net: object) -> RunConfig:
     """
     described = vars(config.model).get("net")
     if described is None:
-        raise UsageError(f"{config.system} has no network in its settings that net= could replace: leave it out")
+        raise UsageError(
+            f"{config.system} has no network in its settings that net= could replace: leave it out"
+        )
     name = f"{type(net).__module__}:{type(net).__qualname__}"
     own = CustomNetConfig(name=name, classes=described.classes, head=described.head)
     return replace(config, model=replace(config.model, net=own))

@@ -305,7 +305,7 @@ class Trainer:
             require_match(self.learner.state_dict(), tree["model"], where)
             self.learner.load_state_dict(tree["model"])
             self.model.claims_density = bool(tree["claims"]["density"])
-            self.average.load_state_dict(tree["average"])
+            begins = self.average.load_state_dict(tree["average"])
             for name, optimizer in self.updater.optimizers.items():
                 checkpoint.load_optimizer(optimizer, tree["optimizer"][name])
             self.streams.load_state_dict(tree["streams"])
@@ -313,6 +313,8 @@ class Trainer:
             self.monitor.load_state_dict(tree["monitor"])
             for key in LOOP:
                 setattr(self, key, tree["loop"][key])
+            if begins:
+                self.notify(f"averages begin at the weights of step {self.step}")
         except (KeyError, TypeError, ValueError, RuntimeError, AttributeError) as error:
             reason = str(error).splitlines()[0]
             raise CheckpointError(f"{where} is of another system or configuration: {reason}") from error
