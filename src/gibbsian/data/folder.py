@@ -17,13 +17,14 @@ from torch import Tensor
 from ..core.errors import DataError
 from .dataset import Dataset
 from .images import Head, read_head, read_image
-from .listing import list_images
+from .listing import Listing, list_images, read_listing
 from .recipe import DataRecipe, shape_name
 from .rows import ArrayRows, BrokenRow, Rows
 
 MEMORY_LIMIT = 1 << 30
 LOOKED_AT = 1000
 """Files whose size and colour are looked at, evenly spaced."""
+ADVICE = ", or leave it out with --on-error skip"
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,6 +41,7 @@ class ImageFiles:
     size: tuple[int, int] | None
     grey: bool
     event: tuple[int, ...]
+    listing: Listing
     skip: bool = False
     broken: set[Path] = field(default_factory=set)
 
@@ -62,10 +64,10 @@ class ImageFiles:
         return replace(self, paths=tuple(self.paths[i] for i in index.tolist()))
 
     def digest(self) -> bytes:
-        """SHA-256 of the files' relative paths and sizes, `size` and `grey`: nothing is decoded."""
+        """SHA-256 of the files' paths and sizes when a run began, `size` and `grey`: nothing is decoded."""
         digest = hashlib.sha256(f"{self.size} {self.grey}".encode())
         for path in self.paths:
-            digest.update(f"{path.relative_to(self.root)}\0{path.stat().st_size}\0".encode())
+            digest.update(f"{path.relative_to(self.root)}\0{self.listing.size(path)}\0".encode())
         return digest.digest()
 
     def readable(self) -> Tensor:
@@ -83,13 +85,15 @@ class ImageFiles:
         path = self.paths[row]
         try:
             if path in self.broken:
-                raise DataError(f"{path} could not be read before")
+                raise BrokenRow(f"{path} is gone, or could not be read before", row, True)
             image = read_image(path, self.size, self.grey)
+        except BrokenRow:
+            raise
         except DataError as error:
-            if self.skip and path not in self.broken:
-                warnings.warn(f"{str(error).partition(': ')[0]}: it is left out", stacklevel=2)
+            if self.skip:
+                warnings.warn(f"{str(error).rpartition(': ')[0]}: it is left out", stacklevel=2)
                 self.broken.add(path)
-            raise BrokenRow(str(error), row, self.skip) from error
+            raise BrokenRow(f"{error}{ADVICE}", row, self.skip) from error
         if image.shape != self.event:
             raise DataError(
                 f"{path} is {image.shape[1]} x {image.shape[0]} pixels where {self.paths[0].name} is "
@@ -105,25 +109,37 @@ def read_folder(root: Path, split: str, recipe: DataRecipe) -> tuple[Dataset, bo
     They are in colour unless the recipe says otherwise or no file of either part is. Raises `DataError` on a
     missing or empty folder, on files that are no images, and on broken ones unless they are to be skipped.
     """
-    listing = list_images(root)
+    listing, notes = _listing(root, recipe)
     paths, labels = listing.parts.get(split, listing.parts["train"])
-    grey, notes = recipe.grey, listing.notes()
+    grey = recipe.grey
     if grey is None or recipe.size is not None:
-        heads = _heads(listing.paths, recipe.skips)
+        gone = listing.gone()
+        heads = _heads([path for path in listing.paths if path not in gone], recipe.skips)
         grey, colours = _colours(heads) if grey is None else (grey, ())
         notes = (*notes, *colours, *_sizes(heads, len(listing.paths), recipe.size))
-    files = _files(root, paths, replace(recipe, grey=grey))
+    files = _files(root, paths, listing, replace(recipe, grey=grey))
     y = torch.tensor(labels) if len(listing.classes) > 1 else None
     names = tuple(listing.classes) if y is not None else ()
     data = Dataset(f"folder:{root}", split, files, y, names, notes=notes)
     return _held(data, files, recipe.skips), len(listing.parts) == 1
 
 
+def _listing(root: Path, recipe: DataRecipe) -> tuple[Listing, tuple[str, ...]]:
+    """The files of the folder, or those that a run began with, and what there is to say."""
+    if recipe.files is None:
+        found = list_images(root)
+        return found, found.notes()
+    if not Path(recipe.files).is_file():
+        found = list_images(root)
+        return found, (f"{recipe.files} is gone: the folder is read as it is now", *found.notes())
+    return read_listing(Path(recipe.files), root)
+
+
 def _held(data: Dataset, files: ImageFiles, skip: bool) -> Dataset:
     """The rows in memory, where they fit; those that cannot be read are left out if they are to be."""
     if len(files.paths) * int(np.prod(files.event)) > MEMORY_LIMIT:
         return data
-    if skip:
+    if skip or files.broken:
         data = data.subset(files.readable())
     return replace(data, rows=ArrayRows(data.rows.read(torch.arange(len(data)))))
 
@@ -134,9 +150,9 @@ def _heads(paths: list[Path], skip: bool) -> list[Head]:
     for path in paths[:: -(-len(paths) // LOOKED_AT)]:
         try:
             found.append(read_head(path))
-        except DataError:
+        except DataError as error:
             if not skip:
-                raise
+                raise DataError(f"{error}{ADVICE}") from error
     if not found:
         raise DataError(f"{paths[0].parent} holds no image that can be read")
     return found
@@ -166,14 +182,16 @@ def _sizes(heads: list[Head], n: int, size: tuple[int, int] | None) -> tuple[str
     return (f"{n} images of {many} brought to {shape_name(size)}: {cut} is cut out, then resampled{grown}",)
 
 
-def _files(root: Path, paths: list[Path], recipe: DataRecipe) -> ImageFiles:
-    for path in paths:
+def _files(root: Path, paths: list[Path], listing: Listing, recipe: DataRecipe) -> ImageFiles:
+    """The files as rows; the first that can be read says what shape they have."""
+    gone = listing.gone()
+    for path in (path for path in paths if path not in gone):
         try:
             first = read_image(path, recipe.size, recipe.grey)
-        except DataError:
+        except DataError as error:
             if not recipe.skips:
-                raise
+                raise DataError(f"{error}{ADVICE}") from error
         else:
             grey = first.ndim == 2
-            return ImageFiles(root, tuple(paths), recipe.size, grey, first.shape, recipe.skips)
+            return ImageFiles(root, tuple(paths), recipe.size, grey, first.shape, listing, recipe.skips, gone)
     raise DataError(f"{root} holds no image that can be read")

@@ -37,7 +37,8 @@ def read_head(path: Path) -> Head:
     """The head of a file, its pixels not being read; raises `DataError` as `read_image`."""
     try:
         with Image.open(path) as image:
-            turned = image.getexif().get(ORIENTATION, 1) in TURNED
+            known = "exif" in image.info  # else asking for it would decode the pixels
+            turned = known and image.getexif().get(ORIENTATION, 1) in TURNED
             width, height = image.size[::-1] if turned else image.size
             return Head(image.mode in GREY, (height, width))
     except (UnidentifiedImageError, OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:

@@ -10,6 +10,7 @@ image is an error, and so is a folder without one.
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,6 +20,8 @@ from .images import SUFFIXES
 
 HELD_OUT = dict.fromkeys(("test", "val", "valid", "validation"))
 """Names of the folder beside train, the first of them that is there being the test part."""
+MENDED = 10
+"""Files that may be mended or removed without the rest being taken for other data."""
 CLUTTER = {
     "__macosx": "in __MACOSX",
     ".ipynb_checkpoints": "notebook checkpoints",
@@ -32,17 +35,37 @@ CLUTTER = {
 class Listing:
     """Image files of each part with the number of the class that each lies in; `classes` are those names.
 
-    `left` holds a reason for every path that was left out.
+    `left` holds a reason for every path that was left out, `sizes` the bytes of each when a run began.
     """
 
     parts: dict[str, tuple[list[Path], list[int]]]
     classes: list[str]
     left: dict[Path, str] = field(default_factory=dict)
+    sizes: dict[Path, int] = field(default_factory=dict)
 
     @property
     def paths(self) -> list[Path]:
         """The files of all parts."""
         return [path for paths, _ in self.parts.values() for path in paths]
+
+    def size(self, path: Path) -> int:
+        """Bytes of a file, those of the time when the list was written if it was."""
+        return self.sizes[path] if path in self.sizes else path.stat().st_size
+
+    def gone(self) -> set[Path]:
+        """Files of the list that are there no more."""
+        return {path for path in self.sizes if not path.is_file()}
+
+    def text(self, root: Path) -> str:
+        """The list as `read_listing` takes it, with paths below `root` and sizes."""
+        parts = {
+            name: [
+                [str(path.relative_to(root)), label, self.size(path)]
+                for path, label in zip(*part, strict=True)
+            ]
+            for name, part in self.parts.items()
+        }
+        return json.dumps({"classes": self.classes, "parts": parts}, indent=0)
 
     def notes(self) -> tuple[str, ...]:
         """A line on what was left out, with counts."""
@@ -60,6 +83,39 @@ def list_images(root: Path) -> Listing:
     parts = _parts(root, left)
     classes = sorted({folder.name for part in parts.values() for folder in _folders(part, left)})
     return Listing({name: _images(part, classes, left) for name, part in parts.items()}, classes, left)
+
+
+def read_listing(file: Path, root: Path) -> tuple[Listing, tuple[str, ...]]:
+    """The images below `root` when a run began, by the list that it wrote, and a line on what has changed.
+
+    Rows and parts so stay the same where a broken file was mended or removed. Raises `DataError` for a
+    damaged list, and where more than a hundredth of the files, and more than ten, are gone or changed.
+    """
+    try:
+        stored = json.loads(file.read_text())
+        rows = {
+            name: [(root / p, int(c), int(n)) for p, c, n in part] for name, part in stored["parts"].items()
+        }
+        classes = [str(name) for name in stored["classes"]]
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise DataError(f"{file} is no list of a run's files: restore it, or remove it") from error
+    parts = {name: ([p for p, _, _ in part], [c for _, c, _ in part]) for name, part in rows.items()}
+    listing = Listing(parts, classes, sizes={p: n for part in rows.values() for p, _, n in part})
+    return listing, _drift(listing, root)
+
+
+def _drift(listing: Listing, root: Path) -> tuple[str, ...]:
+    gone, n = listing.gone(), len(listing.sizes)
+    changed = sum(path not in gone and path.stat().st_size != size for path, size in listing.sizes.items())
+    new = len(set(list_images(root).paths) - listing.sizes.keys())
+    counts = {"gone": len(gone), "changed": changed, "new and not read": new}
+    told = ", ".join(f"{count} {what}" for what, count in counts.items() if count)
+    if len(gone) + changed > max(MENDED, n // 100):
+        raise DataError(
+            f"of the {n} files in {root} that the run began with {told}: these are other data, take the same "
+            "files or start anew with --init-from"
+        )
+    return (f"of the {n} files that the run began with: {told}",) if told else ()
 
 
 def _parts(root: Path, left: dict[Path, str]) -> dict[str, Path]:

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeAlias
+from urllib.parse import quote, unquote
 
 from ..core.errors import DataError, UsageError, unknown
 from .names import entry
@@ -22,7 +23,7 @@ FILES = (".npz", ".npy", ".csv", ".tsv")
 """Endings of files that are data sets."""
 POLICIES = ("stop", "skip")
 """What is done about a broken image file."""
-OPTIONS = re.compile(r"((?:@(?:size|grey|validation|on_error)=[^@/]*)+)$")
+OPTIONS = re.compile(r"((?:@(?:(?:size|grey|validation|on_error)=[^@/]*|files=[^@]*))+)$")
 
 
 def sides(size: Size) -> tuple[int, int]:
@@ -47,7 +48,7 @@ class DataRecipe:
 
     `size` (height, width) crops to that shape and resamples; `grey` is one channel, or three if False;
     `validation` is the number of training rows that are set aside; `on_error` is "skip" where broken image
-    files are left out.
+    files are left out; `files` is the list that a run made of a large folder when it began.
     """
 
     name: str
@@ -55,6 +56,7 @@ class DataRecipe:
     grey: bool | None = None
     validation: int | None = None
     on_error: str | None = None
+    files: str | None = None
 
     @classmethod
     def parse(cls, text: str) -> DataRecipe:
@@ -74,6 +76,7 @@ class DataRecipe:
             "grey": grey,
             "validation": self.validation or None,
             "on_error": self.on_error,
+            "files": None if self.files is None else quote(self.files),
         }
         return self.name + "".join(f"@{key}={value}" for key, value in options.items() if value is not None)
 
@@ -89,9 +92,13 @@ class DataRecipe:
         return replace(self, **given)
 
     def like(self, other: DataRecipe) -> DataRecipe:
-        """With the options of `other`, where this has none of its own and is a set of the same kind."""
-        alike = self == DataRecipe(self.name) and (self.name == other.name or self.places and other.places)
-        return replace(other, name=self.name) if alike else self
+        """With the options of `other`, where this has none of its own and is a set of the same kind; with the
+        list of a folder's files in any case."""
+        if self.name != other.name and not (self.places and other.places):
+            return self
+        if self == DataRecipe(self.name):
+            return replace(other, name=self.name)
+        return replace(self, files=self.files or other.files)
 
     @property
     def skips(self) -> bool:
@@ -166,4 +173,5 @@ READ: dict[str, Callable[[str], Any]] = {
     "grey": _read_grey,
     "validation": _read_rows,
     "on_error": _read_policy,
+    "files": unquote,
 }

@@ -13,17 +13,18 @@ from torch import nn
 from ..core.config import override
 from ..core.errors import UsageError, unknown
 from ..data.dataset import Dataset
+from ..data.folder import ImageFiles
 from ..data.own import Given, dataset
 from ..models.build import name_of
 from ..models.learner import Learner
 from ..models.model import EnergyModel
 from ..models.papers import PaperEntry, register_paper
-from .folder import RunFolder
+from .folder import RunFolder, replace_text
 from .load import from_run, load_into
 from .matching import require_match, resolved, with_net
 from .observers import default_observers
 from .recipes import Recipe, RunConfig, from_config, presets
-from .resume import go_on, require_same, resume_source
+from .resume import as_stored, go_on, require_same, resume_source
 from .trainer import Observer, Outcome, Trainer, Validator
 
 
@@ -73,7 +74,7 @@ def fit(
     dotted = {k.replace("__", "."): v for k, v in changes.items()}
     if steps is not None:
         dotted["train.steps"] = steps
-    given = dataset(data)
+    given = dataset(as_stored(data, out, resume) if isinstance(data, (str, Path)) else data)
     notes = list(given.notes)
     if isinstance(paper, Learner):
         config, built = _own(paper, preset, given.full_name, dotted), paper
@@ -151,6 +152,8 @@ def prepare(
         folder.create(
             config.to_dict(), {"state": "running", "seed": config.train.seed, "data": _about(dataset)}
         )
+        if isinstance(dataset.rows, ImageFiles):
+            replace_text(folder.files, dataset.rows.listing.text(dataset.rows.root))
     if source:
         go_on(trainer, folder, source, config, notify)
     return Prepared(config, trainer)

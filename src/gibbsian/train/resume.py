@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from ..core.errors import UsageError
+from ..data.own import named
+from ..data.recipe import DataRecipe
 from . import checkpoint
 from .folder import RunFolder
 from .load import locate
@@ -29,6 +31,17 @@ def resume_source(folder: RunFolder | None, resume: str | None) -> Path | None:
             f"{newest.parent.parent} already holds a run: --resume auto goes on, or choose another --out"
         )
     return newest if resume else None
+
+
+def as_stored(data: str | Path, out: Path | str | None, resume: str | None) -> str:
+    """The line that reads `data` as the run that goes on did, where nothing else is said."""
+    recipe = DataRecipe.parse(named(data)).placed()
+    folder = RunFolder(out) if out else None
+    if resume and resume != "auto":
+        folder = locate(Path(resume))[1]
+    if not resume or folder is None or not folder.is_run:
+        return str(recipe)
+    return str(recipe.like(DataRecipe.parse(str(folder.config().get("data")))))
 
 
 def require_same(stored: dict[str, Any], config: RunConfig) -> None:
