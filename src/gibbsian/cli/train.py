@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import math
 import sys
-from collections.abc import Mapping
+import warnings
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial
 from itertools import chain, count
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from ..core.errors import CheckpointError, UsageError
+from ..data.recipe import DataRecipe, read_size
 from ..models.papers import entry
 from ..train.recipes import RunConfig, resolve, suggestion
 from ..train.settings import Compiling
@@ -31,6 +35,10 @@ def train(
     system: Annotated[str | None, Arg("which system, see gibbsian list systems")] = None,
     *,
     data: Annotated[str | None, Arg("data set, see gibbsian list data", "NAME")] = None,
+    size: Annotated[str | None, Arg("images are cut to the centre and resampled to it", "N|HxW")] = None,
+    on_error: Annotated[
+        Literal["stop", "skip"] | None, Arg("a broken image file: stop, as by default, or leave it out")
+    ] = None,
     preset: Annotated[str | None, Arg("named settings, see gibbsian list presets", "P")] = None,
     config: Annotated[str | None, Arg("YAML file of settings, as a run's config.yaml", "F.yaml")] = None,
     steps: Annotated[int | None, Arg("weight updates in all (train.steps)", "N")] = None,
@@ -75,13 +83,14 @@ def train(
         out = str(Path("runs") / run_name(system, settled(file=given).data))
     folder, checkpoint = _places(out, resume)
     file = given if config or not resume else _stored(system, folder)
-    resolved = settled(file=file)
+    resolved = _reading(settled(file=file), file if resume else None, size, on_error)
     if print_config:
         return Result(resolved.to_dict(), yaml_text(resolved))
     where = {"init_from": init_from, "resume": checkpoint, "out": folder or free_folder(resolved)}
-    prepared = _prepare(resolved, where, data_dir, device)
     asked = resolved.train.steps if "train.steps" in changes else None
-    outcome = prepared.trainer.fit(asked, minutes=minutes)
+    with _warnings_as_lines():
+        prepared = _prepare(resolved, where, data_dir, device)
+        outcome = prepared.trainer.fit(asked, minutes=minutes)
     return _result(prepared, outcome)
 
 
@@ -111,7 +120,7 @@ def yaml_text(config: RunConfig) -> str:
 
 def run_name(system: str, data: str) -> str:
     """`igebm-digits`, `igebm-toy-ring`, `igebm-faces` for folder:/data/faces."""
-    last = data.removeprefix("folder:").rstrip("/").rpartition("/")[2]
+    last = DataRecipe.parse(data).name.removeprefix("folder:").rstrip("/").rpartition("/")[2]
     return f"{system}-{last.removesuffix('.npz').removesuffix('.csv').replace(':', '-')}"
 
 
@@ -120,6 +129,16 @@ def free_folder(config: RunConfig) -> Path:
     first = Path("runs") / run_name(config.system, config.data)
     numbered = (first.with_name(f"{first.name}-{i}") for i in count(2))
     return next(p for p in chain([first], numbered) if not p.exists())
+
+
+def _reading(config: RunConfig, stored: Settings | None, size: str | None, on_error: str | None) -> RunConfig:
+    """The configuration with the data's options; those of a stored run hold where none are given."""
+    recipe = DataRecipe.parse(config.data).placed()
+    if stored and isinstance(before := stored.get("data"), str):
+        recipe = recipe.like(DataRecipe.parse(before))
+    if on_error:
+        recipe = replace(recipe, on_error=on_error if on_error != "stop" else None)
+    return replace(config, data=str(recipe.having(size=read_size(size) if size else None)))
 
 
 def _places(out: str | None, resume: str | None) -> tuple[Path | None, str | None]:
@@ -192,6 +211,14 @@ def _set_aside(name: str, dataset: Dataset, data_dir: str | None) -> tuple[Datas
             f"{name} is not: set it to 0"
         )
     return dataset.split_off(held)[0], validator(name, held, validation=held, data_dir=data_dir)
+
+
+@contextmanager
+def _warnings_as_lines() -> Iterator[None]:
+    """Warnings are told as other lines are, without the place in the code."""
+    with warnings.catch_warnings():
+        warnings.showwarning = lambda message, *rest, **more: _say(str(message))
+        yield
 
 
 def _say(text: str) -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from ..core.errors import CheckpointError, require_positive
+from ..core.errors import CheckpointError, DataError, require_positive
 from ..core.position import expand
 from ..core.records import Batch
 from .dataset import Dataset
@@ -36,8 +36,14 @@ class Batches:
         self._place = 0
 
     def next(self, low: float = -1.0, high: float = 1.0) -> Batch:
-        """The next batch, images in [low, high]."""
-        batch = self.dataset.batch(self._next_index(), low, high)
+        """The next batch, images in [low, high]; a `DataError` leaves the place where it was."""
+        before = self._order, self._place, self.epoch, self.rng.get_state()
+        try:
+            batch = self.dataset.batch(self._next_index(), low, high)
+        except DataError:
+            self._order, self._place, self.epoch = before[:3]
+            self.rng.set_state(before[3])
+            raise
         return self._flipped(batch) if self.flip and self.dataset.is_image else batch
 
     def state_dict(self) -> dict[str, Tensor]:

@@ -2,7 +2,7 @@
 
 Images are kept as uint8 and become floats (B, C, H, W) in a chosen range only in a batch; points
 and other arrays are kept as float32 (N, *event) and pass through as they are. Rows may lie in
-memory (`ArrayRows`) or on disk (`ImageFiles` in `folder.py`); the data set does not know which.
+memory (`ArrayRows` in `rows.py`) or on disk (`ImageFiles` in `folder.py`); the data set does not know which.
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Protocol
 
 import numpy as np
 import torch
@@ -20,56 +19,8 @@ from ..core.errors import DataError, UsageError
 from ..core.records import Batch
 from .arrays import Channels, as_tensor, labels, named_labels, stored
 from .factors import Factors
-
-
-class Rows(Protocol):
-    """Rows as stored: uint8 images (H, W) or (H, W, C), or float32 events."""
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """(N, ...) of all rows as stored."""
-
-    @property
-    def is_image(self) -> bool:
-        """True for uint8 images."""
-
-    def read(self, index: Tensor) -> Tensor:
-        """The rows at `index` (B,), as stored."""
-
-    def select(self, index: Tensor) -> Rows:
-        """These rows only."""
-
-    def digest(self) -> bytes:
-        """A hash of the contents."""
-
-
-@dataclass(frozen=True, eq=False)
-class ArrayRows:
-    """Rows in memory: uint8 (N, H, W) or (N, H, W, C), or float32 (N, *event)."""
-
-    values: Tensor
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """(N, ...)."""
-        return tuple(self.values.shape)
-
-    @property
-    def is_image(self) -> bool:
-        """True for uint8 images."""
-        return self.values.dtype == torch.uint8
-
-    def read(self, index: Tensor) -> Tensor:
-        """The rows at `index`."""
-        return self.values[index]
-
-    def select(self, index: Tensor) -> Rows:
-        """These rows only."""
-        return ArrayRows(self.values[index])
-
-    def digest(self) -> bytes:
-        """SHA-256 of the dtype, the shape and the bytes."""
-        return _digest(self.values)
+from .recipe import DataRecipe
+from .rows import ArrayRows, BrokenRow, Rows, digest_of
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,7 +28,8 @@ class Dataset:
     """Rows with labels `y` (N,) int64 or None, names of the `classes`, conditions `cond`.
 
     `factors` are what synthetic rows were rendered from. `split` is "train", "validation" or "test".
-    `notes` are lines on what was decided when the rows were read, for whoever asked for them.
+    `notes` are lines on what was decided when the rows were read, for whoever asked for them; `recipe` reads
+    them again, and is None for rows that came from arrays.
     Build one from arrays with `from_arrays`.
     """
 
@@ -89,6 +41,7 @@ class Dataset:
     cond: Tensor | None = None
     factors: Factors | None = None
     notes: tuple[str, ...] = ()
+    recipe: DataRecipe | None = None
 
     def __len__(self) -> int:
         return self.rows.shape[0]
@@ -111,7 +64,12 @@ class Dataset:
         """All rows as stored; an image folder that is streamed is read in full."""
         if isinstance(self.rows, ArrayRows):
             return self.rows.values
-        return self.rows.read(torch.arange(len(self)))
+        return self._read(torch.arange(len(self)))[0]
+
+    @property
+    def full_name(self) -> str:
+        """The line that reads the set again, or its name where there is none."""
+        return str(self.recipe or self.name)
 
     @cached_property
     def fingerprint(self) -> str:
@@ -122,17 +80,32 @@ class Dataset:
         """
         digest = hashlib.sha256(self.rows.digest())
         for extra in (self.y, self.cond):
-            digest.update(b"none" if extra is None else _digest(extra))
+            digest.update(b"none" if extra is None else digest_of(extra))
         digest.update("\0".join(self.classes).encode())
         if self.factors is not None:
             digest.update(self.factors.digest())
         return digest.hexdigest()
 
     def batch(self, index: Tensor, low: float = -1.0, high: float = 1.0) -> Batch:
-        """The rows at `index` (B,): images as float32 (B, C, H, W) in [low, high], others as stored."""
+        """The rows at `index` (B,): images as float32 (B, C, H, W) in [low, high], others as stored.
+
+        Where broken files are to be skipped, the next row that can be read stands in the place of one.
+        """
+        x, index = self._read(index)
         cond = None if self.cond is None else as_floats(self.cond[index], low, high)
         y = None if self.y is None else self.y[index]
-        return Batch(as_floats(self.rows.read(index), low, high), y, cond, index)
+        return Batch(as_floats(x, low, high), y, cond, index)
+
+    def _read(self, index: Tensor) -> tuple[Tensor, Tensor]:
+        """The rows at `index` as stored, and the numbers of those that were read."""
+        for _ in range(len(self)):
+            try:
+                return self.rows.read(index), index
+            except BrokenRow as error:
+                if not error.skip:
+                    raise
+                index = torch.where(index == error.row, (error.row + 1) % len(self), index)
+        raise DataError(f"{self.name} holds no row that can be read")
 
     def take(self, n: int) -> Dataset:
         """The first `n` rows; raises `UsageError` if there are fewer."""
@@ -214,9 +187,3 @@ def as_floats(x: Tensor, low: float, high: float) -> Tensor:
         return x
     x = x.unsqueeze(1) if x.dim() == 3 else x.permute(0, 3, 1, 2)
     return x.contiguous().to(torch.float32).div_(255).mul_(high - low).add_(low)
-
-
-def _digest(x: Tensor) -> bytes:
-    digest = hashlib.sha256(f"{x.dtype} {tuple(x.shape)}".encode())
-    digest.update(x.contiguous().flatten().numpy().data)
-    return digest.digest()

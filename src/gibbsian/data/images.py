@@ -1,36 +1,51 @@
 """Image arrays and image files as uint8: (N, H, W) grey or (N, H, W, 3) colour.
 
-A change of size crops to the centred square and resamples it (Lanczos); a change of colour uses
-the luma of ITU-R BT.601 one way and repeats the channel the other. Arrays and files go through
-the same function, so a folder and an archive of the same images agree.
+A change of size cuts the ends of the longer side off until the shape is the wanted one, and resamples what is
+left (Lanczos): a square keeps the whole short side. A change of colour uses the luma of ITU-R BT.601 one way
+and repeats the channel the other. Arrays and files go through the same function, so a folder and an archive
+of the same images agree.
 """
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from ..core.errors import DataError, UsageError
+from .recipe import Size, sides
 
 SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".pgm", ".ppm"})
 
 
 GREY = frozenset({"1", "L", "LA", "I", "F", "I;16", "I;16B", "I;16L", "I;16N"})
 """Pillow's kinds of images without colour."""
+ORIENTATION, TURNED = 0x0112, frozenset({5, 6, 7, 8})
+"""The tag of a camera's orientation, and its values that change height and width."""
 
 
-def is_grey(path: Path) -> bool:
-    """Whether a file holds no colour, by its head; raises `DataError` as `read_image`."""
+class Head(NamedTuple):
+    """What the head of an image file says: whether it has no colour, and (height, width) as shown."""
+
+    grey: bool
+    size: tuple[int, int]
+
+
+def read_head(path: Path) -> Head:
+    """The head of a file, its pixels not being read; raises `DataError` as `read_image`."""
     try:
         with Image.open(path) as image:
-            return image.mode in GREY
+            known = "exif" in image.info  # else asking for it would decode the pixels
+            turned = known and image.getexif().get(ORIENTATION, 1) in TURNED
+            width, height = image.size[::-1] if turned else image.size
+            return Head(image.mode in GREY, (height, width))
     except (UnidentifiedImageError, OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
         raise DataError(f"{path} cannot be read as an image ({_reason(error)}): mend or remove it") from error
 
 
-def read_image(path: Path, size: int | None, grey: bool | None) -> np.ndarray:
+def read_image(path: Path, size: Size | None, grey: bool | None) -> np.ndarray:
     """One file as uint8 (H, W) or (H, W, 3); raises `DataError` if it is no image or is cut short."""
     try:
         with Image.open(path) as image:
@@ -57,13 +72,13 @@ def read_mask(path: Path, height: int, width: int, *, fit: bool = False) -> np.n
     return grey >= 128
 
 
-def fit(image: Image.Image, size: int | None, grey: bool | None) -> np.ndarray:
+def fit(image: Image.Image, size: Size | None, grey: bool | None) -> np.ndarray:
     """`image` as uint8 (H, W) or (H, W, 3), cropped and resampled to `size` where given."""
     image = _eight_bits(image)
     grey = image.mode in GREY if grey is None else grey
     image = image.convert("L" if grey else "RGB")
-    if size is not None and image.size != (size, size):
-        image = ImageOps.fit(image, (size, size), Image.Resampling.LANCZOS)
+    if size is not None and image.size != (wanted := sides(size)[::-1]):
+        image = ImageOps.fit(image, wanted, Image.Resampling.LANCZOS)
     return np.asarray(image, dtype=np.uint8)
 
 
@@ -82,10 +97,10 @@ def _eight_bits(image: Image.Image) -> Image.Image:
     return Image.fromarray(np.round(values * (255 / top)).astype(np.uint8))
 
 
-def fit_all(images: np.ndarray, size: int | None, grey: bool | None) -> np.ndarray:
+def fit_all(images: np.ndarray, size: Size | None, grey: bool | None) -> np.ndarray:
     """`fit` for an array of uint8 images (N, H, W) or (N, H, W, 3)."""
     is_grey = images.ndim == 3
-    same_size = size is None or images.shape[1:3] == (size, size)
+    same_size = size is None or images.shape[1:3] == sides(size)
     if same_size and grey in (None, is_grey):
         return images
     return np.stack([fit(Image.fromarray(row), size, grey) for row in images])

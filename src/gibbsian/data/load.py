@@ -7,6 +7,7 @@ permutation `numpy.random.RandomState(0).permutation(N)` is its test part (of ta
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +23,7 @@ from .names import ALIASES, TOYS, entry
 from .pairs import domains, two_domains
 from .places import data_folders, download_folder
 from .readers import Arrays, read_csv, read_npy, read_npz, read_user_npz
+from .recipe import DataRecipe, Size
 from .sources import DIGITS, SOURCES, WHOLE, Source
 from .tables import read_table
 from .toy import toy
@@ -36,55 +38,66 @@ def load(
     split: str = "train",
     *,
     data_dir: str | Path | None = None,
-    size: int | None = None,
+    size: Size | None = None,
     grey: bool | None = None,
     validation: int | None = None,
+    on_error: str | None = None,
 ) -> Dataset:
     """The data set `name` (see `names.DATA_NAMES`), part "train", "validation" or "test".
 
-    `size`: crop images to the centred square and resample to size x size pixels.
+    The options may also stand in the name, as `recipe.DataRecipe` writes them.
+    `size`: pixels a side, or (height, width): images are cropped to that shape and resampled.
     `grey`: True for one channel, False for three, None as stored.
     `validation`: how many training rows are set aside, always the same ones. Give the same number
     to the train call and the validation call, so that the two do not overlap; None sets none aside.
+    `on_error`: "skip" leaves broken image files out, "stop" or None raises on one.
 
     Raises `UsageError` for an unknown name or option, `DataError` for files that are missing, cut
     short or of another kind.
     """
-    _check(name, split, size, validation)
-    whole = _part(name, "test" if split == "test" else "train", data_dir, size, grey)
-    if not validation or split == "test":
+    if split not in SPLITS:
+        raise unknown("split", split, SPLITS)
+    if validation is not None and validation < 0:
+        raise UsageError(f"validation is {validation}: it must be a number of rows, 0 for none")
+    options = {"size": size, "grey": grey, "validation": validation or None, "on_error": on_error}
+    return load_recipe(DataRecipe.parse(name).having(**options), split, data_dir=data_dir)
+
+
+def load_recipe(recipe: DataRecipe, split: str = "train", *, data_dir: str | Path | None = None) -> Dataset:
+    """The part `split` of the set that a recipe reads; raises as `load`."""
+    if split == "validation" and not recipe.validation:
+        raise UsageError(_no_validation(recipe.name))
+    recipe.require_there()
+    recipe = recipe.placed()
+    whole = _part(recipe, "test" if split == "test" else "train", data_dir)
+    whole = replace(whole, recipe=recipe)
+    if not recipe.validation or split == "test":
         return whole
-    train, held = whole.split_off(validation)
+    train, held = whole.split_off(recipe.validation)
     return train if split == "train" else held
 
 
-def _check(name: str, split: str, size: int | None, validation: int | None) -> None:
-    if split not in SPLITS:
-        raise unknown("split", split, SPLITS)
-    if size is not None and size < 1:
-        raise UsageError(f"size is {size}: it must be a number of pixels above 0")
-    if validation is not None and validation < 0:
-        raise UsageError(f"validation is {validation}: it must be a number of rows, 0 for none")
-    if split == "validation" and not validation:
-        line = entry(name)
-        usual = f" ({line.validation} is usual)" if line and line.validation else ""
-        raise UsageError(
-            f"the validation part of '{name}' needs validation=N{usual}, given to the train call as well so "
-            "that the two do not overlap"
-        )
+def _no_validation(name: str) -> str:
+    line = entry(name)
+    usual = f" ({line.validation} is usual)" if line and line.validation else ""
+    return (
+        f"the validation part of '{name}' needs validation=N{usual}, given to the train call as well so "
+        "that the two do not overlap"
+    )
 
 
-def _part(name: str, split: str, data_dir: str | Path | None, size: int | None, grey: bool | None) -> Dataset:
+def _part(recipe: DataRecipe, split: str, data_dir: str | Path | None) -> Dataset:
     """The train or test part, as floats or as images of the wanted size and colour."""
+    name = recipe.name
     both = domains(name)
     if both:
-        source, target = (_part(one, split, data_dir, size, grey) for one in both)
+        source, target = (_part(replace(recipe, name=one), split, data_dir) for one in both)
         return two_domains(source, target, name)
     if name.startswith("folder:"):
-        data, one = read_folder(Path(name.removeprefix("folder:")).expanduser(), split, size, grey)
+        data, one = read_folder(Path(name.removeprefix("folder:")), split, recipe)
         return _cut(data, split) if one else data
     arrays, one = _arrays(name, split, data_dir)
-    data = _built(name, split, arrays, size, grey)
+    data = _built(name, split, arrays, recipe.size, recipe.grey)
     return _cut(data, split) if one else data
 
 
@@ -109,7 +122,7 @@ def _arrays(name: str, split: str, data_dir: str | Path | None) -> tuple[Arrays,
     return _named(canonical, split, data_dir)
 
 
-def _built(name: str, split: str, arrays: Arrays, size: int | None, grey: bool | None) -> Dataset:
+def _built(name: str, split: str, arrays: Arrays, size: Size | None, grey: bool | None) -> Dataset:
     x, cond = arrays.x, arrays.cond
     if size is not None or grey is not None:
         if x.dtype != np.uint8 or x.ndim < 3:

@@ -18,12 +18,12 @@ from .dataset import Dataset, from_arrays
 from .images import fit_all
 from .load import load
 from .names import entry
+from .recipe import FILES, Size, sides
 
 Given: TypeAlias = (
     str | Path | Dataset | np.ndarray | Tensor | tuple[Any, Any] | torch_data.Dataset | torch_data.DataLoader
 )
 """What `dataset` takes, and with it `gibbsian.fit`."""
-FILES = (".npz", ".npy", ".csv", ".tsv")
 
 
 def dataset(
@@ -32,9 +32,10 @@ def dataset(
     *,
     name: str = "arrays",
     data_dir: str | Path | None = None,
-    size: int | None = None,
+    size: Size | None = None,
     grey: bool | None = None,
     validation: int | None = None,
+    on_error: str | None = None,
     images: bool | None = None,
     channels: Channels | None = None,
 ) -> Dataset:
@@ -48,9 +49,10 @@ def dataset(
         split: "train", "validation" or "test" of a name, file or folder.
         name: what a set from arrays is called.
         data_dir: where public sets are looked for first.
-        size: crop images to the centred square and resample them to size x size pixels.
+        size: pixels a side, or (height, width): images lose the ends of their longer side and are resampled.
         grey: True for one channel, False for three, None as they are.
         validation: rows of a name, file or folder that are set aside (see `data.load.load`).
+        on_error: "skip" leaves broken image files of a folder out, and tells which; "stop" is the default.
         images: of arrays, False reads numbers whatever they look like, True refuses what cannot be images.
         channels: of arrays, "first" or "last", where the rule in `data.arrays` would choose the wrong axis.
 
@@ -60,8 +62,10 @@ def dataset(
     """
     if isinstance(data, (str, Path)):
         _refuse(images=images, channels=channels)
-        return load(named(data), split, data_dir=data_dir, size=size, grey=grey, validation=validation)
+        options = {"size": size, "grey": grey, "validation": validation, "on_error": on_error}
+        return load(named(data), split, data_dir=data_dir, **options)  # type: ignore[arg-type]
     _refuse(split=None if split == "train" else split, data_dir=data_dir, validation=validation)
+    _refuse(on_error=on_error)
     if isinstance(data, Dataset):
         _refuse(size=size, grey=grey, images=images, channels=channels)
         return data
@@ -163,13 +167,13 @@ def _stacked(parts: list[Any]) -> np.ndarray:
     return np.stack(arrays)
 
 
-def _fitted(data: Dataset, size: int | None, grey: bool | None) -> Dataset:
+def _fitted(data: Dataset, size: Size | None, grey: bool | None) -> Dataset:
     """Images of another size or colour, if asked for."""
     if size is None and grey is None:
         return data
     if not data.is_image:
         raise UsageError(f"size and grey are for images, but {data.name} holds {data.event_shape}")
-    x = fit_all(data.x.numpy(), size, grey)
+    x = fit_all(data.x.numpy(), None if size is None else sides(size), grey)
     return _noted(from_arrays(x, data.y, name=data.name, classes=data.classes or None), data.notes)
 
 

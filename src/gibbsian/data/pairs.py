@@ -12,8 +12,7 @@ import torch
 from ..core.errors import UsageError
 from .dataset import Dataset, from_arrays
 from .images import fit_all
-
-WORD = ":to:"
+from .recipe import WORD
 
 
 def domains(name: str) -> tuple[str, str] | None:

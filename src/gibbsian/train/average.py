@@ -53,8 +53,14 @@ class Average:
         """Averages and the number of updates."""
         return {"updates": self.updates, **self.weights}
 
-    def load_state_dict(self, state: dict[str, Tensor | int]) -> None:
-        """Restore averages in place; raises `KeyError` for the state of another model."""
-        self.updates = int(state["updates"])
+    @torch.no_grad()
+    def load_state_dict(self, state: dict[str, Tensor | int]) -> bool:
+        """Restore averages in place; raises `KeyError` for the state of another model.
+
+        Where nothing was averaged before they begin at the weights of now, which is True of what is returned.
+        """
+        begins = bool(self.live) and state.keys() == {"updates"}
+        self.updates = int(state["updates"]) if self.live and not begins else 0
         for k, w in self.weights.items():
-            w.copy_(torch.as_tensor(state[k]))
+            w.copy_(self.live[k] if begins else torch.as_tensor(state[k]))
+        return begins

@@ -222,9 +222,11 @@ def optimizer_tree(optimizer: torch.optim.Optimizer) -> Tree:
 
 
 def load_optimizer(optimizer: torch.optim.Optimizer, tree: Tree) -> None:
-    """Restore an optimiser from `optimizer_tree`."""
+    """Restore an optimiser's moments from `optimizer_tree`; its settings stay those it was made with."""
     moments = {int(i): s for i, s in tree.get("moments", {}).items()}
     optimizer.load_state_dict({"state": moments, "param_groups": tree["groups"]})
+    for group in optimizer.param_groups:
+        group.update({k: v for k, v in optimizer.defaults.items() if k in group and k != "lr"})
     for p, state in optimizer.state.items():
         moments = {k: v for k, v in state.items() if isinstance(v, Tensor) and v.dim() and v.shape == p.shape}
         state.update({k: _laid_out_as(p, v) for k, v in moments.items()})

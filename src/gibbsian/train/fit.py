@@ -13,17 +13,18 @@ from torch import nn
 from ..core.config import override
 from ..core.errors import UsageError, unknown
 from ..data.dataset import Dataset
+from ..data.folder import ImageFiles
 from ..data.own import Given, dataset
 from ..models.build import name_of
 from ..models.learner import Learner
 from ..models.model import EnergyModel
 from ..models.papers import PaperEntry, register_paper
-from . import checkpoint
-from .folder import RunFolder
-from .load import from_run, load_into, locate
+from .folder import RunFolder, replace_text
+from .load import from_run, load_into
 from .matching import require_match, resolved, with_net
 from .observers import default_observers
 from .recipes import Recipe, RunConfig, from_config, presets
+from .resume import as_stored, go_on, require_same, resume_source
 from .trainer import Observer, Outcome, Trainer, Validator
 
 
@@ -73,18 +74,27 @@ def fit(
     dotted = {k.replace("__", "."): v for k, v in changes.items()}
     if steps is not None:
         dotted["train.steps"] = steps
-    given = dataset(data)
+    given = dataset(as_stored(data, out, resume) if isinstance(data, (str, Path)) else data)
     notes = list(given.notes)
     if isinstance(paper, Learner):
-        config, built = _own(paper, preset, given.name, dotted), paper
+        config, built = _own(paper, preset, given.full_name, dotted), paper
     else:
         config, told = resolved(paper, preset, given, dotted)
         config = config if net is None else with_net(config, net)
         built, notes = None, [*notes, *told]
     for note in notes if progress else ():
-        print(f"{given.name}: {note}", file=sys.stderr)
-    prepared = prepare(config, given, out=out, resume=resume, learner=built, net=net, validate=validate)
-    prepared.trainer.fit(steps, minutes=minutes, progress=progress)
+        _say(f"{given.name}: {note}")
+    prepared = prepare(
+        config,
+        given,
+        out=out,
+        resume=resume,
+        learner=built,
+        net=net,
+        validate=validate,
+        notify=_say if progress else lambda text: None,
+    )
+    prepared.trainer.fit(dotted.get("train.steps"), minutes=minutes, progress=progress)
     return finished(prepared.trainer)
 
 
@@ -120,9 +130,9 @@ def prepare(
             "--resume goes on with a run, --init-from starts a new one from weights: give one of them"
         )
     folder = RunFolder(out) if out else None
-    source = _resume_source(folder, resume)
+    source = resume_source(folder, resume)
     if source and folder and folder.is_run:
-        _require_same(folder.config(), config)
+        require_same(folder.config(), config)
     learner = learner or from_run(config, dataset.event_shape, net)
     require_match(learner.model.spec, dataset)
     if init_from:
@@ -142,9 +152,15 @@ def prepare(
         folder.create(
             config.to_dict(), {"state": "running", "seed": config.train.seed, "data": _about(dataset)}
         )
+        if isinstance(dataset.rows, ImageFiles):
+            replace_text(folder.files, dataset.rows.listing.text(dataset.rows.root))
     if source:
-        _go_on(trainer, folder, source, config, notify)
+        go_on(trainer, folder, source, config, notify)
     return Prepared(config, trainer)
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr)
 
 
 def stored_config(folder: Path | str) -> RunConfig:
@@ -171,57 +187,12 @@ def _own(learner: Learner, preset: str | None, data: str, changes: dict[str, Any
     return RunConfig(name, preset or "", data, learner.config, train, monitor)
 
 
-def _resume_source(folder: RunFolder | None, resume: str | None) -> Path | None:
-    if resume and resume != "auto":
-        return locate(Path(resume))[0]
-    if resume == "auto" and folder is None:
-        raise UsageError("--resume auto needs a run folder: name it with --out")
-    newest = folder.newest() if folder else None
-    if newest and not resume:
-        raise UsageError(
-            f"{newest.parent.parent} already holds a run: --resume auto goes on, or choose another --out"
-        )
-    return newest if resume else None
-
-
-def _require_same(stored: dict[str, Any], config: RunConfig) -> None:
-    """Raises `UsageError` for another seed or preset than the run began with: neither would change anything,
-    since random streams come from the checkpoint and every setting is stored."""
-    seed, preset = stored.get("train", {}).get("seed"), stored.get("preset")
-    if seed not in (None, config.train.seed):
-        raise UsageError(
-            f"train.seed is {config.train.seed}, but this run goes on with the streams of seed {seed}: "
-            "leave it out, or start anew with --init-from"
-        )
-    if preset not in (None, config.preset):
-        raise UsageError(
-            f"preset is '{config.preset}', but this run has the settings of preset '{preset}': leave it out, "
-            "or start anew with --init-from"
-        )
-
-
-def _go_on(
-    trainer: Trainer,
-    folder: RunFolder | None,
-    source: Path,
-    config: RunConfig,
-    notify: Callable[[str], None],
-) -> None:
-    tree = checkpoint.load(source)
-    trainer.load_state_dict(tree, f"checkpoint {source}")
-    if folder:
-        folder.reopen(tree["log"]["lines"])
-        if left := folder.leave_behind(trainer.step):
-            notify(f"later checkpoints are now left-*: {', '.join(path.name for path in left)}")
-        if changed := folder.change(config.to_dict(), trainer.step):
-            notify("settings changed: " + ", ".join(f"{k} {v}" for k, v in changed.items()))
-        folder.update_record(state="running")
-    notify(f"resumed from {source} at step {trainer.step}")
-
-
 def _about(dataset: Dataset) -> dict[str, Any]:
     return {
-        "name": dataset.name,
+        "name": dataset.full_name,
+        "recipe": None if dataset.recipe is None else vars(dataset.recipe),
+        "classes": list(dataset.classes),
+        "notes": list(dataset.notes),
         "split": dataset.split,
         "n": len(dataset),
         "event_shape": list(dataset.event_shape),

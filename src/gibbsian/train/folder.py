@@ -3,6 +3,7 @@
 config.yaml   resolved configuration        samples/*.png
 run.json      versions, seed, data, state   checkpoints/step-000500/, checkpoints/best/
 metrics.jsonl one object a log line         checkpoints/left-*, which a run that went back left behind
+files.json    the files of a large folder of images when the run began, so that rows and parts stay the same
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import json
 import math
 import platform
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +21,7 @@ import yaml
 from ..core.config import dotted
 from ..core.errors import CheckpointError, UsageError
 from ..core.files import write_whole
+from ..data.recipe import DataRecipe
 from . import checkpoint
 
 
@@ -31,6 +34,7 @@ class RunFolder:
         self.best = self.checkpoints / "best"
         self.samples = self.path / "samples"
         self.metrics = self.path / "metrics.jsonl"
+        self.files = self.path / "files.json"
         self.logged = 0
 
     def create(self, config: dict[str, Any], record: dict[str, Any]) -> None:
@@ -44,7 +48,12 @@ class RunFolder:
         try:
             self.samples.mkdir(parents=True, exist_ok=True)
             self.checkpoints.mkdir(exist_ok=True)
-            for left in (self.metrics, self.samples / "landscape.gif", *self.samples.glob("step-*.png")):
+            for left in (
+                self.metrics,
+                self.files,
+                self.samples / "landscape.gif",
+                *self.samples.glob("step-*.png"),
+            ):
                 left.unlink(missing_ok=True)
         except OSError as error:
             raise UsageError(
@@ -76,7 +85,14 @@ class RunFolder:
             ) from error
         if not isinstance(loaded, dict):
             raise CheckpointError(f"{self.path}/config.yaml is damaged: it holds no settings")
-        return loaded
+        return self._listed(loaded)
+
+    def _listed(self, config: dict[str, Any]) -> dict[str, Any]:
+        """With this folder's list of the files of the data, where it has one."""
+        if not self.files.is_file() or not isinstance(config.get("data"), str):
+            return config
+        recipe = replace(DataRecipe.parse(config["data"]), files=str(self.files.absolute()))
+        return {**config, "data": str(recipe)}
 
     def record(self) -> dict[str, Any]:
         """`run.json`, or nothing where it is missing or unreadable."""
@@ -96,6 +112,7 @@ class RunFolder:
 
     def change(self, config: dict[str, Any], step: int) -> dict[str, Any]:
         """Replace `config.yaml` where a run goes on with other settings; they are noted in `run.json`."""
+        config = self._listed(config)
         old, new = dotted(self.config()), dotted(yaml.safe_load(yaml.safe_dump(config)))
         if old == new:
             return {}

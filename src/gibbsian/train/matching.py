@@ -34,10 +34,10 @@ def resolved(
     points = not data.is_image and len(data.event_shape) == 1
     if preset is None and points and default_preset(system, data.name) == "images":
         preset = default_preset(system, "toy:own" if data.event_shape == (2,) else "table:own")
-    config = resolve(system, preset=preset, data=data.name, changes=changes)
+    config = resolve(system, preset=preset, data=data.full_name, changes=changes)
     told, more = _chosen(config, data, changes)
     if more:
-        config = resolve(system, preset=preset, data=data.name, changes={**more, **changes})
+        config = resolve(system, preset=preset, data=data.full_name, changes={**more, **changes})
     return config, told
 
 

@@ -12,6 +12,7 @@ from typing import Any
 
 from ..core.config import dotted, from_dict, override, to_dict
 from ..core.errors import UsageError, did_you_mean, unknown
+from ..data.recipe import DataRecipe
 from ..models.papers import PaperEntry, entry, stored_entry
 from ..models.presets import Values, mapping
 from ..nets.families import trusted
@@ -122,7 +123,7 @@ def default_preset(system: str, data: str) -> str:
     Raises `UsageError` for points or tables where the system has neither.
     """
     known = presets(system)
-    data = data.removesuffix(":labels")
+    data = DataRecipe.parse(data).name.removesuffix(":labels")
     if data in known:
         return data
     table = data.startswith("table:") or data.endswith(".csv")

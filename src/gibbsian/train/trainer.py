@@ -16,7 +16,7 @@ from typing import Any
 import torch
 from tqdm import tqdm
 
-from ..core.errors import CheckpointError, DivergedError, Interrupted, UsageError
+from ..core.errors import CheckpointError, DataError, DivergedError, Interrupted, UsageError
 from ..core.random import Streams, derive, generator
 from ..core.records import Batch
 from ..data.batches import Batches
@@ -128,7 +128,7 @@ class Trainer:
 
         Raises:
             DivergedError: policy "stop", or "rollback" after its last try.
-            Interrupted: Ctrl-C or SIGTERM, after saving.
+            Interrupted: Ctrl-C or SIGTERM, after saving. DataError: a broken file, after saving.
         """
         if steps is not None and steps < 0:
             raise UsageError(f"steps is {steps}: it must be 0 or more")
@@ -138,7 +138,10 @@ class Trainer:
         if steps is None and minutes is not None:
             self.total = max(self.total, self.step + SOONEST + 1)  # time to learn the pace
         with Signals() as signals, self._bar(progress) as bar:
-            state = self._loop(signals, bar, budget, self.total if steps is not None else None)
+            try:
+                state = self._loop(signals, bar, budget, self.total if steps is not None else None)
+            except DataError as error:
+                raise DataError(f"{error}; at step {self.step}: {self._stop()}") from error
         self._finish(state)
         if missed := [stage for stage in self.learner.milestones() if self.step <= stage]:
             lower = [f"lower --{name}" for name in self.learner.step_counted]
@@ -220,11 +223,14 @@ class Trainer:
             self.folder.update_record(state=state, step=self.step, rollbacks=self.rollbacks, best=self.best)
 
     def _interrupt(self, name: str) -> None:
-        where = "nothing saved: no run folder"
-        if self.folder:
-            self._finish("stopped")
-            where = f"state saved in {self.folder.path}; go on with --resume auto"
-        raise Interrupted(f"{name} at step {self.step}: {where}")
+        raise Interrupted(f"{name} at step {self.step}: {self._stop()}")
+
+    def _stop(self) -> str:
+        """Save the state, where there is a folder for it, and say how to go on."""
+        if not self.folder:
+            return "nothing saved: no run folder"
+        self._finish("stopped")
+        return f"state saved in {self.folder.path}; go on with --resume auto"
 
     # -- divergence ---------------------------------------------------------------------------------
 
@@ -305,7 +311,7 @@ class Trainer:
             require_match(self.learner.state_dict(), tree["model"], where)
             self.learner.load_state_dict(tree["model"])
             self.model.claims_density = bool(tree["claims"]["density"])
-            self.average.load_state_dict(tree["average"])
+            begins = self.average.load_state_dict(tree["average"])
             for name, optimizer in self.updater.optimizers.items():
                 checkpoint.load_optimizer(optimizer, tree["optimizer"][name])
             self.streams.load_state_dict(tree["streams"])
@@ -313,6 +319,8 @@ class Trainer:
             self.monitor.load_state_dict(tree["monitor"])
             for key in LOOP:
                 setattr(self, key, tree["loop"][key])
+            if begins:
+                self.notify(f"averages begin at the weights of step {self.step}")
         except (KeyError, TypeError, ValueError, RuntimeError, AttributeError) as error:
             reason = str(error).splitlines()[0]
             raise CheckpointError(f"{where} is of another system or configuration: {reason}") from error
