@@ -13,7 +13,7 @@ from ..models.sampler import RunOptions, Sampler, next_stage
 from ..models.samples import Samples, draw_samples
 from ..nets.frozen import frozen
 
-CHAINS, KEPT = 64, 50
+CHAINS, KEPT, ROWS = 64, 50, 1000
 
 
 def chain_report(
@@ -80,6 +80,13 @@ def total_steps(model: EnergyModel, rng: torch.Generator, sampler: Sampler | Non
             total += stage.steps
             stage = next_stage(stages, stage.position)
     return total
+
+
+def neg_log_probs(model: EnergyModel, x: Tensor, y: Tensor | None = None) -> Tensor:
+    """neg_log_prob of many rows `(N, *event)` with labels `y`, some at a time, without a gradient."""
+    labels = [None] * len(x.split(ROWS)) if y is None else y.split(ROWS)
+    with torch.no_grad():
+        return torch.cat([model.neg_log_prob(a, b) for a, b in zip(x.split(ROWS), labels, strict=True)])
 
 
 def _energies(model: EnergyModel, kept: list[Position], y: Tensor | None) -> Tensor | None:

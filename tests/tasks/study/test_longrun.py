@@ -12,7 +12,7 @@ from gibbsian.core.random import generator
 from gibbsian.core.records import Batch
 from gibbsian.mcmc import Langevin
 from gibbsian.models.sampler import ChainStage, next_stage
-from gibbsian.tasks.study.longrun import kept, study_longrun
+from gibbsian.tasks.study.longrun import snapshots, study_longrun
 
 NET = {"net.name": "mlp", "net.hidden": [8]}
 
@@ -58,8 +58,8 @@ def test_chains_that_diffuse_drift_away(tiny_run) -> None:
 def test_the_chain_goes_on_from_time_to_time(still) -> None:
     still.net.forward = lambda x, y=None: x.square().flatten(1).sum(1)
     x = torch.rand(6, 1, 8, 8, generator=generator(0))
-    at_once = kept(still, Batch(x), (0, 6), 0, lambda text: None)[6].x
-    in_parts = kept(still, Batch(x), (0, 2, 3, 6), 0, lambda text: None)[6].x
+    at_once = snapshots(still, Batch(x), (0, 6), 0, lambda text: None)[6].x
+    in_parts = snapshots(still, Batch(x), (0, 2, 3, 6), 0, lambda text: None)[6].x
     torch.testing.assert_close(at_once, in_parts)
 
 

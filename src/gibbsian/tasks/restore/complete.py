@@ -22,13 +22,14 @@ from ...models.model import EnergyModel
 from ...models.sampler import Stages
 from ...models.samples import run_stages
 from ...nets.frozen import frozen
+from ..chains import neg_log_probs
 from ..film import Film
 from .corruption import Corrupted
 from .methods import energy_of, own_steps, pull, stages_of, tweedie, usual_method
 from .task import Method, RestoreConfig
 from .training_images import Initialiser, TrainingImages
 
-CHAINS, ENERGIES = 512, 1000
+CHAINS = 512
 FACTORS = (0.3, 1.0, 3.0)
 PULLS = (0.003, 0.01, 0.03, 0.1, 0.3)
 TIMES = (1, 2, 3, 5, 8, 12, 20, 30, 50, 80, 120, 200, 300)
@@ -106,7 +107,7 @@ def complete(
             if shown and not first:
                 frames = [chains.shown(x, shown) for x in film.positions]
         x = torch.cat(ends, dim=1)
-        energy = torch.stack([_neg_log_prob(model, one, y) for one in x])
+        energy = torch.stack([neg_log_probs(model, one, y) for one in x])
     return Completed(x.cpu(), energy.cpu(), method, frames, film.energies)
 
 
@@ -169,12 +170,6 @@ class _Chains:
         with torch.no_grad():
             x = self.model.sampler().decode(position).clamp(self.model.spec.low, self.model.spec.high)
         return x if corrupted.known is None else torch.where(corrupted.known, corrupted.x, x)
-
-
-def _neg_log_prob(model: EnergyModel, x: Tensor, y: Tensor | None) -> Tensor:
-    labels = [None] * len(x.split(ENERGIES)) if y is None else y.split(ENERGIES)
-    with torch.no_grad():
-        return torch.cat([model.neg_log_prob(a, b) for a, b in zip(x.split(ENERGIES), labels, strict=True)])
 
 
 @dataclass(frozen=True)

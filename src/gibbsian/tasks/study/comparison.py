@@ -56,14 +56,14 @@ class SamplerComparison:
         self.pictures: dict[str, Tensor] = {}
         self.notes: list[str] = []
 
-    def row(self, name: str, sampler: Sampler, *, kept: bool = True) -> dict[str, Interval]:
+    def row(self, name: str, sampler: Sampler, *, recorded: bool = True) -> dict[str, Interval]:
         """Measures of `draws` sets of samples by `sampler`, from the seed that all of them share."""
         self.progress(f"{name}: {self.draws} draws of {self._size(name)} samples")
         rng, ends = generator(derive(self.seed, "modes"), self.device), EnergyRecorder(sampler)
         sets = [self._draw(name, ends, rng) for _ in range(self.draws)]
-        if kept and name in (MODEL, BUFFER):
+        if recorded and name in (MODEL, BUFFER):
             self.energies[name] = ends.energies()
-        return self._measured(name, sets, kept)
+        return self._measured(name, sets, recorded)
 
     def data_row(self) -> dict[str, Interval]:
         """The same of training images."""
@@ -83,10 +83,10 @@ class SamplerComparison:
             "duplicates": duplicate_share(held, features),
         }
 
-    def _measured(self, name: str, sets: list[Tensor], kept: bool) -> dict[str, Interval]:
+    def _measured(self, name: str, sets: list[Tensor], recorded: bool) -> dict[str, Interval]:
         seen = [self.evaluator.as_picture(x) for x in sets]
         answers = [self.evaluator.classifier.answers(x) for x in seen]
-        if kept:
+        if recorded:
             self.histograms[name] = class_shares(torch.cat(answers), self.classes)
             self.pictures[name] = seen[0][:SHOWN]
         return summary([self.measure(x, y) for x, y in zip(seen, answers, strict=True)])

@@ -6,7 +6,7 @@ some times:
 
     feature_distance    Frechet distance to held-out images in the features of a small named classifier
     confidence          of the same classifier's answers
-    neg_log_prob           mean over the chains, less that of the data
+    neg_log_prob        mean over the chains, less that of the data
     moved               mean distance to where the chain began, over that between two training images
     lost                share of chains that are not finite any more
 
@@ -35,6 +35,7 @@ from ...models.samples import run_stages
 from ...nets.frozen import frozen
 from ...report.studies import chains_at_times, over_time
 from ...report.tables import cell, over, plain, plain_rows, rows_table, summary
+from ..chains import neg_log_probs
 from ..evaluator import ImageEvaluator, evaluator_for, require_same_kind
 
 TIMES = (0, 10, 100, 1000, 10_000)
@@ -109,7 +110,7 @@ def study_longrun(
             f"of at most {rows // draws}"
         )
     begun = _begun(model, evaluator, n * draws, seed)
-    ends, x = kept(model, begun, times, seed, progress), begun.x
+    ends, x = snapshots(model, begun, times, seed, progress), begun.x
     sets = {t: [_measured(evaluator, end, x, k, n) for k in range(draws)] for t, end in ends.items()}
     drift = over(
         [
@@ -140,7 +141,7 @@ def _begun(model: EnergyModel, evaluator: ImageEvaluator, n: int, seed: int) -> 
     return Batch(batch.x, y).to(device_of(model))
 
 
-def kept(
+def snapshots(
     model: EnergyModel, batch: Batch, times: Sequence[int], seed: int, progress: Callable[[str], None]
 ) -> dict[int, Snapshot]:
     """The chains from the data of `batch` at every time; raises `UsageError` where chains move latents."""
@@ -150,7 +151,7 @@ def kept(
         begun = model.sampler().from_data(x, rng, y)
         state: Any = begun.position
         made, found = 0, {}
-        before = _neg_log_prob(model, x, y).mean()
+        before = neg_log_probs(model, x, y).mean()
         for t in times:
             progress(f"chains from data: {t:,} of {times[-1]:,} steps")
             if t > made:
@@ -158,7 +159,7 @@ def kept(
                 state, made = chain.state, t
             position: Position = state if made == 0 else state.position
             end = _data(model, begun, position, rng)
-            found[t] = Snapshot(end, _neg_log_prob(model, end, y) - before)
+            found[t] = Snapshot(end, neg_log_probs(model, end, y) - before)
     return found
 
 
@@ -167,13 +168,6 @@ def _data(model: EnergyModel, begun: DataChain, position: Position, rng: torch.G
         position = run_stages(begun.remaining(position), rng)[-1].position
     with torch.no_grad():
         return model.sampler().decode(position)
-
-
-def _neg_log_prob(model: EnergyModel, x: Tensor, y: Tensor | None) -> Tensor:
-    labels = [None] * len(x.split(1000)) if y is None else y.split(1000)
-    with torch.no_grad():
-        pairs = zip(x.split(1000), labels, strict=True)
-        return torch.cat([model.neg_log_prob(part, label) for part, label in pairs])
 
 
 def _measured(evaluator: ImageEvaluator, end: Snapshot, start: Tensor, draw: int, n: int) -> dict[str, float]:

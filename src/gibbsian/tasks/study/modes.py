@@ -151,7 +151,7 @@ def study_modes(
     if not moves(model):
         steps, notes = (), [*notes, "samples are drawn without a chain: there are no steps to compare"]
     sweep = {
-        k: comparison.row(f"{k} steps", of_length(model.sampler(), k), kept=False)
+        k: comparison.row(f"{k} steps", of_length(model.sampler(), k), recorded=False)
         for k in dict.fromkeys(steps)
     }
     return ModeStudy(
