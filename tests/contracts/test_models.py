@@ -163,6 +163,7 @@ def test_every_paper_has_a_case() -> None:
 @pytest.mark.parametrize("noun", METHODS)
 def test_the_public_methods_of_a_noun_are_few(noun: type) -> None:
     found = {name for name, value in vars(noun).items() if inspect.isfunction(value) and name[0] != "_"}
+    found -= {"forward"}  # of every torch module
     assert found == set(METHODS[noun].split())
     assert all(getattr(noun, name).__doc__ for name in found)
 

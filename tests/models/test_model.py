@@ -161,3 +161,21 @@ class Flat(EnergyModel):
 def test_a_model_without_weights_is_sampled_on_the_cpu() -> None:
     drawn = gb.sample(Flat(SPEC), 7, kernel=gb.Langevin(0.1), steps=2)
     assert drawn.x.shape == (7, 2) and drawn.x.device.type == "cpu"
+
+
+def test_a_model_is_an_energy_wherever_a_callable_is(pair) -> None:
+    a, _ = pair
+    x = torch.zeros(3, 2)
+    assert torch.equal(a(x), a.energy(x)) and gb.Product([a, a])(x).shape == (3,)
+    assert gb.run(gb.MALA(0.02), a, x, steps=2, rng=0).position.shape == (3, 2)
+
+
+@pytest.mark.parametrize("other", (1, nn.Linear(2, 1)))
+def test_a_product_with_what_is_no_model_names_the_way(pair, other) -> None:
+    with pytest.raises(UsageError, match=r"is of type \w+: for other energies take gibbsian.Product"):
+        _ = pair[0] + other
+
+
+def test_a_conditional_model_makes_no_density_of_a_product(pair) -> None:
+    labelled = bowl(1.0, 0.0, 1.0, DataSpec((2,), -2.0, 2.0, 3))
+    assert (pair[0] + pair[1]).claims_density and not (pair[0] + labelled).claims_density

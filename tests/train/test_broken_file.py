@@ -136,7 +136,7 @@ def test_skipped_from_the_start_training_ends_and_says_so(photos, capsys):
 
 def test_without_a_folder_it_says_that_nothing_is_saved(photos):
     broken(photos)
-    with pytest.raises(DataError, match="nothing saved: no run folder"):
+    with pytest.raises(DataError, match="nothing saved: give out="):
         gb.fit("short_run", f"folder:{photos}/own", steps=20, progress=False, **SMALL)
 
 

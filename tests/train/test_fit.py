@@ -147,3 +147,37 @@ def test_the_lazy_front_door() -> None:
     assert set(dir(gb)) == set(gb.__all__)
     with pytest.raises(AttributeError, match="no attribute 'nope'"):
         _ = gb.nope
+
+
+def own_net() -> nn.Module:
+    return nn.Sequential(nn.Linear(2, 8), nn.SiLU(), nn.Linear(8, 1))
+
+
+def test_files_of_others_are_not_written_over(tmp_path: Path) -> None:
+    model = gb.fit("short_run", torch.randn(40, 2), net=own_net(), steps=1, progress=False)
+    (tmp_path / "README.md").write_text("my notes")
+    with pytest.raises(UsageError, match=r"holds a README.md that is no model's"):
+        model.save(tmp_path)
+    assert (tmp_path / "README.md").read_text() == "my notes"
+    again = model.save(tmp_path / "model")
+    assert model.save(again) == again, "a model may be saved where one is"
+
+
+def test_models_loaded_with_one_network_do_not_share_it(tmp_path: Path) -> None:
+    x, net = torch.randn(40, 2), own_net()
+    first = gb.fit("short_run", x, net=net, steps=1, progress=False)
+    energy = first.energy(x[:3]).detach()
+    first.save(tmp_path / "first")
+    gb.fit("short_run", x, net=net, steps=5, progress=False).save(tmp_path / "second")
+    one, other = (gb.load(tmp_path / name, net=net) for name in ("first", "second"))
+    assert torch.equal(one.energy(x[:3]), energy) and not torch.equal(other.energy(x[:3]), energy)
+
+
+def test_labels_without_classes_are_told_of(capsys: pytest.CaptureFixture[str]) -> None:
+    gb.fit("igebm", (torch.randn(40, 2), torch.arange(40) % 2), net=own_net(), steps=1, device="cpu")
+    assert "its labels are not used: net.classes is 0" in capsys.readouterr().err
+
+
+def test_a_setting_without_its_section_names_it() -> None:
+    with pytest.raises(UsageError, match=r"unknown key 'lr': did you mean train.lr\?"):
+        gb.fit("short_run", "toy:ring", lr=1e-3, progress=False)

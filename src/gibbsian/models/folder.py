@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from torch import Tensor, nn
 from ..core.errors import CheckpointError, UsageError
 from ..core.files import write_whole
 from ..version import __version__
+from .sources import Paper
 
 CONFIG, WEIGHTS = "config.json", "model.safetensors"
 
@@ -26,17 +28,18 @@ def is_folder(path: Path) -> bool:
     return (path / WEIGHTS).is_file() and (path / CONFIG).is_file()
 
 
-def write(path: Path, weights: Mapping[str, Tensor], about: dict[str, Any], card: str) -> Path:
+def write(path: Path, weights: Mapping[str, Tensor], about: dict[str, Any], paper: Paper | None) -> Path:
     """Write a model folder, each file whole.
 
     Args:
         path: the folder, made where it is not there yet.
         weights: tensors by name.
         about: what config.json says, as plain values; the version of the library is added.
-        card: the text of its README.md.
+        paper: the publication that its card names.
 
-    Raises `UsageError` when the disk refuses.
+    Raises `UsageError` when the disk refuses, and for a folder that holds other files of these names.
     """
+    _require_free(path)
     plain = {k: v.detach().cpu().contiguous().clone() for k, v in weights.items()}
     try:
         path.mkdir(parents=True, exist_ok=True)
@@ -44,10 +47,49 @@ def write(path: Path, weights: Mapping[str, Tensor], about: dict[str, Any], card
         save_file(plain, aside)
         aside.replace(path / WEIGHTS)
         write_whole(path / CONFIG, json.dumps({**about, "gibbsian_version": __version__}, indent=1))
-        write_whole(path / "README.md", card)
+        write_whole(path / "README.md", card(about, paper))
     except (OSError, SafetensorError) as error:
         raise UsageError(f"cannot write model folder {path}: {error}") from error
     return path
+
+
+def card(about: dict[str, Any], paper: Paper | None) -> str:
+    """The model card, Markdown with the front matter of model hubs."""
+    name, shape, own = (
+        about["system"],
+        ", ".join(map(str, about["event_shape"])),
+        about["config"].get("net", {}),
+    )
+    claims = "claims" if about["claims_density"] else "does not claim"
+    method = f'{paper.authors}, "{paper.title}", {paper.year}, {paper.url}' if paper else name
+    net = ", net=YOUR_NETWORK" if ":" in str(own.get("name")) else ""
+    return f"""---
+library_name: gibbsian
+tags: [energy-based-model, {name}]
+---
+# {name} on {about["data"] or "unnamed data"}
+
+A deep energy-based model, p(x) ~ exp(-E(x)/T) with T = {about["temperature"]:.3g}; it {claims} to be a density.
+Method: {method}.
+
+```python
+import gibbsian as gb
+model = gb.load("THIS_FOLDER"{net})
+x = model.sample(16).x          # shape (16, {shape})
+```
+"""
+
+
+def _require_free(path: Path) -> None:
+    """Refuse to write over files that were not written here."""
+    held = [name for name in (CONFIG, WEIGHTS, "README.md") if (path / name).exists()]
+    with suppress(OSError, ValueError, TypeError, KeyError):
+        if held and json.loads((path / CONFIG).read_text())["gibbsian_version"]:
+            return
+    if held:
+        raise UsageError(
+            f"{path} holds a {held[0]} that is no model's: give a folder of its own, such as {path / 'model'}"
+        )
 
 
 def read(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:

@@ -141,6 +141,10 @@ class EnergyModel(nn.Module, ABC):
         )
         return replace(drawn, range=(self.spec.low, self.spec.high))
 
+    def forward(self, x: Position, y: Tensor | None = None) -> Tensor:
+        """E(x), or E(x, y), so that a model is an energy wherever a callable is one."""
+        return self.energy(x, y)
+
     def __add__(self, other: EnergyModel) -> ComposedEnergy:
         """The product of both densities: see `product`."""
         return ComposedEnergy((self, other))
@@ -165,7 +169,7 @@ class EnergyModel(nn.Module, ABC):
         }
         from . import folder
 
-        return folder.write(Path(path), self.state_dict(), about, _card(self.record, self, data))
+        return folder.write(Path(path), self.state_dict(), about, self.record.paper)
 
 
 class ComposedEnergy(EnergyModel):
@@ -177,6 +181,12 @@ class ComposedEnergy(EnergyModel):
     """
 
     def __init__(self, parts: Sequence[EnergyModel]) -> None:
+        for part in parts:
+            if not isinstance(part, EnergyModel):
+                raise UsageError(
+                    f"a product of models, but one is of type {type(part).__name__}: for other energies take "
+                    "gibbsian.Product([model.neg_log_prob, energy])"
+                )
         if len(parts) < 2:
             raise UsageError(f"a product needs two models or more, got {len(parts)}")
         shapes = {part.spec.event_shape for part in parts}
@@ -220,28 +230,6 @@ def checked_labels(model: EnergyModel, n: int, y: int | Tensor | None) -> Tensor
     if len(wrong):
         raise UsageError(f"class {int(wrong[0])} is unknown: this model has classes 0 to {classes - 1}")
     return ys
-
-
-def _card(record: Record, model: EnergyModel, data: str) -> str:
-    """The model card, Markdown with the front matter of model hubs."""
-    name, paper = record.name, record.paper
-    claims = "claims" if model.claims_density else "does not claim"
-    method = f'{paper.authors}, "{paper.title}", {paper.year}, {paper.url}' if paper else name
-    return f"""---
-library_name: gibbsian
-tags: [energy-based-model, {name}]
----
-# {name} on {data or "unnamed data"}
-
-A deep energy-based model, p(x) ~ exp(-E(x)/T) with T = {model.temperature:.3g}; it {claims} to be a density.
-Method: {method}.
-
-```python
-import gibbsian as gb
-model = gb.load("THIS_FOLDER")
-x = model.sample(16).x          # shape (16, {", ".join(map(str, model.spec.event_shape))})
-```
-"""
 
 
 def device_of(module: nn.Module) -> torch.device:

@@ -106,6 +106,10 @@ def evaluate(
     Raises:
         UsageError: n below 16, draws below 2, or data that cannot be measured.
     """
+    if not isinstance(data, str):
+        raise UsageError(
+            f"data is a {type(data).__name__}: evaluate takes a name, such as 'mnist' or 'folder:DIR'"
+        )
     if n < 16 or draws < 2:
         raise UsageError(
             f"evaluate with n = {n} and {draws} draws: take n of at least 16, and two draws or more"

@@ -48,6 +48,7 @@ def fit(
     resume: str | None = None,
     progress: bool = True,
     validate: Validator | None = None,
+    device: str = "cpu",
     **changes: Any,
 ) -> EnergyModel:
     """Train and return the model, in eval mode and with its averaged weights in place.
@@ -62,6 +63,7 @@ def fit(
         steps, minutes: weight updates, or a budget of time.
         out: run folder for checkpoints, logs and sample grids; nothing is written without.
         resume: "auto" goes on from the newest checkpoint in `out`; a path goes on from that one.
+        device: where to train, such as "cuda"; the model is returned there.
         changes: settings with `__` for the dot, such as `train__lr=1e-3, chain__steps=30`; of a learner
             that is built already, only those of `train` and `monitor`.
 
@@ -93,6 +95,7 @@ def fit(
         net=net,
         validate=validate,
         notify=_say if progress else lambda text: None,
+        device=device,
     )
     prepared.trainer.fit(dotted.get("train.steps"), minutes=minutes, progress=progress)
     return finished(prepared.trainer)

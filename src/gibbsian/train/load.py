@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import os
 from pathlib import Path
 
@@ -26,7 +27,7 @@ from .recipes import RunConfig, from_config
 
 
 def from_run(config: RunConfig, event_shape: tuple[int, ...], net: nn.Module | None = None) -> Learner:
-    """The learner of a run, with weights drawn from the run's seed."""
+    """The learner of a run, with weights drawn from the run's seed, around `net` itself if it is given."""
     return build(config.system, config.model, event_shape, Streams(config.train.seed).init, net)
 
 
@@ -44,7 +45,7 @@ def load(
         path: a run folder, one of its checkpoints, or a folder written by `model.save` or `gibbsian export`.
         which: "newest" or "best" checkpoint of a run folder.
         averaged: put the averaged weights in place, where training averaged.
-        net: the network that the model was trained with, where it was one of your own.
+        net: the network that the model was trained with, where it was one of your own. It is copied.
         trust: run code that the files name, a paper or network class `module:NAME` that is not registered.
 
     Raises:
@@ -77,7 +78,7 @@ def load_run(
     source, run = locate(path, which)
     config = from_config(run.config(), trust)
     trusted(config.model, trust or net is not None)
-    learner = from_run(config, _shape(run), net)
+    learner = from_run(config, _shape(run), _copied(net))
     _restore(learner, checkpoint.load(source), averaged, str(source))
     learner.eval()
     return learner
@@ -104,13 +105,21 @@ def _from_folder(path: Path, net: nn.Module | None, trust: bool) -> EnergyModel:
     try:
         paper, shape = stored_entry(about["system"], trust), tuple(about["event_shape"])
         config = trusted(from_dict(paper.config_class(), about["config"]), trust or net is not None)
-        model = build(about["system"], config, shape, net=net).model
+        model = build(about["system"], config, shape, net=_copied(net)).model
         claims = float(about["temperature"]), bool(about["claims_density"])
     except (KeyError, TypeError, ValueError, UsageError) as error:
         raise CheckpointError(f"{path}/config.json describes no model of this version: {error}") from error
     model_folder.load_weights(model, weights, str(path))
     model.temperature, model.claims_density = claims
     return model.eval()
+
+
+def _copied(net: nn.Module | None) -> nn.Module | None:
+    """A copy of a network of one's own, so that models loaded with one instance do not share its weights."""
+    try:
+        return copy.deepcopy(net)
+    except RuntimeError:  # hooks that keep computed weights, such as the old weight_norm, refuse to be copied
+        return net
 
 
 def locate(path: Path, which: str = "newest") -> tuple[Path, RunFolder]:

@@ -59,6 +59,8 @@ def _chosen(config: RunConfig, data: Dataset, changes: dict[str, Any]) -> tuple[
         if "net.classes" not in changes:
             more["net.classes"] = len(data.classes)
             told.append(f"net.classes is set to {len(data.classes)}, as there are so many classes")
+    if net and data.y is not None and is_own(data) and not (classes or more.get("net.classes")):
+        told.append("its labels are not used: net.classes is 0, so the model is one of x alone")
     return told, more
 
 

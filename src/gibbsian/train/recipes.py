@@ -202,5 +202,8 @@ def _changed(config: RunConfig, changes: Mapping[str, Any]) -> RunConfig:
         elif head in own:
             sections["model"][name] = value
         else:
-            raise UsageError(f"unknown key '{name}': {did_you_mean(head, [*own, 'train', 'monitor'])}")
+            inside = [key for key in dotted(config.to_dict()) if key.endswith(f".{name}")]
+            known = did_you_mean(head, [*own, "train", "monitor"])
+            hint = f"did you mean {' or '.join(inside)}?" if inside else known
+            raise UsageError(f"unknown key '{name}': {hint}")
     return replace(config, **{k: override(getattr(config, k), v) for k, v in sections.items() if v})

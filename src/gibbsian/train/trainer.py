@@ -228,7 +228,7 @@ class Trainer:
     def _stop(self) -> str:
         """Save the state, where there is a folder for it, and say how to go on."""
         if not self.folder:
-            return "nothing saved: no run folder"
+            return "nothing saved: give out= a folder for checkpoints"
         self._finish("stopped")
         return f"state saved in {self.folder.path}; go on with --resume auto"
 

@@ -86,6 +86,10 @@ def measure_ood(
             that was named and that the model cannot give.
         DataError: `data` or a named `choose_on` is not to be had.
     """
+    if not isinstance(data, str):
+        raise UsageError(
+            f"data is a {type(data).__name__}: ood takes a name, such as 'mnist' or 'folder:DIR'"
+        )
     known_scores.check_names(scores or ())
     likelihoods.check_names(list(baselines))
     names = known_sets.check_names(
