@@ -82,7 +82,9 @@ class DataRecipe:
 
     def having(self, **options: Any) -> DataRecipe:
         """With these options, None leaving one as it is; raises `UsageError` where it has another value."""
-        given = {k: sides(v) if k == "size" else v for k, v in options.items() if v is not None}
+        given: dict[str, Any] = {k: v for k, v in options.items() if v is not None}
+        if "size" in given:
+            given["size"] = sides(given["size"])
         if "on_error" in given:
             _read_policy(given["on_error"])
         for key, value in given.items():
