@@ -60,6 +60,8 @@ def test_a_moved_folder_is_named_and_its_options_hold(photos, capsys):
     (photos / "photos").rename(photos / "moved")
     assert run("--resume", "run", "--steps", "2") == 1
     assert "--data folder:DIR@size=8x8 if moved" in capsys.readouterr().err
+    assert main(["doctor", "run"]) == 0
+    assert "there is no folder" in capsys.readouterr().out
     assert run("--resume", "run", "--data", "folder:moved", "--steps", "2") == 0
     assert stored(photos / "run") == f"folder:{photos}/moved@size=8x8"
 

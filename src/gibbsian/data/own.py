@@ -18,7 +18,7 @@ from .dataset import Dataset, from_arrays
 from .images import fit_all
 from .load import load
 from .names import entry
-from .recipe import FILES, Size, sides
+from .recipe import FILES, DataRecipe, Size, sides
 
 Given: TypeAlias = (
     str | Path | Dataset | np.ndarray | Tensor | tuple[Any, Any] | torch_data.Dataset | torch_data.DataLoader
@@ -76,10 +76,11 @@ def dataset(
 
 def named(data: str | Path) -> str:
     """The name under which `load` knows a path; names of public sets come before folders of that name."""
-    text = str(data)
-    if text.lower().endswith(FILES) or entry(text) is not None:
-        return text
-    return f"folder:{text}" if Path(text).expanduser().is_dir() else text
+    recipe = DataRecipe.parse(str(data))
+    name = recipe.name
+    if name.lower().endswith(FILES) or entry(name) is not None or not Path(name).expanduser().is_dir():
+        return str(recipe)
+    return str(replace(recipe, name=f"folder:{name}"))
 
 
 def is_own(data: Dataset) -> bool:
