@@ -75,6 +75,12 @@ def test_another_size_of_a_run_is_refused(photos, words, capsys):
     assert stored(photos / "run") == f"folder:{photos}/photos@size=8x8"
 
 
+@pytest.mark.parametrize("data", ["photos", "./photos", "photos@size=8", "folder:photos"])
+def test_a_folder_needs_no_word_before_it(photos, data):
+    assert run("--data", data, "--size", "8", "--steps", "1", "--out", "run") == 0
+    assert stored(photos / "run") == f"folder:{photos}/photos@size=8x8"
+
+
 def test_mixed_sizes_without_one_say_which_option_to_give(photos, capsys):
     assert run("--data", "folder:photos", "--steps", "1", "--out", "run") == 1
     assert "--size 32" in capsys.readouterr().err

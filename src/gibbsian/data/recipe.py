@@ -129,6 +129,15 @@ class DataRecipe:
         )
 
 
+def named(data: str | Path) -> str:
+    """The name under which `load` knows a path; names of public sets come before folders of that name."""
+    recipe = DataRecipe.parse(str(data))
+    name = recipe.name
+    if name.lower().endswith(FILES) or entry(name) is not None or not Path(name).expanduser().is_dir():
+        return str(recipe)
+    return str(replace(recipe, name=f"folder:{name}"))
+
+
 def shape_name(size: tuple[int, int]) -> str:
     """Height x width, as a person reads it."""
     return f"{size[0]}x{size[1]}"
