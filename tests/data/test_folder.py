@@ -12,6 +12,7 @@ from PIL import Image
 from gibbsian.core.errors import DataError
 from gibbsian.data import folder
 from gibbsian.data.batches import Batches
+from gibbsian.data.images import read_mask
 from gibbsian.data.load import load
 
 
@@ -163,3 +164,54 @@ def test_parts_by_their_usual_names(tmp_path, parts):
     train, test = (load(f"folder:{tmp_path}", split) for split in ("train", "test"))
     assert train.classes == test.classes == ("cat", "dog")
     assert (len(train), len(test)) == ((8, 8) if len(parts) == 2 else (7, 1))
+
+
+def transparent(kind: str) -> Image.Image:
+    """8 x 8 pixels of value 40, the right half of them transparent."""
+    values, alpha = np.full((8, 8), 40, np.uint8), np.full((8, 8), 255, np.uint8)
+    alpha[:, 4:] = 0
+    grey = Image.fromarray(np.stack([values, alpha], -1), "LA")
+    if kind == "P":
+        image = Image.fromarray(np.where(alpha > 0, 1, 0).astype(np.uint8), "P")
+        image.putpalette([0, 0, 0, 40, 40, 40] + [0] * 762)
+        image.info["transparency"] = 0
+        return image
+    return grey if kind == "LA" else grey.convert(kind)
+
+
+@pytest.mark.parametrize(("kind", "channels"), [("LA", 1), ("RGBA", 3), ("P", 3)])
+def test_alpha_is_laid_over_white(tmp_path, kind, channels):
+    for i in range(4):
+        transparent(kind).save(tmp_path / f"{i}.png")
+    data = load(f"folder:{tmp_path}")
+    x = data.x[0].reshape(8, 8, channels)
+    assert x[:, :4].eq(40).all() and x[:, 4:].eq(255).all()
+    assert data.notes == ("4 of 4 files have an alpha channel: laid over white",)
+
+
+def test_an_opaque_alpha_channel_changes_nothing(tmp_path):
+    values = write(tmp_path / "a" / "0.png", seed=3)
+    (tmp_path / "b").mkdir()
+    Image.fromarray(values).convert("RGBA").save(tmp_path / "b" / "0.png")
+    for name in "ab":
+        (tmp_path / name / "1.png").write_bytes((tmp_path / name / "0.png").read_bytes())
+    assert torch.equal(load(f"folder:{tmp_path}/a").x, load(f"folder:{tmp_path}/b").x)
+
+
+@pytest.mark.parametrize("ending", ["gif", "tiff", "webp"])
+def test_of_several_pictures_the_first_is_read_and_it_is_told(tmp_path, ending):
+    frames = [Image.new("L", (8, 8), shade) for shade in (0, 255)]
+    for i in range(3):
+        frames[0].save(tmp_path / f"{i}.{ending}", save_all=True, append_images=frames[1:])
+    data = load(f"folder:{tmp_path}")
+    assert int(data.x.float().max()) <= 2
+    assert data.notes[-1] == "3 of 3 files are animated or have several pages: the first picture is read"
+
+
+@pytest.mark.parametrize("kind", ["LA", "RGBA", "P"])
+def test_a_mask_on_a_transparent_layer_is_black_there(tmp_path, kind):
+    image = transparent(kind).convert("RGBA")
+    image.paste((255, 255, 255, 255), (0, 0, 2, 8))
+    image.save(tmp_path / "mask.png")
+    mask = read_mask(tmp_path / "mask.png", 8, 8)
+    assert mask[:, :2].all() and not mask[:, 2:].any()

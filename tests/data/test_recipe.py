@@ -73,6 +73,13 @@ def test_a_set_reads_itself_again_from_any_folder(tmp_path, monkeypatch, size):
     assert str(tmp_path / "own") in data.full_name
 
 
+@pytest.mark.parametrize("line", ["own@size=8", "folder:own@size=8x8@grey=no", "./own@size=8"])
+def test_a_path_takes_options_with_or_without_its_kind(tmp_path, monkeypatch, line):
+    photos(tmp_path / "own", [(10, 12)] * 4)
+    monkeypatch.chdir(tmp_path)
+    assert gb.dataset(line).event_shape == (3, 8, 8)
+
+
 def test_the_centre_is_cut_out_before_it_is_resampled(tmp_path):
     """The ends of the longer side are black and hardly show."""
     x = np.zeros((8, 24, 3), np.uint8)

@@ -6,7 +6,8 @@ import time
 from pathlib import Path
 from typing import Annotated, Any
 
-from ..core.errors import CheckpointError
+from ..core.errors import CheckpointError, GibbsianError
+from ..data.recipe import DataRecipe
 from .diagnose import Finding, diagnose
 from .options import Arg
 from .result import Result, table
@@ -44,9 +45,20 @@ def patient(path: Path) -> Result:
     folder = RunFolder(path)
     if not path.is_dir():
         raise CheckpointError(f"no run folder {path}: give the --out of a training")
-    results = diagnose(folder.record(), folder.config(), folder.lines())
+    config = folder.config()
+    results = [*diagnose(folder.record(), config, folder.lines()), *_missing(str(config.get("data", "")))]
     data: dict[str, Any] = {"run": str(path), "results": [vars(f) for f in results]}
     return Result(data, "\n".join(map(_told, results)))
+
+
+def _missing(data: str) -> list[Finding]:
+    """A finding where the data of a run are no longer in their place."""
+    try:
+        DataRecipe.parse(data).require_there()
+    except GibbsianError as error:
+        what, _, remedy = str(error).partition(": ")
+        return [Finding("watch", f"the data of this run: {what}", remedy)]
+    return []
 
 
 def _told(finding: Finding) -> str:

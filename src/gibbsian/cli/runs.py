@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 from ..core.errors import UsageError
+from ..data.names import entry
 from ..train.settings import Compiling
 from .options import Arg
 
@@ -20,7 +21,8 @@ DataDir = Annotated[str | None, Arg("where data lie, before $GIBBSIAN_DATA and t
 
 
 def trained_on(run: str) -> str:
-    """The data set that the system at `run` was trained on, "" where an exported folder does not say.
+    """The data set that the system at `run` was trained on, as a line that reads it again; "" for arrays that
+    were handed over in Python, and where an exported folder does not say.
 
     Raises `CheckpointError` when nothing is there.
     """
@@ -33,7 +35,11 @@ def trained_on(run: str) -> str:
     from ..train.fit import stored_config
     from ..train.load import locate
 
-    return stored_config(locate(path)[1].path).data
+    folder = locate(path)[1]
+    name = stored_config(folder.path).data
+    record = folder.record().get("data")
+    from_arrays = isinstance(record, dict) and record.get("recipe", name) is None
+    return "" if from_arrays and entry(name) is None else name
 
 
 def exported(run: str) -> bool:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from ..core.errors import CheckpointError, UsageError
-from ..data.recipe import DataRecipe, read_size
+from ..data.recipe import DataRecipe, named, read_size
 from ..models.papers import entry
 from ..train.recipes import RunConfig, resolve, suggestion
 from ..train.settings import Compiling
@@ -133,7 +133,7 @@ def free_folder(config: RunConfig) -> Path:
 
 def _reading(config: RunConfig, stored: Settings | None, size: str | None, on_error: str | None) -> RunConfig:
     """The configuration with the data's options; those of a stored run hold where none are given."""
-    recipe = DataRecipe.parse(config.data).placed()
+    recipe = DataRecipe.parse(named(config.data)).placed()
     if stored and isinstance(before := stored.get("data"), str):
         recipe = recipe.like(DataRecipe.parse(before))
     if on_error:

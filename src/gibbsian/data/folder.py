@@ -111,12 +111,10 @@ def read_folder(root: Path, split: str, recipe: DataRecipe) -> tuple[Dataset, bo
     """
     listing, notes = _listing(root, recipe)
     paths, labels = listing.parts.get(split, listing.parts["train"])
-    grey = recipe.grey
-    if grey is None or recipe.size is not None:
-        gone = listing.gone()
-        heads = _heads([path for path in listing.paths if path not in gone], recipe.skips)
-        grey, colours = _colours(heads) if grey is None else (grey, ())
-        notes = (*notes, *colours, *_sizes(heads, len(listing.paths), recipe.size))
+    gone = listing.gone()
+    heads = _heads([path for path in listing.paths if path not in gone], recipe.skips)
+    grey, colours = _colours(heads) if recipe.grey is None else (recipe.grey, ())
+    notes = (*notes, *colours, *_sizes(heads, len(listing.paths), recipe.size), *_kinds(heads))
     files = _files(root, paths, listing, replace(recipe, grey=grey))
     y = torch.tensor(labels) if len(listing.classes) > 1 else None
     names = tuple(listing.classes) if y is not None else ()
@@ -166,6 +164,16 @@ def _colours(heads: list[Head]) -> tuple[bool, tuple[str, ...]]:
     return False, (
         f"{sum(looked)} of {len(looked)} files are grey: all are read in colour, as the others are",
     )
+
+
+def _kinds(heads: list[Head]) -> tuple[str, ...]:
+    """Lines on alpha channels and on files of several pictures."""
+    alpha, more = sum(head.alpha for head in heads), sum(head.more for head in heads)
+    lines = (
+        (alpha, "have an alpha channel: laid over white"),
+        (more, "are animated or have several pages: the first picture is read"),
+    )
+    return tuple(f"{n} of {len(heads)} files {what}" for n, what in lines if n)
 
 
 def _sizes(heads: list[Head], n: int, size: tuple[int, int] | None) -> tuple[str, ...]:

@@ -20,17 +20,21 @@ from .recipe import Size, sides
 SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".pgm", ".ppm"})
 
 
-GREY = frozenset({"1", "L", "LA", "I", "F", "I;16", "I;16B", "I;16L", "I;16N"})
+GREY = frozenset({"1", "L", "LA", "La", "I", "F", "I;16", "I;16B", "I;16L", "I;16N"})
 """Pillow's kinds of images without colour."""
 ORIENTATION, TURNED = 0x0112, frozenset({5, 6, 7, 8})
 """The tag of a camera's orientation, and its values that change height and width."""
 
 
 class Head(NamedTuple):
-    """What the head of an image file says: whether it has no colour, and (height, width) as shown."""
+    """What the head of an image file says: whether it has no colour, (height, width) as shown, whether it has
+    an alpha channel, and whether other pictures follow the first.
+    """
 
     grey: bool
     size: tuple[int, int]
+    alpha: bool
+    more: bool
 
 
 def read_head(path: Path) -> Head:
@@ -40,16 +44,20 @@ def read_head(path: Path) -> Head:
             known = "exif" in image.info  # else asking for it would decode the pixels
             turned = known and image.getexif().get(ORIENTATION, 1) in TURNED
             width, height = image.size[::-1] if turned else image.size
-            return Head(image.mode in GREY, (height, width))
+            more = bool(getattr(image, "is_animated", False))  # only kinds that can be have it
+            return Head(image.mode in GREY, (height, width), _has_alpha(image), more)
     except (UnidentifiedImageError, OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
         raise DataError(f"{path} cannot be read as an image ({_reason(error)}): mend or remove it") from error
 
 
-def read_image(path: Path, size: Size | None, grey: bool | None) -> np.ndarray:
-    """One file as uint8 (H, W) or (H, W, 3); raises `DataError` if it is no image or is cut short."""
+def read_image(path: Path, size: Size | None, grey: bool | None, behind: str = "white") -> np.ndarray:
+    """One file as uint8 (H, W) or (H, W, 3), an alpha channel laid over the colour `behind`.
+
+    Raises `DataError` if it is no image or is cut short.
+    """
     try:
         with Image.open(path) as image:
-            return fit(ImageOps.exif_transpose(image), size, grey)
+            return fit(_laid(_eight_bits(ImageOps.exif_transpose(image)), behind), size, grey)
     except (UnidentifiedImageError, OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
         raise DataError(f"{path} cannot be read as an image ({_reason(error)}): mend or remove it") from error
 
@@ -61,7 +69,7 @@ def read_mask(path: Path, height: int, width: int, *, fit: bool = False) -> np.n
     """
     if not path.is_file():
         raise UsageError(f"there is no mask file {path}: paint unknown pixels white on black")
-    grey = read_image(path, None, True)
+    grey = read_image(path, None, True, "black")
     if grey.shape != (height, width):
         if not fit:
             raise UsageError(
@@ -74,12 +82,24 @@ def read_mask(path: Path, height: int, width: int, *, fit: bool = False) -> np.n
 
 def fit(image: Image.Image, size: Size | None, grey: bool | None) -> np.ndarray:
     """`image` as uint8 (H, W) or (H, W, 3), cropped and resampled to `size` where given."""
-    image = _eight_bits(image)
     grey = image.mode in GREY if grey is None else grey
     image = image.convert("L" if grey else "RGB")
     if size is not None and image.size != (wanted := sides(size)[::-1]):
         image = ImageOps.fit(image, wanted, Image.Resampling.LANCZOS)
     return np.asarray(image, dtype=np.uint8)
+
+
+def _has_alpha(image: Image.Image) -> bool:
+    return "transparency" in image.info or image.mode in {"RGBA", "LA", "PA", "RGBa", "La"}
+
+
+def _laid(image: Image.Image, behind: str) -> Image.Image:
+    """What a page of that colour would show of an image with an alpha channel; others as they are."""
+    if not _has_alpha(image):
+        return image
+    page = Image.new("RGBA", image.size, behind)
+    page.alpha_composite(image.convert("RGBA"))
+    return page.convert("L" if image.mode in GREY else "RGB")
 
 
 def _eight_bits(image: Image.Image) -> Image.Image:

@@ -18,7 +18,7 @@ from .dataset import Dataset, from_arrays
 from .images import fit_all
 from .load import load
 from .names import entry
-from .recipe import FILES, Size, sides
+from .recipe import Size, named, sides
 
 Given: TypeAlias = (
     str | Path | Dataset | np.ndarray | Tensor | tuple[Any, Any] | torch_data.Dataset | torch_data.DataLoader
@@ -72,14 +72,6 @@ def dataset(
     x, y, notes = _arrays(data)
     read = from_arrays(x, y, name=name, images=images, channels=channels)
     return _fitted(_noted(read, notes), size, grey)
-
-
-def named(data: str | Path) -> str:
-    """The name under which `load` knows a path; names of public sets come before folders of that name."""
-    text = str(data)
-    if text.lower().endswith(FILES) or entry(text) is not None:
-        return text
-    return f"folder:{text}" if Path(text).expanduser().is_dir() else text
 
 
 def is_own(data: Dataset) -> bool:

@@ -82,7 +82,9 @@ class DataRecipe:
 
     def having(self, **options: Any) -> DataRecipe:
         """With these options, None leaving one as it is; raises `UsageError` where it has another value."""
-        given = {k: sides(v) if k == "size" else v for k, v in options.items() if v is not None}
+        given: dict[str, Any] = {k: v for k, v in options.items() if v is not None}
+        if "size" in given:
+            given["size"] = sides(given["size"])
         if "on_error" in given:
             _read_policy(given["on_error"])
         for key, value in given.items():
@@ -125,6 +127,15 @@ class DataRecipe:
         raise DataError(
             f"there is no {kind} {gone}: give the {kind} that holds the {what}, --data {moved} if moved"
         )
+
+
+def named(data: str | Path) -> str:
+    """The name under which `load` knows a path; names of public sets come before folders of that name."""
+    recipe = DataRecipe.parse(str(data))
+    name = recipe.name
+    if name.lower().endswith(FILES) or entry(name) is not None or not Path(name).expanduser().is_dir():
+        return str(recipe)
+    return str(replace(recipe, name=f"folder:{name}"))
 
 
 def shape_name(size: tuple[int, int]) -> str:

@@ -60,7 +60,7 @@ def card(about: dict[str, Any], paper: Paper | None) -> str:
         ", ".join(map(str, about["event_shape"])),
         about["config"].get("net", {}),
     )
-    claims = "claims" if about["claims_density"] else "does not claim"
+    temperature, claims = about["temperature"], "claims" if about["claims_density"] else "does not claim"
     method = f'{paper.authors}, "{paper.title}", {paper.year}, {paper.url}' if paper else name
     net = ", net=YOUR_NETWORK" if ":" in str(own.get("name")) else ""
     return f"""---
@@ -69,7 +69,7 @@ tags: [energy-based-model, {name}]
 ---
 # {name} on {about["data"] or "unnamed data"}
 
-A deep energy-based model, p(x) ~ exp(-E(x)/T) with T = {about["temperature"]:.3g}; it {claims} to be a density.
+A deep energy-based model, p(x) ~ exp(-E(x)/T) with T = {temperature:.3g}; it {claims} to be a density.
 Method: {method}.
 
 ```python

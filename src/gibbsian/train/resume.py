@@ -7,8 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ..core.errors import UsageError
-from ..data.own import named
-from ..data.recipe import DataRecipe
+from ..data.recipe import DataRecipe, named
 from . import checkpoint
 from .folder import RunFolder
 from .load import locate
