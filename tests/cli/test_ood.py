@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 
+import numpy as np
+from PIL import Image
+
 QUICK = "-n 30 --against noise --scores energy,complexity --baselines vae --baseline-minutes 0.002"
 
 
@@ -50,3 +53,17 @@ def test_wrong_words_are_one_line(cli, runs, tmp_path):
         assert ran.code in (1, 2) and told in ran.err and ran.err.count("\n") == 1, words
     points = cli(f"ood {runs['generative_convnet']} --out {tmp_path} --against noise")
     assert points.code == 2 and "holds no 8-bit images" in points.err
+
+
+def test_images_of_your_own_are_a_set(cli, runs, tmp_path):
+    x = np.random.default_rng(0).integers(0, 256, (40, 8, 8), dtype=np.uint8)
+    np.savez(tmp_path / "own.npz", x=x)
+    (tmp_path / "own").mkdir()
+    for k, image in enumerate(x):
+        Image.fromarray(image).save(tmp_path / "own" / f"{k}.png")
+    for name in (f"{tmp_path}/own.npz", f"folder:{tmp_path}/own"):
+        ran = cli(f"ood {runs['igebm']} --against {name} -n 20 --scores energy --baselines none "
+                  f"--out {tmp_path}/o --json")  # fmt: skip
+        assert ran.code == 0 and list(ran.json["scores"]["energy"]) == [name], ran.err
+    gone = cli(f"ood {runs['igebm']} --against folder:{tmp_path}/no -n 20 --scores energy --baselines none")
+    assert gone.code == 1 and gone.err.count("\n") == 1

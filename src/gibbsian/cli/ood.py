@@ -43,10 +43,10 @@ def ood(
     95 %.
 
     Scores: energy, lse and max_p (with a label head), grad, typicality, ratio (with --background),
-    complexity, levels (ladders). Sets: any data set of images, and noise, gaussian, constant, interpolation,
-    flipped; one whose files are missing is a row that says so. The score to quote is chosen on one set, and
-    its mean is over the others. Writes ood.json, ood.txt, ood-sheet.png with examples of every set, and a
-    histogram a score (these need the extra plot).
+    complexity, levels (ladders). Sets: any data set of images, folder:DIR or FILE.npz of your own, and noise,
+    gaussian, constant, interpolation, flipped; a public one whose files are missing is a row that says so.
+    The score to quote is chosen on one set, and its mean is over the others. Writes ood.json, ood.txt,
+    ood-sheet.png with examples of every set, and a histogram a score (these need the extra plot).
     """
     from ..tasks.ood.baselines import Budget
     from ..tasks.ood.measure import measure_ood

@@ -22,7 +22,7 @@ DataDir = Annotated[str | None, Arg("where data lie, before $GIBBSIAN_DATA and t
 
 def trained_on(run: str) -> str:
     """The data set that the system at `run` was trained on, as a line that reads it again; "" for arrays that
-    were handed over in Python, and where an exported folder does not say.
+    were given in Python, and where an exported folder does not say.
 
     Raises `CheckpointError` when nothing is there.
     """

@@ -12,7 +12,8 @@ Made sets:
     interpolation  mean of an inside image and another one, rounded; nothing else is added
     flipped        inside images upside down
 
-The last two are made from the inside images of the table itself. A named set whose files are not to be had is
+The last two are made from the inside images of the table itself. A folder (folder:DIR) or a file of arrays
+of your own is a set too: its held-out part, then the rest. A public set whose files are not to be had is
 `absent`: a row that says so, never an error.
 """
 
@@ -32,6 +33,7 @@ from ...data.dataset import Dataset
 from ...data.images import fit_all
 from ...data.load import load
 from ...data.names import ALIASES, DATA_NAMES
+from ...data.recipe import FILES
 
 CUT = frozenset({"dtd"})
 """Sets of which a corner is taken instead of a resampled whole."""
@@ -115,7 +117,7 @@ def check_names(names: Sequence[str], data: str) -> list[str]:
     """Canonical names; raises `UsageError` for an unknown one, one given twice, or the data inside itself."""
     found = [ALIASES.get(name, name) for name in names]
     for name, given in zip(found, names, strict=True):
-        if name not in MADE and name not in NAMED:
+        if name not in MADE and name not in NAMED and not is_own(name):
             raise unknown("set", given, (*MADE, *NAMED))
         if name == ALIASES.get(data, data):
             raise UsageError(f"{given} is what the model was trained on: compare it with other sets")
@@ -124,6 +126,11 @@ def check_names(names: Sequence[str], data: str) -> list[str]:
     if not found:
         raise UsageError(f"no set to compare with: name some of {', '.join((*MADE, *NAMED))}")
     return found
+
+
+def is_own(name: str) -> bool:
+    """Whether a set is a person's own: folder:DIR, or a file of arrays."""
+    return name.startswith("folder:") or name.lower().endswith(FILES)
 
 
 def gather(
@@ -150,7 +157,11 @@ def gather(
     try:
         data = load(name, split, data_dir=data_dir)
     except DataError as error:
+        if is_own(name):
+            raise
         return ImageSet(name, inside[:0], "", absent=str(error))
+    if not data.is_image:
+        raise UsageError(f"{name} holds no 8-bit images: ood compares images")
     parts = [data]
     if whole and split == "test" and len(data) < n:
         parts.append(load(name, "train", data_dir=data_dir))
