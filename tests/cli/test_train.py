@@ -332,3 +332,18 @@ def test_values_that_make_no_sense(cli, tmp_path, monkeypatch, words, part):
 def test_an_empty_value_is_none(cli):
     ran = cli("train", "short_run", "--data", "")
     assert ran.code == 2 and "--data is empty" in ran.err
+
+
+def test_data_of_ones_own_decide_what_was_left_open(cli, tmp_path):
+    rows = ["a,b,label", *(f"{k % 7},{k % 5},{k % 2}" for k in range(40))]
+    (tmp_path / "own.csv").write_text("\n".join(rows))
+    ran = cli(f"train jem --data {tmp_path}/own.csv --steps 1 --out {tmp_path}/run")
+    assert ran.code == 0 and "net.classes is set to 2" in ran.err and "pixels are set to" in ran.err
+    stored = (tmp_path / "run" / "config.yaml").read_text()
+    assert "classes: 2" in stored
+    refused = cli(f"train jem --data {tmp_path}/own.csv --net.classes 5 --out {tmp_path}/other")
+    assert refused.code == 2 and "net.classes is 5" in refused.err
+
+
+def test_a_setting_without_its_section_is_named(cli):
+    assert "did you mean '--train.lr'?" in cli("train short_run --data digits --lr 1").err

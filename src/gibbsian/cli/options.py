@@ -202,7 +202,9 @@ def _require_known(named: Mapping[str, str], keys: Keys, given: Given, known: li
 
 
 def _unknown(flag: str, flags: Iterable[str]) -> UsageError:
-    near = difflib.get_close_matches(flag, [*flags, "--json", "--help"], n=1)
+    known = [*flags, "--json", "--help"]
+    inside = [other for other in known if other.endswith(f".{flag.removeprefix('--')}")]
+    near = inside or difflib.get_close_matches(flag, known, n=1)
     return UsageError(f"unknown option '{flag}': " + (f"did you mean '{near[0]}'?" if near else "see --help"))
 
 

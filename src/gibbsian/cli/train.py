@@ -68,10 +68,6 @@ def train(
     if system is None:
         raise UsageError(f"SYSTEM is missing: {_going_on(resume, out) or suggestion(data)}")
     entry(system)
-    if resume and init_from:
-        raise UsageError(
-            "--resume goes on with a run, --init-from starts a new one from weights: give one of them"
-        )
     if minutes is not None and not 0 < minutes < math.inf:
         raise UsageError(f"--minutes is {minutes:g}: it must be a number above 0")
     train = {"steps": steps, "seed": seed, "precision": precision, "compile": compile}
@@ -89,7 +85,7 @@ def train(
     where = {"init_from": init_from, "resume": checkpoint, "out": folder or free_folder(resolved)}
     asked = resolved.train.steps if "train.steps" in changes else None
     with _warnings_as_lines():
-        prepared = _prepare(resolved, where, data_dir, device)
+        prepared = _prepare(resolved, where, data_dir, device, None if file else changes)
         outcome = prepared.trainer.fit(asked, minutes=minutes)
     return _result(prepared, outcome)
 
@@ -180,9 +176,13 @@ def _stored(system: str, folder: Path | None) -> dict[str, Any] | None:
     return stored
 
 
-def _prepare(config: RunConfig, where: dict[str, Any], data_dir: str | None, device: str) -> Prepared:
+def _prepare(
+    config: RunConfig, where: dict[str, Any], data_dir: str | None, device: str, changes: Settings | None
+) -> Prepared:
+    """A run that is ready to go; without a file of settings the data decide what `changes` left open."""
     from ..data.load import load
     from ..train.fit import prepare
+    from ..train.matching import fitted
     from .machine import usable, warn_if_emulated
 
     usable(device)
@@ -191,7 +191,8 @@ def _prepare(config: RunConfig, where: dict[str, Any], data_dir: str | None, dev
     validate = None
     if config.train.validate_every:
         dataset, validate = _set_aside(config.data, dataset, data_dir)
-    for note in dataset.notes:
+    config, told = (config, []) if changes is None else fitted(config, dataset, changes)
+    for note in [*dataset.notes, *told]:
         _say(f"{config.data}: {note}")
     print(f"{config.system} on {config.data}, preset {config.preset}, in {where['out']}", file=sys.stderr)
     return prepare(config, dataset, **where, validate=validate, notify=_say, device=device)

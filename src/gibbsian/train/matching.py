@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -11,7 +12,7 @@ from ..core.spec import DataSpec
 from ..data.dataset import Dataset
 from ..data.own import is_own, model_range
 from ..nets.families import CustomNetConfig
-from .recipes import RunConfig, default_preset, resolve
+from .recipes import RunConfig, changed, default_preset, resolve
 
 FAR, HOPELESS = 30.0, 1000.0
 """How many times apart, or away from 1, deviations of columns are told of and refused."""
@@ -35,13 +36,16 @@ def resolved(
     if preset is None and points and default_preset(system, data.name) == "images":
         preset = default_preset(system, "toy:own" if data.event_shape == (2,) else "table:own")
     config = resolve(system, preset=preset, data=data.full_name, changes=changes)
+    return fitted(config, data, changes)
+
+
+def fitted(config: RunConfig, data: Dataset, changes: Mapping[str, Any]) -> tuple[RunConfig, list[str]]:
+    """`config` with what `data` of a person's own decide where `changes` set nothing, and that in words."""
     told, more = _chosen(config, data, changes)
-    if more:
-        config = resolve(system, preset=preset, data=data.full_name, changes={**more, **changes})
-    return config, told
+    return changed(config, more), told
 
 
-def _chosen(config: RunConfig, data: Dataset, changes: dict[str, Any]) -> tuple[list[str], dict[str, Any]]:
+def _chosen(config: RunConfig, data: Dataset, changes: Mapping[str, Any]) -> tuple[list[str], dict[str, Any]]:
     """What the data of a person's own decide where nothing was set, in words and as settings."""
     told: list[str] = []
     more: dict[str, Any] = {}
@@ -92,7 +96,9 @@ def require_match(spec: DataSpec, dataset: Dataset) -> None:
     if not classes:
         return
     if dataset.y is None:
-        raise UsageError(f"net.classes is {classes}, but {dataset.name} has no labels: set net.classes to 0")
+        raise UsageError(
+            f"net.classes is {classes}, but {dataset.name} has no labels: give labelled data, or set net.classes to 0"
+        )
     found = int(dataset.y.max()) + 1
     if found > classes:
         raise UsageError(

@@ -166,7 +166,7 @@ def resolve(
     recipe = presets(system)[name]
     base = RunConfig(system, name, data, recipe.model, recipe.train, recipe.monitor)
     sections = {k: v for k, v in file.items() if k not in ("system", "preset", "data")}
-    config = _changed(base, {**dotted(sections), **(changes or {})})
+    config = changed(base, {**dotted(sections), **(changes or {})})
     trusted(config.model, allow=not file or "net.name" in (changes or {}))
     return config
 
@@ -190,7 +190,8 @@ def _known(system: str, preset: str | None) -> bool:
     return preset in presets(system)
 
 
-def _changed(config: RunConfig, changes: Mapping[str, Any]) -> RunConfig:
+def changed(config: RunConfig, changes: Mapping[str, Any]) -> RunConfig:
+    """`config` with dotted `changes`; raises `UsageError` for an unknown key, naming the nearest."""
     sections: dict[str, dict[str, Any]] = {"train": {}, "monitor": {}, "model": {}}
     own = [f.name for f in fields(config.model)]
     for name, value in changes.items():
