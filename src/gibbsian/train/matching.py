@@ -97,7 +97,7 @@ def require_match(spec: DataSpec, dataset: Dataset) -> None:
         return
     if dataset.y is None:
         raise UsageError(
-            f"net.classes is {classes}, but {dataset.name} has no labels: give labelled data, or set net.classes to 0"
+            f"net.classes is {classes}, but {dataset.name} has no labels: give some, or set it to 0"
         )
     found = int(dataset.y.max()) + 1
     if found > classes:
