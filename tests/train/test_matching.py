@@ -82,6 +82,24 @@ def test_a_network_of_ones_own_is_trained_saved_and_loaded(tmp_path) -> None:
         assert again.sample(4, steps=1).picture().width > 8
 
 
+IMAGES = np.random.default_rng(0).integers(0, 256, (60, 8, 8), dtype=np.uint8)
+LABELS = np.arange(60) % 3
+
+
+def flat(*layers: torch.nn.Module, outputs: int = 1) -> torch.nn.Sequential:
+    nn = torch.nn
+    return nn.Sequential(nn.Flatten(), nn.Linear(64, 16), *(layers or (nn.SiLU(),)), nn.Linear(16, outputs))
+
+
+def fit(paper: str, data, net: object, **changes: object) -> gb.EnergyModel:
+    return gb.fit(paper, data, net=net, progress=False, steps=1, train__batch_size=4, **changes)
+
+
+@pytest.mark.parametrize("paper", ["icd", "energy_matching"])
+def test_the_activation_of_settings_says_nothing_of_a_network_of_ones_own(paper) -> None:
+    assert isinstance(fit(paper, IMAGES, flat()), gb.EnergyModel)
+
+
 @pytest.mark.parametrize(
     ("scale", "told"),
     [([1, 2], 0), ([0, 1], 0), ([1, 100], 1), ([200, 200], 1), ([1, 1e5], 2), ([1e-5, 1e-5], 2)],

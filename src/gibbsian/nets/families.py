@@ -57,6 +57,11 @@ class AnyNet(Tagged):
         """Whether the outputs are logits, so that E(x, y) = -f(x)[y]."""
         return self.head == "logits"
 
+    @property
+    def kinked(self) -> bool:
+        """Whether the energy is known to be linear but for kinks, so that its second derivative is 0."""
+        return self.activation in ("relu", "leaky_relu")
+
     @classmethod
     def kinds(cls) -> dict[str, type[AnyNet]]:
         """The settings of every registered family by its name."""
@@ -74,6 +79,11 @@ class CustomNetConfig(AnyNet):
 
     options: dict[str, Any] = dataclasses.field(default_factory=dict)
     """What your class reads besides, by names of its choice, as in --net.options.width 64."""
+
+    @property
+    def kinked(self) -> bool:
+        """No: what a network of one's own is made of shows when it is tried."""
+        return False
 
     def __post_init__(self) -> None:
         super().__post_init__()
