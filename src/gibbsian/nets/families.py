@@ -19,6 +19,7 @@ from ..core.kinds import Tagged
 
 T = TypeVar("T")
 GROUP = "gibbsian.nets"
+AGAIN = "pass net= with the same network"
 Activation: TypeAlias = Literal["elu", "gelu", "leaky_relu", "relu", "softplus", "swish", "tanh"]
 Head: TypeAlias = Literal["logits", "scalar"]
 
@@ -156,9 +157,16 @@ def trusted(config: T, allow: bool = False) -> T:
     """
     for net in _nets(config):
         if ":" in net.name and not allow:
-            remedy = f"give net= in Python or --net {net.name} on the command line"
-            require_trusted(net.name, "network", f"{remedy}, or trust them by trust=True or --trust")
+            require_trusted(net.name, "network", _remedy(net.name))
     return config
+
+
+def _remedy(name: str) -> str:
+    """How to have a stored network again: classes of torch, of scripts and of functions say too little."""
+    if name.startswith(("torch.", "__main__:")) or "<locals>" in name:
+        return AGAIN
+    named = f"give net= in Python or --net {name} on the command line"
+    return f"{named}, or trust them by trust=True or --trust"
 
 
 def _nets(config: Any) -> Iterator[AnyNet]:

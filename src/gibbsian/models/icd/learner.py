@@ -59,7 +59,7 @@ def build(
         if net is None and config.scales > 1:
             net = build_scales(config.net, event_shape, config.scales)
         else:
-            net = energy_net(config.net, spec, net)
+            net = energy_net(config.net, spec, net, curved=config.trains_sampler)
     model = NetEnergy(net, spec, temperature=config.chain.temperature, link=config.loss.link)
     plain = not (config.augment.on or config.trains_sampler)
     model.claims_density = samples_density(config.chain, config.start) and plain
