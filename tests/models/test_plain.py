@@ -101,6 +101,15 @@ def test_denoising_by_hand() -> None:
     torch.testing.assert_close(by_b, sigma * residual.mean(0))
 
 
+def test_sliced_refuses_an_energy_of_kinks() -> None:
+    net = nn.Sequential(nn.Linear(3, 8), nn.ReLU(), nn.Linear(8, 1))
+    x = torch.randn(4, 3, generator=generator(0))
+    with pytest.raises(UsageError, match=r"kinks of ReLU \('1'\)"):
+        sliced_score_matching(net, x, generator(1))
+    bowl = sliced_score_matching(lambda x: net(x)[:, 0] + x.square().sum(1), x, generator(1))
+    assert bool(torch.isfinite(bowl))
+
+
 def test_sliced_by_hand() -> None:
     """|a x|^2 / 2 - a |v|^2 with |v|^2 = 2 for signs: the slope in a is a mean |x|^2 - 2."""
     net, x = Quadratic(), data()

@@ -21,7 +21,7 @@ class Own(nn.Module):
         super().__init__()
         self.scale = nn.Parameter(torch.tensor(float(config.classes)))
 
-    def forward(self, x):
+    def forward(self, x, y=None):
         return self.scale * x.flatten(1).square().sum(1)
 
 

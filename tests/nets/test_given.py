@@ -13,6 +13,7 @@ from gibbsian.core.errors import UsageError
 from gibbsian.core.random import generator
 from gibbsian.nets.build import build
 from gibbsian.nets.families import AnyNet, CustomNetConfig
+from gibbsian.nets.found import made
 from gibbsian.nets.given import Column, Logits, prepared_net
 
 
@@ -60,7 +61,7 @@ X = torch.randn(4, 2, 3, generator=generator(0))
 
 
 def test_an_energy_is_returned_itself() -> None:
-    for net, classes in ((Sums(), 0), (Labelled(), 3), (Sums(), 3)):
+    for net, classes in ((Sums(), 0), (Labelled(), 3)):
         assert prepared_net(net, (2, 3), classes=classes) is net
 
 
@@ -145,6 +146,33 @@ class Configured(nn.Module):
 class TooMany(Sums):
     def __init__(self, a, b, c) -> None:
         super().__init__()
+
+
+class Optional(Sums):
+    def __init__(self, width=64, depth=3) -> None:
+        super().__init__()
+        self.width = width
+
+
+class Unlucky(Sums):
+    def __init__(self, event_shape=None, config=None) -> None:
+        super().__init__()
+        self.shape = event_shape + 1
+
+
+def test_optional_arguments_stay_as_they_are_and_failures_are_one_line(monkeypatch) -> None:
+    monkeypatch.setitem(sys.modules, "found_nets", sys.modules[__name__])
+    assert made(CustomNetConfig(name="found_nets:Optional"), (3,)).width == 64
+    with pytest.raises(UsageError, match=r"failed as Unlucky\(event_shape, config\): can only concat"):
+        made(CustomNetConfig(name="found_nets:Unlucky"), (3,))
+
+
+def test_an_energy_without_curvature_is_refused_where_it_matters() -> None:
+    kinked = nn.Sequential(nn.Flatten(), nn.Linear(6, 5), nn.ReLU(), nn.Linear(5, 1))
+    for net, words in ((kinked, r"kinks of ReLU \('2'\)"), (Sums(), "piecewise linear")):
+        with pytest.raises(UsageError, match=words):
+            prepared_net(net, (2, 3), curved=True)
+    assert isinstance(prepared_net(columns(), (2, 3), curved=True), Column)
 
 
 def test_classes_by_name(monkeypatch) -> None:

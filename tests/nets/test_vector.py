@@ -87,7 +87,7 @@ def test_networks_of_your_own(monkeypatch) -> None:
     monkeypatch.setitem(sys.modules, "own_vectors", sys.modules[__name__])
     net = build_vector(CustomNetConfig(name="own_vectors:Own"), (2,), 4)
     assert net(torch.zeros(3, 2)).shape == (3, 4)
-    with pytest.raises(UsageError, match="has no logits: give it a method"):
+    with pytest.raises(UsageError, match="Bare cannot be called"):
         build_vector(CustomNetConfig(name="own_vectors:Bare"), (2,), 4)
     with pytest.raises(UsageError, match=r"logits of shape \(3, 2\).*\(3, 4\) are needed"):
         build_vector(CustomNetConfig(name="own_vectors:Wide"), (2,), 4)(torch.zeros(3, 2))

@@ -9,6 +9,7 @@ import pytest
 import torch
 
 import gibbsian as gb
+from gibbsian.cli.main import main
 from gibbsian.core.errors import UsageError
 from gibbsian.core.spec import DataSpec
 from gibbsian.data.dataset import from_arrays
@@ -66,7 +67,7 @@ def test_classes_follow_the_labels_where_the_model_has_any() -> None:
 
 
 def test_a_network_of_ones_own_is_trained_saved_and_loaded(tmp_path) -> None:
-    nn = torch.nn
+
     x, y = np.random.default_rng(0).integers(0, 256, (60, 8, 8), dtype=np.uint8), np.arange(60) % 3
     small = {k.replace(".", "__"): v for k, v in SMALL.items()}
     for paper, data, outputs in (("short_run", x, 1), ("igebm", x, 1), ("jem", (x, y), 3)):
@@ -80,6 +81,103 @@ def test_a_network_of_ones_own_is_trained_saved_and_loaded(tmp_path) -> None:
         batch = torch.rand(5, 1, 8, 8, generator=gb.generator(0))
         torch.testing.assert_close(again.energy(batch), model.energy(batch))
         assert again.sample(4, steps=1).picture().width > 8
+
+
+IMAGES = np.random.default_rng(0).integers(0, 256, (60, 8, 8), dtype=np.uint8)
+LABELS = np.arange(60) % 3
+
+
+def flat(*layers: torch.nn.Module, outputs: int = 1) -> torch.nn.Sequential:
+
+    return nn.Sequential(nn.Flatten(), nn.Linear(64, 16), *(layers or (nn.SiLU(),)), nn.Linear(16, outputs))
+
+
+def fit(paper: str, data, net: object, **changes: object) -> gb.EnergyModel:
+    return gb.fit(paper, data, net=net, progress=False, steps=1, train__batch_size=4, **changes)
+
+
+nn = torch.nn
+SLICED = {"matching__levels": 1, "jump": False, "matching__method": "sliced"}
+EXACT = {**SLICED, "matching__method": "exact"}
+REFUSED = [
+    ("icd", IMAGES, lambda: flat(nn.ReLU()), "kinks of ReLU \\('2'\\).*nn.SiLU", {}),
+    ("energy_matching", IMAGES, lambda: flat(nn.LeakyReLU()), "kinks of LeakyReLU", {}),
+    (
+        "score_matching",
+        IMAGES,
+        lambda: flat(nn.PReLU()),
+        "kinks of PReLU",
+        SLICED,
+    ),
+    (
+        "score_matching",
+        IMAGES,
+        lambda: flat(nn.Hardtanh()),
+        "kinks of Hard",
+        EXACT,
+    ),
+    ("drl", IMAGES, flat, r"give a net\(x, level\) that returns \(B,\), level being \(B,\) of int64", {}),
+    ("jem", (IMAGES, LABELS), flat, r"returns \(B, 1\): .* returns logits, \(B, 3\)", {}),
+    ("igebm", (IMAGES, LABELS), flat, r"net\(x, y\) .*\(B, 3\), -E of each", {"net__classes": 3}),
+    ("cebm", IMAGES, flat, r"returns \(B, 1\): .* \(B, 8\)", {"latent": 4}),
+    ("cebm", IMAGES, lambda: nn.Flatten, "the class Flatten", {}),
+    ("icd", IMAGES, lambda: nn.Flatten, "the class Flatten", {}),
+    ("short_run", IMAGES, lambda: flat().double(), "torch.float64, and networks are float32: call", {}),
+    ("cebm", IMAGES, lambda: flat(outputs=8).half(), "torch.float16, and", {"latent": 4}),
+    ("igebm", IMAGES, lambda: flat().requires_grad_(False), "no weight of this network is trainable", {}),
+]
+
+
+@pytest.mark.parametrize(("paper", "data", "net", "words", "changes"), REFUSED)
+def test_a_network_that_a_paper_cannot_train_is_one_line(paper, data, net, words, changes) -> None:
+    with pytest.raises(UsageError, match=words) as error:
+        fit(paper, data, net(), **changes)
+    assert "\n" not in str(error.value)
+
+
+def test_networks_of_many_outputs_and_lazy_ones_are_taken() -> None:
+    lazy = nn.Sequential(nn.Flatten(), nn.LazyLinear(16), nn.SiLU(), nn.LazyLinear(8))
+    assert fit("cebm", IMAGES, lazy, latent=4).sample(2, steps=1).x.shape == (2, 1, 8, 8)
+    assert fit("igebm", (IMAGES, LABELS), flat(outputs=3), net__classes=3).spec.num_classes == 3
+    kinked = flat(nn.ReLU())
+    assert isinstance(fit("icd", IMAGES, kinked, kl_weight=0.0, entropy_weight=0.0), gb.EnergyModel)
+    assert isinstance(fit("score_matching", IMAGES, flat(nn.ReLU())), gb.EnergyModel)
+
+
+@pytest.mark.parametrize(
+    ("paper", "body", "words"),
+    [
+        ("jem", "nn.Flatten(), nn.Linear(64, 10)", ""),
+        ("cebm", "nn.Flatten(), nn.Linear(64, 32)", ""),
+        ("drl", "nn.Flatten(), nn.Linear(64, 1)", "give a net(x, level)"),
+        ("jem", "nn.Flatten(), nn.Linear(64, 1)", "returns logits, (B, 10)"),
+        ("igebm", "nn.Flatten(), 3", "failed as Mine(): "),
+    ],
+)
+def test_a_network_file_is_judged_as_one_given(paper, body, words, tmp_path, monkeypatch, capsys) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "own.py").write_text(
+        "from torch import nn\nclass Mine(nn.Sequential):\n"
+        f"    def __init__(self, width=3, depth=2):\n        super().__init__({body})\n"
+    )
+    small = ["--steps", "1", "--train.batch_size", "4", "--out", "run", "--latent", "16"]
+    small = small if paper == "cebm" else small[:-2]
+    code = main(["train", paper, "--data", "digits", "--net", "own.py:Mine", *small])
+    told = capsys.readouterr().err
+    assert (code == 2 and words in told) if words else code == 0, told
+
+
+def test_a_stored_instance_that_has_no_name_of_its_own_asks_for_net(tmp_path) -> None:
+    fit("short_run", IMAGES, flat(), out=tmp_path / "run")
+    for trust in (False, True):
+        with pytest.raises(UsageError, match="pass net= with the same network"):
+            gb.load(tmp_path / "run", trust=trust)
+    assert isinstance(gb.load(tmp_path / "run", net=flat()), gb.EnergyModel)
+
+
+@pytest.mark.parametrize("paper", ["icd", "energy_matching"])
+def test_the_activation_of_settings_says_nothing_of_a_network_of_ones_own(paper) -> None:
+    assert isinstance(fit(paper, IMAGES, flat()), gb.EnergyModel)
 
 
 @pytest.mark.parametrize(

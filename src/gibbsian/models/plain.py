@@ -27,6 +27,7 @@ from ..core.records import Batch
 from ..energies.conditional import Given
 from ..mcmc.base import run
 from ..mcmc.kernel import Kernel
+from ..nets.given import flat, kinked_layer
 from ..objectives.contrast import contrast
 from ..objectives.nce import nce
 from ..objectives.score_matching import denoising, probe, sliced
@@ -157,11 +158,15 @@ def sliced_score_matching(
         rng: a generator, or None for torch's own.
 
     Raises:
-        UsageError: for a seed as `rng`.
+        UsageError: for a seed as `rng`, and for networks that are linear but for the kinks of a layer.
 
     Source: Y. Song, S. Garg, J. Shi, S. Ermon, UAI 2019, arXiv 1905.07088.
     """
-    return sliced(energy, x, probe(x, as_stream(rng, x.device))).value
+    loss = sliced(energy, x, probe(x, as_stream(rng, x.device)))
+    layer = "" if torch.compiler.is_compiling() else kinked_layer(energy)
+    if layer and not bool(loss.metrics["trace"]) and bool(loss.metrics["score_norm"]):
+        raise UsageError(flat("energy", layer))
+    return loss.value
 
 
 def noise_contrastive_estimation(

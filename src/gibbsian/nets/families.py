@@ -19,6 +19,7 @@ from ..core.kinds import Tagged
 
 T = TypeVar("T")
 GROUP = "gibbsian.nets"
+AGAIN = "pass net= with the same network"
 Activation: TypeAlias = Literal["elu", "gelu", "leaky_relu", "relu", "softplus", "swish", "tanh"]
 Head: TypeAlias = Literal["logits", "scalar"]
 
@@ -57,6 +58,11 @@ class AnyNet(Tagged):
         """Whether the outputs are logits, so that E(x, y) = -f(x)[y]."""
         return self.head == "logits"
 
+    @property
+    def kinked(self) -> bool:
+        """Whether the energy is known to be linear but for kinks, so that its second derivative is 0."""
+        return self.activation in ("relu", "leaky_relu")
+
     @classmethod
     def kinds(cls) -> dict[str, type[AnyNet]]:
         """The settings of every registered family by its name."""
@@ -74,6 +80,11 @@ class CustomNetConfig(AnyNet):
 
     options: dict[str, Any] = dataclasses.field(default_factory=dict)
     """What your class reads besides, by names of its choice, as in --net.options.width 64."""
+
+    @property
+    def kinked(self) -> bool:
+        """No: what a network of one's own is made of shows when it is tried."""
+        return False
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -146,9 +157,16 @@ def trusted(config: T, allow: bool = False) -> T:
     """
     for net in _nets(config):
         if ":" in net.name and not allow:
-            remedy = f"give net= in Python or --net {net.name} on the command line"
-            require_trusted(net.name, "network", f"{remedy}, or trust them by trust=True or --trust")
+            require_trusted(net.name, "network", _remedy(net.name))
     return config
+
+
+def _remedy(name: str) -> str:
+    """How to have a stored network again: classes of torch, of scripts and of functions say too little."""
+    if name.startswith(("torch.", "__main__:")) or "<locals>" in name:
+        return AGAIN
+    named = f"give net= in Python or --net {name} on the command line"
+    return f"{named}, or trust them by trust=True or --trust"
 
 
 def _nets(config: Any) -> Iterator[AnyNet]:

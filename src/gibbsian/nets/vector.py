@@ -46,8 +46,8 @@ def build_vector(config: AnyNet, event_shape: tuple[int, ...], outputs: int) -> 
     """The network of `config` with 2 or more `outputs` in place of E: `(B, *event)` to `(B, outputs)`.
 
     Networks of your own, `module:Class`, are built with `config.head` "logits" and `config.classes` set to
-    `outputs`, and must have a method `logits(x)` that returns `(B, outputs)`. Raises `UsageError` for those
-    that have none, for fewer than 2 outputs, and for a config with labels: classes are not outputs.
+    `outputs`, and must return `(B, outputs)`, or have a method `logits(x)` that does. Raises `UsageError` for
+    those that do neither, for fewer than 2 outputs, and for a config with labels: classes are not outputs.
     """
     if config.classes:
         raise UsageError(f"net.classes is {config.classes}: this network takes no labels, set it to 0")

@@ -17,10 +17,10 @@ from torch import nn
 from ...core.random import seeded_init
 from ...core.spec import DataSpec
 from ...energies.conjugate import Conjugate, GaussianPrior, MixturePrior, Prior
-from ...nets.vector import build_vector
 from ..chains import init_noise, samples_density
 from ..conjugate_energy import ConjugateEnergy, GivenLatents
 from ..contrastive_learner import ContrastiveLearner
+from ..networks import vector_net
 from ..stored import stored_samplers
 from ..training_start import training_start
 from .config import CEBMConfig
@@ -32,7 +32,7 @@ def build(
     """The learner of a statistics network `(B, *event)` to `(B, 2 latent)` with a conjugate prior."""
     spec = DataSpec(event_shape, config.pixels.low, config.pixels.high)
     with seeded_init(rng):
-        statistics = build_vector(config.net, event_shape, 2 * config.latent) if net is None else net
+        statistics = vector_net(config.net, spec, 2 * config.latent, net)
     energy = Conjugate(statistics, _prior(config, rng))
     model = ConjugateEnergy(energy, spec, config.latent, temperature=config.chain.temperature)
     model.claims_density = samples_density(config.chain, config.start)

@@ -51,7 +51,7 @@ def build(
     with seeded_init(rng):
         levels = config.ladder.levels
         told = DataSpec(event_shape, spec.low, spec.high, levels)
-        net = energy_net(replace(config.net, classes=levels), told, net)
+        net = energy_net(replace(config.net, classes=levels), told, net, second="level")
     return DRL(config, LadderEnergy(net, spec, config.ladder))
 
 

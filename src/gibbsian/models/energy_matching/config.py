@@ -90,7 +90,7 @@ class EnergyMatchingConfig:
     def __post_init__(self) -> None:
         if self.net.classes:
             raise UsageError("energy_matching is unconditional: set net.classes to 0")
-        if self.net.activation in ("relu", "leaky_relu"):
+        if self.net.kinked:
             raise UsageError(
                 f"net.activation is {self.net.activation}: the flow differentiates the gradient of V, "
                 "which is piecewise constant then; take a smooth one, such as swish"

@@ -71,7 +71,7 @@ def build(
     """The learner of a potential; its samples come by `flow.sampler`, and by the other one under its name."""
     spec = DataSpec(event_shape, config.pixels.low, config.pixels.high)
     with seeded_init(rng):
-        net = energy_net(config.net, spec, net)
+        net = energy_net(config.net, spec, net, curved=True)
     model, flow = NetEnergy(net, spec, temperature=config.contrast.epsilon), config.flow
     noise, contrast = GaussianNoise(spec.event_shape), config.contrast
     rising = Rising(contrast.epsilon, contrast.cutoff, flow.dt)

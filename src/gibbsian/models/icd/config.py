@@ -14,7 +14,6 @@ from ...nets.settings import ConvConfig
 from ...objectives.settings import LossConfig
 from ...starts.settings import StartConfig
 
-PIECEWISE = ("leaky_relu", "relu")
 ENOUGH = 1001
 """Stored ends (or a full buffer, if that is smaller) from which the entropy is estimated, as in the paper."""
 
@@ -73,7 +72,7 @@ class ICDConfig:
         self._check_start()
         if self.net.classes:
             raise UsageError("improved CD is unconditional here: set net.classes to 0, or use igebm")
-        if self.trains_sampler and self.net.activation in PIECEWISE:
+        if self.trains_sampler and self.net.kinked:
             raise UsageError(
                 f"net.activation is {self.net.activation}: it is linear but for kinks, which a gradient "
                 "through a chain step misses; use swish, or set kl_weight and entropy_weight to 0"

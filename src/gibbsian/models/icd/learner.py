@@ -45,6 +45,7 @@ from ..data_noise import noised_data
 from ..graphed import GraphedEnds, graphed_chain_ends
 from ..learner import Learner
 from ..net_energy import NetEnergy
+from ..networks import energy_net
 from ..sampler import Sampler, Stages
 from .config import ENOUGH, ICDConfig
 
@@ -55,7 +56,10 @@ def build(
     """The learner of an energy network at one or more scales; `net` replaces all of them."""
     spec = DataSpec(event_shape, config.pixels.low, config.pixels.high)
     with seeded_init(rng):
-        net = build_scales(config.net, event_shape, config.scales) if net is None else net
+        if net is None and config.scales > 1:
+            net = build_scales(config.net, event_shape, config.scales)
+        else:
+            net = energy_net(config.net, spec, net, curved=config.trains_sampler)
     model = NetEnergy(net, spec, temperature=config.chain.temperature, link=config.loss.link)
     plain = not (config.augment.on or config.trains_sampler)
     model.claims_density = samples_density(config.chain, config.start) and plain

@@ -13,8 +13,6 @@ from ...nets.families import AnyNet
 from ...nets.settings import ConvConfig
 from ...starts.settings import StartConfig
 
-KINKED = ("relu", "leaky_relu")
-
 
 @dataclass(frozen=True)
 class MatchingConfig:
@@ -84,8 +82,7 @@ class ScoreMatchingConfig:
         self._check_ladder()
 
     def _check_smooth(self) -> None:
-        own = ":" in self.net.name
-        if self.matching.method in ("exact", "sliced") and self.net.activation in KINKED and not own:
+        if self.matching.method in ("exact", "sliced") and self.net.kinked:
             raise UsageError(
                 f"net.activation is '{self.net.activation}', whose second derivative is 0, so that "
                 f"{self.matching.method} score matching would learn a flat energy: use swish or softplus"

@@ -58,7 +58,7 @@ def build(
     """The learner of an energy network; its samples come by annealed or plain Langevin chains from noise."""
     spec = DataSpec(event_shape, config.pixels.low, config.pixels.high)
     with seeded_init(rng):
-        net = energy_net(config.net, spec, net)
+        net = energy_net(config.net, spec, net, curved=config.matching.method in ("exact", "sliced"))
     ladder = config.matching.levels > 1
     model = NetEnergy(net, spec, unit=config.matching.sigma_min**2 if ladder else 1.0)
     model.claims_density = not ladder
