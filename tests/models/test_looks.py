@@ -39,7 +39,9 @@ def test_samples_and_models() -> None:
     assert repr(model).startswith("NetEnergy of short_run: ") and "\n" not in repr(model)
     for part in ("data (1, 8, 8) in [-1, 1]", "no labels", "temperature", "no density", "samplers default"):
         assert part in repr(model)
+    assert repr(model.sampler()).startswith("ChainSampler(1 steps of Langevin(")
     samples = model.sample(5, steps=2)
+    assert len(samples) == 5
     assert repr(samples).startswith("Samples: 5 of shape (1, 8, 8), values ")
     assert "\n  2 steps of 2 gradients" in repr(samples)
     assert samples.range == (-1.0, 1.0) and samples._repr_png_()[:4] == b"\x89PNG"
@@ -47,3 +49,14 @@ def test_samples_and_models() -> None:
     assert points.range is None and points._repr_png_()[:4] == b"\x89PNG"
     again = gb.sample(quadratic, 9, kernel=gb.MALA(0.1), start=gb.UniformNoise((2,)), steps=3, rng=0)
     assert torch.equal(points.x, again.x)
+
+
+def test_data_and_reports_are_short() -> None:
+    assert repr(gb.dataset("digits")) == "Dataset digits, train part: 1,397 images of 1 x 8 x 8, 10 classes"
+    own = repr(gb.dataset((torch.randn(30, 2), torch.arange(30) % 2)))
+    assert own.startswith("Dataset arrays, train part: 30 rows of 2 numbers, 2 classes")
+    target = gb.Gaussian(torch.zeros(2), torch.eye(2))
+    assert repr(target) == "Gaussian target of events (2,), log Z = 1.838"
+    assert repr(gb.GaussianDensity((2,))) == "GaussianDensity(event_shape=(2,))"
+    report = gb.evaluate(gb.build("short_run", {}, (1, 8, 8)).model, "digits", n=20, draws=2)
+    assert repr(report).startswith("Report on digits: 2 draws of 20\n") and "training data" in repr(report)

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field, replace
 import torch
 from torch import Tensor
 
+from .show import one_line
+
 
 @dataclass(frozen=True)
 class Batch:
@@ -16,6 +18,8 @@ class Batch:
     y: Tensor | None = None
     cond: Tensor | None = None
     index: Tensor | None = None
+
+    __repr__ = one_line
 
     def __len__(self) -> int:
         return self.x.shape[0]

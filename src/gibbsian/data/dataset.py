@@ -46,6 +46,13 @@ class Dataset:
     def __len__(self) -> int:
         return self.rows.shape[0]
 
+    def __repr__(self) -> str:
+        shape = " x ".join(map(str, self.event_shape))
+        what = f"images of {shape}" if self.is_image else f"rows of {shape} numbers"
+        labelled = f", {len(self.classes)} classes" if self.y is not None else ""
+        told = "".join(f"\n  {note}" for note in self.notes)
+        return f"Dataset {self.full_name}, {self.split} part: {len(self):,} {what}{labelled}{told}"
+
     @property
     def is_image(self) -> bool:
         """True for images (uint8 as stored)."""

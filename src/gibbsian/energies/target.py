@@ -36,6 +36,9 @@ class Target(ABC):
     dtype: torch.dtype
     """Of the draws."""
 
+    def __repr__(self) -> str:
+        return f"{type(self).__name__} target of events {self.event}, log Z = {self.log_z:.4g}"
+
     @abstractmethod
     def __call__(self, x: Position) -> Tensor:
         """E(x), shape `(B,)`."""

@@ -29,6 +29,9 @@ class ChainSampler(Sampler):
     def __init__(self, model: EnergyModel, kernel: Kernel, steps: int, start: Start) -> None:
         self.model, self.kernel, self.steps, self.start = model, kernel, steps, start
 
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.steps} steps of {self.kernel}, from {self.start})"
+
     @property
     def temperature(self) -> float:  # type: ignore[override]
         """T of the chain."""

@@ -49,6 +49,9 @@ class Samples:
             f"{labelled}, energy {spread(self.energy)}{stages}"
         )
 
+    def __len__(self) -> int:
+        return len(self.x)
+
     def picture(self) -> Image.Image:
         """A grid of the first images, or a plot of points in the plane: `.picture().save("samples.png")`.
 

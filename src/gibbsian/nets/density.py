@@ -29,6 +29,10 @@ class Density(nn.Module, ABC):
         self.event_shape = tuple(event_shape)
         self.size = math.prod(self.event_shape)
 
+    def extra_repr(self) -> str:
+        """The shape of an event."""
+        return f"event_shape={self.event_shape}"
+
     @abstractmethod
     def draw(self, n: int, rng: RngLike = None) -> Tensor:
         """`n` independent draws `(n, *event)`, on the device of `rng`, without a graph."""

@@ -43,6 +43,9 @@ class Report:
     own: dict[str, Interval] = field(default_factory=dict)
     """What the model measures of itself on held-out data, such as KALE."""
 
+    def __repr__(self) -> str:
+        return f"Report on {self.data}: {self.draws} draws of {self.n}\n{self.text()}"
+
     @property
     def model(self) -> dict[str, Interval]:
         """The first row."""

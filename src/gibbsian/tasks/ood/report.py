@@ -106,6 +106,9 @@ class Report:
             },
         }
 
+    def __repr__(self) -> str:
+        return f"Report on {self.data}\n{self.text()}"
+
     def text(self) -> str:
         """All tables, the score to quote with its mean and those of the baselines, and notes."""
         parts = [
