@@ -119,7 +119,7 @@ REFUSED = [
     ("drl", IMAGES, flat, r"give a net\(x, level\) that returns \(B,\), level being \(B,\) of int64", {}),
     ("jem", (IMAGES, LABELS), flat, r"returns \(B, 1\): .* returns logits, \(B, 3\)", {}),
     ("igebm", (IMAGES, LABELS), flat, r"net\(x, y\) .*\(B, 3\), -E of each", {"net__classes": 3}),
-    ("cebm", IMAGES, flat, r"returns \(B, 1\): .* \(B, 8\)", {"latent": 4}),
+    ("cebm", IMAGES, flat, r"returns \(B, 1\): .* \(B, 8\), two .* latent=4", {"latent": 4}),
     ("cebm", IMAGES, lambda: nn.Flatten, "the class Flatten", {}),
     ("icd", IMAGES, lambda: nn.Flatten, "the class Flatten", {}),
     ("short_run", IMAGES, lambda: flat().double(), "torch.float64, and networks are float32: call", {}),

@@ -76,7 +76,7 @@ class AnyNet(Tagged):
 
 @dataclass(frozen=True, kw_only=True)
 class CustomNetConfig(AnyNet):
-    """A network class of your own, built as `Class(event_shape, config)`."""
+    """A network class of your own: `Class()`, or `Class(event_shape, config)` where it asks for these."""
 
     options: dict[str, Any] = dataclasses.field(default_factory=dict)
     """What your class reads besides, by names of its choice, as in --net.options.width 64."""
