@@ -119,7 +119,7 @@ REFUSED = [
     ("drl", IMAGES, flat, r"give a net\(x, level\) that returns \(B,\), level being \(B,\) of int64", {}),
     ("jem", (IMAGES, LABELS), flat, r"returns \(B, 1\): .* returns logits, \(B, 3\)", {}),
     ("igebm", (IMAGES, LABELS), flat, r"net\(x, y\) .*\(B, 3\), -E of each", {"net__classes": 3}),
-    ("cebm", IMAGES, flat, r"returns \(B, 1\): .* \(B, 8\)", {"latent": 4}),
+    ("cebm", IMAGES, flat, r"returns \(B, 1\): .* \(B, 8\), two .* latent=4", {"latent": 4}),
     ("cebm", IMAGES, lambda: nn.Flatten, "the class Flatten", {}),
     ("icd", IMAGES, lambda: nn.Flatten, "the class Flatten", {}),
     ("short_run", IMAGES, lambda: flat().double(), "torch.float64, and networks are float32: call", {}),
@@ -168,11 +168,15 @@ def test_a_network_file_is_judged_as_one_given(paper, body, words, tmp_path, mon
 
 
 def test_a_stored_instance_that_has_no_name_of_its_own_asks_for_net(tmp_path) -> None:
-    fit("short_run", IMAGES, flat(), out=tmp_path / "run")
-    for trust in (False, True):
-        with pytest.raises(UsageError, match="pass net= with the same network"):
-            gb.load(tmp_path / "run", trust=trust)
-    assert isinstance(gb.load(tmp_path / "run", net=flat()), gb.EnergyModel)
+    class Inside(nn.Sequential):
+        pass
+
+    for run, net in ((tmp_path / "torch", flat()), (tmp_path / "inside", Inside(*flat()))):
+        fit("short_run", IMAGES, net, out=run)
+        for trust in (False, True):
+            with pytest.raises(UsageError, match="pass net= with the same network$"):
+                gb.load(run, trust=trust)
+        assert isinstance(gb.load(run, net=flat()), gb.EnergyModel)
 
 
 @pytest.mark.parametrize("paper", ["icd", "energy_matching"])

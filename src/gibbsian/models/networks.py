@@ -42,13 +42,15 @@ def energy_net(
     )
 
 
-def vector_net(config: AnyNet, spec: DataSpec, outputs: int, own: nn.Module | None = None) -> nn.Module:
-    """The network of `config` with so many `outputs`, or `own` once it has been tried; raises as
-    `energy_net`.
+def vector_net(
+    config: AnyNet, spec: DataSpec, outputs: int, own: nn.Module | None = None, why: str = ""
+) -> nn.Module:
+    """The network of `config` with so many `outputs`, or `own` once it has been tried; `why` so many, for an
+    error. Raises as `energy_net`.
     """
     if own is None:
         return build_vector(config, spec.event_shape, outputs)
     from ..nets.given import prepared_vector, require_trainable
 
     require_trainable(own)
-    return prepared_vector(own, spec.event_shape, spec.low, spec.high, outputs)
+    return prepared_vector(own, spec.event_shape, spec.low, spec.high, outputs, why)

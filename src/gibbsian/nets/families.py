@@ -76,7 +76,7 @@ class AnyNet(Tagged):
 
 @dataclass(frozen=True, kw_only=True)
 class CustomNetConfig(AnyNet):
-    """A network class of your own, built as `Class(event_shape, config)`."""
+    """A network class of your own: `Class()`, or `Class(event_shape, config)` where it asks for these."""
 
     options: dict[str, Any] = dataclasses.field(default_factory=dict)
     """What your class reads besides, by names of its choice, as in --net.options.width 64."""
@@ -161,9 +161,14 @@ def trusted(config: T, allow: bool = False) -> T:
     return config
 
 
+def says_too_little(name: str) -> bool:
+    """Whether a class is of torch, of a script or of a function: its name alone does not make it again."""
+    return name.startswith(("torch.", "__main__:")) or "<locals>" in name
+
+
 def _remedy(name: str) -> str:
-    """How to have a stored network again: classes of torch, of scripts and of functions say too little."""
-    if name.startswith(("torch.", "__main__:")) or "<locals>" in name:
+    """How to have a stored network again."""
+    if says_too_little(name):
         return AGAIN
     named = f"give net= in Python or --net {name} on the command line"
     return f"{named}, or trust them by trust=True or --trust"

@@ -8,7 +8,7 @@ from torch import nn
 
 from ..core.errors import UsageError
 from ..core.found import imported
-from .families import AGAIN, AnyNet
+from .families import AGAIN, AnyNet, says_too_little
 from .given import prepared_net
 
 
@@ -58,7 +58,10 @@ def custom(path: str) -> type[nn.Module]:
 
     Raises `UsageError` if it cannot be found or is not an nn.Module.
     """
-    cls = imported(path, "network")
+    try:
+        cls = imported(path, "network")
+    except UsageError as error:
+        raise UsageError(f"{error}; {AGAIN}" if says_too_little(path) else str(error)) from error
     if not (isinstance(cls, type) and issubclass(cls, nn.Module)):
         raise UsageError(f"network '{path}' is not an nn.Module class: it must take (event_shape, config)")
     return cls

@@ -110,16 +110,16 @@ def prepared_net(
 
 
 def prepared_vector(
-    net: nn.Module, event_shape: tuple[int, ...], low: float, high: float, outputs: int
+    net: nn.Module, event_shape: tuple[int, ...], low: float, high: float, outputs: int, why: str = ""
 ) -> nn.Module:
     """`net` once it has been tried as `prepared_net` does; raises `UsageError` unless it returns `(B,
-    outputs)`.
+    outputs)`, with `why` it must.
     """
     _require_instance(net)
     out = _tried(net, net, _two_rows(net, event_shape, low, high))
     _warn_of_batch_norm(net)
     if out.shape != (2, outputs):
-        raise UsageError(f"{_returns(net, out)}: this model needs a network that returns (B, {outputs})")
+        raise UsageError(f"{_returns(net, out)}: this model needs a network that returns (B, {outputs}){why}")
     return net
 
 

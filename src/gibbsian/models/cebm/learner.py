@@ -32,7 +32,8 @@ def build(
     """The learner of a statistics network `(B, *event)` to `(B, 2 latent)` with a conjugate prior."""
     spec = DataSpec(event_shape, config.pixels.low, config.pixels.high)
     with seeded_init(rng):
-        statistics = vector_net(config.net, spec, 2 * config.latent, net)
+        why = f", two numbers for each of latent={config.latent}"
+        statistics = vector_net(config.net, spec, 2 * config.latent, net, why)
     energy = Conjugate(statistics, _prior(config, rng))
     model = ConjugateEnergy(energy, spec, config.latent, temperature=config.chain.temperature)
     model.claims_density = samples_density(config.chain, config.start)
