@@ -204,7 +204,7 @@ def ratio(told: dict[str, Any], bias: float) -> dict[str, Any]:
         for name in STEPS
     }
     kinetic, overdamped = best["kinetic"], best["langevin"]
-    both = kinetic and overdamped
+    both = kinetic and overdamped and overdamped["switches"]
     return {**best, "ratio": round(kinetic["switches"] / overdamped["switches"], 2) if both else None}
 
 
