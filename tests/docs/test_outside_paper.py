@@ -13,6 +13,7 @@ from safetensors.torch import load_file
 
 import gibbsian as gb
 from gibbsian.cli.main import main
+from gibbsian.cli.train import run_name
 from gibbsian.models.papers import PAPERS
 
 EXAMPLE = Path(__file__).parents[2] / "docs" / "examples" / "hinge"
@@ -76,6 +77,7 @@ def test_a_file_beside_you_is_named_by_you_and_never_by_a_file(
 ) -> None:
     words = ["train", "hinge:PAPER", "--data", "toy:ring", "--steps", "4", "--out", "run"]
     assert main([*words, *TINY]) == 0
+    assert run_name("hinge:PAPER", "toy:ring") == "hinge-toy-ring"
     PAPERS.pop("hinge:PAPER")
     with pytest.raises(gb.GibbsianError, match="hinge:PAPER.*trust"):
         gb.load("run")

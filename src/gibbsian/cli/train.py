@@ -32,7 +32,7 @@ Settings = Mapping[str, Any]
 
 
 def train(
-    system: Annotated[str | None, Arg("which system, see gibbsian list systems")] = None,
+    system: Annotated[str | None, Arg("a name of gibbsian list systems, or FILE.py:OBJECT")] = None,
     *,
     data: Annotated[str | None, Arg("data set, see gibbsian list data", "NAME")] = None,
     size: Annotated[str | None, Arg("images are cut to the centre and resampled to it", "N|HxW")] = None,
@@ -116,8 +116,9 @@ def yaml_text(config: RunConfig) -> str:
 
 def run_name(system: str, data: str) -> str:
     """`igebm-digits`, `igebm-toy-ring`, `igebm-faces` for folder:/data/faces."""
+    paper = entry(system).name
     last = DataRecipe.parse(data).name.removeprefix("folder:").rstrip("/").rpartition("/")[2]
-    return f"{system}-{last.removesuffix('.npz').removesuffix('.csv').replace(':', '-')}"
+    return f"{paper}-{last.removesuffix('.npz').removesuffix('.csv').replace(':', '-')}"
 
 
 def free_folder(config: RunConfig) -> Path:

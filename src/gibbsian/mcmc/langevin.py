@@ -7,7 +7,7 @@ variance is 1 / (lambda (1 - s lambda / 4)). (E, s, T) and (E/T, s T, 1) are the
 
 The image papers vary the parts of a step. Each variation is a field, and the parts act in one order:
 
-    noise (if first)  ->  clamp (if noised)  ->  gradient  ->  clip  ->  move  ->  clamp
+    noise (if first) -> clamp (if noised) -> gradient -> clip it -> move -> noise (if not first) -> clamp
 
 A clip, a clamp or a schedule of the temperature changes the stationary density by an amount that does
 not vanish with s. With the noise first, gradients are taken at the points of the plain step, and x lacks one

@@ -1,5 +1,11 @@
 """Models, learners and samplers: a folder a paper, and the contracts that they keep.
 
+A paper is a frozen dataclass of settings, a `Learner` whose `losses` yields (group, Loss) and is resumed
+after that optimiser step, and `build(config, event_shape, rng, net=None)` that returns it with its model,
+whose `samplers["default"]` draws samples. In my_file.py, `PAPER = PaperEntry(name, Config, build)` joins them:
+
+    gibbsian train my_file.py:PAPER --data digits
+
 What one needs to write a paper is exported here, and imported when first used, so that settings are read
 without torch: `from gibbsian.models import Learner, NetEnergy, ...`.
 """

@@ -75,7 +75,7 @@ class ContrastiveLearner(Learner):
         if self.diagnose is not None:
             loss = loss.logging(self.diagnose(loss))
         yield "energy", loss
-        self.buffer.write(drawn, ends.raw)
+        self.buffer.write(drawn, ends.raw)  # the optimiser has made its step
 
     def samplers(self) -> dict[str, Sampler]:
         """Chains that go on from the stored ones, where a replay buffer keeps them."""

@@ -30,7 +30,7 @@ class PaperEntry:
 
     Attributes:
         name: a word without a colon.
-        config: the frozen dataclass of its settings, or "module:Class".
+        config: the frozen dataclass of its settings, every field with a default; or "module:Class".
         build: `build(config, event_shape, rng, net=None) -> Learner`, or "module:function".
         presets: presets by name, as in the YAML files of this package, or the path of such a file.
         about: one line for `gibbsian list systems`; of a file of presets, what it says itself.

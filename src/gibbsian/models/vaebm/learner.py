@@ -53,7 +53,8 @@ def build(
         steepness = SpectralPenalty(net)
         critic = vae_stage.critic(config.vae)
     model = TiltedVAE(net, vae, spec, config)
-    model.claims_density = config.potential == "reparametrised" and config.negatives == "sample"
+    exact = config.potential == "reparametrised" and config.negatives == "sample"
+    model.claims_density = exact and config.energy_on == "x"
     buffer = ReplayBuffer(GaussianNoise((config.vae.latent,)), config.buffer.capacity, rng)
     return VAEBM(config, model, buffer, steepness, critic)
 
