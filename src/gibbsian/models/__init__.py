@@ -2,7 +2,7 @@
 
 A paper is a frozen dataclass of settings, a `Learner` whose `losses` yields (group, Loss) and is resumed
 after that optimiser step, and `build(config, event_shape, rng, net=None)` that returns it with its model,
-whose `samplers["default"]` draws samples. In my_file.py, `PAPER = PaperEntry(name, Config, build)` joins them:
+whose `samplers["default"]` draws samples. In my_file.py `PAPER = PaperEntry(name, Config, build)` joins it:
 
     gibbsian train my_file.py:PAPER --data digits
 
