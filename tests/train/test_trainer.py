@@ -281,3 +281,13 @@ def test_a_rollback_forgets_no_best(tiny_run, tmp_path: Path) -> None:
     trainer._roll_back("once")
     trainer._roll_back("twice, to a state before the best one")
     assert (trainer.step, trainer.best) == (2, 1.0)
+
+
+def test_a_line_now_and_then_where_no_terminal_shows_a_bar(monkeypatch, tiny_run) -> None:
+    said: list[str] = []
+    monkeypatch.setattr("gibbsian.train.trainer.LINE_EVERY", 0.0)
+    tiny_run("igebm", "toy:ring", {**MLP}, notify=said.append).trainer.fit(3)
+    assert said == [f"{k} of 3 updates" for k in (1, 2, 3)]
+    said.clear()
+    tiny_run("igebm", "toy:ring", {**MLP}, notify=said.append).trainer.fit(3, progress=False)
+    assert said == []

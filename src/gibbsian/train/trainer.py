@@ -8,6 +8,7 @@ other files, because the loop, its events and its state read best together.
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
@@ -34,6 +35,9 @@ from .optim import lr_factor
 from .settings import MonitorConfig, TrainConfig
 from .signals import Signals
 from .update import Step, Updater
+
+LINE_EVERY = 30.0
+"""Seconds between lines of progress where no terminal shows a bar."""
 
 Observer = Callable[["Trainer"], None]
 Validator = Callable[[EnergyModel, torch.Generator], float]
@@ -88,6 +92,7 @@ class Trainer:
         self.last_batch: Batch | None = None
         self.metrics: dict[str, float] = {}
         self._memory: list[checkpoint.Tree] = []
+        self._told = math.inf
         learner.options = RunOptions(config.precision, config.compile)
         learner.setup(data)
 
@@ -186,6 +191,9 @@ class Trainer:
         if self.step % config.log_every == 0 or last:
             bar.set_postfix(gap=f"{self.metrics['energy_gap']:+.3f}" if "energy_gap" in self.metrics else "")
             self._log({**self.metrics, "rollbacks": self.rollbacks})
+        if bar.disable and time.monotonic() - self._told > LINE_EVERY:
+            self._told = time.monotonic()
+            self.notify(f"{self.step:,} of {self.total:,} updates")
         if config.sample_every and (self.step % config.sample_every == 0 or last):
             self._observe()
         if self.validate and config.validate_every and self.step % config.validate_every == 0:
@@ -214,7 +222,8 @@ class Trainer:
                 checkpoint.save(self.state_dict(), self.folder.best)
 
     def _bar(self, progress: bool) -> tqdm[Any]:
-        disable = None if progress else True
+        # Where no terminal watches (notebooks, queued jobs) a line now and then takes the place of the bar.
+        self._told, disable = (time.monotonic(), None) if progress else (math.inf, True)
         return tqdm(total=self.total, initial=self.step, desc="train", unit="update", disable=disable)
 
     def _finish(self, state: str) -> None:
