@@ -130,6 +130,11 @@ def stored_entry(name: str, trust: bool = False) -> PaperEntry:
     if ":" in name and name not in PAPERS and not trust:
         remedy = "name it yourself by gibbsian.models.register_paper, or trust them by trust=True or --trust"
         require_trusted(name, "paper", remedy)
+    if ":" not in name and name not in all_papers():
+        raise UsageError(
+            f"paper '{name}' is not known here: install the package that has it, or let "
+            "gibbsian.models.register_paper know it first"
+        )
     return entry(name)
 
 
