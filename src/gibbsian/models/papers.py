@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..core.errors import UsageError, unknown
+from ..core.errors import UsageError, did_you_mean, unknown
 from ..core.found import imported, require_trusted
 from .presets import PresetFile, from_values, read
 from .sources import Paper, Published
@@ -132,8 +132,8 @@ def stored_entry(name: str, trust: bool = False) -> PaperEntry:
         require_trusted(name, "paper", remedy)
     if ":" not in name and name not in all_papers():
         raise UsageError(
-            f"paper '{name}' is not known here: install the package that has it, or let "
-            "gibbsian.models.register_paper know it first"
+            f"unknown system '{name}': {did_you_mean(name, PAPERS)} (a paper of others is known once its "
+            "package is installed or gibbsian.models.register_paper has it)"
         )
     return entry(name)
 
