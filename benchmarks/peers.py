@@ -93,7 +93,7 @@ def _torchebm_model(net: nn.Module) -> Any:
 
 
 def _torchebm_sampler(model: Any, step_size: float, temperature: float) -> Any:
-    from torchebm.chain_sampler import LangevinDynamics
+    from torchebm.samplers import LangevinDynamics
 
     return LangevinDynamics(model, step_size=step_size / 2, noise_scale=math.sqrt(temperature))
 
