@@ -1,13 +1,18 @@
-"""The network of a model: the one that its settings describe, or one of a person's own."""
+"""The network of a model: as its settings describe it, or a person's own; and the model of one network."""
 
 from __future__ import annotations
 
+from typing import Any
+
+import torch
 from torch import nn
 
+from ..core.random import seeded_init
 from ..core.spec import DataSpec
 from ..nets.build import build
 from ..nets.families import AnyNet, CustomNetConfig
 from ..nets.vector import build_vector
+from .net_energy import NetEnergy
 
 
 def energy_net(
@@ -39,6 +44,30 @@ def energy_net(
     shape, classes = spec.event_shape, spec.num_classes
     return prepared_net(
         net, shape, spec.low, spec.high, classes, joint=config.joint, curved=curved, second=second
+    )
+
+
+def net_model(
+    config: Any, spec: DataSpec, rng: torch.Generator, own: nn.Module | None = None, **more: Any
+) -> NetEnergy:
+    """The model of one network, with weights drawn from `rng`, at the temperature of the training chain.
+
+    Args:
+        config: a paper's settings with sections `net`, `chain` and `loss`.
+        spec: shape, range and classes of the data.
+        rng: draws the weights.
+        own: takes the place of the network that `config.net` describes.
+        more: other arguments of `NetEnergy`.
+
+    Raises as `energy_net`.
+    """
+    from ..nets.given import Logits
+
+    with seeded_init(rng):
+        net = energy_net(config.net, spec, own)
+    logits = config.net.head == "logits" or isinstance(net, Logits)
+    return NetEnergy(
+        net, spec, temperature=config.chain.temperature, link=config.loss.link, logits_head=logits, **more
     )
 
 

@@ -21,15 +21,13 @@ import torch
 from torch import Tensor, nn
 
 from ...core.errors import UsageError
-from ...core.random import seeded_init
 from ...core.records import Loss
 from ...core.spec import DataSpec
 from ...energies.reference import GaussianReference
 from ...mcmc.settings import ChainConfig
 from ..chains import init_noise, samples_density
 from ..contrastive_learner import ContrastiveLearner
-from ..net_energy import NetEnergy
-from ..networks import energy_net
+from ..networks import net_model
 from ..stored import stored_samplers
 from ..training_start import training_start
 from .config import GenerativeConvNetConfig
@@ -45,16 +43,8 @@ def build(
     if config.net.classes:
         raise UsageError("the generative ConvNet is unconditional: set net.classes to 0, or use igebm")
     spec = DataSpec(event_shape, config.pixels.low, config.pixels.high)
-    with seeded_init(rng):
-        net = energy_net(config.net, spec, net)
     sigma = config.reference_sigma
-    model = NetEnergy(
-        net,
-        spec,
-        temperature=config.chain.temperature,
-        link=config.loss.link,
-        base=GaussianReference(sigma) if sigma else None,
-    )
+    model = net_model(config, spec, rng, net, base=GaussianReference(sigma) if sigma else None)
     model.claims_density = samples_density(config.chain, config.start)
     noise = init_noise(config.start, spec)
     buffer = training_start(config.start, spec, config.pixels.noise, rng)

@@ -19,15 +19,13 @@ import torch
 from torch import Tensor, nn
 
 from ...core.position import Position
-from ...core.random import seeded_init
 from ...core.spec import DataSpec
 from ...mcmc.langevin import Langevin
-from ...nets.given import Logits
 from ..chain_sampler import ChainSampler, draw_labels
 from ..chains import init_noise, samples_density
 from ..contrastive_learner import ContrastiveLearner
 from ..net_energy import NetEnergy
-from ..networks import energy_net
+from ..networks import net_model
 from ..sampler import ChainStage, DataChain, Sampler, Stages
 from ..stored import stored_samplers
 from ..training_start import training_start
@@ -39,16 +37,7 @@ def build(
 ) -> ContrastiveLearner:
     """The learner of an energy network; `net` takes the place of the one that `config.net` describes."""
     spec = DataSpec(event_shape, config.pixels.low, config.pixels.high, config.net.classes)
-    with seeded_init(rng):
-        net = energy_net(config.net, spec, net)
-    model = NetEnergy(
-        net,
-        spec,
-        temperature=config.chain.temperature,
-        link=config.loss.link,
-        logits_head=config.net.head == "logits" or isinstance(net, Logits),
-        past=config.ensemble.members,
-    )
+    model = net_model(config, spec, rng, net, past=config.ensemble.members)
     model.claims_density = samples_density(config.chain, config.start)
     noise = init_noise(config.start, spec)
     buffer = training_start(config.start, spec, config.pixels.noise, rng)

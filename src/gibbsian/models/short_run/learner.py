@@ -13,13 +13,10 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from ...core.random import seeded_init
 from ...core.spec import DataSpec
-from ...nets.given import Logits
 from ..chains import init_noise
 from ..contrastive_learner import ContrastiveLearner
-from ..net_energy import NetEnergy
-from ..networks import energy_net
+from ..networks import net_model
 from .config import ShortRunConfig
 
 
@@ -28,15 +25,7 @@ def build(
 ) -> ContrastiveLearner:
     """The learner of an energy network whose chains all begin at fresh noise."""
     spec = DataSpec(event_shape, config.pixels.low, config.pixels.high, config.net.classes)
-    with seeded_init(rng):
-        net = energy_net(config.net, spec, net)
-    model = NetEnergy(
-        net,
-        spec,
-        temperature=config.chain.temperature,
-        link=config.loss.link,
-        logits_head=config.net.head == "logits" or isinstance(net, Logits),
-    )
+    model = net_model(config, spec, rng, net)
     noise = init_noise(config.start, spec)
     learner = ContrastiveLearner(config, model, noise, noise)
     model.samplers["default"] = learner.sampling_chain()
