@@ -16,9 +16,9 @@ side has the value, and a reason:
     'case/*/reloaded/state*/gone=a model folder holds nothing of training'
     'preset/*/noise.law/gone=renamed'
 
-All that touches the library is in one adapter, `Today`. A redrawn library gets a second one beside it, and
-`ADAPTER` names the one in use. Equal bits need one machine and one torch, so record the old version anew
-where needed, with both files as they were when they were new, for settings bear the names of their day:
+All that touches the library is in one adapter, `Library`. Equal bits need one machine and one torch, so
+record an old version anew where needed, with both files as they were then, for they bear the names of their
+day. The library of systems, before models and learners were told apart:
 
     git worktree add /tmp/old 4dd6338
     git -C /tmp/old checkout $(git log --diff-filter=A --format=%h -- tests/cases.py) -- \
@@ -60,8 +60,8 @@ def all_cases() -> dict[str, cases.Case]:
     }
 
 
-class Today:
-    """The library of systems: what a fingerprint asks of it. `self.model` is what was trained or loaded."""
+class Library:
+    """What a fingerprint asks of the library. `self.model` is what was trained or loaded."""
 
     def __init__(self, case: cases.Case, out: Path | None = None) -> None:
         """A prepared run of a case, as the fixture `tiny_run` makes it, with a run folder at `out`."""
@@ -71,189 +71,6 @@ class Today:
         self.model: Any = None
         if out is not None:
             self.make_run()
-
-    def make_run(self) -> None:
-        """The trainer and its model."""
-        from gibbsian.recipes.catalog import RunConfig, entry
-        from gibbsian.recipes.train import MonitorConfig, TrainConfig
-
-        from gibbsian.core.config import override
-        from gibbsian.train.fit import prepare
-
-        parts: dict[str, dict[str, Any]] = {"model": {}, "train": {}, "monitor": {}}
-        for dotted, value in self.changes.items():
-            head, _, rest = dotted.partition(".")
-            section, key = (head, rest) if head in ("train", "monitor") else ("model", dotted)
-            parts[section][key] = value
-        config = RunConfig(
-            self.name,
-            "",
-            self.data_name,
-            override(entry(self.name).config_class()(), parts["model"]),
-            override(TrainConfig(**cases.TINY), parts["train"]),
-            override(MonitorConfig(), parts["monitor"]),
-        )
-        self.trainer = prepare(config, self.data, out=self.out).trainer
-        self.model = self.trainer.system
-
-    @property
-    def data(self) -> Any:
-        """The rows that the tests see."""
-        from gibbsian.data.load import load
-
-        return load(self.data_name).take(cases.ROWS)
-
-    def rows(self) -> Tensor:
-        """Data in [0, 1] that energies and chains are asked about."""
-        x: Tensor = self.data.batch(torch.arange(DATA_ROWS), 0.0, 1.0).x
-        return x
-
-    def update(self) -> dict[str, float]:
-        """The metrics of one update, and its learning rate."""
-        self.trainer.update()
-        metrics: dict[str, float] = self.trainer.metrics
-        return metrics
-
-    def state_tensors(self) -> dict[str, list[Tensor]]:
-        """Tensors of a run's state by their kind; of a loaded model, its own."""
-        if self.trainer is None:
-            state = self.model.state_dict()
-            if not self.keeps_chains:  # those of a model folder are fresh noise
-                state = {k: v for k, v in state.items() if not k.startswith("chains.")}
-            return {"model": leaves(state)}
-        tree = self.trainer.state_dict()
-        return {k: leaves(tree[k]) for k in ("model", "average", "optimizer", "streams", "batches")}
-
-    def classes(self) -> int:
-        """Number of classes that the model knows, 0 for none."""
-        found: int = self.model.config.net.classes
-        return found
-
-    def settings(self) -> dict[str, Any]:
-        """What a model says of itself."""
-        return {"temperature": float(self.model.temperature).hex(), "density": bool(self.model.matched)}
-
-    def samplers(self) -> list[str]:
-        """Names of the ways to sample: "default", "buffer" where stored chains go on, others by their own."""
-        from gibbsian.systems.base import Continuing
-
-        stored = ["buffer"] if self.keeps_chains and isinstance(self.model, Continuing) else []
-        return ["default", *sorted(self.model.other_plans()), *stored]
-
-    def draw(self, sampler: str, y: Tensor | None) -> dict[str, Any]:
-        """Samples by the chain's own path, where labels are drawn by the sampler."""
-        from gibbsian.systems.base import sample
-
-        from gibbsian.core.random import Streams
-
-        plans = {"default": self.model.plan, **self.model.other_plans()}
-        plan = self.model.continued if sampler == "buffer" else plans[sampler]
-        return drawn(sample(self.model, N, rng=Streams(SEED).eval, y=y, chunk=CHUNK, plan=plan))
-
-    def draw_by_name(self, y: int | None) -> dict[str, Any]:
-        """Samples by `gibbsian.sample`, which draws labels all at once."""
-        import gibbsian as gb
-
-        return drawn(gb.sample(self.model, N, y=y, seed=SEED, chunk=CHUNK))
-
-    def neg_log_prob(self, x: Tensor, y: Tensor | None) -> Tensor:
-        """-log p up to a constant, `(B,)`."""
-        found: Tensor = self.model.surprisal(x, y)
-        return found
-
-    def logits(self, x: Tensor) -> Tensor:
-        """Scores of the classes."""
-        found: Tensor = self.model.logits(x)
-        return found
-
-    def from_data(self, x: Tensor, y: Tensor | None) -> dict[str, Any]:
-        """A chain of a few steps begun at data, and the data that it leads to."""
-        from gibbsian.systems.base import walk
-        from gibbsian.systems.frozen import frozen
-
-        from gibbsian.mcmc.base import run
-
-        rng = torch.Generator().manual_seed(SEED)
-        with frozen(self.model):
-            begun = self.model.standing(x, rng, y)
-            chain = run(begun.kernel, begun.energy, begun.position, steps=DATA_STEPS, rng=rng)
-            position = chain.position
-            if begun.ending is not None:
-                position = walk(self.model, begun.ending(position), rng)[-1].position
-            with torch.no_grad():
-                end = self.model.decode(position)
-        return {"position": tensors(chain.position), "energy": tensors(chain.energy), "x": tensors(end)}
-
-    def measures(self, x: Tensor) -> dict[str, float]:
-        """Numbers of the system's own on held-out data."""
-        found: dict[str, float] = self.model.own_measures(x, torch.Generator().manual_seed(SEED))
-        return found
-
-    def capabilities(self, x: Tensor) -> dict[str, Callable[[], Any]]:
-        """What only some models offer, by name."""
-        found: dict[str, Callable[[], Any]] = {}
-        if level_terms := getattr(self.model, "level_surprisals", None):
-            found["level_terms"] = lambda: tensors(level_terms(x, torch.Generator().manual_seed(SEED)))
-        if latents := getattr(self.model, "latents", None):
-            found["latents"] = lambda: tensors(latents(x))
-        if translated := getattr(self.model, "translated", None):
-            found["translated"] = lambda: self._by_plan(translated(x, steps=DATA_STEPS), len(x))
-        if descend := getattr(self.model, "descend", None):
-            found["descent"] = lambda: self._by_plan(lambda n, rng, **_: descend(x, 1), len(x))
-        if drawn_by := getattr(self.model, "drawn_by", None):
-            for kernel in LATENT_KERNELS:
-                settings = self._latent_settings(kernel)
-                found[f"latent_{kernel}"] = lambda s=settings: self._by_plan(drawn_by(s), N)
-        return found
-
-    @staticmethod
-    def _latent_settings(kernel: str) -> Any:
-        from gibbsian.recipes.latent import LatentConfig
-
-        return LatentConfig(kernel=kernel, steps=DATA_STEPS, candidates=4)
-
-    def _by_plan(self, plan: Any, n: int) -> dict[str, Any]:
-        from gibbsian.systems.base import sample
-
-        from gibbsian.core.random import Streams
-
-        return drawn(sample(self.model, n, rng=Streams(SEED).eval, plan=plan))
-
-    def evaluate_mode(self) -> None:
-        """Networks as samples and measures see them."""
-        self.model.eval()
-
-    def reload(self, folder: Path) -> Today:
-        """The model of a model folder that is written here."""
-        from gibbsian.systems.folder import load
-
-        other = type(self)((self.name, self.data_name, self.changes))
-        other.model = load(self.model.save(folder, data="tiny"))
-        return other
-
-    def reload_run(self) -> Today:
-        """The model of the run folder's checkpoint of now, with its averaged weights."""
-        import gibbsian as gb
-
-        self.trainer.save()
-        other = type(self)((self.name, self.data_name, self.changes))
-        other.model, other.keeps_chains = gb.load(self.out), True
-        return other
-
-    @staticmethod
-    def presets() -> dict[str, dict[str, Any]]:
-        """Every preset by system and name, resolved for the data that it is made for."""
-        from gibbsian.recipes.catalog import SYSTEMS, resolve
-
-        return {
-            f"{system}/{name}": resolve(system, preset=name, data=recipe.data).to_dict()
-            for system, found in SYSTEMS.items()
-            for name, recipe in found.presets().items()
-        }
-
-
-class Redrawn(Today):
-    """The library of models, learners and samplers."""
 
     def make_run(self) -> None:
         """The trainer and its model."""
@@ -280,12 +97,31 @@ class Redrawn(Today):
         self.learner = self.trainer.learner
         self.model = self.learner.model
 
+    @property
+    def data(self) -> Any:
+        """The rows that the tests see."""
+        from gibbsian.data.load import load
+
+        return load(self.data_name).take(cases.ROWS)
+
+    def rows(self) -> Tensor:
+        """Data in [0, 1] that energies and chains are asked about."""
+        x: Tensor = self.data.batch(torch.arange(DATA_ROWS), 0.0, 1.0).x
+        return x
+
+    def update(self) -> dict[str, float]:
+        """The metrics of one update, and its learning rate."""
+        self.trainer.update()
+        metrics: dict[str, float] = self.trainer.metrics
+        return metrics
+
     def state_tensors(self) -> dict[str, list[Tensor]]:
         """Tensors of a run's state by their kind; of a loaded model, its own."""
         if self.trainer is None:
             held = self.learner if self.keeps_chains else self.model
             return {"model": leaves(held.state_dict())}
-        return super().state_tensors()
+        tree = self.trainer.state_dict()
+        return {k: leaves(tree[k]) for k in ("model", "average", "optimizer", "streams", "batches")}
 
     def classes(self) -> int:
         """Number of classes that the model knows, 0 for none."""
@@ -309,6 +145,12 @@ class Redrawn(Today):
 
         chosen = self.learner.samplers()["buffer"] if sampler == "buffer" else self.model.sampler(sampler)
         return drawn(draw_samples(self.model, chosen, N, rng=Streams(SEED).eval, y=y, chunk=CHUNK))
+
+    def draw_by_name(self, y: int | None) -> dict[str, Any]:
+        """Samples by `gibbsian.sample`, which draws labels all at once."""
+        import gibbsian as gb
+
+        return drawn(gb.sample(self.model, N, y=y, seed=SEED, chunk=CHUNK))
 
     def neg_log_prob(self, x: Tensor, y: Tensor | None) -> Tensor:
         """-log p up to a constant, `(B,)`."""
@@ -377,7 +219,11 @@ class Redrawn(Today):
 
         return drawn(draw_samples(self.model, plan, n, rng=Streams(SEED).eval))
 
-    def reload(self, folder: Path) -> Redrawn:
+    def evaluate_mode(self) -> None:
+        """Networks as samples and measures see them."""
+        self.model.eval()
+
+    def reload(self, folder: Path) -> Library:
         """The model of a model folder that is written here."""
         import gibbsian as gb
 
@@ -385,7 +231,7 @@ class Redrawn(Today):
         other.model = gb.load(self.model.save(folder, data="tiny"))
         return other
 
-    def reload_run(self) -> Redrawn:
+    def reload_run(self) -> Library:
         """The model of the run folder's checkpoint of now, with its averaged weights."""
         from gibbsian.train.load import load_run
 
@@ -412,9 +258,6 @@ def _from_level_one(model: Any, x: Tensor) -> Any:
     from gibbsian.models.drl.model import Descent
 
     return Descent(model, model.sampler().config, x, 1)
-
-
-ADAPTER: type[Today] = Redrawn
 
 
 def drawn(samples: Any) -> dict[str, Any]:
@@ -466,12 +309,12 @@ def recorded(make: Callable[[], Any], *folders: Path) -> Any:
         return f"{type(error).__name__}: {message}"
 
 
-def states(adapter: Today) -> dict[str, list[str]]:
+def states(adapter: Library) -> dict[str, list[str]]:
     """The multiset of tensors of each kind."""
     return {kind: sorted(map(hashed, found)) for kind, found in adapter.state_tensors().items()}
 
 
-def looked_at(adapter: Today) -> dict[str, Any]:
+def looked_at(adapter: Library) -> dict[str, Any]:
     """All that can be asked of a model after training or loading."""
     adapter.evaluate_mode()
     x, classes = adapter.rows(), adapter.classes()
@@ -506,7 +349,7 @@ def fingerprint(case: cases.Case, count: int) -> dict[str, Any]:
     """Everything that is recorded of one case after `count` updates."""
     with tempfile.TemporaryDirectory() as made:
         run, model = Path(made) / "run", Path(made) / "model"
-        adapter = ADAPTER(case, run)
+        adapter = Library(case, run)
         updates = [{k: float(v).hex() for k, v in adapter.update().items()} for _ in range(count)]
         found = {"updates": updates, "trained": looked_at(adapter)}
         found["reloaded"] = recorded(lambda: looked_at(adapter.reload(model)), run, model)
@@ -537,7 +380,7 @@ def record(patterns: list[str]) -> dict[str, Any]:
             lambda case=case, name=name: fingerprint(case, UPDATES[name.partition("/")[0]])
         )
         print(f"{name}: {time.monotonic() - began:.1f} s", file=sys.stderr, flush=True)
-    presets = {name: dotted(values) for name, values in sorted(ADAPTER.presets().items())}
+    presets = {name: dotted(values) for name, values in sorted(Library.presets().items())}
     return {"torch": torch.__version__, "case": found, "preset": presets}
 
 
