@@ -14,9 +14,9 @@ PAGE = (Path(__file__).parents[2] / "docs" / "own-loop.md").read_text()
 BLOCKS = re.findall(r"^```python\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
 SHORTER = {
     "ring.split(256)": "ring[:512].split(256)",
-    "range(12)": "range(1)",
+    "range(24)": "range(1)",
     "randperm(len(digits))": "randperm(128)",
-    "steps=300": "steps=3",
+    "steps=400": "steps=3",
     "steps=1000": "steps=2",
     "steps=500": "steps=50",
 }
