@@ -5,31 +5,15 @@ from __future__ import annotations
 import copy
 
 import pytest
+from known import TIMES
 from PIL import Image
 
 from benchmarks.show import plot, rows, table, verdicts
 
-RECORD = {
-    "about": "made up",
-    "seconds": {
-        "gibbsian": [1.0, 1.0, 1.0],
-        "compiled": [0.5, 0.5, 0.8],
-        "bf16": [0.25, 0.2, 0.3],
-        "plain": [2.0, 2.0, 2.0],
-        "torchebm": [3.0, 2.0, 4.0],
-        "ebmkit": [2.0, 1.5, 2.5],
-    },
-    "first": {},
-    "ceilings": {
-        "fp32": {"format": "contiguous", "seconds": [0.3, 0.3, 0.3]},
-        "bf16": {"format": "contiguous", "seconds": [0.1, 0.1, 0.1]},
-    },
-    "notes": [],
-}
 RESULT = {
     "rounds": 3,
     "absent": {"bf16-compiled": "this cpu only emulates bfloat16"},
-    "cases": {"mlp-64": RECORD, "conv-16": RECORD, "latent": RECORD},
+    "cases": {"mlp-64": TIMES, "conv-16": TIMES, "latent": TIMES},
     "starts": {"mlp-64": {"cold": 20.04, "warm": 5.0, "steady": 0.1}},
 }
 
@@ -48,7 +32,7 @@ def test_targets_say_met_or_not():
     slow = copy.deepcopy(RESULT)
     slow["cases"]["mlp-64"]["seconds"]["compiled"] = [1.0, 1.0, 1.0]
     assert verdicts(slow)[1][-1] == "no" and "| **no** |" in table(slow)
-    assert verdicts({**RESULT, "cases": {"latent": RECORD}}) == []
+    assert verdicts({**RESULT, "cases": {"latent": TIMES}}) == []
 
 
 def test_the_page_explains_and_has_every_table():
@@ -63,10 +47,10 @@ def test_the_page_explains_and_has_every_table():
 
 
 def test_what_was_not_measured_is_a_dash():
-    seconds = {name: taken for name, taken in RECORD["seconds"].items() if name != "compiled"}
-    partly = {**RESULT, "cases": {**RESULT["cases"], "latent": {**RECORD, "seconds": seconds}}}
+    seconds = {name: taken for name, taken in TIMES["seconds"].items() if name != "compiled"}
+    partly = {**RESULT, "cases": {**RESULT["cases"], "latent": {**TIMES, "seconds": seconds}}}
     assert "| latent | 1 (1–1) | – |" in table(partly)
-    without = {**partly, "cases": {"mlp-64": {**RECORD, "seconds": {"gibbsian": [1.0] * 3}, "ceilings": {}}}}
+    without = {**partly, "cases": {"mlp-64": {**TIMES, "seconds": {"gibbsian": [1.0] * 3}, "ceilings": {}}}}
     assert "| mlp-64 | – | – |" in table(without) and "not measured" in table(without)
 
 

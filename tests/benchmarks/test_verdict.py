@@ -4,28 +4,11 @@ from __future__ import annotations
 
 import pytest
 import torch
+from known import TIMES
 
 from benchmarks.cases import Case, Goal
 from benchmarks.problems import Problem
 from benchmarks.verdict import better_peer, outcomes, quickest, share, speedup
-
-RECORD = {
-    "about": "made up",
-    "seconds": {
-        "gibbsian": [1.0, 1.0, 1.0],
-        "compiled": [0.5, 0.5, 0.8],
-        "bf16": [0.25, 0.2, 0.3],
-        "plain": [2.0, 2.0, 2.0],
-        "torchebm": [3.0, 2.0, 4.0],
-        "ebmkit": [2.0, 1.5, 2.5],
-    },
-    "first": {},
-    "ceilings": {
-        "fp32": {"format": "contiguous", "seconds": [0.3, 0.3, 0.3]},
-        "bf16": {"format": "contiguous", "seconds": [0.1, 0.1, 0.1]},
-    },
-    "notes": [],
-}
 
 
 def case(*goals: Goal) -> Case:
@@ -36,23 +19,23 @@ def case(*goals: Goal) -> Case:
 
 
 def test_the_better_peer_has_the_lesser_median():
-    assert better_peer(RECORD) == "ebmkit"
-    assert quickest(RECORD, ["gibbsian", "compiled", "absent"]) == "compiled"
-    assert quickest(RECORD, ["absent"]) == ""
+    assert better_peer(TIMES) == "ebmkit"
+    assert quickest(TIMES, ["gibbsian", "compiled", "absent"]) == "compiled"
+    assert quickest(TIMES, ["absent"]) == ""
 
 
 def test_speed_is_against_the_better_peer():
-    found = speedup(RECORD, "compiled")
+    found = speedup(TIMES, "compiled")
     assert found is not None
     assert (found.median, found.low, found.high) == pytest.approx((4.0, 3.0, 4.0))
-    assert speedup({**RECORD, "seconds": {"gibbsian": [1.0]}}, "gibbsian") is None
+    assert speedup({**TIMES, "seconds": {"gibbsian": [1.0]}}, "gibbsian") is None
 
 
 def test_a_share_is_of_the_ceiling_in_the_same_precision():
-    fp32, bf16 = share(RECORD, "compiled"), share(RECORD, "bf16")
+    fp32, bf16 = share(TIMES, "compiled"), share(TIMES, "bf16")
     assert fp32 is not None and bf16 is not None
     assert (fp32.median, bf16.median) == pytest.approx((0.6, 0.4))
-    assert share({**RECORD, "ceilings": {}}, "gibbsian") is None
+    assert share({**TIMES, "ceilings": {}}, "gibbsian") is None
 
 
 @pytest.mark.parametrize(
@@ -66,13 +49,13 @@ def test_a_share_is_of_the_ceiling_in_the_same_precision():
     ],
 )
 def test_goals(kind, by, reached):
-    just, over = outcomes(case(Goal(kind, reached - 1e-9), Goal(kind, reached + 0.01)), RECORD)
+    just, over = outcomes(case(Goal(kind, reached - 1e-9), Goal(kind, reached + 0.01)), TIMES)
     assert (just.implementation, just.reached) == (by, pytest.approx(reached))
     assert just.met and not over.met
 
 
 def test_a_goal_without_a_measurement_is_open():
-    alone = {**RECORD, "seconds": {"gibbsian": [1.0, 1.0, 1.0]}, "ceilings": {}}
+    alone = {**TIMES, "seconds": {"gibbsian": [1.0, 1.0, 1.0]}, "ceilings": {}}
     for kind in ("compiled", "fp32", "bf16", "ceiling"):
         (found,) = outcomes(case(Goal(kind, 1.0)), alone)
         assert found.reached is None and not found.met

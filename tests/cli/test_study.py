@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
+from known import stand_in
 
 from gibbsian.cli import results
 from gibbsian.cli.main import main
@@ -27,32 +28,11 @@ def trained(tmp_path_factory) -> dict[str, Path]:
     return {"vaebm": run}
 
 
-class StandIn:
-    """A study that found one number and drew nothing."""
-
-    def to_dict(self):
-        return {"found": 1.5, "gap": float("inf")}
-
-    def text(self):
-        return "found  1.5"
-
-    def figures(self):
-        return {}
-
-
 @pytest.fixture
 def asked(monkeypatch):
     """What the tasks are asked for, by topic."""
     calls = {}
-
-    def standing_in(topic):
-        def study(*arguments, **options):
-            calls[topic] = (arguments, options)
-            return StandIn()
-
-        return study
-
-    monkeypatch.setattr(modes, "study_modes", standing_in("modes"))
+    monkeypatch.setattr(modes, "study_modes", stand_in(calls, "modes"))
     return calls
 
 

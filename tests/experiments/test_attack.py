@@ -6,15 +6,10 @@ import json
 import shutil
 
 import pytest
+from known import untrained
 
 from experiments.attack.__main__ import attack
 from experiments.attack.study import Baselines, attack_beside
-from gibbsian.core.random import generator
-from gibbsian.data.settings import PixelConfig
-from gibbsian.mcmc.settings import ChainConfig
-from gibbsian.models.build import build
-from gibbsian.models.igebm.config import IGEBMConfig
-from gibbsian.nets.settings import MLPConfig
 from gibbsian.tasks.attack.classifiers import Refinement
 from gibbsian.tasks.attack.sweep import Threat
 
@@ -22,19 +17,12 @@ QUICK = Threat(eps=(0.1, 0.3), steps=2, restarts=1, eot=2)
 WORDS = "-n 6 --eps 0,1/4 --steps 1 --restarts 1 --refine 0,1 --baselines plain --baseline-minutes 0.002"
 
 
-def system(classes=10, head="logits", shape=(1, 8, 8), high=1.0):
-    net = MLPConfig(hidden=(8,), activation="swish", classes=classes, head=head)
-    chain = ChainConfig(steps=2, step_size=2.0, noise=0.01, clamp=True)
-    config = IGEBMConfig(net=net, chain=chain, pixels=PixelConfig(-1.0, high))
-    return build("igebm", config, shape, generator(0)).model.eval()
-
-
 @pytest.fixture(scope="module")
 def found():
     """Two systems of one kind, one in a smaller range, and both baselines; and how progress went."""
     told = []
     result = attack_beside(
-        {"one": system(), "other": system(head="scalar", high=0.0)},
+        {"one": untrained(), "other": untrained(head="scalar", high=0.0)},
         "digits",
         threat=QUICK,
         refinement=Refinement((0, 2)),

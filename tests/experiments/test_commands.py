@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from known import stand_in
 
 from experiments.density import __main__ as density
 from experiments.disentangle import __main__ as disentangle
@@ -10,34 +11,13 @@ from experiments.fewshot import __main__ as fewshot
 from gibbsian.cli.main import main
 
 
-class StandIn:
-    """A study that found one number and drew nothing."""
-
-    def to_dict(self):
-        return {"found": 1.5, "gap": float("inf")}
-
-    def text(self):
-        return "found  1.5"
-
-    def figures(self):
-        return {}
-
-
 @pytest.fixture
 def asked(monkeypatch):
     """What the studies are asked for, by name."""
     calls = {}
-
-    def standing_in(name):
-        def study(*arguments, **options):
-            calls[name] = (arguments, options)
-            return StandIn()
-
-        return study
-
-    monkeypatch.setattr(density, "study_density", standing_in("density"))
-    monkeypatch.setattr(disentangle, "study_disentangle", standing_in("disentangle"))
-    monkeypatch.setattr(fewshot, "evaluate_latents", standing_in("fewshot"))
+    monkeypatch.setattr(density, "study_density", stand_in(calls, "density"))
+    monkeypatch.setattr(disentangle, "study_disentangle", stand_in(calls, "disentangle"))
+    monkeypatch.setattr(fewshot, "evaluate_latents", stand_in(calls, "fewshot"))
     return calls
 
 

@@ -6,7 +6,8 @@ import math
 
 import pytest
 import torch
-from torch import Tensor, nn
+from known import Bowl, LinearGenerator
+from torch import Tensor
 
 from gibbsian.core.config import override
 from gibbsian.core.errors import UsageError
@@ -22,30 +23,6 @@ POINTS = {
 }
 
 
-class Linear(nn.Module):
-    """g(z) = slope z."""
-
-    latent = 2
-
-    def __init__(self, slope: float) -> None:
-        super().__init__()
-        self.slope = nn.Parameter(torch.tensor(slope))
-
-    def forward(self, z: Tensor) -> Tensor:
-        return self.slope * z
-
-
-class Bowl(nn.Module):
-    """E(x) = curve |x|^2 / 2: exp(-E/w) is N(0, w / curve)."""
-
-    def __init__(self, curve: float) -> None:
-        super().__init__()
-        self.curve = nn.Parameter(torch.tensor(curve))
-
-    def forward(self, x: Tensor) -> Tensor:
-        return self.curve * x.square().sum(1) / 2
-
-
 def make(event: tuple[int, ...] = (2,), **changes: object) -> ACD:
     return build(override(ACDConfig(), {**POINTS, **changes}), event, generator(0))
 
@@ -53,7 +30,7 @@ def make(event: tuple[int, ...] = (2,), **changes: object) -> ACD:
 def known(slope: float, curve: float, **changes: object) -> ACD:
     sigma = {"sigma": 0.3, "particles": 100, "spread": 2.0}
     learner = make(**{**sigma, "width": (1 + slope**2 / 0.09) ** -0.5, **changes})
-    learner.model.generator = Noisy(Linear(slope), 0.3, 0.01, 0.3)
+    learner.model.generator = Noisy(LinearGenerator(slope), 0.3, 0.01, 0.3)
     learner.model.of_data.net = Bowl(curve)
     return learner
 

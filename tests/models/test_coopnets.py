@@ -6,6 +6,7 @@ import math
 
 import pytest
 import torch
+from known import Bowl, LinearGenerator
 from torch import Tensor, nn
 
 from gibbsian.core.config import override
@@ -24,30 +25,6 @@ POINTS = {
 SLOPE, CURVE, SIGMA = 1.5, 2.0, 0.3
 
 
-class Linear(nn.Module):
-    """g(z) = slope z."""
-
-    latent = 2
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.slope = nn.Parameter(torch.tensor(SLOPE))
-
-    def forward(self, z: Tensor) -> Tensor:
-        return self.slope * z
-
-
-class Bowl(nn.Module):
-    """E(x) = curve |x|^2 / 2, whose Langevin step shrinks x by 1 - s curve / 2."""
-
-    def __init__(self, curve: float) -> None:
-        super().__init__()
-        self.curve = nn.Parameter(torch.tensor(curve))
-
-    def forward(self, x: Tensor) -> Tensor:
-        return self.curve * x.square().sum(1) / 2
-
-
 class Burst(nn.Module):
     """E(x) = x_1, but with an infinite slope right of 0."""
 
@@ -62,7 +39,7 @@ def make(event: tuple[int, ...] = (2,), **changes: object) -> CoopNets:
 def known(curve: float = CURVE, **changes: object) -> CoopNets:
     learner = make(**changes)
     model = learner.model
-    model.generator, model.of_data.net = Linear(), Bowl(curve)
+    model.generator, model.of_data.net = LinearGenerator(SLOPE), Bowl(curve)
     learner.start = Generated(
         model, GeneratorPoints(model.generator, SIGMA if changes.get("noisy_start") else 0.0)
     )

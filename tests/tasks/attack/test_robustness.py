@@ -7,15 +7,10 @@ import json
 import numpy as np
 import pytest
 import torch
+from known import untrained
 
 from gibbsian.core.errors import UsageError
-from gibbsian.core.random import generator
 from gibbsian.data.load import load
-from gibbsian.data.settings import PixelConfig
-from gibbsian.mcmc.settings import ChainConfig
-from gibbsian.models.build import build
-from gibbsian.models.igebm.config import IGEBMConfig
-from gibbsian.nets.settings import MLPConfig
 from gibbsian.tasks.attack.classifiers import Refinement, picked
 from gibbsian.tasks.attack.robustness import attack
 from gibbsian.tasks.attack.sweep import Threat
@@ -23,19 +18,12 @@ from gibbsian.tasks.attack.sweep import Threat
 QUICK = Threat(eps=(0.1, 0.3), steps=2, restarts=1, eot=2)
 
 
-def system(classes=10, head="logits", shape=(1, 8, 8), high=1.0):
-    net = MLPConfig(hidden=(8,), activation="swish", classes=classes, head=head)
-    chain = ChainConfig(steps=2, step_size=2.0, noise=0.01, clamp=True)
-    config = IGEBMConfig(net=net, chain=chain, pixels=PixelConfig(-1.0, high))
-    return build("igebm", config, shape, generator(0)).model.eval()
-
-
 @pytest.fixture(scope="module")
 def found():
     """Two systems of one kind, one in a smaller range; and how progress went."""
     told = []
     result = attack(
-        {"one": system(), "other": system(head="scalar", high=0.0)},
+        {"one": untrained(), "other": untrained(head="scalar", high=0.0)},
         "digits",
         threat=QUICK,
         refinement=Refinement((0, 2)),
@@ -87,14 +75,14 @@ def test_figures_and_examples_are_drawn(found):
 
 
 def test_the_same_seed_gives_the_same_table(found):
-    again = attack({"one": system()}, "digits", threat=QUICK, refinement=Refinement((2,)), n=12)
+    again = attack({"one": untrained()}, "digits", threat=QUICK, refinement=Refinement((2,)), n=12)
     name = "one + 2 steps"
     for which, right in again.outcomes[name].right.items():
         assert torch.equal(right, found[0].outcomes[name].right[which])
 
 
 def test_radius_0_alone_is_the_clean_accuracy():
-    one = system()
+    one = untrained()
     found = attack(
         {"one": one},
         "digits",
@@ -119,14 +107,14 @@ def test_only_images_of_the_named_classes_are_picked():
 @pytest.mark.parametrize(
     ("make", "told"),
     [
-        (lambda: attack({"a": system(0, "scalar")}, "digits"), "has no label head"),
-        (lambda: attack({"a": system(shape=(1, 4, 4))}, "digits"), "trained on data of shape"),
-        (lambda: attack({"a": system(4)}, "digits"), "a knows 4 classes, digits has 10"),
-        (lambda: attack({"a": system()}, "toy:ring"), "holds points, not images"),
-        (lambda: attack({"a": system()}, "digits", attacks=["pgdd"]), "did you mean 'pgd'"),
-        (lambda: attack({"a": system()}, "digits", attacks=["pgd"]), "none of pgd attacks"),
-        (lambda: attack({"a": system()}, "digits", classes=["three"]), "unknown class of digits 'three'"),
-        (lambda: attack({"a": system()}, "digits", n=0), "n is 0"),
+        (lambda: attack({"a": untrained(0, "scalar")}, "digits"), "has no label head"),
+        (lambda: attack({"a": untrained(shape=(1, 4, 4))}, "digits"), "trained on data of shape"),
+        (lambda: attack({"a": untrained(4)}, "digits"), "a knows 4 classes, digits has 10"),
+        (lambda: attack({"a": untrained()}, "toy:ring"), "holds points, not images"),
+        (lambda: attack({"a": untrained()}, "digits", attacks=["pgdd"]), "did you mean 'pgd'"),
+        (lambda: attack({"a": untrained()}, "digits", attacks=["pgd"]), "none of pgd attacks"),
+        (lambda: attack({"a": untrained()}, "digits", classes=["three"]), "unknown class of digits 'three'"),
+        (lambda: attack({"a": untrained()}, "digits", n=0), "n is 0"),
         (lambda: Refinement(()), "give numbers of steps"),
         (lambda: Refinement((-1,)), "give numbers of steps"),
         (lambda: Refinement(duplicates=0), "duplicates is 0"),
