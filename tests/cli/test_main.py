@@ -13,6 +13,7 @@ from gibbsian import __version__
 from gibbsian.cli import main as door
 from gibbsian.cli.result import Result
 from gibbsian.core.errors import DataError, DivergedError, Interrupted, UsageError
+from gibbsian.core.found import imported
 
 PYTHON = [sys.executable, "-m", "gibbsian"]
 
@@ -73,6 +74,12 @@ def test_unexpected_error_leaves_a_log(cli, monkeypatch, tmp_path):
     assert str(log) in ran.err
     text = log.read_text()
     assert __version__ in text and "Traceback" in text and "boom" in text and "gibbsian list" in text
+
+
+def test_an_error_in_code_of_a_persons_own_says_its_line(cli, monkeypatch, tmp_path):
+    (tmp_path / "my_net.py").write_text("def forward(name):\n    return {}[name]\n")
+    monkeypatch.setattr(door, "command", imported(f"{tmp_path}/my_net.py:forward", "network"))
+    assert "unexpected KeyError at my_net.py:2 in forward: " in cli("list").err
 
 
 def test_unknown_command_names_the_nearest(cli):

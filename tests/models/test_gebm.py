@@ -168,3 +168,17 @@ def test_the_base_is_the_generator_alone(known) -> None:
     drawn = known.model.sample(6, rng=torch.Generator().manual_seed(0), sampler="base")
     assert torch.equal(drawn.x, torch.randn(6, 2, generator=torch.Generator().manual_seed(0)))
     assert drawn.energy.shape == (6,)
+
+
+def test_only_a_flow_has_a_density() -> None:
+    assert not make().model.claims_density
+    assert make(**{"generator.name": "flow"}).model.claims_density
+
+
+@pytest.mark.parametrize("base", ("frozen", "divergence"))
+def test_statistics_of_a_base_that_does_not_learn_stay(base) -> None:
+    learner = make(**{"generator.norm": "batch", "base": base}).train()
+    means = [m.running_mean.clone() for m in learner.model.generator.modules() if hasattr(m, "running_mean")]
+    next(learner.losses(Batch(torch.rand(16, 2)), 1, torch.Generator().manual_seed(0)))
+    after = [m.running_mean for m in learner.model.generator.modules() if hasattr(m, "running_mean")]
+    assert means and all(torch.equal(a, b) for a, b in zip(means, after, strict=True)) == (base == "frozen")

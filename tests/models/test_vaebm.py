@@ -377,3 +377,7 @@ def test_its_extra_metric_is_the_elbo_whatever_the_energy() -> None:
     assert found == steep(learner).model.extra_metrics(x, generator(3))
     terms = vae_stage.bound(learner.model.vae, x, generator(3))
     assert found["elbo"] == pytest.approx(-float((terms.nll + terms.kl).mean().detach()), rel=1e-5)
+
+
+def test_an_energy_on_pairs_claims_no_density_of_x() -> None:
+    assert made().model.claims_density and not made(energy_on="xz").model.claims_density

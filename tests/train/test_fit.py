@@ -181,3 +181,16 @@ def test_labels_without_classes_are_told_of(capsys: pytest.CaptureFixture[str]) 
 def test_a_setting_without_its_section_names_it() -> None:
     with pytest.raises(UsageError, match=r"unknown key 'lr': did you mean train.lr\?"):
         gb.fit("short_run", "toy:ring", lr=1e-3, progress=False)
+
+
+def test_a_kernel_and_a_sampler_are_two_ways() -> None:
+    model = gb.build("short_run", {}, (1, 8, 8)).model
+    with pytest.raises(UsageError, match="a kernel and a sampler are two ways to draw"):
+        gb.sample(model, 2, kernel=gb.MALA(0.1), sampler="buffer")
+
+
+def test_a_card_says_how_a_model_with_ones_own_network_is_loaded(tmp_path: Path) -> None:
+    gb.fit("short_run", torch.randn(40, 2), net=own_net(), steps=1, progress=False).save(tmp_path / "own")
+    gb.build("short_run", {"net": {"name": "mlp", "hidden": [4]}}, (2,)).model.save(tmp_path / "ours")
+    own, ours = ((tmp_path / name / "README.md").read_text() for name in ("own", "ours"))
+    assert 'gb.load("THIS_FOLDER", net=YOUR_NETWORK)' in own and 'gb.load("THIS_FOLDER")' in ours
