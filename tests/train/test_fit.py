@@ -19,6 +19,7 @@ from gibbsian.models.learner import Learner
 from gibbsian.models.model import EnergyModel
 from gibbsian.nets.settings import MLPConfig
 from gibbsian.starts.noise import GaussianNoise
+from gibbsian.tasks.restore.methods import temperature
 
 QUICK = {
     "net__name": "mlp",
@@ -194,3 +195,22 @@ def test_a_card_says_how_a_model_with_ones_own_network_is_loaded(tmp_path: Path)
     gb.build("short_run", {"net": {"name": "mlp", "hidden": [4]}}, (2,)).model.save(tmp_path / "ours")
     own, ours = ((tmp_path / name / "README.md").read_text() for name in ("own", "ours"))
     assert 'gb.load("THIS_FOLDER", net=YOUR_NETWORK)' in own and 'gb.load("THIS_FOLDER")' in ours
+
+
+def test_a_net_of_logits_is_a_model_with_a_label_head() -> None:
+    data = (torch.randn(40, 2), torch.arange(40) % 3)
+    model = gb.fit("igebm", data, net=nn.Linear(2, 3), steps=1, net__classes=3, progress=False)
+    assert model.logits_head and model.logits(data[0]).shape == (40, 3)
+
+
+def test_an_unknown_stored_paper_says_how_it_becomes_known(tmp_path: Path) -> None:
+    gb.build("short_run", {"net": {"name": "mlp", "hidden": [4]}}, (2,)).model.save(tmp_path)
+    config = tmp_path / "config.json"
+    config.write_text(config.read_text().replace('"short_run"', '"nobodys"'))
+    with pytest.raises(gb.GibbsianError, match="unknown system 'nobodys'.*register_paper has it"):
+        gb.load(tmp_path)
+
+
+def test_chains_of_a_ladder_are_at_temperature_1() -> None:
+    model = gb.build("drl", {}, (1, 8, 8)).model
+    assert model.chain_temperature == 1.0 and temperature(gb.Langevin(0.1, temperature=0.0), model) == 1.0
