@@ -9,12 +9,15 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from ..core.errors import DataError, UsageError, unknown
 from ..core.random import derive, generator
+from ..core.spec import Table
 from .dataset import Dataset, carve, from_arrays
 from .download import fetch
 from .folder import read_folder
@@ -22,11 +25,12 @@ from .images import fit_all
 from .names import ALIASES, TOYS, entry
 from .pairs import domains, two_domains
 from .places import data_folders, download_folder
-from .readers import Arrays, read_csv, read_npy, read_npz, read_user_npz
-from .recipe import DataRecipe, Size
+from .readers import Arrays, read_npy, read_npz, read_user_npz
+from .recipe import DataRecipe, Size, is_table
 from .sources import DIGITS, SOURCES, WHOLE, Source
 from .tables import read_table
 from .toy import toy
+from .units import in_units, read_file, stored_table
 
 SPLITS = ("train", "validation", "test")
 TOY_SIZE = {"train": 50_000, "test": 10_000}
@@ -42,6 +46,8 @@ def load(
     grey: bool | None = None,
     validation: int | None = None,
     on_error: str | None = None,
+    table: Table | None = None,
+    **columns: Any,
 ) -> Dataset:
     """The data set `name` (see `names.DATA_NAMES`), part "train", "validation" or "test".
 
@@ -50,7 +56,8 @@ def load(
     `grey`: True for one channel, False for three, None as stored.
     `validation`: how many training rows are set aside, always the same ones. Give the same number
     to the train call and the validation call, so that the two do not overlap; None sets none aside.
-    `on_error`: "skip" leaves broken image files out, "stop" or None raises on one.
+    `on_error`: "skip" leaves broken image files and incomplete rows of tables out, "stop" or None raises.
+    `columns`: header, label_column, columns, standardise, see `own.dataset`; `table`: see `load_recipe`.
 
     Raises `UsageError` for an unknown name or option, `DataError` for files that are missing, cut
     short or of another kind.
@@ -60,17 +67,38 @@ def load(
     if validation is not None and validation < 0:
         raise UsageError(f"validation is {validation}: it must be a number of rows, 0 for none")
     options = {"size": size, "grey": grey, "validation": validation or None, "on_error": on_error}
-    return load_recipe(DataRecipe.parse(name).having(**options), split, data_dir=data_dir)
+    recipe = DataRecipe.parse(name).having(**options, **columns)
+    return load_recipe(recipe, split, data_dir=data_dir, table=table)
 
 
-def load_recipe(recipe: DataRecipe, split: str = "train", *, data_dir: str | Path | None = None) -> Dataset:
-    """The part `split` of the set that a recipe reads; raises as `load`."""
+def load_recipe(
+    recipe: DataRecipe,
+    split: str = "train",
+    *,
+    data_dir: str | Path | None = None,
+    table: Table | None = None,
+) -> Dataset:
+    """The part `split` of the set that a recipe reads; raises as `load`.
+
+    `table` are the columns of a model, by which a table is read again: those that the recipe names, if any.
+    """
     if split == "validation" and not recipe.validation:
         raise UsageError(_no_validation(recipe.name))
     recipe.require_there()
     recipe = recipe.placed()
-    whole = _part(recipe, "test" if split == "test" else "train", data_dir)
-    whole = replace(whole, recipe=recipe)
+    if table is None and recipe.table is not None:
+        table = stored_table(Path(recipe.table))
+    part = _split(recipe, split, data_dir, table)
+
+    def train() -> Tensor:
+        return (part if split == "train" else _split(recipe, "train", data_dir, table)).x
+
+    return in_units(replace(part, recipe=recipe), train, table)
+
+
+def _split(recipe: DataRecipe, split: str, data_dir: str | Path | None, table: Table | None) -> Dataset:
+    """The train, validation or test part."""
+    whole = _part(recipe, "test" if split == "test" else "train", data_dir, table)
     if not recipe.validation or split == "test":
         return whole
     train, held = whole.split_off(recipe.validation)
@@ -86,7 +114,7 @@ def _no_validation(name: str) -> str:
     )
 
 
-def _part(recipe: DataRecipe, split: str, data_dir: str | Path | None) -> Dataset:
+def _part(recipe: DataRecipe, split: str, data_dir: str | Path | None, table: Table | None = None) -> Dataset:
     """The train or test part, as floats or as images of the wanted size and colour."""
     name = recipe.name
     both = domains(name)
@@ -96,20 +124,26 @@ def _part(recipe: DataRecipe, split: str, data_dir: str | Path | None) -> Datase
     if name.startswith("folder:"):
         data, one = read_folder(Path(name.removeprefix("folder:")), split, recipe)
         return _cut(data, split) if one else data
-    arrays, one = _arrays(name, split, data_dir)
+    arrays, one = _arrays(recipe, split, data_dir, table)
     data = _built(name, split, arrays, recipe.size, recipe.grey)
+    data = replace(data, table=arrays.table, notes=(*arrays.notes, *data.notes))
     return _cut(data, split) if one else data
 
 
-def _arrays(name: str, split: str, data_dir: str | Path | None) -> tuple[Arrays, bool]:
+def _arrays(
+    recipe: DataRecipe, split: str, data_dir: str | Path | None, table: Table | None
+) -> tuple[Arrays, bool]:
     """Arrays, and whether they are still to be cut into train and test."""
+    name = recipe.name
+    if not is_table(name) and (option := recipe.table_option):
+        raise UsageError(f"{option} is for tables, which {name} is not: leave it out")
     ending = Path(name).suffix.lower()
     if ending == ".npz":
         return read_user_npz(Path(name).expanduser(), split)
     if ending == ".npy":
         return read_npy(Path(name).expanduser()), True
-    if ending in (".csv", ".tsv"):
-        return read_csv(Path(name).expanduser()), True
+    if is_table(name):
+        return read_file(Path(name).expanduser(), recipe, table), True
     if name.startswith("toy:"):
         return _toy(name.removeprefix("toy:"), split), False
     if name.startswith("table:"):

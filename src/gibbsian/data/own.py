@@ -6,22 +6,43 @@ import math
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, Protocol, TypeAlias, runtime_checkable
 
 import numpy as np
 from torch import Tensor
 from torch.utils import data as torch_data
 
 from ..core.errors import DataError, UsageError
+from ..core.spec import Table
 from .arrays import Channels
+from .columns import Choice, arrays_of
 from .dataset import Dataset, from_arrays
 from .images import fit_all
 from .load import load
 from .names import entry
-from .recipe import Size, named, sides
+from .recipe import DataRecipe, Size, named, sides
+from .units import frame_of, in_units
+
+
+@runtime_checkable
+class DataFrame(Protocol):
+    """What is read of a pandas `DataFrame`."""
+
+    columns: Any
+    iloc: Any
+    dtypes: Any
+
 
 Given: TypeAlias = (
-    str | Path | Dataset | np.ndarray | Tensor | tuple[Any, Any] | torch_data.Dataset | torch_data.DataLoader
+    str
+    | Path
+    | Dataset
+    | np.ndarray
+    | Tensor
+    | tuple[Any, Any]
+    | torch_data.Dataset
+    | torch_data.DataLoader
+    | DataFrame
 )
 """What `dataset` takes, and with it `gibbsian.fit`."""
 
@@ -38,13 +59,18 @@ def dataset(
     on_error: str | None = None,
     images: bool | None = None,
     channels: Channels | None = None,
+    header: bool | None = None,
+    label_column: str | None = None,
+    columns: Sequence[str] | None = None,
+    standardise: bool | None = None,
+    table: Table | None = None,
 ) -> Dataset:
     """A data set, ready to train on. What was decided for you is in its `notes`.
 
     Args:
-        data: a name such as "digits", "mnist" or "toy:ring"; a file (.npz, .npy, .csv) or a folder of images;
-            an array or a tensor `(N, ...)`; a pair (x, y) of those, y being labels; a torch `Dataset` whose
-            items are x or (x, y); a `DataLoader`, of which only the data set is used; or a `Dataset` of ours,
+        data: a name such as "digits", "mnist" or "toy:ring"; a file (.npz, .npy, .csv, .parquet) or a folder
+            of images; a pandas `DataFrame`; an array or a tensor `(N, ...)`; a pair (x, y) of those, y being
+            labels; a torch `Dataset` whose items are x or (x, y); a `DataLoader`, of which only the data set is used; or a `Dataset` of ours,
             which is returned as it is.
         split: "train", "validation" or "test" of a name, file or folder.
         name: what a set from arrays is called.
@@ -55,23 +81,40 @@ def dataset(
         on_error: "skip" leaves broken image files of a folder out, and tells which; "stop" is the default.
         images: of arrays, False reads numbers whatever they look like, True refuses what cannot be images.
         channels: of arrays, "first" or "last", where the rule in `data.arrays` would choose the wrong axis.
+        header: of a text table, whether its first line names the columns.
+        label_column: of a table, the column of classes, "none" if there is none; columns: those of numbers.
+        standardise: whether models see rows of numbers with mean 0 and deviation 1; by default where the
+            columns' scales are not about 1. Samples come back in the units of the data.
+        table: the columns of a model, its `spec.table`: the same are taken, in the same units.
 
     Raises:
         UsageError: an unknown name, or an option for other data.
         DataError: data that are missing, damaged, of the wrong shape, or not finite.
     """
+    kept = None if columns is None else tuple(columns)
+    of_tables = {"header": header, "label_column": label_column, "columns": kept, "standardise": standardise}
     if isinstance(data, (str, Path)):
         _refuse(images=images, channels=channels)
         options = {"size": size, "grey": grey, "validation": validation, "on_error": on_error}
-        return load(named(data), split, data_dir=data_dir, **options)  # type: ignore[arg-type]
+        return load(named(data), split, data_dir=data_dir, table=table, **options, **of_tables)  # type: ignore[arg-type]
     _refuse(split=None if split == "train" else split, data_dir=data_dir, validation=validation)
-    _refuse(on_error=on_error)
     if isinstance(data, Dataset):
-        _refuse(size=size, grey=grey, images=images, channels=channels)
+        _refuse(size=size, grey=grey, images=images, channels=channels, on_error=on_error, **of_tables)
         return data
-    x, y, notes = _arrays(data)
-    read = from_arrays(x, y, name=name, images=images, channels=channels)
-    return _fitted(_noted(read, notes), size, grey)
+    if isinstance(data, DataFrame):
+        _refuse(size=size, grey=grey, images=images, channels=channels, header=header)
+        choice = Choice(kept, label_column, on_error == "skip", table)
+        arrays = arrays_of(frame_of(data, "the data frame"), choice)
+        read = from_arrays(arrays.x, arrays.y, name=name, classes=arrays.classes)
+        read = replace(_noted(read, arrays.notes), table=arrays.table)
+    else:
+        _refuse(header=header, label_column=label_column, columns=columns, on_error=on_error)
+        x, y, notes = _arrays(data)
+        read = _fitted(
+            _noted(from_arrays(x, y, name=name, images=images, channels=channels), notes), size, grey
+        )
+    asked = DataRecipe(name, standardise=standardise)
+    return replace(in_units(replace(read, recipe=asked), lambda: read.x, table), recipe=None)
 
 
 def is_own(data: Dataset) -> bool:
@@ -84,7 +127,8 @@ def model_range(data: Dataset, low: float, high: float) -> tuple[float, float] |
     in round figures; None where they stay inside, for images, and for sets with a name."""
     if data.is_image or not is_own(data):
         return None
-    least, most = float(data.x.min()), float(data.x.max())
+    x = data.x if data.table is None else data.table.standardised(data.x)
+    least, most = float(x.min()), float(x.max())
     if low <= least and most <= high:
         return None
     room = 0.05 * (most - least) or 1.0

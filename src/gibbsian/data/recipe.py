@@ -19,11 +19,18 @@ Size: TypeAlias = int | tuple[int, int]
 """Pixels a side, or (height, width)."""
 WORD = ":to:"
 """Between the two sets of a translation."""
-FILES = (".npz", ".npy", ".csv", ".tsv")
+PACKED = (".csv.gz", ".tsv.gz", ".txt.gz")
+TEXT = (".csv", ".tsv", ".tab", ".txt", ".dat", *PACKED)
+TABLES = (*TEXT, ".parquet", ".feather")
+"""Endings of files that are tables."""
+FILES = (".npz", ".npy", *TABLES)
 """Endings of files that are data sets."""
 POLICIES = ("stop", "skip")
-"""What is done about a broken image file."""
-OPTIONS = re.compile(r"((?:@(?:(?:size|grey|validation|on_error)=[^@/]*|files=[^@]*))+)$")
+"""What is done about a broken image file, or a row of a table that lacks a number."""
+OPTIONS = re.compile(
+    r"((?:@(?:(?:size|grey|validation|on_error|header|standardise)=[^@/]*"
+    r"|(?:files|label_column|columns|table)=[^@]*))+)$"
+)
 
 
 def sides(size: Size) -> tuple[int, int]:
@@ -48,7 +55,11 @@ class DataRecipe:
 
     `size` (height, width) crops to that shape and resamples; `grey` is one channel, or three if False;
     `validation` is the number of training rows that are set aside; `on_error` is "skip" where broken image
-    files are left out; `files` is the list that a run made of a large folder when it began.
+    files and incomplete rows are left out; `files` is the list that a run made of a large folder as it began.
+
+    Of tables, `header` says whether the first line names the columns, `columns` which are kept,
+    `label_column` which holds the classes ("none" where none does), `standardise` whether models see columns
+    of mean 0 and deviation 1; `table` is a JSON file whose key "table" holds what a run read of its columns.
     """
 
     name: str
@@ -57,6 +68,11 @@ class DataRecipe:
     validation: int | None = None
     on_error: str | None = None
     files: str | None = None
+    header: bool | None = None
+    label_column: str | None = None
+    columns: tuple[str, ...] | None = None
+    standardise: bool | None = None
+    table: str | None = None
 
     @classmethod
     def parse(cls, text: str) -> DataRecipe:
@@ -70,13 +86,17 @@ class DataRecipe:
 
     def __str__(self) -> str:
         size = None if self.size is None else "{}x{}".format(*self.size)
-        grey = None if self.grey is None else "yes" if self.grey else "no"
         options = {
             "size": size,
-            "grey": grey,
+            "grey": _yes_or_no(self.grey),
             "validation": self.validation or None,
             "on_error": self.on_error,
             "files": None if self.files is None else quote(self.files),
+            "header": _yes_or_no(self.header),
+            "label_column": None if self.label_column is None else quote(self.label_column),
+            "columns": None if self.columns is None else ",".join(quote(c, safe="") for c in self.columns),
+            "standardise": _yes_or_no(self.standardise),
+            "table": None if self.table is None else quote(self.table),
         }
         return self.name + "".join(f"@{key}={value}" for key, value in options.items() if value is not None)
 
@@ -100,12 +120,17 @@ class DataRecipe:
             return self
         if self == DataRecipe(self.name):
             return replace(other, name=self.name)
-        return replace(self, files=self.files or other.files)
+        return replace(self, files=self.files or other.files, table=self.table or other.table)
 
     @property
     def skips(self) -> bool:
         """Whether broken image files are left out."""
         return self.on_error == "skip"
+
+    @property
+    def table_option(self) -> str | None:
+        """The name of an option that only tables have, if one is set."""
+        return next((k for k in ("header", "label_column", "columns") if getattr(self, k) is not None), None)
 
     @property
     def places(self) -> tuple[Path, ...]:
@@ -143,8 +168,24 @@ def shape_name(size: tuple[int, int]) -> str:
     return f"{size[0]}x{size[1]}"
 
 
+def is_table(name: str) -> bool:
+    """Whether a name is that of a file that holds a table."""
+    return name.lower().endswith(TABLES)
+
+
+def read_columns(text: str) -> tuple[str, ...]:
+    """Names between commas, those with a comma in them quoted as in an address."""
+    return tuple(unquote(name.strip()) for name in text.split(",") if name.strip())
+
+
 def _shown(value: object) -> str:
-    return shape_name(value) if isinstance(value, tuple) else str(value)
+    if not isinstance(value, tuple):
+        return ("yes" if value else "no") if isinstance(value, bool) else str(value)
+    return ",".join(value) if value and isinstance(value[0], str) else shape_name(value)
+
+
+def _yes_or_no(value: bool | None) -> str | None:
+    return None if value is None else "yes" if value else "no"
 
 
 def _place(name: str) -> Path | None:
@@ -161,10 +202,13 @@ def _absolute(name: str) -> str:
     return f"{'folder:' if name.startswith('folder:') else ''}{path.absolute()}"
 
 
-def _read_grey(text: str) -> bool:
-    if text not in ("yes", "no"):
-        raise UsageError(f"grey is '{text}': write yes or no")
-    return text == "yes"
+def _yes(key: str) -> Callable[[str], bool]:
+    def read(text: str) -> bool:
+        if text not in ("yes", "no"):
+            raise UsageError(f"{key} is '{text}': write yes or no")
+        return text == "yes"
+
+    return read
 
 
 def _read_rows(text: str) -> int:
@@ -181,8 +225,13 @@ def _read_policy(text: str) -> str:
 
 READ: dict[str, Callable[[str], Any]] = {
     "size": read_size,
-    "grey": _read_grey,
+    "grey": _yes("grey"),
     "validation": _read_rows,
     "on_error": _read_policy,
     "files": unquote,
+    "header": _yes("header"),
+    "label_column": unquote,
+    "columns": read_columns,
+    "standardise": _yes("standardise"),
+    "table": unquote,
 }
