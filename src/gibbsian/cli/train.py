@@ -191,9 +191,10 @@ def _prepare(
     if config.train.validate_every:
         dataset, validate = _set_aside(config.data, dataset, data_dir)
     config, told = (config, []) if changes is None else fitted(config, dataset, changes)
+    title = DataRecipe.parse(config.data).title
     for note in [*dataset.notes, *told]:
-        _say(f"{config.data}: {note}")
-    print(f"{config.system} on {config.data}, preset {config.preset}, in {where['out']}", file=sys.stderr)
+        _say(f"{title}: {note}")
+    print(f"{config.system} on {title}, preset {config.preset}, in {where['out']}", file=sys.stderr)
     return prepare(config, dataset, **where, validate=validate, notify=_say, device=device)
 
 

@@ -17,11 +17,12 @@ from ..core.spec import Table
 from .arrays import Channels
 from .columns import Choice, arrays_of
 from .dataset import Dataset, from_arrays
+from .frame import frame_of
 from .images import fit_all
 from .load import load
 from .names import entry
 from .recipe import DataRecipe, Size, named, sides
-from .units import frame_of, in_units
+from .units import in_units
 
 
 @runtime_checkable
@@ -69,9 +70,9 @@ def dataset(
 
     Args:
         data: a name such as "digits", "mnist" or "toy:ring"; a file (.npz, .npy, .csv, .parquet) or a folder
-            of images; a pandas `DataFrame`; an array or a tensor `(N, ...)`; a pair (x, y) of those, y being
-            labels; a torch `Dataset` whose items are x or (x, y); a `DataLoader`, of which only the data set is used; or a `Dataset` of ours,
-            which is returned as it is.
+            of images; an array or a tensor `(N, ...)`; a pair (x, y) of those, y being labels; a pandas
+            `DataFrame`; a torch `Dataset` whose items are x or (x, y); a `DataLoader`, of which only the data
+            set is used; or a `Dataset` of ours, which is returned as it is.
         split: "train", "validation" or "test" of a name, file or folder.
         name: what a set from arrays is called.
         data_dir: where public sets are looked for first.

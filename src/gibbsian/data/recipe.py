@@ -123,6 +123,11 @@ class DataRecipe:
         return replace(self, files=self.files or other.files, table=self.table or other.table)
 
     @property
+    def title(self) -> str:
+        """The line without the files of a run that it names, for people."""
+        return str(replace(self, files=None, table=None))
+
+    @property
     def skips(self) -> bool:
         """Whether broken image files are left out."""
         return self.on_error == "skip"
