@@ -26,6 +26,8 @@ GROUPED = {
     ",": re.compile(r"[+-]?[1-9]\d{0,2}(,\d{3})+(\.\d*)?"),
     ".": re.compile(r"[+-]?[1-9]\d{0,2}(\.\d{3})+(,\d*)?"),
 }
+SPACED = re.compile(r"([+-]?\d{1,3})((?:[ '\u2019\u00a0\u202f]\d{3})+)([.,]\d*)?")
+"""Groups of thousands by blanks and apostrophes."""
 PLAIN = re.compile(r"[+-]?\d+")
 LOOKED_AT = 50
 """Lines by which the separator and the header are judged."""
@@ -188,10 +190,17 @@ def _decimal_comma(cells: list[list[str]], mark: str, notes: list[str]) -> bool:
 
 def _column(name: str, cells: list[str], decimal: bool, notes: list[str]) -> Column:
     """A column with its numbers: decimal commas and groups of thousands."""
+    values = numbers_of(cells)
+    if not decimal and np.isfinite(values).all():
+        return Column(name, cells, values)
     written, mark = cells, "." if decimal else ","
-    marked = [cell for cell in cells if mark in cell]
+    if any(SPACED.fullmatch(cell) for cell in cells):
+        first = next(cell for cell in cells if SPACED.fullmatch(cell))
+        written = [re.sub(r"[^\d.,+-]", "", cell) if SPACED.fullmatch(cell) else cell for cell in cells]
+        notes.append(f"column '{name}': {first} is read as {re.sub(r'[^0-9.,+-]', '', first)}")
+    marked = [cell for cell in written if mark in cell]
     if marked and all(_grouped(cell, mark) for cell in marked):
-        written = [cell.replace(mark, "") for cell in cells]
+        written = [cell.replace(mark, "") for cell in written]
         notes.append(f"column '{name}': {marked[0]} is read as {marked[0].replace(mark, '')}")
     elif marked and not decimal and all(is_number(cell.replace(",", ".")) for cell in marked):
         decimal = True

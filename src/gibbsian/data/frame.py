@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -23,12 +24,13 @@ class Column:
     cells: Sequence[object] | np.ndarray
     values: np.ndarray
 
-    @property
+    @cached_property
     def missing(self) -> np.ndarray:
         """Where nothing is written (N,)."""
-        if not isinstance(self.cells, list):
-            return np.isnan(self.values)
-        return np.array([cell.lower() in MISSING for cell in self.cells], bool)
+        missing = np.isnan(self.values)
+        if isinstance(self.cells, list):
+            missing[missing] = [self.cells[i].lower() in MISSING for i in np.flatnonzero(missing)]
+        return missing
 
     def select(self, rows: np.ndarray) -> Column:
         """The rows where `rows` (N,) is true."""

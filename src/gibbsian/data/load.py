@@ -25,8 +25,8 @@ from .images import fit_all
 from .names import ALIASES, TOYS, entry
 from .pairs import domains, two_domains
 from .places import data_folders, download_folder
-from .readers import Arrays, read_npy, read_npz, read_user_npz
-from .recipe import DataRecipe, Size, is_table
+from .readers import Arrays, read_npz
+from .recipe import FILES, DataRecipe, Size, is_table
 from .sources import DIGITS, SOURCES, WHOLE, Source
 from .tables import read_table
 from .toy import toy
@@ -54,8 +54,8 @@ def load(
     The options may also stand in the name, as `recipe.DataRecipe` writes them.
     `size`: pixels a side, or (height, width): images are cropped to that shape and resampled.
     `grey`: True for one channel, False for three, None as stored.
-    `validation`: how many training rows are set aside, always the same ones. Give the same number
-    to the train call and the validation call, so that the two do not overlap; None sets none aside.
+    `validation`: how many training rows are set aside, always the same ones, none by default. Give the same
+    number to the train call and the validation call, so that the two do not overlap.
     `on_error`: "skip" leaves broken image files and incomplete rows of tables out, "stop" or None raises.
     `columns`: header, label_column, columns, standardise, see `own.dataset`; `table`: see `load_recipe`.
 
@@ -84,6 +84,8 @@ def load_recipe(
     """
     if split == "validation" and not recipe.validation:
         raise UsageError(_no_validation(recipe.name))
+    if not is_table(recipe.name) and (option := recipe.table_option):
+        raise UsageError(f"{option} is for tables, which {recipe.name} is not: leave it out")
     recipe.require_there()
     recipe = recipe.placed()
     if table is None and recipe.table is not None:
@@ -135,15 +137,8 @@ def _arrays(
 ) -> tuple[Arrays, bool]:
     """Arrays, and whether they are still to be cut into train and test."""
     name = recipe.name
-    if not is_table(name) and (option := recipe.table_option):
-        raise UsageError(f"{option} is for tables, which {name} is not: leave it out")
-    ending = Path(name).suffix.lower()
-    if ending == ".npz":
-        return read_user_npz(Path(name).expanduser(), split)
-    if ending == ".npy":
-        return read_npy(Path(name).expanduser()), True
-    if is_table(name):
-        return read_file(Path(name).expanduser(), recipe, table), True
+    if name.lower().endswith(FILES):
+        return read_file(Path(name).expanduser(), split, recipe, table)
     if name.startswith("toy:"):
         return _toy(name.removeprefix("toy:"), split), False
     if name.startswith("table:"):
@@ -152,8 +147,14 @@ def _arrays(
     if canonical == "digits":
         return _digits(split), False
     if canonical not in SOURCES:
-        raise unknown("data set", name, [*ALIASES])
+        raise _unknown(name)
     return _named(canonical, split, data_dir)
+
+
+def _unknown(name: str) -> UsageError:
+    if Path(name).expanduser().is_file():
+        return UsageError(f"{name} is no file that is read: save it as one of {', '.join(FILES)}")
+    return unknown("data set", name, [*ALIASES])
 
 
 def _built(name: str, split: str, arrays: Arrays, size: Size | None, grey: bool | None) -> Dataset:

@@ -13,30 +13,34 @@ from pathlib import Path
 
 from torch import Tensor
 
-from ..core.errors import DataError
+from ..core.errors import DataError, UsageError
 from ..core.spec import Table
 from .columns import Choice, arrays_of
 from .dataset import Dataset
 from .delimited import read_frame
 from .frame import read_packed
 from .names import entry
-from .readers import Arrays
+from .readers import Arrays, read_npy, read_user_npz
 from .recipe import TEXT, DataRecipe
 
 LIKE = 3.0
 """How many times as large or small as 1 a deviation may be, and how large a mean, to stay as it is."""
 
 
-def read_file(path: Path, recipe: DataRecipe, stored: Table | None = None) -> Arrays:
-    """The columns of a table in a file, those of `stored` if it is given.
+def read_file(path: Path, split: str, recipe: DataRecipe, stored: Table | None = None) -> tuple[Arrays, bool]:
+    """A person's file of arrays or of a table, its columns those of `stored` if it is given; and whether it is
+    still to be cut into parts.
 
     Raises `DataError` for one that cannot be read, and `UsageError` where a library for it is missing.
     """
-    if path.name.lower().endswith(TEXT):
-        frame = read_frame(path, recipe.header, recipe.skips)
-    else:
-        frame = read_packed(path)
-    return arrays_of(frame, Choice(recipe.columns, recipe.label_column, recipe.skips, stored))
+    name = path.name.lower()
+    if name.endswith(".npz"):
+        return read_user_npz(path, split)
+    if name.endswith(".npy"):
+        return read_npy(path), True
+    text = name.endswith(TEXT)
+    frame = read_frame(path, recipe.header, recipe.skips) if text else read_packed(path)
+    return arrays_of(frame, Choice(recipe.columns, recipe.label_column, recipe.skips, stored)), True
 
 
 def stored_table(path: Path) -> Table:
@@ -54,6 +58,10 @@ def in_units(data: Dataset, train: Callable[[], Tensor], table: Table | None = N
     """
     recipe = data.recipe or DataRecipe(data.name)
     if data.is_image or len(data.event_shape) != 1 or entry(recipe.name) is not None:
+        if recipe.standardise is not None:
+            raise UsageError(
+                f"standardise is for columns of your own, which {recipe.name} is not: leave it out"
+            )
         return data
     if table is not None:
         return replace(data, table=table)
