@@ -28,7 +28,7 @@ LIKE = 3.0
 
 
 def read_file(path: Path, split: str, recipe: DataRecipe, stored: Table | None = None) -> tuple[Arrays, bool]:
-    """A person's file of arrays or of a table, its columns those of `stored` if it is given; and whether it is
+    """A person's file of arrays or of a table, with the columns of `stored` if given; and whether it is
     still to be cut into parts.
 
     Raises `DataError` for one that cannot be read, and `UsageError` where a library for it is missing.
