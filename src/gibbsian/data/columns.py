@@ -90,7 +90,8 @@ def _as_stored(frame: Frame, choice: Choice) -> Choice:
     if lacking and not (len(found) == len(stored.names) and all(n.startswith("column ") for n in found)):
         raise DataError(f"{frame.what} has no column '{lacking[0]}', which the model learnt")
     columns = tuple(found) if lacking else stored.names
-    return replace(choice, columns=columns, label=stored.label if stored.label in found else NONE)
+    label = stored.label if stored.label and stored.label in found else NONE
+    return replace(choice, columns=columns, label=label)
 
 
 def _label(frame: Frame, choice: Choice, notes: list[str]) -> Column | None:
@@ -135,8 +136,7 @@ def _inputs(frame: Frame, choice: Choice, label: Column | None, notes: list[str]
         empty = [c for c in chosen if c.missing.all()] if len(chosen) > 1 else []
         notes += [f"column '{column.name}' is empty and is left out" for column in empty]
         chosen = [c for c in chosen if c not in counting and c not in empty]
-        counts = chosen and chosen[0].name == "column 1" and _counts(chosen[0].values)
-        if counts and len(chosen) > 1:
+        if len(chosen) > 1 and chosen[0].name == "column 1" and _counts(chosen[0].values):
             notes.append("column 1 counts the rows: name the columns to keep, --columns, if it is no measure")
     words = [c for c in chosen if _is_words(c) and (choice.columns is not None or len(set(c.cells)) > 1)]
     if words:
