@@ -84,7 +84,7 @@ DATA_NAMES = (
     DataName("folder:DIR", (), 0, "your images; sub-folders: classes, or train and test; or DIR@size=32", ""),
     DataName("FILE.npz", (), 0, "your arrays: x and y, or train_x, train_y, test_x, test_y", ""),
     DataName("FILE.npy", (), 0, "your array, one row a sample", ""),
-    DataName("FILE.csv", (), 0, "your table, also .tsv, .txt, .parquet, .feather; a column headed label holds classes", ""),
+    DataName("FILE.csv", (), 0, "your table, or .tsv, .txt, .parquet; a column headed label: classes", ""),
 )  # fmt: skip
 
 ALIASES = {alias: entry.name for entry in DATA_NAMES for alias in (entry.name, *entry.aliases)}
