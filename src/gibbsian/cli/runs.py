@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import os
 from pathlib import Path
 from typing import Annotated, Literal
 
 from ..core.errors import UsageError
-from ..data.names import entry
 from ..train.settings import Compiling
 from .options import Arg
 
@@ -21,25 +19,10 @@ DataDir = Annotated[str | None, Arg("where data lie, before $GIBBSIAN_DATA and t
 
 
 def trained_on(run: str) -> str:
-    """The data set that the system at `run` was trained on, as a line that reads it again; "" for arrays that
-    were given in Python, and where an exported folder does not say.
+    """The data set that the system at `run` was trained on: see `train.load.trained_on`."""
+    from ..train.load import trained_on as stored
 
-    Raises `CheckpointError` when nothing is there.
-    """
-    path = Path(run)
-    if exported(run):
-        try:
-            return str(json.loads((path / "config.json").read_text()).get("data", ""))
-        except (OSError, ValueError):
-            return ""
-    from ..train.fit import stored_config
-    from ..train.load import locate
-
-    folder = locate(path)[1]
-    name = stored_config(folder.path).data
-    record = folder.record().get("data")
-    from_arrays = isinstance(record, dict) and record.get("recipe", name) is None
-    return "" if from_arrays and entry(name) is None else name
+    return stored(Path(run))
 
 
 def exported(run: str) -> bool:

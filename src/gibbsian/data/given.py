@@ -1,11 +1,12 @@
 """Images that a person hands to a model: a file, or a folder of files, in the shape the model takes.
 
-A change of size or colour is made only when asked for: what a model restores or translates should be what was
-given.
+A change of size or colour of what a model restores or translates is made only when asked for: it should be
+what was given. Sets of images to measure with are brought to the model's shape, and that is told.
 """
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,8 +14,10 @@ import torch
 from torch import Tensor
 
 from ..core.errors import DataError, UsageError
-from .dataset import as_floats
-from .images import SUFFIXES, read_image
+from .dataset import Dataset, as_floats
+from .images import SUFFIXES, fit_all, read_image
+from .recipe import shape_name
+from .rows import ArrayRows
 
 
 def given_images(
@@ -39,6 +42,26 @@ def given_images(
     paths = _paths(Path(place).expanduser())
     arrays = [_one(path, event_shape, fit) for path in paths]
     return as_floats(torch.from_numpy(np.stack(arrays)), low, high), _names(paths)
+
+
+def shaped(data: Dataset, event_shape: tuple[int, ...]) -> Dataset:
+    """Images in the size and colour (C, H, W) = `event_shape`, with a note on the change; others as they are."""
+    if not data.is_image or len(event_shape) != 3 or data.event_shape == tuple(event_shape):
+        return data
+    (channels, *size), (own, *sides) = event_shape, data.event_shape
+    if channels not in (1, 3):
+        return data
+    height, width = size
+    told = []
+    if size != sides:
+        cut = "" if sides[0] * width == sides[1] * height else "cut to that shape and "
+        told.append(f"{shape_name((sides[0], sides[1]))} {cut}resampled to {shape_name((height, width))}")
+    if own != channels:
+        told.append("made grey" if channels == 1 else "grey repeated in 3 channels")
+    x = np.ascontiguousarray(fit_all(data.x.numpy(), (height, width), channels == 1))
+    note = f"{len(data)} images: {', '.join(told)}"
+    rows = ArrayRows(torch.from_numpy(np.array(x)), data.rows.names)
+    return replace(data, rows=rows, notes=(*data.notes, note))
 
 
 def _names(paths: list[Path]) -> list[str]:

@@ -85,6 +85,20 @@ def list_images(root: Path) -> Listing:
     return Listing({name: _images(part, classes, left) for name, part in parts.items()}, classes, left)
 
 
+def all_images(root: Path) -> Listing:
+    """The images of every folder below `root`, or the one file `root`, as one part "all" without labels.
+
+    Raises as `list_images`.
+    """
+    if not root.exists():
+        raise DataError(f"there is no folder or file {root}: give the images")
+    left: dict[Path, str] = {}
+    found = [root] if root.is_file() else _files(root, "**/*", left)
+    if not found:
+        raise DataError(f"{root} holds no images ({', '.join(sorted(SUFFIXES))})")
+    return Listing({"all": (found, [0] * len(found))}, [], left)
+
+
 def read_listing(file: Path, root: Path) -> tuple[Listing, tuple[str, ...]]:
     """The images below `root` when a run began, by the list that it wrote, and a line on what has changed.
 

@@ -28,7 +28,7 @@ from .sources import DIGITS, SOURCES, WHOLE, Source
 from .tables import read_table
 from .toy import toy
 
-SPLITS = ("train", "validation", "test")
+SPLITS = ("train", "validation", "test", "all")
 TOY_SIZE = {"train": 50_000, "test": 10_000}
 DIGITS_TRAIN = 1397
 
@@ -43,7 +43,7 @@ def load(
     validation: int | None = None,
     on_error: str | None = None,
 ) -> Dataset:
-    """The data set `name` (see `names.DATA_NAMES`), part "train", "validation" or "test".
+    """The data set `name` (see `names.DATA_NAMES`), part "train", "validation" or "test", or "all" rows.
 
     The options may also stand in the name, as `recipe.DataRecipe` writes them.
     `size`: pixels a side, or (height, width): images are cropped to that shape and resampled.
@@ -69,9 +69,9 @@ def load_recipe(recipe: DataRecipe, split: str = "train", *, data_dir: str | Pat
         raise UsageError(_no_validation(recipe.name))
     recipe.require_there()
     recipe = recipe.placed()
-    whole = _part(recipe, "test" if split == "test" else "train", data_dir)
+    whole = _part(recipe, "train" if split == "validation" else split, data_dir)
     whole = replace(whole, recipe=recipe)
-    if not recipe.validation or split == "test":
+    if not recipe.validation or split in ("test", "all"):
         return whole
     train, held = whole.split_off(recipe.validation)
     return train if split == "train" else held
@@ -87,7 +87,7 @@ def _no_validation(name: str) -> str:
 
 
 def _part(recipe: DataRecipe, split: str, data_dir: str | Path | None) -> Dataset:
-    """The train or test part, as floats or as images of the wanted size and colour."""
+    """The part "train", "test" or "all", as floats or as images of the wanted size and colour."""
     name = recipe.name
     both = domains(name)
     if both:
@@ -96,9 +96,20 @@ def _part(recipe: DataRecipe, split: str, data_dir: str | Path | None) -> Datase
     if name.startswith("folder:"):
         data, one = read_folder(Path(name.removeprefix("folder:")), split, recipe)
         return _cut(data, split) if one else data
-    arrays, one = _arrays(name, split, data_dir)
+    arrays, one = _arrays(name, split, data_dir) if split != "all" else _whole(name, data_dir)
     data = _built(name, split, arrays, recipe.size, recipe.grey)
     return _cut(data, split) if one else data
+
+
+def _whole(name: str, data_dir: str | Path | None) -> tuple[Arrays, bool]:
+    """Both parts, the training rows first, or the rows of a set that comes in one."""
+    first, one = _arrays(name, "train", data_dir)
+    if one:
+        return first, one
+    last, _ = _arrays(name, "test", data_dir)
+    x = np.concatenate([first.x, last.x])
+    y = None if first.y is None or last.y is None else np.concatenate([first.y, last.y])
+    return Arrays(x, y, first.classes), one
 
 
 def _arrays(name: str, split: str, data_dir: str | Path | None) -> tuple[Arrays, bool]:
@@ -141,7 +152,9 @@ def _built(name: str, split: str, arrays: Arrays, size: Size | None, grey: bool 
 
 
 def _cut(data: Dataset, split: str) -> Dataset:
-    """Train or test of a set that came whole."""
+    """Train or test of a set that came whole, or all of it."""
+    if split == "all":
+        return data
     train, test = carve(len(data), max(1, len(data) // 10), data.name)
     return data.subset(train if split == "train" else test)
 

@@ -133,7 +133,7 @@ def named(data: str | Path) -> str:
     """The name under which `load` knows a path; names of public sets come before folders of that name."""
     recipe = DataRecipe.parse(str(data))
     name = recipe.name
-    if name.lower().endswith(FILES) or entry(name) is not None or not Path(name).expanduser().is_dir():
+    if name.lower().endswith(FILES) or entry(name) is not None or not Path(name).expanduser().exists():
         return str(recipe)
     return str(replace(recipe, name=f"folder:{name}"))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import json
 import os
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from torch import nn
 from ..core.config import from_dict
 from ..core.errors import CheckpointError, UsageError
 from ..core.random import Streams
+from ..data.names import entry
 from ..models import folder as model_folder
 from ..models.build import build
 from ..models.capabilities import Scalable
@@ -82,6 +84,24 @@ def load_run(
     _restore(learner, checkpoint.load(source), averaged, str(source))
     learner.eval()
     return learner
+
+
+def trained_on(path: Path) -> str:
+    """The data set that the run or model at `path` was trained on, as a line that reads it again; "" for arrays
+    that were given in Python, and where an exported folder does not say.
+
+    Raises `CheckpointError` when nothing is there.
+    """
+    if model_folder.is_folder(path):
+        try:
+            return str(json.loads((path / "config.json").read_text()).get("data", ""))
+        except (OSError, ValueError):
+            return ""
+    folder = locate(path)[1]
+    name = str(folder.config().get("data", ""))
+    record = folder.record().get("data")
+    from_arrays = isinstance(record, dict) and record.get("recipe", name) is None
+    return "" if from_arrays and entry(name) is None else name
 
 
 def load_samplers(

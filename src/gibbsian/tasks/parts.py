@@ -1,0 +1,95 @@
+"""The parts of data that a task asks a model about: whatever a person has, in the shape that the model takes."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+from ..core.errors import UsageError
+from ..core.spec import DataSpec
+from ..data.dataset import Dataset, carve
+from ..data.given import shaped
+from ..data.load import load_recipe
+from ..data.own import Given, dataset
+from ..data.recipe import WORD, DataRecipe, named
+from ..models.model import EnergyModel
+
+ARRAYS = "arrays"
+
+
+def name_of(data: Given) -> str:
+    """What data are called in a record: their name, or "arrays"."""
+    if isinstance(data, Dataset):
+        return data.full_name
+    return str(data) if isinstance(data, (str, Path)) else ARRAYS
+
+
+def part_of(
+    data: Given,
+    split: str,
+    spec: DataSpec | None = None,
+    *,
+    validation: int | None = None,
+    data_dir: str | Path | None = None,
+) -> Dataset:
+    """The part "train", "validation", "test" or "all" of anything that `gibbsian.dataset` takes.
+
+    Images of a person's own are brought to the size and colour of `spec`, which their notes tell. Of arrays,
+    which are no part of anything, the test part is a tenth as for a file of arrays.
+
+    Raises `UsageError` and `DataError` as `gibbsian.dataset` does.
+    """
+    shape = spec.event_shape if spec and spec.is_image else ()
+    if isinstance(data, (str, Path)):
+        recipe = recipe_for(str(data), spec)
+        found = load_recipe(recipe.having(validation=validation or None), split, data_dir=data_dir)
+        return shaped(found, shape) if recipe.places and WORD not in recipe.name else found
+    found = dataset(data)
+    if found.recipe is not None and split not in (found.split, "validation"):
+        return shaped(load_recipe(found.recipe, split, data_dir=data_dir), shape)
+    found = shaped(found, shape)
+    if found.recipe is None and split != "all":
+        found = _cut(found, "test" if split == "test" else "train")
+    if not validation or split in ("test", "all"):
+        return found
+    train, held = found.split_off(validation)
+    return held if split == "validation" else train
+
+
+def recipe_for(data: str, spec: DataSpec | None) -> DataRecipe:
+    """How a name is read: files and folders of a person's own in the size and colour of `spec`, unless it says
+    another."""
+    recipe = DataRecipe.parse(named(data))
+    if spec is None or not spec.is_image or spec.event_shape[0] not in (1, 3):
+        return recipe
+    if not recipe.name.startswith("folder:") or WORD in recipe.name:
+        return recipe
+    channels, height, width = spec.event_shape
+    size, grey = recipe.size or (height, width), recipe.grey
+    return replace(recipe, size=size, grey=channels == 1 if grey is None else grey)
+
+
+def images_of(model: EnergyModel, data: Given, split: str, data_dir: str | Path | None = None) -> Dataset:
+    """A part of a data set; raises `UsageError` unless it holds images of the model's shape."""
+    shape = model.spec.event_shape
+    if len(shape) != 3:
+        raise UsageError(f"this model takes data of shape {shape}, not images: nothing to restore")
+    found = part_of(data, split, model.spec, data_dir=data_dir)
+    if not found.is_image or found.event_shape != shape:
+        raise UsageError(
+            f"{name_of(data)} holds rows of shape {found.event_shape}, this model takes {shape}: give images "
+            "of the model's shape"
+        )
+    return found
+
+
+def _cut(data: Dataset, split: str) -> Dataset:
+    """Training or test rows of arrays, or those of the one part that they are said to be."""
+    if data.split not in ("train", split):
+        raise UsageError(f"{data.name} is a {data.split} part alone: give all rows, or a name or file")
+    rest, last = carve(len(data), max(1, len(data) // 10), data.name)
+    note = (
+        f"of {len(data)} rows a tenth, {len(last)}, is held out; a model fitted to all of them has seen these"
+    )
+    cut = data.subset(last if split == "test" else rest)
+    return replace(cut, split=split, notes=(*data.notes, note))
