@@ -15,7 +15,7 @@ import gibbsian as gb
 from gibbsian.core.errors import DataError, UsageError
 from gibbsian.core.spec import DataSpec
 from gibbsian.models.net_energy import NetEnergy
-from gibbsian.tasks.score import Threshold
+from gibbsian.tasks.scores import Threshold
 
 
 class Brightness(nn.Module):

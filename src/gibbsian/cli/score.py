@@ -42,8 +42,8 @@ def score(
 
     The threshold is set on held-out rows of the run's data, so that a share --rate of them would be flagged;
     intervals are of 95 %. Images of another size are brought to that of the run, and broken ones treated as
-    in its training. Writes score.csv with all rows, score.json, score.txt and score-sheet.png with the most and
-    the least typical images.
+    in its training. Writes score.csv with all rows, score.json, score.txt, and score-sheet.png with the most
+    and the least typical images.
     """
     from ..data.recipe import DataRecipe
     from ..tasks.score import score as measure

@@ -45,7 +45,7 @@ def given_images(
 
 
 def shaped(data: Dataset, event_shape: tuple[int, ...]) -> Dataset:
-    """Images in the size and colour (C, H, W) = `event_shape`, with a note on the change; others as they are."""
+    """Images in the size and colour (C, H, W) = `event_shape`, which a note tells; others as they are."""
     if not data.is_image or len(event_shape) != 3 or data.event_shape == tuple(event_shape):
         return data
     (channels, *size), (own, *sides) = event_shape, data.event_shape

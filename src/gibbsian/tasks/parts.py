@@ -1,4 +1,4 @@
-"""The parts of data that a task asks a model about: whatever a person has, in the shape that the model takes."""
+"""The parts of data that a task asks a model about: whatever a person has, in the shape the model takes."""
 
 from __future__ import annotations
 
@@ -57,8 +57,7 @@ def part_of(
 
 
 def recipe_for(data: str, spec: DataSpec | None) -> DataRecipe:
-    """How a name is read: files and folders of a person's own in the size and colour of `spec`, unless it says
-    another."""
+    """How a name is read: a person's own folder in the size and colour of `spec`, unless it says another."""
     recipe = DataRecipe.parse(named(data))
     if spec is None or not spec.is_image or spec.event_shape[0] not in (1, 3):
         return recipe
@@ -88,8 +87,6 @@ def _cut(data: Dataset, split: str) -> Dataset:
     if data.split not in ("train", split):
         raise UsageError(f"{data.name} is a {data.split} part alone: give all rows, or a name or file")
     rest, last = carve(len(data), max(1, len(data) // 10), data.name)
-    note = (
-        f"of {len(data)} rows a tenth, {len(last)}, is held out; a model fitted to all of them has seen these"
-    )
+    note = f"of {len(data)} rows a tenth, {len(last)}, is held out: a model fitted to all has seen them"
     cut = data.subset(last if split == "test" else rest)
     return replace(cut, split=split, notes=(*data.notes, note))

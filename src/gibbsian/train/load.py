@@ -87,8 +87,8 @@ def load_run(
 
 
 def trained_on(path: Path) -> str:
-    """The data set that the run or model at `path` was trained on, as a line that reads it again; "" for arrays
-    that were given in Python, and where an exported folder does not say.
+    """The data set that the run or model at `path` was trained on, as a line that reads it again; "" for
+    arrays that were given in Python, and where an exported folder does not say.
 
     Raises `CheckpointError` when nothing is there.
     """
