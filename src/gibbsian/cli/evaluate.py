@@ -23,6 +23,10 @@ def evaluate(
     draws: Annotated[int, Arg("independent draws, 2 or more, for the intervals", "N")] = 5,
     seed: Annotated[int, Arg("of the draws", "S")] = 0,
     data: Annotated[str | None, Arg("data set; the one of training by default", "NAME")] = None,
+    features: Annotated[
+        str | None,
+        Arg("of images: classes (the default with labels), random (without), or digits, mnist, ...", "NAME"),
+    ] = None,
     out: Annotated[str | None, Arg("folder for report.json and report.txt", "DIR")] = None,
     which: Which = "newest",
     device: Device = "cpu",
@@ -55,6 +59,7 @@ def evaluate(
         n=n,
         draws=draws,
         seed=seed,
+        features=features,
         data_dir=data_dir,
         sampler=latent_sampler(model, settings),
         options=RunOptions(precision, compile),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from ..core.errors import UsageError
 from ..core.spec import DataSpec
@@ -54,6 +55,24 @@ def part_of(
         return found
     train, held = found.split_off(validation)
     return held if split == "validation" else train
+
+
+def train_and_held(
+    data: Given,
+    held: Given | None,
+    spec: DataSpec | None = None,
+    *,
+    against: str = "test",
+    validation: int | None = None,
+    data_dir: str | Path | None = None,
+) -> tuple[Dataset, Dataset]:
+    """Training rows of `data` and held-out ones, its part `against` or all of `held`; raises as `part_of`."""
+    options: dict[str, Any] = {"validation": validation, "data_dir": data_dir}
+    if held is None:
+        return part_of(data, "train", spec, **options), part_of(data, against, spec, **options)
+    whole = "train" if isinstance(data, (str, Path)) else "all"
+    split = "test" if isinstance(held, (str, Path)) and not DataRecipe.parse(named(held)).places else "all"
+    return part_of(data, whole, spec, **options), part_of(held, split, spec, data_dir=data_dir)
 
 
 def recipe_for(data: str, spec: DataSpec | None) -> DataRecipe:

@@ -45,8 +45,8 @@ class Threshold:
         few = f"; below 1 in {self.n} no rate can be set" if self.rate * self.n < 1 else ""
         return (
             f"threshold {value.estimate:.5g} (95 % interval {value.low:.5g} to {value.high:.5g}) for a rate "
-            f"of {self.rate:g}: {round(share.estimate * self.n)} of {self.n} held-out rows of {self.data} lie "
-            f"above it, which says {100 * share.low:.1f} to {100 * share.high:.1f} % of such rows{few}"
+            f"of {self.rate:g}: {round(share.estimate * self.n)} of {self.n} held-out rows of {self.data} "
+            f"lie above it, which says {100 * share.low:.1f} to {100 * share.high:.1f} % of such rows{few}"
         )
 
 
