@@ -45,7 +45,6 @@ def score(
     in its training. Writes score.csv with all rows, score.json, score.txt, and score-sheet.png with the most
     and the least typical images.
     """
-    from ..data.recipe import DataRecipe
     from ..tasks.score import score as measure
 
     given = images or data
@@ -62,7 +61,7 @@ def score(
         reference=job.data or None,
         seed=seed,
         data_dir=data_dir,
-        on_error=on_error or DataRecipe.parse(job.data).on_error,
+        on_error=on_error,
     )
     try:
         write_whole(table, found.csv())

@@ -24,7 +24,7 @@ from .rows import ArrayRows, BrokenRow, Rows
 MEMORY_LIMIT = 1 << 30
 LOOKED_AT = 1000
 """Files whose size and colour are looked at, evenly spaced."""
-ADVICE = ", or leave it out with --on-error skip"
+ADVICE = ", or leave it out: --on-error skip, or folder:DIR@on_error=skip where there is no such flag"
 
 
 @dataclass(frozen=True, eq=False)

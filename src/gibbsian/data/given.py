@@ -59,7 +59,7 @@ def shaped(data: Dataset, event_shape: tuple[int, ...]) -> Dataset:
     if own != channels:
         told.append("made grey" if channels == 1 else "grey repeated in 3 channels")
     x = np.ascontiguousarray(fit_all(data.x.numpy(), (height, width), channels == 1))
-    note = f"{len(data)} images: {', '.join(told)}"
+    note = ", ".join(told)
     rows = ArrayRows(torch.from_numpy(np.array(x)), data.rows.names)
     return replace(data, rows=rows, notes=(*data.notes, note))
 

@@ -15,9 +15,10 @@ from ..metrics.classes import accuracy, class_entropy, class_histogram, confiden
 from ..metrics.coverage import coverage, nearest_neighbour_ratio
 from ..metrics.frechet import frechet_distance
 from ..report.pictures import pictured
-from .feature_names import FeatureNet
+from .feature_names import FeatureNet, labelled
 from .features import SmallNet, classifier_for
 from .point_evaluator import Draw
+from .random_features import NAME
 
 NEIGHBOURS, MANY = 10_000, 50
 """Training images to look for copies among, and held-out ones below which their number is told as few."""
@@ -63,11 +64,12 @@ class ImageEvaluator:
     @property
     def notes(self) -> tuple[str, ...]:
         """What was decided in reading the rows, and where they are few."""
-        few = f"{len(self.held)} held-out images are few: distances of so few are rough"
-        return (
-            *dict.fromkeys((*self.train.notes, *self.held.notes)),
-            *((few,) if len(self.held) < MANY else ()),
-        )
+        told = list(dict.fromkeys((*self.train.notes, *self.held.notes)))
+        if self.features.name == NAME and not labelled(self.train):
+            told.append("no labels: distances are between responses of fixed random filters (--features)")
+        if len(self.held) < MANY:
+            told.append(f"{len(self.held)} held-out images are few: distances of so few are rough")
+        return tuple(told)
 
     def measure(self, x: Tensor, y: Tensor | None = None) -> dict[str, float]:
         """All measures of the module's list but `normalised`, which needs floor and ceiling."""

@@ -25,24 +25,38 @@ def name_of(data: Given) -> str:
     return str(data) if isinstance(data, (str, Path)) else ARRAYS
 
 
+def title_of(name: str) -> str:
+    """The last word of a name, for pictures: "photos" of folder:/data/photos@size=32x32."""
+    return Path(DataRecipe.parse(name).name).name or name
+
+
+def policy_of(data: Given) -> str | None:
+    """What is done about broken files in reading `data`, for others beside them."""
+    return DataRecipe.parse(str(data)).on_error if isinstance(data, (str, Path)) else None
+
+
 def part_of(
     data: Given,
     split: str,
     spec: DataSpec | None = None,
     *,
     validation: int | None = None,
+    on_error: str | None = None,
     data_dir: str | Path | None = None,
 ) -> Dataset:
     """The part "train", "validation", "test" or "all" of anything that `gibbsian.dataset` takes.
 
-    Images of a person's own are brought to the size and colour of `spec`, which their notes tell. Of arrays,
-    which are no part of anything, the test part is a tenth as for a file of arrays.
+    Images of a person's own are brought to the size and colour of `spec`, which their notes tell; broken
+    files are treated as `on_error` says, unless their recipe does. Of arrays, which are no part of anything,
+    the test part is a tenth as for a file of arrays.
 
     Raises `UsageError` and `DataError` as `gibbsian.dataset` does.
     """
     shape = spec.event_shape if spec and spec.is_image else ()
     if isinstance(data, (str, Path)):
         recipe = recipe_for(str(data), spec)
+        if on_error and recipe.name.startswith("folder:"):
+            recipe = replace(recipe, on_error=recipe.on_error or on_error)
         found = load_recipe(recipe.having(validation=validation or None), split, data_dir=data_dir)
         return shaped(found, shape) if recipe.places and WORD not in recipe.name else found
     found = dataset(data)

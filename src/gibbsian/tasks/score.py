@@ -27,7 +27,7 @@ from ..models.model import EnergyModel, checked_labels, device_of
 from ..nets.frozen import frozen
 from ..report.outside import EXAMPLES
 from ..train.load import load, trained_on
-from .parts import name_of, part_of
+from .parts import name_of, part_of, policy_of
 from .scores import Scores, Threshold
 
 ROWS, MOST = 500, 5000
@@ -59,7 +59,7 @@ def score(
         held: rows for the threshold; by default the validation or test part of the reference.
         seed: of the choice of at most 5,000 rows of each.
         net: the network of a run that was trained with one of your own.
-        on_error: "skip" leaves broken image files out.
+        on_error: "skip" leaves broken image files out; by default they are treated as in training.
 
     Raises:
         UsageError: a rate outside (0, 1), data of another shape, labels that the model does not have.
@@ -79,7 +79,8 @@ def score(
     trained = None if reference is None else read.known(reference, "train")
     at, held_energy, extra = _threshold(read, rate, reference, held)
     classes = trained.classes if trained is not None else ()
-    asked = read.asked(data, on_error, classes)
+    policy = on_error or (None if reference is None else policy_of(reference))
+    asked = read.asked(data, policy, classes)
     energy, kept = read.energies(asked)
     if len(kept) < len(asked):
         asked = asked.subset(kept)
@@ -135,11 +136,9 @@ class _Reader:
     def asked(self, data: Given, on_error: str | None, classes: tuple[str, ...]) -> Dataset:
         """The rows to score: all of a person's own, the test part of a named set."""
         own = not isinstance(data, (str, Path)) or DataRecipe.parse(named(data)).places
-        if on_error and isinstance(data, (str, Path)):
-            data = str(DataRecipe.parse(named(data)).having(on_error=on_error))
-        found = self._fitting(
-            part_of(data, "all" if own else "test", self.model.spec, data_dir=self.data_dir), data
-        )
+        split, where = "all" if own else "test", self.data_dir
+        found = part_of(data, split, self.model.spec, on_error=on_error, data_dir=where)
+        self._fitting(found, data)
         if self.label != "true" or found.y is not None:
             return found
         return _labelled(found, classes)

@@ -15,6 +15,7 @@ from ..core.show import spread
 from ..metrics.interval import Interval, share_interval
 from ..report.outside import example_rows, score_histogram
 from ..report.tables import table
+from .parts import title_of
 
 LISTED = 5
 """Rows at either end of the short table."""
@@ -146,7 +147,7 @@ class Scores:
         """A histogram beside held-out rows, where there are any; it needs the extra `plot`."""
         if self.held is None or not bool(self.energy.isfinite().all()):
             return {}
-        return {"energy": score_histogram("minus energy", -self.held, {self.data: -self.energy})}
+        return {"energy": score_histogram("minus energy", -self.held, {title_of(self.data): -self.energy})}
 
     def sheet(self) -> Image.Image | None:
         """Images of the lowest energies, the middle and the highest, a row each; None for other data."""
