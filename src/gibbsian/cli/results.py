@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -84,10 +85,13 @@ def finished(
     **head: Any,
 ) -> Result:
     """Write what was found as NAME.json and so on, plots with NAME- before their names, and say so; files in
-    folders of their own, which are many, are not told one by one.
+    folders of their own, which are many, are only counted.
     """
     written = write(found, name, folder, prefix=f"{name}-", pictures=pictures, films=films)
-    told = "\n".join([found.text(), "", *(f"wrote {path}" for path in written if path.parent == folder)])
+    lines = [f"wrote {path}" for path in written if path.parent == folder]
+    apart = Counter(path.parent for path in written if path.parent != folder)
+    lines += [f"wrote {n} picture{'s' if n > 1 else ''} in {place}" for place, n in apart.items()]
+    told = "\n".join([found.text(), "", *lines])
     return Result({**head, "run": run, **found.to_dict(), "written": [str(p) for p in written]}, told)
 
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from ..core.errors import UsageError
+from ..core.errors import UsageError, unknown
 from ..core.spec import DataSpec
 from ..data.dataset import Dataset, carve
 from ..data.given import shaped
@@ -28,6 +29,15 @@ def name_of(data: Given) -> str:
 def title_of(name: str) -> str:
     """The last word of a name, for pictures: "photos" of folder:/data/photos@size=32x32."""
     return Path(DataRecipe.parse(name).name).name or name
+
+
+def class_number(label: int | str, classes: Sequence[str]) -> int:
+    """The number of a class that is named so, or has that number; raises `UsageError` for another name."""
+    if isinstance(label, str) and label in classes:
+        return list(classes).index(label)
+    if isinstance(label, str) and not label.isdigit():
+        raise unknown("class", label, classes or ("a number",))
+    return int(label)
 
 
 def policy_of(data: Given) -> str | None:

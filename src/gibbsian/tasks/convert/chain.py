@@ -8,7 +8,7 @@ own chain; every other energy on images moves by its chain from data, under a cl
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
@@ -20,6 +20,10 @@ from ...models.sampler import ChainStage, Sampler, Stages, WrappedSampler
 from ...models.samples import draw_samples
 from ..chains import total_steps
 from ..film import Film
+from ..parts import class_number
+
+MOST = 30
+"""Classes up to which chains go from every class to every other."""
 
 
 def stages_from(
@@ -72,3 +76,14 @@ def translate(
     watched = Film(translation(model, x, to=to, steps=steps), progress=progress)
     drawn = draw_samples(model, watched, len(x), rng=rng, chunk=len(x), observe=watched.observe)
     return drawn.x, watched
+
+
+def class_targets(to: Sequence[int | str] | None, classes: int, names: Sequence[str]) -> list[int]:
+    """Numbers of the classes `to`, or of all; raises `UsageError` for unknown ones, and for too many."""
+    asked = None if to is None else [class_number(one, names) for one in to]
+    if asked is None and classes > MOST:
+        raise UsageError(f"{classes} classes make {classes**2:,} pairs: name some classes with --to")
+    wrong = [t for t in asked or () if not 0 <= t < classes]
+    if wrong:
+        raise UsageError(f"class {wrong[0]} is unknown: this model has classes 0 to {classes - 1}")
+    return list(range(classes)) if asked is None else list(dict.fromkeys(asked))
