@@ -13,7 +13,7 @@ from .latents import latent_sampler, latent_settings
 from .options import Arg, Keys
 from .result import Result, plain
 from .results import say
-from .runs import Compile, DataDir, Device, Precision, Run, Which, require_writable, trained_on
+from .runs import Compile, DataDir, Device, Precision, Run, Which, asked_data, require_writable
 
 
 def evaluate(
@@ -50,7 +50,7 @@ def evaluate(
     if out:
         require_writable(Path(out))
     model = load(run, which=which).to(device)
-    name = data or trained_on(run)
+    name = asked_data(run, data)
     if not name:
         raise UsageError(f"{run} does not say what it was trained on: name a data set with --data")
     report = measure(

@@ -91,6 +91,7 @@ def _run(answer: Callable[[list[str]], Result], words: list[str]) -> int:
 def warnings_as_lines() -> Iterator[None]:
     """Warnings are told as other lines are, without the place in the code."""
     with warnings.catch_warnings():
+        warnings.simplefilter("always", UserWarning)  # PYTHONWARNINGS=error is for libraries
         warnings.showwarning = lambda message, *rest, **more: print(message, file=sys.stderr)
         yield
 

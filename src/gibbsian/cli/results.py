@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from ..core.errors import UsageError
 from ..core.files import write_whole
 from .result import Result, plain
-from .runs import exported, require_writable, trained_on
+from .runs import asked_data, exported, require_writable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -63,15 +63,17 @@ def opened(
     Raises `UsageError`, before anything is loaded, for an unknown device, for data that are needed and that
     nobody names, and for a folder that cannot be written.
     """
+    from ..tasks.parts import recipe_for
     from ..train.load import load
     from .machine import usable
 
     usable(device)
-    folder, name = Path(out) if out else place(run, word), data or trained_on(run)
+    folder, name = Path(out) if out else place(run, word), asked_data(run, data)
     if not name and needs_data:
         raise UsageError(f"{run} does not say what it was trained on: name a data set with --data")
     require_writable(folder)
-    return Opened(load(run, which=which).to(device), name, folder)
+    model = load(run, which=which).to(device)
+    return Opened(model, str(recipe_for(name, model.spec)) if data else name, folder)
 
 
 def finished(

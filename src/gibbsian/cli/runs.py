@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Literal
 
 from ..core.errors import UsageError
+from ..data.recipe import DataRecipe, named
 from ..train.settings import Compiling
 from .options import Arg
 
@@ -23,6 +25,17 @@ def trained_on(run: str) -> str:
     from ..train.load import trained_on as stored
 
     return stored(Path(run))
+
+
+def asked_data(run: str, data: str | None) -> str:
+    """The data that a verb is to look at: those named, a folder's broken files being treated as in training;
+    else those of training, "" where nobody says."""
+    known = trained_on(run)
+    if not data:
+        return known
+    recipe, policy = DataRecipe.parse(named(data)), DataRecipe.parse(known).on_error
+    own = recipe.name.startswith("folder:")
+    return str(replace(recipe, on_error=recipe.on_error or policy) if own else recipe)
 
 
 def exported(run: str) -> bool:

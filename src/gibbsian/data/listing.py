@@ -17,6 +17,7 @@ from pathlib import Path
 
 from ..core.errors import DataError
 from .images import SUFFIXES
+from .recipe import FILES
 
 HELD_OUT = dict.fromkeys(("test", "val", "valid", "validation"))
 """Names of the folder beside train, the first of them that is there being the test part."""
@@ -77,6 +78,8 @@ class Listing:
 
 def list_images(root: Path) -> Listing:
     """The images below `root`; raises `DataError` on a missing or empty folder and on files that are none."""
+    if root.is_file():
+        raise DataError(f"{root} is one file: give a folder of images, or a file of {', '.join(FILES)}")
     if not root.is_dir():
         raise DataError(f"there is no folder {root}: give the folder that holds the images")
     left: dict[Path, str] = {}

@@ -95,7 +95,7 @@ class Report:
         seen = f"{space}{self.record.get('held_out')} held-out rows ({self.record.get('against')})"
         parts = [f"{self.table()}\n{seen}"]
         if 0 < len(self.classes) <= SHOWN:
-            parts.append(rows_table(self.classes, "share of"))
+            parts.append(rows_table(self.classes, "share judged as"))
         parts.append(f"chains from noise ({CHAINS} a draw): {told}{held}")
         return "\n\n".join([*parts, *(["\n".join(self.notes)] if self.notes else [])])
 

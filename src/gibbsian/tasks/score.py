@@ -18,7 +18,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from ..core.errors import UsageError, unknown
+from ..core.errors import UsageError
 from ..core.random import derive, generator
 from ..data.dataset import Dataset
 from ..data.own import Given
@@ -27,7 +27,7 @@ from ..models.model import EnergyModel, checked_labels, device_of
 from ..nets.frozen import frozen
 from ..report.outside import EXAMPLES
 from ..train.load import load, trained_on
-from .parts import name_of, part_of, policy_of
+from .parts import class_number, name_of, part_of, policy_of
 from .scores import Scores, Threshold
 
 ROWS, MOST = 500, 5000
@@ -77,8 +77,10 @@ def score(
         )
     read = _Reader(model, str(label), seed, data_dir)
     trained = None if reference is None else read.known(reference, "train")
-    at, held_energy, extra = _threshold(read, rate, reference, held)
     classes = trained.classes if trained is not None else ()
+    if str(label) not in ("none", "true"):
+        read = replace(read, label=str(class_number(label, classes)))
+    at, held_energy, extra = _threshold(read, rate, reference, held)
     policy = on_error or (None if reference is None else policy_of(reference))
     asked = read.asked(data, policy, classes)
     energy, kept = read.energies(asked)
@@ -164,8 +166,6 @@ class _Reader:
             if y is None:
                 raise UsageError("label true: these rows have no labels; give a class, or leave it out")
             return checked_labels(self.model, n, y)
-        if not self.label.isdigit():
-            raise unknown("label", self.label, ("none", "true", "the number of a class"))
         return checked_labels(self.model, n, int(self.label))
 
     def _fitting(self, found: Dataset, data: Given) -> Dataset:

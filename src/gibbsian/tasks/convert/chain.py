@@ -14,13 +14,15 @@ import torch
 from torch import Tensor
 
 from ...core.errors import UsageError
+from ...core.random import RngLike, as_generator
+from ...data.own import Given
 from ...models.capabilities import Translator
-from ...models.model import EnergyModel, checked_labels
+from ...models.model import EnergyModel, checked_labels, device_of
 from ...models.sampler import ChainStage, Sampler, Stages, WrappedSampler
 from ...models.samples import draw_samples
 from ..chains import total_steps
 from ..film import Film
-from ..parts import class_number
+from ..parts import class_number, part_of
 
 MOST = 30
 """Classes up to which chains go from every class to every other."""
@@ -62,17 +64,23 @@ def translation(model: EnergyModel, x: Tensor, *, to: int | None = None, steps: 
 
 def translate(
     model: EnergyModel,
-    x: Tensor,
+    x: Given,
     *,
-    rng: torch.Generator,
+    rng: RngLike = 0,
     to: int | None = None,
     steps: int | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> tuple[Tensor, Film]:
     """Images `(N, *event)` in the target's domain from `x`, and the film of the chains.
 
+    `x` are floats `(N, *event)` in the range of the model, or anything that `gibbsian.dataset` takes: files,
+    folders and arrays are read as in training and come in the model's size and colour.
     Raises `UsageError` as `translation` does.
     """
+    if not (isinstance(x, Tensor) and x.is_floating_point()):
+        data = part_of(x, "all", model.spec)
+        x = data.batch(torch.arange(len(data)), model.spec.low, model.spec.high).x.to(device_of(model))
+    rng = as_generator(rng, device_of(model))
     watched = Film(translation(model, x, to=to, steps=steps), progress=progress)
     drawn = draw_samples(model, watched, len(x), rng=rng, chunk=len(x), observe=watched.observe)
     return drawn.x, watched

@@ -105,7 +105,8 @@ def _restored(
     seed: int,
     progress: Advance,
 ) -> Restored:
-    y, device = labels_for(model, label, task.y, len(task)), device_of(model)
+    classes = () if train is None else train.classes
+    y, device = labels_for(model, label, task.y, len(task), classes), device_of(model)
     held = None if train is None else validation_task(model, train, task.corruption, VALIDATION, seed)
     tuned = None
     if tune:
@@ -125,7 +126,7 @@ def _restored(
     return Restored(
         task.source, len(task), seed, task.corruption.name, _taken(model, config, done), label, seconds,
         str(device), rows, versus, energies, strengths, judge.name if judge else "", task.names,
-        () if train is None else train.notes, tuned,
+        () if train is None or task.source == "files" else train.notes, tuned,
         pictures=drawn(task, done, config.average, others),
         films={"restore": film_frames(tops, done.frame_energies)} if tops else {},
     )  # fmt: skip
@@ -160,7 +161,7 @@ def _tuned(
         config,
         score,
         "PSNR" if net is None else f"classes agreed by {net.name}",
-        y=labels_for(model, label, task.y, len(task)),
+        y=labels_for(model, label, task.y, len(task), rest.classes),
         train=TrainingImages.of(rest, task.low, task.high),
         seed=seed,
         progress=progress,
