@@ -134,7 +134,7 @@ def test_labels_are_used_only_when_asked_for(tmp_path):
     found = gb.score(one, tmp_path / "own", label="true", reference=known)
     assert found.energy.tolist() == [0, 10] and "own label" in found.text()
     for bad in ("true", "zebra", 7):
-        with pytest.raises(UsageError, match="label|class 7"):
+        with pytest.raises(UsageError, match="label|class"):
             gb.score(one, x, label=bad)
     with pytest.raises(UsageError, match="no labels"):
         gb.score(model(), x, label=1)

@@ -21,7 +21,7 @@ from ..models.samples import Samples, draw_samples
 from ..report.tables import cell, over, plain, plain_rows, rows_table, table
 from .chains import CHAINS, chain_report, classes_in_turn
 from .evaluator import SampleEvaluator, evaluator_for, require_same_kind
-from .parts import name_of, part_of
+from .parts import model_of, name_of, part_of
 
 KEYS = ("feature_distance", "kl_forward", "sliced_w2")
 """Measures to choose a checkpoint by, the first that there is."""
@@ -101,7 +101,7 @@ class Report:
 
 
 def evaluate(
-    model: EnergyModel,
+    model: EnergyModel | str | Path,
     data: Given,
     *,
     n: int = 2000,
@@ -133,6 +133,7 @@ def evaluate(
         UsageError: n below 16, draws below 2, or data that cannot be measured.
         DataError: data that cannot be read.
     """
+    model = model_of(model)
     if n < 16 or draws < 2:
         raise UsageError(
             f"evaluate with n = {n} and {draws} draws: take n of at least 16, and two draws or more"

@@ -15,6 +15,7 @@ from ..data.load import load_recipe
 from ..data.own import Given, dataset
 from ..data.recipe import WORD, DataRecipe, named
 from ..models.model import EnergyModel
+from ..train.load import load
 
 ARRAYS = "arrays"
 
@@ -24,6 +25,17 @@ def name_of(data: Given) -> str:
     if isinstance(data, Dataset):
         return data.full_name
     return str(data) if isinstance(data, (str, Path)) else ARRAYS
+
+
+def model_of(model: EnergyModel | str | Path) -> EnergyModel:
+    """A model, or that of the run or model folder; raises `UsageError` for anything else."""
+    if isinstance(model, (str, Path)):
+        return load(model)
+    if not isinstance(model, EnergyModel):
+        raise UsageError(
+            f"the first argument is a {type(model).__name__}: give a model, or the folder of a run"
+        )
+    return model
 
 
 def title_of(name: str) -> str:
@@ -36,7 +48,9 @@ def class_number(label: int | str, classes: Sequence[str]) -> int:
     if isinstance(label, str) and label in classes:
         return list(classes).index(label)
     if isinstance(label, str) and not label.isdigit():
-        raise unknown("class", label, classes or ("a number",))
+        if not classes:
+            raise UsageError(f"class '{label}' is no number, and these data name no classes: give its number")
+        raise unknown("class", label, classes)
     return int(label)
 
 

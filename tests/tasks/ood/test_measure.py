@@ -158,12 +158,12 @@ def test_what_it_refuses(tmp_path) -> None:
     refused("unknown baseline 'glow'", baselines=["glow"])
     refused("need a folder", baselines=["vae"])
     refused("no label head", scores=["energy", "lse"])
-    refused("holds no 8-bit images", data="toy:ring")
+    refused("toy:ring has rows of shape", data="toy:ring")
     refused("no score can be chosen: the data set 'svhn' is not here", DataError, choose_on="svhn",
             data_dir=tmp_path)  # fmt: skip
     other = Bright()
     other.spec = replace(other.spec, event_shape=(1, 9, 9))
-    with pytest.raises(UsageError, match=r"digits has images of shape \(1, 8, 8\), the model of \(1, 9, 9\)"):
+    with pytest.raises(UsageError, match=r"digits has rows of shape \(1, 8, 8\), the model of \(1, 9, 9\)"):
         measure_ood(other, "digits", baselines=[], n=30)
 
 

@@ -200,7 +200,7 @@ def test_a_class_left_open_is_the_likeliest():
         (lambda m: restore(m, "digits", GaussianNoise(0.3), n=1), "2 images or more"),
         (lambda m: restore(m, "toy:ring", GaussianNoise(0.3)), "images of the model's shape"),
         (lambda m: restore(m, "digits", GaussianNoise(0.3), label="3"), "no labels"),
-        (lambda m: restore(m, "digits", GaussianNoise(0.3), label="three"), "none, true or the number"),
+        (lambda m: restore(m, "digits", GaussianNoise(0.3), label="three"), "none, true, or the name"),
         (
             lambda m: restore(m, "digits", HiddenPixels("bottom"), Config(method="tweedie")),
             "Gaussian noise away",

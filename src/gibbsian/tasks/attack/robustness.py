@@ -22,7 +22,7 @@ from ...nets.frozen import frozen
 from ...report.attacks import Curve, accuracy_curves, before_and_after, curves_by_attack
 from ...report.pictures import stacked
 from ...report.tables import cell, plain, table
-from ..parts import name_of, part_of
+from ..parts import model_of, name_of, part_of
 from ..progress import Advance, silent
 from .attacks import ATTACKS, WEAK, attacks_for, require_known
 from .classifiers import Attacked, Refinement, classifiers_of, picked, require_fitting
@@ -115,7 +115,7 @@ class Robustness:
 
 
 def attack(
-    models: Mapping[str, EnergyModel] | EnergyModel,
+    models: Mapping[str, EnergyModel] | EnergyModel | str | Path,
     data: Given,
     *,
     threat: Threat | None = None,
@@ -138,7 +138,7 @@ def attack(
     Raises:
         UsageError: for models without labels or of other data, and for values out of range.
     """
-    models = {"model": models} if isinstance(models, EnergyModel) else models
+    models = models if isinstance(models, Mapping) else {"model": model_of(models)}
     threat, refinement = threat or Threat(), refinement or Refinement()
     shown, known = images_for(models, data, threat, attacks, refinement.steps, n, classes, data_dir)
     bar = Pieces(progress, len(models) * len(set(refinement.steps)))

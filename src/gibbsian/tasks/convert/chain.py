@@ -9,6 +9,7 @@ own chain; every other energy on images moves by its chain from data, under a cl
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 import torch
 from torch import Tensor
@@ -22,7 +23,7 @@ from ...models.sampler import ChainStage, Sampler, Stages, WrappedSampler
 from ...models.samples import draw_samples
 from ..chains import total_steps
 from ..film import Film
-from ..parts import class_number, part_of
+from ..parts import class_number, model_of, part_of
 
 MOST = 30
 """Classes up to which chains go from every class to every other."""
@@ -63,7 +64,7 @@ def translation(model: EnergyModel, x: Tensor, *, to: int | None = None, steps: 
 
 
 def translate(
-    model: EnergyModel,
+    model: EnergyModel | str | Path,
     x: Given,
     *,
     rng: RngLike = 0,
@@ -77,6 +78,7 @@ def translate(
     folders and arrays are read as in training and come in the model's size and colour.
     Raises `UsageError` as `translation` does.
     """
+    model = model_of(model)
     if not (isinstance(x, Tensor) and x.is_floating_point()):
         data = part_of(x, "all", model.spec)
         x = data.batch(torch.arange(len(data)), model.spec.low, model.spec.high).x.to(device_of(model))

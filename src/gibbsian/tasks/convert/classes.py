@@ -31,7 +31,7 @@ from ...models.samples import run_stages
 from ...nets.frozen import frozen
 from ...report.tables import over
 from ..features import SmallNet, classifier_for
-from ..parts import images_of, name_of
+from ..parts import images_of, model_of, name_of
 from ..progress import Advance, silent
 from ..restore.methods import own_steps
 from .chain import class_targets, stages_from
@@ -127,7 +127,7 @@ def sources(setting: Setting, per_class: int) -> Sources:
 
 
 def crossclass(
-    model: EnergyModel,
+    model: EnergyModel | str | Path,
     data: Given,
     *,
     per_class: int = 10,
@@ -153,7 +153,7 @@ def crossclass(
 
 
 def prepared(
-    model: EnergyModel,
+    model: EnergyModel | str | Path,
     data: Given,
     per_class: int,
     steps: int | None,
@@ -162,6 +162,7 @@ def prepared(
     progress: Advance,
 ) -> tuple[Setting, Sources]:
     """The model with its judges, and `per_class` images of every class; raises as `crossclass` does."""
+    model = model_of(model)
     classes = require_conditional(model)
     if per_class < 2 or (steps is not None and steps < 1):
         raise UsageError(f"n is {per_class}, steps {steps}: take 2 images a class, 1 step")

@@ -38,13 +38,9 @@ def inside_rows(
     if n < LEAST:
         raise UsageError(f"n is {n}: take at least {LEAST} rows of each set")
     train, test = train_and_held(data, held, model.spec, data_dir=data_dir)
-    if not test.is_image:
-        raise UsageError(
-            f"{name_of(data)} holds no 8-bit images: ood compares images, such as digits or fashion_mnist"
-        )
     if test.event_shape != model.spec.event_shape:
         raise UsageError(
-            f"{name_of(data)} has images of shape {test.event_shape}, the model of "
+            f"{name_of(data)} has rows of shape {test.event_shape}, the model of "
             f"{model.spec.event_shape}: name the data that it was trained on"
         )
     if len(test) < FEWEST:

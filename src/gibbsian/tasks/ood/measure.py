@@ -20,7 +20,7 @@ from ...data.dataset import Dataset
 from ...data.own import Given
 from ...metrics.auroc import auroc
 from ...models.model import EnergyModel
-from ..parts import name_of, policy_of
+from ..parts import model_of, name_of, policy_of
 from ..progress import Advance, silent
 from . import baselines as likelihoods
 from . import scores as known_scores
@@ -41,7 +41,7 @@ def no_bars(what: str, unit: str) -> AbstractContextManager[Advance]:
 
 
 def measure_ood(
-    model: EnergyModel,
+    model: EnergyModel | str | Path,
     data: Given,
     *,
     against: Given | Sequence[Given] | Mapping[str, Given] | None = None,
@@ -82,7 +82,9 @@ def measure_ood(
             that was named and that the model cannot give.
         DataError: `data` or a named `choose_on` is not to be had.
     """
-    baselines = (("vae", "pixelcnn") if folder else ()) if baselines is None else baselines
+    model = model_of(model)
+    images = folder is not None and model.spec.is_image
+    baselines = (("vae", "pixelcnn") if images else ()) if baselines is None else baselines
     known_scores.check_names(scores or ())
     likelihoods.check_names(list(baselines))
     called = name_of(data)

@@ -134,8 +134,10 @@ class Report:
             for name, scored in self.scored.items()
         }
 
-    def sheet(self) -> Image.Image:
-        """A row of examples of every set."""
+    def sheet(self) -> Image.Image | None:
+        """A row of examples of every set; None for rows of numbers."""
+        if self.inside.is_floating_point():
+            return None
         sets = {title_of(s.name): s.x for s in self.sets}
         return example_rows({f"{title_of(self.data)} (inside)": self.inside, **sets})
 

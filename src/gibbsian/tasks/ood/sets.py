@@ -19,7 +19,7 @@ says so, never an error.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -37,6 +37,7 @@ from ...data.own import Given
 from ...data.recipe import DataRecipe, named
 from ...data.rows import ArrayRows
 from ..parts import ARRAYS, part_of
+from .made import MADE, NUMBERS, made_set
 
 CUT = frozenset({"dtd"})
 """Sets of which a corner is taken instead of a resampled whole."""
@@ -58,45 +59,8 @@ class ImageSet:
         return len(self.x)
 
 
-def noise(inside: Tensor, n: int, rng: torch.Generator) -> Tensor:
-    """Every value uniform."""
-    return torch.randint(256, (n, *inside.shape[1:]), generator=rng).to(torch.uint8)
-
-
-def gaussian(inside: Tensor, n: int, rng: torch.Generator) -> Tensor:
-    """N(.5, .5^2), clipped: a third of the values lies at either end."""
-    return _bytes(0.5 + 0.5 * torch.randn(n, *inside.shape[1:], generator=rng))
-
-
-def constant(inside: Tensor, n: int, rng: torch.Generator) -> Tensor:
-    """One grey, or one colour, for each image."""
-    colours = inside.shape[3:]
-    values = torch.rand(n, 1, 1, *colours, generator=rng)
-    return _bytes(values.expand(n, *inside.shape[1:]))
-
-
-def interpolation(inside: Tensor, n: int, rng: torch.Generator) -> Tensor:
-    """Means of two different inside images, each taking part in two of them; at most as many as there are."""
-    order = torch.randperm(len(inside), generator=rng)
-    other = order.roll(max(1, len(order) // 3))
-    pairs = torch.stack([inside[order], inside[other]]).double().mean(0)
-    return pairs.round().to(torch.uint8)[:n]
-
-
-def flipped(inside: Tensor, n: int, rng: torch.Generator) -> Tensor:
-    """Inside images upside down."""
-    return inside[:n].flip(1)
-
-
-MADE: dict[str, tuple[Callable[[Tensor, int, torch.Generator], Tensor], str]] = {
-    "noise": (noise, "uniform on the 256 values"),
-    "gaussian": (gaussian, "N(.5, .5^2) clipped to [0, 1]"),
-    "constant": (constant, "one value a channel and image, uniform"),
-    "interpolation": (interpolation, "means of two inside images"),
-    "flipped": (flipped, "inside images upside down"),
-}
-NAMED = tuple(line.name for line in DATA_NAMES if len(line.shape) == 3)
-"""Data sets of images."""
+NAMED = tuple(line.name for line in DATA_NAMES if line.shape)
+"""Data sets with a name."""
 
 
 def defaults(data: str, event_shape: tuple[int, ...]) -> list[str]:
@@ -107,7 +71,7 @@ def defaults(data: str, event_shape: tuple[int, ...]) -> list[str]:
     if event_shape == (3, 32, 32):
         far = ["cifar100", "dtd", "svhn"]
         return [*(name for name in far if name != data), "noise", "constant", "interpolation"]
-    return ["noise", "constant", "interpolation", "flipped"]
+    return ["noise", "constant", "interpolation", "flipped"] if len(event_shape) == 3 else list(NUMBERS)
 
 
 def to_choose_on(data: str, event_shape: tuple[int, ...]) -> str:
@@ -174,10 +138,11 @@ def gather(
     """
     rng = generator(derive(seed, f"{name}/{split}"))
     if name in MADE and given is None:
-        make, what = MADE[name]
-        return ImageSet(name, make(inside, n, rng), what)
+        return ImageSet(name, *made_set(name, inside, n, rng))
+    numbers = inside.is_floating_point()
     own = given is not None or is_own(name)
-    spec = DataSpec((inside.shape[3] if inside.dim() == 4 else 1, *inside.shape[1:3])) if own else None
+    shape = (inside.shape[3] if inside.dim() == 4 else 1, *inside.shape[1:3])
+    spec = DataSpec(shape) if own and not numbers else None
     try:
         wanted = "all" if own and whole else split
         data = part_of(name if given is None else given, wanted, spec, on_error=on_error, data_dir=data_dir)
@@ -185,8 +150,9 @@ def gather(
         if own:
             raise
         return ImageSet(name, inside[:0], "", absent=str(error))
-    if not data.is_image:
-        raise UsageError(f"{name} holds no 8-bit images: ood compares images")
+    if data.is_image == numbers or (numbers and data.event_shape != tuple(inside.shape[1:])):
+        what = f"numbers of {tuple(inside.shape[1:])}" if numbers else "images"
+        raise UsageError(f"{name} holds {data.event_shape}, and inside are {what}: compare like with like")
     parts = [data]
     if whole and not own and len(data) < n:
         parts.append(part_of(name, "train", data_dir=data_dir))
@@ -198,7 +164,7 @@ def gather(
     how = ""
     for part in parts:
         rows = torch.randperm(len(part), generator=rng)[: n - sum(len(x) for x in chosen)]
-        x, how = _shaped(part.subset(rows), inside)
+        x, how = (part.subset(rows).x, "") if numbers else _shaped(part.subset(rows), inside)
         chosen.append(x)
     return ImageSet(name, torch.cat(chosen), " and ".join(f"{p.split} part" for p in parts) + how)
 
@@ -214,8 +180,3 @@ def _shaped(data: Dataset, inside: Tensor) -> tuple[Tensor, str]:
     plain = replace(data, rows=ArrayRows(x), notes=())
     fitted = shaped(plain, (1 if inside.dim() == 3 else 3, height, width))
     return fitted.x, "".join(f", {word}" for word in (*told, *fitted.notes))
-
-
-def _bytes(x: Tensor) -> Tensor:
-    """Numbers in [0, 1], clipped to it, as 0 to 255."""
-    return (x.clamp(0, 1) * 255).round().to(torch.uint8)

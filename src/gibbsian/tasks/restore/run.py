@@ -16,7 +16,7 @@ from ...data.own import Given
 from ...models.model import EnergyModel, device_of
 from ...report.pictures import film_frames, grid, to_uint8
 from ..features import SmallNet, classifier_for
-from ..parts import images_of, name_of
+from ..parts import images_of, model_of, name_of
 from ..progress import Advance, silent
 from .complete import Completed, Tuned, choose, complete
 from .corruption import Corruption, in_words
@@ -31,7 +31,7 @@ VALIDATION, FILMED = 64, 16
 
 
 def restore(
-    model: EnergyModel,
+    model: EnergyModel | str | Path,
     data: Given,
     corruption: Corruption | str,
     config: RestoreConfig = DEFAULT,
@@ -57,6 +57,7 @@ def restore(
         UsageError: data without images of the model's shape, n below 2, labels that the model does not have.
         DataError: data that cannot be read.
     """
+    model = model_of(model)
     test, train = (images_of(model, data, split, data_dir) for split in ("test", "train"))
     if not 2 <= n <= len(test):
         said = f"{name_of(data)} has {len(test)} test images"
