@@ -56,7 +56,7 @@ _NAMES = {
     "IndependentMH": "mcmc.independent",
     "Heun": "mcmc.heun",
     # energies and their algebra
-    "score": "core.energy",
+    "score_function": "core.energy:score",
     "value_and_grad": "core.energy",
     "Product": "energies.algebra",
     "Mixture": "energies.algebra",
@@ -90,6 +90,7 @@ _NAMES = {
     "GaussianDensity": "nets.density",
     "BoxDensity": "nets.density",
     # tasks
+    "score": "tasks.score",
     "evaluate": "tasks.evaluate",
     "restore": "tasks.restore.run",
     "ood": "tasks.ood.measure:measure_ood",
@@ -109,7 +110,8 @@ _NAMES = {
 __all__ = ["__version__", *_NAMES]
 
 if TYPE_CHECKING:
-    from .core.energy import score, value_and_grad
+    from .core.energy import score as score_function
+    from .core.energy import value_and_grad
     from .core.errors import GibbsianError
     from .core.random import Streams, generator, seeded_init
     from .core.records import Batch, Loss
@@ -165,6 +167,7 @@ if TYPE_CHECKING:
     from .tasks.evaluate import evaluate
     from .tasks.ood.measure import measure_ood as ood
     from .tasks.restore.run import restore
+    from .tasks.score import score
     from .train.fit import fit
     from .train.load import load, load_run
 

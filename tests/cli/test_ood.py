@@ -51,8 +51,23 @@ def test_wrong_words_are_one_line(cli, runs, tmp_path):
     ):
         ran = cli(f"ood {run} --out {tmp_path} {words}")
         assert ran.code in (1, 2) and told in ran.err and ran.err.count("\n") == 1, words
-    points = cli(f"ood {runs['generative_convnet']} --out {tmp_path} --against noise")
-    assert points.code == 2 and "holds no 8-bit images" in points.err
+    words = f"ood {runs['generative_convnet']} -n 30 --out {tmp_path} --against noise"
+    for more, told in (("--baselines vae", "images"), ("--scores complexity", "picture")):
+        points = cli(f"{words} {more}")
+        assert points.code == 2 and told in points.err and points.err.count("\n") == 1
+
+
+def test_rows_of_numbers_are_compared_without_a_sheet(cli, runs, tmp_path):
+    np.save(tmp_path / "far.npy", np.random.default_rng(0).normal(9, 1, (25, 2)))
+    words = f"ood {runs['generative_convnet']} -n 30 --out {tmp_path}/o --against"
+    ran = cli(f"{words} {tmp_path}/far.npy,noise,gaussian,toy:moons --json")
+    assert ran.code == 0, ran.err
+    assert list(ran.json["scores"]["energy"]) == [f"{tmp_path}/far.npy", "noise", "gaussian", "toy:moons"]
+    assert ran.json["sets"][0]["n"] == 25 and "complexity" in ran.json["left_out"]
+    assert not (tmp_path / "o/ood-sheet.png").exists()
+    for name, told in (("flipped", "set of images"), ("digits", "like with like")):
+        wrong = cli(f"{words} {name}")
+        assert wrong.code == 2 and told in wrong.err
 
 
 def test_images_of_your_own_are_a_set(cli, runs, tmp_path):

@@ -144,7 +144,7 @@ def test_crossclass_writes_tables_and_pictures(cli, runs, tmp_path):
     [
         ("short_run", "", "has no labels"),
         ("igebm", "--to 12", "class 12 is unknown"),
-        ("igebm", "--to x", "give whole numbers"),
+        ("igebm", "--to x", "unknown class 'x'"),
         ("igebm", "-n 1", "2 images"),
     ],
 )

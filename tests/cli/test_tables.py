@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import yaml
 
-from gibbsian.cli.runs import data_of
+from gibbsian.cli.runs import asked_data
 from gibbsian.core.spec import Table
 from gibbsian.data.load import load
 
@@ -91,11 +91,11 @@ def test_another_table_is_seen_in_the_units_of_the_run(people, cli):
     (people / "richer.csv").write_text("\n".join([",age,pay,sex", *rows(60, 100.0)]))
     kept = json.loads((people / "run/run.json").read_text())["table"]
     for data in (None, "richer.csv", "richer.csv@on_error=skip"):
-        assert load(data_of("run", data)).table == Table.read(kept)
+        assert load(asked_data("run", data)).table == Table.read(kept)
     assert cli("export run --out model").code == 0
-    assert load(data_of("model", "richer.csv")).table == Table.read(kept)
+    assert load(asked_data("model", "richer.csv")).table == Table.read(kept)
     assert "run.json" not in json.loads((people / "model/config.json").read_text())["data"]
-    assert (data_of("run", "digits"), data_of("run", "toy:ring")) == ("digits", "toy:ring")
+    assert (asked_data("run", "digits"), asked_data("run", "toy:ring")) == ("digits", "toy:ring")
 
 
 @pytest.mark.parametrize(
@@ -127,3 +127,19 @@ def test_arrays_of_points_take_the_preset_for_points(people, cli, columns):
     trained = cli(f"train igebm --data p.npy --out run {QUICK}")
     assert trained.code == 0 and "preset toy" in trained.err
     assert cli("sample run -n 3 --steps 2 --out s.csv").code == 0 and len(read("s.csv")) == 3
+
+
+def test_every_verb_sees_other_rows_in_the_units_of_the_run(people, cli):
+    (people / "richer.csv").write_text("\n".join([",age,pay,sex", *rows(120, 40.0)]))
+    words = QUICK.replace("--steps 2", "--steps 60")
+    assert cli(f"train score_matching --data people.csv --out run {words}").code == 0
+    measured = json.loads(cli("evaluate run -n 40 --draws 2 --json").out)["measures"]
+    assert measured["noise"]["sliced_w2"]["estimate"] < 3, "in deviations"
+    energies = []
+    for name in ("people.csv", "richer.csv"):
+        assert cli(f"score run --data {name} --csv s.csv").code == 0
+        energies.append(np.median([float(row["energy"]) for row in read("s.csv")]))
+    assert energies[1] > energies[0] + 5
+    ran = cli("ood run --against richer.csv -n 40 --scores energy --data people.csv --json")
+    found = json.loads(ran.out)["scores"]["energy"]["richer.csv"]["auroc"]["value"]
+    assert found > 0.8 and "run.json" not in json.loads(ran.out)["data"]

@@ -7,7 +7,8 @@ import pytest
 from PIL import Image
 
 from gibbsian.core.errors import DataError, UsageError
-from gibbsian.data.given import given_images
+from gibbsian.data.dataset import from_arrays
+from gibbsian.data.given import changes, given_images, painted, shaped
 
 
 @pytest.fixture
@@ -32,8 +33,7 @@ def test_size_and_colour_change_only_when_asked_for(folder):
         given_images(folder, (3, 8, 8))
     x, _ = given_images(folder, (3, 16, 16), fit=True)
     assert x.shape == (2, 3, 16, 16)
-    with pytest.raises(UsageError, match="--fit cuts squares"):
-        given_images(folder, (1, 8, 9), fit=True)
+    assert given_images(folder, (1, 8, 9), fit=True)[0].shape == (2, 1, 8, 9)
 
 
 def test_names_stay_apart(folder):
@@ -52,3 +52,94 @@ def test_what_is_no_image_is_one_line(folder, tmp_path):
         given_images(folder, (1, 8, 8))
     with pytest.raises(UsageError, match="not image files"):
         given_images(folder, (2,))
+
+
+def photo(path, size=(20, 12), hole=None) -> None:
+    """A photograph of `size` (width, height), its pixels transparent in the box `hole`."""
+    image = Image.new("RGBA", size, (200, 100, 50, 255))
+    if hole:
+        image.paste((0, 0, 0, 0), hole)
+    image.save(path)
+
+
+@pytest.mark.parametrize("size", [(8, 8), (20, 12), (12, 20)])
+def test_a_mask_of_the_photo_is_cut_and_resampled_as_the_photo(tmp_path, size):
+    width, height = size
+    photo(tmp_path / "a.png", size)
+    mask = np.zeros((height, width), np.uint8)
+    mask[:, width // 2 :] = 255
+    Image.fromarray(mask).save(tmp_path / "mask.png")
+    found = painted(f"{tmp_path}/mask.png", [tmp_path / "a.png"], (3, 8, 8))
+    assert found.shape == (1, 8, 8) and found[:, :, 4:].all() and not found[:, :, :4].any()
+
+
+def test_a_thin_line_on_a_large_photo_stays_unknown(tmp_path):
+    photo(tmp_path / "a.png", (64, 64))
+    mask = np.zeros((64, 64), np.uint8)
+    mask[:, 33:35] = 255
+    Image.fromarray(mask).save(tmp_path / "mask.png")
+    found = painted(f"{tmp_path}/mask.png", [tmp_path / "a.png"], (3, 16, 16))
+    assert found[0, :, 8].all() and found.sum() == 16
+
+
+def test_transparent_pixels_are_a_mask_of_each_photo(tmp_path):
+    photo(tmp_path / "a.png", (16, 16), (0, 0, 8, 16))
+    photo(tmp_path / "b.png", (32, 16), (16, 0, 32, 16))
+    found = painted("alpha", [tmp_path / "a.png", tmp_path / "b.png"], (3, 8, 8))
+    assert found[0, :, :4].all() and not found[0, :, 4:].any()
+    assert found[1, :, 4:].all() and not found[1, :, :4].any()
+    photo(tmp_path / "c.png")
+    with pytest.raises(UsageError, match="c.png has no transparent pixels"):
+        painted("alpha", [tmp_path / "c.png"], (3, 8, 8))
+    with pytest.raises(UsageError, match="images of your own"):
+        painted("alpha", [], (3, 8, 8))
+
+
+def test_a_folder_of_masks_goes_by_name(tmp_path):
+    (tmp_path / "masks").mkdir()
+    for k, name in enumerate("ab"):
+        photo(tmp_path / f"{name}.png", (8, 8))
+        mask = np.zeros((8, 8), np.uint8)
+        mask[k] = 255
+        Image.fromarray(mask).save(tmp_path / f"masks/{name}.bmp")
+    photos = [tmp_path / "a.png", tmp_path / "b.png"]
+    found = painted(f"{tmp_path}/masks", photos, (3, 8, 8))
+    assert found[0, 0].all() and found[1, 1].all() and found.sum() == 16
+    (tmp_path / "masks/b.bmp").unlink()
+    with pytest.raises(UsageError, match="no mask file .*b.png"):
+        painted(f"{tmp_path}/masks", photos, (3, 8, 8))
+
+
+@pytest.mark.parametrize("fit", [False, True])
+def test_a_mask_of_a_wrong_size_is_one_line(tmp_path, fit):
+    photo(tmp_path / "a.png")
+    Image.new("L", (30, 30), 255).save(tmp_path / "mask.png")
+    words = (f"{tmp_path}/mask.png", [tmp_path / "a.png"], (3, 8, 8))
+    if fit:
+        assert painted(*words, fit=True).all()
+        return
+    with pytest.raises(UsageError, match="30 x 30.*images are 8 x 8, the photo 20 x 12.*--fit"):
+        painted(*words)
+
+
+@pytest.mark.parametrize(
+    ("shape", "told"),
+    [
+        ((3, 12, 20), ""),
+        ((3, 8, 8), "cut in the middle and resampled to 8x8"),
+        ((1, 12, 20), "made grey"),
+        ((1, 8, 8), "resampled to 8x8, made grey"),
+    ],
+)
+def test_what_fitting_changes_is_told(tmp_path, shape, told):
+    photo(tmp_path / "a.png")
+    found = changes(tmp_path / "a.png", shape)
+    assert (found == "") == (told == "") and told in found
+
+
+@pytest.mark.parametrize("shape", [(3, 8, 8), (1, 6, 12), (3, 12, 6), (1, 20, 12)])
+def test_sets_of_images_come_in_the_shape_that_is_asked_for(shape):
+    data = from_arrays(np.random.default_rng(0).integers(0, 256, (5, 20, 12), dtype=np.uint8))
+    found = shaped(data, shape)
+    assert found.event_shape == shape and len(found) == 5
+    assert bool(found.notes) == (shape != (1, 20, 12))

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import torch
+from PIL import Image
 
+import gibbsian as gb
 from gibbsian.core.errors import UsageError
 from gibbsian.tasks.evaluator import evaluator_for
 
@@ -64,9 +67,52 @@ def test_exact_draws_of_a_toy_score_well():
     assert all(exact[k] < noise[k] / 2 for k in ("kl_forward", "kl_reverse", "sliced_w2"))
 
 
-def test_data_without_labels_are_refused(tmp_path):
-    import numpy as np
+def test_too_few_rows_are_refused():
+    with pytest.raises(UsageError, match="4 held-out rows: at least 5"):
+        evaluator_for(gb.dataset("digits").x[:40], 20, rng())
 
-    np.savez(tmp_path / "x.npz", x=np.zeros((40, 8, 8), np.uint8))
-    with pytest.raises(UsageError, match="no labels"):
-        evaluator_for(f"{tmp_path}/x.npz", 20, rng())
+
+OWN = {
+    "array": lambda x, folder: x,
+    "labelled": lambda x, folder: (x, np.arange(len(x)) % 2),
+    "Dataset": lambda x, folder: gb.from_arrays(x),
+    "TensorDataset": lambda x, folder: torch.utils.data.TensorDataset(torch.from_numpy(x)),
+    "npz": lambda x, folder: np.savez(folder / "x.npz", x=x) or f"{folder}/x.npz",
+    "folder": lambda x, folder: (
+        [Image.fromarray(a).save(folder / f"{i:03}.png") for i, a in enumerate(x)] and folder
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", OWN)
+def test_images_of_ones_own_are_measured(kind, tmp_path):
+    x = gb.dataset("digits").x[:120].numpy()
+    found = evaluator_for(OWN[kind](x, tmp_path), 100, rng(), features="random")
+    assert found.record["features"] == "gibbsian-random-v1" and found.record["held_out"] == 12
+    assert any("few" in note for note in found.notes) and found.event_shape == (1, 8, 8)
+    measured = {name: found.measure(draw(60, rng())) for name, draw in found.baselines().items()}
+    assert list(measured) == ["training data", "one Gaussian", "noise"]
+    distances = [one["feature_distance"] for one in measured.values()]
+    assert distances == sorted(distances)
+    assert set(measured["noise"]) == {"feature_distance", "precision", "recall", "nn_ratio"}
+
+
+def test_held_out_rows_of_ones_own_are_taken_whole():
+    x = gb.dataset("digits").x
+    found = evaluator_for(x[:100], 500, rng(), held=x[100:160])
+    assert len(found.train) == 100 and len(found.held) == 60
+
+
+@pytest.mark.parametrize("shape", [(3,), (1,), (2, 5), (1, 16)])
+def test_rows_of_numbers_are_measured_in_units_of_their_columns(shape, tmp_path):
+    scale = torch.linspace(1, 1000, int(np.prod(shape))).reshape(shape)
+    x = torch.randn(300, *shape, generator=rng()) * scale
+    found = evaluator_for(x, 200, rng(), held=torch.randn(200, *shape, generator=rng(1)) * scale)
+    draws = found.baselines()
+    good, noise = (found.measure(draws[name](200, rng(2))) for name in ("training data", "noise"))
+    assert good["sliced_w2"] < noise["sliced_w2"] and good["mmd2"] < noise["mmd2"]
+    shifted = torch.randn(200, *shape, generator=rng(3)) * scale
+    shifted.flatten(1)[:, 0] += 2  # two deviations of the first column, a five-hundredth of the last
+    assert found.measure(shifted)["sliced_w2"] > 1.3 * good["sliced_w2"]
+    with pytest.raises(UsageError, match="features random are for images"):
+        evaluator_for(x, 200, rng(), features="random")

@@ -13,8 +13,9 @@ from gibbsian.core.errors import UsageError
 from gibbsian.data.dataset import Dataset, from_arrays
 from gibbsian.data.load import load
 from gibbsian.data.sources import STACKS
-from gibbsian.tasks.evaluator import ImageEvaluator, evaluator_for
+from gibbsian.tasks.evaluator import evaluator_for
 from gibbsian.tasks.features import classifier_for, load_classifier
+from gibbsian.tasks.image_evaluator import LabelledImages
 from gibbsian.tasks.stacked import StackedClassifier
 
 REAL = Path(os.environ.get("GIBBSIAN_DATA") or Path(__file__).parents[3] / "shared" / "data")
@@ -88,7 +89,8 @@ def test_grey_images_are_refused():
 
 def test_the_evaluator_takes_stacks():
     rng = torch.Generator().manual_seed(0)
-    evaluator = ImageEvaluator(stacks(60), stacks(40, split="test", seed=1), 40, rng, -1.0, 1.0)
+    train, held = stacks(60), stacks(40, split="test", seed=1)
+    evaluator = LabelledImages(train, held, 40, rng, -1.0, 1.0, classifier_for(train))
     x = evaluator.baselines()["noise"](30, rng)
     found = evaluator.measure(x, torch.zeros(30, dtype=torch.long))
     assert x.shape == (30, 3, 28, 28) and evaluator.record["features"] == "gibbsian-small-v1/mnist x 3"

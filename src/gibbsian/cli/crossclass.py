@@ -6,7 +6,7 @@ from typing import Annotated
 
 from .options import Arg
 from .result import Result
-from .results import finished, numbers, opened, progress
+from .results import finished, names, opened, progress
 from .runs import DataDir, Device, Run, Which
 
 
@@ -14,7 +14,7 @@ def crossclass(
     run: Run,
     *,
     n: Annotated[int, Arg("test images of each class", "N", "-n")] = 10,
-    to: Annotated[str | None, Arg("classes under which chains run; all by default", "Y,Y")] = None,
+    to: Annotated[str | None, Arg("classes, by name or number, of chains; all by default", "Y,Y")] = None,
     steps: Annotated[int | None, Arg("of a chain; the model's own number by default", "K")] = None,
     seed: Annotated[int, Arg("of images and chains", "S")] = 0,
     data: Annotated[str | None, Arg("data set; the one of training by default", "NAME")] = None,
@@ -33,7 +33,7 @@ def crossclass(
     """
     from ..tasks.convert.classes import crossclass as measure
 
-    targets = None if to is None else numbers("--to", to)
+    targets = None if to is None else names(to)
     job = opened(run, "crossclass", out=out, data=data, which=which, device=device)
     with progress("crossclass") as advance:
         found = measure(

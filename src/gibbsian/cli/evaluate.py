@@ -13,7 +13,7 @@ from .latents import latent_sampler, latent_settings
 from .options import Arg, Keys
 from .result import Result, plain
 from .results import say
-from .runs import Compile, DataDir, Device, Precision, Run, Which, data_of, require_writable
+from .runs import Compile, DataDir, Device, Precision, Run, Which, asked_data, require_writable
 
 
 def evaluate(
@@ -23,6 +23,10 @@ def evaluate(
     draws: Annotated[int, Arg("independent draws, 2 or more, for the intervals", "N")] = 5,
     seed: Annotated[int, Arg("of the draws", "S")] = 0,
     data: Annotated[str | None, Arg("data set; the one of training by default", "NAME")] = None,
+    features: Annotated[
+        str | None,
+        Arg("of images: classes (the default with labels), random (without), or digits, mnist, ...", "NAME"),
+    ] = None,
     out: Annotated[str | None, Arg("folder for report.json and report.txt", "DIR")] = None,
     which: Which = "newest",
     device: Device = "cpu",
@@ -46,7 +50,7 @@ def evaluate(
     if out:
         require_writable(Path(out))
     model = load(run, which=which).inner.to(device)
-    name = data_of(run, data)
+    name = asked_data(run, data)
     if not name:
         raise UsageError(f"{run} does not say what it was trained on: name a data set with --data")
     report = measure(
@@ -55,6 +59,7 @@ def evaluate(
         n=n,
         draws=draws,
         seed=seed,
+        features=features,
         data_dir=data_dir,
         sampler=latent_sampler(model, settings),
         options=RunOptions(precision, compile),

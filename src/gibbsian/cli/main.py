@@ -12,7 +12,9 @@ import sys
 import sysconfig
 import tempfile
 import traceback
-from collections.abc import Callable, Sequence
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any, NoReturn
@@ -27,6 +29,7 @@ from .result import Result
 COMMANDS: dict[str, tuple[str, str]] = {
     "train": ("train:train", "fit a system to data, or go on with a run"),
     "sample": ("sample:sample", "draw from a trained system: pictures, arrays, moving chains"),
+    "score": ("score:score", "energy, rank and flag of every image or row of your own"),
     "compose": ("compose:compose", "draw from a product, a mixture or a negation of trained systems"),
     "evaluate": ("evaluate:evaluate", "measure quality, diversity and chains of a trained system"),
     "restore": ("restore:restore", "fill hidden pixels or take noise away, by chains from damaged images"),
@@ -72,7 +75,8 @@ def _run(answer: Callable[[list[str]], Result], words: list[str]) -> int:
     if "--trust" in words:
         trust()
     try:
-        result = answer([w for w in words if w not in ("--json", "--trust")])
+        with warnings_as_lines():
+            result = answer([w for w in words if w not in ("--json", "--trust")])
     except BrokenPipeError:
         raise
     except (Exception, KeyboardInterrupt) as error:
@@ -82,6 +86,15 @@ def _run(answer: Callable[[list[str]], Result], words: list[str]) -> int:
             return result.code
     print(result.shown(as_json))
     return result.code
+
+
+@contextmanager
+def warnings_as_lines() -> Iterator[None]:
+    """Warnings are told as other lines are, without the place in the code."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("always", UserWarning)  # PYTHONWARNINGS=error is for libraries
+        warnings.showwarning = lambda message, *rest, **more: print(message, file=sys.stderr)
+        yield
 
 
 def answer(words: list[str]) -> Result:

@@ -19,9 +19,10 @@ def ood(
     n: Annotated[int, Arg("test rows inside, and of each set", "N", "-n")] = 1000,
     scores: Annotated[str, Arg("all that the model can give, or some by name", "NAME,NAME")] = "all",
     background: Annotated[str | None, Arg("a second run, for the score ratio", "RUN")] = None,
-    baselines: Annotated[str, Arg("likelihoods trained beside: vae, pixelcnn; or none", "NAME,NAME")] = (
-        "vae,pixelcnn"
-    ),
+    baselines: Annotated[
+        str | None,
+        Arg("likelihoods trained beside: vae,pixelcnn (the default for images) or none", "NAME,NAME"),
+    ] = None,
     baseline_minutes: Annotated[float, Arg("at most, for each of them", "M")] = 8.0,
     fresh: Annotated[bool, Arg("train the baselines anew, though they are kept in DIR/baselines")] = False,
     choose_on: Annotated[
@@ -43,10 +44,10 @@ def ood(
     95 %.
 
     Scores: energy, lse and max_p (with a label head), grad, typicality, ratio (with --background),
-    complexity, levels (ladders). Sets: any data set of images, folder:DIR or FILE.npz of your own, and noise,
-    gaussian, constant, interpolation, flipped; a public one whose files are missing is a row that says so.
-    The score to quote is chosen on one set, and its mean is over the others. Writes ood.json, ood.txt,
-    ood-sheet.png with examples of every set, and a histogram a score (these need the extra plot).
+    complexity, levels (ladders). Sets: any data set, a folder, file or table of your own, and noise,
+    gaussian, interpolation (for images also constant, flipped); a public one whose files are missing is a row
+    that says so. The score to quote is chosen on one set, and its mean is over the others. Writes ood.json,
+    ood.txt, ood-sheet.png with examples of every set, and a histogram a score (these need the extra plot).
     """
     from ..tasks.ood.baselines import Budget
     from ..tasks.ood.measure import measure_ood
@@ -61,7 +62,7 @@ def ood(
         n=n,
         scores=None if scores == "all" else names(scores),
         background=load(background).inner.to(device) if background else None,
-        baselines=[] if baselines == "none" else names(baselines),
+        baselines=[] if baselines == "none" else names(baselines) if baselines else None,
         budget=budget,
         folder=job.folder / "baselines",
         fresh=fresh,
@@ -70,4 +71,6 @@ def ood(
         data_dir=data_dir,
         bars=progress,
     )
-    return finished(run, found, "ood", job.folder, pictures={"ood-sheet": found.sheet()})
+    sheet = found.sheet()
+    shown = {} if sheet is None else {"ood-sheet": sheet}
+    return finished(run, found, "ood", job.folder, pictures=shown)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from ..core.errors import DataError, UsageError
+from ..data.recipe import DataRecipe
 from .options import Arg
 from .result import Result
 from .results import finished, opened, progress, say
@@ -28,8 +30,8 @@ def restore(
     mask: Annotated[
         str | None,
         Arg(
-            "inpaint: bottom (the default), rows, rows:A,B, rectangle:X,Y,W,H, random:SHARE, or a picture "
-            "whose white is unknown",
+            "inpaint: bottom (the default), rows, rows:A,B, rectangle:X,Y,W,H, random:SHARE, a picture whose "
+            "white is unknown, or alpha: where --image is transparent",
             "MASK",
         ),
     ] = None,
@@ -78,15 +80,17 @@ def restore(
 
     Test images are corrupted first, so that the result can be measured: PSNR, SSIM, what an independent
     classifier says, how far completions differ, beside baselines that are chosen on validation images.
-    Images of yours are taken as they came: corrupted. Known pixels are kept bit for bit.
+    Images of yours are taken as they came: corrupted; where the run was trained at a size, they are brought
+    to it. A mask has the size of the run's images or of yours. Known pixels are kept bit for bit.
     """
-    from ..data.given import given_images
+    from ..data.given import changes, given_images, image_paths
     from ..tasks.restore.run import restore as of_test_images
     from ..tasks.restore.run import restore_images
     from ..tasks.restore.task import RestoreConfig
 
     _require_heard(task, noise, outlier_mask, data_weight, method)
-    corruption = corruption_of(task, mask, noise, outlier_mask, fit)
+    photos = () if image is None or clean else tuple(image_paths(image))
+    corruption = corruption_of(task, mask, noise, outlier_mask, fit, photos)
     config = RestoreConfig(
         method, steps, step_factor, data_weight, start, completions, average, candidates=candidates
     )
@@ -104,6 +108,9 @@ def restore(
             )  # fmt: skip
         else:
             low, high = model.spec.low, model.spec.high
+            fit = fit or DataRecipe.parse(known).size is not None
+            if fit and model.spec.is_image and (change := changes(image, model.spec.event_shape)):
+                say(change)
             x, names = given_images(image, model.spec.event_shape, low=low, high=high, fit=fit)
             known = known if data or not known else _at_hand(model, known, data_dir)
             found = restore_images(
@@ -128,7 +135,12 @@ def _require_heard(
 
 
 def corruption_of(
-    task: Task, mask: str | None, noise: str | None, outlier_mask: OutlierMask, fit: bool
+    task: Task,
+    mask: str | None,
+    noise: str | None,
+    outlier_mask: OutlierMask,
+    fit: bool,
+    photos: tuple[Path, ...] = (),
 ) -> Corruption:
     """What was done to the images; raises `UsageError` for a mask with denoise, or noise with inpaint."""
     from ..tasks.restore.corruption import HiddenPixels, noise_of
@@ -136,12 +148,16 @@ def corruption_of(
     wrong = {"inpaint": ("--noise", noise, "denoise"), "denoise": ("--mask", mask, "inpaint")}[task]
     if wrong[1] is not None:
         raise UsageError(f"{wrong[0]} is for --task {wrong[2]}, and this is {task}: leave one out")
-    return HiddenPixels(mask or MASK, fit) if task == "inpaint" else noise_of(noise or NOISE, outlier_mask)
+    return (
+        HiddenPixels(mask or MASK, fit, photos)
+        if task == "inpaint"
+        else noise_of(noise or NOISE, outlier_mask)
+    )
 
 
 def _at_hand(model: EnergyModel, data: str, data_dir: str | None) -> str:
     """`data`, or "" where its training images cannot be had: files are then restored without them."""
-    from ..tasks.images import images_of
+    from ..tasks.parts import images_of
 
     try:
         images_of(model, data, "train", data_dir)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from ..core.errors import UsageError
 from ..core.files import write_whole
 from .result import Result, plain
-from .runs import data_of, exported, require_writable
+from .runs import asked_data, exported, require_writable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -62,15 +63,17 @@ def opened(
     Raises `UsageError`, before anything is loaded, for an unknown device, for data that are needed and that
     nobody names, and for a folder that cannot be written.
     """
+    from ..tasks.parts import recipe_for
     from ..train.load import load
     from .machine import usable
 
     usable(device)
-    folder, name = Path(out) if out else place(run, word), data_of(run, data)
+    folder, name = Path(out) if out else place(run, word), asked_data(run, data)
     if not name and needs_data:
         raise UsageError(f"{run} does not say what it was trained on: name a data set with --data")
     require_writable(folder)
-    return Opened(load(run, which=which).inner.to(device), name, folder)
+    model = load(run, which=which).inner.to(device)
+    return Opened(model, str(recipe_for(name, model.spec)) if data else name, folder)
 
 
 def finished(
@@ -84,10 +87,13 @@ def finished(
     **head: Any,
 ) -> Result:
     """Write what was found as NAME.json and so on, plots with NAME- before their names, and say so; files in
-    folders of their own, which are many, are not told one by one.
+    folders of their own, which are many, are only counted.
     """
     written = write(found, name, folder, prefix=f"{name}-", pictures=pictures, films=films)
-    told = "\n".join([found.text(), "", *(f"wrote {path}" for path in written if path.parent == folder)])
+    lines = [f"wrote {path}" for path in written if path.parent == folder]
+    apart = Counter(path.parent for path in written if path.parent != folder)
+    lines += [f"wrote {n} picture{'s' if n > 1 else ''} in {place}" for place, n in apart.items()]
+    told = "\n".join([found.text(), "", *lines])
     return Result({**head, "run": run, **found.to_dict(), "written": [str(p) for p in written]}, told)
 
 

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 from ..core.errors import UsageError
-from ..data.names import entry
 from ..data.recipe import DataRecipe, is_table, named
 from ..train.settings import Compiling
 from .options import Arg
@@ -23,35 +22,23 @@ DataDir = Annotated[str | None, Arg("where data lie, before $GIBBSIAN_DATA and t
 
 
 def trained_on(run: str) -> str:
-    """The data set that the system at `run` was trained on, as a line that reads it again; "" for arrays that
-    were given in Python, and where an exported folder does not say.
+    """The data set that the system at `run` was trained on: see `train.load.trained_on`."""
+    from ..train.load import trained_on as stored
 
-    Raises `CheckpointError` when nothing is there.
-    """
-    path = Path(run)
-    if exported(run):
-        try:
-            return str(json.loads((path / "config.json").read_text()).get("data", ""))
-        except (OSError, ValueError):
-            return ""
-    from ..train.fit import stored_config
-    from ..train.load import locate
-
-    folder = locate(path)[1]
-    name = stored_config(folder.path).data
-    record = folder.record().get("data")
-    from_arrays = isinstance(record, dict) and record.get("recipe", name) is None
-    return "" if from_arrays and entry(name) is None else name
+    return stored(Path(run))
 
 
-def data_of(run: str, data: str | None) -> str:
-    """The data that a verb looks at, `data` or those of training; a table is read as the run read its own."""
-    stored = trained_on(run)
-    recipe = DataRecipe.parse(named(data) if data else stored)
-    if not recipe.places or recipe.name.startswith("folder:"):
+def asked_data(run: str, data: str | None) -> str:
+    """The data that a verb is to look at: those named, broken files of a folder being treated as in training
+    and a table being read as the run read its own; else those of training, "" where nobody says."""
+    known = DataRecipe.parse(trained_on(run))
+    recipe = DataRecipe.parse(named(data)) if data else known
+    if recipe.name.startswith("folder:"):
+        return str(replace(recipe, on_error=recipe.on_error or known.on_error) if data else recipe)
+    if not recipe.places:
         return str(recipe)
-    if is_table(recipe.name) and stored:
-        recipe = recipe.like(DataRecipe.parse(stored))
+    if is_table(recipe.name):
+        recipe = recipe.like(known)
     return str(replace(recipe, table=_table_file(run)))
 
 

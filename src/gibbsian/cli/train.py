@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import math
 import sys
-import warnings
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from functools import partial
 from itertools import chain, count
 from pathlib import Path
@@ -89,9 +87,8 @@ def train(
         return Result(resolved.to_dict(), yaml_text(resolved))
     where = {"init_from": init_from, "resume": checkpoint, "out": folder or free_folder(resolved)}
     asked = resolved.train.steps if "train.steps" in changes else None
-    with _warnings_as_lines():
-        prepared = _prepare(resolved, where, data_dir, device, None if file else (preset, changes))
-        outcome = prepared.trainer.fit(asked, minutes=minutes)
+    prepared = _prepare(resolved, where, data_dir, device, None if file else (preset, changes))
+    outcome = prepared.trainer.fit(asked, minutes=minutes)
     return _result(prepared, outcome)
 
 
@@ -210,14 +207,6 @@ def _set_aside(name: str, dataset: Dataset, data_dir: str | None) -> tuple[Datas
             f"{name} is not: set it to 0"
         )
     return dataset.split_off(held)[0], validator(name, held, validation=held, data_dir=data_dir)
-
-
-@contextmanager
-def _warnings_as_lines() -> Iterator[None]:
-    """Warnings are told as other lines are, without the place in the code."""
-    with warnings.catch_warnings():
-        warnings.showwarning = lambda message, *rest, **more: _say(str(message))
-        yield
 
 
 def _say(text: str) -> None:

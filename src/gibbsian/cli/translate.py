@@ -6,9 +6,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from ..core.errors import UsageError
+from ..data.recipe import FILES, DataRecipe
 from .options import Arg
 from .result import Result
-from .results import finished, opened, progress
+from .results import finished, opened, progress, say
 from .runs import DataDir, Device, Run, Which
 
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ def translate(
     Models made for it: gibbsian train cfebm --mode translate --data facades (or SOURCE:to:TARGET). Any
     other energy on images can be tried; a conditional one moves to the class --to.
     """
-    from ..data.given import given_images
+    from ..data.given import changes, given_images
     from ..tasks.convert.translation import translate_data_set, translate_files
 
     if n < 2 or (steps is not None and steps < 1):
@@ -49,6 +50,9 @@ def translate(
     found: Translation | TranslatedFiles
     if images is not None and _is_path(images):
         spec = job.model.spec
+        fit = fit or DataRecipe.parse(job.data).size is not None
+        if fit and spec.is_image and (change := changes(images, spec.event_shape)):
+            say(change)
         x, names = given_images(images, spec.event_shape, low=spec.low, high=spec.high, fit=fit)
         with progress("translate") as bar:
             found = translate_files(job.model, x, names, to=to, steps=steps, seed=seed, progress=bar)
@@ -65,6 +69,6 @@ def translate(
 
 def _is_path(images: str) -> bool:
     """Whether `images` are files; `folder:DIR`, `FILE.npz` and `FILE.csv` are data sets."""
-    if images.startswith("folder:") or images.endswith((".npz", ".csv")):
+    if images.startswith("folder:") or images.lower().endswith(FILES):
         return False
     return Path(images).expanduser().exists() or "/" in images

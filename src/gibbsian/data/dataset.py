@@ -77,6 +77,11 @@ class Dataset:
         return self._read(torch.arange(len(self)))[0]
 
     @property
+    def names(self) -> tuple[str, ...]:
+        """What each row is called: its file below the folder, or its number."""
+        return self.rows.names or tuple(map(str, range(len(self))))
+
+    @property
     def full_name(self) -> str:
         """The line that reads the set again, or its name where there is none."""
         return str(self.recipe or self.name)

@@ -17,14 +17,14 @@ from torch import Tensor
 from ..core.errors import DataError
 from .dataset import Dataset
 from .images import Head, read_head, read_image
-from .listing import Listing, list_images, read_listing
+from .listing import Listing, all_images, list_images, read_listing
 from .recipe import DataRecipe, shape_name
 from .rows import ArrayRows, BrokenRow, Rows
 
 MEMORY_LIMIT = 1 << 30
 LOOKED_AT = 1000
 """Files whose size and colour are looked at, evenly spaced."""
-ADVICE = ", or leave it out with --on-error skip"
+ADVICE = ", or leave it out: --on-error skip, or folder:DIR@on_error=skip where there is no such flag"
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,6 +54,11 @@ class ImageFiles:
     def is_image(self) -> bool:
         """Always true."""
         return True
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Paths below the folder."""
+        return tuple(str(path.relative_to(self.root)) for path in self.paths)
 
     def read(self, index: Tensor) -> Tensor:
         """Decode the images at `index` (B,)."""
@@ -104,13 +109,15 @@ class ImageFiles:
 
 
 def read_folder(root: Path, split: str, recipe: DataRecipe) -> tuple[Dataset, bool]:
-    """The images of `split` below `root`, and whether they are the whole (no folders train and test).
+    """The images of `split` below `root`, and whether they are the whole (no folders train and test). Of the
+    split "all" they are those of every folder below, without labels; `root` may then be a single file.
 
     They are in colour unless the recipe says otherwise or no file of either part is. Raises `DataError` on a
     missing or empty folder, on files that are no images, and on broken ones unless they are to be skipped.
     """
-    listing, notes = _listing(root, recipe)
-    paths, labels = listing.parts.get(split, listing.parts["train"])
+    listing, notes = _listing(root, recipe, split)
+    root = root if root.is_dir() else root.parent
+    paths, labels = listing.parts[split if split in listing.parts else "train"]
     gone = listing.gone()
     heads = _heads([path for path in listing.paths if path not in gone], recipe.skips)
     grey, colours = _colours(heads) if recipe.grey is None else (recipe.grey, ())
@@ -122,10 +129,10 @@ def read_folder(root: Path, split: str, recipe: DataRecipe) -> tuple[Dataset, bo
     return _held(data, files, recipe.skips), len(listing.parts) == 1
 
 
-def _listing(root: Path, recipe: DataRecipe) -> tuple[Listing, tuple[str, ...]]:
+def _listing(root: Path, recipe: DataRecipe, split: str) -> tuple[Listing, tuple[str, ...]]:
     """The files of the folder, or those that a run began with, and what there is to say."""
-    if recipe.files is None:
-        found = list_images(root)
+    if recipe.files is None or split == "all":
+        found = all_images(root) if split == "all" else list_images(root)
         return found, found.notes()
     if not Path(recipe.files).is_file():
         found = list_images(root)
@@ -138,8 +145,11 @@ def _held(data: Dataset, files: ImageFiles, skip: bool) -> Dataset:
     if len(files.paths) * int(np.prod(files.event)) > MEMORY_LIMIT:
         return data
     if skip or files.broken:
-        data = data.subset(files.readable())
-    return replace(data, rows=ArrayRows(data.rows.read(torch.arange(len(data)))))
+        whole = data.subset(files.readable())
+        lost = sorted(set(data.rows.names) - set(whole.rows.names))
+        note = f"{len(lost)} of {len(data)} files could not be read and are left out: {', '.join(lost[:3])}"
+        data = replace(whole, notes=(*data.notes, note + ", ..." * (len(lost) > 3))) if lost else whole
+    return replace(data, rows=ArrayRows(data.rows.read(torch.arange(len(data))), data.rows.names))
 
 
 def _heads(paths: list[Path], skip: bool) -> list[Head]:

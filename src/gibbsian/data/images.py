@@ -22,6 +22,8 @@ SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", 
 
 GREY = frozenset({"1", "L", "LA", "La", "I", "F", "I;16", "I;16B", "I;16L", "I;16N"})
 """Pillow's kinds of images without colour."""
+PAINTED = 32
+"""How bright a pixel of a resampled mask is where an eighth of it was painted."""
 ORIENTATION, TURNED = 0x0112, frozenset({5, 6, 7, 8})
 """The tag of a camera's orientation, and its values that change height and width."""
 
@@ -62,22 +64,45 @@ def read_image(path: Path, size: Size | None, grey: bool | None, behind: str = "
         raise DataError(f"{path} cannot be read as an image ({_reason(error)}): mend or remove it") from error
 
 
-def read_mask(path: Path, height: int, width: int, *, fit: bool = False) -> np.ndarray:
+def read_mask(
+    path: Path, height: int, width: int, *, fit: bool = False, photo: tuple[int, int] | None = None
+) -> np.ndarray:
     """A painted mask as bool (H, W), True where the file is white.
 
-    It must have that size, unless `fit` lets it be resampled; `UsageError` if not, or if there is no file.
+    It has that size, or the size (height, width) of the `photo` that it was painted on, or any if `fit` lets
+    it be resampled: it is then cut as the photo is, and a pixel counts as painted where an eighth of it was.
+    Raises `UsageError` for another size, or if there is no file.
     """
     if not path.is_file():
         raise UsageError(f"there is no mask file {path}: paint unknown pixels white on black")
     grey = read_image(path, None, True, "black")
-    if grey.shape != (height, width):
-        if not fit:
-            raise UsageError(
-                f"mask {path} is {grey.shape[1]} x {grey.shape[0]} pixels where the model's images are "
-                f"{width} x {height}: paint one of that size, or add --fit to resample it"
-            )
-        grey = np.asarray(Image.fromarray(grey).resize((width, height), Image.Resampling.BOX))
-    return grey >= 128
+    if grey.shape == (height, width):
+        return grey >= 128
+    if not fit and grey.shape != photo:
+        of_photo = f", the photo {photo[1]} x {photo[0]}" if photo and photo != (height, width) else ""
+        raise UsageError(
+            f"mask {path} is {grey.shape[1]} x {grey.shape[0]} pixels where the model's images are "
+            f"{width} x {height}{of_photo}: paint one of that size, or add --fit to resample it"
+        )
+    cut = ImageOps.fit(Image.fromarray(grey), (width, height), Image.Resampling.BOX)
+    return np.asarray(cut) >= PAINTED
+
+
+def read_holes(path: Path, height: int, width: int) -> np.ndarray:
+    """The transparent pixels of an image as bool (H, W), cut and resampled as the image is.
+
+    Raises `UsageError` for an image without any.
+    """
+    with Image.open(path) as image:
+        turned = ImageOps.exif_transpose(image)
+        alpha = (
+            turned.convert("RGBA").getchannel("A") if _has_alpha(turned) else Image.new("L", turned.size, 255)
+        )
+    holes = ImageOps.fit(alpha, (width, height), Image.Resampling.BOX)
+    found = np.asarray(holes) <= 255 - PAINTED
+    if not found.any():
+        raise UsageError(f"{path} has no transparent pixels: paint a mask, white where pixels are unknown")
+    return found
 
 
 def fit(image: Image.Image, size: Size | None, grey: bool | None) -> np.ndarray:

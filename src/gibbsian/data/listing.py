@@ -17,6 +17,7 @@ from pathlib import Path
 
 from ..core.errors import DataError
 from .images import SUFFIXES
+from .recipe import FILES
 
 HELD_OUT = dict.fromkeys(("test", "val", "valid", "validation"))
 """Names of the folder beside train, the first of them that is there being the test part."""
@@ -77,12 +78,28 @@ class Listing:
 
 def list_images(root: Path) -> Listing:
     """The images below `root`; raises `DataError` on a missing or empty folder and on files that are none."""
+    if root.is_file():
+        raise DataError(f"{root} is one file: give a folder of images, or a file of {', '.join(FILES)}")
     if not root.is_dir():
         raise DataError(f"there is no folder {root}: give the folder that holds the images")
     left: dict[Path, str] = {}
     parts = _parts(root, left)
     classes = sorted({folder.name for part in parts.values() for folder in _folders(part, left)})
     return Listing({name: _images(part, classes, left) for name, part in parts.items()}, classes, left)
+
+
+def all_images(root: Path) -> Listing:
+    """The images of every folder below `root`, or the one file `root`, as one part "all" without labels.
+
+    Raises as `list_images`.
+    """
+    if not root.exists():
+        raise DataError(f"there is no folder or file {root}: give the images")
+    left: dict[Path, str] = {}
+    found = [root] if root.is_file() else _files(root, "**/*", left)
+    if not found:
+        raise DataError(f"{root} holds no images ({', '.join(sorted(SUFFIXES))})")
+    return Listing({"all": (found, [0] * len(found))}, [], left)
 
 
 def read_listing(file: Path, root: Path) -> tuple[Listing, tuple[str, ...]]:

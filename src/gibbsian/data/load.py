@@ -8,6 +8,7 @@ permutation `numpy.random.RandomState(0).permutation(N)` is its test part (of ta
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +33,7 @@ from .tables import read_table
 from .toy import toy
 from .units import in_units, read_file, stored_table
 
-SPLITS = ("train", "validation", "test")
+SPLITS = ("train", "validation", "test", "all")
 TOY_SIZE = {"train": 50_000, "test": 10_000}
 DIGITS_TRAIN = 1397
 
@@ -49,7 +50,7 @@ def load(
     table: Table | None = None,
     **columns: Any,
 ) -> Dataset:
-    """The data set `name` (see `names.DATA_NAMES`), part "train", "validation" or "test".
+    """The data set `name` (see `names.DATA_NAMES`), part "train", "validation" or "test", or "all" rows.
 
     The options may also stand in the name, as `recipe.DataRecipe` writes them.
     `size`: pixels a side, or (height, width): images are cropped to that shape and resampled.
@@ -99,9 +100,9 @@ def load_recipe(
 
 
 def _split(recipe: DataRecipe, split: str, data_dir: str | Path | None, table: Table | None) -> Dataset:
-    """The train, validation or test part."""
-    whole = _part(recipe, "test" if split == "test" else "train", data_dir, table)
-    if not recipe.validation or split == "test":
+    """The part of this name."""
+    whole = _part(recipe, "train" if split == "validation" else split, data_dir, table)
+    if not recipe.validation or split in ("test", "all"):
         return whole
     train, held = whole.split_off(recipe.validation)
     return train if split == "train" else held
@@ -117,7 +118,7 @@ def _no_validation(name: str) -> str:
 
 
 def _part(recipe: DataRecipe, split: str, data_dir: str | Path | None, table: Table | None = None) -> Dataset:
-    """The train or test part, as floats or as images of the wanted size and colour."""
+    """The part "train", "test" or "all", as floats or as images of the wanted size and colour."""
     name = recipe.name
     both = domains(name)
     if both:
@@ -126,14 +127,26 @@ def _part(recipe: DataRecipe, split: str, data_dir: str | Path | None, table: Ta
     if name.startswith("folder:"):
         data, one = read_folder(Path(name.removeprefix("folder:")), split, recipe)
         return _cut(data, split) if one else data
-    arrays, one = _arrays(recipe, split, data_dir, table)
+    read = _whole if split == "all" else partial(_arrays, split)
+    arrays, one = read(recipe, data_dir, table)
     data = _built(name, split, arrays, recipe.size, recipe.grey)
     data = replace(data, table=arrays.table, notes=(*arrays.notes, *data.notes))
     return _cut(data, split) if one else data
 
 
+def _whole(recipe: DataRecipe, data_dir: str | Path | None, table: Table | None) -> tuple[Arrays, bool]:
+    """Both parts, the training rows first, or the rows of a set that comes in one."""
+    first, one = _arrays("train", recipe, data_dir, table)
+    if one:
+        return first, one
+    last, _ = _arrays("test", recipe, data_dir, table)
+    x = np.concatenate([first.x, last.x])
+    y = None if first.y is None or last.y is None else np.concatenate([first.y, last.y])
+    return Arrays(x, y, first.classes), one
+
+
 def _arrays(
-    recipe: DataRecipe, split: str, data_dir: str | Path | None, table: Table | None
+    split: str, recipe: DataRecipe, data_dir: str | Path | None, table: Table | None
 ) -> tuple[Arrays, bool]:
     """Arrays, and whether they are still to be cut into train and test."""
     name = recipe.name
@@ -176,7 +189,9 @@ def _built(name: str, split: str, arrays: Arrays, size: Size | None, grey: bool 
 
 
 def _cut(data: Dataset, split: str) -> Dataset:
-    """Train or test of a set that came whole."""
+    """Train or test of a set that came whole, or all of it."""
+    if split == "all":
+        return data
     train, test = carve(len(data), max(1, len(data) // 10), data.name)
     return data.subset(train if split == "train" else test)
 

@@ -73,7 +73,8 @@ def dataset(
             of images; an array or a tensor `(N, ...)`; a pair (x, y) of those, y being labels; a pandas
             `DataFrame`; a torch `Dataset` whose items are x or (x, y); a `DataLoader`, of which only the data
             set is used; or a `Dataset` of ours, which is returned as it is.
-        split: "train", "validation" or "test" of a name, file or folder.
+        split: "train", "validation" or "test" of a name, file or folder; "all" is every row, of a folder the
+            images of all folders below, without labels.
         name: what a set from arrays is called.
         data_dir: where public sets are looked for first.
         size: pixels a side, or (height, width): images lose the ends of their longer side and are resampled.
@@ -98,7 +99,7 @@ def dataset(
         _refuse(images=images, channels=channels)
         options = {"size": size, "grey": grey, "validation": validation, "on_error": on_error}
         return load(named(data), split, data_dir=data_dir, table=table, **options, **of_tables)  # type: ignore[arg-type]
-    _refuse(split=None if split == "train" else split, data_dir=data_dir, validation=validation)
+    _refuse(split=None if split in ("train", "all") else split, data_dir=data_dir, validation=validation)
     if isinstance(data, Dataset):
         _refuse(size=size, grey=grey, images=images, channels=channels, on_error=on_error, **of_tables)
         return data

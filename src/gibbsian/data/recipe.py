@@ -162,10 +162,13 @@ class DataRecipe:
 def named(data: str | Path) -> str:
     """The name under which `load` knows a path; names of public sets come before folders of that name."""
     recipe = DataRecipe.parse(str(data))
-    name = recipe.name
-    if name.lower().endswith(FILES) or entry(name) is not None or not Path(name).expanduser().is_dir():
-        return str(recipe)
-    return str(replace(recipe, name=f"folder:{name}"))
+    return str(replace(recipe, name=WORD.join(_named(part) for part in recipe.name.split(WORD))))
+
+
+def _named(name: str) -> str:
+    if name.lower().endswith(FILES) or entry(name) is not None or not Path(name).expanduser().exists():
+        return name
+    return f"folder:{name}"
 
 
 def shape_name(size: tuple[int, int]) -> str:

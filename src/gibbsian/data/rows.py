@@ -31,6 +31,10 @@ class Rows(Protocol):
     def is_image(self) -> bool:
         """True for uint8 images."""
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """What each row is called, such as its file below the folder; empty where rows only have numbers."""
+
     def read(self, index: Tensor) -> Tensor:
         """The rows at `index` (B,), as stored."""
 
@@ -46,6 +50,7 @@ class ArrayRows:
     """Rows in memory: uint8 (N, H, W) or (N, H, W, C), or float32 (N, *event)."""
 
     values: Tensor
+    names: tuple[str, ...] = ()
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -63,7 +68,9 @@ class ArrayRows:
 
     def select(self, index: Tensor) -> Rows:
         """These rows only."""
-        return ArrayRows(self.values[index])
+        return ArrayRows(
+            self.values[index], tuple(self.names[i] for i in index.tolist()) if self.names else ()
+        )
 
     def digest(self) -> bytes:
         """SHA-256 of the dtype, the shape and the bytes."""

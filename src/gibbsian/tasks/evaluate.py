@@ -11,16 +11,22 @@ import torch
 
 from ..core.errors import UsageError
 from ..core.random import Streams
-from ..data.load import load
-from ..metrics.interval import Interval
+from ..data.dataset import Dataset
+from ..data.own import Given
+from ..metrics.interval import Interval, share_interval
 from ..models.capabilities import Measured, offered
 from ..models.model import EnergyModel, device_of
 from ..models.sampler import RunOptions, Sampler
-from ..models.samples import draw_samples
-from ..report.tables import cell, over, plain, table
+from ..models.samples import Samples, draw_samples
+from ..report.tables import cell, over, plain, plain_rows, rows_table, table
 from .chains import CHAINS, chain_report, classes_in_turn
 from .evaluator import SampleEvaluator, evaluator_for, require_same_kind
+from .parts import model_of, name_of, part_of
 
+KEYS = ("feature_distance", "kl_forward", "sliced_w2")
+"""Measures to choose a checkpoint by, the first that there is."""
+SHOWN = 40
+"""Classes in a table at most."""
 ALWAYS = ("acceptance", "drift_noise", "saturated", "energy_ess", "energy_rhat")
 
 
@@ -42,6 +48,9 @@ class Report:
     chains: dict[str, Interval]
     own: dict[str, Interval] = field(default_factory=dict)
     """What the model measures of itself on held-out data, such as KALE."""
+    classes: dict[str, dict[str, Interval]] = field(default_factory=dict)
+    """By the name of each class: shares of samples that are judged as it, beside held-out data."""
+    notes: tuple[str, ...] = ()
 
     def __repr__(self) -> str:
         return f"Report on {self.data}: {self.draws} draws of {self.n}\n{self.text()}"
@@ -66,6 +75,8 @@ class Report:
             "measures": rows,
             "chains": {**dict.fromkeys(ALWAYS), **chains},
             **(own if self.own else {}),
+            **({"by_class": plain_rows(self.classes)} if self.classes else {}),
+            "notes": list(self.notes),
         }
 
     def table(self, markdown: bool = False) -> str:
@@ -76,22 +87,30 @@ class Report:
         return table(head, body, markdown)
 
     def text(self) -> str:
-        """The table, and a line on the chains below."""
+        """The table, the one by class, and lines on features and chains below."""
         told = ", ".join(f"{k} {cell(v)}" for k, v in self.chains.items())
         own = ", ".join(f"{k} {cell(v)}" for k, v in self.own.items())
         held = f"\nof itself on held-out data: {own}" if own else ""
-        return f"{self.table()}\n\nchains from noise ({CHAINS} a draw): {told}{held}"
+        space = f"features {self.record['features']}, " if "features" in self.record else ""
+        seen = f"{space}{self.record.get('held_out')} held-out rows ({self.record.get('against')})"
+        parts = [f"{self.table()}\n{seen}"]
+        if 0 < len(self.classes) <= SHOWN:
+            parts.append(rows_table(self.classes, "share judged as"))
+        parts.append(f"chains from noise ({CHAINS} a draw): {told}{held}")
+        return "\n\n".join([*parts, *(["\n".join(self.notes)] if self.notes else [])])
 
 
 def evaluate(
-    model: EnergyModel,
-    data: str,
+    model: EnergyModel | str | Path,
+    data: Given,
     *,
     n: int = 2000,
     draws: int = 5,
     seed: int = 0,
     against: str = "test",
     validation: int | None = None,
+    features: str | None = None,
+    held: Given | None = None,
     data_dir: str | Path | None = None,
     sampler: Sampler | None = None,
     options: RunOptions = RunOptions(),  # noqa: B008 (frozen)
@@ -101,18 +120,20 @@ def evaluate(
 
     Args:
         model: a trained model; conditional ones draw uniform classes.
-        data: name of a labelled image set or of a toy density.
+        data: what it was trained on, or like that: anything that `gibbsian.dataset` takes. Images come in the
+            model's size and colour. Of arrays a tenth is held out, unless `held` is given.
         against: "test" for figures to quote, "validation" (with `validation` rows) to choose by.
+        features: in which images are compared, see `tasks.feature_names`: "classes" with labels, "random"
+            without, or the name of a public set.
+        held: held-out rows of one's own, beside `data` for training rows.
         sampler: another sampler than the model's default, such as one of `learner.samplers()`. The others
             of the model get rows of their own, each from the same seed.
 
     Raises:
         UsageError: n below 16, draws below 2, or data that cannot be measured.
+        DataError: data that cannot be read.
     """
-    if not isinstance(data, str):
-        raise UsageError(
-            f"data is a {type(data).__name__}: evaluate takes a name, such as 'mnist' or 'folder:DIR'"
-        )
+    model = model_of(model)
     if n < 16 or draws < 2:
         raise UsageError(
             f"evaluate with n = {n} and {draws} draws: take n of at least 16, and two draws or more"
@@ -120,32 +141,40 @@ def evaluate(
     model = model.inner
     device = device_of(model)
     rng = Streams(seed, device=device).eval
-    held = Streams(seed).data
+    draw_rng = Streams(seed).data
     low, high = model.spec.low, model.spec.high
     evaluator = evaluator_for(
-        data, n, held, low=low, high=high, against=against, validation=validation, data_dir=data_dir
-    )
-    require_same_kind(evaluator, data, model.spec.event_shape)
-    sets = []
+        data, n, draw_rng, spec=model.spec, against=against, validation=validation, features=features,
+        held=held, data_dir=data_dir,
+    )  # fmt: skip
+    require_same_kind(evaluator, name_of(data), model.spec.event_shape)
+    sets, classes = [], []
     for k in range(draws):
         progress(f"drawing {n} samples ({k + 1} of {draws})")
-        sets.append(_measured(model, evaluator, n, rng, sampler or model.sampler(), options))
+        drawn = _drawn(model, n, rng, sampler or model.sampler(), options)
+        sets.append(evaluator.measure(drawn.x, drawn.y))
+        classes.append(evaluator.by_class(drawn.x, drawn.y))
     rows = {"model": _summary(sets)}
     for name, other in other_samplers(model).items():
         progress(f"drawing {draws} times {n} samples of the {name}")
         again = Streams(seed, device=device).eval
-        rows[name] = _summary([_measured(model, evaluator, n, again, other, options) for _ in range(draws)])
+        others = (_drawn(model, n, again, other, options) for _ in range(draws))
+        rows[name] = _summary([evaluator.measure(one.x, one.y) for one in others])
     for name, draw in evaluator.baselines().items():
         progress(f"measuring {name}")
-        rows[name] = _summary([evaluator.measure(draw(n, held)) for _ in range(draws)])
+        rows[name] = _summary([evaluator.measure(draw(n, draw_rng)) for _ in range(draws)])
     progress("looking at the chains")
     chains = _summary([chain_report(model, rng, sampler, options) for _ in range(draws)])
     progress("asking the model itself")
-    test = load(data, against, validation=validation, data_dir=data_dir)
+    given, split = (data, against) if held is None else (held, "all")
+    test = part_of(given, split, model.spec, validation=validation, data_dir=data_dir)
     x = test.batch(torch.arange(min(n, len(test))), low, high).x.to(device)
     measured = offered(model, Measured)
     own = _summary([measured.extra_metrics(x, rng) if measured else {} for _ in range(draws)])
-    return Report(data, n, draws, seed, evaluator.record, _normalised(rows), chains, own)
+    return Report(
+        name_of(data), n, draws, seed, evaluator.record, _normalised(rows), chains, own,
+        _by_class(classes, test), evaluator.notes,
+    )  # fmt: skip
 
 
 def other_samplers(model: EnergyModel) -> dict[str, Sampler]:
@@ -170,22 +199,25 @@ def validator(
                 )
             )
         found = evaluators[0].measure(draw_samples(model, model.sampler(), n, rng=rng).x)
-        return found.get("feature_distance", found.get("kl_forward", float("nan")))
+        return next((found[k] for k in KEYS if k in found), float("nan"))
 
     return measure
 
 
-def _measured(
-    model: EnergyModel,
-    evaluator: SampleEvaluator,
-    n: int,
-    rng: torch.Generator,
-    sampler: Sampler,
-    options: RunOptions,
-) -> dict[str, float]:
+def _drawn(
+    model: EnergyModel, n: int, rng: torch.Generator, sampler: Sampler, options: RunOptions
+) -> Samples:
     y = classes_in_turn(model, n, rng)
-    drawn = draw_samples(model, sampler, n, rng=rng, y=y, options=options)
-    return evaluator.measure(drawn.x, drawn.y)
+    return draw_samples(model, sampler, n, rng=rng, y=y, options=options)
+
+
+def _by_class(sets: list[dict[str, dict[str, float]]], held: Dataset) -> dict[str, dict[str, Interval]]:
+    """Intervals over draws by class, and the share of held-out rows that are labelled so."""
+    found = {name: _summary([one[name] for one in sets]) for name in sets[0]}
+    for c, name in enumerate(found):
+        if held.y is not None:
+            found[name]["held-out data"] = share_interval(int((held.y == c).sum()), len(held))
+    return found
 
 
 def _summary(sets: list[dict[str, float]]) -> dict[str, Interval]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import json
 import os
 from collections.abc import Mapping
 from dataclasses import replace
@@ -16,6 +17,7 @@ from ..core.config import from_dict
 from ..core.errors import CheckpointError, UsageError
 from ..core.random import Streams
 from ..core.spec import Table
+from ..data.names import entry
 from ..models import folder as model_folder
 from ..models.build import build
 from ..models.capabilities import Scalable
@@ -88,6 +90,24 @@ def load_run(
     learner.model.spec = replace(learner.model.spec, table=table_in(run.record()))
     learner.eval()
     return learner
+
+
+def trained_on(path: Path) -> str:
+    """The data set that the run or model at `path` was trained on, as a line that reads it again; "" for
+    arrays that were given in Python, and where an exported folder does not say.
+
+    Raises `CheckpointError` when nothing is there.
+    """
+    if model_folder.is_folder(path):
+        try:
+            return str(json.loads((path / "config.json").read_text()).get("data", ""))
+        except (OSError, ValueError):
+            return ""
+    folder = locate(path)[1]
+    name = str(folder.config().get("data", ""))
+    record = folder.record().get("data")
+    from_arrays = isinstance(record, dict) and record.get("recipe", name) is None
+    return "" if from_arrays and entry(name) is None else name
 
 
 def load_samplers(

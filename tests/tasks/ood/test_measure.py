@@ -5,10 +5,13 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
+from PIL import Image
 from torch import Tensor, nn
 
+import gibbsian as gb
 from gibbsian.cli.result import plain
 from gibbsian.core.errors import DataError, UsageError
 from gibbsian.core.spec import DataSpec
@@ -155,10 +158,65 @@ def test_what_it_refuses(tmp_path) -> None:
     refused("unknown baseline 'glow'", baselines=["glow"])
     refused("need a folder", baselines=["vae"])
     refused("no label head", scores=["energy", "lse"])
-    refused("holds no 8-bit images", data="toy:ring")
+    refused("toy:ring has rows of shape", data="toy:ring")
     refused("no score can be chosen: the data set 'svhn' is not here", DataError, choose_on="svhn",
             data_dir=tmp_path)  # fmt: skip
     other = Bright()
     other.spec = replace(other.spec, event_shape=(1, 9, 9))
-    with pytest.raises(UsageError, match=r"digits has images of shape \(1, 8, 8\), the model of \(1, 9, 9\)"):
+    with pytest.raises(UsageError, match=r"digits has rows of shape \(1, 8, 8\), the model of \(1, 9, 9\)"):
         measure_ood(other, "digits", baselines=[], n=30)
+
+
+def own(kind: str, folder):
+    """Ten dark images of 9 x 12, and what reads them."""
+    x = np.zeros((10, 9, 12), np.uint8) + np.arange(10, dtype=np.uint8)[:, None, None]
+    for k, image in enumerate(x):
+        Image.fromarray(image).save(folder / f"{k}.png")
+    np.save(folder / "x.npy", x)
+    return {
+        "array": x,
+        "tensor": torch.from_numpy(x),
+        "Dataset": gb.from_arrays(x),
+        "path": folder / "x.npy",
+        "folder": str(folder),
+        "list": ["noise", torch.from_numpy(x)],
+        "by name": {"dark": x, "noise": "noise"},
+    }[kind]
+
+
+@pytest.mark.parametrize("kind", ["array", "tensor", "Dataset", "path", "folder", "list", "by name"])
+def test_images_of_ones_own_are_inside_and_outside(kind, tmp_path):
+    (tmp_path / "own").mkdir()
+    against = own(kind, tmp_path / "own")
+    (tmp_path / "own/x.npy").rename(tmp_path / "x.npy")
+    against = tmp_path / "x.npy" if kind == "path" else against
+    x = gb.dataset("digits").x
+    found = gb.ood(Bright(), x[:600], held=x[600:700], against=against, scores=["energy"], choose_on="noise")
+    (dark,) = [s for s in found.sets if s.name != "noise"]
+    assert len(dark) == 10 and dark.x.shape[1:] == (8, 8) and "9x12" in dark.what or "8x8" in dark.what
+    assert found.cells["energy"][dark.name].auroc.estimate == 1
+    assert len(found.inside) == 50 and found.choice.score == "energy" and found.data == "arrays"
+
+
+def test_few_test_rows_are_all_shown_and_none_is_chosen_on():
+    x = gb.dataset("digits").x
+    found = gb.ood(Bright(), x[:120], against="noise", scores=["energy", "grad"])
+    assert len(found.inside) == 12 and found.choice is None and set(found.cells) == {"energy", "grad"}
+    assert "too few to choose a score on" in found.text() and "a tenth, 12, is held out" in found.text()
+    with pytest.raises(UsageError, match="too few test rows to choose on noise"):
+        gb.ood(Bright(), x[:120], against="constant", choose_on="noise")
+    with pytest.raises(UsageError, match="4 test rows: at least 5"):
+        gb.ood(Bright(), x[:40], against="noise")
+
+
+def test_broken_files_outside_are_treated_as_inside(tmp_path):
+    for part in ("in", "out"):
+        (tmp_path / part).mkdir()
+        for k, image in enumerate(gb.dataset("digits").x[:60].numpy()):
+            Image.fromarray(image).save(tmp_path / part / f"{k}.png")
+    (tmp_path / "out/bad.png").write_bytes(b"no")
+    with pytest.raises(DataError, match="bad.png.*on_error=skip"):
+        gb.ood(Bright(), tmp_path / "in", against=tmp_path / "out", scores=["energy"])
+    with pytest.warns(UserWarning, match="left out"):
+        found = gb.ood(Bright(), f"{tmp_path}/in@on_error=skip", against=tmp_path / "out", scores=["energy"])
+    assert len(found.sets[0]) == 60 and "could not be read" in found.sets[0].what

@@ -103,7 +103,7 @@ def test_names_are_checked() -> None:
         (["noise", "noise"], "named twice"),
         (["mnist"], "what the model was trained on"),
         ([], "no set to compare with"),
-        (["toy:ring"], "unknown set"),
+        (["toy:rong"], "unknown set"),
     ):
         with pytest.raises(UsageError, match=told):
             check_names(names, "mnist")

@@ -15,13 +15,14 @@ from typing import Any
 from PIL import Image
 
 from ...data.dataset import Dataset
-from ...data.load import load
+from ...data.own import Given
 from ...metrics.interval import Interval
 from ...models.model import EnergyModel
 from ...nets.frozen import frozen
 from ...report.attacks import Curve, accuracy_curves, before_and_after, curves_by_attack
 from ...report.pictures import stacked
 from ...report.tables import cell, plain, table
+from ..parts import model_of, name_of, part_of
 from ..progress import Advance, silent
 from .attacks import ATTACKS, WEAK, attacks_for, require_known
 from .classifiers import Attacked, Refinement, classifiers_of, picked, require_fitting
@@ -114,8 +115,8 @@ class Robustness:
 
 
 def attack(
-    models: Mapping[str, EnergyModel],
-    data: str,
+    models: Mapping[str, EnergyModel] | EnergyModel | str | Path,
+    data: Given,
     *,
     threat: Threat | None = None,
     attacks: Sequence[str] = ("all",),
@@ -125,10 +126,11 @@ def attack(
     data_dir: str | Path | None = None,
     progress: Advance = silent,
 ) -> Robustness:
-    """Attack `models` by name, plain and refined.
+    """Attack `models` by name, or one model, plain and refined.
 
     Args:
-        data: name of a labelled image set; `n` of its test images are drawn by the seed.
+        data: labelled images, as anything that `gibbsian.dataset` takes; `n` of its test images are drawn by
+            the seed.
         attacks: names, or "all", or "papers" (see `attacks.attacks_for`).
         classes: names; only images of these are attacked, all if empty.
         progress: called with (parts done, parts, what is being done).
@@ -136,16 +138,17 @@ def attack(
     Raises:
         UsageError: for models without labels or of other data, and for values out of range.
     """
+    models = models if isinstance(models, Mapping) else {"model": model_of(models)}
     threat, refinement = threat or Threat(), refinement or Refinement()
     shown, known = images_for(models, data, threat, attacks, refinement.steps, n, classes, data_dir)
     bar = Pieces(progress, len(models) * len(set(refinement.steps)))
     every = (c for name, model in models.items() for c in classifiers_of(name, model, known, refinement))
-    return attacked(every, data, shown, threat, attacks, bar, {"refinement": asdict(refinement)})
+    return attacked(every, name_of(data), shown, threat, attacks, bar, {"refinement": asdict(refinement)})
 
 
 def images_for(
     models: Mapping[str, EnergyModel],
-    data: str,
+    data: Given,
     threat: Threat,
     attacks: Sequence[str],
     steps: Sequence[int],
@@ -157,7 +160,7 @@ def images_for(
     require_known(attacks)
     for k in steps:
         attacks_for(attacks, refines=k > 0, joint=next(iter(models.values())).joint)
-    test = load(data, "test", data_dir=data_dir)
+    test = part_of(data, "test", next(iter(models.values())).spec, data_dir=data_dir)
     for name, model in models.items():
         require_fitting(name, model, test)
     return picked(test, n, classes, threat.seed), len(test.classes)

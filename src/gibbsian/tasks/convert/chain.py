@@ -8,18 +8,25 @@ own chain; every other energy on images moves by its chain from data, under a cl
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from pathlib import Path
 
 import torch
 from torch import Tensor
 
 from ...core.errors import UsageError
+from ...core.random import RngLike, as_generator
+from ...data.own import Given
 from ...models.capabilities import Translator
-from ...models.model import EnergyModel, checked_labels
+from ...models.model import EnergyModel, checked_labels, device_of
 from ...models.sampler import ChainStage, Sampler, Stages, WrappedSampler
 from ...models.samples import draw_samples
 from ..chains import total_steps
 from ..film import Film
+from ..parts import class_number, model_of, part_of
+
+MOST = 30
+"""Classes up to which chains go from every class to every other."""
 
 
 def stages_from(
@@ -57,18 +64,36 @@ def translation(model: EnergyModel, x: Tensor, *, to: int | None = None, steps: 
 
 
 def translate(
-    model: EnergyModel,
-    x: Tensor,
+    model: EnergyModel | str | Path,
+    x: Given,
     *,
-    rng: torch.Generator,
+    rng: RngLike = 0,
     to: int | None = None,
     steps: int | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> tuple[Tensor, Film]:
     """Images `(N, *event)` in the target's domain from `x`, and the film of the chains.
 
+    `x` are floats `(N, *event)` in the range of the model, or anything that `gibbsian.dataset` takes: files,
+    folders and arrays are read as in training and come in the model's size and colour.
     Raises `UsageError` as `translation` does.
     """
+    model = model_of(model)
+    if not (isinstance(x, Tensor) and x.is_floating_point()):
+        data = part_of(x, "all", model.spec)
+        x = data.batch(torch.arange(len(data)), model.spec.low, model.spec.high).x.to(device_of(model))
+    rng = as_generator(rng, device_of(model))
     watched = Film(translation(model, x, to=to, steps=steps), progress=progress)
     drawn = draw_samples(model, watched, len(x), rng=rng, chunk=len(x), observe=watched.observe)
     return drawn.x, watched
+
+
+def class_targets(to: Sequence[int | str] | None, classes: int, names: Sequence[str]) -> list[int]:
+    """Numbers of the classes `to`, or of all; raises `UsageError` for unknown ones, and for too many."""
+    asked = None if to is None else [class_number(one, names) for one in to]
+    if asked is None and classes > MOST:
+        raise UsageError(f"{classes} classes make {classes**2:,} pairs: name some classes with --to")
+    wrong = [t for t in asked or () if not 0 <= t < classes]
+    if wrong:
+        raise UsageError(f"class {wrong[0]} is unknown: this model has classes 0 to {classes - 1}")
+    return list(range(classes)) if asked is None else list(dict.fromkeys(asked))

@@ -24,16 +24,17 @@ from torch import Tensor
 from ...core.errors import UsageError
 from ...core.random import derive, generator
 from ...data.dataset import Dataset
+from ...data.own import Given
 from ...metrics.interval import Interval
 from ...models.model import EnergyModel, device_of
 from ...models.samples import run_stages
 from ...nets.frozen import frozen
 from ...report.tables import over
 from ..features import SmallNet, classifier_for
-from ..images import images_of
+from ..parts import images_of, model_of, name_of
 from ..progress import Advance, silent
 from ..restore.methods import own_steps
-from .chain import stages_from
+from .chain import class_targets, stages_from
 from .class_record import CrossClass, Pairs
 
 CHUNK = 512
@@ -125,16 +126,12 @@ def sources(setting: Setting, per_class: int) -> Sources:
     return Sources(batch.x, test.y[torch.cat(rows)], per_class)
 
 
-MOST = 30
-"""Classes up to which chains go from every class to every other."""
-
-
 def crossclass(
-    model: EnergyModel,
-    data: str,
+    model: EnergyModel | str | Path,
+    data: Given,
     *,
     per_class: int = 10,
-    to: Sequence[int] | None = None,
+    to: Sequence[int | str] | None = None,
     steps: int | None = None,
     seed: int = 0,
     data_dir: str | Path | None = None,
@@ -143,7 +140,8 @@ def crossclass(
     """Start chains from `per_class` test images of every class.
 
     Args:
-        to: classes under which they run; all by default.
+        data: anything that `gibbsian.dataset` takes, with labels.
+        to: classes, as numbers or by the names of the data, under which they run; all by default.
         steps: of a chain; the model's own number by default.
 
     Raises:
@@ -155,8 +153,8 @@ def crossclass(
 
 
 def prepared(
-    model: EnergyModel,
-    data: str,
+    model: EnergyModel | str | Path,
+    data: Given,
     per_class: int,
     steps: int | None,
     seed: int,
@@ -164,23 +162,27 @@ def prepared(
     progress: Advance,
 ) -> tuple[Setting, Sources]:
     """The model with its judges, and `per_class` images of every class; raises as `crossclass` does."""
+    model = model_of(model)
     classes = require_conditional(model)
     if per_class < 2 or (steps is not None and steps < 1):
         raise UsageError(f"n is {per_class}, steps {steps}: take 2 images a class, 1 step")
     test, train = (images_of(model, data, split, data_dir) for split in ("test", "train"))
     if train.y is None or len(train.classes) != classes:
         raise UsageError(
-            f"{data} has {len(train.classes)} classes, this model {classes}: they must be the same"
+            f"{name_of(data)} has {len(train.classes)} classes, this model {classes}: they must be the same"
         )
     own = own_steps(model, generator(derive(seed, "steps"), device_of(model)))
     judge, features = (classifier_for(train, role=role) for role in ("judge", "features"))
-    setting = Setting(model, data, test, judge, features, steps or own, seed, progress)
+    setting = Setting(model, name_of(data), test, judge, features, steps or own, seed, progress)
     return setting, sources(setting, per_class)
 
 
-def crossed(setting: Setting, begun: Sources, to: Sequence[int] | None) -> CrossClass:
+def crossed(setting: Setting, begun: Sources, to: Sequence[int | str] | None) -> CrossClass:
     """Run every source image under the classes `to`, all by default, and measure where the chains end."""
-    pairs, per_class = across(setting, begun, _targets(to, setting.classes)), begun.per_class
+    pairs, per_class = (
+        across(setting, begun, class_targets(to, setting.classes, setting.test.classes)),
+        begun.per_class,
+    )
     return CrossClass(
         setting.data, per_class, setting.seed, setting.steps, setting.judge.name, setting.features.name,
         setting.test.classes, pairs, setting.unit(begun.x[::per_class]),
@@ -196,15 +198,6 @@ def require_conditional(model: EnergyModel) -> int:
             "net.classes > 0"
         )
     return classes
-
-
-def _targets(to: Sequence[int] | None, classes: int) -> list[int]:
-    if to is None and classes > MOST:
-        raise UsageError(f"{classes} classes make {classes**2:,} pairs: name some classes with --to")
-    wrong = [t for t in to or () if not 0 <= t < classes]
-    if wrong:
-        raise UsageError(f"class {wrong[0]} is unknown: this model has classes 0 to {classes - 1}")
-    return list(range(classes)) if to is None else list(dict.fromkeys(to))
 
 
 def across(setting: Setting, begun: Sources, targets: Sequence[int]) -> Pairs:

@@ -11,13 +11,16 @@ from torch import Tensor
 
 from ...core.errors import UsageError
 from ...core.random import derive, generator
+from ...core.spec import DataSpec
 from ...data.dataset import Dataset, from_arrays
 from ...data.images import fit_all
 from ...data.load import load
+from ...data.own import Given
 from ...data.pairs import domains as domain_names
 from ...data.pairs import two_domains
 from ...models.model import EnergyModel
 from ..features import SmallNet, classifier_for
+from ..parts import name_of, part_of
 
 SIDE = 32
 """Pixels a side, at most, of images that are told apart."""
@@ -84,7 +87,7 @@ class Source:
 def source_images(
     model: EnergyModel,
     trained_on: str,
-    source: str | None = None,
+    source: Given | None = None,
     *,
     n: int = 64,
     seed: int = 0,
@@ -96,7 +99,7 @@ def source_images(
 
     Raises `UsageError` where no source is known or no image of the class, `DataError` for missing sets.
     """
-    train, test = (_beside(trained_on, source, split, data_dir) for split in ("train", "test"))
+    train, test = (_beside(trained_on, source, split, model.spec, data_dir) for split in ("train", "test"))
     if train.event_shape != model.spec.event_shape:
         raise UsageError(
             f"{trained_on} holds images of {train.event_shape}: the model takes {model.spec.event_shape}"
@@ -111,7 +114,9 @@ def source_images(
     return Source(batch.cond, there.x, batch.x if paired else None, domains)
 
 
-def _beside(trained_on: str, source: str | None, split: str, data_dir: str | Path | None) -> Dataset:
+def _beside(
+    trained_on: str, source: Given | None, split: str, spec: DataSpec, data_dir: str | Path | None
+) -> Dataset:
     """The target's images, with images of the source as conditions."""
     if source is None:
         both = load(trained_on, split, data_dir=data_dir)
@@ -123,8 +128,8 @@ def _beside(trained_on: str, source: str | None, split: str, data_dir: str | Pat
         return both
     both_names = domain_names(trained_on)
     target = trained_on if both_names is None else both_names[1]
-    here, there = (load(name, split, data_dir=data_dir) for name in (source, target))
-    return two_domains(here, there, f"{source}:to:{target}")
+    here, there = (part_of(one, split, spec, data_dir=data_dir) for one in (source, target))
+    return two_domains(here, there, f"{name_of(source)}:to:{target}")
 
 
 def _conditions(both: Dataset) -> Dataset:

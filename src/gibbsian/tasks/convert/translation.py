@@ -25,6 +25,7 @@ from torch import Tensor
 from ...core.position import leaves
 from ...core.random import Streams
 from ...data.dataset import as_floats
+from ...data.own import Given
 from ...metrics.frechet import frechet_interval
 from ...metrics.interval import Interval, mean_interval, share_interval
 from ...models.model import EnergyModel, device_of
@@ -99,7 +100,7 @@ class TranslatedFiles:
 def translate_data_set(
     model: EnergyModel,
     trained_on: str,
-    source: str | None = None,
+    source: Given | None = None,
     *,
     n: int = 64,
     to: int | None = None,

@@ -7,32 +7,31 @@ and that set is no part of the mean. So the model has seen neither, and the mean
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
-from ...core.errors import DataError, UsageError
-from ...core.random import derive, generator
+from ...core.errors import UsageError
 from ...data.dataset import Dataset
-from ...data.load import load
+from ...data.own import Given
 from ...metrics.auroc import auroc
 from ...models.model import EnergyModel
+from ..parts import model_of, name_of, policy_of
 from ..progress import Advance, silent
 from . import baselines as likelihoods
 from . import scores as known_scores
 from . import sets as known_sets
 from .baselines import Baseline, Budget
 from .cells import Choice, Scored
+from .inside import choosing, inside_rows
 from .report import Report
 from .scores import Known, evaluate, png_bits
 from .sets import ImageSet
 
-LEAST = 20
 Bars = Callable[[str, str], AbstractContextManager[Advance]]
 
 
@@ -41,43 +40,40 @@ def no_bars(what: str, unit: str) -> AbstractContextManager[Advance]:
     return nullcontext(silent)
 
 
-@dataclass(frozen=True, eq=False)
-class Inside:
-    """Test rows for the table and others for the choice, and training rows that scores are set by, uint8."""
-
-    table: Tensor
-    choice: Tensor
-    train: Tensor
-
-
 def measure_ood(
-    model: EnergyModel,
-    data: str,
+    model: EnergyModel | str | Path,
+    data: Given,
     *,
-    against: Sequence[str] | None = None,
+    against: Given | Sequence[Given] | Mapping[str, Given] | None = None,
     n: int = 1000,
     scores: Sequence[str] | None = None,
     background: EnergyModel | None = None,
-    baselines: Sequence[str] = ("vae", "pixelcnn"),
+    baselines: Sequence[str] | None = None,
     budget: Budget | None = None,
     folder: Path | None = None,
     fresh: bool = False,
     choose_on: str | None = None,
+    held: Given | None = None,
     seed: int = 0,
     data_dir: str | Path | None = None,
     bars: Bars = no_bars,
 ) -> Report:
-    """Scores of `model`, trained on images called `data`, and of likelihood baselines, on sets outside.
+    """Scores of `model`, trained on the images `data`, and of likelihood baselines, on sets outside.
 
     Args:
-        against: names of sets (see `sets`); by default those of the papers where the shape is theirs.
+        data: anything that `gibbsian.dataset` takes; of arrays a tenth is held out, unless `held` is given.
+        against: one set or several: names (see `sets`), and images of one's own as `gibbsian.dataset` takes
+            them, also by a name each; by default those of the papers where the shape is theirs.
         n: test rows inside, and of each set; fewer where there are fewer, half of the test part being kept
-            for the choice.
+            for the choice of a score. Where that leaves fewer than 20, all are in the table and none is
+            chosen.
         scores: names (see `scores`); all that the model can give by default.
         background: a second model for the score `ratio`.
-        baselines: names (see `baselines`), trained for `budget` on the training part of `data`.
+        baselines: names (see `baselines`), trained for `budget` on the training part of `data`; by default
+            vae and pixelcnn where there is a folder.
         folder: where trained baselines are kept and looked for; needed for baselines. `fresh` ignores them.
         choose_on: the set on which the score to quote is chosen.
+        held: held-out rows of one's own, beside `data` for training rows.
         seed: of rows, made sets and baselines.
         bars: `bars(what, unit)` opens a progress bar, and gives what is to be called with (done, of, note).
 
@@ -86,20 +82,30 @@ def measure_ood(
             that was named and that the model cannot give.
         DataError: `data` or a named `choose_on` is not to be had.
     """
-    if not isinstance(data, str):
-        raise UsageError(
-            f"data is a {type(data).__name__}: ood takes a name, such as 'mnist' or 'folder:DIR'"
-        )
-    model, background = model.inner, background and background.inner
+    model, background = model_of(model), background and background.inner
+    images = folder is not None and model.spec.is_image
+    baselines = (("vae", "pixelcnn") if images else ()) if baselines is None else baselines
     known_scores.check_names(scores or ())
     likelihoods.check_names(list(baselines))
-    names = known_sets.check_names(
-        known_sets.defaults(data, model.spec.event_shape) if against is None else against, data
-    )
-    train, inside = _inside(model, data, n, seed, data_dir)
-    chosen_on = _choosing(choose_on, data, model, inside, seed, data_dir)
-    gather = partial(known_sets.gather, inside=inside.table, n=len(inside.table), seed=seed)
-    found = [gather(name, whole=name != chosen_on.name, data_dir=data_dir) for name in names]
+    called = name_of(data)
+    asked = known_sets.defaults(called, model.spec.event_shape) if against is None else against
+    outside = known_sets.by_name(asked, called)
+    train, inside, notes = inside_rows(model, data, held, n, seed, data_dir)
+    chosen_on = choosing(choose_on, called, model, inside, seed, data_dir)
+    found = [
+        known_sets.gather(
+            name,
+            inside.table,
+            n if given is not None or known_sets.is_own(name) else len(inside.table),
+            seed=seed,
+            whole=chosen_on is None or name != chosen_on.name,
+            given=given,
+            on_error=policy_of(data),
+            table=model.spec.table,
+            data_dir=data_dir,
+        )
+        for name, given in outside.items()
+    ]
     ready, missing = known_scores.scores_of(model, scores, Known(inside.train, background, seed))
     trained = _baselines(baselines, train, budget or Budget(), folder, fresh, seed, bars)
     work: dict[str, Callable[[Tensor], Tensor]] = {
@@ -112,9 +118,9 @@ def measure_ood(
             work[f"{one.name}+png"] = partial(_complexity, one, seed)
     present = [s for s in found if not s.absent]
     scored = _scored(work, inside.table, present, missing, bars)
-    choice = _choice(choice_work, scored, inside.choice, chosen_on)
+    choice = _choice(choice_work, scored, inside.choice, chosen_on) if chosen_on else None
     return Report(
-        data=data,
+        data=called,
         seed=seed,
         shape=model.spec.event_shape,
         inside=inside.table,
@@ -123,44 +129,8 @@ def measure_ood(
         missing=missing,
         choice=choice,
         baselines={one.name: one.record for one in trained},
+        notes=notes,
     )
-
-
-def _inside(
-    model: EnergyModel, data: str, n: int, seed: int, data_dir: str | Path | None
-) -> tuple[Dataset, Inside]:
-    """The training part, and the rows that are used."""
-    if n < LEAST:
-        raise UsageError(f"n is {n}: take at least {LEAST} rows of each set")
-    test, train = load(data, "test", data_dir=data_dir), load(data, "train", data_dir=data_dir)
-    if not test.is_image:
-        raise UsageError(
-            f"{data} holds no 8-bit images: ood compares images, such as digits or fashion_mnist"
-        )
-    if test.event_shape != model.spec.event_shape:
-        raise UsageError(
-            f"{data} has images of shape {test.event_shape}, the model of {model.spec.event_shape}: name the "
-            "data that it was trained on"
-        )
-    rng, n = generator(derive(seed, "ood/inside")), min(n, len(test) // 2)
-    if n < LEAST:
-        raise UsageError(f"{data} has {len(test)} test rows: at least {2 * LEAST} are needed")
-    order = torch.randperm(len(test), generator=rng)
-    rows = torch.randperm(len(train), generator=rng)[:n]
-    parts = (test.subset(order[:n]).x, test.subset(order[n : 2 * n]).x, train.subset(rows).x)
-    return train, Inside(*parts)
-
-
-def _choosing(
-    asked: str | None, data: str, model: EnergyModel, inside: Inside, seed: int, data_dir: str | Path | None
-) -> ImageSet:
-    """Rows of the set on which the score is chosen; interpolation, if the default one is not here."""
-    name = known_sets.check_names([asked or known_sets.to_choose_on(data, model.spec.event_shape)], data)[0]
-    gather = partial(known_sets.gather, inside=inside.choice, n=len(inside.choice), seed=seed, split="train")
-    found = gather(name, data_dir=data_dir)
-    if found.absent and asked:
-        raise DataError(f"no score can be chosen: {found.absent}")
-    return gather("interpolation") if found.absent else found
 
 
 def _baselines(

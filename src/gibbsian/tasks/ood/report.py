@@ -16,6 +16,7 @@ from ...metrics.detection import auroc_gain, mean_auroc
 from ...metrics.interval import Interval, mean_interval
 from ...report.outside import example_rows, score_histogram
 from ...report.tables import plain, table
+from ..parts import title_of
 from .cells import MEASURES, Cell, Choice, Scored, cell
 from .sets import ImageSet
 
@@ -35,6 +36,7 @@ class Report:
     missing: dict[str, str] = field(default_factory=dict)
     choice: Choice | None = None
     baselines: dict[str, dict[str, Any]] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
 
     @property
     def present(self) -> list[str]:
@@ -98,6 +100,7 @@ class Report:
             "sets": sets,
             "scores": cells,
             "left_out": self.missing,
+            "notes": list(self.notes),
             "chosen": None if self.choice is None else self._chosen(self.choice),
             "mean_auroc": {"over": self.others, **{k: plain(v) for k, v in self.means.items()}},
             "baselines": self.baselines,
@@ -125,13 +128,18 @@ class Report:
     def figures(self) -> dict[str, Any]:
         """Histograms of every score, by name; needs the extra `plot`."""
         return {
-            name.replace("+", "-"): score_histogram(name, scored.inside, scored.outside)
+            name.replace("+", "-"): score_histogram(
+                name, scored.inside, {title_of(k): v for k, v in scored.outside.items()}
+            )
             for name, scored in self.scored.items()
         }
 
-    def sheet(self) -> Image.Image:
-        """A row of examples of every set."""
-        return example_rows({f"{self.data} (inside)": self.inside, **{s.name: s.x for s in self.sets}})
+    def sheet(self) -> Image.Image | None:
+        """A row of examples of every set; None for rows of numbers."""
+        if self.inside.is_floating_point():
+            return None
+        sets = {title_of(s.name): s.x for s in self.sets}
+        return example_rows({f"{title_of(self.data)} (inside)": self.inside, **sets})
 
     # -- pieces -------------------------------------------------------------------------------------
 
@@ -187,7 +195,7 @@ class Report:
 
     def _notes(self) -> str:
         absent = [s.absent for s in self.sets if s.absent]
-        return "\n".join([*absent, *(f"{k} left out: {v}" for k, v in self.missing.items())])
+        return "\n".join([*self.notes, *absent, *(f"{k} left out: {v}" for k, v in self.missing.items())])
 
 
 def short(value: Interval, form: str = ".3f") -> str:

@@ -123,7 +123,9 @@ def ratio(model: EnergyModel, known: Known) -> Score:
 
 
 def complexity(model: EnergyModel, known: Known) -> Score:
-    """-S(x) + L(x), both in units of their deviation over training rows."""
+    """-S(x) + L(x), both in units of their deviation over training rows; raises `UsageError` for numbers."""
+    if known.train.is_floating_point():
+        raise UsageError("complexity is that of a picture, and these are rows of numbers")
     own, its = Scale.of(evaluate(model, energy, known.train)), Scale.of(png_bits(known.train))
     return lambda model, x: own(energy(model, x)) + its(png_bits(x)).to(x.device)
 

@@ -1,15 +1,8 @@
 """What was done to images in [low, high], the range of the model, and what is still known of them.
 
-    HiddenPixels    some pixels are gone, the others are right
-    GaussianNoise   x~ = x + sigma xi in every pixel            sigma in units of pixels on [0, 1]
-    SaltPepper      a share of pixels became dark or bright     one uniform number a pixel for all channels
-
-Hidden pixels, by a word with numbers or painted in a file:
-    bottom               the lower half
-    rows                 every second row; rows:A,B: those from A to B - 1
-    rectangle:X,Y,W,H    W x H pixels, X from the left and Y from the top
-    random:SHARE         each pixel with this probability, at least one of each kind in an image
-    FILE.png             white; one mask for all images
+HiddenPixels    some pixels are gone, the others are right
+GaussianNoise   x~ = x + sigma xi in every pixel            sigma in units of pixels on [0, 1]
+SaltPepper      a share of pixels became dark or bright     one uniform number a pixel for all channels
 """
 
 from __future__ import annotations
@@ -23,8 +16,8 @@ import torch
 from torch import Tensor
 
 from ...core.errors import UsageError, require_positive, unknown
-from ...data.images import SUFFIXES, read_mask
 from ...metrics.images import median_filter
+from .masks import known_pixels, read_numbers
 
 OutlierMask = Literal["none", "extremes", "outliers"]
 OUTLIER, LEVEL = 0.25, 0.5 / 255
@@ -80,10 +73,12 @@ class Corruption(Protocol):
 
 @dataclass(frozen=True)
 class HiddenPixels:
-    """Pixels that are gone: `mask` describes which. With `fit` a mask file of another size is resampled."""
+    """Pixels that are gone: `mask` describes which. With `fit` a mask file of another size is resampled; one
+    of the size of the `photos` that are to be restored is cut and resampled as they are."""
 
     mask: str
     fit: bool = False
+    photos: tuple[Path, ...] = ()
 
     @property
     def name(self) -> str:
@@ -92,7 +87,7 @@ class HiddenPixels:
 
     def apply(self, x: Tensor, low: float, high: float, rng: torch.Generator) -> Corrupted:
         """Unknown pixels become the middle grey, so that nothing of them is left to look at."""
-        known = known_pixels(self.mask, len(x), tuple(x.shape[1:]), rng, fit=self.fit)
+        known = known_pixels(self.mask, len(x), tuple(x.shape[1:]), rng, fit=self.fit, photos=self.photos)
         return Corrupted(torch.where(known, x, (low + high) / 2), known, informative=False)
 
     observed = apply
@@ -177,74 +172,17 @@ def noise_of(text: str, outlier_mask: OutlierMask = "outliers") -> GaussianNoise
     """`gaussian:SIGMA`, `salt_pepper:SHARE` or `salt_pepper:SHARE,DARK,BRIGHT`; raises `UsageError`."""
     word, _, rest = text.partition(":")
     if word == "gaussian":
-        return GaussianNoise(*_numbers("--noise", text, rest, (1,)))
+        return GaussianNoise(*read_numbers("--noise", text, rest, (1,)))
     if word == "salt_pepper":
-        share, *values = _numbers("--noise", text, rest, (1, 3))
+        share, *values = read_numbers("--noise", text, rest, (1, 3))
         dark, bright = values or (0.0, 1.0)
         return SaltPepper(share, dark, bright, outlier_mask)
     raise unknown("noise", word, ("gaussian:SIGMA", "salt_pepper:SHARE"))
 
 
-def known_pixels(
-    text: str, n: int, event_shape: tuple[int, ...], rng: torch.Generator, *, fit: bool = False
-) -> Tensor:
-    """The mask that `text` describes, `(n, 1, H, W)` bool, True at known pixels (`rng` on the CPU).
-
-    A file must have the size of the images (C, H, W) = `event_shape`, unless `fit` lets it be resampled.
-    Raises `UsageError` for anything else than the module lists, and where no pixel is known or none unknown.
-    """
-    size = event_shape[-2:]
-    word, _, rest = text.partition(":")
-    if Path(text).suffix.lower() in SUFFIXES:
-        missing = torch.from_numpy(read_mask(Path(text), *size, fit=fit))[None, None]
-    elif word == "random":
-        missing = _scattered(text, rest, torch.rand(n, 1, *size, generator=rng))
-    elif word in ("bottom", "rows", "rectangle"):
-        missing = torch.zeros(1, 1, *size, dtype=torch.bool)
-        missing[(..., *_region(text, word, rest, *size))] = True
-    else:
-        raise unknown("mask", word, ("bottom", "rows", "rectangle", "random", "FILE.png"))
-    if missing.all() or not missing.any():
-        what = "every" if missing.all() else "no"
-        raise UsageError(f"mask '{text}' makes {what} pixel unknown: leave some of both kinds")
-    return ~missing.expand(n, 1, *size)
-
-
-def _region(text: str, word: str, rest: str, height: int, width: int) -> tuple[slice, slice]:
-    """Rows and columns that are hidden."""
-    if word == "bottom":
-        if rest:
-            raise UsageError(f"mask '{text}': bottom is the lower half; name other rows as rows:A,B")
-        return slice(height // 2, None), slice(None)
-    if word == "rows" and not rest:
-        return slice(1, None, 2), slice(None)
-    if word == "rows":
-        first, last = (int(v) for v in _numbers("--mask", text, rest, (2,)))
-        if not 0 <= first < last <= height:
-            raise UsageError(f"mask '{text}': rows go from 0 to {height}, the first before the last")
-        return slice(first, last), slice(None)
-    x, y, w, h = (int(v) for v in _numbers("--mask", text, rest, (4,)))
-    if min(x, y) < 0 or min(w, h) < 1 or x + w > width or y + h > height:
-        raise UsageError(f"mask '{text}' (x,y,width,height) leaves the image of {width} x {height} pixels")
-    return slice(y, y + h), slice(x, x + w)
-
-
-def _scattered(text: str, rest: str, u: Tensor) -> Tensor:
-    """Pixels whose uniform number `u` `(n, 1, H, W)` is below the share, but for the largest of an image."""
-    (share,) = _numbers("--mask", text, rest, (1,))
-    if not 0 < share < 1:
-        raise UsageError(f"mask '{text}': the share of unknown pixels lies between 0 and 1, such as 0.5")
-    least, most = u.amin((2, 3), keepdim=True), u.amax((2, 3), keepdim=True)
-    return ((u < share) | (u == least)) & (u != most)
-
-
-def _numbers(option: str, text: str, rest: str, counts: tuple[int, ...]) -> list[float]:
-    """The numbers between commas in `rest`, which `text` has after its colon; as many as one of `counts`."""
-    try:
-        found = [float(word) for word in rest.split(",")]
-    except ValueError:
-        found = []
-    if len(found) not in counts:
-        wanted = " or ".join(map(str, counts))
-        raise UsageError(f"{option} is '{text}': after the colon stand {wanted} numbers with commas")
-    return found
+def in_words(corruption: Corruption | str) -> Corruption:
+    """The corruption that a word stands for: a noise, or else a mask; others as they are."""
+    if not isinstance(corruption, str):
+        return corruption
+    noise = corruption.startswith(("gaussian", "salt_pepper"))
+    return noise_of(corruption) if noise else HiddenPixels(corruption)

@@ -3,28 +3,26 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
-from PIL import Image
 from torch import Tensor
 
 from ...core.errors import UsageError
 from ...core.random import derive, generator
 from ...data.dataset import Dataset
+from ...data.own import Given
 from ...models.model import EnergyModel, device_of
 from ...report.pictures import film_frames, grid, to_uint8
-from ...report.plots import bars, panels
-from ...report.tables import cell, plain_rows, rows_table
 from ..features import SmallNet, classifier_for
-from ..images import images_of
+from ..parts import images_of, model_of, name_of
 from ..progress import Advance, silent
 from .complete import Completed, Tuned, choose, complete
-from .corruption import Corruption
-from .measure import CleanImages, Rows, baselines, drawn, measured
+from .corruption import Corruption, in_words
+from .measure import CleanImages, baselines, drawn, measured
 from .methods import own_steps
+from .record import Restored
 from .task import DEFAULT, RestoreConfig, RestoreTask, labels_for, restore_task, validation_task
 from .training_images import TrainingImages
 
@@ -32,86 +30,10 @@ VALIDATION, FILMED = 64, 16
 """Validation images by which filters and settings are chosen, and images on film."""
 
 
-@dataclass(frozen=True)
-class Restored:
-    """`n` images restored.
-
-    Attributes:
-        config: as the chains were run, with the method and steps that were taken.
-        rows: measures of ours and of what stands beside, empty where the clean images are unknown.
-        versus: ours less every other row, paired image by image.
-        energies: neg_log_prob of the completions of every image, `(M)` each.
-        strengths: of the filters, by name, as chosen on validation images.
-        judge: the classifier behind `label` and `original`.
-    """
-
-    data: str
-    n: int
-    seed: int
-    corruption: str
-    config: RestoreConfig
-    label: str
-    seconds: float
-    device: str
-    rows: Rows
-    versus: Rows
-    energies: Sequence[Sequence[float]]
-    strengths: Mapping[str, float] = field(default_factory=dict)
-    judge: str = ""
-    tuned: Tuned | None = None
-    pictures: Mapping[str, Image.Image] = field(default_factory=dict, repr=False)
-    films: Mapping[str, Sequence[Image.Image]] = field(default_factory=dict, repr=False)
-
-    def to_dict(self) -> dict[str, Any]:
-        """Plain values."""
-        same = ("data", "n", "seed", "corruption", "label", "device", "judge")
-        return {
-            **{name: getattr(self, name) for name in same},
-            "config": asdict(self.config),
-            "seconds": round(self.seconds, 2),
-            "strengths": dict(self.strengths),
-            "tuned": self.tuned and self.tuned.to_dict(),
-            "rows": plain_rows(self.rows),
-            "ours_less": plain_rows(self.versus),
-            "energies": [list(e) for e in self.energies],
-        }
-
-    def text(self) -> str:
-        """What was done, the table, and the paired differences."""
-        config = self.config
-        head = (
-            f"{self.corruption} of {self.n} images ({self.data}), seed {self.seed}: method {config.method}, "
-            f"{config.steps or 'no'} steps x {config.step_factor:g}, data weight {config.data_weight:.3g}, "
-            f"{config.completions} completions, label {self.label}, {self.seconds:.1f} s"
-        )
-        parts = [head] + ([self.tuned.text()] if self.tuned else [])
-        if not self.rows:
-            found = [", ".join(f"{e:.4g}" for e in one) for one in self.energies]
-            return "\n".join([*parts, *(f"image {k}: energies {line}" for k, line in enumerate(found))])
-        chosen = ", ".join(f"{name} {value:g}" for name, value in self.strengths.items())
-        parts += ["", rows_table(self.rows), ""]
-        parts += [f"filters as chosen on validation images: {chosen}"] if chosen else []
-        for name, row in self.versus.items():
-            shown = ", ".join(f"{key} {cell(v)}" for key, v in row.items() if key != "ssim")
-            parts.append(f"ours less {name}: {shown}")
-        return "\n".join(parts)
-
-    def figures(self) -> dict[str, Any]:
-        """A bar for every row: PSNR, and agreement with the true class where there is one."""
-        if not self.rows:
-            return {}
-        titles = {"psnr": "PSNR, dB", "label": "judged as the true class", "original": "judged as before"}
-        known = [key for key in titles if all(key in row for row in self.rows.values())]
-        figure, places = panels(1, len(known))
-        for key, place in zip(known, places, strict=True):
-            bars(place, {name: row[key] for name, row in self.rows.items()}, titles[key], titles[key])
-        return {"rows": figure}
-
-
 def restore(
-    model: EnergyModel,
-    data: str,
-    corruption: Corruption,
+    model: EnergyModel | str | Path,
+    data: Given,
+    corruption: Corruption | str,
     config: RestoreConfig = DEFAULT,
     *,
     n: int = 64,
@@ -124,6 +46,9 @@ def restore(
     """Corrupt `n` test images of `data`, restore them, and measure against the clean ones.
 
     Args:
+        data: anything that `gibbsian.dataset` takes; images of one's own come in the model's size and colour.
+        corruption: as an object, or in words: a mask such as "bottom" or "mask.png", or a noise such as
+            "gaussian:0.3".
         label: what a conditional model is told: "none" (the class of least energy at every step), "true" (the
             data's), or the number of a class.
         tune: choose steps, step factor and data weight by 64 validation images.
@@ -132,10 +57,12 @@ def restore(
         UsageError: data without images of the model's shape, n below 2, labels that the model does not have.
         DataError: data that cannot be read.
     """
+    model = model_of(model)
     test, train = (images_of(model, data, split, data_dir) for split in ("test", "train"))
     if not 2 <= n <= len(test):
-        raise UsageError(f"n is {n}: intervals need 2 images or more, and {data} has {len(test)} test images")
-    task = restore_task(model, test, corruption, n, seed)
+        said = f"{name_of(data)} has {len(test)} test images"
+        raise UsageError(f"n is {n}: intervals need 2 images or more, and {said}")
+    task = restore_task(model, test, in_words(corruption), n, seed)
     return _restored(model, task, config, train, label, tune, seed, progress)
 
 
@@ -143,11 +70,11 @@ def restore_images(
     model: EnergyModel,
     x: Tensor,
     names: Sequence[str],
-    corruption: Corruption,
+    corruption: Corruption | str,
     config: RestoreConfig = DEFAULT,
     *,
     clean: bool = False,
-    data: str = "",
+    data: Given | None = None,
     label: str = "none",
     tune: bool = False,
     seed: int = 0,
@@ -161,7 +88,8 @@ def restore_images(
     """
     if clean and len(x) < 2:
         raise UsageError("one clean image gives no interval: take 2 or more, or leave out --clean")
-    train = images_of(model, data, "train", data_dir) if data else None
+    train = images_of(model, data, "train", data_dir) if data is not None and name_of(data) else None
+    corruption = in_words(corruption)
     low, high, rng = model.spec.low, model.spec.high, generator(derive(seed, "damage"))
     corrupted = (corruption.apply if clean else corruption.observed)(x, low, high, rng)
     task = RestoreTask(corruption, corrupted, low, high, "files", x if clean else None, None, names)
@@ -178,7 +106,8 @@ def _restored(
     seed: int,
     progress: Advance,
 ) -> Restored:
-    y, device = labels_for(model, label, task.y, len(task)), device_of(model)
+    classes = () if train is None else train.classes
+    y, device = labels_for(model, label, task.y, len(task), classes), device_of(model)
     held = None if train is None else validation_task(model, train, task.corruption, VALIDATION, seed)
     tuned = None
     if tune:
@@ -197,7 +126,8 @@ def _restored(
     energies = [[float(e) for e in one] for one in done.energy.T]
     return Restored(
         task.source, len(task), seed, task.corruption.name, _taken(model, config, done), label, seconds,
-        str(device), rows, versus, energies, strengths, judge.name if judge else "", tuned,
+        str(device), rows, versus, energies, strengths, judge.name if judge else "", task.names,
+        () if train is None or task.source == "files" else train.notes, tuned,
         pictures=drawn(task, done, config.average, others),
         films={"restore": film_frames(tops, done.frame_energies)} if tops else {},
     )  # fmt: skip
@@ -232,7 +162,7 @@ def _tuned(
         config,
         score,
         "PSNR" if net is None else f"classes agreed by {net.name}",
-        y=labels_for(model, label, task.y, len(task)),
+        y=labels_for(model, label, task.y, len(task), rest.classes),
         train=TrainingImages.of(rest, task.low, task.high),
         seed=seed,
         progress=progress,

@@ -14,6 +14,7 @@ from ...core.random import derive, generator
 from ...data.dataset import Dataset
 from ...data.names import entry
 from ...models.model import EnergyModel, checked_labels
+from ..parts import class_number
 from .corruption import Corrupted, Corruption
 
 Method = Literal["chain", "anneal", "latent", "tweedie"]
@@ -115,8 +116,11 @@ def validation_task(
     return restore_task(model, held, corruption, min(n, len(held)), derive(seed, "validation")), rest
 
 
-def labels_for(model: EnergyModel, label: str, known: Tensor | None, n: int) -> Tensor | None:
-    """The labels `(n,)` of chains: "none", "true" for the `known` ones of the data, or the number of a class.
+def labels_for(
+    model: EnergyModel, label: str, known: Tensor | None, n: int, classes: Sequence[str] = ()
+) -> Tensor | None:
+    """The labels `(n,)` of chains: "none", "true" for the `known` ones of the data, or the number of a class
+    or its name among `classes`.
 
     Raises `UsageError` for ones that the model or the images do not have.
     """
@@ -126,6 +130,6 @@ def labels_for(model: EnergyModel, label: str, known: Tensor | None, n: int) -> 
         if known is None:
             raise UsageError("--label true: these images have no labels; give a class, or leave it out")
         return checked_labels(model, n, known)
-    if not label.isdigit():
-        raise UsageError(f"--label is '{label}': it must be none, true or the number of a class")
-    return checked_labels(model, n, int(label))
+    if not label.isdigit() and label not in classes:
+        raise UsageError(f"--label is '{label}': it must be none, true, or the name or number of a class")
+    return checked_labels(model, n, class_number(label, classes))

@@ -24,7 +24,7 @@ from ...report.tables import summary
 from ...starts.replay import ReplayBuffer
 from ..chains import classes_in_turn
 from ..evaluate import other_samplers
-from ..evaluator import ImageEvaluator
+from ..image_evaluator import LabelledImages
 
 SHOWN, FEWEST = 32, 16
 MODEL, BUFFER, DATA = "model", "buffer", "training data"
@@ -39,7 +39,7 @@ class SamplerComparison:
     def __init__(
         self,
         model: EnergyModel,
-        evaluator: ImageEvaluator,
+        evaluator: LabelledImages,
         n: int,
         draws: int,
         seed: int,

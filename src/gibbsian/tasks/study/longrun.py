@@ -36,7 +36,8 @@ from ...nets.frozen import frozen
 from ...report.studies import chains_at_times, over_time
 from ...report.tables import cell, over, plain, plain_rows, rows_table, summary
 from ..chains import neg_log_probs
-from ..evaluator import ImageEvaluator, evaluator_for, require_same_kind
+from ..evaluator import evaluator_for, require_same_kind
+from ..image_evaluator import LabelledImages
 
 TIMES = (0, 10, 100, 1000, 10_000)
 SHOWN = 12
@@ -101,7 +102,7 @@ def study_longrun(
     evaluator = evaluator_for(
         data, 4 * n, generator(derive(seed, "data")), low=low, high=high, data_dir=data_dir
     )
-    if not isinstance(evaluator, ImageEvaluator):
+    if not isinstance(evaluator, LabelledImages):
         raise UsageError(f"{data} is no set of labelled images: the long-run test looks at images")
     require_same_kind(evaluator, data, model.spec.event_shape)
     if n * draws > (rows := len(evaluator.train)):
@@ -133,7 +134,7 @@ class Snapshot:
     neg_log_prob: Tensor
 
 
-def _begun(model: EnergyModel, evaluator: ImageEvaluator, n: int, seed: int) -> Batch:
+def _begun(model: EnergyModel, evaluator: LabelledImages, n: int, seed: int) -> Batch:
     """`n` training images on the model's device, with their labels if it knows any."""
     rows = torch.randperm(len(evaluator.train), generator=generator(derive(seed, "start")))[:n]
     batch = evaluator.train.batch(rows, evaluator.low, evaluator.high)
@@ -170,7 +171,7 @@ def _data(model: EnergyModel, begun: DataChain, position: Position, rng: torch.G
         return model.sampler().decode(position)
 
 
-def _measured(evaluator: ImageEvaluator, end: Snapshot, start: Tensor, draw: int, n: int) -> dict[str, float]:
+def _measured(evaluator: LabelledImages, end: Snapshot, start: Tensor, draw: int, n: int) -> dict[str, float]:
     part = slice(draw * n, (draw + 1) * n)
     x, begun = end.x[part].cpu(), start[part].cpu()
     good = finite(x)

@@ -30,7 +30,8 @@ from ...models.model import EnergyModel
 from ...models.papers import PAPERS, entry
 from ...report.studies import by_steps, class_histograms, end_energies, sample_rows
 from ...report.tables import over, plain_rows, rows_table
-from ..evaluator import ImageEvaluator, evaluator_for
+from ..evaluator import evaluator_for
+from ..image_evaluator import LabelledImages
 from .comparison import DATA, SamplerComparison, Stored, moves, of_length, samplers_of
 
 STEPS = (0, 5, 10, 20, 50)
@@ -137,7 +138,7 @@ def study_modes(
         raise UsageError(f"steps are {tuple(steps)}: lengths of chains are 0 or more")
     low, high = model.spec.low, model.spec.high
     evaluator = evaluator_for(data, n, generator(derive(seed, "data")), low=low, high=high, data_dir=data_dir)
-    if not isinstance(evaluator, ImageEvaluator):
+    if not isinstance(evaluator, LabelledImages):
         raise UsageError(f"{data} is no set of labelled images: modes are counted by a classifier of images")
     comparison = SamplerComparison(model, evaluator, n, draws, seed, progress, stored)
     samplers, notes = samplers_of(model, stored)

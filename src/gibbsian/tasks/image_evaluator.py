@@ -1,0 +1,188 @@
+"""Images as samples are measured: distances in named features, and a classifier's answers with labels."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from functools import cached_property
+
+import torch
+from torch import Tensor
+
+from ..core.errors import UsageError
+from ..data.dataset import Dataset
+from ..metrics.baselines import class_gaussians, one_gaussian
+from ..metrics.classes import accuracy, class_entropy, class_histogram, confidence
+from ..metrics.coverage import coverage, nearest_neighbour_ratio
+from ..metrics.frechet import frechet_distance
+from ..report.pictures import pictured
+from .feature_names import FeatureNet, labelled
+from .features import SmallNet, classifier_for
+from .point_evaluator import Draw
+from .random_features import NAME
+
+NEIGHBOURS, MANY = 10_000, 50
+"""Training images to look for copies among, and held-out ones below which their number is told as few."""
+
+
+class ImageEvaluator:
+    """Images, measured in the space `features`.
+
+    Samples come in [low, high] and are clamped and rounded to 8 bits, as a picture file would hold them.
+    """
+
+    def __init__(
+        self,
+        train: Dataset,
+        held: Dataset,
+        n: int,
+        rng: torch.Generator,
+        low: float,
+        high: float,
+        features: FeatureNet,
+    ) -> None:
+        self.train, self.low, self.high, self.features = train, low, high, features
+        order = torch.randperm(len(held), generator=rng, device=rng.device).cpu()
+        self.held = held.subset(order[: min(n, len(held))])
+        self.held_x = self._all(self.held)
+        self.held_features = self.features.features(self.held_x)
+
+    @property
+    def record(self) -> dict[str, str | int]:
+        """Feature space, and how many held-out images of which split."""
+        return {
+            "features": self.features.name,
+            "weights": self.features.sha256[:16],
+            "against": self.held.split,
+            "held_out": len(self.held),
+        }
+
+    @property
+    def event_shape(self) -> tuple[int, ...]:
+        """Of the images."""
+        return tuple(self.train.event_shape)
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What was decided in reading the rows, and where they are few."""
+        told = list(dict.fromkeys((*self.train.notes, *self.held.notes)))
+        if self.features.name == NAME and not labelled(self.train):
+            told.append("no labels: distances are between responses of fixed random filters (--features)")
+        if len(self.held) < MANY:
+            told.append(f"{len(self.held)} held-out images are few: distances of so few are rough")
+        return tuple(told)
+
+    def measure(self, x: Tensor, y: Tensor | None = None) -> dict[str, float]:
+        """All measures of the module's list but `normalised`, which needs floor and ceiling."""
+        x = self.as_picture(x)
+        features = self.features.features(x)
+        near = coverage(self.held_features, features)
+        found = {
+            "feature_distance": frechet_distance(features, self.held_features),
+            **self.of_classes(x),
+            "precision": near.precision,
+            "recall": near.recall,
+        }
+        with suppress(UsageError):  # all held-out rows are training rows too
+            held = self.held_x.flatten(1)
+            found["nn_ratio"] = nearest_neighbour_ratio(x.flatten(1), self._neighbours, held)
+        return found
+
+    def of_classes(self, x: Tensor) -> dict[str, float]:
+        """Measures of a classifier's answers to pictures `x` in [-1, 1]; none without labels."""
+        return {}
+
+    def by_class(self, x: Tensor, y: Tensor | None = None) -> dict[str, dict[str, float]]:
+        """Shares of samples by the name of the class; none without labels."""
+        return {}
+
+    def as_picture(self, x: Tensor) -> Tensor:
+        """Samples in [low, high] as a picture file would hold them, `(n, C, H, W)` in [-1, 1], on the CPU."""
+        return pictured(x, self.low, self.high)
+
+    def baselines(self) -> dict[str, Draw]:
+        """Training images, one Gaussian, uniform noise, all in [low, high]."""
+        return {
+            "training data": self._training_rows,
+            "one Gaussian": lambda n, rng: one_gaussian(self._pixels, n, rng, low=self.low, high=self.high),
+            "noise": self._noise,
+        }
+
+    def _noise(self, n: int, rng: torch.Generator) -> Tensor:
+        return self.low + (self.high - self.low) * torch.rand(n, *self.train.event_shape, generator=rng)
+
+    @cached_property
+    def _pixels(self) -> Tensor:
+        """Training images in [low, high]."""
+        return self.train.batch(torch.arange(len(self.train)), self.low, self.high).x
+
+    @cached_property
+    def _neighbours(self) -> Tensor:
+        """Training images to look for copies among; at most the first 10,000."""
+        return self._all(self.train.take(min(NEIGHBOURS, len(self.train)))).flatten(1)
+
+    def _all(self, data: Dataset) -> Tensor:
+        return data.batch(torch.arange(len(data)), -1.0, 1.0).x
+
+    def _training_rows(self, n: int, rng: torch.Generator) -> Tensor:
+        rows = torch.randperm(len(self.train), generator=rng)[: min(n, len(self.train))]
+        return self.train.batch(rows, self.low, self.high).x
+
+
+class LabelledImages(ImageEvaluator):
+    """Labelled images, measured by the features and answers of a small classifier of their classes."""
+
+    def __init__(
+        self,
+        train: Dataset,
+        held: Dataset,
+        n: int,
+        rng: torch.Generator,
+        low: float,
+        high: float,
+        classifier: SmallNet,
+    ) -> None:
+        super().__init__(train, held, n, rng, low, high, classifier)
+        self.classifier = classifier
+
+    def measure(self, x: Tensor, y: Tensor | None = None) -> dict[str, float]:
+        """The measures of images; with `y` also `asked_class`: the share that an independent classifier puts
+        in the class asked for."""
+        found = super().measure(x, y)
+        return found if y is None else found | {"asked_class": accuracy(self._judged(x), y.cpu())}
+
+    def of_classes(self, x: Tensor) -> dict[str, float]:
+        """Confidence, class entropy, and how many classes are found."""
+        answers = self.classifier.probabilities(x)
+        return {
+            "confidence": confidence(answers),
+            "class_entropy": class_entropy(answers),
+            "classes": float((class_histogram(answers) > 0).sum()),
+        }
+
+    def by_class(self, x: Tensor, y: Tensor | None = None) -> dict[str, dict[str, float]]:
+        """By the name of each class: the share of samples that are judged as it, and with `y` of those drawn
+        for it."""
+        answers = self.classifier.answers(self.as_picture(x))
+        judged = None if y is None else self._judged(x).argmax(1)
+        found = {}
+        for c, name in enumerate(self.train.classes):
+            found[name] = {"samples": float((answers == c).double().mean())}
+            if judged is not None and y is not None and bool((own := y.cpu() == c).any()):
+                found[name]["drawn for it"] = float((judged[own] == c).double().mean())
+        return found
+
+    def baselines(self) -> dict[str, Draw]:
+        """Those of images, with one Gaussian a class."""
+        first, *rest = super().baselines().items()
+        return dict([first, ("class Gaussians", self._class_gaussians), *rest])
+
+    def _class_gaussians(self, n: int, rng: torch.Generator) -> Tensor:
+        assert self.train.y is not None
+        return class_gaussians(self._pixels, self.train.y, n, rng, low=self.low, high=self.high)[0]
+
+    def _judged(self, x: Tensor) -> Tensor:
+        return self._judge.probabilities(self.as_picture(x))
+
+    @cached_property
+    def _judge(self) -> SmallNet:
+        return classifier_for(self.train, role="judge")

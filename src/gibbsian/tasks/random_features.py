@@ -1,0 +1,71 @@
+"""Features of images that need no labels, `gibbsian-random-v1`: what fixed random filters see of them.
+
+At full, half and quarter size: the channels, and the absolute responses of 16 random 3 x 3 filters a size
+(drawn from seed 0, of mean 0 in every channel and norm 1), each averaged over the quarters of the image. Then
+standardised, and turned to their 32 main directions (fewer for few images), by training images. They see
+colour, brightness, place, contrast and sharpness, and nothing of what is shown. Distances in pixels would not
+do: they fall where images are blurred.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from functools import cached_property
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from ..core.random import generator
+from ..data.dataset import Dataset, as_floats
+
+NAME = "gibbsian-random-v1"
+WIDTH, SIZES, QUARTERS, DIRECTIONS, FITTED, CHUNK = 16, 3, 2, 32, 2000, 512
+
+
+class RandomFeatures:
+    """Features fitted to the first 2,000 images of a set; `features` maps images to `(N, 32)` or fewer."""
+
+    def __init__(self, train: Dataset) -> None:
+        self.event_shape = train.event_shape
+        rng = generator(0)
+        filters = [torch.randn(WIDTH, self.event_shape[0], 3, 3, generator=rng) for _ in range(SIZES)]
+        self.filters = [_normed(f - f.mean((2, 3), keepdim=True)) for f in filters]
+        seen = self._seen(as_floats(train.take(min(FITTED, len(train))).x, -1.0, 1.0)).double()
+        self.mean, self.deviation = seen.mean(0), seen.std(0, correction=0).clamp(min=1e-6)
+        centred = (seen - self.mean) / self.deviation
+        most = max(2, min(DIRECTIONS, len(seen) // 4))
+        self.directions = torch.linalg.svd(centred, full_matrices=False).Vh[:most].T
+
+    @property
+    def name(self) -> str:
+        """The feature space."""
+        return NAME
+
+    @cached_property
+    def sha256(self) -> str:
+        """64 hexadecimal digits of what was fitted."""
+        fitted = torch.cat([self.mean, self.deviation, self.directions.flatten()])
+        return hashlib.sha256(fitted.numpy().tobytes()).hexdigest()
+
+    def features(self, x: Tensor, *, low: float = -1.0, high: float = 1.0) -> Tensor:
+        """The features of floats `(N, C, H, W)` in [low, high], or of uint8 images, `(N, K)` float64."""
+        x = as_floats(x, -1.0, 1.0) if x.dtype == torch.uint8 else (x - low) * (2 / (high - low)) - 1
+        return ((self._seen(x).double() - self.mean) / self.deviation) @ self.directions
+
+    def _seen(self, x: Tensor) -> Tensor:
+        return torch.cat([_averages(part, self.filters) for part in x.float().cpu().split(CHUNK)])
+
+
+def _averages(x: Tensor, filters: Sequence[Tensor]) -> Tensor:
+    found = []
+    for weight in filters:
+        found += [x, F.conv2d(x, weight, padding=1).abs()]
+        found[-2:] = [F.adaptive_avg_pool2d(part, QUARTERS).flatten(1) for part in found[-2:]]
+        x = F.avg_pool2d(x, 2) if min(x.shape[2:]) >= 4 else x
+    return torch.cat(found, 1)
+
+
+def _normed(weight: Tensor) -> Tensor:
+    return weight / weight.flatten(1).norm(dim=1)[:, None, None, None]
