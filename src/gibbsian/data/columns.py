@@ -50,7 +50,7 @@ def arrays_of(frame: Frame, choice: Choice) -> Arrays:
     if not columns:
         raise DataError(f"{frame.what} holds no column of numbers")
     columns, label = _whole_rows(frame, columns, label, choice.skip, notes)
-    if choice.columns is None:
+    if choice.columns is None and choice.stored is None:
         columns = _varying(columns, notes)
     x = np.column_stack([column.values for column in columns])
     names = tuple(column.name for column in columns)

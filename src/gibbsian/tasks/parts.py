@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ..core.errors import UsageError, unknown
-from ..core.spec import DataSpec
+from ..core.spec import DataSpec, Table
 from ..data.dataset import Dataset, carve
 from ..data.given import shaped
 from ..data.load import load_recipe
@@ -77,7 +77,8 @@ def part_of(
 
     Raises `UsageError` and `DataError` as `gibbsian.dataset` does.
     """
-    shape, table = spec.event_shape if spec and spec.is_image else (), spec.table if spec else None
+    shape = spec.event_shape if spec and spec.is_image else ()
+    table = None if spec is None or len(spec.event_shape) != 1 else spec.table or _as_given(spec)
     if isinstance(data, (str, Path)):
         recipe = recipe_for(str(data), spec)
         if on_error and recipe.name.startswith("folder:"):
@@ -142,6 +143,11 @@ def images_of(model: EnergyModel, data: Given, split: str, data_dir: str | Path 
             "of the model's shape"
         )
     return found
+
+
+def _as_given(spec: DataSpec) -> Table:
+    """Columns of any name in their own units, for a model that knows of none."""
+    return Table((), (0.0,) * spec.event_shape[0], (1.0,) * spec.event_shape[0])
 
 
 def _cut(data: Dataset, split: str) -> Dataset:
