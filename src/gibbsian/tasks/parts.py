@@ -43,6 +43,12 @@ def title_of(name: str) -> str:
     return Path(DataRecipe.parse(name).name).name or name
 
 
+def titles(names: Sequence[str]) -> list[str]:
+    """The last words of names, or the names themselves where two would be alike."""
+    short = [title_of(name) for name in names]
+    return [s if short.count(s) == 1 else name for s, name in zip(short, names, strict=True)]
+
+
 def class_number(label: int | str, classes: Sequence[str]) -> int:
     """The number of a class that is named so, or has that number; raises `UsageError` for another name."""
     if isinstance(label, str) and label in classes:

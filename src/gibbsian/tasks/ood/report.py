@@ -16,7 +16,7 @@ from ...metrics.detection import auroc_gain, mean_auroc
 from ...metrics.interval import Interval, mean_interval
 from ...report.outside import example_rows, score_histogram
 from ...report.tables import plain, table
-from ..parts import title_of
+from ..parts import title_of, titles
 from .cells import MEASURES, Cell, Choice, Scored, cell
 from .sets import ImageSet
 
@@ -129,7 +129,9 @@ class Report:
         """Histograms of every score, by name; needs the extra `plot`."""
         return {
             name.replace("+", "-"): score_histogram(
-                name, scored.inside, {title_of(k): v for k, v in scored.outside.items()}
+                name,
+                scored.inside,
+                dict(zip(titles(list(scored.outside)), scored.outside.values(), strict=True)),
             )
             for name, scored in self.scored.items()
         }
@@ -138,7 +140,7 @@ class Report:
         """A row of examples of every set; None for rows of numbers."""
         if self.inside.is_floating_point():
             return None
-        sets = {title_of(s.name): s.x for s in self.sets}
+        sets = dict(zip(titles([s.name for s in self.sets]), [s.x for s in self.sets], strict=True))
         return example_rows({f"{title_of(self.data)} (inside)": self.inside, **sets})
 
     # -- pieces -------------------------------------------------------------------------------------
