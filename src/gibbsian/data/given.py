@@ -14,7 +14,8 @@ from torch import Tensor
 
 from ..core.errors import DataError, UsageError
 from .dataset import as_floats
-from .images import SUFFIXES, read_image
+from .images import read_image
+from .recipe import SUFFIXES, DataRecipe
 
 
 def given_images(
@@ -28,7 +29,7 @@ def given_images(
     """The images at `place` as `(N, *event_shape)` in [low, high], and a name each for what is made of them:
     that of the file without its ending, or with it where two would be alike.
 
-    With `fit` they are cropped to the centred square, resampled and coloured as the model needs.
+    With `fit` they are cropped to the largest centred box, resampled and coloured as the model needs.
     Raises `DataError` for a path without images or a file that is none, and `UsageError` for images of
     another size or colour, and for models of data that are no images.
     """
@@ -60,12 +61,8 @@ def _paths(place: Path) -> list[Path]:
 def _one(path: Path, event_shape: tuple[int, ...], fit: bool) -> np.ndarray:
     channels, height, width = event_shape
     if fit:
-        if height != width:
-            raise UsageError(
-                f"--fit cuts squares, and this model takes {width} x {height} pixels: resize {path}"
-            )
-        return read_image(path, height, channels == 1)
-    image = read_image(path, None, None)
+        return read_image(path, DataRecipe("", (height, width), channels == 1))
+    image = read_image(path)
     if image.shape[:2] != (height, width):
         raise UsageError(
             f"{path} is {image.shape[1]} x {image.shape[0]} pixels and this model takes {width} x {height}: "

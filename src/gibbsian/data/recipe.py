@@ -6,7 +6,7 @@ A run stores this line as its `data`, so that every command finds the same rows.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -19,11 +19,20 @@ Size: TypeAlias = int | tuple[int, int]
 """Pixels a side, or (height, width)."""
 WORD = ":to:"
 """Between the two sets of a translation."""
-FILES = (".npz", ".npy", ".csv", ".tsv")
+FILES = (".npz", ".npy", ".csv", ".tsv", ".pt", ".pth", ".safetensors")
 """Endings of files that are data sets."""
-POLICIES = ("stop", "skip")
-"""What is done about a broken image file."""
-OPTIONS = re.compile(r"((?:@(?:(?:size|grey|validation|on_error)=[^@/]*|files=[^@]*))+)$")
+SUFFIXES = frozenset(
+    ".png .apng .jpg .jpeg .jpe .jfif .jp2 .bmp .gif .webp .avif .tif .tiff .tga .pbm .pgm .ppm .pnm".split()
+)
+"""Endings of image files."""
+CHOICES: dict[str, tuple[str, ...]] = {
+    "resize": ("crop", "pad", "stretch"),
+    "background": ("white", "black", "grey"),
+    "channels": ("first", "last"),
+    "on_error": ("stop", "skip"),
+}
+"""How images come to another size; what transparent pixels and padding show; where channels stand in arrays;
+what is done about a broken image file."""
 
 
 def sides(size: Size) -> tuple[int, int]:
@@ -42,11 +51,24 @@ def read_size(text: str) -> tuple[int, int]:
     return sides((int(found[1]), int(found[2] or found[1])))
 
 
+def read_levels(text: str) -> tuple[float, float]:
+    """The values of black and white of a text such as "0:4095"; raises `UsageError` for others."""
+    try:
+        low, high = (float(part) for part in text.split(":"))
+    except ValueError as error:
+        raise UsageError(f"levels is '{text}': write LOW:HIGH, the values of black and white") from error
+    return low, high
+
+
 @dataclass(frozen=True)
 class DataRecipe:
     """A data set with what was decided in reading it; `str` is a name that `load` takes.
 
-    `size` (height, width) crops to that shape and resamples; `grey` is one channel, or three if False;
+    `size` (height, width) brings images to that shape, by `resize`: crop (by default) cuts the ends of the
+    longer side off, pad fills the shorter one with the `background`, stretch keeps neither; all resample.
+    `background` shows through alpha channels, white by default. `grey` is one channel, or three if False.
+    `levels` are the values of black and white in files of more than eight bits, floats and arrays; others
+    are clipped. `images` and `channels` say what arrays are, as `data.arrays` does by itself.
     `validation` is the number of training rows that are set aside; `on_error` is "skip" where broken image
     files are left out; `files` is the list that a run made of a large folder when it began.
     """
@@ -57,36 +79,43 @@ class DataRecipe:
     validation: int | None = None
     on_error: str | None = None
     files: str | None = None
+    resize: str | None = None
+    background: str | None = None
+    levels: tuple[float, float] | None = None
+    images: bool | None = None
+    channels: str | None = None
 
     @classmethod
     def parse(cls, text: str) -> DataRecipe:
         """The recipe that a text writes down; raises `UsageError` for values that are none."""
         found = OPTIONS.search(text)
+        if not found and OPTIONS.search(text[:-1]) and text.endswith("/"):
+            return cls(text[:-1])  # so are names written that end in what looks like an option
         recipe = cls(text[: found.start()] if found else text)
-        for option in found[1][1:].split("@") if found else ():
-            key, _, value = option.partition("=")
-            recipe = recipe.having(**{key: READ[key](value)})
-        return recipe
+        return recipe.reading(dict(option.split("=", 1) for option in found[1][1:].split("@"))) if found else recipe
 
     def __str__(self) -> str:
-        size = None if self.size is None else "{}x{}".format(*self.size)
-        grey = None if self.grey is None else "yes" if self.grey else "no"
-        options = {
-            "size": size,
-            "grey": grey,
-            "validation": self.validation or None,
-            "on_error": self.on_error,
-            "files": None if self.files is None else quote(self.files),
-        }
-        return self.name + "".join(f"@{key}={value}" for key, value in options.items() if value is not None)
+        shown = {key: _shown(value) for key, value in vars(self).items() if key != "name" and value}
+        shown |= {} if self.grey is None else {"grey": _shown(self.grey)}
+        shown |= {} if self.images is None else {"images": _shown(self.images)}
+        shown |= {} if self.files is None else {"files": quote(self.files)}
+        end = "/" if OPTIONS.search(self.name) else ""
+        return self.name + end + "".join(f"@{key}={shown[key]}" for key in READ if key in shown)
+
+    def reading(self, texts: Mapping[str, str | None]) -> DataRecipe:
+        """With these options as they are written, None leaving one as it is; raises as `having`."""
+        return self.having(**{key: READ[key](text) for key, text in texts.items() if text is not None})
 
     def having(self, **options: Any) -> DataRecipe:
         """With these options, None leaving one as it is; raises `UsageError` where it has another value."""
         given: dict[str, Any] = {k: v for k, v in options.items() if v is not None}
         if "size" in given:
             given["size"] = sides(given["size"])
-        if "on_error" in given:
-            _read_policy(given["on_error"])
+        if "levels" in given:
+            given["levels"] = _rising(given["levels"])
+        for key in CHOICES.keys() & given.keys():
+            if given[key] not in CHOICES[key]:
+                raise unknown(key, str(given[key]), CHOICES[key])
         for key, value in given.items():
             if getattr(self, key) not in (None, value):
                 said = f"{key} is {_shown(value)}, but '{self}' says {_shown(getattr(self, key))}"
@@ -98,7 +127,7 @@ class DataRecipe:
         list of a folder's files in any case."""
         if self.name != other.name and not (self.places and other.places):
             return self
-        if self == DataRecipe(self.name):
+        if all(getattr(self, key) in (None, getattr(other, key)) for key in READ):
             return replace(other, name=self.name)
         return replace(self, files=self.files or other.files)
 
@@ -131,11 +160,15 @@ class DataRecipe:
 
 def named(data: str | Path) -> str:
     """The name under which `load` knows a path; names of public sets come before folders of that name."""
-    recipe = DataRecipe.parse(str(data))
-    name = recipe.name
-    if name.lower().endswith(FILES) or entry(name) is not None or not Path(name).expanduser().is_dir():
+    there = Path(data).expanduser()
+    whole = OPTIONS.search(str(data)) is not None and there.exists()
+    recipe = DataRecipe(str(data)) if whole else DataRecipe.parse(str(data))
+    if entry(recipe.name) is not None:
         return str(recipe)
-    return str(replace(recipe, name=f"folder:{name}"))
+    path = Path(recipe.name).expanduser()
+    if path.is_dir() or (path.suffix.lower() in SUFFIXES and not recipe.name.startswith("folder:")):
+        recipe = replace(recipe, name=f"folder:{recipe.name}")
+    return str(recipe)
 
 
 def shape_name(size: tuple[int, int]) -> str:
@@ -144,7 +177,19 @@ def shape_name(size: tuple[int, int]) -> str:
 
 
 def _shown(value: object) -> str:
-    return shape_name(value) if isinstance(value, tuple) else str(value)
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, tuple):
+        whole = all(isinstance(part, int) for part in value)
+        return shape_name(value) if whole else ":".join(f"{part:.12g}" for part in value)  # type: ignore[arg-type]
+    return str(value)
+
+
+def _rising(levels: tuple[float, float]) -> tuple[float, float]:
+    low, high = (float(level) for level in levels)
+    if not -float("inf") < low < high < float("inf"):
+        raise UsageError(f"levels are {low:g} to {high:g}: black must lie below white")
+    return low, high
 
 
 def _place(name: str) -> Path | None:
@@ -161,9 +206,9 @@ def _absolute(name: str) -> str:
     return f"{'folder:' if name.startswith('folder:') else ''}{path.absolute()}"
 
 
-def _read_grey(text: str) -> bool:
+def _read_switch(text: str) -> bool:
     if text not in ("yes", "no"):
-        raise UsageError(f"grey is '{text}': write yes or no")
+        raise UsageError(f"'{text}' is no answer: write yes or no")
     return text == "yes"
 
 
@@ -173,16 +218,18 @@ def _read_rows(text: str) -> int:
     return int(text)
 
 
-def _read_policy(text: str) -> str:
-    if text not in POLICIES:
-        raise unknown("on_error", text, POLICIES)
-    return text
-
-
 READ: dict[str, Callable[[str], Any]] = {
     "size": read_size,
-    "grey": _read_grey,
+    "resize": str,
+    "grey": _read_switch,
+    "background": str,
+    "levels": read_levels,
+    "images": _read_switch,
+    "channels": str,
     "validation": _read_rows,
-    "on_error": _read_policy,
+    "on_error": str,
     "files": unquote,
 }
+"""How each option is read from its text, in the order in which they are written."""
+_PLAIN = "|".join(key for key in READ if key != "files")
+OPTIONS = re.compile(rf"((?:@(?:(?:{_PLAIN})=[^@/]*|files=[^@]*))+)$")
