@@ -68,28 +68,6 @@ def stored(x: Tensor, name: str, *, images: bool | None = None, channels: Channe
     return _numbers(x, axis, images)
 
 
-def labels(y: Tensor, n: int, classes: tuple[str, ...] | None, name: str) -> Tensor:
-    """`y` as int64 `(N,)`; raises `DataError` unless it counts classes from 0, one a row."""
-    y = y.squeeze(1) if y.shape == (n, 1) else y
-    if y.shape != (n,):
-        raise DataError(f"{name} has {n} rows but labels of shape {tuple(y.shape)}")
-    if y.is_floating_point() and bool((y != y.round()).any()):
-        raise DataError(f"{name} has labels that are not whole numbers")
-    y = y.long()
-    if int(y.min()) < 0 or (classes is not None and int(y.max()) >= len(classes)):
-        most = "" if classes is None else f" to {len(classes) - 1}"
-        raise DataError(f"{name} has labels from {int(y.min())} to {int(y.max())}: expected 0{most} and up")
-    return y
-
-
-def named_labels(y: np.ndarray | Tensor) -> tuple[np.ndarray | Tensor, tuple[str, ...] | None]:
-    """Labels that are words as numbers, with the words in order; numbers as they are, with None."""
-    if isinstance(y, Tensor) or y.dtype.kind not in "US":
-        return y, None
-    words, numbers = np.unique(y, return_inverse=True)
-    return numbers, tuple(str(word) for word in words)
-
-
 def _channel_axis(x: Tensor, channels: Channels | None) -> int | None:
     """0 for grey images without the axis, 1 or 3 for that of the channels, None where there is none."""
     if x.dim() == 3:

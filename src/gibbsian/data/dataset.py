@@ -17,8 +17,9 @@ from torch import Tensor
 
 from ..core.errors import DataError, UsageError
 from ..core.records import Batch
-from .arrays import Channels, as_tensor, labels, named_labels, stored
+from .arrays import Channels, as_tensor, stored
 from .factors import Factors
+from .labels import read_labels
 from .recipe import DataRecipe
 from .rows import ArrayRows, BrokenRow, Rows, digest_of
 
@@ -161,7 +162,7 @@ def from_arrays(
     Args:
         x: images or numbers, `(N, ...)`, told apart by the rules of `data.arrays`: bytes, and floats in
             [0, 1] or [-1, 1] of the shape of images, become images; others are numbers in their own units.
-        y: labels `(N,)`, whole numbers from 0, or words.
+        y: labels `(N,)`, whole numbers or words, or rows `(N, k)` of zeros and one 1 (see `data.labels`).
         name, split: what the set is called.
         classes: names of the labels, by default the numbers or words themselves.
         cond: conditions, one a row, read as `x` is.
@@ -174,18 +175,18 @@ def from_arrays(
         UsageError: channels where there are none.
     """
     rows, notes = stored(as_tensor(x), name, images=images, channels=channels)
-    numbers, words = (None, None) if y is None else named_labels(y)
-    classes = classes or words
-    found = None if numbers is None else labels(as_tensor(numbers), len(rows), classes, name)
-    if found is not None and classes is None:
-        classes = tuple(str(i) for i in range(int(found.max()) + 1))
+    y = y.detach().cpu().numpy() if isinstance(y, Tensor) else y
+    told = None if y is None else read_labels(y, len(rows), classes, name)
     what = f"{name} (conditions)"
     pairs = None if cond is None else stored(as_tensor(cond), what, images=images, channels=channels).rows
     if pairs is not None and len(pairs) != len(rows):
         raise DataError(f"{name} has {len(rows)} rows but {len(pairs)} conditions")
     if factors is not None and len(factors) != len(rows):
         raise DataError(f"{name} has {len(rows)} rows but factors of {len(factors)}")
-    return Dataset(name, split, ArrayRows(rows), found, classes or (), pairs, factors, notes)
+    if told is None:
+        return Dataset(name, split, ArrayRows(rows), None, classes or (), pairs, factors, notes)
+    found = torch.from_numpy(told.y)
+    return Dataset(name, split, ArrayRows(rows), found, told.classes, pairs, factors, notes + told.notes)
 
 
 def as_floats(x: Tensor, low: float, high: float) -> Tensor:

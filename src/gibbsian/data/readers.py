@@ -10,13 +10,14 @@ import csv
 import gzip
 import math
 import zlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
 from ..core.errors import DataError
 from .factors import Factors
+from .labels import read_labels
 
 
 @dataclass(frozen=True, eq=False)
@@ -103,13 +104,23 @@ def read_user_npz(path: Path, split: str) -> tuple[Arrays, bool]:
     """A user's .npz, and whether it is one part (`x`, `y`, or a single array) or split by name."""
     arrays = read_npz(path)
     if "train_x" in arrays and "test_x" in arrays:
-        return read_split_npz(path, split), False
+        return _one_count(read_split_npz(path, split), arrays, split, path), False
     if "x" in arrays:
         return Arrays(arrays["x"], arrays.get("y")), True
     if len(arrays) == 1:
         return Arrays(next(iter(arrays.values()))), True
     held = ", ".join(arrays) or "nothing"
     raise DataError(f"{path} holds {held}: expected x (and y), or train_x, train_y, test_x, test_y")
+
+
+def _one_count(part: Arrays, arrays: dict[str, np.ndarray], split: str, path: Path) -> Arrays:
+    """`part` with its labels counted as those of both parts are, since one may lack a class."""
+    train, test = arrays.get("train_y"), arrays.get("test_y")
+    if part.classes or train is None or test is None or train.ndim != 1 or test.ndim != 1:
+        return part
+    found = read_labels(np.concatenate([train, test]), len(train) + len(test), None, str(path))
+    rows = slice(0, len(train)) if split == "train" else slice(len(train), None)
+    return replace(part, y=found.y[rows], classes=found.classes)
 
 
 def read_csv(path: Path) -> Arrays:
