@@ -22,7 +22,7 @@ X = np.zeros((4, 2))
             np.array([3, 9, 7, 3]),
             [0, 2, 1, 0],
             ("3", "7", "9"),
-            "labels 3, 7, 9 are counted as classes 0 to 2",
+            "labels 3, 7, 9 are counted as classes 0",
         ),
         (np.array([1, 2, 3, 1]), [0, 1, 2, 0], ("1", "2", "3"), "labels 1, 2, 3"),
         (torch.tensor([0.0, 1.0, 1.0, 0.0]), [0, 1, 1, 0], ("0", "1"), None),

@@ -1,7 +1,9 @@
-"""How arrays are read: images told from numbers, channels found, labels checked; each decision is a line.
+"""How arrays are read: images told from signals and numbers, channels found; each decision is a line.
 
     images    bytes, or floats that lie in [0, 1] or [-1, 1], or whole numbers up to 255 that pass 127,
               of shape (N, H, W), (N, C, H, W) or (N, H, W, C) with C 1 or 3; kept as bytes (N, H, W[, 3])
+    signals   other numbers of shape (N, C, L), and those above if they are no bytes and L is LONG times C or
+              more; float32 in their own units. The shorter axis holds the channels if it is that much shorter
     numbers   anything else, float32 (N, *event) in their own units; (N,) is (N, 1)
 
 The channels are the axis of 1 or 3 entries. Where both could be they come last in bytes and first in floats.
@@ -20,6 +22,8 @@ from ..core.errors import DataError, UsageError, unknown
 Channels: TypeAlias = Literal["first", "last"]
 HALF = 127
 """Whole numbers that never pass this are hardly bytes of images."""
+LONG = 4
+"""How many times as long as it has channels a signal is at least, to be told from a grey image."""
 
 
 class Stored(NamedTuple):
@@ -57,6 +61,8 @@ def stored(x: Tensor, name: str, *, images: bool | None = None, channels: Channe
         return Stored(
             x.to(torch.float32)[:, None], (f"{len(x)} numbers are read as points of one coordinate",)
         )
+    if x.dim() == 3 and not images and (images is False or channels or _is_long(x)):
+        return _signals(x, name, channels)
     axis = _channel_axis(x, channels) if x.dim() in (3, 4) else None
     scale = _image_range(x, name) if axis is not None and images is not False else None
     if scale is not None and axis is not None:
@@ -65,7 +71,7 @@ def stored(x: Tensor, name: str, *, images: bool | None = None, channels: Channe
         raise DataError(f"{name} cannot be read as images: {_expected(x)}")
     if x.dtype == torch.uint8 and x.dim() > 2 and images is None:
         raise DataError(f"{name} holds bytes of shape {tuple(x.shape)}: images have 1 or 3 channels")
-    return _numbers(x, axis, images)
+    return _signals(x, name) if x.dim() == 3 else _numbers(x, axis, images)
 
 
 def _channel_axis(x: Tensor, channels: Channels | None) -> int | None:
@@ -79,6 +85,25 @@ def _channel_axis(x: Tensor, channels: Channels | None) -> int | None:
         return axis
     both = (3, 1) if x.dtype == torch.uint8 else (1, 3)
     return next((axis for axis in both if x.shape[axis] in (1, 3)), None)
+
+
+def _is_long(x: Tensor) -> bool:
+    """Whether rows `(C, L)` or `(L, C)` are too long for images; bytes are if they are 1 high."""
+    short, long = sorted(x.shape[1:])
+    return long >= LONG * short and (short == 1 or x.dtype != torch.uint8)
+
+
+def _signals(x: Tensor, name: str, channels: Channels | None = None) -> Stored:
+    """float32 `(N, C, L)` in their own units."""
+    last = channels == "last" or (channels is None and x.shape[1] >= LONG * x.shape[2])
+    values = x.to(torch.float32)
+    values = values.transpose(1, 2).contiguous() if last else values
+    n, c, length = values.shape
+    where = "" if channels else f", channels {'last' if last else 'first'}"
+    many = "1 channel" if c == 1 else f"{c} channels"
+    span = f"{float(values.min()):g} to {float(values.max()):g}"
+    other = "" if channels else f"; else say channels={'first' if last else 'last'}, or images=True"
+    return Stored(values, (f"read as {n} signals of {length} samples, {many}, {span}{where}{other}",))
 
 
 def _image_range(x: Tensor, name: str) -> tuple[float, float] | None:

@@ -1,4 +1,4 @@
-"""Labels in the dress they come in, as classes 0 to k - 1: words, gaps, rows of one 1; decisions are lines."""
+"""Labels as they come, made classes 0 to k - 1: words, gaps, rows of zeros and one 1; decisions are lines."""
 
 from __future__ import annotations
 

@@ -101,8 +101,8 @@ def require_match(spec: DataSpec, dataset: Dataset) -> None:
         return
     if dataset.y is None:
         raise UsageError(
-            f"{dataset.name} has no labels, which this model learns: give some, as folders of classes, a column "
-            "named y or an array y, or train a model of x alone, such as igebm with net.classes 0"
+            f"{dataset.name} has no labels, which this model learns: give some, as folders of classes, "
+            "a column named y or an array y, or train a model of x alone, such as igebm with net.classes 0"
         )
     found = len(dataset.classes)
     if found != spec.num_classes:
