@@ -436,4 +436,3 @@ def test_temperature_and_claim_follow_the_configuration(name, changes, temperatu
     assert model.claims_density is claims
     chain = 1.0 if changes.get("reference_sigma") else temperature
     assert model.sampler().temperature == pytest.approx(chain)
-

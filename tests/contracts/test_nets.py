@@ -11,7 +11,14 @@ from gibbsian.core.energy import value_and_grad
 from gibbsian.core.errors import UsageError
 from gibbsian.core.random import generator, seeded_init
 from gibbsian.nets.build import build
-from gibbsian.nets.settings import Conv1dConfig, ConvConfig, LevelsConfig, MLPConfig, ResidualConfig, WideConfig
+from gibbsian.nets.settings import (
+    Conv1dConfig,
+    ConvConfig,
+    LevelsConfig,
+    MLPConfig,
+    ResidualConfig,
+    WideConfig,
+)
 from gibbsian.nets.spectral import cached_weights
 
 IMAGE = (1, 8, 8)

@@ -130,7 +130,7 @@ def test_what_cannot_be_read_is_one_line(data, words):
 def test_options_of_other_data_are_refused():
     for data, options in (
         (X, {"split": "test"}),
-        ("digits", {"images": True}),
+        (load("digits"), {"images": True}),
         (load("digits"), {"size": 4}),
     ):
         with pytest.raises(UsageError, match="no option of data of this kind"):

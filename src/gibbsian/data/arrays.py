@@ -11,15 +11,15 @@ The channels are the axis of 1 or 3 entries. Where both could be they come last 
 
 from __future__ import annotations
 
-from typing import Literal, NamedTuple, TypeAlias
+from typing import NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from ..core.errors import DataError, UsageError, unknown
+from .recipe import Channels
 
-Channels: TypeAlias = Literal["first", "last"]
 HALF = 127
 """Whole numbers that never pass this are hardly bytes of images."""
 LONG = 4
@@ -99,11 +99,13 @@ def _signals(x: Tensor, name: str, channels: Channels | None = None) -> Stored:
     values = x.to(torch.float32)
     values = values.transpose(1, 2).contiguous() if last else values
     n, c, length = values.shape
-    where = "" if channels else f", channels {'last' if last else 'first'}"
-    many = "1 channel" if c == 1 else f"{c} channels"
     span = f"{float(values.min()):g} to {float(values.max()):g}"
-    other = "" if channels else f"; else say channels={'first' if last else 'last'}, or images=True"
-    return Stored(values, (f"read as {n} signals of {length} samples, {many}, {span}{where}{other}",))
+    read = f"read as {n} signals of {length} samples and {c} channel{'s' * (c > 1)}, {span}"
+    if channels is None:
+        here, there = ("last", "first") if last else ("first", "last")
+        read += f", channels {here}; else say channels={there} (@channels={there} behind a file's name)"
+        read += ", or images=True for grey images" if _is_long(x) else f"; not as images: {_expected(x)}"
+    return Stored(values, (read,))
 
 
 def _image_range(x: Tensor, name: str) -> tuple[float, float] | None:

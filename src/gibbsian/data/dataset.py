@@ -17,10 +17,10 @@ from torch import Tensor
 
 from ..core.errors import DataError, UsageError
 from ..core.records import Batch
-from .arrays import Channels, as_tensor, stored
+from .arrays import as_tensor, stored
 from .factors import Factors
 from .labels import read_labels
-from .recipe import DataRecipe
+from .recipe import Channels, DataRecipe
 from .rows import ArrayRows, BrokenRow, Rows, digest_of
 
 

@@ -23,7 +23,7 @@ from .names import ALIASES, TOYS, entry
 from .pairs import domains, two_domains
 from .places import data_folders, download_folder
 from .readers import Arrays, read_csv, read_npy, read_npz, read_user_npz
-from .recipe import DataRecipe, Size
+from .recipe import Channels, DataRecipe, Size
 from .sources import DIGITS, SOURCES, WHOLE, Source
 from .tables import read_table
 from .toy import toy
@@ -42,6 +42,8 @@ def load(
     grey: bool | None = None,
     validation: int | None = None,
     on_error: str | None = None,
+    images: bool | None = None,
+    channels: Channels | None = None,
 ) -> Dataset:
     """The data set `name` (see `names.DATA_NAMES`), part "train", "validation" or "test".
 
@@ -51,6 +53,7 @@ def load(
     `validation`: how many training rows are set aside, always the same ones. Give the same number
     to the train call and the validation call, so that the two do not overlap; None sets none aside.
     `on_error`: "skip" leaves broken image files out, "stop" or None raises on one.
+    `images`, `channels`: of arrays in a file, what `data.arrays` is to read them as.
 
     Raises `UsageError` for an unknown name or option, `DataError` for files that are missing, cut
     short or of another kind.
@@ -60,6 +63,7 @@ def load(
     if validation is not None and validation < 0:
         raise UsageError(f"validation is {validation}: it must be a number of rows, 0 for none")
     options = {"size": size, "grey": grey, "validation": validation or None, "on_error": on_error}
+    options |= {"images": images, "channels": channels}
     return load_recipe(DataRecipe.parse(name).having(**options), split, data_dir=data_dir)
 
 
@@ -89,6 +93,8 @@ def _no_validation(name: str) -> str:
 def _part(recipe: DataRecipe, split: str, data_dir: str | Path | None) -> Dataset:
     """The train or test part, as floats or as images of the wanted size and colour."""
     name = recipe.name
+    if not name.lower().endswith((".npz", ".npy")) and (recipe.images, recipe.channels) != (None, None):
+        raise UsageError(f"images and channels are for arrays in .npz and .npy files, which {name} is not")
     both = domains(name)
     if both:
         source, target = (_part(replace(recipe, name=one), split, data_dir) for one in both)
@@ -97,7 +103,7 @@ def _part(recipe: DataRecipe, split: str, data_dir: str | Path | None) -> Datase
         data, one = read_folder(Path(name.removeprefix("folder:")), split, recipe)
         return _cut(data, split) if one else data
     arrays, one = _arrays(name, split, data_dir)
-    data = _built(name, split, arrays, recipe.size, recipe.grey)
+    data = _built(name, split, arrays, recipe)
     return _cut(data, split) if one else data
 
 
@@ -122,8 +128,8 @@ def _arrays(name: str, split: str, data_dir: str | Path | None) -> tuple[Arrays,
     return _named(canonical, split, data_dir)
 
 
-def _built(name: str, split: str, arrays: Arrays, size: Size | None, grey: bool | None) -> Dataset:
-    x, cond = arrays.x, arrays.cond
+def _built(name: str, split: str, arrays: Arrays, recipe: DataRecipe) -> Dataset:
+    x, cond, size, grey = arrays.x, arrays.cond, recipe.size, recipe.grey
     if size is not None or grey is not None:
         if x.dtype != np.uint8 or x.ndim < 3:
             raise UsageError(f"size and grey are for images, but {name} holds {x.dtype} of shape {x.shape}")
@@ -137,6 +143,8 @@ def _built(name: str, split: str, arrays: Arrays, size: Size | None, grey: bool 
         classes=arrays.classes,
         cond=cond,
         factors=arrays.factors,
+        images=recipe.images,
+        channels=recipe.channels,
     )
 
 

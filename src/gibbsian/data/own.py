@@ -13,12 +13,11 @@ from torch import Tensor
 from torch.utils import data as torch_data
 
 from ..core.errors import DataError, UsageError
-from .arrays import Channels
 from .dataset import Dataset, from_arrays
 from .images import fit_all
 from .load import load
 from .names import entry
-from .recipe import Size, named, sides
+from .recipe import Channels, Size, named, sides
 
 Given: TypeAlias = (
     str | Path | Dataset | np.ndarray | Tensor | tuple[Any, Any] | torch_data.Dataset | torch_data.DataLoader
@@ -61,8 +60,8 @@ def dataset(
         DataError: data that are missing, damaged, of the wrong shape, or not finite.
     """
     if isinstance(data, (str, Path)):
-        _refuse(images=images, channels=channels)
         options = {"size": size, "grey": grey, "validation": validation, "on_error": on_error}
+        options |= {"images": images, "channels": channels}
         return load(named(data), split, data_dir=data_dir, **options)  # type: ignore[arg-type]
     _refuse(split=None if split == "train" else split, data_dir=data_dir, validation=validation)
     _refuse(on_error=on_error)

@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, Literal, TypeAlias
 from urllib.parse import quote, unquote
 
 from ..core.errors import DataError, UsageError, unknown
@@ -17,13 +17,14 @@ from .names import entry
 
 Size: TypeAlias = int | tuple[int, int]
 """Pixels a side, or (height, width)."""
+Channels: TypeAlias = Literal["first", "last"]
 WORD = ":to:"
 """Between the two sets of a translation."""
 FILES = (".npz", ".npy", ".csv", ".tsv")
 """Endings of files that are data sets."""
-POLICIES = ("stop", "skip")
-"""What is done about a broken image file."""
-OPTIONS = re.compile(r"((?:@(?:(?:size|grey|validation|on_error)=[^@/]*|files=[^@]*))+)$")
+WORDS = {"on_error": ("stop", "skip"), "channels": ("first", "last")}
+"""Options that are one of some words: what is done about a broken image file, and where channels are."""
+OPTIONS = re.compile(r"((?:@(?:(?:size|grey|validation|on_error|images|channels)=[^@/]*|files=[^@]*))+)$")
 
 
 def sides(size: Size) -> tuple[int, int]:
@@ -48,7 +49,8 @@ class DataRecipe:
 
     `size` (height, width) crops to that shape and resamples; `grey` is one channel, or three if False;
     `validation` is the number of training rows that are set aside; `on_error` is "skip" where broken image
-    files are left out; `files` is the list that a run made of a large folder when it began.
+    files are left out; `files` is the list that a run made of a large folder when it began. `images` and
+    `channels` say of arrays in a file what `data.arrays` would guess.
     """
 
     name: str
@@ -57,6 +59,8 @@ class DataRecipe:
     validation: int | None = None
     on_error: str | None = None
     files: str | None = None
+    images: bool | None = None
+    channels: Channels | None = None
 
     @classmethod
     def parse(cls, text: str) -> DataRecipe:
@@ -70,13 +74,14 @@ class DataRecipe:
 
     def __str__(self) -> str:
         size = None if self.size is None else "{}x{}".format(*self.size)
-        grey = None if self.grey is None else "yes" if self.grey else "no"
         options = {
             "size": size,
-            "grey": grey,
+            "grey": _yes_or_no(self.grey),
             "validation": self.validation or None,
             "on_error": self.on_error,
             "files": None if self.files is None else quote(self.files),
+            "images": _yes_or_no(self.images),
+            "channels": self.channels,
         }
         return self.name + "".join(f"@{key}={value}" for key, value in options.items() if value is not None)
 
@@ -85,8 +90,9 @@ class DataRecipe:
         given: dict[str, Any] = {k: v for k, v in options.items() if v is not None}
         if "size" in given:
             given["size"] = sides(given["size"])
-        if "on_error" in given:
-            _read_policy(given["on_error"])
+        for key, known in WORDS.items():
+            if key in given and given[key] not in known:
+                raise unknown(key, str(given[key]), known)
         for key, value in given.items():
             if getattr(self, key) not in (None, value):
                 said = f"{key} is {_shown(value)}, but '{self}' says {_shown(getattr(self, key))}"
@@ -161,9 +167,13 @@ def _absolute(name: str) -> str:
     return f"{'folder:' if name.startswith('folder:') else ''}{path.absolute()}"
 
 
-def _read_grey(text: str) -> bool:
+def _yes_or_no(value: bool | None) -> str | None:
+    return None if value is None else "yes" if value else "no"
+
+
+def _read_truth(text: str) -> bool:
     if text not in ("yes", "no"):
-        raise UsageError(f"grey is '{text}': write yes or no")
+        raise UsageError(f"'{text}' behind the name of the data: write yes or no")
     return text == "yes"
 
 
@@ -173,16 +183,12 @@ def _read_rows(text: str) -> int:
     return int(text)
 
 
-def _read_policy(text: str) -> str:
-    if text not in POLICIES:
-        raise unknown("on_error", text, POLICIES)
-    return text
-
-
 READ: dict[str, Callable[[str], Any]] = {
     "size": read_size,
-    "grey": _read_grey,
+    "grey": _read_truth,
     "validation": _read_rows,
-    "on_error": _read_policy,
+    "on_error": str,
     "files": unquote,
+    "images": _read_truth,
+    "channels": str,
 }

@@ -1,4 +1,4 @@
-"""Plain convolutional energy networks: the short-run, tutorial and MNIST nets of the field, and of signals."""
+"""Plain convolutional energy networks: the short-run, tutorial and MNIST nets, and one of signals."""
 
 from __future__ import annotations
 
