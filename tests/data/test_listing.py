@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from known import decided
 from PIL import Image
 
 from gibbsian.core.errors import DataError
@@ -50,7 +51,7 @@ def test_what_is_left_out_is_told(tmp_path, classes, kind, told):
     before = load(f"folder:{tmp_path}")
     clutter(kind, tmp_path / "a" if classes else tmp_path)
     after = load(f"folder:{tmp_path}")
-    assert after.notes == (told,) and before.notes == ()
+    assert decided(after) == (told,) and decided(before) == ()
     assert after.fingerprint == before.fingerprint and after.classes == before.classes
 
 
@@ -62,7 +63,7 @@ def test_clutter_beside_the_classes_is_no_class(tmp_path):
     (tmp_path / "train" / "desktop.ini").write_text("x")
     data = load(f"folder:{tmp_path}")
     assert data.classes == ("a", "b")
-    assert data.notes == ("left out: 1 in __MACOSX, 2 of a file manager",)
+    assert decided(data) == ("left out: 1 in __MACOSX, 2 of a file manager",)
 
 
 @pytest.fixture

@@ -161,7 +161,9 @@ def _colours(heads: list[Head]) -> tuple[bool, tuple[str, ...]]:
     if grey in (0, n):
         return grey == n, ()
     if 2 * grey > n:
-        return True, (f"{grey} of {n} files are grey: all are read in grey, as most are (--grey no: in colour)",)
+        return True, (
+            f"{grey} of {n} files are grey: all are read in grey, as most are (--grey no: in colour)",
+        )
     return False, (f"{grey} of {n} files are grey: all are read in colour, as the others are",)
 
 
@@ -176,7 +178,9 @@ def _levels(heads: list[Head], root: Path) -> tuple[tuple[float, float] | None, 
     except ValueError as error:
         raise DataError(f"{root} holds pixels that are no bytes: {error}") from error
     said = f"{black:g} to {white:g} are black to white (--levels LOW:HIGH)"
-    return (black, white), (f"{len(spans)} of {len(heads)} files hold values from {low:g} to {high:g}: {said}",)
+    return (black, white), (
+        f"{len(spans)} of {len(heads)} files hold values from {low:g} to {high:g}: {said}",
+    )
 
 
 def _kinds(heads: list[Head], recipe: DataRecipe) -> tuple[str, ...]:

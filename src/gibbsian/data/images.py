@@ -1,9 +1,9 @@
 """Image arrays and image files as uint8: (N, H, W) grey or (N, H, W, 3) colour.
 
 A change of size cuts the ends of the longer side off until the shape is the wanted one, or pads the shorter
-side, or does neither, and resamples (Lanczos): a square cut out keeps the whole short side. A change of colour uses the luma of ITU-R BT.601 one way
-and repeats the channel the other. Arrays and files go through the same function, so a folder and an archive
-of the same images agree.
+side, or does neither, and resamples what is left (Lanczos). A change of colour uses the luma of ITU-R BT.601
+one way and repeats the channel the other. Arrays and files go through the same function, so a folder and an
+archive of the same images agree.
 """
 
 from __future__ import annotations
@@ -86,10 +86,12 @@ def as_bytes(image: Image.Image, how: DataRecipe = PLAIN) -> np.ndarray:
 
 
 def levels_of(low: float, high: float) -> tuple[float, float]:
-    """The narrowest of `LEVELS` that hold both; raises `ValueError` for values of none."""
+    """The narrowest of `LEVELS` that hold both; raises `ValueError` for values of none, or so dark in one
+    that they are hardly meant for it.
+    """
     found = next((pair for pair in LEVELS if pair[0] <= low <= high <= pair[1]), None)
-    if found is None:
-        raise ValueError(f"its values are {low:g} to {high:g}: say which are black and white, --levels LOW:HIGH")
+    if found is None or (found[1] > 1 and high < found[1] / 4):
+        raise ValueError(f"values are {low:g} to {high:g}: name those of black and white, --levels LOW:HIGH")
     return float(found[0]), float(found[1])
 
 

@@ -1,8 +1,8 @@
 """Arrays by name: which of them are the data, which the labels, and of which part.
 
-    x, images, data, features, ...                 with y, labels, target, ...: one part
-    train_x, x_train, train_images, test_x, ...    several parts
-    a single array                                 the data, whatever it is called
+x, images, data, features, ...                 with y, labels, target, ...: one part
+train_x, x_train, train_images, test_x, ...    several parts
+a single array                                 the data, whatever it is called
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 
 from ..core.errors import DataError
-from .arrays import named_labels
+from .labels import read_labels
 from .readers import Arrays, read_npz
 
 DATA = "x images image img data features inputs input samples pixel_values arr_0".split()
@@ -81,13 +81,20 @@ def read_keyed(path: Path, split: str) -> tuple[Arrays, bool]:
     x, y = parts.get(split, parts["train"])
     names = next((arrays[name] for name in NAMES if name in arrays), None)
     classes = None if names is None else tuple(str(name) for name in names)
-    if y is None:
-        return Arrays(arrays[x], notes=notes), len(parts) == 1
-    columns = [arrays[keys.y] for keys in parts.values() if keys.y is not None]  # numbered alike in all parts
-    if classes is None and len({column.shape[1:] for column in columns}) == 1:
-        _, classes, _ = named_labels(np.concatenate(columns))
-    found = Arrays(arrays[x], arrays[y], classes, notes=notes)
-    return (found if names is not None else replace(found, numbers=classes is None)), len(parts) == 1
+    found = Arrays(arrays[x], None if y is None else arrays[y], classes, notes=notes)
+    if len(parts) == 2 and y is not None and classes is None:
+        found = _one_count(found, [arrays[keys.y] for keys in parts.values() if keys.y], split, str(path))
+    return found, len(parts) == 1
+
+
+def _one_count(part: Arrays, columns: list[np.ndarray], split: str, what: str) -> Arrays:
+    """`part` with its labels counted as those of both parts are, since one may lack a class."""
+    if len({(column.ndim, column.shape[1:]) for column in columns}) > 1 or len(columns) < 2:
+        return part
+    n = [len(column) for column in columns]
+    found = read_labels(np.concatenate(columns), sum(n), None, what)
+    rows = slice(n[0], None) if split == "test" else slice(n[0])
+    return replace(part, y=found.y[rows], classes=found.classes, notes=(*part.notes, *found.notes))
 
 
 def read_tensors(path: Path) -> dict[str, np.ndarray]:

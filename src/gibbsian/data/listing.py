@@ -22,7 +22,8 @@ from ..core.errors import DataError
 from .recipe import SUFFIXES
 
 PART = re.compile(
-    r"(?:.*[_\- .])?(?:(train(?:ing)?)|(test(?:ing)?)|val(?:id(?:ation)?)?|dev|eval)(?:[_\- .]?(?:set|data|images|\d+))?",
+    r"(?:.*[_\- .])?(?:(train(?:ing)?)|(test(?:ing)?)|val(?:id(?:ation)?)?|dev|eval)"
+    r"(?:[_\- .]?(?:set|data|images|\d+))?",
     re.IGNORECASE,
 )
 """Names of folders that are parts: of training, of testing, and others that may stand in for testing."""
@@ -158,7 +159,7 @@ def _parts(root: Path, left: dict[Path, str]) -> tuple[dict[str, Path], tuple[st
     held = [*sorted(named["test"], key=_shortest), *sorted(named["other"], key=_shortest)]
     if held and not rest and not named["train"]:
         raise DataError(
-            f"{root} holds a folder {held[0].name} and none called train: give the one that holds the images to "
+            f"{root} holds a folder {held[0].name} and none called train: give the one with the images to "
             f"train on, such as {held[0]}"
         )
     if not named["train"] or (rest and not held):
@@ -170,7 +171,8 @@ def _parts(root: Path, left: dict[Path, str]) -> tuple[dict[str, Path], tuple[st
         said += f", {held[0].name} is the test part"
     if unread:
         said += f", not read: {', '.join(folder.name for folder in unread)}"
-    return ({"train": train, "test": held[0]} if held else {"train": train}), (said,)
+    parts = {"train": train, "test": held[0]} if held else {"train": train}
+    return parts, (said,) if held or unread else ()
 
 
 def _shortest(folder: Path) -> tuple[int, str]:
@@ -202,8 +204,8 @@ def _files(folder: Path, pattern: str, left: dict[Path, str], skip: bool) -> lis
     stray = [f for f in files if f.suffix.lower() not in SUFFIXES]
     if stray and not skip:
         raise DataError(
-            f"{stray[0]} is not an image that is read ({', '.join(sorted(SUFFIXES))}): convert or remove it, or "
-            "leave such files out with --on-error skip"
+            f"{stray[0]} is not an image that is read ({', '.join(sorted(SUFFIXES))}): convert or remove "
+            "it, or leave such files out with --on-error skip"
         )
     left |= {f: f"{f.suffix or 'other'} files" for f in stray}
     return [f for f in files if f not in left]

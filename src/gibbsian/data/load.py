@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -19,15 +20,18 @@ from .dataset import Dataset, carve, from_arrays
 from .download import fetch
 from .folder import read_folder
 from .images import fit_all
+from .keyed import read_keyed
 from .names import ALIASES, TOYS, entry
 from .pairs import domains, two_domains
 from .places import data_folders, download_folder
-from .readers import Arrays, read_csv, read_npy, read_npz, read_user_npz
-from .recipe import DataRecipe, Size
+from .readers import Arrays, read_csv, read_npy, read_npz
+from .recipe import ARRAYS, FILES, DataRecipe, shape_name
+from .rows import ArrayRows
 from .sources import DIGITS, SOURCES, WHOLE, Source
 from .tables import read_table
 from .toy import toy
 
+PACKED = (".zip", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".7z", ".rar")
 SPLITS = ("train", "validation", "test")
 TOY_SIZE = {"train": 50_000, "test": 10_000}
 DIGITS_TRAIN = 1397
@@ -38,19 +42,14 @@ def load(
     split: str = "train",
     *,
     data_dir: str | Path | None = None,
-    size: Size | None = None,
-    grey: bool | None = None,
     validation: int | None = None,
-    on_error: str | None = None,
+    **options: Any,
 ) -> Dataset:
     """The data set `name` (see `names.DATA_NAMES`), part "train", "validation" or "test".
 
-    The options may also stand in the name, as `recipe.DataRecipe` writes them.
-    `size`: pixels a side, or (height, width): images are cropped to that shape and resampled.
-    `grey`: True for one channel, False for three, None as stored.
     `validation`: how many training rows are set aside, always the same ones. Give the same number
     to the train call and the validation call, so that the two do not overlap; None sets none aside.
-    `on_error`: "skip" leaves broken image files out, "stop" or None raises on one.
+    `options` are the others of `recipe.DataRecipe`; all may also stand in the name.
 
     Raises `UsageError` for an unknown name or option, `DataError` for files that are missing, cut
     short or of another kind.
@@ -59,8 +58,8 @@ def load(
         raise unknown("split", split, SPLITS)
     if validation is not None and validation < 0:
         raise UsageError(f"validation is {validation}: it must be a number of rows, 0 for none")
-    options = {"size": size, "grey": grey, "validation": validation or None, "on_error": on_error}
-    return load_recipe(DataRecipe.parse(name).having(**options), split, data_dir=data_dir)
+    recipe = DataRecipe.parse(name).having(validation=validation or None, **options)
+    return load_recipe(recipe, split, data_dir=data_dir)
 
 
 def load_recipe(recipe: DataRecipe, split: str = "train", *, data_dir: str | Path | None = None) -> Dataset:
@@ -70,7 +69,7 @@ def load_recipe(recipe: DataRecipe, split: str = "train", *, data_dir: str | Pat
     recipe.require_there()
     recipe = recipe.placed()
     whole = _part(recipe, "test" if split == "test" else "train", data_dir)
-    whole = replace(whole, recipe=recipe)
+    whole = replace(whole, recipe=whole.recipe or recipe)
     if not recipe.validation or split == "test":
         return whole
     train, held = whole.split_off(recipe.validation)
@@ -89,6 +88,8 @@ def _no_validation(name: str) -> str:
 def _part(recipe: DataRecipe, split: str, data_dir: str | Path | None) -> Dataset:
     """The train or test part, as floats or as images of the wanted size and colour."""
     name = recipe.name
+    if not name.lower().endswith(ARRAYS) and (recipe.images, recipe.channels) != (None, None):
+        raise UsageError(f"images and channels are for files of arrays, which {name} is not")
     both = domains(name)
     if both:
         source, target = (_part(replace(recipe, name=one), split, data_dir) for one in both)
@@ -97,15 +98,16 @@ def _part(recipe: DataRecipe, split: str, data_dir: str | Path | None) -> Datase
         data, one = read_folder(Path(name.removeprefix("folder:")), split, recipe)
         return _cut(data, split) if one else data
     arrays, one = _arrays(name, split, data_dir)
-    data = _built(name, split, arrays, recipe.size, recipe.grey)
+    data = _built(name, split, arrays, recipe)
+    data = replace(data, notes=(*arrays.notes, *data.notes))
     return _cut(data, split) if one else data
 
 
 def _arrays(name: str, split: str, data_dir: str | Path | None) -> tuple[Arrays, bool]:
     """Arrays, and whether they are still to be cut into train and test."""
     ending = Path(name).suffix.lower()
-    if ending == ".npz":
-        return read_user_npz(Path(name).expanduser(), split)
+    if ending in ARRAYS and ending != ".npy":
+        return read_keyed(Path(name).expanduser(), split)
     if ending == ".npy":
         return read_npy(Path(name).expanduser()), True
     if ending in (".csv", ".tsv"):
@@ -118,32 +120,65 @@ def _arrays(name: str, split: str, data_dir: str | Path | None) -> tuple[Arrays,
     if canonical == "digits":
         return _digits(split), False
     if canonical not in SOURCES:
-        raise unknown("data set", name, [*ALIASES])
+        raise _unread(Path(name).expanduser()) or unknown("data set", name, [*ALIASES])
     return _named(canonical, split, data_dir)
 
 
-def _built(name: str, split: str, arrays: Arrays, size: Size | None, grey: bool | None) -> Dataset:
-    x, cond = arrays.x, arrays.cond
-    if size is not None or grey is not None:
-        if x.dtype != np.uint8 or x.ndim < 3:
-            raise UsageError(f"size and grey are for images, but {name} holds {x.dtype} of shape {x.shape}")
-        x = fit_all(x, size, grey)
-        cond = None if cond is None else fit_all(cond, size, grey)
-    return from_arrays(
-        x,
+def _unread(path: Path) -> DataError | None:
+    """The error for what is a path rather than a name, with what to do."""
+    if not path.exists():
+        known = "/" not in str(path) and not path.suffix
+        return None if known else DataError(f"there is no file or folder {path}")
+    ending = path.suffix.lower()
+    todo = (
+        "unpack it, and give the folder"
+        if ending in PACKED
+        else f"give a folder of images, or a {' or '.join(FILES)}"
+    )
+    return DataError(f"{path} is of a kind that is not read: {todo}")
+
+
+def _built(name: str, split: str, arrays: Arrays, recipe: DataRecipe) -> Dataset:
+    data = from_arrays(
+        arrays.x,
         arrays.y,
         name=ALIASES.get(name, name),
         split=split,
         classes=arrays.classes,
-        cond=cond,
+        cond=arrays.cond,
         factors=arrays.factors,
+        images=recipe.images,
+        channels=recipe.channels,
+        levels=recipe.levels,
     )
+    return brought(data, recipe)
+
+
+def brought(data: Dataset, how: DataRecipe) -> Dataset:
+    """Images of a set in memory in the size and colour of a recipe, and a line on that."""
+    if how.size is None and how.grey is None:
+        return data
+    if not data.is_image:
+        shape = data.event_shape
+        raise UsageError(f"size and grey are for images, but {data.name} holds numbers of shape {shape}")
+    (_, height, width), cond = data.event_shape, data.cond
+    rows = ArrayRows(torch.from_numpy(fit_all(data.x.numpy(), how.size, how.grey, how)))
+    if cond is not None:
+        cond = torch.from_numpy(fit_all(cond.numpy(), how.size, how.grey, how))
+    size, notes = how.size or (height, width), data.notes
+    if size != (height, width):
+        way = {"pad": "padded", "stretch": "stretched"}.get(how.resize or "", "cropped to the centre")
+        notes = (*notes, f"images of {height}x{width} brought to {shape_name(size)}: {way} and resampled")
+    return replace(data, rows=rows, cond=cond, notes=notes)
 
 
 def _cut(data: Dataset, split: str) -> Dataset:
-    """Train or test of a set that came whole."""
+    """Train or test of a set that came whole, and a line on that."""
+    if len(data) == 1:
+        return replace(data, notes=(*data.notes, "its one row is trained on and is the test part as well"))
     train, test = carve(len(data), max(1, len(data) // 10), data.name)
-    return data.subset(train if split == "train" else test)
+    said = f"{len(test):,} of {len(data):,} rows, the same ones every time, are kept apart as the test part"
+    return replace(data.subset(train if split == "train" else test), notes=(*data.notes, said))
 
 
 def _digits(split: str) -> Arrays:

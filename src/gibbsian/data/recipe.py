@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, Literal, TypeAlias
 from urllib.parse import quote, unquote
 
 from ..core.errors import DataError, UsageError, unknown
@@ -17,9 +17,11 @@ from .names import entry
 
 Size: TypeAlias = int | tuple[int, int]
 """Pixels a side, or (height, width)."""
+Channels: TypeAlias = Literal["first", "last"]
 WORD = ":to:"
 """Between the two sets of a translation."""
-FILES = (".npz", ".npy", ".csv", ".tsv", ".pt", ".pth", ".safetensors")
+ARRAYS = (".npz", ".npy", ".pt", ".pth", ".safetensors")
+FILES = (*ARRAYS, ".csv", ".tsv")
 """Endings of files that are data sets."""
 SUFFIXES = frozenset(
     ".png .apng .jpg .jpeg .jpe .jfif .jp2 .bmp .gif .webp .avif .tif .tiff .tga .pbm .pgm .ppm .pnm".split()
@@ -83,7 +85,7 @@ class DataRecipe:
     background: str | None = None
     levels: tuple[float, float] | None = None
     images: bool | None = None
-    channels: str | None = None
+    channels: Channels | None = None
 
     @classmethod
     def parse(cls, text: str) -> DataRecipe:
@@ -92,15 +94,16 @@ class DataRecipe:
         if not found and OPTIONS.search(text[:-1]) and text.endswith("/"):
             return cls(text[:-1])  # so are names written that end in what looks like an option
         recipe = cls(text[: found.start()] if found else text)
-        return recipe.reading(dict(option.split("=", 1) for option in found[1][1:].split("@"))) if found else recipe
+        for option in found[1][1:].split("@") if found else ():
+            key, _, value = option.partition("=")
+            recipe = recipe.reading({key: value})
+        return recipe
 
     def __str__(self) -> str:
-        shown = {key: _shown(value) for key, value in vars(self).items() if key != "name" and value}
-        shown |= {} if self.grey is None else {"grey": _shown(self.grey)}
-        shown |= {} if self.images is None else {"images": _shown(self.images)}
-        shown |= {} if self.files is None else {"files": quote(self.files)}
         end = "/" if OPTIONS.search(self.name) else ""
-        return self.name + end + "".join(f"@{key}={shown[key]}" for key in READ if key in shown)
+        given = {key: value for key in READ if (value := getattr(self, key)) is not None}
+        shown = {key: quote(value) if key in PATHS else _shown(value) for key, value in given.items()}
+        return self.name + end + "".join(f"@{key}={text}" for key, text in shown.items())
 
     def reading(self, texts: Mapping[str, str | None]) -> DataRecipe:
         """With these options as they are written, None leaving one as it is; raises as `having`."""
@@ -181,7 +184,7 @@ def _shown(value: object) -> str:
         return "yes" if value else "no"
     if isinstance(value, tuple):
         whole = all(isinstance(part, int) for part in value)
-        return shape_name(value) if whole else ":".join(f"{part:.12g}" for part in value)  # type: ignore[arg-type]
+        return shape_name(value) if whole else ":".join(f"{part:.12g}" for part in value)
     return str(value)
 
 
@@ -206,10 +209,13 @@ def _absolute(name: str) -> str:
     return f"{'folder:' if name.startswith('folder:') else ''}{path.absolute()}"
 
 
-def _read_switch(text: str) -> bool:
-    if text not in ("yes", "no"):
-        raise UsageError(f"'{text}' is no answer: write yes or no")
-    return text == "yes"
+def _yes(key: str) -> Callable[[str], bool]:
+    def read(text: str) -> bool:
+        if text not in ("yes", "no"):
+            raise UsageError(f"{key} is '{text}': write yes or no")
+        return text == "yes"
+
+    return read
 
 
 def _read_rows(text: str) -> int:
@@ -221,15 +227,17 @@ def _read_rows(text: str) -> int:
 READ: dict[str, Callable[[str], Any]] = {
     "size": read_size,
     "resize": str,
-    "grey": _read_switch,
+    "grey": _yes("grey"),
     "background": str,
     "levels": read_levels,
-    "images": _read_switch,
+    "images": _yes("images"),
     "channels": str,
     "validation": _read_rows,
     "on_error": str,
     "files": unquote,
 }
 """How each option is read from its text, in the order in which they are written."""
-_PLAIN = "|".join(key for key in READ if key != "files")
-OPTIONS = re.compile(rf"((?:@(?:(?:{_PLAIN})=[^@/]*|files=[^@]*))+)$")
+PATHS = ("files",)
+"""Options whose text may hold a slash."""
+_PLAIN = "|".join(key for key in READ if key not in PATHS)
+OPTIONS = re.compile(rf"((?:@(?:(?:{_PLAIN})=[^@/]*|(?:{'|'.join(PATHS)})=[^@]*))+)$")

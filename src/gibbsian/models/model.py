@@ -44,8 +44,8 @@ class EnergyModel(nn.Module, ABC):
         temperature: T of the distribution exp(-E/T) that its learner fitted; 0 where there is none.
         claims_density: whether `neg_log_prob` is -log p(x) up to a constant, up to the bias of training;
             of a conditional model that is not `joint`, -log p(x | y) for each y. False where chains are
-            clipped, clamped or too short to sample it: then it only ranks. The `build` of each paper
-            decides, most of them by `models.chains.samples_density`.
+            clipped, clamped or too short to sample it: then it only ranks. The settings of
+            each paper decide, by a property of the same name; `gibbsian list presets` shows it for each.
         joint: whether the softmax of its logits is p(y | x), so that chains without a label move on p(x).
         samplers: ways to draw samples, by name; "default" is the one that `sample` uses.
         record: how it was built, kept with the saved weights; none for models built by hand.

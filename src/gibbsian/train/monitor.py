@@ -78,7 +78,7 @@ class Monitor:
             if not math.isfinite(value):
                 return f"{key} is {value}: try a lower train.lr or chain.step_size"
         for key in (k for k in BOUNDS if k in metrics):
-            if reason := self._judge(key, self._relative(key, metrics[key])):
+            if reason := self._judge(key, self.relative(key, metrics[key])):
                 return reason
         return None
 
@@ -99,7 +99,8 @@ class Monitor:
         """Restore the counts."""
         self.runs = {k: int(state.get(k, 0)) for k in BOUNDS}
 
-    def _relative(self, key: str, value: float) -> float:
+    def relative(self, key: str, value: float) -> float:
+        """A watched number in the unit of its bound."""
         if key == "drift":
             return value / self.scale.span
         if key == "saturated":

@@ -23,7 +23,8 @@ import torch
 from torch import Tensor
 
 from ...core.errors import UsageError, require_positive, unknown
-from ...data.images import SUFFIXES, read_mask
+from ...data.images import read_mask
+from ...data.recipe import SUFFIXES
 from ...metrics.images import median_filter
 
 OutlierMask = Literal["none", "extremes", "outliers"]
