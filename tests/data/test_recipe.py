@@ -13,7 +13,8 @@ from PIL import Image
 import gibbsian as gb
 from gibbsian.core.errors import DataError, UsageError
 from gibbsian.data.load import load, load_recipe
-from gibbsian.data.recipe import DataRecipe, read_size
+from gibbsian.data.options import read_size
+from gibbsian.data.recipe import DataRecipe
 
 
 def photos(folder: Path, shapes: list[tuple[int, ...]], seed: int = 0) -> Path:

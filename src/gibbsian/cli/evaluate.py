@@ -13,7 +13,7 @@ from .latents import latent_sampler, latent_settings
 from .options import Arg, Keys
 from .result import Result, plain
 from .results import say
-from .runs import Compile, DataDir, Device, Precision, Run, Which, require_writable, trained_on
+from .runs import Compile, DataDir, Device, Precision, Run, Which, data_of, require_writable
 
 
 def evaluate(
@@ -45,8 +45,8 @@ def evaluate(
     warn_if_emulated(precision, device)
     if out:
         require_writable(Path(out))
-    model = load(run, which=which).to(device)
-    name = data or trained_on(run)
+    model = load(run, which=which).inner.to(device)
+    name = data_of(run, data)
     if not name:
         raise UsageError(f"{run} does not say what it was trained on: name a data set with --data")
     report = measure(

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
 from ..core.errors import UsageError
+from ..data.recipe import DataRecipe
 from .options import Arg
 from .result import Result
 from .runs import Run, Which, trained_on
@@ -21,5 +23,6 @@ def export(run: Run, *, out: Annotated[str, Arg("folder to make", "DIR")], which
         raise UsageError(f"{out} is a checkpoint, which would be lost: choose another --out")
     from ..train.load import load
 
-    load(run, which=which).save(folder, data=trained_on(run))
+    data = str(replace(DataRecipe.parse(trained_on(run)), table=None))  # the model keeps its own
+    load(run, which=which).save(folder, data=data)
     return Result({"run": run, "out": out}, f"model folder {out}")

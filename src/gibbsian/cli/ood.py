@@ -60,7 +60,7 @@ def ood(
         against=None if against is None else names(against),
         n=n,
         scores=None if scores == "all" else names(scores),
-        background=load(background).to(device) if background else None,
+        background=load(background).inner.to(device) if background else None,
         baselines=[] if baselines == "none" else names(baselines),
         budget=budget,
         folder=job.folder / "baselines",

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from ..core.errors import UsageError
 from ..core.files import write_whole
 from .result import Result, plain
-from .runs import exported, require_writable, trained_on
+from .runs import data_of, exported, require_writable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -66,11 +66,11 @@ def opened(
     from .machine import usable
 
     usable(device)
-    folder, name = Path(out) if out else place(run, word), data or trained_on(run)
+    folder, name = Path(out) if out else place(run, word), data_of(run, data)
     if not name and needs_data:
         raise UsageError(f"{run} does not say what it was trained on: name a data set with --data")
     require_writable(folder)
-    return Opened(load(run, which=which).to(device), name, folder)
+    return Opened(load(run, which=which).inner.to(device), name, folder)
 
 
 def finished(

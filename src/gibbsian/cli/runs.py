@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Literal
 
 from ..core.errors import UsageError
 from ..data.names import entry
+from ..data.recipe import DataRecipe, is_table, named
 from ..train.settings import Compiling
 from .options import Arg
 
@@ -40,6 +42,31 @@ def trained_on(run: str) -> str:
     record = folder.record().get("data")
     from_arrays = isinstance(record, dict) and record.get("recipe", name) is None
     return "" if from_arrays and entry(name) is None else name
+
+
+def data_of(run: str, data: str | None) -> str:
+    """The data that a verb looks at, `data` or those of training; a table is read as the run read its own."""
+    stored = trained_on(run)
+    recipe = DataRecipe.parse(named(data) if data else stored)
+    if not recipe.places or recipe.name.startswith("folder:"):
+        return str(recipe)
+    if is_table(recipe.name) and stored:
+        recipe = recipe.like(DataRecipe.parse(stored))
+    return str(replace(recipe, table=_table_file(run)))
+
+
+def _table_file(run: str) -> str | None:
+    """The JSON file in which a run or a model keeps the columns of its table; none where it has none."""
+    if exported(run):
+        path = Path(run) / "config.json"
+    else:
+        from ..train.load import locate
+
+        path = locate(Path(run))[1].path / "run.json"
+    try:
+        return str(path.absolute()) if json.loads(path.read_text()).get("table") else None
+    except (OSError, ValueError):
+        return None
 
 
 def exported(run: str) -> bool:

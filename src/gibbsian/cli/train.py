@@ -14,11 +14,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from ..core.errors import CheckpointError, UsageError
-from ..data.recipe import DataRecipe, named, read_size
+from ..data.recipe import FILES, DataRecipe
 from ..models.papers import entry
 from ..train.recipes import RunConfig, resolve, suggestion
 from ..train.settings import Compiling
 from .options import Arg, Keys
+from .reading import Columns, Header, LabelColumn, OnError, Size, Standardise, reading
 from .result import Result
 from .runs import DataDir, Device
 from .settings import system_settings
@@ -35,10 +36,12 @@ def train(
     system: Annotated[str | None, Arg("a name of gibbsian list systems, or FILE.py:OBJECT")] = None,
     *,
     data: Annotated[str | None, Arg("data set, see gibbsian list data", "NAME")] = None,
-    size: Annotated[str | None, Arg("images are cut to the centre and resampled to it", "N|HxW")] = None,
-    on_error: Annotated[
-        Literal["stop", "skip"] | None, Arg("a broken image file: stop, as by default, or leave it out")
-    ] = None,
+    size: Size = None,
+    on_error: OnError = None,
+    header: Header = None,
+    columns: Columns = None,
+    label_column: LabelColumn = None,
+    standardise: Standardise = None,
     preset: Annotated[str | None, Arg("named settings, see gibbsian list presets", "P")] = None,
     config: Annotated[str | None, Arg("YAML file of settings, as a run's config.yaml", "F.yaml")] = None,
     steps: Annotated[int | None, Arg("weight updates in all (train.steps)", "N")] = None,
@@ -79,7 +82,9 @@ def train(
         out = str(Path("runs") / run_name(system, settled(file=given).data))
     folder, checkpoint = _places(out, resume)
     file = given if config or not resume else _stored(system, folder)
-    resolved = _reading(settled(file=file), file if resume else None, size, on_error)
+    read = {"size": size, "on_error": on_error, "header": header, "columns": columns}
+    read |= {"label_column": label_column, "standardise": standardise}
+    resolved = reading(settled(file=file), file if resume else None, read)
     if print_config:
         return Result(resolved.to_dict(), yaml_text(resolved))
     where = {"init_from": init_from, "resume": checkpoint, "out": folder or free_folder(resolved)}
@@ -118,7 +123,8 @@ def run_name(system: str, data: str) -> str:
     """`igebm-digits`, `igebm-toy-ring`, `igebm-faces` for folder:/data/faces."""
     paper = entry(system).name
     last = DataRecipe.parse(data).name.removeprefix("folder:").rstrip("/").rpartition("/")[2]
-    return f"{paper}-{last.removesuffix('.npz').removesuffix('.csv').replace(':', '-')}"
+    ending = max((e for e in FILES if last.lower().endswith(e)), key=len, default="")
+    return f"{paper}-{last.removesuffix(last[len(last) - len(ending) :]).replace(':', '-')}"
 
 
 def free_folder(config: RunConfig) -> Path:
@@ -126,16 +132,6 @@ def free_folder(config: RunConfig) -> Path:
     first = Path("runs") / run_name(config.system, config.data)
     numbered = (first.with_name(f"{first.name}-{i}") for i in count(2))
     return next(p for p in chain([first], numbered) if not p.exists())
-
-
-def _reading(config: RunConfig, stored: Settings | None, size: str | None, on_error: str | None) -> RunConfig:
-    """The configuration with the data's options; those of a stored run hold where none are given."""
-    recipe = DataRecipe.parse(named(config.data)).placed()
-    if stored and isinstance(before := stored.get("data"), str):
-        recipe = recipe.like(DataRecipe.parse(before))
-    if on_error:
-        recipe = replace(recipe, on_error=on_error if on_error != "stop" else None)
-    return replace(config, data=str(recipe.having(size=read_size(size) if size else None)))
 
 
 def _places(out: str | None, resume: str | None) -> tuple[Path | None, str | None]:
@@ -189,6 +185,8 @@ def _prepare(
     usable(device)
     warn_if_emulated(config.train.precision, device)
     dataset = load(config.data, data_dir=data_dir)
+    if dataset.table is not None:
+        config = replace(config, data=dataset.full_name)
     validate = None
     if config.train.validate_every:
         dataset, validate = _set_aside(config.data, dataset, data_dir)

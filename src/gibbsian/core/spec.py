@@ -2,9 +2,58 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
 
 from .errors import UsageError
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Table:
+    """The columns of a table of numbers, and how models see them: z = (x - shift) / scale.
+
+    Attributes:
+        names: of the columns, empty for an array.
+        shift, scale: one number a column, in its units.
+        label, classes: name of the column of classes and their names, empty without one.
+    """
+
+    names: tuple[str, ...]
+    shift: tuple[float, ...]
+    scale: tuple[float, ...]
+    label: str = ""
+    classes: tuple[str, ...] = ()
+
+    @classmethod
+    def read(cls, values: dict[str, Any]) -> Table:
+        """From plain values, as `to_dict` gives them; raises `KeyError`, `TypeError` or `ValueError`."""
+        shift, scale = (tuple(float(v) for v in values[key]) for key in ("shift", "scale"))
+        if len(shift) != len(scale) or not all(0 < s < float("inf") for s in scale):
+            raise ValueError("shift and scale are one number a column, scale above 0")
+        names, classes = (tuple(str(v) for v in values.get(key, ())) for key in ("names", "classes"))
+        return cls(names, shift, scale, str(values.get("label", "")), classes)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values."""
+        return asdict(self)
+
+    @property
+    def changes(self) -> bool:
+        """Whether models see other numbers than the table holds."""
+        return set(self.shift) | {0.0} != {0.0} or set(self.scale) | {1.0} != {1.0}
+
+    def standardised(self, x: Tensor) -> Tensor:
+        """Rows `(N, D)` as models see them, float32."""
+        wide = x.double()
+        return ((wide - wide.new_tensor(self.shift)) / wide.new_tensor(self.scale)).float()
+
+    def in_units(self, z: Tensor) -> Tensor:
+        """Rows `(N, D)` of a model in the units of the table, float32."""
+        wide = z.double()
+        return (wide * wide.new_tensor(self.scale) + wide.new_tensor(self.shift)).float()
 
 
 @dataclass(frozen=True)
@@ -16,6 +65,7 @@ class DataSpec:
         low, high: values of a black and a white pixel; for data that are not images, the range where chains
             begin and, if so set, are clamped.
         num_classes: classes that the model tells apart; 0 for a model without labels, whatever its data.
+        table: columns and units of a table; `low` and `high` are those of its standardised numbers.
 
     Raises `UsageError` for an empty shape, an empty range or a negative number of classes.
     """
@@ -24,6 +74,7 @@ class DataSpec:
     low: float = -1.0
     high: float = 1.0
     num_classes: int = 0
+    table: Table | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "event_shape", tuple(int(n) for n in self.event_shape))

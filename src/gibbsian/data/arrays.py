@@ -19,7 +19,7 @@ from torch import Tensor
 
 from ..core.errors import DataError, UsageError, unknown
 from .images import levels_of
-from .recipe import Channels
+from .options import Channels
 
 HALF = 127
 """Whole numbers that never pass this are hardly bytes of images."""
@@ -187,7 +187,8 @@ def _numbers(x: Tensor, axis: int | None, images: bool | None) -> Stored:
     """float32 in their own units, channels first; a line where one could have thought of images."""
     values = x.to(torch.float32)
     if values.dim() != 4 and values.dim() != 3:
-        return Stored(values)
+        coarse = x.dim() == 2 and bool(((x - values).abs().amax(0) > 1e-3 * x.double().std(0)).any())
+        return Stored(x.double() if coarse else values)  # such as seconds since 1970
     told = ""
     if axis == 3:
         values = values.permute(0, 3, 1, 2).contiguous()

@@ -17,10 +17,12 @@ from torch import Tensor
 
 from ..core.errors import DataError, UsageError
 from ..core.records import Batch
+from ..core.spec import Table
 from .arrays import as_tensor, stored
 from .factors import Factors
 from .labels import read_labels
-from .recipe import Channels, DataRecipe
+from .options import Channels
+from .recipe import DataRecipe
 from .rows import ArrayRows, BrokenRow, Rows, digest_of
 
 
@@ -30,7 +32,8 @@ class Dataset:
 
     `factors` are what synthetic rows were rendered from. `split` is "train", "validation" or "test".
     `notes` are lines on what was decided when the rows were read, for whoever asked for them; `recipe` reads
-    them again, and is None for rows that came from arrays.
+    them again, and is None for rows that came from arrays. `table` names the columns of a table, and says in
+    what units models see them: `x` is as the table holds it, `batch` standardised.
     Build one from arrays with `from_arrays`.
     """
 
@@ -43,6 +46,7 @@ class Dataset:
     factors: Factors | None = None
     notes: tuple[str, ...] = ()
     recipe: DataRecipe | None = None
+    table: Table | None = None
 
     def __len__(self) -> int:
         return self.rows.shape[0]
@@ -95,14 +99,16 @@ class Dataset:
         return digest.hexdigest()
 
     def batch(self, index: Tensor, low: float = -1.0, high: float = 1.0) -> Batch:
-        """The rows at `index` (B,): images as float32 (B, C, H, W) in [low, high], others as stored.
+        """The rows at `index` (B,): images as float32 (B, C, H, W) in [low, high], columns of a table in the
+        units of its models, others as stored.
 
         Where broken files are to be skipped, the next row that can be read stands in the place of one.
         """
         x, index = self._read(index)
         cond = None if self.cond is None else as_floats(self.cond[index], low, high)
         y = None if self.y is None else self.y[index]
-        return Batch(as_floats(x, low, high), y, cond, index)
+        x = as_floats(x, low, high) if self.table is None else self.table.standardised(x)
+        return Batch(x, y, cond, index)
 
     def _read(self, index: Tensor) -> tuple[Tensor, Tensor]:
         """The rows at `index` as stored, and the numbers of those that were read."""
@@ -195,6 +201,6 @@ def from_arrays(
 def as_floats(x: Tensor, low: float, high: float) -> Tensor:
     """uint8 images (B, H, W) or (B, H, W, C) to float32 (B, C, H, W) in [low, high]; floats unchanged."""
     if x.dtype != torch.uint8:
-        return x
+        return x.float()
     x = x.unsqueeze(1) if x.dim() == 3 else x.permute(0, 3, 1, 2)
     return x.contiguous().to(torch.float32).div_(255).mul_(high - low).add_(low)

@@ -18,7 +18,8 @@ from ..core.errors import DataError
 from .dataset import Dataset
 from .images import Head, levels_of, read_head, read_image
 from .listing import Listing, list_images, read_listing
-from .recipe import DataRecipe, shape_name
+from .options import shape_name
+from .recipe import DataRecipe
 from .rows import ArrayRows, BrokenRow, Rows
 
 MEMORY_LIMIT = 1 << 30

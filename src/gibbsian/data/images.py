@@ -18,7 +18,8 @@ import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from ..core.errors import DataError, GibbsianError, UsageError
-from .recipe import DataRecipe, Size, sides
+from .options import Size, sides
+from .recipe import DataRecipe
 
 PLAIN = DataRecipe("")
 """Images as they are."""

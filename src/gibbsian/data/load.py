@@ -13,23 +13,25 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from ..core.errors import DataError, UsageError, unknown
 from ..core.random import derive, generator
+from ..core.spec import Table
 from .dataset import Dataset, carve, from_arrays
 from .download import fetch
 from .folder import read_folder
-from .images import fit_all
 from .keyed import read_keyed
 from .names import ALIASES, TOYS, entry
 from .pairs import domains, two_domains
 from .places import data_folders, download_folder
-from .readers import Arrays, read_csv, read_npy, read_npz
-from .recipe import ARRAYS, FILES, DataRecipe, shape_name
-from .rows import ArrayRows
+from .readers import Arrays, read_npy, read_npz
+from .recipe import ARRAYS, FILES, DataRecipe, is_table
+from .resized import resized
 from .sources import DIGITS, SOURCES, WHOLE, Source
 from .tables import read_table
 from .toy import toy
+from .units import in_units, read_file, stored_table
 
 PACKED = (".zip", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".7z", ".rar")
 SPLITS = ("train", "validation", "test")
@@ -43,13 +45,14 @@ def load(
     *,
     data_dir: str | Path | None = None,
     validation: int | None = None,
+    table: Table | None = None,
     **options: Any,
 ) -> Dataset:
     """The data set `name` (see `names.DATA_NAMES`), part "train", "validation" or "test".
 
     `validation`: how many training rows are set aside, always the same ones. Give the same number
     to the train call and the validation call, so that the two do not overlap; None sets none aside.
-    `options` are the others of `recipe.DataRecipe`; all may also stand in the name.
+    `options` are the others of `recipe.DataRecipe`, which may stand in the name too; `table`: as there.
 
     Raises `UsageError` for an unknown name or option, `DataError` for files that are missing, cut
     short or of another kind.
@@ -59,17 +62,37 @@ def load(
     if validation is not None and validation < 0:
         raise UsageError(f"validation is {validation}: it must be a number of rows, 0 for none")
     recipe = DataRecipe.parse(name).having(validation=validation or None, **options)
-    return load_recipe(recipe, split, data_dir=data_dir)
+    return load_recipe(recipe, split, data_dir=data_dir, table=table)
 
 
-def load_recipe(recipe: DataRecipe, split: str = "train", *, data_dir: str | Path | None = None) -> Dataset:
-    """The part `split` of the set that a recipe reads; raises as `load`."""
+def load_recipe(
+    recipe: DataRecipe,
+    split: str = "train",
+    *,
+    data_dir: str | Path | None = None,
+    table: Table | None = None,
+) -> Dataset:
+    """The part `split` of the set that a recipe reads; raises as `load`.
+
+    `table` are the columns of a model, by which a table is read again: those that the recipe names, if any.
+    """
     if split == "validation" and not recipe.validation:
         raise UsageError(_no_validation(recipe.name))
     recipe.require_there()
     recipe = recipe.placed()
-    whole = _part(recipe, "test" if split == "test" else "train", data_dir)
-    whole = replace(whole, recipe=whole.recipe or recipe)
+    if table is None and recipe.table is not None:
+        table = stored_table(Path(recipe.table))
+    part = _split(recipe, split, data_dir, table)
+
+    def train() -> Tensor:
+        return (part if split == "train" else _split(recipe, "train", data_dir, table)).x
+
+    return in_units(replace(part, recipe=part.recipe or recipe), train, table)
+
+
+def _split(recipe: DataRecipe, split: str, data_dir: str | Path | None, table: Table | None) -> Dataset:
+    """The train, validation or test part."""
+    whole = _part(recipe, "test" if split == "test" else "train", data_dir, table)
     if not recipe.validation or split == "test":
         return whole
     train, held = whole.split_off(recipe.validation)
@@ -85,7 +108,7 @@ def _no_validation(name: str) -> str:
     )
 
 
-def _part(recipe: DataRecipe, split: str, data_dir: str | Path | None) -> Dataset:
+def _part(recipe: DataRecipe, split: str, data_dir: str | Path | None, table: Table | None = None) -> Dataset:
     """The train or test part, as floats or as images of the wanted size and colour."""
     name = recipe.name
     if not name.lower().endswith(ARRAYS) and (recipe.images, recipe.channels) != (None, None):
@@ -97,21 +120,26 @@ def _part(recipe: DataRecipe, split: str, data_dir: str | Path | None) -> Datase
     if name.startswith("folder:"):
         data, one = read_folder(Path(name.removeprefix("folder:")), split, recipe)
         return _cut(data, split) if one else data
-    arrays, one = _arrays(name, split, data_dir)
+    arrays, one = _arrays(recipe, split, data_dir, table)
     data = _built(name, split, arrays, recipe)
-    data = replace(data, notes=(*arrays.notes, *data.notes))
+    data = replace(data, table=arrays.table, notes=(*arrays.notes, *data.notes))
     return _cut(data, split) if one else data
 
 
-def _arrays(name: str, split: str, data_dir: str | Path | None) -> tuple[Arrays, bool]:
+def _arrays(
+    recipe: DataRecipe, split: str, data_dir: str | Path | None, table: Table | None
+) -> tuple[Arrays, bool]:
     """Arrays, and whether they are still to be cut into train and test."""
+    name = recipe.name
+    if not is_table(name) and (option := recipe.table_option):
+        raise UsageError(f"{option} is for tables, which {name} is not: leave it out")
     ending = Path(name).suffix.lower()
     if ending in ARRAYS and ending != ".npy":
         return read_keyed(Path(name).expanduser(), split)
     if ending == ".npy":
         return read_npy(Path(name).expanduser()), True
-    if ending in (".csv", ".tsv"):
-        return read_csv(Path(name).expanduser()), True
+    if is_table(name):
+        return read_file(Path(name).expanduser(), recipe, table), True
     if name.startswith("toy:"):
         return _toy(name.removeprefix("toy:"), split), False
     if name.startswith("table:"):
@@ -151,25 +179,7 @@ def _built(name: str, split: str, arrays: Arrays, recipe: DataRecipe) -> Dataset
         channels=recipe.channels,
         levels=recipe.levels,
     )
-    return brought(data, recipe)
-
-
-def brought(data: Dataset, how: DataRecipe) -> Dataset:
-    """Images of a set in memory in the size and colour of a recipe, and a line on that."""
-    if how.size is None and how.grey is None:
-        return data
-    if not data.is_image:
-        shape = data.event_shape
-        raise UsageError(f"size and grey are for images, but {data.name} holds numbers of shape {shape}")
-    (_, height, width), cond = data.event_shape, data.cond
-    rows = ArrayRows(torch.from_numpy(fit_all(data.x.numpy(), how.size, how.grey, how)))
-    if cond is not None:
-        cond = torch.from_numpy(fit_all(cond.numpy(), how.size, how.grey, how))
-    size, notes = how.size or (height, width), data.notes
-    if size != (height, width):
-        way = {"pad": "padded", "stretch": "stretched"}.get(how.resize or "", "cropped to the centre")
-        notes = (*notes, f"images of {height}x{width} brought to {shape_name(size)}: {way} and resampled")
-    return replace(data, rows=rows, cond=cond, notes=notes)
+    return resized(data, recipe)
 
 
 def _cut(data: Dataset, split: str) -> Dataset:

@@ -1,4 +1,4 @@
-"""Read the files that data sets come in: idx, CIFAR's binary records, .npz, .csv.
+"""Read the files that data sets come in: idx, CIFAR's binary records, .npz, .npy.
 
 Each raises one `DataError` line for a file that is missing, cut short or of another kind. No pickle
 is ever loaded.
@@ -6,7 +6,6 @@ is ever loaded.
 
 from __future__ import annotations
 
-import csv
 import gzip
 import math
 import zlib
@@ -16,19 +15,21 @@ from pathlib import Path
 import numpy as np
 
 from ..core.errors import DataError
+from ..core.spec import Table
 from .factors import Factors
 
 
 @dataclass(frozen=True, eq=False)
 class Arrays:
-    """What a reader returns: `x` (N, ...), labels `y` (N,), class names, conditions (N, ...), factors, and
-    what was decided."""
+    """What a reader returns: `x` (N, ...), labels `y` (N,), class names, conditions (N, ...), factors,
+    columns of a table, notes."""
 
     x: np.ndarray
     y: np.ndarray | None = None
     classes: tuple[str, ...] | None = None
     cond: np.ndarray | None = None
     factors: Factors | None = None
+    table: Table | None = None
     notes: tuple[str, ...] = ()
 
 
@@ -99,74 +100,3 @@ def read_split_npz(path: Path, split: str, *, x: str = "x", cond: str | None = N
     classes = None if names is None else tuple(str(name) for name in names)
     other = None if cond is None else arrays[f"{split}_{cond}"]
     return Arrays(arrays[f"{split}_{x}"], arrays.get(f"{split}_y"), classes, other)
-
-
-def read_csv(path: Path) -> Arrays:
-    """Numbers separated by commas, semicolons or tabs, one point a line; a first line may name the columns.
-
-    Returns `x` (N, D) float32. A column named y, label or class holds labels, whole numbers or words, and `y`
-    (N,) has them; but y beside a column named x is a coordinate.
-    """
-    head, lines = _csv_lines(path)
-    column, width = _label_column(head), len(lines[0][1])
-    table = np.array(
-        [_csv_numbers(path, number, cells, width, column) for number, cells in lines], np.float32
-    )
-    if column is None:
-        return Arrays(table)
-    words = [cells[column].strip() for _, cells in lines]
-    return Arrays(table, np.array([float(w) for w in words] if all(map(_is_finite, words)) else words))
-
-
-def _label_column(head: list[str]) -> int | None:
-    names = [name.strip().lower() for name in head]
-    wanted = {"label", "class"} if "x" in names else {"y", "label", "class"}
-    return next((i for i, name in enumerate(names) if name in wanted), None)
-
-
-def _csv_lines(path: Path) -> tuple[list[str], list[tuple[int, list[str]]]]:
-    """The names of the first line, if it is not numbers, and the others with their line numbers."""
-    try:
-        with open(path, newline="", encoding="utf-8-sig") as handle:
-            mark = _separator(handle.readline())
-            handle.seek(0)
-            read = csv.reader(handle, delimiter=mark)
-            lines = [(number, cells) for number, cells in enumerate(read, 1) if cells]
-    except FileNotFoundError as error:
-        raise DataError(f"there is no file {path}") from error
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise DataError(f"{path} cannot be read as .csv ({error})") from error
-    named = bool(lines) and not any(_is_number(cell) for cell in lines[0][1])
-    head, rest = (lines[0][1], lines[1:]) if named else ([], lines)
-    if not rest:
-        raise DataError(f"{path} holds no lines of numbers")
-    return head, rest
-
-
-def _separator(line: str) -> str:
-    """The mark between cells: a comma where there is one, else a semicolon or a tab."""
-    return next((mark for mark in (",", ";", "\t") if mark in line), ",")
-
-
-def _csv_numbers(path: Path, number: int, cells: list[str], width: int, labels: int | None) -> list[float]:
-    """The numbers of a line, the column of labels left out."""
-    if len(cells) != width:
-        raise DataError(f"{path} line {number} has {len(cells)} columns where the first has {width}")
-    bad = next((i for i, cell in enumerate(cells) if i != labels and not _is_finite(cell)), None)
-    if bad is not None:
-        raise DataError(f"{path} line {number} column {bad + 1} is '{cells[bad]}': expected a finite number")
-    if labels is not None and not cells[labels].strip():
-        raise DataError(f"{path} line {number} has no label in column {labels + 1}")
-    return [float(cell) for i, cell in enumerate(cells) if i != labels]
-
-
-def _is_number(cell: str) -> bool:
-    try:
-        float(cell)
-    except ValueError:
-        return False
-    return True
-
-
-def _is_finite(cell: str) -> bool:
-    return _is_number(cell) and math.isfinite(float(cell))

@@ -5,61 +5,29 @@ A run stores this line as its `data`, so that every command finds the same rows.
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal, TypeAlias
-from urllib.parse import quote, unquote
+from typing import Any
 
 from ..core.errors import DataError, UsageError, unknown
 from .names import entry
+from .options import CHOICES, OPTIONS, READ, Channels, rising, sides, written
 
-Size: TypeAlias = int | tuple[int, int]
-"""Pixels a side, or (height, width)."""
-Channels: TypeAlias = Literal["first", "last"]
 WORD = ":to:"
 """Between the two sets of a translation."""
 ARRAYS = (".npz", ".npy", ".pt", ".pth", ".safetensors")
-FILES = (*ARRAYS, ".csv", ".tsv")
+"""Endings of files that are arrays by name, or one."""
+PACKED = (".csv.gz", ".tsv.gz", ".txt.gz")
+TEXT = (".csv", ".tsv", ".tab", ".txt", ".dat", *PACKED)
+TABLES = (*TEXT, ".parquet", ".feather")
+"""Endings of files that are tables."""
+FILES = (*ARRAYS, *TABLES)
 """Endings of files that are data sets."""
 SUFFIXES = frozenset(
     ".png .apng .jpg .jpeg .jpe .jfif .jp2 .bmp .gif .webp .avif .tif .tiff .tga .pbm .pgm .ppm .pnm".split()
 )
 """Endings of image files."""
-CHOICES: dict[str, tuple[str, ...]] = {
-    "resize": ("crop", "pad", "stretch"),
-    "background": ("white", "black", "grey"),
-    "channels": ("first", "last"),
-    "on_error": ("stop", "skip"),
-}
-"""How images come to another size; what transparent pixels and padding show; where channels stand in arrays;
-what is done about a broken image file."""
-
-
-def sides(size: Size) -> tuple[int, int]:
-    """(height, width) in pixels; raises `UsageError` unless both are whole numbers above 0."""
-    both = (size, size) if isinstance(size, int) else tuple(size)
-    if len(both) != 2 or not all(isinstance(n, int) and n > 0 for n in both):
-        raise UsageError(f"size is {size}: it must be a number of pixels above 0, or height and width")
-    return both[0], both[1]
-
-
-def read_size(text: str) -> tuple[int, int]:
-    """(height, width) of a text such as "32" or "24x32"; raises `UsageError` for others."""
-    found = re.fullmatch(r"(\d+)(?:x(\d+))?", text.strip().lower())
-    if found is None:
-        raise UsageError(f"size is '{text}': write pixels as N, or as HxW for height and width")
-    return sides((int(found[1]), int(found[2] or found[1])))
-
-
-def read_levels(text: str) -> tuple[float, float]:
-    """The values of black and white of a text such as "0:4095"; raises `UsageError` for others."""
-    try:
-        low, high = (float(part) for part in text.split(":"))
-    except ValueError as error:
-        raise UsageError(f"levels is '{text}': write LOW:HIGH, the values of black and white") from error
-    return low, high
 
 
 @dataclass(frozen=True)
@@ -72,7 +40,11 @@ class DataRecipe:
     `levels` are the values of black and white in files of more than eight bits, floats and arrays; others
     are clipped. `images` and `channels` say what arrays are, as `data.arrays` does by itself.
     `validation` is the number of training rows that are set aside; `on_error` is "skip" where broken image
-    files are left out; `files` is the list that a run made of a large folder when it began.
+    files and incomplete rows are left out; `files` is the list that a run made of a large folder as it began.
+
+    Of tables, `header` says whether the first line names the columns, `columns` which are kept,
+    `label_column` which holds the classes ("none" where none does), `standardise` whether models see columns
+    of mean 0 and deviation 1; `table` is a JSON file whose key "table" holds what a run read of its columns.
     """
 
     name: str
@@ -86,6 +58,11 @@ class DataRecipe:
     levels: tuple[float, float] | None = None
     images: bool | None = None
     channels: Channels | None = None
+    header: bool | None = None
+    label_column: str | None = None
+    columns: tuple[str, ...] | None = None
+    standardise: bool | None = None
+    table: str | None = None
 
     @classmethod
     def parse(cls, text: str) -> DataRecipe:
@@ -102,8 +79,7 @@ class DataRecipe:
     def __str__(self) -> str:
         end = "/" if OPTIONS.search(self.name) else ""
         given = {key: value for key in READ if (value := getattr(self, key)) is not None}
-        shown = {key: quote(value) if key in PATHS else _shown(value) for key, value in given.items()}
-        return self.name + end + "".join(f"@{key}={text}" for key, text in shown.items())
+        return self.name + end + "".join(f"@{key}={written(key, value)}" for key, value in given.items())
 
     def reading(self, texts: Mapping[str, str | None]) -> DataRecipe:
         """With these options as they are written, None leaving one as it is; raises as `having`."""
@@ -115,13 +91,13 @@ class DataRecipe:
         if "size" in given:
             given["size"] = sides(given["size"])
         if "levels" in given:
-            given["levels"] = _rising(given["levels"])
+            given["levels"] = rising(given["levels"])
         for key in CHOICES.keys() & given.keys():
             if given[key] not in CHOICES[key]:
                 raise unknown(key, str(given[key]), CHOICES[key])
         for key, value in given.items():
             if getattr(self, key) not in (None, value):
-                said = f"{key} is {_shown(value)}, but '{self}' says {_shown(getattr(self, key))}"
+                said = f"{key} is {written(key, value)}, but '{self}' says {written(key, getattr(self, key))}"
                 raise UsageError(f"{said}: give it once")
         return replace(self, **given)
 
@@ -132,12 +108,17 @@ class DataRecipe:
             return self
         if all(getattr(self, key) in (None, getattr(other, key)) for key in READ):
             return replace(other, name=self.name)
-        return replace(self, files=self.files or other.files)
+        return replace(self, files=self.files or other.files, table=self.table or other.table)
 
     @property
     def skips(self) -> bool:
         """Whether broken image files are left out."""
         return self.on_error == "skip"
+
+    @property
+    def table_option(self) -> str | None:
+        """The name of an option that only tables have, if one is set."""
+        return next((k for k in ("header", "label_column", "columns") if getattr(self, k) is not None), None)
 
     @property
     def places(self) -> tuple[Path, ...]:
@@ -174,25 +155,9 @@ def named(data: str | Path) -> str:
     return str(recipe)
 
 
-def shape_name(size: tuple[int, int]) -> str:
-    """Height x width, as a person reads it."""
-    return f"{size[0]}x{size[1]}"
-
-
-def _shown(value: object) -> str:
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, tuple):
-        whole = all(isinstance(part, int) for part in value)
-        return shape_name(value) if whole else ":".join(f"{part:.12g}" for part in value)
-    return str(value)
-
-
-def _rising(levels: tuple[float, float]) -> tuple[float, float]:
-    low, high = (float(level) for level in levels)
-    if not -float("inf") < low < high < float("inf"):
-        raise UsageError(f"levels are {low:g} to {high:g}: black must lie below white")
-    return low, high
+def is_table(name: str) -> bool:
+    """Whether a name is that of a file that holds a table."""
+    return name.lower().endswith(TABLES)
 
 
 def _place(name: str) -> Path | None:
@@ -207,37 +172,3 @@ def _absolute(name: str) -> str:
     if path is None:
         return name
     return f"{'folder:' if name.startswith('folder:') else ''}{path.absolute()}"
-
-
-def _yes(key: str) -> Callable[[str], bool]:
-    def read(text: str) -> bool:
-        if text not in ("yes", "no"):
-            raise UsageError(f"{key} is '{text}': write yes or no")
-        return text == "yes"
-
-    return read
-
-
-def _read_rows(text: str) -> int:
-    if not text.isdecimal():
-        raise UsageError(f"validation is '{text}': write a number of rows")
-    return int(text)
-
-
-READ: dict[str, Callable[[str], Any]] = {
-    "size": read_size,
-    "resize": str,
-    "grey": _yes("grey"),
-    "background": str,
-    "levels": read_levels,
-    "images": _yes("images"),
-    "channels": str,
-    "validation": _read_rows,
-    "on_error": str,
-    "files": unquote,
-}
-"""How each option is read from its text, in the order in which they are written."""
-PATHS = ("files",)
-"""Options whose text may hold a slash."""
-_PLAIN = "|".join(key for key in READ if key not in PATHS)
-OPTIONS = re.compile(rf"((?:@(?:(?:{_PLAIN})=[^@/]*|(?:{'|'.join(PATHS)})=[^@]*))+)$")

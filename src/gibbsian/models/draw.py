@@ -17,6 +17,7 @@ from ..starts.noise import GaussianNoise, UniformNoise
 from .model import EnergyModel, checked_labels, device_of
 from .sampler import RunOptions, Sampler
 from .samples import Samples, require_counts, stream
+from .units import InUnits
 
 STEPS = 1000
 """Steps of a kernel's chain where none are given."""
@@ -65,6 +66,22 @@ def sample(
         return target.sample(
             n, y=y, steps=steps, seed=seed, rng=rng, thin=thin, chunk=chunk, sampler=sampler, options=options
         )
+    if isinstance(target, InUnits):
+        begin = target.inside(start) if isinstance(start, Tensor) else start
+        drawn = sample(
+            target.inner,
+            n,
+            kernel=kernel,
+            start=begin,
+            y=y,
+            steps=steps,
+            seed=seed,
+            rng=rng,
+            thin=thin,
+            sampler=sampler,
+            options=options,
+        )
+        return target.outside(drawn)
     require_counts(n, steps)
     if sampler != "default":
         raise UsageError("a kernel and a sampler are two ways to draw: give one of them")

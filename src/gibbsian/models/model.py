@@ -71,6 +71,11 @@ class EnergyModel(nn.Module, ABC):
             f"samplers {', '.join(self.samplers) or 'none'}"
         )
 
+    @property
+    def inner(self) -> EnergyModel:
+        """The model that chains move on and tasks look at: itself, unless it is in units of a table."""
+        return self
+
     @abstractmethod
     def energy(self, x: Position, y: Tensor | None = None) -> Tensor:
         """E(x), or E(x, y) for labels `(B,)`, of data `(B, *event_shape)`; shape `(B,)`, low is likely."""
@@ -166,6 +171,7 @@ class EnergyModel(nn.Module, ABC):
             "temperature": self.temperature,
             "claims_density": self.claims_density,
             "data": data,
+            **({} if self.spec.table is None else {"table": self.spec.table.to_dict()}),
             "config": to_dict(self.record.config),
         }
         from . import folder

@@ -117,6 +117,7 @@ def evaluate(
         raise UsageError(
             f"evaluate with n = {n} and {draws} draws: take n of at least 16, and two draws or more"
         )
+    model = model.inner
     device = device_of(model)
     rng = Streams(seed, device=device).eval
     held = Streams(seed).data

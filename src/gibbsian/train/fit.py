@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +19,9 @@ from ..models.build import name_of
 from ..models.learner import Learner
 from ..models.model import EnergyModel
 from ..models.papers import PaperEntry, register_paper
+from ..models.units import in_units
 from .folder import RunFolder, replace_text
-from .load import from_run, load_into
+from .load import from_run, load_into, locate, table_in
 from .matching import require_match, resolved, with_net
 from .observers import default_observers
 from .recipes import Recipe, RunConfig, from_config, presets
@@ -59,7 +60,8 @@ def fit(
         net: a network of your own, in place of the one that the settings describe.
         data: a name such as "digits", "mnist" or "toy:ring"; a file or folder; an array or tensor `(N, ...)`,
             or a pair (x, y) with labels; a torch `Dataset` or `DataLoader` (see `gibbsian.dataset`). What was
-            decided in reading them is printed, if `progress` is.
+            decided in reading them is printed, if `progress` is. Columns of unlike scales are standardised
+            inside: the model returned takes rows and gives samples in their units, its `inner` does not.
         steps, minutes: weight updates, or a budget of time.
         out: run folder for checkpoints, logs and sample grids; nothing is written without.
         resume: "auto" goes on from the newest checkpoint in `out`; a path goes on from that one.
@@ -98,7 +100,7 @@ def fit(
         device=device,
     )
     prepared.trainer.fit(dotted.get("train.steps"), minutes=minutes, progress=progress)
-    return finished(prepared.trainer)
+    return in_units(finished(prepared.trainer))
 
 
 def finished(trainer: Trainer) -> EnergyModel:
@@ -137,6 +139,9 @@ def prepare(
     if source and folder and folder.is_run:
         require_same(folder.config(), config)
     learner = learner or from_run(config, dataset.event_shape, net)
+    if source and (table := table_in(locate(source)[1].record())):
+        dataset = replace(dataset, table=table)
+    learner.model.spec = replace(learner.model.spec, table=dataset.table)
     require_match(learner.model.spec, dataset)
     if init_from:
         load_into(learner, Path(init_from))
@@ -153,7 +158,8 @@ def prepare(
     )
     if folder and (not source or not folder.is_run):
         folder.create(
-            config.to_dict(), {"state": "running", "seed": config.train.seed, "data": _about(dataset)}
+            config.to_dict(),
+            {"state": "running", "seed": config.train.seed, "data": _about(dataset), **_table(dataset)},
         )
         if isinstance(dataset.rows, ImageFiles):
             replace_text(folder.files, dataset.rows.listing.text(dataset.rows.root))
@@ -188,6 +194,10 @@ def _own(learner: Learner, preset: str | None, data: str, changes: dict[str, Any
         else:
             raise UsageError(f"'{dotted}' is a setting of the model, which stands: build it with that value")
     return RunConfig(name, preset or "", data, learner.config, train, monitor)
+
+
+def _table(dataset: Dataset) -> dict[str, Any]:
+    return {} if dataset.table is None else {"table": dataset.table.to_dict()}
 
 
 def _about(dataset: Dataset) -> dict[str, Any]:

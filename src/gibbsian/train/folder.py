@@ -88,10 +88,14 @@ class RunFolder:
         return self._listed(loaded)
 
     def _listed(self, config: dict[str, Any]) -> dict[str, Any]:
-        """With this folder's list of the files of the data, where it has one."""
-        if not self.files.is_file() or not isinstance(config.get("data"), str):
+        """With this folder's list of the files of the data, and its record of their columns, if any."""
+        if not isinstance(config.get("data"), str):
             return config
-        recipe = replace(DataRecipe.parse(config["data"]), files=str(self.files.absolute()))
+        recipe = DataRecipe.parse(config["data"])
+        if self.files.is_file():
+            recipe = replace(recipe, files=str(self.files.absolute()))
+        if recipe.places and self.record().get("table"):
+            recipe = replace(recipe, table=str((self.path / "run.json").absolute()))
         return {**config, "data": str(recipe)}
 
     def record(self) -> dict[str, Any]:

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import copy
 import os
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import nn
@@ -12,6 +15,7 @@ from torch import nn
 from ..core.config import from_dict
 from ..core.errors import CheckpointError, UsageError
 from ..core.random import Streams
+from ..core.spec import Table
 from ..models import folder as model_folder
 from ..models.build import build
 from ..models.capabilities import Scalable
@@ -19,6 +23,7 @@ from ..models.learner import Learner
 from ..models.model import EnergyModel
 from ..models.papers import stored_entry
 from ..models.sampler import Sampler
+from ..models.units import in_units
 from ..nets.families import trusted
 from ..nets.layers import EnergyHead
 from . import checkpoint
@@ -39,7 +44,7 @@ def load(
     net: nn.Module | None = None,
     trust: bool = False,
 ) -> EnergyModel:
-    """The model at `path`, in eval mode.
+    """The model at `path`, in eval mode; of standardised columns in the units of their table.
 
     Args:
         path: a run folder, one of its checkpoints, or a folder written by `model.save` or `gibbsian export`.
@@ -54,10 +59,10 @@ def load(
     """
     path = Path(path)
     if not model_folder.is_folder(path):
-        return load_run(path, which=which, averaged=averaged, net=net, trust=trust).model
+        return in_units(load_run(path, which=which, averaged=averaged, net=net, trust=trust).model)
     if which == "best":
         raise UsageError(f"{path} is an exported model with one set of weights: leave out --which")
-    return _from_folder(path, net, trust)
+    return in_units(_from_folder(path, net, trust))
 
 
 def load_run(
@@ -80,6 +85,7 @@ def load_run(
     trusted(config.model, trust or net is not None)
     learner = from_run(config, _shape(run), _copied(net))
     _restore(learner, checkpoint.load(source), averaged, str(source))
+    learner.model.spec = replace(learner.model.spec, table=table_in(run.record()))
     learner.eval()
     return learner
 
@@ -94,10 +100,19 @@ def load_samplers(
 ) -> tuple[EnergyModel, dict[str, Sampler]]:
     """The model at `path` with every sampler by name; of a run those that go on from stored chains too."""
     if model_folder.is_folder(Path(path)):
-        model = load(path, which=which, net=net, trust=trust).to(device)
+        model = load(path, which=which, net=net, trust=trust).inner.to(device)
         return model, dict(model.samplers)
     learner = load_run(path, which=which, net=net, trust=trust).to(device)
     return learner.model, {**learner.model.samplers, **learner.samplers()}
+
+
+def table_in(record: Mapping[str, Any]) -> Table | None:
+    """The columns that a run's or a model's JSON file keeps, if any; raises `CheckpointError` where they are
+    damaged."""
+    try:
+        return None if record.get("table") is None else Table.read(record["table"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise CheckpointError(f"the table in run.json or config.json is damaged: {error}") from error
 
 
 def _from_folder(path: Path, net: nn.Module | None, trust: bool) -> EnergyModel:
@@ -111,6 +126,7 @@ def _from_folder(path: Path, net: nn.Module | None, trust: bool) -> EnergyModel:
         raise CheckpointError(f"{path}/config.json describes no model of this version: {error}") from error
     model_folder.load_weights(model, weights, str(path))
     model.temperature, model.claims_density = claims
+    model.spec = replace(model.spec, table=table_in(about))
     return model.eval()
 
 
@@ -147,7 +163,9 @@ def load_into(learner: Learner, path: Path) -> None:
     temperature. Raises `CheckpointError` for networks or ranges of the data that differ, and where an energy
     is more than a network of x.
     """
-    other, model = load(path), learner.model
+    other, model = load(path).inner, learner.model
+    if (other.spec.table or model.spec.table) and other.spec.table != model.spec.table:
+        raise CheckpointError(f"{path} learnt columns in other units: train both on the same table")
     if other.record and model.record and other.record.name == model.record.name:
         model_folder.load_weights(model, other.state_dict(), str(path))
         return learner.reset_training_state()

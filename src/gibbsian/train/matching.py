@@ -117,7 +117,8 @@ def _judge_units(data: Dataset) -> None:
     """
     if data.is_image or len(data.event_shape) != 1 or not is_own(data) or len(data) < 2:
         return
-    deviations = data.x.std(0)
+    x = data.x if data.table is None else data.table.standardised(data.x)
+    deviations = x.std(0)
     deviations = deviations[deviations > 0]
     if not len(deviations):
         return
@@ -125,7 +126,7 @@ def _judge_units(data: Dataset) -> None:
     apart = max(most / least, most, 1 / most)
     line = (
         f"columns of {data.name} have deviations from {least:.3g} to {most:.3g}: chains take one step for "
-        "all, and presets suit a scale of about 1, so standardise the columns first"
+        "all, and presets suit a scale of about 1, so let gb.dataset standardise them (--standardise yes)"
     )
     if apart > HOPELESS:
         raise UsageError(line)

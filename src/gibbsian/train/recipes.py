@@ -12,7 +12,7 @@ from typing import Any
 
 from ..core.config import dotted, from_dict, override, to_dict
 from ..core.errors import UsageError, did_you_mean, unknown
-from ..data.recipe import DataRecipe
+from ..data.recipe import DataRecipe, is_table
 from ..models.papers import PaperEntry, entry, stored_entry
 from ..models.presets import Values, mapping
 from ..nets.families import trusted
@@ -126,7 +126,7 @@ def default_preset(system: str, data: str) -> str:
     data = DataRecipe.parse(data).name.removesuffix(":labels")
     if data in known:
         return data
-    table = data.startswith("table:") or data.endswith(".csv")
+    table = data.startswith("table:") or is_table(data)
     if not table and not data.startswith("toy:"):
         return "images" if "images" in known or "default" not in known else "default"
     name = "table" if table and "table" in known else "toy"

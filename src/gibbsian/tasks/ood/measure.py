@@ -90,6 +90,7 @@ def measure_ood(
         raise UsageError(
             f"data is a {type(data).__name__}: ood takes a name, such as 'mnist' or 'folder:DIR'"
         )
+    model, background = model.inner, background and background.inner
     known_scores.check_names(scores or ())
     likelihoods.check_names(list(baselines))
     names = known_sets.check_names(
