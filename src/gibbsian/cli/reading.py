@@ -10,7 +10,24 @@ from ..data.recipe import DataRecipe, named
 from ..train.recipes import RunConfig
 from .options import Arg
 
-Size = Annotated[str | None, Arg("images are cut to the centre and resampled to it", "N|HxW")]
+Size = Annotated[str | None, Arg("images are brought to this height and width", "N|HxW")]
+Resize = Annotated[
+    Literal["crop", "pad", "stretch"] | None,
+    Arg("how, by --size: cut to the centre, by default, pad with --background, or distort"),
+]
+Grey = Annotated[
+    Literal["yes", "no"] | None, Arg("images with one channel, or with three; by default as most files are")
+]
+Background = Annotated[
+    Literal["white", "black", "grey"] | None, Arg("what alpha channels and padding show; white by default")
+]
+Levels = Annotated[
+    str | None, Arg("values of black and white of images that are no bytes, as 0:4095", "LOW:HIGH")
+]
+Images = Annotated[
+    Literal["yes", "no"] | None, Arg("arrays in a file are images, or numbers; found by itself by default")
+]
+Channels = Annotated[Literal["first", "last"] | None, Arg("where the channels of arrays in a file are")]
 OnError = Annotated[
     Literal["stop", "skip"] | None,
     Arg("a broken image file or incomplete row: stop, as by default, or leave it out"),
@@ -24,7 +41,7 @@ Standardise = Annotated[
 ]
 
 
-def reading(
+def with_options(
     config: RunConfig, stored: Mapping[str, Any] | None, given: Mapping[str, str | None]
 ) -> RunConfig:
     """The configuration with the data's options `given`, by name; without them those of a stored run."""

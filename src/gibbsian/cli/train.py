@@ -14,12 +14,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from ..core.errors import CheckpointError, UsageError
+from ..data.options import READ
 from ..data.recipe import FILES, DataRecipe
 from ..models.papers import entry
 from ..train.recipes import RunConfig, resolve, suggestion
 from ..train.settings import Compiling
+from . import reading
 from .options import Arg, Keys
-from .reading import Columns, Header, LabelColumn, OnError, Size, Standardise, reading
 from .result import Result
 from .runs import DataDir, Device
 from .settings import system_settings
@@ -36,12 +37,18 @@ def train(
     system: Annotated[str | None, Arg("a name of gibbsian list systems, or FILE.py:OBJECT")] = None,
     *,
     data: Annotated[str | None, Arg("data set, see gibbsian list data", "NAME")] = None,
-    size: Size = None,
-    on_error: OnError = None,
-    header: Header = None,
-    columns: Columns = None,
-    label_column: LabelColumn = None,
-    standardise: Standardise = None,
+    size: reading.Size = None,
+    resize: reading.Resize = None,
+    grey: reading.Grey = None,
+    background: reading.Background = None,
+    levels: reading.Levels = None,
+    images: reading.Images = None,
+    channels: reading.Channels = None,
+    on_error: reading.OnError = None,
+    header: reading.Header = None,
+    columns: reading.Columns = None,
+    label_column: reading.LabelColumn = None,
+    standardise: reading.Standardise = None,
     preset: Annotated[str | None, Arg("named settings, see gibbsian list presets", "P")] = None,
     config: Annotated[str | None, Arg("YAML file of settings, as a run's config.yaml", "F.yaml")] = None,
     steps: Annotated[int | None, Arg("weight updates in all (train.steps)", "N")] = None,
@@ -68,6 +75,7 @@ def train(
     nothing to resume. A run that diverges ends with exit code 4, or goes back to its last good state with
     --monitor.policy rollback.
     """
+    given_here = {key: value for key, value in locals().items() if key in READ}
     if system is None:
         raise UsageError(f"SYSTEM is missing: {_going_on(resume, out) or suggestion(data)}")
     entry(system)
@@ -82,9 +90,7 @@ def train(
         out = str(Path("runs") / run_name(system, settled(file=given).data))
     folder, checkpoint = _places(out, resume)
     file = given if config or not resume else _stored(system, folder)
-    read = {"size": size, "on_error": on_error, "header": header, "columns": columns}
-    read |= {"label_column": label_column, "standardise": standardise}
-    resolved = reading(settled(file=file), file if resume else None, read)
+    resolved = reading.with_options(settled(file=file), file if resume else None, given_here)
     if print_config:
         return Result(resolved.to_dict(), yaml_text(resolved))
     where = {"init_from": init_from, "resume": checkpoint, "out": folder or free_folder(resolved)}
@@ -185,14 +191,13 @@ def _prepare(
     usable(device)
     warn_if_emulated(config.train.precision, device)
     dataset = load(config.data, data_dir=data_dir)
-    if dataset.table is not None:
-        config = replace(config, data=dataset.full_name)
+    config = replace(config, data=dataset.full_name)
     validate = None
     if config.train.validate_every:
         dataset, validate = _set_aside(config.data, dataset, data_dir)
     config, told = (config, []) if changes is None else fitted(config, dataset, changes)
     for note in [*dataset.notes, *told]:
-        _say(f"{config.data}: {note}")
+        _say(f"{dataset.name}: {note}")
     print(f"{config.system} on {config.data}, preset {config.preset}, in {where['out']}", file=sys.stderr)
     return prepare(config, dataset, **where, validate=validate, notify=_say, device=device)
 

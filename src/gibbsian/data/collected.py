@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Sized
 from typing import Any
 
 import numpy as np
@@ -39,11 +39,11 @@ def collected(data: Any, how: DataRecipe) -> tuple[Any, Any, tuple[str, ...]]:
 
 def _is_sequence(data: Any) -> bool:
     """Whether data are items of a kind that no array is made of: pictures, pairs, dictionaries."""
-    if isinstance(data, (np.ndarray, Tensor, str, bytes)) or not hasattr(data, "__getitem__"):
+    if isinstance(data, (np.ndarray, Tensor, str, bytes)):
         return False
     try:
         return len(data) > 0 and isinstance(data[0], (tuple, Mapping, Image))
-    except (TypeError, KeyError, IndexError):
+    except (TypeError, KeyError, IndexError, AttributeError):
         return False
 
 
@@ -73,7 +73,7 @@ def _array(x: Any) -> np.ndarray | Tensor:
 def _items(data: Any, how: DataRecipe) -> tuple[Any, Any, tuple[str, ...]]:
     """All items of a map-style data set or a sequence, each read once."""
     what = type(data).__name__
-    if isinstance(data, torch_data.IterableDataset) or not hasattr(data, "__len__"):
+    if isinstance(data, torch_data.IterableDataset) or not isinstance(data, Sized):
         raise DataError(f"{what} has no fixed number of rows: collect its items in a list or an array first")
     items: list[Any] = []
     try:

@@ -11,11 +11,12 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import torch
-from torch import Tensor
+from safetensors import SafetensorError
+from safetensors.torch import load_file
 
 from ..core.errors import DataError
 from .labels import read_labels
@@ -75,7 +76,7 @@ def _keys(known: Mapping[str, str]) -> Keys | None:
 
 
 def read_keyed(path: Path, split: str) -> tuple[Arrays, bool]:
-    """A person's .npz, .pt or .safetensors, and whether it is one part that is still to be cut."""
+    """A person's .npz or .safetensors, and whether it is one part that is still to be cut."""
     arrays = read_npz(path) if path.suffix.lower() == ".npz" else read_tensors(path)
     parts, notes = keys_of(arrays, str(path))
     x, y = parts.get(split, parts["train"])
@@ -98,29 +99,11 @@ def _one_count(part: Arrays, columns: list[np.ndarray], split: str, what: str) -
 
 
 def read_tensors(path: Path) -> dict[str, np.ndarray]:
-    """The tensors of a .pt or .safetensors by name, no code of the file being run; of a lone tensor or a pair
-    (x, y) by those names.
-    """
+    """The tensors of a .safetensors by name."""
     try:
-        if path.suffix.lower() == ".safetensors":
-            from safetensors.torch import load_file
-
-            held: Any = load_file(path)
-        else:
-            held = torch.load(path, map_location="cpu", weights_only=True)
+        tensors = load_file(path)
     except FileNotFoundError as error:
         raise DataError(f"there is no file {path}") from error
-    except Exception as error:  # a damaged file, or one with code, can make the readers raise nearly anything
-        raise DataError(
-            f"{path} cannot be read as tensors alone ({type(error).__name__}): save x, or a dictionary of "
-            "tensors x and y"
-        ) from error
-    if isinstance(held, Tensor):
-        held = {"x": held}
-    elif isinstance(held, (tuple, list)):
-        held = dict(zip(("x", "y", "third", "fourth"), held, strict=False))
-    tensors = {str(k): v for k, v in held.items()} if isinstance(held, dict) else {}
-    other = next((name for name, value in tensors.items() if not isinstance(value, Tensor)), None)
-    if not tensors or other is not None:
-        raise DataError(f"{path} holds {other or type(held).__name__}, not tensors alone: save x and y")
+    except (OSError, SafetensorError) as error:
+        raise DataError(f"{path} cannot be read as .safetensors ({error})") from error
     return {k: (v.float() if v.dtype == torch.bfloat16 else v).numpy() for k, v in tensors.items()}

@@ -26,14 +26,13 @@ from .names import ALIASES, TOYS, entry
 from .pairs import domains, two_domains
 from .places import data_folders, download_folder
 from .readers import Arrays, read_npy, read_npz
-from .recipe import ARRAYS, FILES, DataRecipe, is_table
+from .recipe import ARRAYS, DataRecipe, is_table, unread
 from .resized import resized
 from .sources import DIGITS, SOURCES, WHOLE, Source
 from .tables import read_table
 from .toy import toy
 from .units import in_units, read_file, stored_table
 
-PACKED = (".zip", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".7z", ".rar")
 SPLITS = ("train", "validation", "test")
 TOY_SIZE = {"train": 50_000, "test": 10_000}
 DIGITS_TRAIN = 1397
@@ -134,12 +133,13 @@ def _arrays(
     if not is_table(name) and (option := recipe.table_option):
         raise UsageError(f"{option} is for tables, which {name} is not: leave it out")
     ending = Path(name).suffix.lower()
-    if ending in ARRAYS and ending != ".npy":
-        return read_keyed(Path(name).expanduser(), split)
+    path = Path(name).expanduser()
     if ending == ".npy":
-        return read_npy(Path(name).expanduser()), True
+        return read_npy(path), True
+    if ending in ARRAYS:
+        return read_keyed(path, split)
     if is_table(name):
-        return read_file(Path(name).expanduser(), recipe, table), True
+        return read_file(path, recipe, table), True
     if name.startswith("toy:"):
         return _toy(name.removeprefix("toy:"), split), False
     if name.startswith("table:"):
@@ -148,22 +148,8 @@ def _arrays(
     if canonical == "digits":
         return _digits(split), False
     if canonical not in SOURCES:
-        raise _unread(Path(name).expanduser()) or unknown("data set", name, [*ALIASES])
+        raise unread(path) or unknown("data set", name, [*ALIASES])
     return _named(canonical, split, data_dir)
-
-
-def _unread(path: Path) -> DataError | None:
-    """The error for what is a path rather than a name, with what to do."""
-    if not path.exists():
-        known = "/" not in str(path) and not path.suffix
-        return None if known else DataError(f"there is no file or folder {path}")
-    ending = path.suffix.lower()
-    todo = (
-        "unpack it, and give the folder"
-        if ending in PACKED
-        else f"give a folder of images, or a {' or '.join(FILES)}"
-    )
-    return DataError(f"{path} is of a kind that is not read: {todo}")
 
 
 def _built(name: str, split: str, arrays: Arrays, recipe: DataRecipe) -> Dataset:

@@ -75,11 +75,11 @@ def dataset(
     """A data set, ready to train on. What was decided for you is in its `notes`.
 
     Args:
-        data: a name such as "digits", "mnist" or "toy:ring"; a file (.npz, .npy, .csv, .parquet, .pt), a
+        data: a name such as "digits", "mnist" or "toy:ring"; a file (.npz, .npy, .csv, .parquet), a
             folder of images, or one; a pandas `DataFrame`; an array or a tensor `(N, ...)`; a pair (x, y) of
             those, y being labels, or a dictionary of them by their usual names; pictures of Pillow; a torch
-            `Dataset` or a sequence whose items are x, (x, y) or such dictionaries; a `DataLoader`, of which only the
-            the set is used; or a `Dataset` of ours, which is returned as it is.
+            `Dataset` or a sequence whose items are x, (x, y) or such dictionaries; a `DataLoader`, of which
+            only the set is used; or a `Dataset` of ours, which is returned as it is.
         split: "train", "validation" or "test" of a name, file or folder.
         name: what a set from arrays is called.
         data_dir: where public sets are looked for first.

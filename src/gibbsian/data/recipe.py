@@ -16,12 +16,13 @@ from .options import CHOICES, OPTIONS, READ, Channels, rising, sides, written
 
 WORD = ":to:"
 """Between the two sets of a translation."""
-ARRAYS = (".npz", ".npy", ".pt", ".pth", ".safetensors")
+ARRAYS = (".npz", ".npy", ".safetensors")
 """Endings of files that are arrays by name, or one."""
 PACKED = (".csv.gz", ".tsv.gz", ".txt.gz")
 TEXT = (".csv", ".tsv", ".tab", ".txt", ".dat", *PACKED)
 TABLES = (*TEXT, ".parquet", ".feather")
 """Endings of files that are tables."""
+ARCHIVES = (".zip", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".7z", ".rar")
 FILES = (*ARRAYS, *TABLES)
 """Endings of files that are data sets."""
 SUFFIXES = frozenset(
@@ -153,6 +154,16 @@ def named(data: str | Path) -> str:
     if path.is_dir() or (path.suffix.lower() in SUFFIXES and not recipe.name.startswith("folder:")):
         recipe = replace(recipe, name=f"folder:{recipe.name}")
     return str(recipe)
+
+
+def unread(path: Path) -> DataError | None:
+    """The error for what is a path rather than a name, with what to do."""
+    if not path.exists():
+        known = "/" not in str(path) and not path.suffix
+        return None if known else DataError(f"there is no file or folder {path}")
+    if path.suffix.lower() in ARCHIVES:
+        return DataError(f"{path} is packed: unpack it, and give the folder")
+    return DataError(f"{path} is of a kind that is not read: give a folder of images, or {', '.join(FILES)}")
 
 
 def is_table(name: str) -> bool:
