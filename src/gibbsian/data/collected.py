@@ -76,9 +76,10 @@ def _items(data: Any, how: DataRecipe) -> tuple[Any, Any, tuple[str, ...]]:
     if isinstance(data, torch_data.IterableDataset) or not isinstance(data, Sized):
         raise DataError(f"{what} has no fixed number of rows: collect its items in a list or an array first")
     items: list[Any] = []
+    rows: Any = data
     try:
-        for i in range(len(data)):
-            items.append(data[i])
+        for i in range(len(rows)):
+            items.append(rows[i])
     except Exception as error:  # it is a person's own code
         raise DataError(
             f"item {len(items)} of {what} cannot be read: {type(error).__name__}: {error}"

@@ -135,6 +135,8 @@ def register_net(
 
 def family(name: str) -> Family:
     """The family of a name, registered or installed; raises `UsageError` naming the nearest for others."""
+    if name not in FAMILIES and ("." in name or "/" in name):
+        raise UsageError(f"network '{name}' names no class: write module:Class, or FILE.py:Class")
     if name not in FAMILIES:
         _install(name)
     return FAMILIES[name]

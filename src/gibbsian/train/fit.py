@@ -136,6 +136,8 @@ def prepare(
         )
     folder = RunFolder(out) if out else None
     source = resume_source(folder, resume)
+    if folder and folder.is_run and resume == "auto" and not source:
+        notify(f"{folder.path} holds no checkpoint: begun anew")
     if source and folder and folder.is_run:
         require_same(folder.config(), config)
     learner = learner or from_run(config, dataset.event_shape, net)
@@ -145,7 +147,11 @@ def prepare(
     require_match(learner.model.spec, dataset)
     if init_from:
         load_into(learner, Path(init_from))
-    learner.to(device)
+    try:
+        learner.to(device)
+    except (AssertionError, RuntimeError) as error:  # which of them depends on how torch was built
+        said = str(error).splitlines()[0]
+        raise UsageError(f"device '{device}' cannot be used here ({said}): take cpu") from error
     trainer = Trainer(
         learner,
         dataset,
