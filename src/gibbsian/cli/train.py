@@ -75,7 +75,7 @@ def train(
     nothing to resume. A run that diverges ends with exit code 4, or goes back to its last good state with
     --monitor.policy rollback.
     """
-    given_here = {key: value for key, value in locals().items() if key in READ}
+    how = {key: value for key, value in locals().items() if key in READ}
     if system is None:
         raise UsageError(f"SYSTEM is missing: {_going_on(resume, out) or suggestion(data)}")
     entry(system)
@@ -86,11 +86,11 @@ def train(
     changes = {**(settings or {}), **{k: v for k, v in direct.items() if v is not None}}
     given = read_yaml(config) if config else None
     settled = partial(resolve, system, preset=preset, data=data, changes=changes)
-    if resume == "auto" and not out:
-        out = str(Path("runs") / run_name(system, settled(file=given).data))
+    if resume == "auto":
+        out = out or str(Path("runs") / run_name(system, settled(file=given).data))
     folder, checkpoint = _places(out, resume)
     file = given if config or not resume else _stored(system, folder)
-    resolved = reading.with_options(settled(file=file), file if resume else None, given_here)
+    resolved = reading.with_options(settled(file=file), file if resume else None, how)
     if print_config:
         return Result(resolved.to_dict(), yaml_text(resolved))
     where = {"init_from": init_from, "resume": checkpoint, "out": folder or free_folder(resolved)}

@@ -93,15 +93,16 @@ def prepared_net(
     labelled = classes > 0 and not joint and _takes_label(net)
     y = (torch.tensor([0, classes - 1], device=x.device),) if labelled else ()
     out = tried(net, net, x, *y)
-    warn_of_coupling(net, out, x, *y)
     if classes and not labelled:
         if out.shape != (2, classes):
             raise UsageError(_wanted(net, out, classes, joint, second))
+        warn_of_coupling(net, out, x)
         return Logits(net)
     if out.shape not in ((2,), (2, 1)):
         raise UsageError(f"{_returns(net, out)}: an energy returns (B,) or (B, 1), one number a datum")
     found = net if out.shape == (2,) else Column(net)
     require_slope(net, x, *y)
+    warn_of_coupling(net, out, x, *y)
     if curved:
         _require_curved(found, net, x)
     return found

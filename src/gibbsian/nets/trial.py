@@ -65,8 +65,8 @@ def warn_of_coupling(net: nn.Module, out: Tensor, *arguments: Tensor) -> None:
         other = net(torch.stack([x[0], x[0]]), *y)
     if out.dim() and not torch.allclose(out[0], other[0], rtol=1e-3, atol=1e-5):
         warnings.warn(
-            f"E of a datum in {type(net).__name__} depends on the rest of its batch, or on chance, as that of a "
-            "chain must not: take statistics over a datum, and draw in training alone",
+            f"E of a datum in {type(net).__name__} depends on the rest of its batch, or on chance, as in "
+            "chains it must not: take statistics over a datum, draw in training alone",
             stacklevel=4,
         )
 
