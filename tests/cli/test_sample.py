@@ -160,9 +160,9 @@ def test_a_picture_is_written_without_being_asked(cli, runs, tmp_path, monkeypat
 
 def test_what_cannot_be_drawn_goes_to_an_array(cli, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "p.csv").write_text("\n".join(f"{i},{i % 3},{i % 5}" for i in range(40)))
+    np.save(tmp_path / "p.npy", np.array([[i, i % 3, i % 5] for i in range(40)], float))
     words = "--net.hidden [4] --chain.steps 2 --train.batch_size 4 --train.sample_every 0 --steps 1 --out run"
-    assert cli(f"train generative_convnet --preset toy-cold --data p.csv {words}").code == 0
+    assert cli(f"train generative_convnet --preset toy-cold --data p.npy {words}").code == 0
     assert cli("sample run -n 3").code == 0
     assert np.load("samples.npz")["x"].shape == (3, 3)
     ran = cli("sample run --out x.png")

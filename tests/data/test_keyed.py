@@ -66,8 +66,8 @@ def test_what_is_not_read_is_told(tmp_path):
     [
         ("a.zip", "unpack it"),
         ("a.tar.gz", "unpack it"),
-        ("a.h5", "of a kind that is not read"),
-        ("a.pt", "of a kind that is not read"),
+        ("a.h5", "is no file that is read"),
+        ("a.pt", "is no file that is read"),
         ("nowhere/at/all", "there is no file or folder"),
         ("a.safetensors", "cannot be read as .safetensors"),
     ],

@@ -212,13 +212,13 @@ def test_bad_csv_is_one_line(tmp_path):
     assert "there is no file" in one_line(path)
     for text, message in [
         ("1,2\n3,x", "line 2 column 2 is 'x'"),
-        ("a,b\n1,2\n\n3,nan", "line 4 column 2 is 'nan'"),
+        ("a,b\n1,2\n\n3,nan", "line 4 column 2 ('b') is 'nan'"),
         ("1,2\n3", "line 2 has 1 columns"),
         ("1,inf\n3,4", "line 1 column 2"),
         ("", "no lines of numbers"),
         ("a,b\n", "no lines of numbers"),
         ("a,label\n1,cat\n2,", "line 3 has no label in column 2"),
-        ("label,a\ncat,1\ndog,x", "line 3 column 2 is 'x'"),
+        ("label,a\ncat,1\ndog,x", "line 3 column 2 ('a') is 'x'"),
     ]:
         path.write_text(text)
         assert message in one_line(path)

@@ -138,8 +138,9 @@ def test_options_of_other_data_are_refused():
 
 
 def test_the_range_of_a_model_grows_with_numbers_only():
-    points = dataset(np.array([[-3.0, 0.0], [1.0, 7.0]]))
+    points = dataset(np.array([[-3.0, 0.0], [1.0, 7.0]]), standardise=False)
     assert model_range(points, -4, 8) is None
+    assert model_range(dataset(points.x), -0.5, 1) == (-1.1, 1.1), "of what models see"
     assert model_range(points, -1, 1) == (-3.5, 7.5)
     assert model_range(dataset(X), 0, 0.5) is None
     assert model_range(load("toy:ring"), 0, 0.5) is None

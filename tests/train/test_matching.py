@@ -228,7 +228,7 @@ def test_columns_of_other_units_are_told_of_and_hopeless_ones_refused(scale, tol
     with warnings.catch_warnings(record=True) as said:
         warnings.simplefilter("always")
         if told == 2:
-            with pytest.raises(UsageError, match="standardise the columns"):
+            with pytest.raises(UsageError, match="let gb.dataset standardise them"):
                 require_match(spec, data)
         else:
             require_match(spec, data)

@@ -33,7 +33,9 @@ def sample(
     run: Run,
     *,
     n: Annotated[int, Arg("how many", "N", "-n")] = 64,
-    out: Annotated[str | None, Arg("grid of images, or points on their energy", "GRID.png")] = None,
+    out: Annotated[
+        str | None, Arg("grid of images, points on their energy; or rows, .csv, .tsv, .npy", "FILE.png")
+    ] = None,
     npz: Annotated[
         str | None,
         Arg("arrays x (images uint8), energy and y", "FILE.npz"),
@@ -57,7 +59,8 @@ def sample(
     settings: Annotated[Mapping[str, Any] | None, Keys(drawing_settings, "--kernel")] = None,
 ) -> Result:
     """Draw from a trained model by its own chain from noise, or by another kernel. Without --out, --npz,
-    --gif or --strip a picture is written to samples.png, or arrays to samples.npz where nothing can be drawn.
+    --gif or --strip a picture is written to samples.png, else rows of a table to samples.csv, or arrays to
+    samples.npz.
 
     The array x is uint8 (N,H,W) or (N,H,W,C) for images, float32 otherwise; y for conditional models.
 

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from ..train.trainer import Outcome, Validator
 
 Settings = Mapping[str, Any]
+Asked = tuple[str | None, Settings]
 
 
 def train(
@@ -96,7 +97,7 @@ def train(
     where = {"init_from": init_from, "resume": checkpoint, "out": folder or free_folder(resolved)}
     asked = resolved.train.steps if "train.steps" in changes else None
     with _warnings_as_lines():
-        prepared = _prepare(resolved, where, data_dir, device, None if file else changes)
+        prepared = _prepare(resolved, where, data_dir, device, None if file else (preset, changes))
         outcome = prepared.trainer.fit(asked, minutes=minutes)
     return _result(prepared, outcome)
 
@@ -180,25 +181,26 @@ def _stored(system: str, folder: Path | None) -> dict[str, Any] | None:
 
 
 def _prepare(
-    config: RunConfig, where: dict[str, Any], data_dir: str | None, device: str, changes: Settings | None
+    config: RunConfig, where: dict[str, Any], data_dir: str | None, device: str, asked: Asked | None
 ) -> Prepared:
-    """A run that is ready to go; without a file of settings the data decide what `changes` left open."""
+    """A run that is ready to go; without a file of settings the data decide what `asked` left open."""
     from ..data.load import load
     from ..train.fit import prepare
-    from ..train.matching import fitted
+    from ..train.matching import resolved
     from .machine import usable, warn_if_emulated
 
     usable(device)
     warn_if_emulated(config.train.precision, device)
     dataset = load(config.data, data_dir=data_dir)
-    config = replace(config, data=dataset.full_name)
     validate = None
     if config.train.validate_every:
         dataset, validate = _set_aside(config.data, dataset, data_dir)
-    config, told = (config, []) if changes is None else fitted(config, dataset, changes)
+    config, told = resolved(config.system, asked[0], dataset, dict(asked[1])) if asked else (config, [])
+    config = replace(config, data=dataset.full_name)
+    title = DataRecipe.parse(config.data).title
     for note in [*dataset.notes, *told]:
-        _say(f"{dataset.name}: {note}")
-    print(f"{config.system} on {config.data}, preset {config.preset}, in {where['out']}", file=sys.stderr)
+        _say(f"{title}: {note}")
+    print(f"{config.system} on {title}, preset {config.preset}, in {where['out']}", file=sys.stderr)
     return prepare(config, dataset, **where, validate=validate, notify=_say, device=device)
 
 

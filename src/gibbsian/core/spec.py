@@ -51,9 +51,9 @@ class Table:
         return ((wide - wide.new_tensor(self.shift)) / wide.new_tensor(self.scale)).float()
 
     def in_units(self, z: Tensor) -> Tensor:
-        """Rows `(N, D)` of a model in the units of the table, float32."""
+        """Rows `(N, D)` of a model in the units of the table, float64."""
         wide = z.double()
-        return (wide * wide.new_tensor(self.scale) + wide.new_tensor(self.shift)).float()
+        return wide * wide.new_tensor(self.scale) + wide.new_tensor(self.shift)
 
 
 @dataclass(frozen=True)

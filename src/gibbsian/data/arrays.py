@@ -187,8 +187,9 @@ def _numbers(x: Tensor, axis: int | None, images: bool | None) -> Stored:
     """float32 in their own units, channels first; a line where one could have thought of images."""
     values = x.to(torch.float32)
     if values.dim() != 4 and values.dim() != 3:
-        coarse = x.dim() == 2 and bool(((x - values).abs().amax(0) > 1e-3 * x.double().std(0)).any())
-        return Stored(x.double() if coarse else values)  # such as seconds since 1970
+        wide = x.double()
+        coarse = (wide - values).abs().amax(0) > 1e-4 * (wide.amax(0) - wide.amin(0))
+        return Stored(wide if x.dim() == 2 and bool(coarse.any()) else values)  # seconds since 1970, say
     told = ""
     if axis == 3:
         values = values.permute(0, 3, 1, 2).contiguous()

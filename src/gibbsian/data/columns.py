@@ -16,7 +16,7 @@ import numpy as np
 
 from ..core.errors import DataError, UsageError, unknown
 from ..core.spec import Table
-from .delimited import Column, Frame
+from .frame import Column, Frame
 from .readers import Arrays
 
 LABELS = ("label", "labels", "class", "classes", "target", "y")
@@ -47,11 +47,11 @@ def arrays_of(frame: Frame, choice: Choice) -> Arrays:
         choice = _as_stored(frame, choice)
     label = _label(frame, choice, notes)
     columns = _inputs(frame, choice, label, notes)
-    frame, columns, label = _whole_rows(frame, columns, label, choice.skip, notes)
+    if not columns:
+        raise DataError(f"{frame.what} holds no column of numbers")
+    columns, label = _whole_rows(frame, columns, label, choice.skip, notes)
     if choice.columns is None:
         columns = _varying(columns, notes)
-    if not columns:
-        raise DataError(f"{frame.what} holds no column of numbers that differ")
     x = np.column_stack([column.values for column in columns])
     names = tuple(column.name for column in columns)
     y, classes = (None, None) if label is None else _classes(label, choice.stored, notes)
@@ -90,7 +90,8 @@ def _as_stored(frame: Frame, choice: Choice) -> Choice:
     if lacking and not (len(found) == len(stored.names) and all(n.startswith("column ") for n in found)):
         raise DataError(f"{frame.what} has no column '{lacking[0]}', which the model learnt")
     columns = tuple(found) if lacking else stored.names
-    return replace(choice, columns=columns, label=stored.label if stored.label in found else NONE)
+    label = stored.label if stored.label and stored.label in found else NONE
+    return replace(choice, columns=columns, label=label)
 
 
 def _label(frame: Frame, choice: Choice, notes: list[str]) -> Column | None:
@@ -119,9 +120,7 @@ def _looks_like_labels(column: Column) -> bool:
     written = [str(cell) for cell in column.cells]
     few = 2 * len(set(written)) <= len(written) or len(written) < 8
     known = column.values[np.isfinite(column.values)]
-    if _is_words(column):
-        return few
-    return few and bool((known == np.round(known)).all())
+    return few and (_is_words(column) or bool((known == np.round(known)).all()))
 
 
 def _inputs(frame: Frame, choice: Choice, label: Column | None, notes: list[str]) -> list[Column]:
@@ -134,19 +133,21 @@ def _inputs(frame: Frame, choice: Choice, label: Column | None, notes: list[str]
         for column in counting:
             name = f"column '{column.name}'" if column.name else "the first column, which has no name,"
             notes.append(f"{name} numbers the rows and is left out")
-        chosen = [c for c in chosen if c not in counting]
-        counts = chosen and chosen[0].name == "column 1" and _counts(chosen[0].values)
-        if counts and len(chosen) > 1:
+        empty = [c for c in chosen if c.missing.all()] if len(chosen) > 1 else []
+        notes += [f"column '{column.name}' is empty and is left out" for column in empty]
+        chosen = [c for c in chosen if c not in counting and c not in empty]
+        if len(chosen) > 1 and chosen[0].name == "column 1" and _counts(chosen[0].values):
             notes.append("column 1 counts the rows: name the columns to keep, --columns, if it is no measure")
     words = [c for c in chosen if _is_words(c) and (choice.columns is not None or len(set(c.cells)) > 1)]
     if words:
-        names = ", ".join(f"'{c.name}'" for c in words)
+        names = " and ".join(f"'{c.name}'" for c in words)
+        verb = f"column {names} holds" if len(words) == 1 else f"columns {names} hold"
         example = next(
             str(cell) for cell, gone in zip(words[0].cells, words[0].missing, strict=True) if not gone
         )
         rest = ",".join(c.name for c in chosen if c not in words)
         raise DataError(
-            f"{frame.what}: column {names} holds words, such as '{example}': give --label-column if that is "
+            f"{frame.what}: {verb} words, such as '{example}': give --label-column if that is "
             f"the class, or leave it out with --columns {rest or 'NAME,NAME'}"
         )
     return [replace(c, name=c.name or "column 1") for c in chosen]
@@ -184,29 +185,24 @@ def _column(frame: Frame, name: str) -> Column:
 
 def _whole_rows(
     frame: Frame, columns: list[Column], label: Column | None, skip: bool, notes: list[str]
-) -> tuple[Frame, list[Column], Column | None]:
+) -> tuple[list[Column], Column | None]:
     """Rows in which every number and label is there; others are left out with `skip`, else a `DataError`."""
-    bad = np.zeros(len(frame.numbers), bool)
-    for column in columns:
-        bad |= ~np.isfinite(column.values)
+    bad = ~np.isfinite(np.column_stack([c.values for c in columns])).all(1)
     if label is not None:
         bad |= label.missing
     if not bad.any():
-        return frame, columns, label
+        return columns, label
     rows = frame.numbers[bad]
     if not skip:
-        raise DataError(
-            f"{frame.what} {frame.row} {rows[0]} {_fault(frame, columns, label, int(bad.argmax()))}"
-        )
+        fault = _fault(frame, columns, label, int(bad.argmax()))
+        raise DataError(f"{frame.what} {frame.row} {rows[0]} {fault}")
     if bad.all():
         raise DataError(f"{frame.what} has no {frame.row} without a missing value")
     shown = ", ".join(map(str, rows[:5])) + (", ..." if len(rows) > 5 else "")
     notes.append(
         f"{len(rows)} of {len(bad)} rows lack a number or label and are left out: {frame.row} {shown}"
     )
-    kept = ~bad
-    frame = replace(frame, numbers=frame.numbers[kept])
-    return frame, [c.select(kept) for c in columns], label and label.select(kept)
+    return [c.select(~bad) for c in columns], label and label.select(~bad)
 
 
 def _fault(frame: Frame, columns: Sequence[Column], label: Column | None, row: int) -> str:

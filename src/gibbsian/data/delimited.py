@@ -14,55 +14,24 @@ import io
 import re
 import zlib
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 
 from ..core.errors import DataError
+from .frame import MISSING, Column, Frame, is_number, numbers_of
 
 MARKS = (";", "\t", "|", ",", " ")
-MISSING = ("", "na", "n/a", "nan", "null", "none", "?", "-", "#n/a", "<na>", "nat")
 GROUPED = {
     ",": re.compile(r"[+-]?[1-9]\d{0,2}(,\d{3})+(\.\d*)?"),
     ".": re.compile(r"[+-]?[1-9]\d{0,2}(\.\d{3})+(,\d*)?"),
 }
+SPACED = re.compile(r"([+-]?\d{1,3})((?:[ '\u2019\u00a0\u202f]\d{3})+)([.,]\d*)?")
+"""Groups of thousands by blanks and apostrophes."""
 PLAIN = re.compile(r"[+-]?\d+")
 LOOKED_AT = 50
-"""Lines by which the separator is chosen."""
-
-
-@dataclass(frozen=True, eq=False)
-class Column:
-    """A column: its name, "" without one; cells as written; their numbers, NaN where a cell is none."""
-
-    name: str
-    cells: Sequence[object] | np.ndarray
-    values: np.ndarray
-
-    @property
-    def missing(self) -> np.ndarray:
-        """Where nothing is written (N,)."""
-        if not isinstance(self.cells, list):
-            return np.isnan(self.values)
-        return np.array([cell.lower() in MISSING for cell in self.cells], bool)
-
-    def select(self, rows: np.ndarray) -> Column:
-        """The rows where `rows` (N,) is true."""
-        cells = np.asarray(self.cells, object)[rows].tolist() if isinstance(self.cells, list) else None
-        values = self.values[rows]
-        return Column(self.name, values if cells is None else cells, values)
-
-
-@dataclass(frozen=True, eq=False)
-class Frame:
-    """Columns of one length, what a row is called in errors, its number there, and notes."""
-
-    what: str
-    columns: list[Column]
-    numbers: np.ndarray
-    row: str = "line"
-    notes: list[str] = field(default_factory=list)
+"""Lines by which the separator and the header are judged."""
+LOOKED_AT_LETTERS = 100_000
 
 
 def read_frame(path: Path, header: bool | None = None, skip: bool = False) -> Frame:
@@ -95,24 +64,6 @@ def read_frame(path: Path, header: bool | None = None, skip: bool = False) -> Fr
     return Frame(str(path), kept, numbers, "line", notes)
 
 
-def is_number(cell: str) -> bool:
-    """Whether a cell is a number as Python reads it, nan and inf among them."""
-    try:
-        float(cell)
-    except ValueError:
-        return False
-    return "_" not in cell
-
-
-def numbers_of(cells: Sequence[str]) -> np.ndarray:
-    """float64 (N,): the number of every cell, NaN where it is none or not finite."""
-    try:
-        values = np.array(cells, dtype=str).astype(np.float64)
-    except ValueError:
-        values = np.array([float(cell) if is_number(cell) else np.nan for cell in cells])
-    return np.where(np.isfinite(values), values, np.nan)
-
-
 def _text(path: Path) -> tuple[str, list[str]]:
     """The whole text, and a note where it is not UTF-8."""
     try:
@@ -137,7 +88,8 @@ def _separator(text: str) -> str:
     declared = re.match(r"sep=(.)\r?\n", text)
     if declared:
         return declared[1]
-    some = "\n".join(line for line in text.splitlines()[: 4 * LOOKED_AT] if not line.startswith("#"))
+    first = text[:LOOKED_AT_LETTERS].splitlines()[: None if len(text) < LOOKED_AT_LETTERS else -1]
+    some = "\n".join(line for line in first if not line.startswith("#"))
     widths = {}
     for mark in MARKS:
         try:
@@ -238,10 +190,17 @@ def _decimal_comma(cells: list[list[str]], mark: str, notes: list[str]) -> bool:
 
 def _column(name: str, cells: list[str], decimal: bool, notes: list[str]) -> Column:
     """A column with its numbers: decimal commas and groups of thousands."""
+    values = numbers_of(cells)
+    if not decimal and np.isfinite(values).all():
+        return Column(name, cells, values)
     written, mark = cells, "." if decimal else ","
-    marked = [cell for cell in cells if mark in cell]
+    if any(SPACED.fullmatch(cell) for cell in cells):
+        first = next(cell for cell in cells if SPACED.fullmatch(cell))
+        written = [re.sub(r"[^\d.,+-]", "", cell) if SPACED.fullmatch(cell) else cell for cell in cells]
+        notes.append(f"column '{name}': {first} is read as {re.sub(r'[^0-9.,+-]', '', first)}")
+    marked = [cell for cell in written if mark in cell]
     if marked and all(_grouped(cell, mark) for cell in marked):
-        written = [cell.replace(mark, "") for cell in cells]
+        written = [cell.replace(mark, "") for cell in written]
         notes.append(f"column '{name}': {marked[0]} is read as {marked[0].replace(mark, '')}")
     elif marked and not decimal and all(is_number(cell.replace(",", ".")) for cell in marked):
         decimal = True

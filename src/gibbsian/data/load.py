@@ -21,12 +21,11 @@ from ..core.spec import Table
 from .dataset import Dataset, carve, from_arrays
 from .download import fetch
 from .folder import read_folder
-from .keyed import read_keyed
 from .names import ALIASES, TOYS, entry
 from .pairs import domains, two_domains
 from .places import data_folders, download_folder
-from .readers import Arrays, read_npy, read_npz
-from .recipe import ARRAYS, DataRecipe, is_table, unread
+from .readers import Arrays, read_npz
+from .recipe import ARRAYS, FILES, DataRecipe, is_table, unread
 from .resized import resized
 from .sources import DIGITS, SOURCES, WHOLE, Source
 from .tables import read_table
@@ -77,6 +76,8 @@ def load_recipe(
     """
     if split == "validation" and not recipe.validation:
         raise UsageError(_no_validation(recipe.name))
+    if not is_table(recipe.name) and (option := recipe.table_option):
+        raise UsageError(f"{option} is for tables, which {recipe.name} is not: leave it out")
     recipe.require_there()
     recipe = recipe.placed()
     if table is None and recipe.table is not None:
@@ -130,16 +131,9 @@ def _arrays(
 ) -> tuple[Arrays, bool]:
     """Arrays, and whether they are still to be cut into train and test."""
     name = recipe.name
-    if not is_table(name) and (option := recipe.table_option):
-        raise UsageError(f"{option} is for tables, which {name} is not: leave it out")
-    ending = Path(name).suffix.lower()
     path = Path(name).expanduser()
-    if ending == ".npy":
-        return read_npy(path), True
-    if ending in ARRAYS:
-        return read_keyed(path, split)
-    if is_table(name):
-        return read_file(path, recipe, table), True
+    if name.lower().endswith(FILES):
+        return read_file(path, split, recipe, table)
     if name.startswith("toy:"):
         return _toy(name.removeprefix("toy:"), split), False
     if name.startswith("table:"):

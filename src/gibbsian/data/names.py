@@ -82,9 +82,9 @@ DATA_NAMES = (
     *(DataName(f"toy:{k}", (2,), 0, what, "exact log-density and draws", 5000) for k, what in TOYS.items()),
     DataName("A:to:B", (), 0, "two sets of images for translation: rows of B, each with an image of A", ""),
     DataName("folder:DIR", (), 0, "your images; sub-folders: classes, or train and test; or DIR@size=32", ""),
-    DataName("FILE.npz", (), 0, "your arrays: x and y, or images, labels, or train_x, test_x, ...; or FILE.safetensors", ""),
+    DataName("FILE.npz", (), 0, "your arrays: x and y, images and labels, or train_x, test_x, ...", ""),
     DataName("FILE.npy", (), 0, "your array, one row a sample", ""),
-    DataName("FILE.csv", (), 0, "your points, one a line; a column headed y or label holds classes", ""),
+    DataName("FILE.csv", (), 0, "your table, or .tsv, .txt, .parquet; a column headed label: classes", ""),
 )  # fmt: skip
 
 ALIASES = {alias: entry.name for entry in DATA_NAMES for alias in (entry.name, *entry.aliases)}

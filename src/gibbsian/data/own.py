@@ -18,12 +18,13 @@ from ..core.spec import Table
 from .collected import collected
 from .columns import Choice, arrays_of
 from .dataset import Dataset, from_arrays
+from .frame import frame_of
 from .load import load
 from .names import entry
 from .options import Channels, Size
 from .recipe import DataRecipe, named
 from .resized import resized
-from .units import frame_of, in_units
+from .units import in_units
 
 
 @runtime_checkable

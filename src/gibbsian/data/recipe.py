@@ -112,6 +112,11 @@ class DataRecipe:
         return replace(self, files=self.files or other.files, table=self.table or other.table)
 
     @property
+    def title(self) -> str:
+        """The line without the files of a run that it names, for people."""
+        return str(replace(self, files=None, table=None))
+
+    @property
     def skips(self) -> bool:
         """Whether broken image files are left out."""
         return self.on_error == "skip"
@@ -156,14 +161,14 @@ def named(data: str | Path) -> str:
     return str(recipe)
 
 
-def unread(path: Path) -> DataError | None:
+def unread(path: Path) -> UsageError | None:
     """The error for what is a path rather than a name, with what to do."""
     if not path.exists():
         known = "/" not in str(path) and not path.suffix
-        return None if known else DataError(f"there is no file or folder {path}")
+        return None if known else UsageError(f"there is no file or folder {path}")
     if path.suffix.lower() in ARCHIVES:
-        return DataError(f"{path} is packed: unpack it, and give the folder")
-    return DataError(f"{path} is of a kind that is not read: give a folder of images, or {', '.join(FILES)}")
+        return UsageError(f"{path} is packed: unpack it, and give the folder")
+    return UsageError(f"{path} is no file that is read: save it as one of {', '.join(FILES)}")
 
 
 def is_table(name: str) -> bool:

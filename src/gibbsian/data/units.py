@@ -10,35 +10,38 @@ import json
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 from torch import Tensor
 
-from ..core.errors import DataError
-from ..core.optional import pandas
+from ..core.errors import DataError, UsageError
 from ..core.spec import Table
 from .columns import Choice, arrays_of
 from .dataset import Dataset
-from .delimited import Column, Frame, read_frame
+from .delimited import read_frame
+from .frame import read_packed
+from .keyed import read_keyed
 from .names import entry
-from .readers import Arrays
-from .recipe import TEXT, DataRecipe
+from .readers import Arrays, read_npy
+from .recipe import ARRAYS, TEXT, DataRecipe
 
 LIKE = 3.0
 """How many times as large or small as 1 a deviation may be, and how large a mean, to stay as it is."""
 
 
-def read_file(path: Path, recipe: DataRecipe, stored: Table | None = None) -> Arrays:
-    """The columns of a table in a file, those of `stored` if it is given.
+def read_file(path: Path, split: str, recipe: DataRecipe, stored: Table | None = None) -> tuple[Arrays, bool]:
+    """A person's file of arrays or of a table, with the columns of `stored` if given; and whether it is
+    still to be cut into parts.
 
-    Raises `DataError` for one that cannot be read, and `UsageError` where the library that reads it is missing.
+    Raises `DataError` for one that cannot be read, and `UsageError` where a library for it is missing.
     """
-    if path.name.lower().endswith(TEXT):
-        frame = read_frame(path, recipe.header, recipe.skips)
-    else:
-        frame = _packed(path)
-    return arrays_of(frame, Choice(recipe.columns, recipe.label_column, recipe.skips, stored))
+    name = path.name.lower()
+    if name.endswith(".npy"):
+        return read_npy(path), True
+    if name.endswith(ARRAYS):
+        return read_keyed(path, split)
+    text = name.endswith(TEXT)
+    frame = read_frame(path, recipe.header, recipe.skips) if text else read_packed(path)
+    return arrays_of(frame, Choice(recipe.columns, recipe.label_column, recipe.skips, stored)), True
 
 
 def stored_table(path: Path) -> Table:
@@ -56,6 +59,10 @@ def in_units(data: Dataset, train: Callable[[], Tensor], table: Table | None = N
     """
     recipe = data.recipe or DataRecipe(data.name)
     if data.is_image or len(data.event_shape) != 1 or entry(recipe.name) is not None:
+        if recipe.standardise is not None:
+            raise UsageError(
+                f"standardise is for columns of your own, which {recipe.name} is not: leave it out"
+            )
         return data
     if table is not None:
         return replace(data, table=table)
@@ -75,35 +82,3 @@ def in_units(data: Dataset, train: Callable[[], Tensor], table: Table | None = N
     )
     kept = data.recipe and replace(recipe, standardise=True)
     return replace(data, table=table, notes=(*data.notes, note), recipe=kept)
-
-
-def frame_of(table: Any, what: str) -> Frame:
-    """The columns of a pandas `DataFrame`, or of what has `columns` and gives a series for each."""
-    columns = [_series(str(name), table.iloc[:, i]) for i, name in enumerate(table.columns)]
-    if all(column.name == str(i) for i, column in enumerate(columns)):
-        columns = [replace(column, name=f"column {i + 1}") for i, column in enumerate(columns)]
-    return Frame(what, columns, np.arange(1, len(table) + 1), "row")
-
-
-def _series(name: str, series: Any) -> Column:
-    """Numbers and truth values as numbers; everything else as words."""
-    if getattr(series.dtype, "kind", "O") in "biuf":
-        values = series.to_numpy(np.float64, na_value=np.nan)
-        values = np.where(np.isfinite(values), values, np.nan)
-        return Column(name, values, values)
-    gone = series.isna().to_numpy(bool)
-    cells = ["" if missing else str(cell) for cell, missing in zip(series, gone, strict=True)]
-    return Column(name, cells, np.full(len(cells), np.nan))
-
-
-def _packed(path: Path) -> Frame:
-    """The columns of a Parquet or Feather file."""
-    if not path.is_file():
-        raise DataError(f"there is no file {path}")
-    library, ending = pandas(f"{path.suffix.lower()[1:]} files"), path.suffix.lower()
-    try:
-        table = library.read_parquet(path) if ending == ".parquet" else library.read_feather(path)
-    except Exception as error:  # parsers of damaged files raise nearly anything
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise DataError(f"{path} cannot be read as {ending} ({reason})") from error
-    return frame_of(table, str(path))

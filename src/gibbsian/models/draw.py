@@ -67,12 +67,11 @@ def sample(
             n, y=y, steps=steps, seed=seed, rng=rng, thin=thin, chunk=chunk, sampler=sampler, options=options
         )
     if isinstance(target, InUnits):
-        begin = target.inside(start) if isinstance(start, Tensor) else start
         drawn = sample(
             target.inner,
             n,
             kernel=kernel,
-            start=begin,
+            start=target.inside(start) if isinstance(start, Tensor) else start,
             y=y,
             steps=steps,
             seed=seed,

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -80,7 +81,7 @@ class InUnits(EnergyModel):
 
     def outside(self, drawn: Samples) -> Samples:
         """Samples of the model in the units of the table."""
-        return replace(drawn, x=self.table.in_units(drawn.x), range=None)
+        return replace(drawn, x=self.table.in_units(drawn.x).float(), range=None)
 
     def sample(self, n: int, **how: Any) -> Samples:
         """Samples in the units of the table; the arguments are those of `EnergyModel.sample`."""
@@ -110,7 +111,7 @@ class _SamplerInUnits(WrappedSampler):
 
     def decode(self, position: Position) -> Tensor:
         """Rows in the units of the table."""
-        return self.table.in_units(self.inner.decode(position))
+        return self.table.in_units(self.inner.decode(position)).float()
 
     def from_data(self, x: Tensor, rng: torch.Generator, y: Tensor | None = None) -> DataChain:
         """The chain from rows in the units of the table, which moves them standardised."""

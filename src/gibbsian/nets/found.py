@@ -82,7 +82,7 @@ def custom(path: str) -> Callable[..., Any]:
             f"network '{path}' is not an nn.Module class, a function that makes one, or an instance: it must "
             "take (event_shape, config), or nothing"
         )
-    return cls  # type: ignore[no-any-return]
+    return cls
 
 
 def _takes(cls: Callable[..., Any], arguments: tuple[object, ...]) -> bool:

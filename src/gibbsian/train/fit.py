@@ -50,6 +50,7 @@ def fit(
     progress: bool = True,
     validate: Validator | None = None,
     device: str = "cpu",
+    standardise: bool | None = None,
     **changes: Any,
 ) -> EnergyModel:
     """Train and return the model, in eval mode and with its averaged weights in place.
@@ -67,6 +68,7 @@ def fit(
         out: run folder for checkpoints, logs and sample grids; nothing is written without.
         resume: "auto" goes on from the newest checkpoint in `out`; a path goes on from that one.
         device: where to train, such as "cuda"; the model is returned there.
+        standardise: of columns, see `gibbsian.dataset`.
         changes: settings with `__` for the dot, such as `train__lr=1e-3, chain__steps=30`; of a learner
             that is built already, only those of `train` and `monitor`.
 
@@ -81,7 +83,8 @@ def fit(
     dotted = {k.replace("__", "."): v for k, v in changes.items()}
     if steps is not None:
         dotted["train.steps"] = steps
-    given = dataset(as_stored(data, out, resume) if isinstance(data, (str, Path)) else data)
+    read = as_stored(data, out, resume) if isinstance(data, (str, Path)) else data
+    given = dataset(read, standardise=standardise)
     notes = list(given.notes)
     if isinstance(paper, Learner):
         config, built = _own(paper, preset, given.full_name, dotted), paper
