@@ -22,6 +22,7 @@ from ..models.papers import PaperEntry, register_paper
 from .folder import RunFolder, replace_text
 from .load import from_run, load_into
 from .matching import require_match, resolved, with_net
+from .memory import within_memory
 from .observers import default_observers
 from .recipes import Recipe, RunConfig, from_config, presets
 from .resume import as_stored, go_on, require_same, resume_source
@@ -136,6 +137,8 @@ def prepare(
     source = resume_source(folder, resume)
     if source and folder and folder.is_run:
         require_same(folder.config(), config)
+    if learner is None and not source:
+        config = within_memory(config, dataset, net, device, notify)
     learner = learner or from_run(config, dataset.event_shape, net)
     require_match(learner.model.spec, dataset)
     if init_from:
