@@ -129,7 +129,7 @@ def painter(model: EnergyModel, x: Tensor, columns: int | None = None) -> Callab
         return lambda images: sheet(images, low, high, columns)
     if model.spec.event_shape != (2,):
         raise UsageError(
-            f"data of shape {model.spec.event_shape} have no picture: images, signals or points of the plane only"
+            f"data of shape {model.spec.event_shape} have no picture: images, signals or points of the plane"
         )
     extent = 1.2 * max(float(x.abs().max()), 1.0)
     axis = torch.linspace(-extent, extent, CELLS, device=x.device)

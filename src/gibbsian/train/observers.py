@@ -32,7 +32,8 @@ def own_stream(trainer: Trainer, name: str) -> torch.Generator:
 def drawn(trainer: Trainer, n: int, name: str) -> Samples:
     """`n` samples of now, by the default sampler."""
     model, rng = trainer.model, own_stream(trainer, name)
-    return draw_samples(model, model.sampler(), n, rng=rng, options=trainer.learner.options)
+    chunk = max(16, trainer.config.batch_size)  # no more memory than an update takes
+    return draw_samples(model, model.sampler(), n, rng=rng, chunk=chunk, options=trainer.learner.options)
 
 
 class SampleGrid:
