@@ -71,12 +71,12 @@ def sheet(x: Tensor, low: float, high: float, columns: int | None = None) -> Ima
 
 def lines(x: np.ndarray, low: float, high: float, columns: int | None = None) -> Image.Image:
     """Signals `(N, C, L)` as curves, a panel each from `low` at the bottom to `high`, a colour for a channel,
-    with a line at 0; what is not finite lies on the border.
+    with a line at 0; what is not finite lies at the bottom.
     """
     n, channels, length = x.shape
     columns = columns or int(np.ceil(np.sqrt(n)))
     width, height = 2 * min(max(length, 120), 320), 2 * PANEL
-    unit = np.nan_to_num((x - low) / (high - low), nan=0.0, posinf=1.0, neginf=0.0).clip(0, 1)
+    unit = np.where(np.isfinite(x), (x - low) / (high - low), 0.0).clip(0, 1)
     place = np.stack(np.broadcast_arrays(np.linspace(0, width, length), height * (1 - unit)), -1)
     tiles = []
     for panel in place:

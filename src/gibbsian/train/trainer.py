@@ -159,8 +159,8 @@ class Trainer:
                 if not out_of_memory(error):
                     raise
                 size = self.config.batch_size
-                lower = f"lower train.batch_size, which is {size}, the capacity of the buffer or net.channels"
-                raise GibbsianError(f"out of memory at step {self.step}: {lower}; {self._stop()}") from error
+                hint = f"lower train.batch_size, which is {size}, the capacity of the buffer or net.channels"
+                raise GibbsianError(f"out of memory at step {self.step}: {hint}; {self._stop()}") from error
         self._finish(state)
         if missed := [stage for stage in self.learner.milestones() if self.step <= stage]:
             lower = [f"lower --{name}" for name in self.learner.step_counted]
