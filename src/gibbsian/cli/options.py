@@ -68,6 +68,8 @@ class Option:
     default: Any
     help: str
     metavar: str
+    many: bool = False
+    """Whether a positional takes all words that are left."""
 
     def convert(self, text: str) -> Any:
         """The value that `text` stands for; raises `UsageError` with the type or the nearest choice."""
@@ -161,7 +163,8 @@ def _option(parameter: inspect.Parameter, hint: Any) -> Option | None:
     if parameter.kind is parameter.KEYWORD_ONLY:
         flag = arg.flag or "--" + parameter.name.replace("_", "-")
     metavar = arg.metavar or ("|".join(choices) if choices else parameter.name.upper())
-    return Option(parameter.name, flag, kind, choices, parameter.default, arg.help, metavar)
+    many = typing.get_origin(inner) is tuple
+    return Option(parameter.name, flag, kind, choices, parameter.default, arg.help, metavar, many)
 
 
 def _kind(hint: Any) -> tuple[type, tuple[str, ...]]:
@@ -169,11 +172,15 @@ def _kind(hint: Any) -> tuple[type, tuple[str, ...]]:
         hint = next(a for a in typing.get_args(hint) if a is not type(None))
     if typing.get_origin(hint) is Literal:
         return str, typing.get_args(hint)
-    return hint, ()
+    return (typing.get_args(hint)[0] if typing.get_origin(hint) is tuple else hint), ()
 
 
 def _placed(known: list[Option], free: list[str]) -> dict[str, Any]:
     positional = [o for o in known if not o.flag]
+    if positional and positional[-1].many and len(free) >= len(positional):
+        *first, last = positional
+        rest = tuple(last.convert(text) for text in free[len(first) :])
+        return {**_placed(first, free[: len(first)]), last.name: rest}
     if len(free) > len(positional):
         raise UsageError(f"'{free[len(positional)]}' has no place here: see --help")
     return {o.name: o.convert(text) for o, text in zip(positional, free, strict=False)}
