@@ -81,7 +81,7 @@ def stored(
             x.to(torch.float32)[:, None], (f"{len(x)} numbers are read as points of one coordinate",)
         )
     if x.dim() == 3 and not images and (images is False or channels or _is_long(x)):
-        return _signals(x, name, channels)
+        return _signals(x, channels)
     axis = _channel_axis(x, channels) if x.dim() in (3, 4) else None
     scale = levels or (_image_range(x, name, images) if axis is not None and images is not False else None)
     if scale is not None and axis is not None:
@@ -90,7 +90,7 @@ def stored(
         raise DataError(f"{name} cannot be read as images: {_expected(x)}")
     if x.dtype == torch.uint8 and x.dim() > 2 and images is None:
         raise DataError(f"{name} holds bytes of shape {tuple(x.shape)}: images have 1 or 3 channels")
-    return _signals(x, name) if x.dim() == 3 else _numbers(x, axis, images)
+    return _signals(x) if x.dim() == 3 else _numbers(x, axis, images)
 
 
 def _channel_axis(x: Tensor, channels: Channels | None) -> int | None:
@@ -112,7 +112,7 @@ def _is_long(x: Tensor) -> bool:
     return long >= LONG * short and (short == 1 or x.dtype != torch.uint8)
 
 
-def _signals(x: Tensor, name: str, channels: Channels | None = None) -> Stored:
+def _signals(x: Tensor, channels: Channels | None = None) -> Stored:
     """float32 `(N, C, L)` in their own units."""
     last = channels == "last" or (channels is None and x.shape[1] >= LONG * x.shape[2])
     values = x.to(torch.float32)
@@ -186,7 +186,7 @@ def _where(x: Tensor, axis: int, channels: Channels | None) -> str:
 def _numbers(x: Tensor, axis: int | None, images: bool | None) -> Stored:
     """float32 in their own units, channels first; a line where one could have thought of images."""
     values = x.to(torch.float32)
-    if values.dim() != 4 and values.dim() != 3:
+    if values.dim() != 4:
         wide = x.double()
         coarse = (wide - values).abs().amax(0) > 1e-4 * (wide.amax(0) - wide.amin(0))
         return Stored(wide if x.dim() == 2 and bool(coarse.any()) else values)  # seconds since 1970, say

@@ -23,6 +23,7 @@ from ..models.units import in_units
 from .folder import RunFolder, replace_text
 from .load import from_run, load_into, locate, table_in
 from .matching import require_match, resolved, with_net
+from .memory import within_memory
 from .observers import default_observers
 from .recipes import Recipe, RunConfig, from_config, presets
 from .resume import as_stored, go_on, require_same, resume_source
@@ -146,6 +147,8 @@ def prepare(
         notify(f"{folder.path} holds no checkpoint: begun anew")
     if source and folder and folder.is_run:
         require_same(folder.config(), config)
+    if learner is None and not source:
+        config = within_memory(config, dataset, net, device, notify)
     learner = learner or from_run(config, dataset.event_shape, net)
     if source and (table := table_in(locate(source)[1].record())):
         dataset = replace(dataset, table=table)

@@ -14,6 +14,7 @@ from ..data.labels import listed
 from ..data.own import is_own, model_range
 from ..nets.families import CustomNetConfig
 from .recipes import RunConfig, changed, default_preset, resolve
+from .sizes import sized
 
 FAR, HOPELESS = 30.0, 1000.0
 """How many times apart, or away from 1, deviations of columns are told of and refused."""
@@ -48,9 +49,8 @@ def fitted(config: RunConfig, data: Dataset, changes: Mapping[str, Any]) -> tupl
 
 def _chosen(config: RunConfig, data: Dataset, changes: Mapping[str, Any]) -> tuple[list[str], dict[str, Any]]:
     """What the data of a person's own decide where nothing was set, in words and as settings."""
-    told: list[str] = []
-    more: dict[str, Any] = {}
     sections = vars(config.model)  # a paper of others may have neither of these two
+    told, more = sized(sections, data.event_shape, changes) if is_own(data) else ([], {})
     pixels, net = sections.get("pixels"), sections.get("net")
     wider = model_range(data, pixels.low, pixels.high) if pixels else None
     if pixels and wider is not None and not {"pixels.low", "pixels.high"} & set(changes):
@@ -90,7 +90,7 @@ def with_net(config: RunConfig, net: object) -> RunConfig:
 
 def require_match(spec: DataSpec, dataset: Dataset) -> None:
     """Raise `UsageError` for labels that a model of `spec` cannot take, and for fields beyond its range."""
-    wider = model_range(dataset, spec.low, spec.high) if len(dataset.event_shape) == 3 else None
+    wider = model_range(dataset, spec.low, spec.high) if len(dataset.event_shape) > 1 else None
     if wider is not None:
         raise UsageError(
             f"{dataset.name} holds numbers beyond {spec.low:g} to {spec.high:g}, the model's range: set "
