@@ -1,4 +1,4 @@
-"""`gibbsian train`: resolve the configuration, prepare the run, fit."""
+"""`gibbsian train`: resolve the configuration, prepare the run, fit; long because its flags are many."""
 
 from __future__ import annotations
 

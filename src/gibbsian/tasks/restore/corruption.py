@@ -3,7 +3,6 @@
     HiddenPixels    some pixels are gone, the others are right
     GaussianNoise   x~ = x + sigma xi in every pixel            sigma in units of pixels on [0, 1]
     SaltPepper      a share of pixels became dark or bright     one uniform number a pixel for all channels
-
 Hidden pixels, by a word with numbers or painted in a file:
     bottom               the lower half
     rows                 every second row; rows:A,B: those from A to B - 1
