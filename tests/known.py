@@ -11,12 +11,19 @@ import torch
 from torch import Tensor, nn
 
 from gibbsian.core.random import generator
+from gibbsian.data.dataset import Dataset
 from gibbsian.data.settings import PixelConfig
 from gibbsian.mcmc.settings import ChainConfig
 from gibbsian.models.build import build
 from gibbsian.models.igebm.config import IGEBMConfig
 from gibbsian.models.model import EnergyModel
 from gibbsian.nets.settings import MLPConfig
+
+
+def decided(data: Dataset) -> tuple[str, ...]:
+    """The notes of a set, less the lines on its test part and on folders as classes."""
+    usual = ("are kept apart as the test part", "labels are the names of", "is the test part")
+    return tuple(note for note in data.notes if not any(words in note for words in usual))
 
 
 class LinearGenerator(nn.Module):

@@ -217,7 +217,7 @@ def test_help_and_lists_never_import_torch() -> None:
 
 def test_tests_mirror_the_source() -> None:
     """Each test folder is a package of the source, or one of the kinds that cut across."""
-    kinds = {"contracts", "golden", "oracles", "faults", "scripts", "docs", *BESIDE}
+    kinds = {"contracts", "golden", "oracles", "faults", "scripts", "docs", "trials", *BESIDE}
     found = {p.name for p in Path(__file__).parent.iterdir() if p.is_dir() and any(p.rglob("test_*.py"))}
     assert found <= set(FLOORS) | kinds, found - set(FLOORS) - kinds
 

@@ -11,7 +11,14 @@ from gibbsian.core.energy import value_and_grad
 from gibbsian.core.errors import UsageError
 from gibbsian.core.random import generator, seeded_init
 from gibbsian.nets.build import build
-from gibbsian.nets.settings import ConvConfig, LevelsConfig, MLPConfig, ResidualConfig, WideConfig
+from gibbsian.nets.settings import (
+    Conv1dConfig,
+    ConvConfig,
+    LevelsConfig,
+    MLPConfig,
+    ResidualConfig,
+    WideConfig,
+)
 from gibbsian.nets.spectral import cached_weights
 
 IMAGE = (1, 8, 8)
@@ -21,6 +28,9 @@ NETS = {
     "mlp_spectral": (MLPConfig(hidden=(8, 8), activation="swish", spectral_norm=True), IMAGE),
     "mlp_classes": (MLPConfig(hidden=(8, 8), activation="swish", classes=3), (2,)),
     "mlp_logits": (MLPConfig(hidden=(8, 8), activation="swish", classes=3, head="logits"), (2,)),
+    "conv1d": (Conv1dConfig(channels=(4, 6), kernels=(5,)), (2, 16)),
+    "conv1d_classes": (Conv1dConfig(channels=(4, 6), classes=3, spectral_norm=True, pool="mean"), (1, 9)),
+    "conv1d_logits": (Conv1dConfig(channels=(4, 6), classes=3, head="logits"), (3, 16)),
     "conv_sum": (ConvConfig(**SMALL), IMAGE),
     "conv_mean": (ConvConfig(pool="mean", dropout=0.3, **SMALL), IMAGE),
     "conv_flatten": (ConvConfig(pool="flatten", head_hidden=(5,), spectral_norm=True, **SMALL), IMAGE),

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pytest
 import torch
 
 from gibbsian.core.errors import DataError, UsageError
 from gibbsian.data.dataset import from_arrays
+from gibbsian.data.load import load
+from gibbsian.data.own import dataset
 
 BYTES = np.random.default_rng(0).integers(0, 256, (40, 8, 9, 3), dtype=np.uint8)
 GREY = BYTES[..., 0]
@@ -49,9 +53,8 @@ def test_what_needs_no_decision_has_no_note(x):
         (np.linspace(0, 1, 20), (1,), "20 numbers are read as points of one coordinate"),
         (FIRST[:, :2], (2, 8, 9), "not as images"),
         (10 * UNIT, (3, 8, 9), "numbers of shape (3, 8, 9), 0 to 10, channels last"),
-        (GREY % 17 * 1.0, (8, 9), "0 to 16, not as images"),
+        (GREY % 17 * 1.0, (8, 9), "0 to 16, channels first"),
         (np.ones((4, 3, 5, 6, 7)), (3, 5, 6, 7), None),
-        (UNIT[:, 0], (9, 3), None),
     ],
 )
 def test_numbers_keep_their_units(x, event, words):
@@ -59,6 +62,54 @@ def test_numbers_keep_their_units(x, event, words):
     assert not data.is_image and data.event_shape == event and data.x.dtype == torch.float32
     assert data.notes == () if words is None else words in data.notes[0]
     assert float(data.x.max()) == pytest.approx(float(x.max()))
+
+
+SIGNALS = np.random.default_rng(0).normal(size=(20, 3, 40)).astype(np.float32)
+
+
+@pytest.mark.parametrize(
+    ("x", "event", "words"),
+    [
+        (
+            SIGNALS[:, :1],
+            (1, 40),
+            "20 signals of 40 samples and 1 channel, .* first; else say channels=last",
+        ),
+        (SIGNALS, (3, 40), "3 channels.* channels first"),
+        (SIGNALS.transpose(0, 2, 1), (3, 40), "3 channels.* channels last; else say channels=first"),
+        (torch.from_numpy(SIGNALS).double(), (3, 40), "or images=True for grey images"),
+        (np.clip(SIGNALS, 0, 1), (3, 40), "0 to 1, channels first"),
+        (np.round(SIGNALS * 40).clip(0, 255), (3, 40), "3 channels, 0 to"),
+        (GREY[:, :1], (1, 9), "1 channel"),
+        (SIGNALS[:, :, :6], (3, 6), "not as images: images are bytes"),
+        (np.tile(SIGNALS, (1, 12, 1)), (36, 40), "36 channels"),
+    ],
+)
+def test_signals_are_channels_and_samples(x, event, words):
+    data = from_arrays(x)
+    assert not data.is_image and data.event_shape == event
+    assert len(data.notes) == 1 and re.search(words, data.notes[0])
+    assert float(data.x.sum()) == pytest.approx(float(x.sum()), rel=1e-4)
+
+
+@pytest.mark.parametrize("shape", [(40, 8, 9), (40, 32, 100), (40, 28, 28), (40, 16, 63)])
+def test_near_squares_of_an_image_range_stay_images(shape):
+    assert from_arrays(np.random.default_rng(0).random(shape)).is_image
+    assert from_arrays(np.random.default_rng(0).integers(0, 256, (*shape[:2], 400), dtype=np.uint8)).is_image
+
+
+def test_of_signals_a_person_can_overrule(tmp_path):
+    unit = np.random.default_rng(0).random((20, 8, 40))
+    assert from_arrays(unit, images=True).event_shape == (1, 8, 40)
+    assert from_arrays(unit[:, :, :9], images=False).event_shape == (8, 9)
+    assert from_arrays(unit, channels="last").event_shape == (40, 8)
+    assert from_arrays(GREY, channels="first").event_shape == (8, 9)
+    np.save(tmp_path / "a.npy", unit)
+    for options, event in ((("images", True), (1, 8, 40)), (("channels", "last"), (40, 8))):
+        found = dataset(tmp_path / "a.npy", **dict([options]))
+        assert found.event_shape == event and load(str(found.recipe)).event_shape == event
+    with pytest.raises(UsageError, match="for files of arrays, which digits is not"):
+        load("digits@images=no")
 
 
 def test_a_person_can_overrule():
@@ -73,7 +124,7 @@ def test_a_person_can_overrule():
         from_arrays(both, channels="middle")
     with pytest.raises(UsageError, match="no 1 or 3 there"):
         from_arrays(UNIT, channels="first")
-    for x, words in ((5 * UNIT, r"floats in \[0, 1\]"), (np.ones((4, 2)), r"shape \(4, 2\)")):
+    for x, words in ((5 * UNIT, "values are 0 to 5"), (np.ones((4, 2)), r"shape \(4, 2\)")):
         with pytest.raises(DataError, match=f"cannot be read as images.*{words}"):
             from_arrays(x, images=True)
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from known import decided
 from PIL import Image
 
 from gibbsian.core.errors import DataError
@@ -142,7 +143,7 @@ def test_pixels_of_more_than_eight_bits_keep_their_levels(tmp_path):
         x = load(f"folder:{tmp_path / ending}").x[0]
         assert x.shape == (8, 8) and np.abs(x.numpy() - ramp * 255).max() <= 0.5
     Image.fromarray((ramp * 7 - 1).astype(np.float32)).save(tmp_path / "tif" / "9.tif")
-    with pytest.raises(DataError, match="its values are -1 to 6"):
+    with pytest.raises(DataError, match="values are -1 to 6: name those of black and white"):
         load(f"folder:{tmp_path / 'tif'}")
 
 
@@ -153,7 +154,7 @@ def test_one_grey_file_does_not_drop_the_colour_of_all(tmp_path):
     write(tmp_path / "test" / "0.png", (6, 8))
     train, test = (load(f"folder:{tmp_path}", split) for split in ("train", "test"))
     assert train.event_shape == test.event_shape == (3, 6, 8)
-    assert train.notes == ("2 of 6 files are grey: all are read in colour, as the others are",)
+    assert decided(train) == ("2 of 6 files are grey: all are read in colour, as the others are",)
 
 
 @pytest.mark.parametrize("parts", [("train", "val"), ("Train", "Test"), ("train",), ("train", "valid"), ()])
@@ -186,7 +187,7 @@ def test_alpha_is_laid_over_white(tmp_path, kind, channels):
     data = load(f"folder:{tmp_path}")
     x = data.x[0].reshape(8, 8, channels)
     assert x[:, :4].eq(40).all() and x[:, 4:].eq(255).all()
-    assert data.notes == ("4 of 4 files have an alpha channel: laid over white",)
+    assert decided(data) == ("4 of 4 files have an alpha channel: laid over white",)
 
 
 def test_an_opaque_alpha_channel_changes_nothing(tmp_path):
@@ -205,7 +206,7 @@ def test_of_several_pictures_the_first_is_read_and_it_is_told(tmp_path, ending):
         frames[0].save(tmp_path / f"{i}.{ending}", save_all=True, append_images=frames[1:])
     data = load(f"folder:{tmp_path}")
     assert int(data.x.float().max()) <= 2
-    assert data.notes[-1] == "3 of 3 files are animated or have several pages: the first picture is read"
+    assert decided(data)[-1] == "3 of 3 files are animated or have several pages: the first picture is read"
 
 
 @pytest.mark.parametrize("kind", ["LA", "RGBA", "P"])

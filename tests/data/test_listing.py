@@ -8,12 +8,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from known import decided
 from PIL import Image
 
 from gibbsian.core.errors import DataError
 from gibbsian.data import folder
 from gibbsian.data.listing import MENDED, list_images, read_listing
 from gibbsian.data.load import load
+from gibbsian.data.recipe import DataRecipe, named
 
 
 def write(path: Path, seed: int = 0, shape: tuple[int, ...] = (6, 6)) -> Path:
@@ -50,7 +52,7 @@ def test_what_is_left_out_is_told(tmp_path, classes, kind, told):
     before = load(f"folder:{tmp_path}")
     clutter(kind, tmp_path / "a" if classes else tmp_path)
     after = load(f"folder:{tmp_path}")
-    assert after.notes == (told,) and before.notes == ()
+    assert decided(after) == (told,) and decided(before) == ()
     assert after.fingerprint == before.fingerprint and after.classes == before.classes
 
 
@@ -62,7 +64,7 @@ def test_clutter_beside_the_classes_is_no_class(tmp_path):
     (tmp_path / "train" / "desktop.ini").write_text("x")
     data = load(f"folder:{tmp_path}")
     assert data.classes == ("a", "b")
-    assert data.notes == ("left out: 1 in __MACOSX, 2 of a file manager",)
+    assert decided(data) == ("left out: 1 in __MACOSX, 2 of a file manager",)
 
 
 @pytest.fixture
@@ -158,3 +160,64 @@ def test_a_folder_of_broken_files_is_one_line(tmp_path):
         (tmp_path / f"{i}.png").write_text("no")
     with pytest.raises(DataError, match="no image that can be read"):
         load(f"folder:{tmp_path}", on_error="skip")
+
+
+@pytest.mark.parametrize(
+    ("train", "test", "more"),
+    [("training", "testing", ()), ("Train", "VAL", ()), ("seg_train", "seg_test", ()), ("train", "dev", ())]
+    + [("trainset", "testset", ()), ("train2017", "val2017", ()), ("train", "test", ("val", "extra"))],
+)
+def test_parts_by_other_names(tmp_path, train, test, more):
+    for part in (train, test, *more):
+        for i in range(4):
+            write(tmp_path / part / "ab"[i % 2] / f"{i}.png", i)
+    found = list_images(tmp_path)
+    assert {name: paths[0].parts[-3] for name, (paths, _) in found.parts.items()} == {
+        "train": train,
+        "test": test,
+    }
+    said = f"{train} is trained on, {test} is the test part" + (", not read: val, extra" if more else "")
+    assert found.said[0] == said and found.classes == ["a", "b"]
+
+
+@pytest.mark.parametrize("parts", [("test",), ("val", "test"), ("validation",)])
+def test_parts_without_one_to_train_on_are_one_line(tmp_path, parts):
+    for part in parts:
+        write(tmp_path / part / "a" / "0.png")
+    with pytest.raises(DataError, match=f"none called train: .*{parts[-1]}$"):
+        list_images(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["train", "trains", "retrain", "contest"])
+def test_a_class_may_have_such_a_name(tmp_path, name):
+    for label in (name, "bus"):
+        write(tmp_path / label / "0.png")
+    assert list_images(tmp_path).classes == sorted([name, "bus"])
+
+
+@pytest.mark.parametrize("name", ["empty", "x.png", "@eaDir", "lost+found", "$RECYCLE.BIN"])
+@pytest.mark.parametrize("classes", [True, False])
+def test_folders_without_images_are_no_classes(tmp_path, name, classes):
+    for i in range(4):
+        write(tmp_path / ("ab"[i % 2] if classes else "") / f"{i}.png", i)
+    (tmp_path / name).mkdir()
+    found = list_images(tmp_path)
+    assert found.classes == (["a", "b"] if classes else []) and len(found.left) == 1
+
+
+@pytest.mark.parametrize("name", ["README.md", "labels.csv", "a.heic", "classes.json"])
+def test_other_files_are_named_or_skipped(tmp_path, name):
+    for i in range(4):
+        write(tmp_path / f"{i}.png", i)
+    (tmp_path / name).write_text("x")
+    with pytest.raises(DataError, match=f"{name} is not an image that is read .*--on-error skip"):
+        list_images(tmp_path)
+    assert list_images(tmp_path, skip=True).notes() == (f"left out: 1 .{name.partition('.')[2]} files",)
+
+
+@pytest.mark.parametrize("name", ["a@size=3", "ph@tos", "x=1", "@grey=yes", "x.npz", "new\nline"])
+def test_folders_of_any_name_are_read_again(tmp_path, name):
+    for i in range(4):
+        write(tmp_path / name / f"{i}.png", i)
+    data = load(str(DataRecipe.parse(named(tmp_path / name)).placed()))
+    assert load(data.full_name).fingerprint == data.fingerprint and data.event_shape == (1, 6, 6)

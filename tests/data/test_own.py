@@ -109,11 +109,11 @@ def test_size_and_colour_of_arrays():
         (None, "a NoneType is no data"),
         (3.5, "a float is no data"),
         (object(), "is no data"),
-        ({"x": X}, "a dict is no data"),
+        ({"a": X, "b": X}, "the dictionary holds a, b: expected x"),
         ((X, Y, Y), "3 arrays"),
-        (Stream(), "no fixed rows"),
+        (Stream(), "no fixed number of rows"),
         (Items([]), "empty"),
-        (Items([{"x": x} for x in X]), "items are dict"),
+        (Items([{"a": x, "b": x} for x in X]), "an item holds a, b: expected x"),
         (Items([(x, 1, 2) for x in X]), "items are tuple of"),
         (Items([np.zeros((2, 2)), np.zeros((2, 3))]), "item 1 has shape"),
         ([[1.0, 2.0], [3.0]], "a list"),
@@ -130,7 +130,7 @@ def test_what_cannot_be_read_is_one_line(data, words):
 def test_options_of_other_data_are_refused():
     for data, options in (
         (X, {"split": "test"}),
-        ("digits", {"images": True}),
+        (load("digits"), {"images": True}),
         (load("digits"), {"size": 4}),
     ):
         with pytest.raises(UsageError, match="no option of data of this kind"):

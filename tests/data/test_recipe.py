@@ -7,12 +7,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from known import decided
 from PIL import Image
 
 import gibbsian as gb
 from gibbsian.core.errors import DataError, UsageError
 from gibbsian.data.load import load, load_recipe
-from gibbsian.data.recipe import DataRecipe, read_size
+from gibbsian.data.options import read_size
+from gibbsian.data.recipe import DataRecipe
 
 
 def photos(folder: Path, shapes: list[tuple[int, ...]], seed: int = 0) -> Path:
@@ -105,7 +107,7 @@ def test_the_centre_is_cut_out_before_it_is_resampled(tmp_path):
     ],
 )
 def test_a_change_of_size_is_told_in_one_line(tmp_path, shapes, size, told):
-    notes = gb.dataset(photos(tmp_path / "own", shapes), size=size).notes
+    notes = decided(gb.dataset(photos(tmp_path / "own", shapes), size=size))
     assert len(notes) == (told is not None)
     if told:
         with pytest.raises(AssertionError, match=told):
@@ -117,7 +119,7 @@ def test_a_side_in_the_camera_s_orientation_is_no_other_size(tmp_path):
     turned, exif = Image.open(folder / "00.png").transpose(Image.Transpose.ROTATE_90), Image.Exif()
     exif[0x0112] = 6
     turned.save(folder / "03.png", exif=exif)
-    assert gb.dataset(folder, size=(6, 8)).notes == ()
+    assert decided(gb.dataset(folder, size=(6, 8))) == ()
 
 
 @pytest.mark.parametrize("name", ["folder:{}/own@size=8", "{}/own.npz@grey=yes", "{}/own.csv"])

@@ -10,7 +10,19 @@ import torch
 from PIL import Image
 
 from gibbsian.core.errors import UsageError
-from gibbsian.report.pictures import curve, grid, landscape, ramp, save_gif, save_image, stacked, to_uint8
+from gibbsian.report.pictures import (
+    CURVES,
+    PANEL,
+    curve,
+    grid,
+    landscape,
+    ramp,
+    save_gif,
+    save_image,
+    sheet,
+    stacked,
+    to_uint8,
+)
 
 
 def test_to_uint8_clamps_and_keeps_order() -> None:
@@ -25,6 +37,24 @@ def test_grid_places_tiles_row_by_row() -> None:
     assert sheet.shape == (41, 41, 3)
     assert [int(sheet[y, x, 0]) for y, x in ((0, 0), (0, 21), (21, 0), (21, 21))] == [10, 20, 30, 255]
     assert np.asarray(grid(images, columns=2, scale=3, gap=1)).shape == (121, 121, 3)
+
+
+@pytest.mark.parametrize(("channels", "length"), [(1, 8), (3, 128), (7, 500)])
+def test_signals_are_curves_in_panels_row_by_row(channels: int, length: int) -> None:
+    x = torch.linspace(-1, 1, length).expand(3, channels, length).clone()
+    x[2, 0, 0] = float("nan")
+    drawn = np.asarray(sheet(x, -1.0, 1.0, columns=2)).astype(int)
+    width = min(max(length, 120), 320)
+    assert drawn.shape == (2 * PANEL + 2, 2 * width + 2, 3)
+    first, ink = drawn[:PANEL, :width], CURVES[channels - 1 if channels <= len(CURVES) else channels - 7]
+    close = np.abs(first - ink).sum(-1) < 120
+    rows, columns = np.nonzero(close)
+    assert np.corrcoef(rows, columns)[0, 1] < -0.95, "rising curves rise from left to right"
+
+
+def test_a_sheet_of_images_is_a_grid() -> None:
+    x = torch.rand(4, 3, 16, 16)
+    assert np.array_equal(np.asarray(sheet(x, 0.0, 1.0)), np.asarray(grid(to_uint8(x, 0.0, 1.0))))
 
 
 def test_pixels_stay_sharp_but_for_tiny_images_which_are_framed() -> None:

@@ -61,9 +61,43 @@ def test_fit_trains_on_arrays_and_tells_what_it_decided(capsys) -> None:
 def test_classes_follow_the_labels_where_the_model_has_any() -> None:
     data = from_arrays(np.zeros((9, 8, 8), np.uint8), np.arange(9) % 3)
     config, told = resolved("jem", None, data, {})
-    assert config.model.net.classes == 3 and told == ["net.classes is set to 3, as there are so many classes"]
+    assert config.model.net.classes == 3 and told == ["net.classes is 3, from the labels: 0, 1, 2"]
     assert resolved("jem", None, data, {"net.classes": 5})[0].model.net.classes == 5
     assert resolved("igebm", None, data, {})[0].model.net.classes == 0
+    given = {"net.classes": 3}
+    assert resolved("igebm", None, data, given)[0].model.net.classes == 3
+
+
+IMAGES_3 = np.random.default_rng(0).integers(0, 256, (24, 8, 8), dtype=np.uint8)
+
+
+@pytest.mark.parametrize(
+    ("data", "changes", "words"),
+    [
+        (IMAGES_3, {}, "has no labels, which this model learns: give some"),
+        (IMAGES_3, {"net__classes": 4}, "has no labels, which this model learns"),
+        ((IMAGES_3, np.arange(24) % 3), {"net__classes": 4}, "net.classes is 4, but arrays has 3: set"),
+        ((IMAGES_3, np.arange(24) % 3), {"net__classes": 2}, "net.classes is 2, but arrays has 3: set"),
+        ((IMAGES_3, np.full(24, 5)), {}, "has one class, 5, and jem tells two or more apart"),
+        ((IMAGES_3, np.array(["cat"] * 24)), {}, "has one class, cat"),
+        ((POINTS, None), {}, "has no labels, which this model learns"),
+    ],
+)
+def test_data_that_a_classifier_cannot_learn_are_one_line(data, changes, words) -> None:
+    data = data[0] if isinstance(data, tuple) and data[1] is None else data
+    with pytest.raises(UsageError, match=words):
+        gb.fit("jem", data, steps=1, progress=False, **changes)
+
+
+@pytest.mark.parametrize("labels", [[3, 7, 9], [1, 2, 3], [0.0, 1.0, 2.0], ["ant", "bee", "cat"]])
+def test_a_classifier_takes_its_classes_from_any_labels(labels, capsys) -> None:
+    y = np.array(labels)[np.arange(24) % 3]
+    small = {k.replace(".", "__"): v for k, v in SMALL.items()}
+    model = gb.fit("jem", (IMAGES_3, y), **small)
+    assert model.spec.num_classes == 3
+    assert f"net.classes is 3, from the labels: {', '.join(map(str, y[:3].tolist()))}".split(".0")[0] in (
+        capsys.readouterr().err
+    )
 
 
 def test_a_network_of_ones_own_is_trained_saved_and_loaded(tmp_path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ import gibbsian as gb
 from gibbsian.core.errors import UsageError
 from gibbsian.train import checkpoint
 from gibbsian.train.load import load
+from gibbsian.train.resume import require_same
 
 COOP = {"generator.hidden": [8], "generator.latent": 2, **{k: v for k, v in RESUME_MLP.items() if "net" in k}}
 
@@ -106,3 +108,40 @@ def test_more_steps_as_a_setting_are_made(tmp_path: Path, capsys) -> None:
     assert checkpoint.listed(tmp_path / "checkpoints")[-1].name == "step-000003"
     assert "settings changed: train.beta1 0.5" in capsys.readouterr().err
     assert yaml.safe_load((tmp_path / "config.yaml").read_text())["train"]["steps"] == 3
+
+
+@pytest.mark.parametrize(
+    ("stored", "name", "refused"),
+    [
+        ("mine:Net", "mlp", True),
+        ("mlp", "mine:Net", True),
+        ("mine:Net", "yours:Net", False),
+        ("mlp", "mlp", False),
+    ],
+)
+def test_a_network_of_ones_own_is_asked_for_again(tiny_config, stored, name, refused):
+    config = tiny_config("igebm", "toy:ring", {"net.name": name})
+    before = {"train": None, "net": {"name": stored}, "pixels": []}  # as a hand may have left the file
+    if not refused:
+        return require_same(before, config)
+    with pytest.raises(UsageError, match="this run trains the network"):
+        require_same(before, config)
+
+
+def test_a_run_without_checkpoints_begins_anew_and_says_so(tiny_run, tmp_path: Path) -> None:
+    tiny_run("igebm", "toy:ring", RESUME_MLP, out=tmp_path).trainer.fit(1, progress=False)
+    (tmp_path / "metrics.jsonl").write_bytes(b"\xff\xfe")
+    (tmp_path / "checkpoints" / "step-000009").write_text("no folder")
+    again = tiny_run("igebm", "toy:ring", RESUME_MLP, out=tmp_path, resume="auto")
+    assert again.trainer.step == 1
+    shutil.rmtree(tmp_path / "checkpoints")
+    told: list[str] = []
+    tiny_run("igebm", "toy:ring", RESUME_MLP, out=tmp_path, resume="auto", notify=told.append)
+    assert told == [f"{tmp_path} holds no checkpoint: begun anew"]
+
+
+def test_a_device_that_is_not_here_is_one_line(tiny_run) -> None:
+    if torch.cuda.is_available():
+        pytest.skip("there is one")
+    with pytest.raises(UsageError, match="device 'cuda' cannot be used here"):
+        tiny_run("igebm", "toy:ring", RESUME_MLP, device="cuda")

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from .. import __version__
-from ..core.errors import GibbsianError, unknown
+from ..core.errors import GibbsianError, out_of_memory, unknown
 from ..core.found import trust
 from .help import command_help, overview
 from .options import gathering, options, parse, split
@@ -146,7 +146,7 @@ def failure(error: BaseException, words: list[str]) -> Result:
         text, code = str(error), error.exit_code
     elif isinstance(error, KeyboardInterrupt):
         text, code = "interrupted", 130
-    elif isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
+    elif out_of_memory(error):
         text, code = "out of memory: lower train.batch_size, -n or the sizes of the net", 1
     else:
         text, code = f"unexpected {type(error).__name__}{_own_line(error)}: {error}", 3

@@ -6,11 +6,28 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Annotated, Any, Literal
 
-from ..data.recipe import DataRecipe, named, read_columns, read_size
+from ..data.recipe import DataRecipe, named
 from ..train.recipes import RunConfig
 from .options import Arg
 
-Size = Annotated[str | None, Arg("images are cut to the centre and resampled to it", "N|HxW")]
+Size = Annotated[str | None, Arg("images are brought to this height and width", "N|HxW")]
+Resize = Annotated[
+    Literal["crop", "pad", "stretch"] | None,
+    Arg("how, by --size: cut to the centre, by default, pad with --background, or distort"),
+]
+Grey = Annotated[
+    Literal["yes", "no"] | None, Arg("images with one channel, or with three; by default as most files are")
+]
+Background = Annotated[
+    Literal["white", "black", "grey"] | None, Arg("what alpha channels and padding show; white by default")
+]
+Levels = Annotated[
+    str | None, Arg("values of black and white of images that are no bytes, as 0:4095", "LOW:HIGH")
+]
+Images = Annotated[
+    Literal["yes", "no"] | None, Arg("arrays in a file are images, or numbers; found by itself by default")
+]
+Channels = Annotated[Literal["first", "last"] | None, Arg("where the channels of arrays in a file are")]
 OnError = Annotated[
     Literal["stop", "skip"] | None,
     Arg("a broken image file or incomplete row: stop, as by default, or leave it out"),
@@ -24,7 +41,7 @@ Standardise = Annotated[
 ]
 
 
-def reading(
+def with_options(
     config: RunConfig, stored: Mapping[str, Any] | None, given: Mapping[str, str | None]
 ) -> RunConfig:
     """The configuration with the data's options `given`, by name; without them those of a stored run."""
@@ -33,17 +50,5 @@ def reading(
         recipe = recipe.like(DataRecipe.parse(before))
     if on_error := given.get("on_error"):
         recipe = replace(recipe, on_error=on_error if on_error != "stop" else None)
-    size, columns = given.get("size"), given.get("columns")
-    answers = {"yes": True, "no": False}
-    return replace(
-        config,
-        data=str(
-            recipe.having(
-                size=read_size(size) if size else None,
-                columns=read_columns(columns) if columns else None,
-                label_column=given.get("label_column"),
-                header=answers.get(given.get("header") or ""),
-                standardise=answers.get(given.get("standardise") or ""),
-            )
-        ),
-    )
+    read = {k: v for k, v in given.items() if k != "on_error" and v != "auto"}
+    return replace(config, data=str(recipe.reading(read)))

@@ -1,22 +1,24 @@
-"""`gibbsian train`: resolve the configuration, prepare the run, fit."""
+"""`gibbsian train`: resolve the configuration, prepare the run, fit; long because its flags are many."""
 
 from __future__ import annotations
 
 import math
 import sys
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import partial
 from itertools import chain, count
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from ..core.errors import CheckpointError, UsageError
+from ..data.options import READ
 from ..data.recipe import FILES, DataRecipe
 from ..models.papers import entry
 from ..train.recipes import RunConfig, resolve, suggestion
 from ..train.settings import Compiling
+from . import reading
 from .options import Arg, Keys
-from .reading import Columns, Header, LabelColumn, OnError, Size, Standardise, reading
 from .result import Result
 from .runs import DataDir, Device
 from .settings import system_settings
@@ -34,12 +36,18 @@ def train(
     system: Annotated[str | None, Arg("a name of gibbsian list systems, or FILE.py:OBJECT")] = None,
     *,
     data: Annotated[str | None, Arg("data set, see gibbsian list data", "NAME")] = None,
-    size: Size = None,
-    on_error: OnError = None,
-    header: Header = None,
-    columns: Columns = None,
-    label_column: LabelColumn = None,
-    standardise: Standardise = None,
+    size: reading.Size = None,
+    resize: reading.Resize = None,
+    grey: reading.Grey = None,
+    background: reading.Background = None,
+    levels: reading.Levels = None,
+    images: reading.Images = None,
+    channels: reading.Channels = None,
+    on_error: reading.OnError = None,
+    header: reading.Header = None,
+    columns: reading.Columns = None,
+    label_column: reading.LabelColumn = None,
+    standardise: reading.Standardise = None,
     preset: Annotated[str | None, Arg("named settings, see gibbsian list presets", "P")] = None,
     config: Annotated[str | None, Arg("YAML file of settings, as a run's config.yaml", "F.yaml")] = None,
     steps: Annotated[int | None, Arg("weight updates in all (train.steps)", "N")] = None,
@@ -66,6 +74,7 @@ def train(
     nothing to resume. A run that diverges ends with exit code 4, or goes back to its last good state with
     --monitor.policy rollback.
     """
+    how = {key: value for key, value in locals().items() if key in READ}
     if system is None:
         raise UsageError(f"SYSTEM is missing: {_going_on(resume, out) or suggestion(data)}")
     entry(system)
@@ -76,13 +85,11 @@ def train(
     changes = {**(settings or {}), **{k: v for k, v in direct.items() if v is not None}}
     given = read_yaml(config) if config else None
     settled = partial(resolve, system, preset=preset, data=data, changes=changes)
-    if resume == "auto" and not out:
-        out = str(Path("runs") / run_name(system, settled(file=given).data))
+    if resume == "auto":
+        out = out or str(Path("runs") / run_name(system, settled(file=given).data))
     folder, checkpoint = _places(out, resume)
     file = given if config or not resume else _stored(system, folder)
-    read = {"size": size, "on_error": on_error, "header": header, "columns": columns}
-    read |= {"label_column": label_column, "standardise": standardise}
-    resolved = reading(settled(file=file), file if resume else None, read)
+    resolved = reading.with_options(settled(file=file), file if resume else None, how)
     if print_config:
         return Result(resolved.to_dict(), yaml_text(resolved))
     where = {"init_from": init_from, "resume": checkpoint, "out": folder or free_folder(resolved)}
@@ -186,6 +193,7 @@ def _prepare(
     if config.train.validate_every:
         dataset, validate = _set_aside(config.data, dataset, data_dir)
     config, told = resolved(config.system, asked[0], dataset, dict(asked[1])) if asked else (config, [])
+    config = replace(config, data=dataset.full_name)
     title = DataRecipe.parse(config.data).title
     for note in [*dataset.notes, *told]:
         _say(f"{title}: {note}")

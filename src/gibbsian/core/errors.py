@@ -41,6 +41,13 @@ class Interrupted(GibbsianError):
     exit_code = 130
 
 
+def out_of_memory(error: BaseException) -> bool:
+    """Whether an error says that memory ran out, on whatever device."""
+    words = str(error).lower() if isinstance(error, RuntimeError) else ""
+    said = ("can't allocate memory", "not enough memory", "out of memory")
+    return isinstance(error, MemoryError) or any(line in words for line in said)
+
+
 def did_you_mean(name: str, options: Iterable[str]) -> str:
     """A hint ending for an unknown `name`: the nearest of `options`, or all of them.
 

@@ -41,9 +41,11 @@ def imported(path: str, what: str) -> Any:
     try:
         module = _from_file(Path(place)) if place.endswith(".py") else _from_here(place)
         return getattr(module, name)
-    except (ImportError, AttributeError, ValueError, TypeError, OSError, SyntaxError) as error:
+    except (Exception, SystemExit) as error:  # whatever its module does when it is imported
+        known = isinstance(error, (ImportError, AttributeError, SyntaxError))
+        said = error if known else f"{type(error).__name__}: {error}"
         raise UsageError(
-            f"{what} '{path}' cannot be imported ({error}): write module:NAME of a module beside you or on "
+            f"{what} '{path}' cannot be imported ({said}): write module:NAME of a module beside you or on "
             "PYTHONPATH, or FILE.py:NAME"
         ) from error
 

@@ -61,7 +61,7 @@ class DataSpec:
     """The data that a model was made for.
 
     Attributes:
-        event_shape: shape of one data point, `(C, H, W)` or `(D,)`.
+        event_shape: shape of one data point, `(C, H, W)`, `(C, L)` of signals, or `(D,)`.
         low, high: values of a black and a white pixel; for data that are not images, the range where chains
             begin and, if so set, are clamped.
         num_classes: classes that the model tells apart; 0 for a model without labels, whatever its data.

@@ -1,7 +1,9 @@
-"""How arrays are read: images told from numbers, channels found, labels checked; each decision is a line.
+"""How arrays are read: images told from signals and numbers, channels found; each decision is a line.
 
     images    bytes, or floats that lie in [0, 1] or [-1, 1], or whole numbers up to 255 that pass 127,
               of shape (N, H, W), (N, C, H, W) or (N, H, W, C) with C 1 or 3; kept as bytes (N, H, W[, 3])
+    signals   other numbers of shape (N, C, L), and those above if they are no bytes and L is LONG times C or
+              more; float32 in their own units. The shorter axis holds the channels if it is that much shorter
     numbers   anything else, float32 (N, *event) in their own units; (N,) is (N, 1)
 
 The channels are the axis of 1 or 3 entries. Where both could be they come last in bytes and first in floats.
@@ -9,17 +11,20 @@ The channels are the axis of 1 or 3 entries. Where both could be they come last 
 
 from __future__ import annotations
 
-from typing import Literal, NamedTuple, TypeAlias
+from typing import NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from ..core.errors import DataError, UsageError, unknown
+from .images import levels_of
+from .options import Channels
 
-Channels: TypeAlias = Literal["first", "last"]
 HALF = 127
 """Whole numbers that never pass this are hardly bytes of images."""
+LONG = 4
+"""How many times as long as it has channels a signal is at least, to be told from a grey image."""
 
 
 class Stored(NamedTuple):
@@ -32,62 +37,60 @@ class Stored(NamedTuple):
 def as_tensor(x: np.ndarray | Tensor) -> Tensor:
     """A tensor of any array of numbers; uint16 and such, which torch hardly knows, become int64."""
     if isinstance(x, Tensor):
-        if x.is_complex():
-            raise DataError(f"the tensor holds {x.dtype}, not real numbers")
-        return x.detach().cpu()
+        if x.is_complex() or x.is_quantized or x.is_nested or x.layout != torch.strided or x.is_meta:
+            kind = "nested" if x.is_nested else f"{x.layout} of {x.dtype} on {x.device}"
+            raise DataError(f"the tensor is {kind}, not real numbers in order: give a dense one")
+        x = x.detach().cpu()
+        return x.to(torch.int64) if x.dtype in (torch.uint16, torch.uint32, torch.uint64) else x
     if x.dtype.kind not in "biuf":
         raise DataError(f"the array holds {x.dtype}, not numbers")
+    if np.ma.is_masked(x):
+        raise DataError(
+            f"the array has {np.ma.count_masked(x)} masked values: fill them, or leave out their rows"
+        )
     wide = x.astype(np.int64) if x.dtype.kind in "iu" and x.dtype != np.uint8 else x
     return torch.from_numpy(np.require(wide, requirements=["C", "W"]))
 
 
-def stored(x: Tensor, name: str, *, images: bool | None = None, channels: Channels | None = None) -> Stored:
+def stored(
+    x: Tensor,
+    name: str,
+    *,
+    images: bool | None = None,
+    channels: Channels | None = None,
+    levels: tuple[float, float] | None = None,
+) -> Stored:
     """`x` as bytes of images or as float32 numbers, by the rules at the top of this file.
 
-    `images` False keeps numbers whatever they look like, True refuses what cannot be images; `channels` says
-    where they are. Raises `DataError` for no rows, values that are not finite or bytes of another shape.
+    `images` False keeps numbers whatever they look like, True takes values up to 255, 4095, 65535 and such
+    for images as well, and refuses what cannot be; `levels` are the values of black and white, others being
+    clipped; `channels` says where they are. Raises `DataError` for no rows, values that are not finite or
+    bytes of another shape.
     """
+    images = True if levels else images
     if channels not in (None, "first", "last"):
         raise unknown("channels", str(channels), ("first", "last"))
     if x.dim() == 0 or 0 in x.shape:
         raise DataError(f"{name} has shape {tuple(x.shape)}: expected (N, ...), at least one row of numbers")
     if not torch.isfinite(x).all():
         raise DataError(f"{name} holds values that are not finite: remove or replace them")
+    if x.dtype == torch.float64 and float(x.abs().max()) > torch.finfo(torch.float32).max:
+        raise DataError(f"{name} holds values up to {float(x.abs().max()):.3g}, beyond float32: scale them")
     if x.dim() == 1:
         return Stored(
             x.to(torch.float32)[:, None], (f"{len(x)} numbers are read as points of one coordinate",)
         )
+    if x.dim() == 3 and not images and (images is False or channels or _is_long(x)):
+        return _signals(x, channels)
     axis = _channel_axis(x, channels) if x.dim() in (3, 4) else None
-    scale = _image_range(x, name) if axis is not None and images is not False else None
+    scale = levels or (_image_range(x, name, images) if axis is not None and images is not False else None)
     if scale is not None and axis is not None:
         return _images(x, axis, scale, channels)
     if images:
         raise DataError(f"{name} cannot be read as images: {_expected(x)}")
     if x.dtype == torch.uint8 and x.dim() > 2 and images is None:
         raise DataError(f"{name} holds bytes of shape {tuple(x.shape)}: images have 1 or 3 channels")
-    return _numbers(x, axis, images)
-
-
-def labels(y: Tensor, n: int, classes: tuple[str, ...] | None, name: str) -> Tensor:
-    """`y` as int64 `(N,)`; raises `DataError` unless it counts classes from 0, one a row."""
-    y = y.squeeze(1) if y.shape == (n, 1) else y
-    if y.shape != (n,):
-        raise DataError(f"{name} has {n} rows but labels of shape {tuple(y.shape)}")
-    if y.is_floating_point() and bool((y != y.round()).any()):
-        raise DataError(f"{name} has labels that are not whole numbers")
-    y = y.long()
-    if int(y.min()) < 0 or (classes is not None and int(y.max()) >= len(classes)):
-        most = "" if classes is None else f" to {len(classes) - 1}"
-        raise DataError(f"{name} has labels from {int(y.min())} to {int(y.max())}: expected 0{most} and up")
-    return y
-
-
-def named_labels(y: np.ndarray | Tensor) -> tuple[np.ndarray | Tensor, tuple[str, ...] | None]:
-    """Labels that are words as numbers, with the words in order; numbers as they are, with None."""
-    if isinstance(y, Tensor) or y.dtype.kind not in "US":
-        return y, None
-    words, numbers = np.unique(y, return_inverse=True)
-    return numbers, tuple(str(word) for word in words)
+    return _signals(x) if x.dim() == 3 else _numbers(x, axis, images)
 
 
 def _channel_axis(x: Tensor, channels: Channels | None) -> int | None:
@@ -103,8 +106,30 @@ def _channel_axis(x: Tensor, channels: Channels | None) -> int | None:
     return next((axis for axis in both if x.shape[axis] in (1, 3)), None)
 
 
-def _image_range(x: Tensor, name: str) -> tuple[float, float] | None:
-    """The range that stands for black to white, or None where the values are those of no image."""
+def _is_long(x: Tensor) -> bool:
+    """Whether rows `(C, L)` or `(L, C)` are too long for images; bytes are if they are 1 high."""
+    short, long = sorted(x.shape[1:])
+    return long >= LONG * short and (short == 1 or x.dtype != torch.uint8)
+
+
+def _signals(x: Tensor, channels: Channels | None = None) -> Stored:
+    """float32 `(N, C, L)` in their own units."""
+    last = channels == "last" or (channels is None and x.shape[1] >= LONG * x.shape[2])
+    values = x.to(torch.float32)
+    values = values.transpose(1, 2).contiguous() if last else values
+    n, c, length = values.shape
+    span = f"{float(values.min()):g} to {float(values.max()):g}"
+    read = f"read as {n} signals of {length} samples and {c} channel{'s' * (c > 1)}, {span}"
+    if channels is None:
+        here, there = ("last", "first") if last else ("first", "last")
+        read += f", channels {here}; else say channels={there} (@channels={there} behind a file's name)"
+        read += ", or images=True for grey images" if _is_long(x) else f"; not as images: {_expected(x)}"
+    return Stored(values, (read,))
+
+
+def _image_range(x: Tensor, name: str, images: bool | None) -> tuple[float, float] | None:
+    """The range that stands for black to white, or None where the values are those of no image; with `images`
+    they are of one."""
     if x.dtype == torch.bool:
         return 0.0, 1.0
     low, high = float(x.min()), float(x.max())
@@ -114,8 +139,11 @@ def _image_range(x: Tensor, name: str) -> tuple[float, float] | None:
                 f"{name} holds bytes that are all 0 or 1: images are 0 to 255; store them as bool"
             )
         return 0.0, 255.0
-    if x.is_floating_point() and -1 <= low and high <= 1:
-        return (0.0, 1.0) if low >= 0 else (-1.0, 1.0)
+    if images or (x.is_floating_point() and -1 <= low and high <= 1):
+        try:
+            return levels_of(low, high)
+        except ValueError as error:
+            raise DataError(f"{name} cannot be read as images: {error}") from error
     whole = not x.is_floating_point() or bool((x == x.round()).all())
     return (0.0, 255.0) if whole and 0 <= low and HALF < high <= 255 else None
 
@@ -123,18 +151,20 @@ def _image_range(x: Tensor, name: str) -> tuple[float, float] | None:
 def _images(x: Tensor, axis: int, scale: tuple[float, float], channels: Channels | None) -> Stored:
     """Bytes `(N, H, W)` or `(N, H, W, 3)`; a line unless they came so."""
     low, high = scale
-    if x.dtype == torch.uint8:
+    if x.dtype == torch.uint8 and scale == (0, 255):
         pixels = x
     else:
         unit = x.to(torch.float32).sub_(low) if low else x.to(torch.float32)
-        pixels = (unit * (255 / (high - low))).round().to(torch.uint8)
+        pixels = (unit * (255 / (high - low))).clamp(0, 255).round().to(torch.uint8)
     if axis == 1:
         pixels = pixels.permute(0, 2, 3, 1).contiguous()
     if pixels.dim() == 4 and pixels.shape[3] == 1:
         pixels = pixels.squeeze(3)
+    n, height, width = pixels.shape[:3]
+    if x.dtype == torch.uint8 and axis == 0 and width in (3, 4):
+        return Stored(pixels, (f"read as {n} grey images of {height} x {width}; one in colour is x[None]",))
     if x.dtype == torch.uint8 and axis != 1:
         return Stored(pixels)
-    n, height, width = pixels.shape[:3]
     colour = "grey" if pixels.dim() == 3 else "colour"
     kept = "" if high > 1 or x.dtype == torch.bool else ", kept in 256 levels"
     read = f"values are {low:g} to {high:g}{kept}{_where(x, axis, channels)}"
@@ -156,7 +186,7 @@ def _where(x: Tensor, axis: int, channels: Channels | None) -> str:
 def _numbers(x: Tensor, axis: int | None, images: bool | None) -> Stored:
     """float32 in their own units, channels first; a line where one could have thought of images."""
     values = x.to(torch.float32)
-    if values.dim() != 4 and values.dim() != 3:
+    if values.dim() != 4:
         wide = x.double()
         coarse = (wide - values).abs().amax(0) > 1e-4 * (wide.amax(0) - wide.amin(0))
         return Stored(wide if x.dim() == 2 and bool(coarse.any()) else values)  # seconds since 1970, say
@@ -176,4 +206,5 @@ def _numbers(x: Tensor, axis: int | None, images: bool | None) -> Stored:
 def _expected(x: Tensor) -> str:
     if x.dim() not in (3, 4):
         return f"images are (N, H, W), (N, C, H, W) or (N, H, W, C), and these have shape {tuple(x.shape)}"
-    return "images are bytes, or floats in [0, 1] or [-1, 1], with 1 or 3 channels"
+    more = "; images=True (@images=yes behind a file's name) reads 0 to 255, 4095, 65535 and such as images"
+    return f"images are bytes, or floats in [0, 1] or [-1, 1], with 1 or 3 channels{more}"

@@ -18,8 +18,10 @@ from torch import Tensor
 from ..core.errors import DataError, UsageError
 from ..core.records import Batch
 from ..core.spec import Table
-from .arrays import Channels, as_tensor, labels, named_labels, stored
+from .arrays import as_tensor, stored
 from .factors import Factors
+from .labels import read_labels
+from .options import Channels
 from .recipe import DataRecipe
 from .rows import ArrayRows, BrokenRow, Rows, digest_of
 
@@ -165,37 +167,40 @@ def from_arrays(
     factors: Factors | None = None,
     images: bool | None = None,
     channels: Channels | None = None,
+    levels: tuple[float, float] | None = None,
 ) -> Dataset:
     """A data set in memory; what was decided on the way is in its `notes`.
 
     Args:
         x: images or numbers, `(N, ...)`, told apart by the rules of `data.arrays`: bytes, and floats in
             [0, 1] or [-1, 1] of the shape of images, become images; others are numbers in their own units.
-        y: labels `(N,)`, whole numbers from 0, or words.
+        y: labels `(N,)`, whole numbers or words, or rows `(N, k)` of zeros and one 1 (see `data.labels`).
         name, split: what the set is called.
         classes: names of the labels, by default the numbers or words themselves.
         cond: conditions, one a row, read as `x` is.
         factors: what synthetic rows were rendered from.
-        images: False reads numbers whatever they look like, True refuses what cannot be images.
+        images: False reads numbers whatever they look like, True images whose white is 255, 4095 and such.
         channels: "first" or "last", where the rule would choose the wrong axis.
+        levels: the values of black and white of images; others are clipped.
 
     Raises:
         DataError: an empty set, a wrong shape, values that are not finite, bad labels.
         UsageError: channels where there are none.
     """
-    rows, notes = stored(as_tensor(x), name, images=images, channels=channels)
-    numbers, words = (None, None) if y is None else named_labels(y)
-    classes = classes or words
-    found = None if numbers is None else labels(as_tensor(numbers), len(rows), classes, name)
-    if found is not None and classes is None:
-        classes = tuple(str(i) for i in range(int(found.max()) + 1))
+    rows, notes = stored(as_tensor(x), name, images=images, channels=channels, levels=levels)
+    y = y.detach().cpu().numpy() if isinstance(y, Tensor) else y
+    told = None if y is None else read_labels(y, len(rows), classes, name)
     what = f"{name} (conditions)"
-    pairs = None if cond is None else stored(as_tensor(cond), what, images=images, channels=channels).rows
+    how = {"images": images, "channels": channels, "levels": levels}
+    pairs = None if cond is None else stored(as_tensor(cond), what, **how).rows  # type: ignore[arg-type]
     if pairs is not None and len(pairs) != len(rows):
         raise DataError(f"{name} has {len(rows)} rows but {len(pairs)} conditions")
     if factors is not None and len(factors) != len(rows):
         raise DataError(f"{name} has {len(rows)} rows but factors of {len(factors)}")
-    return Dataset(name, split, ArrayRows(rows), found, classes or (), pairs, factors, notes)
+    if told is None:
+        return Dataset(name, split, ArrayRows(rows), None, classes or (), pairs, factors, notes)
+    found = torch.from_numpy(told.y)
+    return Dataset(name, split, ArrayRows(rows), found, told.classes, pairs, factors, notes + told.notes)
 
 
 def as_floats(x: Tensor, low: float, high: float) -> Tensor:

@@ -16,9 +16,10 @@ from torch import Tensor
 
 from ..core.errors import DataError
 from .dataset import Dataset
-from .images import Head, read_head, read_image
+from .images import Head, levels_of, read_head, read_image
 from .listing import Listing, all_images, list_images, read_listing
-from .recipe import DataRecipe, shape_name
+from .options import shape_name
+from .recipe import DataRecipe
 from .rows import ArrayRows, BrokenRow, Rows
 
 MEMORY_LIMIT = 1 << 30
@@ -31,18 +32,16 @@ ADVICE = ", or leave it out: --on-error skip, or folder:DIR@on_error=skip where 
 class ImageFiles:
     """Image files read when asked for: uint8 rows (H, W) or (H, W, 3), all of one size.
 
-    `event` is the shape of the first image after `size` and `grey`; another one raises `DataError`. A file
-    that cannot be read raises `BrokenRow`, with leave to take another row in its place where `skip` is set;
-    each is told once, and stands in `broken`, which all selections share.
+    `event` is the shape of the first image, read by `how`; another one raises `DataError`. A file that cannot
+    be read raises `BrokenRow`, with leave to take another row in its place where `how` skips; each is told
+    once, and stands in `broken`, which all selections share.
     """
 
     root: Path
     paths: tuple[Path, ...]
-    size: tuple[int, int] | None
-    grey: bool
+    how: DataRecipe
     event: tuple[int, ...]
     listing: Listing
-    skip: bool = False
     broken: set[Path] = field(default_factory=set)
 
     @property
@@ -69,8 +68,8 @@ class ImageFiles:
         return replace(self, paths=tuple(self.paths[i] for i in index.tolist()))
 
     def digest(self) -> bytes:
-        """SHA-256 of the files' paths and sizes when a run began, `size` and `grey`: nothing is decoded."""
-        digest = hashlib.sha256(f"{self.size} {self.grey}".encode())
+        """SHA-256 of the files' paths and sizes when a run began, and of how they are read, undecoded."""
+        digest = hashlib.sha256(str(replace(self.how, name="", on_error=None, files=None)).encode())
         for path in self.paths:
             digest.update(f"{path.relative_to(self.root)}\0{self.listing.size(path)}\0".encode())
         return digest.digest()
@@ -91,14 +90,14 @@ class ImageFiles:
         try:
             if path in self.broken:
                 raise BrokenRow(f"{path} is gone, or could not be read before", row, True)
-            image = read_image(path, self.size, self.grey)
+            image = read_image(path, self.how)
         except BrokenRow:
             raise
         except DataError as error:
-            if self.skip:
+            if self.how.skips:
                 warnings.warn(f"{str(error).rpartition(': ')[0]}: it is left out", stacklevel=2)
                 self.broken.add(path)
-            raise BrokenRow(f"{error}{ADVICE}", row, self.skip) from error
+            raise BrokenRow(f"{error}{ADVICE}", row, self.how.skips) from error
         if image.shape != self.event:
             raise DataError(
                 f"{path} is {image.shape[1]} x {image.shape[0]} pixels where {self.paths[0].name} is "
@@ -112,8 +111,9 @@ def read_folder(root: Path, split: str, recipe: DataRecipe) -> tuple[Dataset, bo
     """The images of `split` below `root`, and whether they are the whole (no folders train and test). Of the
     split "all" they are those of every folder below, without labels; `root` may then be a single file.
 
-    They are in colour unless the recipe says otherwise or no file of either part is. Raises `DataError` on a
-    missing or empty folder, on files that are no images, and on broken ones unless they are to be skipped.
+    Colour and levels are those of the recipe, else what suits the files of both parts, and then stand in the
+    recipe of the set. Raises `DataError` on a missing or empty folder, on files that are no images, and on
+    broken ones unless they are to be skipped.
     """
     listing, notes = _listing(root, recipe, split)
     root = root if root.is_dir() else root.parent
@@ -121,23 +121,26 @@ def read_folder(root: Path, split: str, recipe: DataRecipe) -> tuple[Dataset, bo
     gone = listing.gone()
     heads = _heads([path for path in listing.paths if path not in gone], recipe.skips)
     grey, colours = _colours(heads) if recipe.grey is None else (recipe.grey, ())
-    notes = (*notes, *colours, *_sizes(heads, len(listing.paths), recipe.size), *_kinds(heads))
+    levels, depths = _levels(heads, root) if recipe.levels is None else (recipe.levels, ())
+    recipe = replace(recipe, grey=grey if colours else recipe.grey, levels=levels)
+    notes = (*notes, *colours, *depths, *_sizes(heads, len(listing.paths), recipe), *_kinds(heads, recipe))
     files = _files(root, paths, listing, replace(recipe, grey=grey))
     y = torch.tensor(labels) if len(listing.classes) > 1 else None
     names = tuple(listing.classes) if y is not None else ()
-    data = Dataset(f"folder:{root}", split, files, y, names, notes=notes)
+    data = Dataset(f"folder:{root}", split, files, y, names, notes=notes, recipe=recipe)
     return _held(data, files, recipe.skips), len(listing.parts) == 1
 
 
 def _listing(root: Path, recipe: DataRecipe, split: str) -> tuple[Listing, tuple[str, ...]]:
     """The files of the folder, or those that a run began with, and what there is to say."""
-    if recipe.files is None or split == "all":
-        found = all_images(root) if split == "all" else list_images(root)
+    if split == "all":
+        found = all_images(root, recipe.skips)
         return found, found.notes()
-    if not Path(recipe.files).is_file():
-        found = list_images(root)
-        return found, (f"{recipe.files} is gone: the folder is read as it is now", *found.notes())
-    return read_listing(Path(recipe.files), root)
+    if recipe.files is not None and Path(recipe.files).is_file():
+        return read_listing(Path(recipe.files), root)
+    found = list_images(root, recipe.skips)
+    gone = () if recipe.files is None else (f"{recipe.files} is gone: the folder is read as it is now",)
+    return found, (*gone, *found.notes())
 
 
 def _held(data: Dataset, files: ImageFiles, skip: bool) -> Dataset:
@@ -167,28 +170,47 @@ def _heads(paths: list[Path], skip: bool) -> list[Head]:
 
 
 def _colours(heads: list[Head]) -> tuple[bool, tuple[str, ...]]:
-    """Whether all files are grey, and a line where some are."""
-    looked = [head.grey for head in heads]
-    if all(looked) or not any(looked):
-        return looked[0], ()
-    return False, (
-        f"{sum(looked)} of {len(looked)} files are grey: all are read in colour, as the others are",
+    """Whether most files are grey, and a line where some are."""
+    n, grey = len(heads), sum(head.grey for head in heads)
+    if grey in (0, n):
+        return grey == n, ()
+    if 2 * grey > n:
+        return True, (
+            f"{grey} of {n} files are grey: all are read in grey, as most are (--grey no: in colour)",
+        )
+    return False, (f"{grey} of {n} files are grey: all are read in colour, as the others are",)
+
+
+def _levels(heads: list[Head], root: Path) -> tuple[tuple[float, float] | None, tuple[str, ...]]:
+    """The values of black and white for files that are no bytes, and a line on them."""
+    spans = [head.span for head in heads if head.span is not None]
+    if not spans:
+        return None, ()
+    low, high = min(low for low, _ in spans), max(high for _, high in spans)
+    try:
+        black, white = levels_of(low, high)
+    except ValueError as error:
+        raise DataError(f"{root} holds pixels that are no bytes: {error}") from error
+    said = f"{black:g} to {white:g} are black to white (--levels LOW:HIGH)"
+    return (black, white), (
+        f"{len(spans)} of {len(heads)} files hold values from {low:g} to {high:g}: {said}",
     )
 
 
-def _kinds(heads: list[Head]) -> tuple[str, ...]:
-    """Lines on alpha channels and on files of several pictures."""
-    alpha, more = sum(head.alpha for head in heads), sum(head.more for head in heads)
+def _kinds(heads: list[Head], recipe: DataRecipe) -> tuple[str, ...]:
+    """Lines on alpha channels, on files of several pictures and on those of deep colours."""
+    alpha, more, cut = (sum(getattr(head, key) for head in heads) for key in ("alpha", "more", "cut"))
     lines = (
-        (alpha, "have an alpha channel: laid over white"),
+        (alpha, f"have an alpha channel: laid over {recipe.background or 'white'}"),
         (more, "are animated or have several pages: the first picture is read"),
+        (cut, "have 16 bits a colour: the upper 8 are read"),
     )
     return tuple(f"{n} of {len(heads)} files {what}" for n, what in lines if n)
 
 
-def _sizes(heads: list[Head], n: int, size: tuple[int, int] | None) -> tuple[str, ...]:
-    """A line on how images of other sizes were brought to `size`."""
-    found = {head.size for head in heads}
+def _sizes(heads: list[Head], n: int, recipe: DataRecipe) -> tuple[str, ...]:
+    """A line on how images of other sizes were brought to that of the recipe."""
+    found, size = {head.size for head in heads}, recipe.size
     if size is None or found == {size}:
         return ()
     many = f"{len(found)} size{'s' if len(found) > 1 else ''}"
@@ -196,8 +218,10 @@ def _sizes(heads: list[Head], n: int, size: tuple[int, int] | None) -> tuple[str
         many = f"{many} among {len(heads)} looked at"
     small = sum(head.size[0] < size[0] or head.size[1] < size[1] for head in heads)
     grown = f", {small} of them enlarged" if small else ""
-    cut = "the centred square" if size[0] == size[1] else "the largest centred box of that shape"
-    return (f"{n} images of {many} brought to {shape_name(size)}: {cut} is cut out, then resampled{grown}",)
+    box = "the centred square" if size[0] == size[1] else "the largest centred box of that shape"
+    ways = {"pad": f"padded with {recipe.background or 'white'}", "stretch": "stretched"}
+    way = ways.get(recipe.resize or "crop", f"{box} is cut out, then resampled")
+    return (f"{n} images of {many} brought to {shape_name(size)}: {way}{grown}",)
 
 
 def _files(root: Path, paths: list[Path], listing: Listing, recipe: DataRecipe) -> ImageFiles:
@@ -205,11 +229,10 @@ def _files(root: Path, paths: list[Path], listing: Listing, recipe: DataRecipe) 
     gone = listing.gone()
     for path in (path for path in paths if path not in gone):
         try:
-            first = read_image(path, recipe.size, recipe.grey)
+            first = read_image(path, recipe)
         except DataError as error:
             if not recipe.skips:
                 raise DataError(f"{error}{ADVICE}") from error
         else:
-            grey = first.ndim == 2
-            return ImageFiles(root, tuple(paths), recipe.size, grey, first.shape, listing, recipe.skips, gone)
+            return ImageFiles(root, tuple(paths), recipe, first.shape, listing, gone)
     raise DataError(f"{root} holds no image that can be read")

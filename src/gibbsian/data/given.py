@@ -16,8 +16,10 @@ from torch import Tensor
 
 from ..core.errors import DataError, UsageError
 from .dataset import Dataset, as_floats
-from .images import SUFFIXES, fit_all, read_head, read_holes, read_image, read_mask
-from .recipe import shape_name
+from .images import read_head, read_holes, read_image, read_mask
+from .options import shape_name
+from .recipe import SUFFIXES, DataRecipe
+from .resized import fit_all
 from .rows import ArrayRows
 
 ALPHA = "alpha"
@@ -35,7 +37,7 @@ def given_images(
     """The images at `place` as `(N, *event_shape)` in [low, high], and a name each for what is made of them:
     that of the file without its ending, or with it where two would be alike.
 
-    With `fit` they are cropped in the middle, resampled and coloured as the model needs.
+    With `fit` they are cropped to the largest centred box, resampled and coloured as the model needs.
     Raises `DataError` for a path without images or a file that is none, and `UsageError` for images of
     another size or colour, and for models of data that are no images.
     """
@@ -132,8 +134,8 @@ def image_paths(place: Path | str) -> list[Path]:
 def _one(path: Path, event_shape: tuple[int, ...], fit: bool) -> np.ndarray:
     channels, height, width = event_shape
     if fit:
-        return read_image(path, (height, width), channels == 1)
-    image = read_image(path, None, None)
+        return read_image(path, DataRecipe("", (height, width), channels == 1))
+    image = read_image(path)
     if image.shape[:2] != (height, width):
         raise UsageError(
             f"{path} is {image.shape[1]} x {image.shape[0]} pixels and this model takes {width} x {height}: "

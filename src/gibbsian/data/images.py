@@ -1,25 +1,31 @@
 """Image arrays and image files as uint8: (N, H, W) grey or (N, H, W, 3) colour.
 
-A change of size cuts the ends of the longer side off until the shape is the wanted one, and resamples what is
-left (Lanczos): a square keeps the whole short side. A change of colour uses the luma of ITU-R BT.601 one way
-and repeats the channel the other. Arrays and files go through the same function, so a folder and an archive
-of the same images agree.
+A change of size cuts the ends of the longer side off until the shape is the wanted one, or pads the shorter
+side, or does neither, and resamples what is left (Lanczos). A change of colour uses the luma of ITU-R BT.601
+one way and repeats the channel the other. Arrays and files go through the same function, so a folder and an
+archive of the same images agree.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from ..core.errors import DataError, UsageError
-from .recipe import Size, sides
+from ..core.errors import DataError, GibbsianError, UsageError
+from .options import Size, sides
+from .recipe import DataRecipe
 
-SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".pgm", ".ppm"})
-
-
+PLAIN = DataRecipe("")
+"""Images as they are."""
+LEVELS = ((0, 1), (-1, 1), (0, 255), (0, 1023), (0, 4095), (0, 16383), (0, 65535))
+"""Values that may stand for black and white, the narrower first."""
+LANCZOS = Image.Resampling.LANCZOS
 GREY = frozenset({"1", "L", "LA", "La", "I", "F", "I;16", "I;16B", "I;16L", "I;16N"})
 """Pillow's kinds of images without colour."""
 PAINTED = 32
@@ -30,38 +36,66 @@ ORIENTATION, TURNED = 0x0112, frozenset({5, 6, 7, 8})
 
 class Head(NamedTuple):
     """What the head of an image file says: whether it has no colour, (height, width) as shown, whether it has
-    an alpha channel, and whether other pictures follow the first.
+    an alpha channel, whether other pictures follow the first, and whether Pillow cuts 16 bits of a colour to
+    8. `span` are the least and largest value of a file of other pixels than bytes, which is read for that.
     """
 
     grey: bool
     size: tuple[int, int]
     alpha: bool
     more: bool
+    cut: bool
+    span: tuple[float, float] | None = None
 
 
 def read_head(path: Path) -> Head:
-    """The head of a file, its pixels not being read; raises `DataError` as `read_image`."""
-    try:
-        with Image.open(path) as image:
-            known = "exif" in image.info  # else asking for it would decode the pixels
-            turned = known and image.getexif().get(ORIENTATION, 1) in TURNED
-            width, height = image.size[::-1] if turned else image.size
-            more = bool(getattr(image, "is_animated", False))  # only kinds that can be have it
-            return Head(image.mode in GREY, (height, width), _has_alpha(image), more)
-    except (UnidentifiedImageError, OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        raise DataError(f"{path} cannot be read as an image ({_reason(error)}): mend or remove it") from error
+    """The head of a file, its pixels not being read but for `span`; raises `DataError` as `read_image`."""
+    with _opened(path) as image:
+        known = "exif" in image.info  # else asking for it would decode the pixels
+        turned = known and image.getexif().get(ORIENTATION, 1) in TURNED
+        width, height = image.size[::-1] if turned else image.size
+        more = bool(getattr(image, "is_animated", False))  # only kinds that can be have it
+        cut = not _is_deep(image) and ";16" in _raw_mode(image)
+        head = Head(_is_grey(image), (height, width), _has_alpha(image), more, cut)
+        return head._replace(span=_span(np.asarray(image))) if _is_deep(image) else head
 
 
-def read_image(path: Path, size: Size | None, grey: bool | None, behind: str = "white") -> np.ndarray:
-    """One file as uint8 (H, W) or (H, W, 3), an alpha channel laid over the colour `behind`.
+def read_image(path: Path, how: DataRecipe = PLAIN) -> np.ndarray:
+    """One file as uint8 (H, W) or (H, W, 3), in the size, colour and levels of `how`, an alpha channel laid
+    over its background. Levels are by default the narrowest of `LEVELS` that hold the values.
 
-    Raises `DataError` if it is no image or is cut short.
+    Raises `DataError` if it is no image, is cut short, or has values of no known levels.
     """
+    with _opened(path) as image:
+        grey = how.grey if how.grey is not None else _is_grey(image)
+        return as_bytes(ImageOps.exif_transpose(image), replace(how, grey=grey))
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[Image.Image]:
+    """A file as an image; whatever goes wrong in reading it is one `DataError`."""
     try:
         with Image.open(path) as image:
-            return fit(_laid(_eight_bits(ImageOps.exif_transpose(image)), behind), size, grey)
+            yield image
     except (UnidentifiedImageError, OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+        if isinstance(error, GibbsianError):
+            raise
         raise DataError(f"{path} cannot be read as an image ({_reason(error)}): mend or remove it") from error
+
+
+def as_bytes(image: Image.Image, how: DataRecipe = PLAIN) -> np.ndarray:
+    """An image of any kind as uint8 (H, W) or (H, W, 3), by the options of `how`."""
+    return fit(_laid(_eight_bits(image, how.levels), how.background or "white"), how)
+
+
+def levels_of(low: float, high: float) -> tuple[float, float]:
+    """The narrowest of `LEVELS` that hold both; raises `ValueError` for values of none, or so dark in one
+    that they are hardly meant for it.
+    """
+    found = next((pair for pair in LEVELS if pair[0] <= low <= high <= pair[1]), None)
+    if found is None or (found[1] > 1 and high < found[1] / 4):
+        raise ValueError(f"values are {low:g} to {high:g}: name those of black and white, --levels LOW:HIGH")
+    return float(found[0]), float(found[1])
 
 
 def read_mask(
@@ -75,7 +109,7 @@ def read_mask(
     """
     if not path.is_file():
         raise UsageError(f"there is no mask file {path}: paint unknown pixels white on black")
-    grey = read_image(path, None, True, "black")
+    grey = read_image(path, DataRecipe("", grey=True, background="black"))
     if grey.shape == (height, width):
         return grey >= 128
     if not fit and grey.shape != photo:
@@ -105,13 +139,37 @@ def read_holes(path: Path, height: int, width: int) -> np.ndarray:
     return found
 
 
-def fit(image: Image.Image, size: Size | None, grey: bool | None) -> np.ndarray:
-    """`image` as uint8 (H, W) or (H, W, 3), cropped and resampled to `size` where given."""
-    grey = image.mode in GREY if grey is None else grey
+def fit(image: Image.Image, how: DataRecipe) -> np.ndarray:
+    """`image` of bytes as uint8 (H, W) or (H, W, 3), brought to the size and colour of `how` where given."""
+    grey = image.mode in GREY if how.grey is None else how.grey
     image = image.convert("L" if grey else "RGB")
-    if size is not None and image.size != (wanted := sides(size)[::-1]):
-        image = ImageOps.fit(image, wanted, Image.Resampling.LANCZOS)
+    if how.size is not None and image.size != (wanted := how.size[::-1]):
+        if how.resize == "stretch":
+            image = image.resize(wanted, LANCZOS)
+        elif how.resize == "pad":
+            image = ImageOps.pad(image, wanted, LANCZOS, how.background or "white")
+        else:
+            image = ImageOps.fit(image, wanted, LANCZOS)
     return np.asarray(image, dtype=np.uint8)
+
+
+def _is_deep(image: Image.Image) -> bool:
+    """Whether grey pixels are no bytes."""
+    return image.mode in {"I", "F"} or image.mode.startswith("I;16")
+
+
+def _raw_mode(image: Image.Image) -> str:
+    return str(image.tile[0][3]) if image.tile else ""  # type: ignore[attr-defined]
+
+
+def _is_grey(image: Image.Image) -> bool:
+    return image.mode in GREY or "'LA;16" in f"'{_raw_mode(image)}"  # which Pillow opens in colour
+
+
+def _span(values: np.ndarray) -> tuple[float, float]:
+    if not np.isfinite(values).all():
+        raise ValueError("it holds values that are not finite")
+    return float(values.min()), float(values.max())
 
 
 def _has_alpha(image: Image.Image) -> bool:
@@ -127,28 +185,23 @@ def _laid(image: Image.Image, behind: str) -> Image.Image:
     return page.convert("L" if image.mode in GREY else "RGB")
 
 
-def _eight_bits(image: Image.Image) -> Image.Image:
-    """Grey pixels of 16 or 32 bits, or floats in [0, 1], as bytes; others as they are.
-
-    Pillow would cut them off at 255. Raises `ValueError` for values of another range.
-    """
-    if image.mode not in {"I", "F"} and not image.mode.startswith("I;16"):
+def _eight_bits(image: Image.Image, levels: tuple[float, float] | None) -> Image.Image:
+    """Grey pixels that are no bytes as bytes, which Pillow would cut off at 255; others as they are."""
+    if not _is_deep(image):
         return image
     values = np.asarray(image).astype(np.float64)
-    low, high = float(values.min()), float(values.max())
-    top = 1.0 if image.mode == "F" else 65535.0 if image.mode != "I" or high > 255 else 255.0
-    if not 0 <= low <= high <= top:
-        raise ValueError(f"its values are {low:g} to {high:g}, where 0 to {top:g} is black to white")
-    return Image.fromarray(np.round(values * (255 / top)).astype(np.uint8))
+    span = _span(values)
+    low, high = levels or levels_of(*span)
+    return Image.fromarray(np.round((values.clip(low, high) - low) * (255 / (high - low))).astype(np.uint8))
 
 
-def fit_all(images: np.ndarray, size: Size | None, grey: bool | None) -> np.ndarray:
-    """`fit` for an array of uint8 images (N, H, W) or (N, H, W, 3)."""
+def fit_all(images: np.ndarray, size: Size | None, grey: bool | None, how: DataRecipe = PLAIN) -> np.ndarray:
+    """`fit` for an array of uint8 images (N, H, W) or (N, H, W, 3); the rest of `how` besides."""
     is_grey = images.ndim == 3
-    same_size = size is None or images.shape[1:3] == sides(size)
-    if same_size and grey in (None, is_grey):
+    how = replace(how, size=None if size is None else sides(size), grey=grey)
+    if how.size in (None, images.shape[1:3]) and grey in (None, is_grey):
         return images
-    return np.stack([fit(Image.fromarray(row), size, grey) for row in images])
+    return np.stack([fit(Image.fromarray(row), how) for row in images])
 
 
 def _reason(error: Exception) -> str:

@@ -2,25 +2,31 @@
 
     DIR/*.png                      one part, no labels
     DIR/CLASS/*.png                one part, labels from the sub-folders' sorted names
-    DIR/train/..., DIR/test/...    two parts, each as above; val instead of test will do
+    DIR/train/..., DIR/test/...    two parts, each as above; by other usual names too, see `PART`
+    FILE.png                       one image
 
-Hidden files, what other programs put there, dangling links and pipes are left out; any other file that is no
-image is an error, and so is a folder without one.
+Hidden files, what other programs put there, dangling links, pipes and folders without images are left out;
+any other file that is no image is an error unless broken ones are to be skipped, and so is a folder without
+images.
 """
 
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from ..core.errors import DataError
-from .images import SUFFIXES
-from .recipe import FILES
+from .recipe import SUFFIXES
 
-HELD_OUT = dict.fromkeys(("test", "val", "valid", "validation"))
-"""Names of the folder beside train, the first of them that is there being the test part."""
+PART = re.compile(
+    r"(?:.*[_\- .])?(?:(train(?:ing)?)|(test(?:ing)?)|val(?:id(?:ation)?)?|dev|eval)"
+    r"(?:[_\- .]?(?:set|data|images|\d+))?",
+    re.IGNORECASE,
+)
+"""Names of folders that are parts: of training, of testing, and others that may stand in for testing."""
 MENDED = 10
 """Files that may be mended or removed without the rest being taken for other data."""
 CLUTTER = {
@@ -28,6 +34,10 @@ CLUTTER = {
     ".ipynb_checkpoints": "notebook checkpoints",
     "thumbs.db": "of a file manager",
     "desktop.ini": "of a file manager",
+    "@eadir": "thumbnails of a file server",
+    "lost+found": "in lost+found",
+    "$recycle.bin": "in $RECYCLE.BIN",
+    "__pycache__": "in __pycache__",
 }
 """Names, in lower case, of what programs leave in folders."""
 
@@ -36,13 +46,15 @@ CLUTTER = {
 class Listing:
     """Image files of each part with the number of the class that each lies in; `classes` are those names.
 
-    `left` holds a reason for every path that was left out, `sizes` the bytes of each when a run began.
+    `left` holds a reason for every path that was left out, `sizes` the bytes of each when a run began, `said`
+    lines on parts and classes.
     """
 
     parts: dict[str, tuple[list[Path], list[int]]]
     classes: list[str]
     left: dict[Path, str] = field(default_factory=dict)
     sizes: dict[Path, int] = field(default_factory=dict)
+    said: tuple[str, ...] = ()
 
     @property
     def paths(self) -> list[Path]:
@@ -69,26 +81,41 @@ class Listing:
         return json.dumps({"classes": self.classes, "parts": parts}, indent=0)
 
     def notes(self) -> tuple[str, ...]:
-        """A line on what was left out, with counts."""
+        """Lines on parts, on classes, and on what was left out, with counts."""
         counts = Counter(self.left.values())
-        if not counts:
-            return ()
-        return (f"left out: {', '.join(f'{n} {reason}' for reason, n in sorted(counts.items()))}",)
+        left = ", ".join(f"{n} {reason}" for reason, n in sorted(counts.items()))
+        return (*self.said, *([f"left out: {left}"] if left else []))
 
 
-def list_images(root: Path) -> Listing:
-    """The images below `root`; raises `DataError` on a missing or empty folder and on files that are none."""
+def list_images(root: Path, skip: bool = False) -> Listing:
+    """The images below `root`, or itself if it is a file.
+
+    Raises `DataError` on a missing or empty folder, and on files that are no images unless they are to be
+    skipped.
+    """
     if root.is_file():
-        raise DataError(f"{root} is one file: give a folder of images, or a file of {', '.join(FILES)}")
+        return Listing({"train": ([root], [0])}, [])
     if not root.is_dir():
         raise DataError(f"there is no folder {root}: give the folder that holds the images")
     left: dict[Path, str] = {}
-    parts = _parts(root, left)
-    classes = sorted({folder.name for part in parts.values() for folder in _folders(part, left)})
-    return Listing({name: _images(part, classes, left) for name, part in parts.items()}, classes, left)
+    parts, said = _parts(root, left)
+    found = {name: _images(part, left, skip) for name, part in parts.items()}
+    classes = sorted({label for images in found.values() for label in images if label})
+    numbers = {label: i for i, label in enumerate(classes)}
+    listed = {
+        name: (
+            [path for paths in images.values() for path in paths],
+            [numbers.get(label, 0) for label, paths in images.items() for _ in paths],
+        )
+        for name, images in found.items()
+    }
+    if len(classes) > 1:
+        some = ", ".join([*classes[:5], "..."][: len(classes) if len(classes) < 6 else 6])
+        said = (*said, f"labels are the names of {len(classes)} folders: {some}")
+    return Listing(listed, classes, left, said=said)
 
 
-def all_images(root: Path) -> Listing:
+def all_images(root: Path, skip: bool = False) -> Listing:
     """The images of every folder below `root`, or the one file `root`, as one part "all" without labels.
 
     Raises as `list_images`.
@@ -96,7 +123,7 @@ def all_images(root: Path) -> Listing:
     if not root.exists():
         raise DataError(f"there is no folder or file {root}: give the images")
     left: dict[Path, str] = {}
-    found = [root] if root.is_file() else _files(root, "**/*", left)
+    found = [root] if root.is_file() else _files(root, "**/*", left, skip)
     if not found:
         raise DataError(f"{root} holds no images ({', '.join(sorted(SUFFIXES))})")
     return Listing({"all": (found, [0] * len(found))}, [], left)
@@ -124,7 +151,7 @@ def read_listing(file: Path, root: Path) -> tuple[Listing, tuple[str, ...]]:
 def _drift(listing: Listing, root: Path) -> tuple[str, ...]:
     gone, n = listing.gone(), len(listing.sizes)
     changed = sum(path not in gone and path.stat().st_size != size for path, size in listing.sizes.items())
-    new = len(set(list_images(root).paths) - listing.sizes.keys())
+    new = len(set(list_images(root, skip=True).paths) - listing.sizes.keys())
     counts = {"gone": len(gone), "changed": changed, "new and not read": new}
     told = ", ".join(f"{count} {what}" for what, count in counts.items() if count)
     if len(gone) + changed > max(MENDED, n // 100):
@@ -135,38 +162,67 @@ def _drift(listing: Listing, root: Path) -> tuple[str, ...]:
     return (f"of the {n} files that the run began with: {told}",) if told else ()
 
 
-def _parts(root: Path, left: dict[Path, str]) -> dict[str, Path]:
-    """The folders of "train" and "test", the latter also called val, in capitals or not; or one for all."""
-    named = {folder.name.lower(): folder for folder in _folders(root, left)}
-    train = named.pop("train", None)
-    if train is None or not named.keys() <= HELD_OUT.keys():
-        return {"train": root}
-    held = next((named[name] for name in HELD_OUT if name in named), None)
-    return {"train": train} if held is None else {"train": train, "test": held}
+def _parts(root: Path, left: dict[Path, str]) -> tuple[dict[str, Path], tuple[str, ...]]:
+    """The folders of "train" and "test" by their usual names, or one for all, and a line on that."""
+    named: dict[str, list[Path]] = {"train": [], "test": [], "other": []}
+    rest: list[Path] = []
+    for folder in _folders(root, left):
+        match = PART.fullmatch(folder.name)
+        kind = "train" if match and match[1] else "test" if match and match[2] else "other"
+        (named[kind] if match else rest).append(folder)
+    held = [*sorted(named["test"], key=_shortest), *sorted(named["other"], key=_shortest)]
+    if held and not rest and not named["train"]:
+        raise DataError(
+            f"{root} holds a folder {held[0].name} and none called train: give the one with the images to "
+            f"train on, such as {held[0]}"
+        )
+    if not named["train"] or (rest and not held):
+        return {"train": root}, ()
+    train, *more = sorted(named["train"], key=_shortest)
+    unread = [*more, *held[1:], *rest]
+    said = f"{train.name} is trained on"
+    if held:
+        said += f", {held[0].name} is the test part"
+    if unread:
+        said += f", not read: {', '.join(folder.name for folder in unread)}"
+    parts = {"train": train, "test": held[0]} if held else {"train": train}
+    return parts, (said,) if held or unread else ()
 
 
-def _images(part: Path, classes: list[str], left: dict[Path, str]) -> tuple[list[Path], list[int]]:
-    """Image files with the number of the class folder each lies in."""
-    folders, loose = _folders(part, left), _files(part, "*", left)
+def _shortest(folder: Path) -> tuple[int, str]:
+    return len(folder.name), folder.name
+
+
+def _images(part: Path, left: dict[Path, str], skip: bool) -> dict[str, list[Path]]:
+    """Image files by the name of the class folder that they lie in, "" for loose ones."""
+    folders, loose = {}, _files(part, "*", left, skip)
+    for folder in _folders(part, left):
+        files = _files(folder, "**/*", left, skip)
+        if files:
+            folders[folder.name] = files
+        else:
+            left[folder] = "folders without images"
     if folders and loose:
         raise DataError(f"{part} holds both images ({loose[0].name}, ...) and folders: use one or the other")
-    found = [(path, classes.index(f.name)) for f in folders for path in _files(f, "**/*", left)]
-    found = found or [(path, 0) for path in loose]
-    if not found:
+    if not folders and not loose:
         raise DataError(f"{part} holds no images ({', '.join(sorted(SUFFIXES))})")
-    return [path for path, _ in found], [label for _, label in found]
+    return folders or {"": loose}
 
 
 def _folders(part: Path, left: dict[Path, str]) -> list[Path]:
     return sorted(f for f in part.iterdir() if f.is_dir() and _taken(f, part, left))
 
 
-def _files(folder: Path, pattern: str, left: dict[Path, str]) -> list[Path]:
+def _files(folder: Path, pattern: str, left: dict[Path, str], skip: bool) -> list[Path]:
     files = sorted(f for f in folder.glob(pattern) if not f.is_dir() and _taken(f, folder, left))
-    stray = next((f for f in files if f.suffix.lower() not in SUFFIXES), None)
-    if stray is not None:
-        raise DataError(f"{stray} is not an image ({', '.join(sorted(SUFFIXES))}): remove it from the folder")
-    return files
+    stray = [f for f in files if f.suffix.lower() not in SUFFIXES]
+    if stray and not skip:
+        raise DataError(
+            f"{stray[0]} is not an image that is read ({', '.join(sorted(SUFFIXES))}): convert or remove "
+            "it, or leave such files out with --on-error skip"
+        )
+    left |= {f: f"{f.suffix or 'other'} files" for f in stray}
+    return [f for f in files if f not in left]
 
 
 def _taken(path: Path, below: Path, left: dict[Path, str]) -> bool:

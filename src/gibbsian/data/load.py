@@ -21,12 +21,12 @@ from ..core.random import derive, generator
 from ..core.spec import Table
 from .dataset import Dataset, carve, from_arrays
 from .folder import read_folder
-from .images import fit_all
 from .names import ALIASES, TOYS, entry
 from .pairs import domains, two_domains
 from .public import read_named
 from .readers import Arrays, read_npz
-from .recipe import FILES, DataRecipe, Size, is_table
+from .recipe import ARRAYS, FILES, DataRecipe, is_table, unread
+from .resized import resized
 from .sources import DIGITS, SOURCES
 from .tables import read_table
 from .toy import toy
@@ -42,22 +42,15 @@ def load(
     split: str = "train",
     *,
     data_dir: str | Path | None = None,
-    size: Size | None = None,
-    grey: bool | None = None,
     validation: int | None = None,
-    on_error: str | None = None,
     table: Table | None = None,
-    **columns: Any,
+    **options: Any,
 ) -> Dataset:
     """The data set `name` (see `names.DATA_NAMES`), part "train", "validation" or "test", or "all" rows.
 
-    The options may also stand in the name, as `recipe.DataRecipe` writes them.
-    `size`: pixels a side, or (height, width): images are cropped to that shape and resampled.
-    `grey`: True for one channel, False for three, None as stored.
-    `validation`: how many training rows are set aside, always the same ones, none by default. Give the same
-    number to the train call and the validation call, so that the two do not overlap.
-    `on_error`: "skip" leaves broken image files and incomplete rows of tables out, "stop" or None raises.
-    `columns`: header, label_column, columns, standardise, see `own.dataset`; `table`: see `load_recipe`.
+    `validation`: how many training rows are set aside, always the same ones. Give the same number
+    to the train call and the validation call, so that the two do not overlap; None sets none aside.
+    `options` are the others of `recipe.DataRecipe`, which may stand in the name too; `table`: as there.
 
     Raises `UsageError` for an unknown name or option, `DataError` for files that are missing, cut
     short or of another kind.
@@ -66,8 +59,7 @@ def load(
         raise unknown("split", split, SPLITS)
     if validation is not None and validation < 0:
         raise UsageError(f"validation is {validation}: it must be a number of rows, 0 for none")
-    options = {"size": size, "grey": grey, "validation": validation or None, "on_error": on_error}
-    recipe = DataRecipe.parse(name).having(**options, **columns)
+    recipe = DataRecipe.parse(name).having(validation=validation or None, **options)
     return load_recipe(recipe, split, data_dir=data_dir, table=table)
 
 
@@ -95,7 +87,7 @@ def load_recipe(
     def train() -> Tensor:
         return (part if split == "train" else _split(recipe, "train", data_dir, table)).x
 
-    return in_units(replace(part, recipe=recipe), train, table)
+    return in_units(replace(part, recipe=part.recipe or recipe), train, table)
 
 
 def _split(recipe: DataRecipe, split: str, data_dir: str | Path | None, table: Table | None) -> Dataset:
@@ -119,6 +111,8 @@ def _no_validation(name: str) -> str:
 def _part(recipe: DataRecipe, split: str, data_dir: str | Path | None, table: Table | None = None) -> Dataset:
     """The part "train", "test" or "all", as floats or as images of the wanted size and colour."""
     name = recipe.name
+    if not name.lower().endswith(ARRAYS) and (recipe.images, recipe.channels) != (None, None):
+        raise UsageError(f"images and channels are for files of arrays, which {name} is not")
     both = domains(name)
     if both:
         source, target = (_part(replace(recipe, name=one), split, data_dir) for one in both)
@@ -128,7 +122,7 @@ def _part(recipe: DataRecipe, split: str, data_dir: str | Path | None, table: Ta
         return _cut(data, split) if one else data
     read = _whole if split == "all" else partial(_arrays, split)
     arrays, one = read(recipe, data_dir, table)
-    data = _built(name, split, arrays, recipe.size, recipe.grey)
+    data = _built(name, split, arrays, recipe)
     data = replace(data, table=arrays.table, notes=(*arrays.notes, *data.notes))
     return _cut(data, split) if one else data
 
@@ -149,8 +143,9 @@ def _arrays(
 ) -> tuple[Arrays, bool]:
     """Arrays, and whether they are still to be cut into train and test."""
     name = recipe.name
+    path = Path(name).expanduser()
     if name.lower().endswith(FILES):
-        return read_file(Path(name).expanduser(), split, recipe, table)
+        return read_file(path, split, recipe, table)
     if name.startswith("toy:"):
         return _toy(name.removeprefix("toy:"), split), False
     if name.startswith("table:"):
@@ -159,40 +154,35 @@ def _arrays(
     if canonical == "digits":
         return _digits(split), False
     if canonical not in SOURCES:
-        raise _unknown(name)
+        raise unread(path) or unknown("data set", name, [*ALIASES])
     return read_named(canonical, split, data_dir)
 
 
-def _unknown(name: str) -> UsageError:
-    if Path(name).expanduser().is_file():
-        return UsageError(f"{name} is no file that is read: save it as one of {', '.join(FILES)}")
-    return unknown("data set", name, [*ALIASES])
-
-
-def _built(name: str, split: str, arrays: Arrays, size: Size | None, grey: bool | None) -> Dataset:
-    x, cond = arrays.x, arrays.cond
-    if size is not None or grey is not None:
-        if x.dtype != np.uint8 or x.ndim < 3:
-            raise UsageError(f"size and grey are for images, but {name} holds {x.dtype} of shape {x.shape}")
-        x = fit_all(x, size, grey)
-        cond = None if cond is None else fit_all(cond, size, grey)
-    return from_arrays(
-        x,
+def _built(name: str, split: str, arrays: Arrays, recipe: DataRecipe) -> Dataset:
+    data = from_arrays(
+        arrays.x,
         arrays.y,
         name=ALIASES.get(name, name),
         split=split,
         classes=arrays.classes,
-        cond=cond,
+        cond=arrays.cond,
         factors=arrays.factors,
+        images=recipe.images,
+        channels=recipe.channels,
+        levels=recipe.levels,
     )
+    return resized(data, recipe)
 
 
 def _cut(data: Dataset, split: str) -> Dataset:
-    """Train or test of a set that came whole, or all of it."""
+    """Train or test of a set that came whole and a line on that, or all of it."""
     if split == "all":
         return data
+    if len(data) == 1:
+        return replace(data, notes=(*data.notes, "its one row is trained on and is the test part as well"))
     train, test = carve(len(data), max(1, len(data) // 10), data.name)
-    return data.subset(train if split == "train" else test)
+    said = f"{len(test):,} of {len(data):,} rows, the same ones every time, are kept apart as the test part"
+    return replace(data.subset(train if split == "train" else test), notes=(*data.notes, said))
 
 
 def _digits(split: str) -> Arrays:

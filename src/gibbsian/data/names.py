@@ -82,7 +82,7 @@ DATA_NAMES = (
     *(DataName(f"toy:{k}", (2,), 0, what, "exact log-density and draws", 5000) for k, what in TOYS.items()),
     DataName("A:to:B", (), 0, "two sets of images for translation: rows of B, each with an image of A", ""),
     DataName("folder:DIR", (), 0, "your images; sub-folders: classes, or train and test; or DIR@size=32", ""),
-    DataName("FILE.npz", (), 0, "your arrays: x and y, or train_x, train_y, test_x, test_y", ""),
+    DataName("FILE.npz", (), 0, "your arrays: x and y, images and labels, or train_x, test_x, ...", ""),
     DataName("FILE.npy", (), 0, "your array, one row a sample", ""),
     DataName("FILE.csv", (), 0, "your table, or .tsv, .txt, .parquet; a column headed label: classes", ""),
 )  # fmt: skip

@@ -3,25 +3,27 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol, TypeAlias, runtime_checkable
 
 import numpy as np
+from PIL.Image import Image
 from torch import Tensor
 from torch.utils import data as torch_data
 
-from ..core.errors import DataError, UsageError
+from ..core.errors import UsageError
 from ..core.spec import Table
-from .arrays import Channels
+from .collected import collected
 from .columns import Choice, arrays_of
 from .dataset import Dataset, from_arrays
 from .frame import frame_of
-from .images import fit_all
 from .load import load
 from .names import entry
-from .recipe import DataRecipe, Size, named, sides
+from .options import Channels, Size
+from .recipe import DataRecipe, named
+from .resized import resized
 from .units import in_units
 
 
@@ -40,7 +42,9 @@ Given: TypeAlias = (
     | Dataset
     | np.ndarray
     | Tensor
-    | tuple[Any, Any]
+    | Sequence[Any]
+    | Mapping[str, Any]
+    | Image
     | torch_data.Dataset
     | torch_data.DataLoader
     | DataFrame
@@ -60,6 +64,9 @@ def dataset(
     on_error: str | None = None,
     images: bool | None = None,
     channels: Channels | None = None,
+    resize: str | None = None,
+    background: str | None = None,
+    levels: tuple[float, float] | None = None,
     header: bool | None = None,
     label_column: str | None = None,
     columns: Sequence[str] | None = None,
@@ -69,19 +76,24 @@ def dataset(
     """A data set, ready to train on. What was decided for you is in its `notes`.
 
     Args:
-        data: a name such as "digits", "mnist" or "toy:ring"; a file (.npz, .npy, .csv, .parquet) or a folder
-            of images; an array or a tensor `(N, ...)`; a pair (x, y) of those, y being labels; a pandas
-            `DataFrame`; a torch `Dataset` whose items are x or (x, y); a `DataLoader`, of which only the data
-            set is used; or a `Dataset` of ours, which is returned as it is.
+        data: a name such as "digits", "mnist" or "toy:ring"; a file (.npz, .npy, .csv, .parquet), a
+            folder of images, or one; a pandas `DataFrame`; an array or a tensor `(N, ...)`; a pair (x, y) of
+            those, y being labels, or a dictionary of them by their usual names; pictures of Pillow; a torch
+            `Dataset` or a sequence whose items are x, (x, y) or such dictionaries; a `DataLoader`, of which
+            only the set is used; or a `Dataset` of ours, which is returned as it is.
         split: "train", "validation" or "test" of a name, file or folder; "all" is every row, of a folder the
             images of all folders below, without labels.
         name: what a set from arrays is called.
         data_dir: where public sets are looked for first.
         size: pixels a side, or (height, width): images lose the ends of their longer side and are resampled.
-        grey: True for one channel, False for three, None as they are.
+        resize: "pad" fills the shorter side instead, "stretch" does neither; "crop" is the default.
+        grey: True for one channel, False for three, None as most files of a folder are.
+        background: "white", "black" or "grey": what alpha channels and padding show; white by default.
+        levels: the values of black and white of images of more than eight bits, or of arrays.
         validation: rows of a name, file or folder that are set aside (see `data.load.load`).
         on_error: "skip" leaves broken image files of a folder out, and tells which; "stop" is the default.
-        images: of arrays, False reads numbers whatever they look like, True refuses what cannot be images.
+        images: of arrays, False reads numbers whatever they look like, True images whose white is 255, 4095
+            and such, and refuses what cannot be.
         channels: of arrays, "first" or "last", where the rule in `data.arrays` would choose the wrong axis.
         header: of a text table, whether its first line names the columns.
         label_column: of a table, the column of classes, "none" if there is none; columns: those of numbers.
@@ -94,29 +106,30 @@ def dataset(
         DataError: data that are missing, damaged, of the wrong shape, or not finite.
     """
     kept = None if columns is None else tuple(columns)
-    of_tables = {"header": header, "label_column": label_column, "columns": kept, "standardise": standardise}
+    of_tables: dict[str, Any] = {"header": header, "label_column": label_column, "columns": kept}
+    of_images: dict[str, Any] = {"size": size, "resize": resize, "grey": grey}
+    of_images |= {"background": background, "levels": levels}
+    of_arrays: dict[str, Any] = {"images": images, "channels": channels}
     if isinstance(data, (str, Path)):
-        _refuse(images=images, channels=channels)
-        options = {"size": size, "grey": grey, "validation": validation, "on_error": on_error}
-        return load(named(data), split, data_dir=data_dir, table=table, **options, **of_tables)  # type: ignore[arg-type]
+        options = {**of_images, **of_arrays, **of_tables, "standardise": standardise, "on_error": on_error}
+        return load(named(data), split, data_dir=data_dir, table=table, validation=validation, **options)
     _refuse(split=None if split in ("train", "all") else split, data_dir=data_dir, validation=validation)
     if isinstance(data, Dataset):
-        _refuse(size=size, grey=grey, images=images, channels=channels, on_error=on_error, **of_tables)
+        _refuse(**of_images, **of_arrays, **of_tables, standardise=standardise, on_error=on_error)
         return data
+    how = DataRecipe(name, standardise=standardise).having(**of_images)
     if isinstance(data, DataFrame):
-        _refuse(size=size, grey=grey, images=images, channels=channels, header=header)
+        _refuse(**of_images, **of_arrays, header=header)
         choice = Choice(kept, label_column, on_error == "skip", table)
         arrays = arrays_of(frame_of(data, "the data frame"), choice)
         read = from_arrays(arrays.x, arrays.y, name=name, classes=arrays.classes)
-        read = replace(_noted(read, arrays.notes), table=arrays.table)
+        read = replace(read, table=arrays.table, notes=(*arrays.notes, *read.notes))
     else:
-        _refuse(header=header, label_column=label_column, columns=columns, on_error=on_error)
-        x, y, notes = _arrays(data)
-        read = _fitted(
-            _noted(from_arrays(x, y, name=name, images=images, channels=channels), notes), size, grey
-        )
-    asked = DataRecipe(name, standardise=standardise)
-    return replace(in_units(replace(read, recipe=asked), lambda: read.x, table), recipe=None)
+        _refuse(**of_tables, on_error=on_error)
+        x, y, notes = collected(data, how)
+        read = from_arrays(x, y, name=name, images=images, channels=channels, levels=how.levels)
+        read = resized(replace(read, notes=(*notes, *read.notes)), how)
+    return replace(in_units(replace(read, recipe=how), lambda: read.x, table), recipe=None)
 
 
 def is_own(data: Dataset) -> bool:
@@ -139,84 +152,6 @@ def model_range(data: Dataset, low: float, high: float) -> tuple[float, float] |
     return round(math.floor((least - room) / unit) * unit, places), round(
         math.ceil((most + room) / unit) * unit, places
     )
-
-
-def _arrays(data: Any) -> tuple[Any, Any, tuple[str, ...]]:
-    """x, y or None, and what there is to say."""
-    if isinstance(data, torch_data.DataLoader):
-        x, y, notes = _arrays(data.dataset)
-        said = "of the DataLoader only its data set is used, not its batches, order or sampler"
-        return x, y, (said, *notes)
-    if isinstance(data, torch_data.TensorDataset):
-        return _pair(data.tensors)
-    if isinstance(data, torch_data.Dataset):
-        return _items(data)
-    if isinstance(data, tuple):
-        return _pair(data)
-    return _array(data), None, ()
-
-
-def _pair(parts: Sequence[Any]) -> tuple[Any, Any, tuple[str, ...]]:
-    if len(parts) not in (1, 2):
-        raise DataError(f"the data are {len(parts)} arrays: give x, or a pair (x, y) with labels y")
-    return _array(parts[0]), _array(parts[1]) if len(parts) == 2 else None, ()
-
-
-def _array(x: Any) -> np.ndarray | Tensor:
-    """`x` as an array or a tensor; raises `DataError` for what holds no numbers."""
-    if isinstance(x, (np.ndarray, Tensor)):
-        return x
-    try:
-        array = np.asarray(x)
-    except (ValueError, TypeError, RuntimeError) as error:
-        raise DataError(f"a {type(x).__name__} cannot be read as an array ({error})") from error
-    if array.dtype == object or array.ndim == 0:
-        raise DataError(
-            f"a {type(x).__name__} is no data: give an array, a tensor, a pair (x, y), a torch Dataset or "
-            "DataLoader, a path or a name"
-        )
-    return array
-
-
-def _items(data: torch_data.Dataset[Any]) -> tuple[Any, Any, tuple[str, ...]]:
-    """All items of a map-style data set, each read once."""
-    if isinstance(data, torch_data.IterableDataset):
-        raise DataError("an IterableDataset has no fixed rows: collect its items in an array first")
-    items = [data[i] for i in range(len(data))]  # type: ignore[arg-type]
-    if not items:
-        raise DataError("the torch data set is empty")
-    pairs = [item if isinstance(item, (tuple, list)) else (item,) for item in items]
-    widths = {len(pair) for pair in pairs}
-    if len(widths) > 1 or not widths <= {1, 2} or isinstance(items[0], dict):
-        raise DataError(f"items are {type(items[0]).__name__} of {sorted(widths)} parts: give x, or (x, y)")
-    x = _stacked([pair[0] for pair in pairs])
-    y = _stacked([pair[1] for pair in pairs]) if widths == {2} else None
-    return x, y, (f"{len(items)} items were read once, each as its transform made it then",)
-
-
-def _stacked(parts: list[Any]) -> np.ndarray:
-    """Items of one shape as one array; raises `DataError` for others."""
-    arrays = [np.asarray(part.detach().cpu() if isinstance(part, Tensor) else part) for part in parts]
-    odd = next((i for i, a in enumerate(arrays) if a.shape != arrays[0].shape), None)
-    if odd is not None:
-        raise DataError(
-            f"item {odd} has shape {arrays[odd].shape} where the first has {arrays[0].shape}: make them alike"
-        )
-    return np.stack(arrays)
-
-
-def _fitted(data: Dataset, size: Size | None, grey: bool | None) -> Dataset:
-    """Images of another size or colour, if asked for."""
-    if size is None and grey is None:
-        return data
-    if not data.is_image:
-        raise UsageError(f"size and grey are for images, but {data.name} holds {data.event_shape}")
-    x = fit_all(data.x.numpy(), None if size is None else sides(size), grey)
-    return _noted(from_arrays(x, data.y, name=data.name, classes=data.classes or None), data.notes)
-
-
-def _noted(data: Dataset, notes: tuple[str, ...]) -> Dataset:
-    return replace(data, notes=(*notes, *data.notes))
 
 
 def _refuse(**options: object) -> None:

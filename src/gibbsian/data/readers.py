@@ -87,7 +87,7 @@ def read_npy(path: Path) -> Arrays:
         return Arrays(np.load(path, allow_pickle=False))
     except FileNotFoundError as error:
         raise DataError(f"there is no file {path}") from error
-    except (OSError, ValueError, EOFError) as error:
+    except (OSError, ValueError, EOFError, MemoryError) as error:
         raise DataError(f"{path} cannot be read as .npy ({str(error).splitlines()[0]})") from error
 
 
@@ -100,16 +100,3 @@ def read_split_npz(path: Path, split: str, *, x: str = "x", cond: str | None = N
     classes = None if names is None else tuple(str(name) for name in names)
     other = None if cond is None else arrays[f"{split}_{cond}"]
     return Arrays(arrays[f"{split}_{x}"], arrays.get(f"{split}_y"), classes, other)
-
-
-def read_user_npz(path: Path, split: str) -> tuple[Arrays, bool]:
-    """A user's .npz, and whether it is one part (`x`, `y`, or a single array) or split by name."""
-    arrays = read_npz(path)
-    if "train_x" in arrays and "test_x" in arrays:
-        return read_split_npz(path, split), False
-    if "x" in arrays:
-        return Arrays(arrays["x"], arrays.get("y")), True
-    if len(arrays) == 1:
-        return Arrays(next(iter(arrays.values()))), True
-    held = ", ".join(arrays) or "nothing"
-    raise DataError(f"{path} holds {held}: expected x (and y), or train_x, train_y, test_x, test_y")

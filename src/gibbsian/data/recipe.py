@@ -5,55 +5,41 @@ A run stores this line as its `data`, so that every command finds the same rows.
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, TypeAlias
-from urllib.parse import quote, unquote
+from typing import Any
 
 from ..core.errors import DataError, UsageError, unknown
 from .names import entry
+from .options import CHOICES, OPTIONS, READ, Channels, rising, sides, written
 
-Size: TypeAlias = int | tuple[int, int]
-"""Pixels a side, or (height, width)."""
 WORD = ":to:"
 """Between the two sets of a translation."""
+ARRAYS = (".npz", ".npy", ".safetensors")
+"""Endings of files that are arrays by name, or one."""
 PACKED = (".csv.gz", ".tsv.gz", ".txt.gz")
 TEXT = (".csv", ".tsv", ".tab", ".txt", ".dat", *PACKED)
 TABLES = (*TEXT, ".parquet", ".feather")
 """Endings of files that are tables."""
-FILES = (".npz", ".npy", *TABLES)
+ARCHIVES = (".zip", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".7z", ".rar")
+FILES = (*ARRAYS, *TABLES)
 """Endings of files that are data sets."""
-POLICIES = ("stop", "skip")
-"""What is done about a broken image file, or a row of a table that lacks a number."""
-OPTIONS = re.compile(
-    r"((?:@(?:(?:size|grey|validation|on_error|header|standardise)=[^@/]*"
-    r"|(?:files|label_column|columns|table)=[^@]*))+)$"
+SUFFIXES = frozenset(
+    ".png .apng .jpg .jpeg .jpe .jfif .jp2 .bmp .gif .webp .avif .tif .tiff .tga .pbm .pgm .ppm .pnm".split()
 )
-
-
-def sides(size: Size) -> tuple[int, int]:
-    """(height, width) in pixels; raises `UsageError` unless both are whole numbers above 0."""
-    both = (size, size) if isinstance(size, int) else tuple(size)
-    if len(both) != 2 or not all(isinstance(n, int) and n > 0 for n in both):
-        raise UsageError(f"size is {size}: it must be a number of pixels above 0, or height and width")
-    return both[0], both[1]
-
-
-def read_size(text: str) -> tuple[int, int]:
-    """(height, width) of a text such as "32" or "24x32"; raises `UsageError` for others."""
-    found = re.fullmatch(r"(\d+)(?:x(\d+))?", text.strip().lower())
-    if found is None:
-        raise UsageError(f"size is '{text}': write pixels as N, or as HxW for height and width")
-    return sides((int(found[1]), int(found[2] or found[1])))
+"""Endings of image files."""
 
 
 @dataclass(frozen=True)
 class DataRecipe:
     """A data set with what was decided in reading it; `str` is a name that `load` takes.
 
-    `size` (height, width) crops to that shape and resamples; `grey` is one channel, or three if False;
+    `size` (height, width) brings images to that shape, by `resize`: crop (by default) cuts the ends of the
+    longer side off, pad fills the shorter one with the `background`, stretch keeps neither; all resample.
+    `background` shows through alpha channels, white by default. `grey` is one channel, or three if False.
+    `levels` are the values of black and white in files of more than eight bits, floats and arrays; others
+    are clipped. `images` and `channels` say what arrays are, as `data.arrays` does by itself.
     `validation` is the number of training rows that are set aside; `on_error` is "skip" where broken image
     files and incomplete rows are left out; `files` is the list that a run made of a large folder as it began.
 
@@ -68,6 +54,11 @@ class DataRecipe:
     validation: int | None = None
     on_error: str | None = None
     files: str | None = None
+    resize: str | None = None
+    background: str | None = None
+    levels: tuple[float, float] | None = None
+    images: bool | None = None
+    channels: Channels | None = None
     header: bool | None = None
     label_column: str | None = None
     columns: tuple[str, ...] | None = None
@@ -78,38 +69,36 @@ class DataRecipe:
     def parse(cls, text: str) -> DataRecipe:
         """The recipe that a text writes down; raises `UsageError` for values that are none."""
         found = OPTIONS.search(text)
+        if not found and OPTIONS.search(text[:-1]) and text.endswith("/"):
+            return cls(text[:-1])  # so are names written that end in what looks like an option
         recipe = cls(text[: found.start()] if found else text)
         for option in found[1][1:].split("@") if found else ():
             key, _, value = option.partition("=")
-            recipe = recipe.having(**{key: READ[key](value)})
+            recipe = recipe.reading({key: value})
         return recipe
 
     def __str__(self) -> str:
-        size = None if self.size is None else "{}x{}".format(*self.size)
-        options = {
-            "size": size,
-            "grey": _yes_or_no(self.grey),
-            "validation": self.validation or None,
-            "on_error": self.on_error,
-            "files": None if self.files is None else quote(self.files),
-            "header": _yes_or_no(self.header),
-            "label_column": None if self.label_column is None else quote(self.label_column),
-            "columns": None if self.columns is None else ",".join(quote(c, safe="") for c in self.columns),
-            "standardise": _yes_or_no(self.standardise),
-            "table": None if self.table is None else quote(self.table),
-        }
-        return self.name + "".join(f"@{key}={value}" for key, value in options.items() if value is not None)
+        end = "/" if OPTIONS.search(self.name) else ""
+        given = {key: value for key in READ if (value := getattr(self, key)) is not None}
+        return self.name + end + "".join(f"@{key}={written(key, value)}" for key, value in given.items())
+
+    def reading(self, texts: Mapping[str, str | None]) -> DataRecipe:
+        """With these options as they are written, None leaving one as it is; raises as `having`."""
+        return self.having(**{key: READ[key](text) for key, text in texts.items() if text is not None})
 
     def having(self, **options: Any) -> DataRecipe:
         """With these options, None leaving one as it is; raises `UsageError` where it has another value."""
         given: dict[str, Any] = {k: v for k, v in options.items() if v is not None}
         if "size" in given:
             given["size"] = sides(given["size"])
-        if "on_error" in given:
-            _read_policy(given["on_error"])
+        if "levels" in given:
+            given["levels"] = rising(given["levels"])
+        for key in CHOICES.keys() & given.keys():
+            if given[key] not in CHOICES[key]:
+                raise unknown(key, str(given[key]), CHOICES[key])
         for key, value in given.items():
             if getattr(self, key) not in (None, value):
-                said = f"{key} is {_shown(value)}, but '{self}' says {_shown(getattr(self, key))}"
+                said = f"{key} is {written(key, value)}, but '{self}' says {written(key, getattr(self, key))}"
                 raise UsageError(f"{said}: give it once")
         return replace(self, **given)
 
@@ -118,7 +107,7 @@ class DataRecipe:
         list of a folder's files in any case."""
         if self.name != other.name and not (self.places and other.places):
             return self
-        if self == DataRecipe(self.name):
+        if all(getattr(self, key) in (None, getattr(other, key)) for key in READ):
             return replace(other, name=self.name)
         return replace(self, files=self.files or other.files, table=self.table or other.table)
 
@@ -161,39 +150,33 @@ class DataRecipe:
 
 def named(data: str | Path) -> str:
     """The name under which `load` knows a path; names of public sets come before folders of that name."""
-    recipe = DataRecipe.parse(str(data))
+    there = Path(data).expanduser()
+    whole = OPTIONS.search(str(data)) is not None and there.exists()
+    recipe = DataRecipe(str(data)) if whole else DataRecipe.parse(str(data))
     return str(replace(recipe, name=WORD.join(_named(part) for part in recipe.name.split(WORD))))
 
 
 def _named(name: str) -> str:
-    if name.lower().endswith(FILES) or entry(name) is not None or not Path(name).expanduser().exists():
+    if entry(name) is not None or name.startswith("folder:"):
         return name
-    return f"folder:{name}"
+    path = Path(name).expanduser()
+    image = path.suffix.lower() in SUFFIXES
+    return f"folder:{name}" if path.is_dir() or image else name
 
 
-def shape_name(size: tuple[int, int]) -> str:
-    """Height x width, as a person reads it."""
-    return f"{size[0]}x{size[1]}"
+def unread(path: Path) -> UsageError | None:
+    """The error for what is a path rather than a name, with what to do."""
+    if not path.exists():
+        known = "/" not in str(path) and not path.suffix
+        return None if known else UsageError(f"there is no file or folder {path}")
+    if path.suffix.lower() in ARCHIVES:
+        return UsageError(f"{path} is packed: unpack it, and give the folder")
+    return UsageError(f"{path} is no file that is read: save it as one of {', '.join(FILES)}")
 
 
 def is_table(name: str) -> bool:
     """Whether a name is that of a file that holds a table."""
     return name.lower().endswith(TABLES)
-
-
-def read_columns(text: str) -> tuple[str, ...]:
-    """Names between commas, those with a comma in them quoted as in an address."""
-    return tuple(unquote(name.strip()) for name in text.split(",") if name.strip())
-
-
-def _shown(value: object) -> str:
-    if not isinstance(value, tuple):
-        return ("yes" if value else "no") if isinstance(value, bool) else str(value)
-    return ",".join(value) if value and isinstance(value[0], str) else shape_name(value)
-
-
-def _yes_or_no(value: bool | None) -> str | None:
-    return None if value is None else "yes" if value else "no"
 
 
 def _place(name: str) -> Path | None:
@@ -208,38 +191,3 @@ def _absolute(name: str) -> str:
     if path is None:
         return name
     return f"{'folder:' if name.startswith('folder:') else ''}{path.absolute()}"
-
-
-def _yes(key: str) -> Callable[[str], bool]:
-    def read(text: str) -> bool:
-        if text not in ("yes", "no"):
-            raise UsageError(f"{key} is '{text}': write yes or no")
-        return text == "yes"
-
-    return read
-
-
-def _read_rows(text: str) -> int:
-    if not text.isdecimal():
-        raise UsageError(f"validation is '{text}': write a number of rows")
-    return int(text)
-
-
-def _read_policy(text: str) -> str:
-    if text not in POLICIES:
-        raise unknown("on_error", text, POLICIES)
-    return text
-
-
-READ: dict[str, Callable[[str], Any]] = {
-    "size": read_size,
-    "grey": _yes("grey"),
-    "validation": _read_rows,
-    "on_error": _read_policy,
-    "files": unquote,
-    "header": _yes("header"),
-    "label_column": unquote,
-    "columns": read_columns,
-    "standardise": _yes("standardise"),
-    "table": unquote,
-}

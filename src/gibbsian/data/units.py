@@ -19,9 +19,10 @@ from .columns import Choice, arrays_of
 from .dataset import Dataset
 from .delimited import read_frame
 from .frame import read_packed
+from .keyed import read_keyed
 from .names import entry
-from .readers import Arrays, read_npy, read_user_npz
-from .recipe import TEXT, DataRecipe
+from .readers import Arrays, read_npy
+from .recipe import ARRAYS, TEXT, DataRecipe
 
 LIKE = 3.0
 """How many times as large or small as 1 a deviation may be, and how large a mean, to stay as it is."""
@@ -34,10 +35,10 @@ def read_file(path: Path, split: str, recipe: DataRecipe, stored: Table | None =
     Raises `DataError` for one that cannot be read, and `UsageError` where a library for it is missing.
     """
     name = path.name.lower()
-    if name.endswith(".npz"):
-        return read_user_npz(path, split)
     if name.endswith(".npy"):
         return read_npy(path), True
+    if name.endswith(ARRAYS):
+        return read_keyed(path, split)
     text = name.endswith(TEXT)
     frame = read_frame(path, recipe.header, recipe.skips) if text else read_packed(path)
     return arrays_of(frame, Choice(recipe.columns, recipe.label_column, recipe.skips, stored)), True

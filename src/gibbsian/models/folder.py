@@ -115,7 +115,9 @@ def require_match(own: Mapping[str, Any], given: Mapping[str, Any], where: str) 
             raise CheckpointError(f"{where} is of another system or network: it has no '{key}'")
         if given[key].shape != tensor.shape:
             shapes = f"{tuple(given[key].shape)}, not {tuple(tensor.shape)}"
-            raise CheckpointError(f"{where} is of another network: '{key}' has shape {shapes}")
+            raise CheckpointError(
+                f"{where} is of another network or other settings: '{key}' has shape {shapes}"
+            )
     extra = sorted(set(given) - set(own))
     if extra:
         raise CheckpointError(f"{where} is of another system or network: '{extra[0]}' has no place here")

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from .families import AnyNet, CustomNetConfig, Family, register_net, trusted
 from .settings import (
+    Conv1dConfig,
     ConvConfig,
     GeneratorConfig,
     LevelsConfig,
@@ -40,6 +41,7 @@ _NAMES = {
 
 __all__ = [
     "AnyNet",
+    "Conv1dConfig",
     "ConvConfig",
     "ConvNet",
     "CustomNetConfig",

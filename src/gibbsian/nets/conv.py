@@ -1,15 +1,16 @@
-"""Plain convolutional energy network: the short-run, tutorial and MNIST nets of the field."""
+"""Plain convolutional energy networks: the short-run, tutorial and MNIST nets, and one of signals."""
 
 from __future__ import annotations
 
 import math
+from typing import ClassVar
 
 from torch import Tensor, nn
 
 from ..core.errors import UsageError
 from .dropout import Dropout
 from .layers import EnergyHead, LabelVector, activation, conv, pooled, spread
-from .settings import ConvConfig, per_layer
+from .settings import ConvolutionsConfig, per_layer
 
 
 class ConvNet(nn.Module):
@@ -29,7 +30,9 @@ class ConvNet(nn.Module):
     arXiv 1903.08689; P. Lippe, UvA deep-learning tutorials, tutorial 8.
     """
 
-    def __init__(self, event_shape: tuple[int, ...], config: ConvConfig) -> None:
+    axes: ClassVar[int] = 2
+
+    def __init__(self, event_shape: tuple[int, ...], config: ConvolutionsConfig) -> None:
         super().__init__()
         channels, classes, joint, spectral = (
             config.channels,
@@ -40,9 +43,9 @@ class ConvNet(nn.Module):
         labels = 0 if joint else classes
         self.event_shape, self.pool = tuple(event_shape), config.pool
         sizes = layer_sizes(channels, config.kernels, config.strides, config.paddings)
-        inputs = (image_channels(event_shape), *channels[:-1])
+        inputs = (space_channels(event_shape, self.axes), *channels[:-1])
         self.convs = nn.ModuleList(
-            conv(a, b, k, s, p, bias=not labels, spectral=spectral)
+            conv(a, b, k, s, p, bias=not labels, spectral=spectral, axes=self.axes)
             for a, b, (k, s, p) in zip(inputs, channels, sizes, strict=True)
         )
         self.gains = nn.ModuleList(LabelVector(c, labels, start=1.0) for c in channels if labels)
@@ -74,13 +77,23 @@ class ConvNet(nn.Module):
         return pooled(h, self.pool)
 
 
+class ConvNet1d(ConvNet):
+    """The same of signals `(B, C, L)`: convolutions over their length, sizes in samples."""
+
+    axes = 1
+
+
 def image_channels(event_shape: tuple[int, ...]) -> int:
     """C of an image event `(C, H, W)`; raises `UsageError` for any other shape."""
-    if len(event_shape) != 3:
-        raise UsageError(
-            f"event shape {tuple(event_shape)} is not an image (channels, height, width): "
-            "use the mlp network (--net mlp)"
-        )
+    return space_channels(event_shape, 2)
+
+
+def space_channels(event_shape: tuple[int, ...], axes: int) -> int:
+    """C of an event `(C, *space)` with so many axes of space; raises `UsageError` for any other shape."""
+    if len(event_shape) != 1 + axes:
+        what = "a signal (channels, length)" if axes == 1 else "an image (channels, height, width)"
+        fits = {2: "conv1d", 3: "conv"}.get(len(event_shape), "mlp")
+        raise UsageError(f"event shape {tuple(event_shape)} is not {what}: use another network, --net {fits}")
     return event_shape[0]
 
 
@@ -110,7 +123,7 @@ def last_map(size: tuple[int, ...], layers: list[tuple[int, int, int]]) -> tuple
         size = tuple((n + 2 * padding - kernel) // stride + 1 for n in size)
         if min(size) < 1:
             raise UsageError(
-                f"images of {start[0]}x{start[1]} pixels vanish in {len(layers)} layers: "
+                f"images of {'x'.join(map(str, start))} pixels vanish in {len(layers)} layers: "
                 "use fewer layers, smaller strides or kernels, or more padding"
             )
     return size

@@ -29,9 +29,9 @@ class AnyNet(Tagged):
     """Settings of an energy network of any family; raises `UsageError` for values out of range."""
 
     name: str
-    """Family: mlp, conv (plain convolutions), igebm (residual, spectral norm), levels (the same, told a noise
-    level: for drl), wide (residual, no norm: for classifiers), or your own module:Class. Another family keeps
-    the settings that both have."""
+    """Family: mlp, conv (plain convolutions), conv1d (the same of signals), igebm (residual, spectral norm),
+    levels (the same, told a noise level: for drl), wide (residual, no norm: for classifiers), or your own
+    module:Class. Another family keeps the settings that both have."""
 
     activation: Activation = "leaky_relu"
     """Nonlinearity. Objectives with second derivatives need a smooth one, such as swish."""
@@ -51,7 +51,10 @@ class AnyNet(Tagged):
         if self.classes < 0:
             raise UsageError(f"classes is {self.classes}: use 0 for an unconditional energy")
         if self.head == "logits" and self.classes < 2:
-            raise UsageError(f"head 'logits' with {self.classes} classes: it needs at least 2; set classes")
+            raise UsageError(
+                f"head 'logits' with {self.classes} classes: it needs at least 2, which labelled data set by "
+                "themselves; data without labels are for igebm, short_run and others"
+            )
 
     @property
     def joint(self) -> bool:
@@ -132,6 +135,8 @@ def register_net(
 
 def family(name: str) -> Family:
     """The family of a name, registered or installed; raises `UsageError` naming the nearest for others."""
+    if name not in FAMILIES and ("." in name or "/" in name):
+        raise UsageError(f"network '{name}' names no class: write module:Class, or FILE.py:Class")
     if name not in FAMILIES:
         _install(name)
     return FAMILIES[name]

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import copy
 import inspect
+from collections.abc import Callable
+from types import FunctionType
+from typing import Any
 
 from torch import nn
 
@@ -10,6 +14,8 @@ from ..core.errors import UsageError
 from ..core.found import imported
 from .families import AGAIN, AnyNet, says_too_little
 from .given import prepared_net
+
+KNOWN = (nn.Module, FunctionType)
 
 
 def own(config: AnyNet, event_shape: tuple[int, ...]) -> nn.Module:
@@ -24,26 +30,32 @@ def own(config: AnyNet, event_shape: tuple[int, ...]) -> nn.Module:
 
 
 def made(config: AnyNet, event_shape: tuple[int, ...]) -> nn.Module:
-    """The network that `config.name` names, as it is: `Class()` where no argument is needed and none is
-    named `event_shape` or `config`, else `Class(event_shape, config)`.
+    """The network that `config.name` names: a copy of an instance, or what a class or function makes, called
+    without arguments where none is needed and none is named `event_shape` or `config`, else with these two.
 
     Raises `UsageError` if it cannot be found or built.
     """
     cls = custom(config.name)
+    if isinstance(cls, nn.Module):
+        return copy.deepcopy(cls)
     arguments = next((some for some in _orders(cls, (event_shape, config)) if _takes(cls, some)), None)
     if arguments is None:
         raise UsageError(
             f"network '{config.name}' takes {inspect.signature(cls)}: it must be built as "
             f"{cls.__name__}(event_shape, config) or {cls.__name__}(), or {AGAIN}"
         )
+    called = f"{cls.__name__}({'event_shape, config' if arguments else ''})"
     try:
-        return cls(*arguments)
-    except TypeError as error:
-        called = f"{cls.__name__}({'event_shape, config' if arguments else ''})"
-        raise UsageError(f"network '{config.name}' failed as {called}: {error}; {AGAIN}") from error
+        net = cls(*arguments)
+    except Exception as error:  # it is a person's own code
+        said = f"{type(error).__name__}: {error}"
+        raise UsageError(f"network '{config.name}' failed as {called}: {said}; {AGAIN}") from error
+    if not isinstance(net, nn.Module):
+        raise UsageError(f"network '{config.name}': {called} is a {type(net).__name__}, not an nn.Module")
+    return net
 
 
-def _orders(cls: type[nn.Module], both: tuple[object, ...]) -> tuple[tuple[object, ...], ...]:
+def _orders(cls: Callable[..., Any], both: tuple[object, ...]) -> tuple[tuple[object, ...], ...]:
     """The arguments to build with, the likelier ones first."""
     asked = inspect.signature(cls).parameters.values()
     filled = any(
@@ -53,21 +65,27 @@ def _orders(cls: type[nn.Module], both: tuple[object, ...]) -> tuple[tuple[objec
     return (both, ()) if filled else ((), both)
 
 
-def custom(path: str) -> type[nn.Module]:
-    """The class named by `module:Class` or `FILE.py:Class`; modules beside you are found as well.
+def custom(path: str) -> Callable[..., Any]:
+    """The class, function or instance named by `module:NAME` or `FILE.py:NAME`, found beside you as well.
 
-    Raises `UsageError` if it cannot be found or is not an nn.Module.
+    Raises `UsageError` if it cannot be found, or is none of these.
     """
     try:
         cls = imported(path, "network")
     except UsageError as error:
         raise UsageError(f"{error}; {AGAIN}" if says_too_little(path) else str(error)) from error
-    if not (isinstance(cls, type) and issubclass(cls, nn.Module)):
-        raise UsageError(f"network '{path}' is not an nn.Module class: it must take (event_shape, config)")
+    usual = (
+        issubclass(cls, nn.Module) if isinstance(cls, type) else isinstance(cls, (nn.Module, FunctionType))
+    )
+    if not usual:
+        raise UsageError(
+            f"network '{path}' is not an nn.Module class, a function that makes one, or an instance: it must "
+            "take (event_shape, config), or nothing"
+        )
     return cls
 
 
-def _takes(cls: type[nn.Module], arguments: tuple[object, ...]) -> bool:
+def _takes(cls: Callable[..., Any], arguments: tuple[object, ...]) -> bool:
     try:
         inspect.signature(cls).bind(*arguments)
     except TypeError:

@@ -10,18 +10,15 @@ Weights keep their names, behind "net." inside one of the two.
 from __future__ import annotations
 
 import inspect
-import warnings
-from collections.abc import Callable, Iterable
 
 import torch
 from torch import Tensor, nn
-from torch.nn.modules.batchnorm import _BatchNorm
-from torch.nn.parameter import is_lazy
 
 from ..core.energy import curvature
 from ..core.errors import UsageError
 from ..core.position import norm
 from .frozen import evaluating, modules_of
+from .trial import reason, require_slope, tried, two_rows, warn_of_batch_norm, warn_of_coupling
 
 KINKED = (
     *(nn.ReLU, nn.LeakyReLU, nn.ReLU6, nn.PReLU, nn.RReLU),
@@ -90,20 +87,22 @@ def prepared_net(
         UsageError: a class, a network without parameters, one that cannot be called so, or another output.
     """
     _require_instance(net)
-    x, logits = _two_rows(net, event_shape, low, high), getattr(net, "logits", None)
-    if joint and callable(logits) and _tried(net, logits, x).shape == (2, classes):
+    x, logits = two_rows(net, event_shape, low, high), getattr(net, "logits", None)
+    if joint and callable(logits) and tried(net, logits, x).shape == (2, classes):
         return net
     labelled = classes > 0 and not joint and _takes_label(net)
     y = (torch.tensor([0, classes - 1], device=x.device),) if labelled else ()
-    out = _tried(net, net, x, *y)
-    _warn_of_batch_norm(net)
+    out = tried(net, net, x, *y)
     if classes and not labelled:
         if out.shape != (2, classes):
             raise UsageError(_wanted(net, out, classes, joint, second))
+        warn_of_coupling(net, out, x)
         return Logits(net)
     if out.shape not in ((2,), (2, 1)):
         raise UsageError(f"{_returns(net, out)}: an energy returns (B,) or (B, 1), one number a datum")
     found = net if out.shape == (2,) else Column(net)
+    require_slope(net, x, *y)
+    warn_of_coupling(net, out, x, *y)
     if curved:
         _require_curved(found, net, x)
     return found
@@ -116,8 +115,8 @@ def prepared_vector(
     outputs)`, with `why` it must.
     """
     _require_instance(net)
-    out = _tried(net, net, _two_rows(net, event_shape, low, high))
-    _warn_of_batch_norm(net)
+    out = tried(net, net, two_rows(net, event_shape, low, high))
+    warn_of_batch_norm(net)
     if out.shape != (2, outputs):
         raise UsageError(f"{_returns(net, out)}: this model needs a network that returns (B, {outputs}){why}")
     return net
@@ -151,7 +150,7 @@ def _require_curved(found: nn.Module, net: nn.Module, x: Tensor) -> None:
             _, grad, (bend,) = curvature(found, x, [v.to(x).view_as(x)])
     except RuntimeError as error:
         raise UsageError(
-            f"{type(net).__name__} cannot be differentiated twice by x: {_reason(error)}"
+            f"{type(net).__name__} cannot be differentiated twice by x: {reason(error)}"
         ) from error
     if norm(grad).any() and not bend.any():
         raise UsageError(flat(type(net).__name__, kinked_layer(net)))
@@ -170,10 +169,15 @@ def _require_instance(net: object) -> None:
     if not isinstance(net, nn.Module):
         what = f"the class {net.__name__}" if isinstance(net, type) else f"a {type(net).__name__}"
         raise UsageError(f"net is {what}: give an instance of an nn.Module, such as MyNet()")
-    if not list(net.parameters()):
-        raise UsageError(
-            f"{type(net).__name__} has no parameters: there is nothing to train, only chains to run"
-        )
+    name = type(net).__name__
+    try:
+        weights = list(net.parameters())
+    except AttributeError as error:
+        raise UsageError(f"{name} is no whole module: its __init__ must call super().__init__()") from error
+    if not weights:
+        raise UsageError(f"{name} has no parameters: there is nothing to train, only chains to run")
+    if any(p.is_meta for p in weights):
+        raise UsageError(f"{name} has weights without values (meta): call .to_empty(), and set them")
 
 
 def _returns(net: nn.Module, out: Tensor) -> str:
@@ -196,42 +200,3 @@ def _takes_label(net: nn.Module) -> bool:
     except TypeError:
         return False
     return True
-
-
-def _two_rows(net: nn.Module, event_shape: tuple[int, ...], low: float, high: float) -> Tensor:
-    """Two rows between `low` and `high` where the network is, in its precision."""
-    known = next((p for p in net.parameters() if not is_lazy(p)), None)
-    like = torch.empty(0) if known is None else known.detach()
-    size = 2 * torch.Size(event_shape).numel()
-    return torch.linspace(low, high, size, device=like.device).reshape(2, *event_shape).to(like.dtype)
-
-
-def _tried(net: nn.Module, call: Callable[..., object], *arguments: Tensor) -> Tensor:
-    """What `call` of the network returns for two rows."""
-    device = arguments[0].device
-    given = ", ".join(str(tuple(part.shape)) for part in arguments)
-    try:
-        with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []), evaluating(net):
-            with torch.no_grad():
-                out = call(*arguments)
-    except (RuntimeError, TypeError, ValueError, IndexError, AttributeError, NotImplementedError) as error:
-        raise UsageError(f"{type(net).__name__} cannot be called on {given}: {_reason(error)}") from error
-    if not isinstance(out, Tensor) or not out.is_floating_point():
-        what = out.dtype if isinstance(out, Tensor) else type(out).__name__
-        raise UsageError(f"{type(net).__name__} returns {what}: an energy must return a tensor of floats")
-    return out
-
-
-def _reason(error: Exception) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0]
-
-
-def _warn_of_batch_norm(net: nn.Module) -> None:
-    found: Iterable[str] = (name for name, m in net.named_modules() if isinstance(m, _BatchNorm))
-    first = next(iter(found), None)
-    if first is not None:
-        warnings.warn(
-            f"batch norm ('{first}') makes E of a datum depend on its batch in the loss, and on running "
-            "statistics in chains, which are then of another energy: take GroupNorm or LayerNorm",
-            stacklevel=3,
-        )

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from ..core.errors import UsageError, unknown
 from .precision import full_precision, widened
-from .spectral import SpectralConv2d, SpectralLinear
+from .spectral import SpectralConv1d, SpectralConv2d, SpectralLinear
 
 ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
     "elu": nn.ELU,
@@ -35,12 +35,22 @@ def activation(name: str, negative_slope: float = 0.2) -> nn.Module:
 
 
 def conv(
-    inputs: int, outputs: int, kernel: int, stride: int, padding: int, *, bias: bool, spectral: bool
+    inputs: int,
+    outputs: int,
+    kernel: int,
+    stride: int,
+    padding: int,
+    *,
+    bias: bool,
+    spectral: bool,
+    axes: int = 2,
 ) -> nn.Module:
-    """A 2-d convolution, spectrally normalised if asked for."""
+    """A convolution over 1 or 2 `axes`, spectrally normalised if asked for."""
     if spectral:
-        return SpectralConv2d(inputs, outputs, kernel, stride=stride, padding=padding, bias=bias)
-    return nn.Conv2d(inputs, outputs, kernel, stride, padding, bias=bias)
+        normed = SpectralConv1d if axes == 1 else SpectralConv2d
+        return normed(inputs, outputs, kernel, stride=stride, padding=padding, bias=bias)
+    plain = nn.Conv1d if axes == 1 else nn.Conv2d
+    return plain(inputs, outputs, kernel, stride, padding, bias=bias)
 
 
 def linear(inputs: int, outputs: int, *, bias: bool = True, spectral: bool = False) -> nn.Module:
@@ -74,9 +84,9 @@ def spread(vector: Tensor, h: Tensor) -> Tensor:
 
 
 def pooled(h: Tensor, how: str) -> Tensor:
-    """Feature maps `(B, C, H, W)` to `(B, F)` in float32 or better: sum or mean over space, or flatten."""
-    h = widened(h)
-    return h.flatten(1) if how == "flatten" else h.mean((2, 3)) if how == "mean" else h.sum((2, 3))
+    """Feature maps `(B, C, *space)` to `(B, F)` in float32 or better: sum or mean over space, or flatten."""
+    h, space = widened(h), tuple(range(2, h.dim()))
+    return h.flatten(1) if how == "flatten" else h.mean(space) if how == "mean" else h.sum(space)
 
 
 def check_event(x: Tensor, event_shape: tuple[int, ...]) -> None:

@@ -74,12 +74,11 @@ class DropoutConfig(MapsConfig):
 
 
 @dataclass(frozen=True, kw_only=True)
-class ConvConfig(DropoutConfig):
-    """Plain convolutions."""
+class ConvolutionsConfig(DropoutConfig):
+    """Plain convolutions, of images or of signals."""
 
-    name: Literal["conv"] = "conv"
     kernels: tuple[int, ...] = (3,)
-    """Kernel size of each convolution, in pixels."""
+    """Kernel size of each convolution, in pixels or samples."""
     paddings: tuple[int, ...] = ()
     """Zero padding of each convolution; empty means (kernel - 1) // 2."""
     pool: Pool = "sum"
@@ -94,6 +93,24 @@ class ConvConfig(DropoutConfig):
             raise UsageError(f"paddings is {self.paddings}: every entry must be at least 0")
         for what in ("kernels", "paddings"):
             per_layer(what, getattr(self, what) or (0,), len(self.channels))
+
+
+@dataclass(frozen=True, kw_only=True)
+class ConvConfig(ConvolutionsConfig):
+    """Plain convolutions of images."""
+
+    name: Literal["conv"] = "conv"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Conv1dConfig(ConvolutionsConfig):
+    """Plain convolutions over the length of signals."""
+
+    name: Literal["conv1d"] = "conv1d"
+    kernels: tuple[int, ...] = (9, 5)
+    strides: tuple[int, ...] = (2,)
+    pool: Pool = "flatten"
+    activation: Activation = "swish"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -124,6 +141,7 @@ class WideConfig(DropoutConfig):
 
 
 register_net("conv", ConvConfig, "gibbsian.nets.conv:ConvNet", channels_last=True)
+register_net("conv1d", Conv1dConfig, "gibbsian.nets.conv:ConvNet1d")
 register_net("igebm", ResidualConfig, "gibbsian.nets.igebm:IGEBMNet", channels_last=True)
 register_net("levels", LevelsConfig, "gibbsian.nets.levels:LevelNet", channels_last=True)
 register_net("mlp", MLPConfig, "gibbsian.nets.mlp:MLP", channels_last=True)

@@ -18,6 +18,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import ClassVar
 
 import torch
 import torch.nn.functional as F
@@ -88,6 +89,8 @@ class SpectralConv2d(nn.Module):
     uniform default. The bias, if any, is not normalised.
     """
 
+    axes: ClassVar[int] = 2
+
     def __init__(
         self,
         in_channels: int,
@@ -102,12 +105,19 @@ class SpectralConv2d(nn.Module):
     ) -> None:
         super().__init__()
         self.stride, self.padding = stride, padding
-        shape = (out_channels, in_channels, kernel, kernel)
+        shape = (out_channels, in_channels, *[kernel] * self.axes)
         self.kernel = SpectralWeight(_draw(shape, std), lower_bound=lower_bound)
         self.bias = _bias(shape) if bias else None
 
     def forward(self, x: Tensor) -> Tensor:
-        return F.conv2d(x, self.kernel(), self.bias, self.stride, self.padding)
+        convolved = F.conv1d if self.axes == 1 else F.conv2d
+        return convolved(x, self.kernel(), self.bias, self.stride, self.padding)
+
+
+class SpectralConv1d(SpectralConv2d):
+    """The same of signals: `(B, in, L)` to `(B, out, L')`."""
+
+    axes = 1
 
 
 class SpectralLinear(nn.Module):

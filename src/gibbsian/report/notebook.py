@@ -1,4 +1,4 @@
-"""How samples show themselves in a notebook: a grid of images, or points in the plane."""
+"""How samples show themselves in a notebook: a grid of images, curves of signals, points in the plane."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import io
 from PIL import Image, ImageDraw
 from torch import Tensor
 
-from .pictures import INK, PAPER, grid, to_uint8
+from .pictures import INK, PAPER, sheet
 
 MOST = 64
 """Images in a grid, at most; of points 32 times as many."""
@@ -15,13 +15,13 @@ SIDE, BORDER, DOT = 320, 12, 1.5
 
 
 def picture(x: Tensor, low: float, high: float) -> Image.Image | None:
-    """A grid of the first images `(N, C, H, W)` in [low, high] with C 1 or 3, or a plot of points `(N, 2)` on
-    a square of their own size; None for what has no picture.
+    """A grid of the first images `(N, C, H, W)` in [low, high] with C 1 or 3, curves of the first signals
+    `(N, C, L)`, or a plot of points `(N, 2)` on a square of their own size; None for what has no picture.
     """
     if not len(x):
         return None
-    if x.dim() == 4 and x.shape[1] in (1, 3):
-        return grid(to_uint8(x[:MOST], low, high))
+    if x.dim() == 3 or (x.dim() == 4 and x.shape[1] in (1, 3)):
+        return sheet(x[:MOST], low, high)
     return _scatter(x[: 32 * MOST]) if x.dim() == 2 and x.shape[1] == 2 else None
 
 

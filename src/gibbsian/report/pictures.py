@@ -1,4 +1,4 @@
-"""Pictures by Pillow alone: grids of samples, 2-D energy landscapes, chains that move."""
+"""Pictures by Pillow alone: grids of samples, curves of signals, 2-D energy landscapes, chains that move."""
 
 from __future__ import annotations
 
@@ -18,6 +18,10 @@ SMOOTH, SHARP = Image.Resampling.BICUBIC, Image.Resampling.NEAREST
 PAPER, INK = (255, 255, 255), (40, 40, 40)
 GAP, LABEL = 2, 16
 """Pixels between pictures side by side, and the height of a title."""
+PANEL = 80
+"""Height of a panel of curves."""
+FAINT = (215, 215, 215)
+CURVES = ((42, 111, 151), (208, 74, 46), (106, 153, 78), (123, 94, 167), (224, 159, 62), (73, 80, 87))
 POSITIVE, NEGATIVE = (20, 20, 20), (226, 61, 40)
 # Anchors of a perceptually even dark-to-light ramp; low energy (likely) is bright.
 RAMP = np.array([(253, 240, 200), (246, 178, 107), (214, 96, 77), (130, 50, 105), (48, 26, 84), (16, 10, 40)])
@@ -47,11 +51,44 @@ def grid(
     n, tiny = len(images), max(images.shape[1:3]) < 16
     columns = columns or int(np.ceil(np.sqrt(n)))
     tiles = _enlarged(_framed(images) if tiny else images, scale, SMOOTH if tiny else SHARP)
+    return _sheet(tiles, columns, gap)
+
+
+def _sheet(tiles: Sequence[Image.Image], columns: int, gap: int) -> Image.Image:
     step_x, step_y = tiles[0].width + gap, tiles[0].height + gap
-    sheet = Image.new("RGB", (columns * step_x - gap, -(-n // columns) * step_y - gap), PAPER)
+    sheet = Image.new("RGB", (columns * step_x - gap, -(-len(tiles) // columns) * step_y - gap), PAPER)
     for i, tile in enumerate(tiles):
         sheet.paste(tile, (i % columns * step_x, i // columns * step_y))
     return sheet
+
+
+def sheet(x: Tensor, low: float, high: float, columns: int | None = None) -> Image.Image:
+    """Images `(N, C, H, W)` in [low, high] as a `grid`, or signals `(N, C, L)` as `lines`."""
+    if x.dim() == 4:
+        return grid(to_uint8(x, low, high), columns)
+    return lines(x.detach().float().cpu().numpy(), low, high, columns)
+
+
+def lines(x: np.ndarray, low: float, high: float, columns: int | None = None) -> Image.Image:
+    """Signals `(N, C, L)` as curves, a panel each from `low` at the bottom to `high`, a colour for a channel,
+    with a line at 0; what is not finite lies at the bottom.
+    """
+    n, channels, length = x.shape
+    columns = columns or int(np.ceil(np.sqrt(n)))
+    width, height = 2 * min(max(length, 120), 320), 2 * PANEL
+    unit = np.where(np.isfinite(x), (x - low) / (high - low), 0.0).clip(0, 1)
+    place = np.stack(np.broadcast_arrays(np.linspace(0, width, length), height * (1 - unit)), -1)
+    tiles = []
+    for panel in place:
+        picture = Image.new("RGB", (width, height), PAPER)
+        draw = ImageDraw.Draw(picture)
+        draw.rectangle((0, 0, width - 1, height - 1), outline=FAINT)
+        zero = height * (1 + low / (high - low))
+        draw.line((0, zero, width, zero), fill=FAINT, width=2)
+        for k in range(channels):
+            draw.line([tuple(point) for point in panel[k]], fill=CURVES[k % len(CURVES)], width=3)
+        tiles.append(picture.resize((width // 2, PANEL), SMOOTH))
+    return _sheet(tiles, columns, GAP)
 
 
 def _framed(images: np.ndarray) -> np.ndarray:

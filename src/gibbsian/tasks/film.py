@@ -16,7 +16,7 @@ from ..models.model import EnergyModel
 from ..models.sampler import ChainStage, Sampler, Stages, WrappedSampler, next_stage
 from ..models.samples import draw_samples
 from ..nets.frozen import frozen
-from ..report.pictures import film_frames, grid, landscape, save_gif, to_uint8
+from ..report.pictures import film_frames, landscape, save_gif, sheet
 
 FRAMES, POINTS, CELLS = 64, 2000, 100
 
@@ -32,8 +32,7 @@ def film(
 ) -> None:
     """Write a GIF of `n` chains from noise to sample: images in a grid, points on the energy landscape.
 
-    A chain of no steps is a film of one frame. Raises `UsageError` for data that are neither images nor
-    points of the plane.
+    A chain of no steps is a film of one frame. Raises `UsageError` for data that have no picture.
     """
     watched = Film(model.sampler())
     draw_samples(model, watched, n, rng=rng, y=y, steps=steps, chunk=n, observe=watched.observe)
@@ -109,7 +108,7 @@ class Film(WrappedSampler):
 
 def frames(model: EnergyModel, watched: Film, columns: int | None = None) -> list[Image.Image]:
     """A picture of every kept position (64 images at most), above the curve of the mean energy so far."""
-    kept = decoded(model, watched.positions, 64 if len(model.spec.event_shape) == 3 else POINTS)
+    kept = decoded(model, watched.positions, POINTS if len(model.spec.event_shape) == 1 else 64)
     paint = painter(model, kept[-1], columns)
     return film_frames([paint(x) for x in kept], watched.energies)
 
@@ -121,16 +120,16 @@ def decoded(model: EnergyModel, positions: Sequence[Position], most: int) -> lis
 
 
 def painter(model: EnergyModel, x: Tensor, columns: int | None = None) -> Callable[[Tensor], Image.Image]:
-    """How to draw chains of a model: images as a grid, points on the energy around `x`.
+    """How to draw chains of a model: images as a grid, signals as curves, points on the energy around `x`.
 
-    Raises `UsageError` for data that are neither images nor points of the plane.
+    Raises `UsageError` for other data.
     """
-    if len(model.spec.event_shape) == 3:
+    if len(model.spec.event_shape) in (2, 3):
         low, high = model.spec.low, model.spec.high
-        return lambda images: grid(to_uint8(images, low, high), columns)
+        return lambda images: sheet(images, low, high, columns)
     if model.spec.event_shape != (2,):
         raise UsageError(
-            f"data of shape {model.spec.event_shape} have no picture: images or points of the plane only"
+            f"data of shape {model.spec.event_shape} have no picture: images, signals or points of the plane"
         )
     extent = 1.2 * max(float(x.abs().max()), 1.0)
     axis = torch.linspace(-extent, extent, CELLS, device=x.device)
@@ -142,4 +141,4 @@ def painter(model: EnergyModel, x: Tensor, columns: int | None = None) -> Callab
 
 def drawable(event_shape: Sequence[int]) -> bool:
     """Whether `painter` can draw such data."""
-    return len(event_shape) == 3 or tuple(event_shape) == (2,)
+    return len(event_shape) in (2, 3) or tuple(event_shape) == (2,)

@@ -103,7 +103,7 @@ def updates(path: Path) -> float:
 
 def listed(folder: Path) -> list[Path]:
     """The step checkpoints in `folder`, oldest first."""
-    found = [p for p in folder.glob("step-*") if step_of(p) >= 0] if folder.is_dir() else []
+    found = [p for p in folder.glob("step-*") if step_of(p) >= 0 and p.is_dir()] if folder.is_dir() else []
     return sorted(found, key=step_of)
 
 
@@ -175,9 +175,7 @@ def _read_json(path: Path) -> Tree:
         state = json.loads((path / "state.json").read_text())
         schema, parts = int(state["schema"]), (state["plain"], state["files"])
     except FileNotFoundError as error:
-        raise CheckpointError(
-            f"no checkpoint at {path}: there is no state.json; name a step-* folder or a run"
-        ) from error
+        raise CheckpointError(f"no checkpoint at {path}: there is no state.json; {_instead(path)}") from error
     except (ValueError, KeyError, TypeError, OSError, RecursionError) as error:
         raise CheckpointError(
             f"checkpoint {path} is damaged: state.json does not parse; {_instead(path)}"

@@ -23,6 +23,7 @@ from ..models.units import in_units
 from .folder import RunFolder, replace_text
 from .load import from_run, load_into, locate, table_in
 from .matching import require_match, resolved, with_net
+from .memory import within_memory
 from .observers import default_observers
 from .recipes import Recipe, RunConfig, from_config, presets
 from .resume import as_stored, go_on, require_same, resume_source
@@ -142,8 +143,12 @@ def prepare(
         )
     folder = RunFolder(out) if out else None
     source = resume_source(folder, resume)
+    if folder and folder.is_run and resume == "auto" and not source:
+        notify(f"{folder.path} holds no checkpoint: begun anew")
     if source and folder and folder.is_run:
         require_same(folder.config(), config)
+    if learner is None and not source:
+        config = within_memory(config, dataset, net, device, notify)
     learner = learner or from_run(config, dataset.event_shape, net)
     if source and (table := table_in(locate(source)[1].record())):
         dataset = replace(dataset, table=table)
@@ -151,7 +156,11 @@ def prepare(
     require_match(learner.model.spec, dataset)
     if init_from:
         load_into(learner, Path(init_from))
-    learner.to(device)
+    try:
+        learner.to(device)
+    except (AssertionError, RuntimeError) as error:  # which of them depends on how torch was built
+        said = str(error).splitlines()[0]
+        raise UsageError(f"device '{device}' cannot be used here ({said}): take cpu") from error
     trainer = Trainer(
         learner,
         dataset,

@@ -144,7 +144,7 @@ class RunFolder:
         if not self.metrics.exists():
             return []
         out = []
-        for text in self.metrics.read_text().splitlines():
+        for text in self.metrics.read_text(errors="replace").splitlines():
             try:
                 out.append(json.loads(text))
             except ValueError:

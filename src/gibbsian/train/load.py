@@ -85,7 +85,7 @@ def load_run(
     source, run = locate(path, which)
     config = from_config(run.config(), trust)
     trusted(config.model, trust or net is not None)
-    learner = from_run(config, _shape(run), _copied(net))
+    learner = from_run(config, _shape(run), copied(net))
     _restore(learner, checkpoint.load(source), averaged, str(source))
     learner.model.spec = replace(learner.model.spec, table=table_in(run.record()))
     learner.eval()
@@ -140,7 +140,7 @@ def _from_folder(path: Path, net: nn.Module | None, trust: bool) -> EnergyModel:
     try:
         paper, shape = stored_entry(about["system"], trust), tuple(about["event_shape"])
         config = trusted(from_dict(paper.config_class(), about["config"]), trust or net is not None)
-        model = build(about["system"], config, shape, net=_copied(net)).model
+        model = build(about["system"], config, shape, net=copied(net)).model
         claims = float(about["temperature"]), bool(about["claims_density"])
     except (KeyError, TypeError, ValueError, UsageError) as error:
         raise CheckpointError(f"{path}/config.json describes no model of this version: {error}") from error
@@ -150,7 +150,7 @@ def _from_folder(path: Path, net: nn.Module | None, trust: bool) -> EnergyModel:
     return model.eval()
 
 
-def _copied(net: nn.Module | None) -> nn.Module | None:
+def copied(net: nn.Module | None) -> nn.Module | None:
     """A copy of a network of one's own, so that models loaded with one instance do not share its weights."""
     try:
         return copy.deepcopy(net)

@@ -10,9 +10,11 @@ from typing import Any
 from ..core.errors import UsageError
 from ..core.spec import DataSpec
 from ..data.dataset import Dataset
+from ..data.labels import listed
 from ..data.own import is_own, model_range
 from ..nets.families import CustomNetConfig
 from .recipes import RunConfig, changed, default_preset, resolve
+from .sizes import sized
 
 FAR, HOPELESS = 30.0, 1000.0
 """How many times apart, or away from 1, deviations of columns are told of and refused."""
@@ -47,9 +49,8 @@ def fitted(config: RunConfig, data: Dataset, changes: Mapping[str, Any]) -> tupl
 
 def _chosen(config: RunConfig, data: Dataset, changes: Mapping[str, Any]) -> tuple[list[str], dict[str, Any]]:
     """What the data of a person's own decide where nothing was set, in words and as settings."""
-    told: list[str] = []
-    more: dict[str, Any] = {}
     sections = vars(config.model)  # a paper of others may have neither of these two
+    told, more = sized(sections, data.event_shape, changes) if is_own(data) else ([], {})
     pixels, net = sections.get("pixels"), sections.get("net")
     wider = model_range(data, pixels.low, pixels.high) if pixels else None
     if pixels and wider is not None and not {"pixels.low", "pixels.high"} & set(changes):
@@ -58,12 +59,16 @@ def _chosen(config: RunConfig, data: Dataset, changes: Mapping[str, Any]) -> tup
             f"values leave the preset's {pixels.low:g} to {pixels.high:g}: pixels are set to {wider[0]:g} to "
             f"{wider[1]:g}"
         )
-    classes = net.classes if net else 0
-    if classes and data.classes and is_own(data) and len(data.classes) != classes:
-        if "net.classes" not in changes:
-            more["net.classes"] = len(data.classes)
-            told.append(f"net.classes is set to {len(data.classes)}, as there are so many classes")
-    if net and data.y is not None and is_own(data) and not (classes or more.get("net.classes")):
+    found = len(data.classes) if is_own(data) and data.y is not None else 0
+    if found and net and net.classes and "net.classes" not in changes:
+        if net.joint and found == 1:
+            raise UsageError(
+                f"{data.name} has one class, {data.classes[0]}, and {config.system} tells two or more apart: "
+                "give more, or train igebm, which needs none"
+            )
+        more["net.classes"] = found
+        told.append(f"net.classes is {found}, from the labels: {listed(data.classes)}")
+    elif found and net and not net.classes:
         told.append("its labels are not used: net.classes is 0, so the model is one of x alone")
     return told, more
 
@@ -85,24 +90,24 @@ def with_net(config: RunConfig, net: object) -> RunConfig:
 
 def require_match(spec: DataSpec, dataset: Dataset) -> None:
     """Raise `UsageError` for labels that a model of `spec` cannot take, and for fields beyond its range."""
-    wider = model_range(dataset, spec.low, spec.high) if len(dataset.event_shape) == 3 else None
+    wider = model_range(dataset, spec.low, spec.high) if len(dataset.event_shape) > 1 else None
     if wider is not None:
         raise UsageError(
             f"{dataset.name} holds numbers beyond {spec.low:g} to {spec.high:g}, the model's range: set "
             f"pixels.low to {wider[0]:g} and pixels.high to {wider[1]:g}, or scale the data"
         )
     _judge_units(dataset)
-    classes = spec.num_classes
-    if not classes:
+    if not spec.num_classes:
         return
     if dataset.y is None:
         raise UsageError(
-            f"net.classes is {classes}, but {dataset.name} has no labels: give some, or set it to 0"
+            f"{dataset.name} has no labels, which this model learns: give some, as folders of classes, "
+            "a column named y or an array y, or train a model of x alone, such as igebm with net.classes 0"
         )
-    found = int(dataset.y.max()) + 1
-    if found > classes:
+    found = len(dataset.classes)
+    if found != spec.num_classes:
         raise UsageError(
-            f"net.classes is {classes}, but {dataset.name} has {found}: set net.classes to {found}"
+            f"net.classes is {spec.num_classes}, but {dataset.name} has {found}: set net.classes to {found}"
         )
 
 

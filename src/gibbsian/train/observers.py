@@ -1,4 +1,4 @@
-"""What a run draws while it trains: sample grids for images, an energy landscape for points."""
+"""What a run draws while it trains: sample grids for images and signals, an energy landscape for points."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from ..core.random import derive, generator
 from ..data.dataset import Dataset
 from ..models.samples import Samples, draw_samples
 from ..nets.frozen import frozen
-from ..report.pictures import grid, landscape, save_gif, save_image, to_uint8
+from ..report.pictures import landscape, save_gif, save_image, sheet
 from .folder import RunFolder
 from .trainer import Observer, Trainer
 
 
 def default_observers(dataset: Dataset, folder: RunFolder) -> list[Observer]:
-    """Grids of 64 samples for images; a landscape with positives and negatives for 2-D points."""
-    if dataset.is_image:
+    """Grids of 64 samples for images and signals; a landscape with positives and negatives for 2-D points."""
+    if dataset.is_image or len(dataset.event_shape) == 2:
         return [SampleGrid(folder)]
     return [Landscape(folder)] if dataset.event_shape == (2,) else []
 
@@ -32,7 +32,8 @@ def own_stream(trainer: Trainer, name: str) -> torch.Generator:
 def drawn(trainer: Trainer, n: int, name: str) -> Samples:
     """`n` samples of now, by the default sampler."""
     model, rng = trainer.model, own_stream(trainer, name)
-    return draw_samples(model, model.sampler(), n, rng=rng, options=trainer.learner.options)
+    chunk = max(16, trainer.config.batch_size)  # no more memory than an update takes
+    return draw_samples(model, model.sampler(), n, rng=rng, chunk=chunk, options=trainer.learner.options)
 
 
 class SampleGrid:
@@ -44,7 +45,7 @@ class SampleGrid:
     def __call__(self, trainer: Trainer) -> None:
         low, high = trainer.pixel_range()
         x = drawn(trainer, 64, "grid").x
-        save_image(grid(to_uint8(x, low, high)), self.folder.samples / f"step-{trainer.step:06d}.png")
+        save_image(sheet(x, low, high), self.folder.samples / f"step-{trainer.step:06d}.png")
 
 
 class Landscape:

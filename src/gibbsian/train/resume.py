@@ -46,7 +46,9 @@ def as_stored(data: str | Path, out: Path | str | None, resume: str | None) -> s
 def require_same(stored: dict[str, Any], config: RunConfig) -> None:
     """Raises `UsageError` for another seed, preset or range of the data than the run began with: streams and
     every setting are stored, and weights and chains belong to a range."""
-    seed, preset = stored.get("train", {}).get("seed"), stored.get("preset")
+    train, ranges, net = (stored.get(key) for key in ("train", "pixels", "net"))
+    seed, preset = train.get("seed") if isinstance(train, dict) else None, stored.get("preset")
+    _require_net(net.get("name") if isinstance(net, dict) else None, config)
     if seed not in (None, config.train.seed):
         raise UsageError(
             f"train.seed is {config.train.seed}, but this run goes on with the streams of seed {seed}: "
@@ -57,7 +59,7 @@ def require_same(stored: dict[str, Any], config: RunConfig) -> None:
             f"preset is '{config.preset}', but this run has the settings of preset '{preset}': leave it out, "
             "or start anew with --init-from"
         )
-    ranges = stored.get("pixels") or {}
+    ranges = ranges if isinstance(ranges, dict) else {}
     new = vars(config.model).get("pixels") if stored.get("system") == config.system else None
     for key in ("low", "high") if new else ():
         if ranges.get(key) not in (None, getattr(new, key)):
@@ -65,6 +67,16 @@ def require_same(stored: dict[str, Any], config: RunConfig) -> None:
                 f"pixels.{key} is {getattr(new, key):g}, but this run learnt data and keeps chains with "
                 f"{ranges[key]:g}: leave it out, or train a new run"
             )
+
+
+def _require_net(stored: object, config: RunConfig) -> None:
+    """Raise `UsageError` where only one of the run and the settings has a network of a person's own."""
+    name = getattr(vars(config.model).get("net"), "name", None)
+    if isinstance(stored, str) and name is not None and (":" in stored) != (":" in name):
+        raise UsageError(
+            f"this run trains the network {stored}, but net.name is {name}: give the same again, by net= or "
+            "--net"
+        )
 
 
 def go_on(

@@ -17,7 +17,15 @@ from typing import Any
 import torch
 from tqdm import tqdm
 
-from ..core.errors import CheckpointError, DataError, DivergedError, Interrupted, UsageError
+from ..core.errors import (
+    CheckpointError,
+    DataError,
+    DivergedError,
+    GibbsianError,
+    Interrupted,
+    UsageError,
+    out_of_memory,
+)
 from ..core.random import Streams, derive, generator
 from ..core.records import Batch
 from ..data.batches import Batches
@@ -147,6 +155,12 @@ class Trainer:
                 state = self._loop(signals, bar, budget, self.total if steps is not None else None)
             except DataError as error:
                 raise DataError(f"{error}; at step {self.step}: {self._stop()}") from error
+            except (RuntimeError, MemoryError) as error:
+                if not out_of_memory(error):
+                    raise
+                size = self.config.batch_size
+                hint = f"lower train.batch_size, which is {size}, the capacity of the buffer or net.channels"
+                raise GibbsianError(f"out of memory at step {self.step}: {hint}; {self._stop()}") from error
         self._finish(state)
         if missed := [stage for stage in self.learner.milestones() if self.step <= stage]:
             lower = [f"lower --{name}" for name in self.learner.step_counted]

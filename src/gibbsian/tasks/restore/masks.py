@@ -17,7 +17,7 @@ from torch import Tensor
 
 from ...core.errors import UsageError, unknown
 from ...data.given import ALPHA, painted
-from ...data.images import SUFFIXES
+from ...data.recipe import SUFFIXES
 
 
 def known_pixels(
