@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
+from ..core.device import usable
 from ..core.errors import UsageError
 from ..core.files import write_whole
 from .latents import latent_sampler, latent_settings
@@ -39,7 +40,7 @@ def evaluate(
     from ..models.sampler import RunOptions
     from ..tasks.evaluate import evaluate as measure
     from ..train.load import load
-    from .machine import usable, warn_if_emulated
+    from .machine import warn_if_emulated
 
     usable(device)
     warn_if_emulated(precision, device)

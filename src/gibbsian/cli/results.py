@@ -11,6 +11,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
+from ..core.device import usable
 from ..core.errors import UsageError
 from ..core.files import write_whole
 from .result import Result, plain
@@ -63,7 +64,6 @@ def opened(
     nobody names, and for a folder that cannot be written.
     """
     from ..train.load import load
-    from .machine import usable
 
     usable(device)
     folder, name = Path(out) if out else place(run, word), data or trained_on(run)

@@ -7,6 +7,7 @@ import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
+from ..core.device import usable
 from ..core.errors import UsageError, unknown
 from .kernels import KERNELS, kernel_options, kernel_settings, with_kernel
 from .latents import PREFIX, latent_sampler, latent_settings
@@ -76,7 +77,7 @@ def sample(
     options = kernel_options(kernel, {k: v for k, v in given.items() if not k.startswith(PREFIX)})
     from ..models.sampler import RunOptions
     from ..train.load import load_samplers
-    from .machine import usable, warn_if_emulated
+    from .machine import warn_if_emulated
 
     usable(device)
     warn_if_emulated(precision, device)

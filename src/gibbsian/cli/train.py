@@ -13,6 +13,7 @@ from itertools import chain, count
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
+from ..core.device import usable
 from ..core.errors import CheckpointError, UsageError
 from ..data.recipe import DataRecipe, named, read_size
 from ..models.papers import entry
@@ -184,7 +185,7 @@ def _prepare(
     from ..data.load import load
     from ..train.fit import prepare
     from ..train.matching import fitted
-    from .machine import usable, warn_if_emulated
+    from .machine import warn_if_emulated
 
     usable(device)
     warn_if_emulated(config.train.precision, device)

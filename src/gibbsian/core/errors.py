@@ -14,6 +14,9 @@ class GibbsianError(Exception):
 
     exit_code = 1
 
+    def __init__(self, text: str = "") -> None:
+        super().__init__(" ".join(text.split()) if "\n" in text else text)
+
 
 class UsageError(GibbsianError, ValueError):
     """A wrong argument: unknown name, value out of range, options that exclude each other."""
@@ -54,7 +57,7 @@ def did_you_mean(name: str, options: Iterable[str]) -> str:
 
 def unknown(what: str, name: str, options: Iterable[str]) -> UsageError:
     """The error for an unknown name among known `options`, with the nearest one suggested."""
-    return UsageError(f"unknown {what} '{name}': {did_you_mean(name, options)}")
+    return UsageError(f"unknown {what} '{name}': {did_you_mean(str(name), options)}")
 
 
 def require_positive(**values: float) -> None:

@@ -20,6 +20,8 @@ from ..core.errors import DataError, UsageError, unknown
 Channels: TypeAlias = Literal["first", "last"]
 HALF = 127
 """Whole numbers that never pass this are hardly bytes of images."""
+LARGEST = 1e18
+"""Numbers beyond this have squares that overflow in single precision."""
 
 
 class Stored(NamedTuple):
@@ -156,6 +158,8 @@ def _where(x: Tensor, axis: int, channels: Channels | None) -> str:
 def _numbers(x: Tensor, axis: int | None, images: bool | None) -> Stored:
     """float32 in their own units, channels first; a line where one could have thought of images."""
     values = x.to(torch.float32)
+    if values.numel() and (most := float(x.abs().max())) > LARGEST:
+        raise DataError(f"data reach {most:.3g}, and squares beyond {LARGEST**2:g} overflow: change units")
     if values.dim() != 4 and values.dim() != 3:
         return Stored(values)
     told = ""

@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from ..core.config import to_dict
 from ..core.energy import Energy
 from ..core.errors import UsageError, unknown
+from ..core.explain import explained
 from ..core.position import Position
 from ..core.random import RngLike
 from ..core.spec import DataSpec
@@ -71,6 +72,12 @@ class EnergyModel(nn.Module, ABC):
             f"samplers {', '.join(self.samplers) or 'none'}"
         )
 
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        """What a caller gives wrong is told in one line (see `core.explain`)."""
+        super().__init_subclass__(**kwargs)
+        for name in {"energy", "neg_log_prob", "sampler"} & vars(cls).keys():
+            setattr(cls, name, explained(vars(cls)[name]))
+
     @abstractmethod
     def energy(self, x: Position, y: Tensor | None = None) -> Tensor:
         """E(x), or E(x, y) for labels `(B,)`, of data `(B, *event_shape)`; shape `(B,)`, low is likely."""
@@ -92,6 +99,7 @@ class EnergyModel(nn.Module, ABC):
         """The temperature of chains on `conditioned`: T, or 1 where that is E/T with a base."""
         return self.temperature
 
+    @explained
     def sampler(self, name: str = "default") -> Sampler:
         """The sampler of this name; raises `UsageError` naming the nearest for an unknown one."""
         if not self.samplers:
@@ -103,6 +111,7 @@ class EnergyModel(nn.Module, ABC):
             raise unknown("sampler", name, self.samplers)
         return self.samplers[name]
 
+    @explained
     def sample(
         self,
         n: int,
@@ -142,6 +151,7 @@ class EnergyModel(nn.Module, ABC):
         )
         return replace(drawn, range=(self.spec.low, self.spec.high))
 
+    @explained
     def forward(self, x: Position, y: Tensor | None = None) -> Tensor:
         """E(x), or E(x, y), so that a model is an energy wherever a callable is one."""
         return self.energy(x, y)
@@ -150,6 +160,7 @@ class EnergyModel(nn.Module, ABC):
         """The product of both densities: see `product`."""
         return ComposedEnergy((self, other))
 
+    @explained
     def save(self, path: Path | str, *, data: str = "") -> Path:
         """Write a model folder that `gibbsian.load` reads; `data` names what the model was trained on.
 

@@ -11,6 +11,7 @@ from typing import Any
 from torch import nn
 
 from ..core.config import override
+from ..core.device import usable
 from ..core.errors import UsageError, unknown
 from ..data.dataset import Dataset
 from ..data.folder import ImageFiles
@@ -140,7 +141,7 @@ def prepare(
     require_match(learner.model.spec, dataset)
     if init_from:
         load_into(learner, Path(init_from))
-    learner.to(device)
+    learner.to(usable(device))
     trainer = Trainer(
         learner,
         dataset,

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from ...core.errors import UsageError
+from ...core.random import RngLike, as_generator
 from ...models.capabilities import Translator
 from ...models.model import EnergyModel, checked_labels
 from ...models.sampler import ChainStage, Sampler, Stages, WrappedSampler
@@ -60,7 +61,7 @@ def translate(
     model: EnergyModel,
     x: Tensor,
     *,
-    rng: torch.Generator,
+    rng: RngLike = None,
     to: int | None = None,
     steps: int | None = None,
     progress: Callable[[int, int], None] | None = None,
@@ -69,6 +70,7 @@ def translate(
 
     Raises `UsageError` as `translation` does.
     """
+    rng = as_generator(rng, x.device)
     watched = Film(translation(model, x, to=to, steps=steps), progress=progress)
     drawn = draw_samples(model, watched, len(x), rng=rng, chunk=len(x), observe=watched.observe)
     return drawn.x, watched
