@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import difflib
 import inspect
+import os
 import types
 import typing
 from collections import deque
@@ -76,6 +77,8 @@ class Option:
             raise UsageError(f"{what} is empty: give a value, or leave it out")
         if self.choices and text not in self.choices:
             raise UsageError(f"{what} is '{text}': {did_you_mean(text, self.choices)}")
+        if self.kind is str and "~" in text:
+            text = ",".join(map(os.path.expanduser, text.split(",")))  # the shell leaves quoted ones
         try:
             return self.kind(text)
         except ValueError as error:

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import io
-from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ..core.errors import UsageError
 from .runs import require_writable
@@ -57,7 +55,7 @@ class Outputs:
         from ..tasks.film import frames, painter
 
         if self.npz:
-            write_npz(arrays(model, drawn), self.npz)
+            replace(drawn, range=(model.spec.low, model.spec.high)).save(self.npz)
         if self.out:
             save_image(painter(model, drawn.x, columns)(drawn.x), self.out)
         if self.gif:
@@ -78,30 +76,3 @@ def _require_files(paths: list[Path]) -> None:
         if paths.count(path) > 1:
             raise UsageError(f"{path} is named for two outputs: choose another name for one of them")
         require_writable(path.parent)
-
-
-def arrays(model: EnergyModel, drawn: Samples) -> dict[str, Any]:
-    """`x` as uint8 for images and float32 otherwise, `energy` float32, `y` int64 where labels were given."""
-    from ..report.pictures import to_uint8
-
-    pixels, shape = model.spec, model.spec.event_shape
-    image = len(shape) == 3 and shape[0] in (1, 3)
-    x = to_uint8(drawn.x, pixels.low, pixels.high) if image else drawn.x.detach().float().cpu().numpy()
-    named = {"x": x, "energy": drawn.energy.detach().float().cpu().numpy()}
-    return named if drawn.y is None else {**named, "y": drawn.y.cpu().numpy()}
-
-
-def write_npz(named: Mapping[str, Any], path: Path) -> None:
-    """Write arrays aside and rename; raises `UsageError` where that fails."""
-    import numpy as np
-
-    aside = path.with_name(f".{path.name}.tmp")
-    packed = io.BytesIO()
-    np.savez_compressed(packed, **named)
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        aside.write_bytes(packed.getvalue())
-        aside.replace(path)
-    except OSError as error:
-        aside.unlink(missing_ok=True)
-        raise UsageError(f"cannot write {path}: {error.strerror}; choose a folder you can write") from error

@@ -118,6 +118,11 @@ def _arrays(name: str, split: str, data_dir: str | Path | None) -> tuple[Arrays,
     if canonical == "digits":
         return _digits(split), False
     if canonical not in SOURCES:
+        if "/" in name or Path(name).suffix:
+            raise DataError(
+                f"there is no file or folder {Path(name).expanduser().absolute()}, and no data set is called "
+                f"'{name}': see gibbsian list data"
+            )
         raise unknown("data set", name, [*ALIASES])
     return _named(canonical, split, data_dir)
 

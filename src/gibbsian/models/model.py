@@ -181,7 +181,7 @@ class EnergyModel(nn.Module, ABC):
         }
         from . import folder
 
-        return folder.write(Path(path), self.state_dict(), about, self.record.paper)
+        return folder.write(path, self.state_dict(), about, self.record.paper)
 
 
 class ComposedEnergy(EnergyModel):

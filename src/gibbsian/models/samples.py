@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 import torch
 from PIL import Image
 from torch import Tensor, nn
 
 from ..core.errors import UsageError
+from ..core.files import own_path
 from ..core.random import RngLike, Streams, as_generator
 from ..core.show import spread
 from ..mcmc.base import Chain, ChainInfo, ChainState, run
@@ -63,6 +65,29 @@ class Samples:
         if drawn is None:
             raise UsageError(f"samples of shape {tuple(self.x.shape[1:])} have no picture: use their x")
         return drawn
+
+    def save(self, path: Path | str) -> Path:
+        """Write these samples in the format that the ending of `path` says; returns the path.
+
+        .npz holds x (images as uint8), energy, and y where there are labels; .csv a row a sample of the same;
+        .npy x alone; .gif the kept positions of the chains as a film (draw with `thin`); .png and the like
+        the `picture`. Raises `UsageError` for other endings and for what has no picture.
+        """
+        from ..report import arrays, notebook, pictures
+
+        path = own_path(path)
+        if path.suffix in (".npz", ".npy", ".csv"):
+            named = arrays.arrays(self.x, *self._ends(), energy=self.energy, y=self.y)
+            arrays.write(path, named)
+        elif path.suffix == ".gif":
+            trace = self.chains[-1].trace
+            if not isinstance(trace, Tensor) or trace.shape[2:] != self.x.shape[1:]:
+                raise UsageError(f"no positions of these samples' chains to film in {path}: draw with thin=1")
+            pictures.save_gif([f for x in trace if (f := notebook.picture(x, *self._ends(), trace))], path)
+        else:
+            pictures.require_format(path)
+            pictures.save_image(self.picture(), path)
+        return path
 
     def _repr_png_(self) -> bytes | None:
         from ..report import notebook

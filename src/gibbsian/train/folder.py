@@ -20,7 +20,7 @@ import yaml
 
 from ..core.config import dotted
 from ..core.errors import CheckpointError, UsageError
-from ..core.files import write_whole
+from ..core.files import own_path, write_whole
 from ..data.recipe import DataRecipe
 from . import checkpoint
 
@@ -29,7 +29,7 @@ class RunFolder:
     """Reads and writes one run folder; every file is replaced whole."""
 
     def __init__(self, path: Path | str) -> None:
-        self.path = Path(path)
+        self.path = own_path(path)
         self.checkpoints = self.path / "checkpoints"
         self.best = self.checkpoints / "best"
         self.samples = self.path / "samples"

@@ -11,6 +11,7 @@ from torch import nn
 
 from ..core.config import from_dict
 from ..core.errors import CheckpointError, UsageError
+from ..core.files import own_path
 from ..core.random import Streams
 from ..models import folder as model_folder
 from ..models.build import build
@@ -52,7 +53,7 @@ def load(
         CheckpointError: nothing there, damaged files, or weights of another model.
         UsageError: the best of an exported model, which has one set of weights.
     """
-    path = Path(path)
+    path = own_path(path)
     if not model_folder.is_folder(path):
         return load_run(path, which=which, averaged=averaged, net=net, trust=trust).model
     if which == "best":
@@ -72,7 +73,7 @@ def load_run(
 
     Raises as `load`, and `CheckpointError` for an exported model, which has no training state.
     """
-    path = Path(path)
+    path = own_path(path)
     if model_folder.is_folder(path):
         raise CheckpointError(f"{path} is an exported model without training state: give its run folder")
     source, run = locate(path, which)
@@ -93,7 +94,7 @@ def load_samplers(
     device: str = "cpu",
 ) -> tuple[EnergyModel, dict[str, Sampler]]:
     """The model at `path` with every sampler by name; of a run those that go on from stored chains too."""
-    if model_folder.is_folder(Path(path)):
+    if model_folder.is_folder(own_path(path)):
         model = load(path, which=which, net=net, trust=trust).to(device)
         return model, dict(model.samplers)
     learner = load_run(path, which=which, net=net, trust=trust).to(device)
@@ -122,8 +123,9 @@ def _copied(net: nn.Module | None) -> nn.Module | None:
         return net
 
 
-def locate(path: Path, which: str = "newest") -> tuple[Path, RunFolder]:
+def locate(path: Path | str, which: str = "newest") -> tuple[Path, RunFolder]:
     """The checkpoint folder meant by `path` and the run folder that it belongs to."""
+    path = own_path(path)
     if (path / "state.json").is_file():
         return path, RunFolder(os.path.normpath(path / "../.."))
     run = RunFolder(path)

@@ -9,6 +9,7 @@ from typing import Any
 from PIL import Image
 from torch import Tensor
 
+from ...core.show import one_line, tables
 from ...metrics.interval import Interval
 from ...report.pictures import beside, grid, to_uint8
 from ...report.plots import panels
@@ -28,6 +29,8 @@ class Pairs:
     matrix: Tensor
     x: Tensor
 
+    __repr__ = one_line
+
 
 @dataclass(frozen=True)
 class CrossClass:
@@ -46,6 +49,8 @@ class CrossClass:
     names: Sequence[str]
     pairs: Pairs
     source: Tensor = field(repr=False)
+
+    __repr__ = tables
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values."""

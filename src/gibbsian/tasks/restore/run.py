@@ -13,6 +13,7 @@ from torch import Tensor
 
 from ...core.errors import UsageError
 from ...core.random import derive, generator
+from ...core.show import tables
 from ...data.dataset import Dataset
 from ...models.model import EnergyModel, device_of
 from ...report.pictures import film_frames, grid, to_uint8
@@ -61,6 +62,8 @@ class Restored:
     tuned: Tuned | None = None
     pictures: Mapping[str, Image.Image] = field(default_factory=dict, repr=False)
     films: Mapping[str, Sequence[Image.Image]] = field(default_factory=dict, repr=False)
+
+    __repr__ = tables
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values."""

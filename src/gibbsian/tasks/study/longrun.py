@@ -27,6 +27,7 @@ from ...core.errors import UsageError
 from ...core.position import Position, finite
 from ...core.random import derive, generator
 from ...core.records import Batch
+from ...core.show import tables
 from ...mcmc.base import run
 from ...metrics.interval import Interval, require_draws
 from ...models.model import EnergyModel, device_of
@@ -59,6 +60,8 @@ class LongRunStudy:
     rows: dict[int, dict[str, Interval]]
     drift: Interval
     pictures: dict[int, Tensor] = field(default_factory=dict, repr=False)
+
+    __repr__ = tables
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values."""
