@@ -13,8 +13,8 @@ from ..core.files import write_whole
 from .latents import latent_sampler, latent_settings
 from .options import Arg, Keys
 from .result import Result, plain
-from .results import say
-from .runs import Compile, DataDir, Device, Precision, Run, Which, require_writable, trained_on
+from .results import say, with_cut
+from .runs import Compile, DataDir, Device, Precision, Run, Which, cut_short, require_writable, trained_on
 
 
 def evaluate(
@@ -61,7 +61,9 @@ def evaluate(
         options=RunOptions(precision, compile),
         progress=say,
     )
-    result = Result({"run": run, "data": name, **report.to_dict()}, report.text())
+    cut = cut_short(run, which)
+    about = {"run": run, "data": name, **({"cut_short": cut} if cut else {})}
+    result = Result({**about, **report.to_dict()}, with_cut(report.text(), cut))
     if out:
         write_report(result, Path(out))
     return result

@@ -70,4 +70,4 @@ def ood(
         data_dir=data_dir,
         bars=progress,
     )
-    return finished(run, found, "ood", job.folder, pictures={"ood-sheet": found.sheet()})
+    return finished(run, found, "ood", job.folder, pictures={"ood-sheet": found.sheet()}, which=which)

@@ -15,7 +15,7 @@ from ..core.device import usable
 from ..core.errors import UsageError
 from ..core.files import write_whole
 from .result import Result, plain
-from .runs import exported, require_writable, trained_on
+from .runs import cut_short, exported, require_writable, trained_on
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -81,14 +81,24 @@ def finished(
     *,
     pictures: Mapping[str, Image.Image] | None = None,
     films: Mapping[str, Sequence[Image.Image]] | None = None,
+    which: str = "newest",
     **head: Any,
 ) -> Result:
     """Write what was found as NAME.json and so on, plots with NAME- before their names, and say so; files in
     folders of their own, which are many, are not told one by one.
     """
-    written = write(found, name, folder, prefix=f"{name}-", pictures=pictures, films=films)
-    told = "\n".join([found.text(), "", *(f"wrote {path}" for path in written if path.parent == folder)])
-    return Result({**head, "run": run, **found.to_dict(), "written": [str(p) for p in written]}, told)
+    cut = cut_short(run, which)
+    written = write(found, name, folder, prefix=f"{name}-", pictures=pictures, films=films, cut=cut)
+    told = "\n".join(
+        [with_cut(found.text(), cut), "", *(f"wrote {path}" for path in written if path.parent == folder)]
+    )
+    about = {**head, "run": run, **({"cut_short": cut} if cut else {})}
+    return Result({**about, **found.to_dict(), "written": [str(p) for p in written]}, told)
+
+
+def with_cut(text: str, cut: str) -> str:
+    """Tables below a line that says that training was cut short, if it was (see `runs.cut_short`)."""
+    return f"training was cut short: {cut}\n\n{text}" if cut else text
 
 
 def write(
@@ -99,6 +109,7 @@ def write(
     prefix: str = "",
     pictures: Mapping[str, Image.Image] | None = None,
     films: Mapping[str, Sequence[Image.Image]] | None = None,
+    cut: str = "",
 ) -> list[Path]:
     """NAME.json, NAME.txt, `pictures` as .png, `films` as .gif, figures as PREFIX + name; returns the paths.
 
@@ -108,8 +119,9 @@ def write(
 
     paths = [folder / f"{name}.json", folder / f"{name}.txt"]
     try:
-        write_whole(paths[0], json.dumps(plain(found.to_dict()), indent=1, allow_nan=False) + "\n")
-        write_whole(paths[1], found.text() + "\n")
+        values = {**({"cut_short": cut} if cut else {}), **found.to_dict()}
+        write_whole(paths[0], json.dumps(plain(values), indent=1, allow_nan=False) + "\n")
+        write_whole(paths[1], with_cut(found.text(), cut) + "\n")
         for title, picture in (pictures or {}).items():
             paths.append(folder / f"{title}.png")
             save_image(picture, paths[-1])

@@ -8,13 +8,14 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from ..core.device import usable
-from ..core.errors import UsageError, unknown
+from ..core.errors import UsageError, require_some, unknown
 from .kernels import KERNELS, kernel_options, kernel_settings, with_kernel
 from .latents import PREFIX, latent_sampler, latent_settings
 from .options import Arg, Given, Keys, Setting
 from .outputs import Outputs
 from .result import Result
-from .runs import Compile, Device, Precision, Run, Which, exported
+from .results import say
+from .runs import Compile, Device, Precision, Run, Which, cut_short, exported
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -67,8 +68,7 @@ def sample(
 
     Systems with latents (gebm, vaebm) take --latent.beta, --latent.kernel and the like in place of their own.
     """
-    if n < 1 or (steps is not None and steps < 1) or (columns is not None and columns < 1):
-        raise UsageError(f"asked for -n {n}, --steps {steps}, --columns {columns}: each must be at least 1")
+    require_some({"-n": n, "--steps": steps, "--columns": columns})
     if start != "noise" and any(k.startswith(PREFIX) for k in settings or {}):
         raise UsageError(f"--{PREFIX}* draws latents from noise: leave out --start {start}")
     if temperature is not None and kernel is None:
@@ -96,6 +96,8 @@ def sample(
     seconds = time.monotonic() - began
     columns = columns or (model.spec.num_classes if y is not None else None)
     outputs.write(model, drawn, film, strips, columns)
+    if cut := cut_short(run, which):
+        say(f"training was cut short: {cut}")
     return _result(run, n, kernel or "own", drawn, seconds, outputs)
 
 

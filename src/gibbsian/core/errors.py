@@ -6,7 +6,7 @@ Exit codes of the command line: 1 expected failure, 2 usage, 4 diverged, 130 int
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 
 class GibbsianError(Exception):
@@ -65,6 +65,13 @@ def require_positive(**values: float) -> None:
     for name, value in values.items():
         if not 0 < value < float("inf"):
             raise UsageError(f"{name} is {value}: it must be a positive finite number")
+
+
+def require_some(values: Mapping[str, int | None], least: int = 1) -> None:
+    """Raise `UsageError` unless every value that is given is `least` or more."""
+    few = [f"{name} is {value}" for name, value in values.items() if value is not None and value < least]
+    if few:
+        raise UsageError(f"{' and '.join(few)}: it must be at least {least}")
 
 
 def require_not_negative(**values: float) -> None:

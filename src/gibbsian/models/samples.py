@@ -10,7 +10,7 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
-from ..core.errors import UsageError
+from ..core.errors import UsageError, require_some
 from ..core.files import own_path
 from ..core.random import RngLike, Streams, as_generator
 from ..core.show import spread
@@ -101,11 +101,10 @@ class Samples:
 
 def require_counts(n: int, steps: int | None) -> None:
     """Raise `UsageError` unless at least 1 sample in at least 1 step is asked for."""
-    if not isinstance(n, int) or not (steps is None or isinstance(steps, int)):
-        raise UsageError(f"n is {n!r} and steps is {steps!r}: give whole numbers")
-    if n < 1 or (steps is not None and steps < 1):
-        length = "" if steps is None else f" in {steps} steps"
-        raise UsageError(f"asked for {n} samples{length}: at least 1 is drawn, by chains of 1 step or more")
+    for name, value in (("n", n), ("steps", steps)):
+        if value is not None and (isinstance(value, bool) or not isinstance(value, int)):
+            raise UsageError(f"{name} is {value!r}: give a whole number")
+    require_some({"n": n, "steps": steps})
 
 
 def stream(rng: RngLike, seed: int, device: torch.device) -> torch.Generator:

@@ -17,7 +17,7 @@ from ..models.capabilities import Measured, offered
 from ..models.model import EnergyModel, device_of
 from ..models.sampler import RunOptions, Sampler
 from ..models.samples import draw_samples
-from ..report.tables import cell, over, plain, table
+from ..report.tables import cell, plain, summary, table
 from .chains import CHAINS, chain_report, classes_in_turn
 from .evaluator import SampleEvaluator, evaluator_for, require_same_kind
 
@@ -129,21 +129,22 @@ def evaluate(
     for k in range(draws):
         progress(f"drawing {n} samples ({k + 1} of {draws})")
         sets.append(_measured(model, evaluator, n, rng, sampler or model.sampler(), options))
-    rows = {"model": _summary(sets)}
+    rows = {"model": summary(sets, n)}
     for name, other in other_samplers(model).items():
         progress(f"drawing {draws} times {n} samples of the {name}")
         again = Streams(seed, device=device).eval
-        rows[name] = _summary([_measured(model, evaluator, n, again, other, options) for _ in range(draws)])
+        others = [_measured(model, evaluator, n, again, other, options) for _ in range(draws)]
+        rows[name] = summary(others, n)
     for name, draw in evaluator.baselines().items():
         progress(f"measuring {name}")
-        rows[name] = _summary([evaluator.measure(draw(n, held)) for _ in range(draws)])
+        rows[name] = summary([evaluator.measure(draw(n, held)) for _ in range(draws)], n)
     progress("looking at the chains")
-    chains = _summary([chain_report(model, rng, sampler, options) for _ in range(draws)])
+    chains = summary([chain_report(model, rng, sampler, options) for _ in range(draws)])
     progress("asking the model itself")
     test = load(data, against, validation=validation, data_dir=data_dir)
     x = test.batch(torch.arange(min(n, len(test))), low, high).x.to(device)
     measured = offered(model, Measured)
-    own = _summary([measured.extra_metrics(x, rng) if measured else {} for _ in range(draws)])
+    own = summary([measured.extra_metrics(x, rng) if measured else {} for _ in range(draws)])
     return Report(data, n, draws, seed, evaluator.record, _normalised(rows), chains, own)
 
 
@@ -185,11 +186,6 @@ def _measured(
     y = classes_in_turn(model, n, rng)
     drawn = draw_samples(model, sampler, n, rng=rng, y=y, options=options)
     return evaluator.measure(drawn.x, drawn.y)
-
-
-def _summary(sets: list[dict[str, float]]) -> dict[str, Interval]:
-    """Mean and interval of every number that all draws have."""
-    return {key: over([s[key] for s in sets]) for key in sets[0] if all(key in s for s in sets)}
 
 
 def _normalised(rows: dict[str, dict[str, Interval]]) -> dict[str, dict[str, Interval]]:

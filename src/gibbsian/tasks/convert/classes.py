@@ -6,7 +6,7 @@
     features         distance to the source in the features of a classifier, and to the other image likewise
 
 Content is kept as far as the first distance is below the second. Means over the classes asked for, then over
-source images, whose interval is of 95 % (Student's t).
+source images, whose interval is of 95 % (Student's t; of `reached` Wilson's).
 
 The protocol is that of Y. Du and I. Mordatch, Implicit generation and modeling with energy-based models
 (NeurIPS 2019, arXiv 1903.08689), section 4.3; the judge is a classifier that no model has seen.
@@ -24,11 +24,10 @@ from torch import Tensor
 from ...core.errors import UsageError
 from ...core.random import derive, generator
 from ...data.dataset import Dataset
-from ...metrics.interval import Interval
+from ...metrics.interval import mean_interval, mean_share_interval
 from ...models.model import EnergyModel, device_of
 from ...models.samples import run_stages
 from ...nets.frozen import frozen
-from ...report.tables import over
 from ..features import SmallNet, classifier_for
 from ..images import images_of
 from ..progress import Advance, silent
@@ -223,16 +222,20 @@ def across(setting: Setting, begun: Sources, targets: Sequence[int]) -> Pairs:
         "features, other": (of_other - of_start).double().norm(dim=1),
     }
     crossed = (y != begun.y.repeat(count)).view(count, n)
-    means = {key: _over_sources(v.view(count, n), crossed) for key, v in values.items()}
+    means = {
+        key: (mean_share_interval if key == "reached" else mean_interval)(
+            _over_sources(v.view(count, n), crossed)
+        )
+        for key, v in values.items()
+    }
     reached = values["reached"].view(count, setting.classes, -1).mean(2).T
     return Pairs(targets, n, means, reached, ends.view(count, n, *ends.shape[1:]))
 
 
-def _over_sources(values: Tensor, crossed: Tensor) -> Interval:
-    """The mean of each source image over the targets of another class, then over images."""
+def _over_sources(values: Tensor, crossed: Tensor) -> Tensor:
+    """The mean of each source image over the targets of another class."""
     used = crossed.any(0)
-    each = (values * crossed).sum(0)[used] / crossed.sum(0)[used]
-    return over(each.tolist())
+    return (values * crossed).sum(0)[used] / crossed.sum(0)[used]
 
 
 def _others(setting: Setting, y: Tensor) -> Tensor:

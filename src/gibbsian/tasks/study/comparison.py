@@ -89,7 +89,7 @@ class SamplerComparison:
         if recorded:
             self.histograms[name] = class_shares(torch.cat(answers), self.classes)
             self.pictures[name] = seen[0][:SHOWN]
-        return summary([self.measure(x, y) for x, y in zip(seen, answers, strict=True)])
+        return summary([self.measure(x, y) for x, y in zip(seen, answers, strict=True)], self.n)
 
     def _draw(self, name: str, sampler: Sampler, rng: torch.Generator) -> Tensor:
         size = self._size(name)

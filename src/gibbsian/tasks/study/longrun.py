@@ -122,7 +122,7 @@ def study_longrun(
         ]
     )
     pictures = {t: evaluator.as_picture(end.x[:SHOWN]) for t, end in ends.items()}
-    measured = {t: summary(found) for t, found in sets.items()}
+    measured = {t: summary(found, n) for t, found in sets.items()}
     return LongRunStudy(
         data, n, draws, seed, dict(evaluator.record), model.claims_density, measured, drift, pictures
     )
