@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from ..core.device import usable
 from ..core.errors import UsageError
 from ..core.files import write_whole
+from ..core.pace import Pace, to_stderr
 from .result import Result, plain
 from .runs import cut_short, exported, require_writable, trained_on
 
@@ -171,12 +171,17 @@ def names(text: str) -> list[str]:
 
 @contextmanager
 def progress(what: str, unit: str = "step") -> Iterator[Callable[[int, int, str], None]]:
-    """A bar on stderr with rate and time left: call what it yields with (done, total, note)."""
+    """A bar on stderr with rate and time left, or lines now and then where no terminal shows it: call what it
+    yields with (done, total, note).
+    """
     from tqdm import tqdm
 
+    pace = Pace(what, unit)
     with tqdm(desc=what, unit=unit, disable=None, leave=False) as bar:
 
         def advance(done: int, total: int, note: str = "") -> None:
+            if bar.disable:
+                return pace(done, total, note)
             bar.total = total
             bar.set_postfix_str(note, refresh=False)
             bar.update(done - bar.n)
@@ -184,6 +189,4 @@ def progress(what: str, unit: str = "step") -> Iterator[Callable[[int, int, str]
         yield advance
 
 
-def say(text: str) -> None:
-    """A line for people while a command works."""
-    print(text, file=sys.stderr, flush=True)
+say = to_stderr

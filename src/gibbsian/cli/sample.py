@@ -14,7 +14,7 @@ from .latents import PREFIX, latent_sampler, latent_settings
 from .options import Arg, Given, Keys, Setting
 from .outputs import Outputs
 from .result import Result
-from .results import say
+from .results import progress, say
 from .runs import Compile, Device, Precision, Run, Which, cut_short, exported
 
 if TYPE_CHECKING:
@@ -156,21 +156,14 @@ def _draw(
     options: RunOptions,
 ) -> tuple[Samples, Film]:
     """Samples and what was filmed; stored chains are drawn in one chunk, so that none comes twice."""
-    from tqdm import tqdm
-
     from ..core.random import Streams
     from ..models.model import device_of
     from ..models.samples import draw_samples
     from ..tasks.film import Film
 
     rng = Streams(seed, device=device_of(model)).eval
-    with tqdm(desc="sample", unit="step", disable=None, leave=False) as bar:
-
-        def progress(done: int, planned: int) -> None:
-            bar.total = planned
-            bar.update(done - bar.n)
-
-        film = Film(strip or sampler, keep=keep, progress=progress)
+    with progress("sample") as advance:
+        film = Film(strip or sampler, keep=keep, progress=advance)
 
         def observe(step: int, state: ChainState, info: ChainInfo) -> None:
             film.observe(step, state, info)

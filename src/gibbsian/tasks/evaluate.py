@@ -20,6 +20,7 @@ from ..models.samples import draw_samples
 from ..report.tables import cell, plain, summary, table
 from .chains import CHAINS, chain_report, classes_in_turn
 from .evaluator import SampleEvaluator, evaluator_for, require_same_kind
+from .progress import within
 
 ALWAYS = ("acceptance", "drift_noise", "saturated", "energy_ess", "energy_rhat")
 
@@ -127,13 +128,17 @@ def evaluate(
     require_same_kind(evaluator, data, model.spec.event_shape)
     sets = []
     for k in range(draws):
-        progress(f"drawing {n} samples ({k + 1} of {draws})")
-        sets.append(_measured(model, evaluator, n, rng, sampler or model.sampler(), options))
+        what = f"drawing {n} samples ({k + 1} of {draws})"
+        progress(what)
+        sampled = sampler or model.sampler()
+        sets.append(_measured(model, evaluator, n, rng, sampled, options, within(progress, what)))
     rows = {"model": summary(sets, n)}
     for name, other in other_samplers(model).items():
-        progress(f"drawing {draws} times {n} samples of the {name}")
+        what = f"drawing {draws} times {n} samples of the {name}"
+        progress(what)
+        far = within(progress, what)
         again = Streams(seed, device=device).eval
-        others = [_measured(model, evaluator, n, again, other, options) for _ in range(draws)]
+        others = [_measured(model, evaluator, n, again, other, options, far) for _ in range(draws)]
         rows[name] = summary(others, n)
     for name, draw in evaluator.baselines().items():
         progress(f"measuring {name}")
@@ -182,9 +187,10 @@ def _measured(
     rng: torch.Generator,
     sampler: Sampler,
     options: RunOptions,
+    progress: Callable[[int, int], None],
 ) -> dict[str, float]:
     y = classes_in_turn(model, n, rng)
-    drawn = draw_samples(model, sampler, n, rng=rng, y=y, options=options)
+    drawn = draw_samples(model, sampler, n, rng=rng, y=y, options=options, progress=progress)
     return evaluator.measure(drawn.x, drawn.y)
 
 

@@ -8,7 +8,6 @@ other files, because the loop, its events and its state read best together.
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ import torch
 from tqdm import tqdm
 
 from ..core.errors import CheckpointError, DataError, DivergedError, Interrupted, UsageError
+from ..core.pace import Pace
 from ..core.random import Streams, derive, generator
 from ..core.records import Batch
 from ..data.batches import Batches
@@ -35,9 +35,6 @@ from .optim import lr_factor
 from .settings import MonitorConfig, TrainConfig
 from .signals import Signals
 from .update import Step, Updater
-
-LINE_EVERY = 30.0
-"""Seconds between lines of progress where no terminal shows a bar."""
 
 Observer = Callable[["Trainer"], None]
 Validator = Callable[[EnergyModel, torch.Generator], float]
@@ -92,7 +89,7 @@ class Trainer:
         self.last_batch: Batch | None = None
         self.metrics: dict[str, float] = {}
         self._memory: list[checkpoint.Tree] = []
-        self._told = math.inf
+        self._pace: Pace | None = None
         learner.options = RunOptions(config.precision, config.compile)
         learner.setup(data)
 
@@ -189,17 +186,19 @@ class Trainer:
         config, last = self.config, self.step == self.total
         bar.update(1)
         if self.step % config.log_every == 0 or last:
-            bar.set_postfix(gap=f"{self.metrics['energy_gap']:+.3f}" if "energy_gap" in self.metrics else "")
+            bar.set_postfix_str(self._brief())
             self._log({**self.metrics, "rollbacks": self.rollbacks})
-        if bar.disable and time.monotonic() - self._told > LINE_EVERY:
-            self._told = time.monotonic()
-            self.notify(f"{self.step:,} of {self.total:,} updates")
+        if self._pace is not None and bar.disable:
+            self._pace(self.step, self.total, self._brief())
         if config.sample_every and (self.step % config.sample_every == 0 or last):
             self._observe()
         if self.validate and config.validate_every and self.step % config.validate_every == 0:
             self._validate(self.validate)
         if self.step % config.save_every == 0 and self.monitor.quiet:
             self.save()
+
+    def _brief(self) -> str:
+        return f"gap {self.metrics['energy_gap']:+.3f}" if "energy_gap" in self.metrics else ""
 
     def _log(self, numbers: dict[str, object]) -> None:
         if self.folder:
@@ -223,7 +222,8 @@ class Trainer:
 
     def _bar(self, progress: bool) -> tqdm[Any]:
         # Where no terminal watches (notebooks, queued jobs) a line now and then takes the place of the bar.
-        self._told, disable = (time.monotonic(), None) if progress else (math.inf, True)
+        self._pace = Pace("train", "update", self.notify, self.step) if progress else None
+        disable = None if progress else True
         return tqdm(total=self.total, initial=self.step, desc="train", unit="update", disable=disable)
 
     def _finish(self, state: str) -> None:

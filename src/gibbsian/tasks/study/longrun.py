@@ -38,6 +38,7 @@ from ...report.studies import chains_at_times, over_time
 from ...report.tables import cell, over, plain, plain_rows, rows_table, summary
 from ..chains import neg_log_probs
 from ..evaluator import ImageEvaluator, evaluator_for, require_same_kind
+from ..progress import within
 
 TIMES = (0, 10, 100, 1000, 10_000)
 SHOWN = 12
@@ -158,7 +159,15 @@ def snapshots(
         for t in times:
             progress(f"chains from data: {t:,} of {times[-1]:,} steps")
             if t > made:
-                chain = run(begun.kernel, begun.energy, state, steps=t - made, rng=rng, evaluate=False)
+                chain = run(
+                    begun.kernel,
+                    begun.energy,
+                    state,
+                    steps=t - made,
+                    rng=rng,
+                    evaluate=False,
+                    progress=within(progress, f"chains to step {t:,}"),
+                )
                 state, made = chain.state, t
             position: Position = state if made == 0 else state.position
             end = _data(model, begun, position, rng)
