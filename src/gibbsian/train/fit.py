@@ -26,6 +26,7 @@ from .matching import require_match, resolved, with_net
 from .observers import default_observers
 from .recipes import Recipe, RunConfig, from_config, presets
 from .resume import as_stored, go_on, require_same, resume_source
+from .tensorboard import TensorBoard
 from .trainer import Observer, Outcome, Trainer, Validator
 
 
@@ -50,6 +51,7 @@ def fit(
     progress: bool = True,
     validate: Validator | None = None,
     device: str = "cpu",
+    log: str | None = None,
     **changes: Any,
 ) -> EnergyModel:
     """Train and return the model, in eval mode and with its averaged weights in place.
@@ -65,6 +67,7 @@ def fit(
         out: run folder for checkpoints, logs and sample grids; nothing is written without.
         resume: "auto" goes on from the newest checkpoint in `out`; a path goes on from that one.
         device: where to train, such as "cuda"; the model is returned there.
+        log: "tensorboard" writes the log for TensorBoard too, in `out`; it needs the extra of that name.
         changes: settings with `__` for the dot, such as `train__lr=1e-3, chain__steps=30`; of a learner
             that is built already, only those of `train` and `monitor`.
 
@@ -97,6 +100,7 @@ def fit(
         validate=validate,
         notify=_say if progress else lambda text: None,
         device=device,
+        log=log,
     )
     prepared.trainer.fit(dotted.get("train.steps"), minutes=minutes, progress=progress)
     return finished(prepared.trainer)
@@ -123,6 +127,7 @@ def prepare(
     observers: Sequence[Observer] = (),
     notify: Callable[[str], None] = lambda text: None,
     device: str = "cpu",
+    log: str | None = None,
 ) -> Prepared:
     """Learner, trainer and run folder of a run, resumed or initialised as asked.
 
@@ -133,7 +138,13 @@ def prepare(
         raise UsageError(
             "--resume goes on with a run, --init-from starts a new one from weights: give one of them"
         )
+    if log not in (None, "tensorboard"):
+        raise UsageError(f"log is {log!r}: give 'tensorboard', or leave it out")
+    if log and not out:
+        raise UsageError("log='tensorboard' writes into the run folder: name it with out")
     folder = RunFolder(out) if out else None
+    if folder and log:
+        folder.loggers.append(TensorBoard(folder.path / "tensorboard"))
     source = resume_source(folder, resume)
     if source and folder and folder.is_run:
         require_same(folder.config(), config)

@@ -229,6 +229,7 @@ class Trainer:
     def _finish(self, state: str) -> None:
         if self.folder:
             self.save()
+            self.folder.draw(always=True)
             self.folder.update_record(state=state, step=self.step, rollbacks=self.rollbacks, best=self.best)
 
     def _interrupt(self, name: str) -> None:
@@ -255,6 +256,7 @@ class Trainer:
         tried = f" (after {self.rollbacks} rollbacks)" if self.rollbacks else ""
         if self.folder:
             self._log({"event": "diverged", "reason": str(error)})
+            self.folder.draw(always=True)
             self.folder.update_record(state="diverged", step=self.step, rollbacks=self.rollbacks)
         raise DivergedError(f"{error}{tried}")
 
@@ -291,6 +293,7 @@ class Trainer:
     def _write(self) -> None:
         if self.folder:
             self.folder.save(self.state_dict(), self.step, self.config.keep)
+            self.folder.draw()
 
     def state_dict(self) -> checkpoint.Tree:
         """Everything that the rest of the run depends on."""

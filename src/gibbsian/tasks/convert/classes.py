@@ -24,10 +24,11 @@ from torch import Tensor
 from ...core.errors import UsageError
 from ...core.random import derive, generator
 from ...data.dataset import Dataset
-from ...metrics.interval import mean_interval, mean_share_interval
+from ...metrics.interval import Interval, mean_share_interval
 from ...models.model import EnergyModel, device_of
 from ...models.samples import run_stages
 from ...nets.frozen import frozen
+from ...report.tables import over
 from ..features import SmallNet, classifier_for
 from ..images import images_of
 from ..progress import Advance, silent
@@ -222,20 +223,16 @@ def across(setting: Setting, begun: Sources, targets: Sequence[int]) -> Pairs:
         "features, other": (of_other - of_start).double().norm(dim=1),
     }
     crossed = (y != begun.y.repeat(count)).view(count, n)
-    means = {
-        key: (mean_share_interval if key == "reached" else mean_interval)(
-            _over_sources(v.view(count, n), crossed)
-        )
-        for key, v in values.items()
-    }
+    means = {key: _over_sources(key, v.view(count, n), crossed) for key, v in values.items()}
     reached = values["reached"].view(count, setting.classes, -1).mean(2).T
     return Pairs(targets, n, means, reached, ends.view(count, n, *ends.shape[1:]))
 
 
-def _over_sources(values: Tensor, crossed: Tensor) -> Tensor:
-    """The mean of each source image over the targets of another class."""
+def _over_sources(key: str, values: Tensor, crossed: Tensor) -> Interval:
+    """The mean of each source image over the targets of another class, then over images."""
     used = crossed.any(0)
-    return (values * crossed).sum(0)[used] / crossed.sum(0)[used]
+    each = (values * crossed).sum(0)[used] / crossed.sum(0)[used]
+    return mean_share_interval(each) if key == "reached" else over(each.tolist())
 
 
 def _others(setting: Setting, y: Tensor) -> Tensor:
