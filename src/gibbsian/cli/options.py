@@ -85,6 +85,17 @@ class Option:
             raise UsageError(f"{what} is '{text}': it must be a {NUMBERS[self.kind]}") from error
 
 
+MEANT = {
+    **dict.fromkeys(("lr", "learning_rate"), "--train.lr"),
+    **dict.fromkeys(("wd", "weight_decay"), "--train.weight_decay"),
+    **dict.fromkeys(("bs", "batch_size", "batch"), "--train.batch_size"),
+    **dict.fromkeys(("epochs", "iterations", "iters", "updates", "max_steps"), "--steps"),
+    **dict.fromkeys(("gpu", "cuda", "gpus"), "--device cuda"),
+    **dict.fromkeys(("o", "output", "outdir", "output_dir", "outfile", "save"), "--out"),
+    **dict.fromkeys(("num", "samples", "num_samples", "n_samples", "number"), "-n"),
+    **dict.fromkeys(("dataset", "input", "d"), "--data"),
+}
+"""What people mean by flags of other tools."""
 FREE = "{...}"
 """The type of a setting that takes any keys below it."""
 NUMBERS = {int: "whole number", float: "number"}
@@ -95,7 +106,7 @@ class Words:
     """A command line taken apart: options by parameter name, settings, words without a flag."""
 
     options: dict[str, Any] = field(default_factory=dict)
-    settings: dict[str, str] = field(default_factory=dict)
+    settings: dict[str, Any] = field(default_factory=dict)
     free: list[str] = field(default_factory=list)
 
 
@@ -144,7 +155,7 @@ def split(function: Callable[..., Any], argv: Sequence[str]) -> Words:
             words.free.append(word)
         elif option is None:
             _require_gathering(function, flag, by_flag)
-            words.settings[flag[2:]] = value if equals else _next(flag, left)
+            words.settings[flag[2:]] = value if equals else _next(flag, left, None)
         elif option.kind is bool:
             if equals:
                 raise UsageError(f"{flag} is a switch and takes no value: leave out '={value}'")
@@ -182,10 +193,13 @@ def _placed(known: list[Option], free: list[str]) -> dict[str, Any]:
     return {o.name: o.convert(text) for o, text in zip(positional, free, strict=False)}
 
 
-def _next(flag: str, left: deque[str]) -> str:
-    if not left or left[0].startswith("--"):
+def _next(flag: str, left: deque[str], default: Any = REQUIRED) -> Any:
+    """The word after `flag`; without one `default`, or `UsageError` where there is none."""
+    if left and not left[0].startswith("--"):
+        return left.popleft()
+    if default is REQUIRED:
         raise UsageError(f"{flag} needs a value: see --help")
-    return left.popleft()
+    return default
 
 
 def _require_gathering(function: Callable[..., Any], flag: str, flags: Iterable[str]) -> None:
@@ -193,7 +207,7 @@ def _require_gathering(function: Callable[..., Any], flag: str, flags: Iterable[
         raise _unknown(flag, flags)
 
 
-def _require_known(named: Mapping[str, str], keys: Keys, given: Given, known: list[Option]) -> None:
+def _require_known(named: Mapping[str, Any], keys: Keys, given: Given, known: list[Option]) -> None:
     settings = keys.settings(given)
     names, free = {f"--{s.name}" for s in settings}, [f"{s.name}." for s in settings if s.kind == FREE]
     for name in named:
@@ -202,13 +216,29 @@ def _require_known(named: Mapping[str, str], keys: Keys, given: Given, known: li
             raise UsageError(f"--{name} needs {keys.needs}: see --help")
         if f"--{name}" not in names and not name.startswith(tuple(free)):
             raise _unknown(f"--{name}", [*names, *(o.flag for o in known if o.flag)])
+        if named[name] is None:
+            raise UsageError(f"--{name} needs a value: see --help")
 
 
 def _unknown(flag: str, flags: Iterable[str]) -> UsageError:
-    known = [*flags, "--json", "--help"]
-    inside = [other for other in known if other.endswith(f".{flag.removeprefix('--')}")]
-    near = inside or difflib.get_close_matches(flag, known, n=1)
-    return UsageError(f"unknown option '{flag}': " + (f"did you mean '{near[0]}'?" if near else "see --help"))
+    known = {f"-{f.lstrip('-')}" if f == "-n" else f: _bare(f).rpartition(".")[2] for f in flags}
+    known |= {"--json": "json", "--help": "help"}
+    word = _bare(flag)
+    meant = MEANT.get(word, "")
+    parted = [f for f in known if _bare(f).replace(".", "_") == word]
+    inside = [f for f, last in known.items() if last == word and "." in f]
+    near = difflib.get_close_matches(word, [_bare(f) for f in known] + [*known.values()], n=1)
+    alike = [f for f, last in known.items() if near and near[0] in (_bare(f), last)]
+    if meant and (meant.partition(" ")[0] in known or meant.startswith("--train.")):
+        return UsageError(f"unknown option '{flag}': did you mean '{meant}'?")
+    found = parted or inside or sorted(alike, key=len)
+    return UsageError(
+        f"unknown option '{flag}': " + (f"did you mean '{found[0]}'?" if found else "see --help")
+    )
+
+
+def _bare(flag: str) -> str:
+    return flag.lstrip("-").replace("-", "_")
 
 
 def _yaml(name: str, text: str) -> Any:
