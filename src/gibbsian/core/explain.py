@@ -13,8 +13,10 @@ import math
 import numbers
 import sys
 import sysconfig
+import traceback
 import types
 import typing
+import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from collections.abc import Callable as AnyCallable
 from pathlib import Path
@@ -24,6 +26,7 @@ from .errors import GibbsianError, UsageError, did_you_mean
 
 RAW = (TypeError, AttributeError, ValueError, LookupError, RuntimeError, ArithmeticError, AssertionError)
 PACKAGE = str(Path(__file__).parents[1])
+LIBRARIES = (PACKAGE, "<", sysconfig.get_path("purelib"), sysconfig.get_path("stdlib"))
 LONG = 400
 """Letters of an error that holds a whole value, such as a tensor given for a number."""
 NAMES = {int: "a whole number", float: "a number", str: "text", bool: "True or False", Path: "a path"}
@@ -198,10 +201,12 @@ def _is_tensor(value: Any) -> bool:
 
 def _in_own_code(error: BaseException) -> bool:
     """Whether `error` came through a file that is neither ours nor an installed library's."""
-    trace = error.__traceback__
-    files = []
-    while trace is not None:
-        files.append(trace.tb_frame.f_code.co_filename)
-        trace = trace.tb_next
-    libraries = (PACKAGE, "<", sysconfig.get_path("purelib"), sysconfig.get_path("stdlib"))
-    return any(not f.startswith(libraries) for f in files[1:])
+    files = [frame.f_code.co_filename for frame, _ in traceback.walk_tb(error.__traceback__)]
+    return any(not f.startswith(LIBRARIES) for f in files[1:])
+
+
+def warn(text: str) -> None:
+    """A warning at the line of the person's own that led to it."""
+    files = [frame.f_code.co_filename for frame, _ in traceback.walk_stack(sys._getframe(1))]
+    own = next((k for k, f in enumerate(files) if not f.startswith(LIBRARIES)), 0)
+    warnings.warn(text, stacklevel=own + 2)

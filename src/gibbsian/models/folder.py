@@ -70,7 +70,7 @@ def card(about: dict[str, Any], paper: Paper | None) -> str:
 library_name: gibbsian
 tags: [energy-based-model, {name}]
 ---
-# {name} on {about["data"] or "unnamed data"}
+# {name} on {about["data"] or f"data of shape ({shape})"}
 
 A deep energy-based model, p(x) ~ exp(-E(x)/T) with T = {temperature:.3g}; it {claims} to be a density.
 Method: {method}.

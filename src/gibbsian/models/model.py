@@ -30,11 +30,14 @@ from .sources import Paper
 
 @dataclass(frozen=True)
 class Record:
-    """How a model was built: the name of its paper here, its settings, and where the paper is to be found."""
+    """How a model was built: the name of its paper here, its settings, where the paper is to be found, and
+    the line that reads the data it learnt, where there is one.
+    """
 
     name: str
     config: Any
     paper: Paper | None = None
+    data: str = ""
 
 
 class EnergyModel(nn.Module, ABC):
@@ -162,7 +165,7 @@ class EnergyModel(nn.Module, ABC):
 
     @explained
     def save(self, path: Path | str, *, data: str = "") -> Path:
-        """Write a model folder that `gibbsian.load` reads; `data` names what the model was trained on.
+        """Write a model folder that `gibbsian.load` reads; `data` names what it was trained on, if not known.
 
         Raises `UsageError` for a model that no registered paper built, and when the disk refuses.
         """
@@ -176,7 +179,7 @@ class EnergyModel(nn.Module, ABC):
             "event_shape": list(self.spec.event_shape),
             "temperature": self.temperature,
             "claims_density": self.claims_density,
-            "data": data,
+            "data": data or self.record.data,
             "config": to_dict(self.record.config),
         }
         from . import folder

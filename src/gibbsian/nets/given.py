@@ -10,7 +10,6 @@ Weights keep their names, behind "net." inside one of the two.
 from __future__ import annotations
 
 import inspect
-import warnings
 from collections.abc import Callable, Iterable
 
 import torch
@@ -20,6 +19,7 @@ from torch.nn.parameter import is_lazy
 
 from ..core.energy import curvature
 from ..core.errors import UsageError
+from ..core.explain import warn
 from ..core.position import norm
 from .frozen import evaluating, modules_of
 
@@ -230,8 +230,7 @@ def _warn_of_batch_norm(net: nn.Module) -> None:
     found: Iterable[str] = (name for name, m in net.named_modules() if isinstance(m, _BatchNorm))
     first = next(iter(found), None)
     if first is not None:
-        warnings.warn(
+        warn(
             f"batch norm ('{first}') makes E of a datum depend on its batch in the loss, and on running "
-            "statistics in chains, which are then of another energy: take GroupNorm or LayerNorm",
-            stacklevel=3,
+            "statistics in chains, which are then of another energy: take GroupNorm or LayerNorm"
         )

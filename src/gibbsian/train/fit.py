@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -103,7 +103,10 @@ def fit(
         log=log,
     )
     prepared.trainer.fit(dotted.get("train.steps"), minutes=minutes, progress=progress)
-    return finished(prepared.trainer)
+    model = finished(prepared.trainer)
+    if model.record and given.recipe:
+        model.record = replace(model.record, data=given.full_name)
+    return model
 
 
 def finished(trainer: Trainer) -> EnergyModel:

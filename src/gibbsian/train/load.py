@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -82,6 +83,9 @@ def load_run(
     learner = from_run(config, _shape(run), _copied(net))
     _restore(learner, checkpoint.load(source), averaged, str(source))
     learner.eval()
+    about = run.record().get("data")
+    if learner.model.record and isinstance(about, dict) and about.get("recipe"):
+        learner.model.record = replace(learner.model.record, data=config.data)
     return learner
 
 
@@ -112,6 +116,8 @@ def _from_folder(path: Path, net: nn.Module | None, trust: bool) -> EnergyModel:
         raise CheckpointError(f"{path}/config.json describes no model of this version: {error}") from error
     model_folder.load_weights(model, weights, str(path))
     model.temperature, model.claims_density = claims
+    if model.record:
+        model.record = replace(model.record, data=str(about.get("data", "")))
     return model.eval()
 
 
