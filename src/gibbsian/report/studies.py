@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from ..metrics.interval import Interval
-from .plots import COLOURS, GREY, images, named, panels, whiskers
+from .plots import COLOURS, GREY, beside_title, images, named, panels, whiskers
 
 SINGLE = 60
 """Classes up to which each has a bar of its own."""
@@ -32,7 +32,7 @@ def class_histograms(found: Mapping[str, Tensor], given: Tensor) -> Any:
             panel.plot(np.sort(data)[::-1], color=GREY, label="training labels")
             panel.plot(np.sort(shares)[::-1], color=colour, label="samples")
         named(panel, f"{name}: {(shares > 0).sum()} of {classes} classes in all draws", "", "share")
-        panel.legend(fontsize=7, frameon=False)
+        beside_title(panel)
     places[-1].set_xlabel("class" if classes <= SINGLE else "classes by share", fontsize=9)
     return figure
 
