@@ -126,14 +126,14 @@ def said(*updates: dict[str, float], scale: Scale = SCALE) -> str:
     ("updates", "advice", "silent"),
     [
         (({"drift": 5.0},), "lower chain.step_size", "train.lr"),  # before any weight has moved
-        (({}, {"drift": 5.0}), "the weights have grown: lower train.lr", "step_size"),
+        (({}, {"drift": 5.0}), "weights have grown: lower train.lr", "step_size"),
         (({"drift": 2.0}, {"drift": 5.0}), "lower chain.step_size", "train.lr"),
         (({}, {"energy_gap": 2e3}), "lower train.lr", "step_size"),
         (({"drift": 2.0}, {"energy_gap": 2e3, "drift": 5.0}), "lower chain.step_size", "train.lr"),
         (({"energy_gap": 2e3, "energy_neg": 2e3},), "the untrained network reach 2e+03", "train.lr"),
         (({"drift": 5.0, "energy_pos": 1e9},), "the untrained network reach 1e+09", "step_size"),
         (({"loss": math.nan, "energy_pos": math.nan},), "the untrained network reach nan", "train.lr"),
-        (({}, {"loss": math.nan, "drift": 5.0}), "the weights have grown", "step_size"),
+        (({}, {"loss": math.nan, "drift": 5.0}), "weights have grown", "step_size"),
         (({}, {"loss": math.inf}), "train.lr or chain.step_size", "weights"),
     ],
 )

@@ -61,7 +61,7 @@ def bars(panel: Any, found: Mapping[str, Interval], title: str, what: str) -> No
     middle = [v.estimate for v in values]
     reach = [[v.estimate - v.low for v in values], [v.high - v.estimate for v in values]]
     panel.barh(
-        names, middle, xerr=reach, height=0.6, color=COLOURS[0], error_kw={"lw": 1, "ecolor": "#555555"}
+        names, middle, xerr=reach, height=0.6, color=COLOURS[0], error_kw={"lw": 1.4, "ecolor": "black"}
     )
     named(panel, title, what, "")
 

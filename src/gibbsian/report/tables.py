@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -22,13 +23,15 @@ SHARES = {"precision", "recall", "mode_recall", "mode_quality", "asked_class", "
 def over(values: Sequence[float], share_of: int = 0) -> Interval:
     """Mean and 95 % interval (Student's t) of 2 or more independent values; NaN where one is not finite.
 
-    Values that are shares of `share_of` trials each, and all 0 or all 1, have Wilson's interval.
+    Values that are shares of `share_of` trials each have no interval beyond 0 and 1, and Wilson's where all
+    are 0 or all are 1.
     """
     if not all(map(math.isfinite, values)):
         return Interval(math.nan, math.nan, math.nan)
     if share_of and set(values) in ({0.0}, {1.0}):
         return share_interval(int(sum(values)) * share_of, len(values) * share_of)
-    return mean_interval(torch.tensor(values, dtype=torch.float64))
+    found = mean_interval(torch.tensor(values, dtype=torch.float64))
+    return replace(found, low=max(found.low, 0.0), high=min(found.high, 1.0)) if share_of else found
 
 
 def plain(value: Interval) -> dict[str, Any]:

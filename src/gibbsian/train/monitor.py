@@ -125,7 +125,7 @@ class Monitor:
             before, now = (self._relative(key, found.get(key, 0.0)) for found in (self.first, metrics))
             if now > bound >= 4 * before:
                 return (
-                    f"the same steps drifted {before:.2g} at first, so the weights have grown: lower train.lr "
+                    f"the same steps drifted {before:.2g} at first, so weights have grown: lower train.lr "
                     "or add loss.energy_l2 0.1; chain.clip bounds the steps"
                 )
             if now > bound:
