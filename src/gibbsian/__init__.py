@@ -17,7 +17,11 @@ _NAMES = {
     "load_run": "train.load",
     "sample": "models.draw",
     "build": "models.build",
-    "product": "models.model",
+    "product": "models.composed",
+    "mixture": "models.composed",
+    "negation": "models.composed",
+    "conjunction": "models.composed",
+    "conditional": "models.composed",
     "EnergyModel": "models.model",
     "NetEnergy": "models.net_energy",
     "Learner": "models.learner",
@@ -127,9 +131,10 @@ if TYPE_CHECKING:
     from .mcmc.tuning import tune
     from .mcmc.underdamped import Underdamped
     from .models.build import build
+    from .models.composed import conditional, conjunction, mixture, negation, product
     from .models.draw import sample
     from .models.learner import Learner
-    from .models.model import EnergyModel, product
+    from .models.model import EnergyModel
     from .models.net_energy import NetEnergy
     from .models.plain import (
         contrastive_divergence,

@@ -21,6 +21,14 @@ def test_every_line_is_there(cli, what):
     assert len(cli(f"list {what}").out.splitlines()) == COUNTS[what]
 
 
+def test_presets_say_who_claims_a_density(cli):
+    rows = {(r["system"], r["preset"]): r["density"] for r in cli("list presets --json").json["presets"]}
+    assert rows["nce", "digits"] and rows["gebm", "table"] and not rows["gebm", "digits"]
+    assert not rows["short_run", "toy"] and rows["igebm", "toy"] and not rows["drl", "toy"]
+    lines = cli("list presets").out.splitlines()
+    assert sum(" a density " in line for line in lines) == sum(rows.values())
+
+
 def test_unknown_list_names_the_nearest(cli):
     ran = cli("list sistems")
     assert ran.code == 2 and "did you mean 'systems'?" in ran.err

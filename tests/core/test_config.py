@@ -92,7 +92,7 @@ def test_override_replaces_one_value() -> None:
         ({"inner": {"rate": True}}, "inner.rate is True"),
         ({"inner": {"rate": 10**400}}, "it must be of type float"),
         ({"inner": {"kind": "be"}}, "inner.kind is 'be': did you mean 'bee'"),
-        ({"inner": {"sizes": 3}}, "inner.sizes is 3: it must be a list"),
+        ({"inner": {"sizes": 3}}, r"inner.sizes is 3: it must be a list, such as \[3"),
         ({"inner": {"sizes": [1, "b"]}}, r"inner.sizes\[1\] is 'b'"),
         ({"inner": {"pair": [1.0]}}, "inner.pair has 1 values: it takes 2"),
         ({"inner": 3}, "inner is 3: it must be a section"),

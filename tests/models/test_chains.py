@@ -15,8 +15,9 @@ from gibbsian.data.settings import PixelConfig
 from gibbsian.mcmc.langevin import Langevin
 from gibbsian.mcmc.settings import ChainConfig, FadingNoise
 from gibbsian.models.chain_sampler import draw_labels
-from gibbsian.models.chains import init_noise, langevin, samples_density
+from gibbsian.models.chains import init_noise, langevin
 from gibbsian.models.data_noise import noised_data
+from gibbsian.models.igebm.config import IGEBMConfig
 from gibbsian.models.joint_energy import JointEnergy
 from gibbsian.models.net_energy import NetEnergy
 from gibbsian.models.training_start import training_start
@@ -60,8 +61,9 @@ def test_settings_and_kernel_agree_on_the_density(chain: ChainConfig) -> None:
 def test_chains_that_begin_at_noise_each_time_sample_no_density() -> None:
     plain = ChainConfig(20, 0.1, 0.3)
     kinds = ("persistent", "data", "noise", "fixed")
-    assert [samples_density(plain, StartConfig(kind=k)) for k in kinds] == [True, True, False, False]
-    assert not samples_density(ChainConfig(clamp=True), StartConfig())
+    told = [IGEBMConfig(chain=plain, start=StartConfig(kind=k)).claims_density for k in kinds]
+    assert told == [True, True, False, False]
+    assert not IGEBMConfig(chain=ChainConfig(clamp=True)).claims_density
 
 
 def test_the_uva_chain_clamps_the_noised_point_too() -> None:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Annotated, Any, Literal
 
 from ..data.names import DATA_NAMES
 from ..models.papers import Paper, all_papers, entry
-from ..models.presets import PresetFile
+from ..train.recipes import Recipe, presets
 from .kernels import KERNELS
 from .options import Arg
 from .result import Result, table
@@ -18,7 +18,7 @@ Rows = list[dict[str, Any]]
 def show(what: Annotated[Literal["systems", "presets", "data", "kernels"], Arg("what to list")]) -> Result:
     """List systems, their presets, data sets, or kernels for sampling."""
     rows = LISTS[what]()
-    return Result({what: rows}, table([[_cell(v) for v in row.values()] for row in rows]))
+    return Result({what: rows}, table([[_cell(k, v) for k, v in row.items()] for row in rows]))
 
 
 def cite(system: Annotated[str, Arg("a system, see gibbsian list systems")]) -> Result:
@@ -42,16 +42,12 @@ def _systems() -> Rows:
 
 
 def _presets() -> Rows:
-    return [
-        {"system": name, "preset": preset, "data": about["data"], "note": about["note"]}
-        for name, found in all_papers().items()
-        for preset, about in _abouts(found.file())
-    ]
+    return [_preset(name, *found) for name in all_papers() for found in presets(name).items()]
 
 
-def _abouts(file: PresetFile) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Name and values of each preset; no settings are made of them, which would take longer."""
-    return ((name, file.inherited(name)) for name in file.presets)
+def _preset(system: str, name: str, recipe: Recipe) -> dict[str, Any]:
+    claims = bool(getattr(recipe.model, "claims_density", False))
+    return {"system": system, "preset": name, "data": recipe.data, "density": claims, "note": recipe.note}
 
 
 def _data() -> Rows:
@@ -84,9 +80,12 @@ def _lead(paper: Paper) -> str:
     return f"{who} {paper.year}"
 
 
-def _cell(value: Any) -> str:
-    if isinstance(value, bool):
-        return "exact" if value else "biased by its step"
+WORDS = {"exact": ("biased by its step", "exact"), "density": ("no density", "a density")}
+
+
+def _cell(key: str, value: Any) -> str:
+    if key in WORDS:
+        return WORDS[key][value]
     if isinstance(value, list):
         return " x ".join(map(str, value)) or "any"
     return f"{value} classes" if isinstance(value, int) and value else "" if value == 0 else str(value)

@@ -27,6 +27,7 @@ from .result import Result
 COMMANDS: dict[str, tuple[str, str]] = {
     "train": ("train:train", "fit a system to data, or go on with a run"),
     "sample": ("sample:sample", "draw from a trained system: pictures, arrays, moving chains"),
+    "compose": ("compose:compose", "draw from a product, a mixture or a negation of trained systems"),
     "evaluate": ("evaluate:evaluate", "measure quality, diversity and chains of a trained system"),
     "restore": ("restore:restore", "fill hidden pixels or take noise away, by chains from damaged images"),
     "translate": ("translate:translate", "move images of one domain into another, or into a class"),

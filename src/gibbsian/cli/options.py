@@ -10,7 +10,6 @@ both are why this is not argparse.
 
 from __future__ import annotations
 
-import difflib
 import inspect
 import os
 import types
@@ -21,6 +20,7 @@ from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal
 
 from ..core.errors import UsageError, did_you_mean
+from .flags import unknown_flag
 
 Given = Mapping[str, Any]
 REQUIRED = inspect.Parameter.empty
@@ -69,6 +69,8 @@ class Option:
     default: Any
     help: str
     metavar: str
+    many: bool = False
+    """Whether a positional takes all words that are left."""
 
     def convert(self, text: str) -> Any:
         """The value that `text` stands for; raises `UsageError` with the type or the nearest choice."""
@@ -85,17 +87,6 @@ class Option:
             raise UsageError(f"{what} is '{text}': it must be a {NUMBERS[self.kind]}") from error
 
 
-MEANT = {
-    **dict.fromkeys(("lr", "learning_rate"), "--train.lr"),
-    **dict.fromkeys(("wd", "weight_decay"), "--train.weight_decay"),
-    **dict.fromkeys(("bs", "batch_size", "batch"), "--train.batch_size"),
-    **dict.fromkeys(("epochs", "iterations", "iters", "updates", "max_steps"), "--steps"),
-    **dict.fromkeys(("gpu", "cuda", "gpus"), "--device cuda"),
-    **dict.fromkeys(("o", "output", "outdir", "output_dir", "outfile", "save"), "--out"),
-    **dict.fromkeys(("num", "samples", "num_samples", "n_samples", "number"), "-n"),
-    **dict.fromkeys(("dataset", "input", "d"), "--data"),
-}
-"""What people mean by flags of other tools."""
 FREE = "{...}"
 """The type of a setting that takes any keys below it."""
 NUMBERS = {int: "whole number", float: "number"}
@@ -175,7 +166,8 @@ def _option(parameter: inspect.Parameter, hint: Any) -> Option | None:
     if parameter.kind is parameter.KEYWORD_ONLY:
         flag = arg.flag or "--" + parameter.name.replace("_", "-")
     metavar = arg.metavar or ("|".join(choices) if choices else parameter.name.upper())
-    return Option(parameter.name, flag, kind, choices, parameter.default, arg.help, metavar)
+    many = typing.get_origin(inner) is tuple
+    return Option(parameter.name, flag, kind, choices, parameter.default, arg.help, metavar, many)
 
 
 def _kind(hint: Any) -> tuple[type, tuple[str, ...]]:
@@ -183,11 +175,15 @@ def _kind(hint: Any) -> tuple[type, tuple[str, ...]]:
         hint = next(a for a in typing.get_args(hint) if a is not type(None))
     if typing.get_origin(hint) is Literal:
         return str, typing.get_args(hint)
-    return hint, ()
+    return (typing.get_args(hint)[0] if typing.get_origin(hint) is tuple else hint), ()
 
 
 def _placed(known: list[Option], free: list[str]) -> dict[str, Any]:
     positional = [o for o in known if not o.flag]
+    if positional and positional[-1].many and len(free) >= len(positional):
+        *first, last = positional
+        rest = tuple(last.convert(text) for text in free[len(first) :])
+        return {**_placed(first, free[: len(first)]), last.name: rest}
     if len(free) > len(positional):
         raise UsageError(f"'{free[len(positional)]}' has no place here: see --help")
     return {o.name: o.convert(text) for o, text in zip(positional, free, strict=False)}
@@ -204,7 +200,7 @@ def _next(flag: str, left: deque[str], default: Any = REQUIRED) -> Any:
 
 def _require_gathering(function: Callable[..., Any], flag: str, flags: Iterable[str]) -> None:
     if gathering(function) is None or not flag.startswith("--"):
-        raise _unknown(flag, flags)
+        raise unknown_flag(flag, flags)
 
 
 def _require_known(named: Mapping[str, Any], keys: Keys, given: Given, known: list[Option]) -> None:
@@ -215,30 +211,9 @@ def _require_known(named: Mapping[str, Any], keys: Keys, given: Given, known: li
         if "." in name and (not names or (keys.needs == f"--{section}" and not given.get(section))):
             raise UsageError(f"--{name} needs {keys.needs}: see --help")
         if f"--{name}" not in names and not name.startswith(tuple(free)):
-            raise _unknown(f"--{name}", [*names, *(o.flag for o in known if o.flag)])
+            raise unknown_flag(f"--{name}", [*names, *(o.flag for o in known if o.flag)])
         if named[name] is None:
             raise UsageError(f"--{name} needs a value: see --help")
-
-
-def _unknown(flag: str, flags: Iterable[str]) -> UsageError:
-    known = {f"-{f.lstrip('-')}" if f == "-n" else f: _bare(f).rpartition(".")[2] for f in flags}
-    known |= {"--json": "json", "--help": "help"}
-    word = _bare(flag)
-    meant = MEANT.get(word, "")
-    parted = [f for f in known if _bare(f).replace(".", "_") == word]
-    inside = [f for f, last in known.items() if last == word and "." in f]
-    near = difflib.get_close_matches(word, [_bare(f) for f in known] + [*known.values()], n=1)
-    alike = [f for f, last in known.items() if near and near[0] in (_bare(f), last)]
-    if meant and (meant.partition(" ")[0] in known or meant.startswith("--train.")):
-        return UsageError(f"unknown option '{flag}': did you mean '{meant}'?")
-    found = parted or inside or sorted(alike, key=len)
-    return UsageError(
-        f"unknown option '{flag}': " + (f"did you mean '{found[0]}'?" if found else "see --help")
-    )
-
-
-def _bare(flag: str) -> str:
-    return flag.lstrip("-").replace("-", "_")
 
 
 def _yaml(name: str, text: str) -> Any:

@@ -92,13 +92,13 @@ def sample(
     began = time.monotonic()
     chunk = n if start == "buffer" else 512
     keep = outputs.gif is not None
-    drawn, film = _draw(model, n, sampler, y, steps, seed, chunk, keep, strips, computed)
+    drawn, film = draw(model, n, sampler, y, steps, seed, chunk, keep, strips, computed)
     seconds = time.monotonic() - began
     columns = columns or (model.spec.num_classes if y is not None else None)
     outputs.write(model, drawn, film, strips, columns)
     if cut := cut_short(run, which):
         say(f"training was cut short: {cut}")
-    return _result(run, n, kernel or "own", drawn, seconds, outputs)
+    return result(run, n, kernel or "own", drawn, seconds, outputs)
 
 
 def drawing_settings(given: Given) -> list[Setting]:
@@ -143,7 +143,7 @@ def labels(model: EnergyModel, n: int, label: int | None, start: str) -> Tensor 
     return torch.arange(n, device=device) % classes
 
 
-def _draw(
+def draw(
     model: EnergyModel,
     n: int,
     sampler: Sampler,
@@ -175,7 +175,8 @@ def _draw(
     return drawn, film
 
 
-def _result(run: str, n: int, kernel: str, drawn: Samples, seconds: float, outputs: Outputs) -> Result:
+def result(run: str, n: int, kernel: str, drawn: Samples, seconds: float, outputs: Outputs) -> Result:
+    """What was drawn from `run`, in numbers and a line."""
     energy, info = drawn.energy, drawn.chains[-1].info
     bad = int((~energy.isfinite()).sum())
     if bad:

@@ -183,7 +183,7 @@ def _choice(options: tuple[Any, ...], value: Any, where: str) -> Any:
 
 def _tuple(args: tuple[Any, ...], value: Any, where: str) -> tuple[Any, ...]:
     if not isinstance(value, (list, tuple)):
-        raise UsageError(f"{where} is {value!r}: it must be a list")
+        raise UsageError(f"{where} is {value!r}: it must be a list, such as [{value}]")
     kinds = [args[0]] * len(value) if len(args) == 2 and args[1] is Ellipsis else list(args)
     if len(kinds) != len(value):
         raise UsageError(f"{where} has {len(value)} values: it takes {len(kinds)}")

@@ -18,16 +18,6 @@ def langevin(chain: ChainConfig, spec: DataSpec) -> Langevin:
     return Langevin(**{f.name: getattr(settings, f.name) for f in fields(settings)})
 
 
-def samples_density(chain: ChainConfig, start: StartConfig) -> bool:
-    """Whether training chains sample exp(-E/T) up to step-size bias: the kernel must, and chains must last.
-
-    `chain` are the settings of the kernel, `start` those of where chains begin. Chains that begin at noise
-    each time are read as a K-step generator, whose E is no log-density (Nijkamp et al. 2019, 2020), however
-    plain the kernel.
-    """
-    return chain.samples_density and start.kind in ("persistent", "data")
-
-
 def init_noise(start: StartConfig, spec: DataSpec) -> Start:
     """Noise where chains begin, as `start` says: uniform on the data range of `spec`, or Gaussian."""
     if start.noise == "gaussian":

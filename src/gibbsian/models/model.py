@@ -1,7 +1,8 @@
 """What a model is: what was learnt. p(x) ~ q(x) exp(-E(x) / T), with a base q and a temperature T.
 
 A model is one of a few kinds (one energy on data, an energy on latents through a decoder, energies over noise
-levels or image sizes, ...); how it was learnt is a `Learner`, how it is sampled a `Sampler`.
+levels or image sizes, ...); how it was learnt is a `Learner`, how it is sampled a `Sampler`. The file is long
+because a sum of models is a model, so both stand here.
 """
 
 from __future__ import annotations
@@ -17,12 +18,14 @@ import torch
 from torch import Tensor, nn
 
 from ..core.config import to_dict
-from ..core.energy import Energy
+from ..core.energy import Energy, called
 from ..core.errors import UsageError, unknown
 from ..core.explain import explained
 from ..core.position import Position
 from ..core.random import RngLike
 from ..core.spec import DataSpec
+from ..energies.algebra import Product
+from .composed_sampler import Composition, composed_sampler
 from .sampler import RunOptions, Sampler
 from .samples import Samples, draw_samples, require_counts, stream
 from .sources import Paper
@@ -48,8 +51,8 @@ class EnergyModel(nn.Module, ABC):
         temperature: T of the distribution exp(-E/T) that its learner fitted; 0 where there is none.
         claims_density: whether `neg_log_prob` is -log p(x) up to a constant, up to the bias of training;
             of a conditional model that is not `joint`, -log p(x | y) for each y. False where chains are
-            clipped, clamped or too short to sample it: then it only ranks. The `build` of each paper
-            decides, most of them by `models.chains.samples_density`.
+            clipped, clamped or too short to sample it: then it only ranks. The settings of
+            each paper decide, by a property of the same name; `gibbsian list presets` shows it for each.
         joint: whether the softmax of its logits is p(y | x), so that chains without a label move on p(x).
         samplers: ways to draw samples, by name; "default" is the one that `sample` uses.
         record: how it was built, kept with the saved weights; none for models built by hand.
@@ -188,45 +191,49 @@ class EnergyModel(nn.Module, ABC):
 
 
 class ComposedEnergy(EnergyModel):
-    """The product of the densities of two or more models `parts`: the sum of their -log p, at temperature 1.
+    """What `compose` makes of the -log p of two or more models `parts`, at temperature 1.
 
-    Models may have other temperatures each; a sum of bare energies would weigh them by these. Their shapes
-    must be the same (`UsageError`); the range is that of the first. Chains are moved by a kernel that is
-    given: `gibbsian.sample(both, 64, kernel=gibbsian.MALA(0.1))`.
+    The range is that of the first; chains run through the stages of all side by side (`composed_sampler`).
+
+    Args:
+        parts: models of data of one shape.
+        compose: makes one energy of theirs, such as `gibbsian.Product`.
+        claims: whether the result is -log p up to a constant where every part is.
+        shares: of a mixture, the share of each part.
+
+    Raises `UsageError` for fewer than two models, and for data of other shapes.
     """
 
-    def __init__(self, parts: Sequence[EnergyModel]) -> None:
-        for part in parts:
-            if not isinstance(part, EnergyModel):
-                raise UsageError(
-                    f"a product of models, but one is of type {type(part).__name__}: for other energies take "
-                    "gibbsian.Product([model.neg_log_prob, energy])"
-                )
-        if len(parts) < 2:
-            raise UsageError(f"a product needs two models or more, got {len(parts)}")
-        shapes = {part.spec.event_shape for part in parts}
-        if len(shapes) > 1:
-            raise UsageError(f"a product of models of {sorted(shapes)}: all must be of data of one shape")
+    def __init__(
+        self,
+        parts: Sequence[EnergyModel],
+        compose: Composition = Product,
+        *,
+        claims: bool = True,
+        shares: Sequence[float] = (),
+    ) -> None:
+        _require_models(parts)
         spec = parts[0].spec
         super().__init__(DataSpec(spec.event_shape, spec.low, spec.high))
-        self.parts = nn.ModuleList(parts)
+        self.parts, self.compose = nn.ModuleList(parts), compose
         # E(x, y) of a conditional model says how likely x is for y, and nothing across its classes.
-        self.claims_density = all(p.claims_density and (p.joint or not p.spec.num_classes) for p in parts)
+        self.claims_density = claims and all(_dense(part) for part in parts)
+        if all("default" in part.samplers for part in parts):
+            self.samplers["default"] = composed_sampler([part.sampler() for part in parts], compose, shares)
+
+    @property
+    def models(self) -> list[EnergyModel]:
+        """The parts."""
+        return [cast(EnergyModel, part) for part in self.parts]
 
     def energy(self, x: Position, y: Tensor | None = None) -> Tensor:
-        """The sum of -log p of the parts, each up to a constant, `(B,)`."""
+        """The composed -log p, up to a constant, `(B,)`."""
         self.spec.refuse_labels(y)
-        first, *rest = [cast(EnergyModel, part).neg_log_prob(x) for part in self.parts]
-        return sum(rest, start=first)
+        return called(self.compose([part.neg_log_prob for part in self.models]), x)
 
     def neg_log_prob(self, x: Position, y: Tensor | None = None) -> Tensor:
         """The energy itself: each part has been divided by its own temperature."""
         return self.energy(x, y)
-
-
-def product(*models: EnergyModel) -> ComposedEnergy:
-    """The product of densities of models, p(x) ~ p_1(x) p_2(x) ..., each at its own temperature."""
-    return ComposedEnergy(models)
 
 
 def checked_labels(model: EnergyModel, n: int, y: int | Tensor | None) -> Tensor | None:
@@ -251,3 +258,21 @@ def device_of(module: nn.Module) -> torch.device:
     """Where the weights of `module` are; the CPU for one without any."""
     tensor = next(chain(module.parameters(), module.buffers()), None)
     return torch.device("cpu") if tensor is None else tensor.device
+
+
+def _require_models(parts: Sequence[EnergyModel]) -> None:
+    for part in parts:
+        if not isinstance(part, EnergyModel):
+            raise UsageError(
+                f"a product of models, but one is of type {type(part).__name__}: for other energies take "
+                "gibbsian.Product([model.neg_log_prob, energy])"
+            )
+    if len(parts) < 2:
+        raise UsageError(f"a product needs two models or more, got {len(parts)}")
+    shapes = {part.spec.event_shape for part in parts}
+    if len(shapes) > 1:
+        raise UsageError(f"a product of models of {sorted(shapes)}: all must be of data of one shape")
+
+
+def _dense(part: EnergyModel) -> bool:
+    return part.claims_density and (part.joint or not part.spec.num_classes)

@@ -2,7 +2,8 @@
 
     entry("igebm")             of this package
     entry("hinge")             joined by `register_paper`, or by an installed entry point `gibbsian.models`
-    entry("my_file:PAPER")     an object of a module beside you, named by a person and never by a file
+    entry("my_file:PAPER")     an object of a module beside you, named by a person and never by a file; a loss
+                               as a plain function will do (see `own_loss`)
 
 A paper of this package is a folder `models/<name>`: `config.py` (torch-free, its class called `CONFIG` too),
 `learner.py` with `build`, `presets.yaml`.
@@ -11,10 +12,11 @@ A paper of this package is a folder `models/<name>`: `config.py` (torch-free, it
 from __future__ import annotations
 
 import importlib
+import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
 from ..core.errors import UsageError, did_you_mean, unknown
 from ..core.found import imported, require_trusted
@@ -83,16 +85,36 @@ PAPERS: dict[str, PaperEntry] = {
 """The registry: the folders beside this file. `register_paper` adds to it; entry points join later."""
 
 
-def register_paper(paper: PaperEntry) -> PaperEntry:
-    """Let `paper.name` name it in `fit`, `load` and every command of this process; returns it.
+OURS = frozenset(PAPERS)
 
-    Raises `UsageError` where the name is not a word, or belongs to another paper.
+
+def of_loss(loss: Callable[..., Any]) -> PaperEntry:
+    """The paper of a loss of one's own, `loss(model, batch, rng)`; this imports torch.
+
+    Raises `UsageError` where it cannot be called so.
+    """
+    from .own_loss import PRESETS, OwnLossConfig, builder, named
+
+    name = named(loss)
+    try:
+        inspect.signature(loss).bind("model", "batch", "rng")
+    except (TypeError, ValueError) as error:
+        said = f"the loss '{name}' cannot be called as {name}(model, batch, rng): {error}"
+        raise UsageError(said) from error
+    about = (inspect.getdoc(loss) or "a loss of one's own").splitlines()[0]
+    return PaperEntry(name, OwnLossConfig, builder(loss), PRESETS, about)
+
+
+def register_paper(paper: PaperEntry) -> PaperEntry:
+    """Let `paper.name` name it in `fit`, `load` and every command of this process, in place of an earlier one
+    of others; returns it.
+
+    Raises `UsageError` where the name is not a word, or belongs to a paper of this package.
     """
     if not paper.name.isidentifier():
         raise UsageError(f"paper '{paper.name}' cannot join: its name must be a word such as 'hinge'")
-    known = PAPERS.get(paper.name)
-    if known is not None and known.build is not paper.build:
-        raise UsageError(f"paper '{paper.name}' cannot join: the name is taken")
+    if paper.name in OURS and PAPERS[paper.name] is not paper:
+        raise UsageError(f"paper '{paper.name}' cannot join: the name is one of this package's, take another")
     PAPERS[paper.name] = paper
     return paper
 
@@ -145,7 +167,15 @@ def _object(found: Any) -> Any:
     return getattr(importlib.import_module(module), name)
 
 
+def is_loss(found: object) -> TypeGuard[Callable[..., Any]]:
+    """Whether it may be a loss of one's own: something to call that is no class, network or learner."""
+    return callable(found) and not isinstance(found, type) and not getattr(found, "parameters", None)
+
+
 def _checked(found: Any, where: str) -> PaperEntry:
+    if is_loss(found):
+        return of_loss(found)
     if not isinstance(found, PaperEntry):
-        raise UsageError(f"'{where}' is a {type(found).__name__}, not a gibbsian.models.PaperEntry")
+        what = "give a gibbsian.models.PaperEntry, or a loss as a function of (model, batch, rng)"
+        raise UsageError(f"'{where}' is a {type(found).__name__}: {what}")
     return found

@@ -28,6 +28,13 @@ class StartConfig:
     labels: Literal["stored", "batch"] = "stored"
     """Conditional chains keep their label, or take the current batch's (as IGEBM's code does)."""
 
+    @property
+    def lasting(self) -> bool:
+        """Whether chains go on from one update to the next, or begin at data. Chains that begin at noise each
+        time are a K-step generator, whose E is no log-density however plain the kernel (Nijkamp et al. 2020).
+        """
+        return self.kind in ("persistent", "data")
+
     def __post_init__(self) -> None:
         require_choices(self, "start")
         if not 0 < self.scale < float("inf"):

@@ -19,7 +19,7 @@ from ..data.own import Given, dataset
 from ..models.build import name_of
 from ..models.learner import Learner
 from ..models.model import EnergyModel
-from ..models.papers import PaperEntry, register_paper
+from ..models.papers import PaperEntry, is_loss, of_loss, register_paper
 from .folder import RunFolder, replace_text
 from .load import from_run, load_into
 from .matching import require_match, resolved, with_net
@@ -39,7 +39,7 @@ class Prepared:
 
 
 def fit(
-    paper: Learner | PaperEntry | str,
+    paper: Learner | PaperEntry | Callable[..., Any] | str,
     data: Given,
     *,
     net: nn.Module | None = None,
@@ -57,8 +57,9 @@ def fit(
     """Train and return the model, in eval mode and with its averaged weights in place.
 
     Args:
-        paper: a name such as "short_run" (with a `preset`, or the one made for `data`), a `PaperEntry` of
-            your own, or a learner that is built, trained as `preset` says or by the default `TrainConfig`.
+        paper: a name such as "short_run" (with a `preset`, or the one made for `data`); a loss of your own, a
+            function of (model, batch, rng) that returns a scalar; a `PaperEntry` of your own; or a learner
+            that is built, trained as `preset` says or by the default `TrainConfig`.
         net: a network of your own, in place of the one that the settings describe.
         data: a name such as "digits", "mnist" or "toy:ring"; a file or folder; an array or tensor `(N, ...)`,
             or a pair (x, y) with labels; a torch `Dataset` or `DataLoader` (see `gibbsian.dataset`). What was
@@ -75,6 +76,8 @@ def fit(
         DivergedError: training left the finite world (see `MonitorConfig`).
         UsageError: unknown names, bad settings. DataError: the data are missing or of the wrong shape.
     """
+    if is_loss(paper):
+        paper = of_loss(paper)
     if isinstance(paper, PaperEntry):
         paper = register_paper(paper).name
     dotted = {k.replace("__", "."): v for k, v in changes.items()}

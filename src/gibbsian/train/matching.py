@@ -19,7 +19,7 @@ FAR, HOPELESS = 30.0, 1000.0
 
 
 def resolved(
-    system: str, preset: str | None, data: Dataset, changes: dict[str, Any]
+    system: object, preset: str | None, data: Dataset, changes: dict[str, Any]
 ) -> tuple[RunConfig, list[str]]:
     """The configuration for `data`, whose shape decides on a preset where their name does not, and its range
     where the preset's does not hold them; and what was so decided.

@@ -85,7 +85,7 @@ class Monitor:
                 hint = "try a lower train.lr or chain.step_size"
                 return f"{key} is {value}: {self._cause(metrics) or hint}"
         for key in (k for k in BOUNDS if k in metrics):
-            if reason := self._judge(key, self._relative(key, metrics[key])):
+            if reason := self._judge(key, self.relative(key, metrics[key])):
                 return f"{reason}: {self._cause(metrics) or BOUNDS[key][2]}"
         self.first = metrics | self.first
         return None
@@ -122,7 +122,7 @@ class Monitor:
             )
         for key in ("drift", "drift_z"):
             bound = getattr(self.config, BOUNDS[key][0])
-            before, now = (self._relative(key, found.get(key, 0.0)) for found in (self.first, metrics))
+            before, now = (self.relative(key, found.get(key, 0.0)) for found in (self.first, metrics))
             if now > bound >= 4 * before:
                 return (
                     f"the same steps drifted {before:.2g} at first, so weights have grown: lower train.lr "
@@ -132,7 +132,8 @@ class Monitor:
                 return BOUNDS[key][2]
         return ""
 
-    def _relative(self, key: str, value: float) -> float:
+    def relative(self, key: str, value: float) -> float:
+        """A watched number in the unit of its bound."""
         if key == "drift":
             return value / self.scale.span
         if key == "saturated":

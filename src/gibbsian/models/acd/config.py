@@ -55,6 +55,11 @@ class ACDConfig:
     output: Literal["sample", "mean"] = "sample"
     """The generator's draws: g(z) + sigma eps, or g(z)."""
 
+    @property
+    def claims_density(self) -> bool:
+        """Whether nothing but the entropy's weight w bends E, so that E/w is to be -log p(x) + const."""
+        return self.entropy_weight > 0 and self.penalty == 0
+
     def __post_init__(self) -> None:
         require_choices(self, "acd")
         require_positive(

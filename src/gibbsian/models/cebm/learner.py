@@ -17,7 +17,7 @@ from torch import nn
 from ...core.random import seeded_init
 from ...core.spec import DataSpec
 from ...energies.conjugate import Conjugate, GaussianPrior, MixturePrior, Prior
-from ..chains import init_noise, samples_density
+from ..chains import init_noise
 from ..conjugate_energy import ConjugateEnergy, GivenLatents
 from ..contrastive_learner import ContrastiveLearner
 from ..networks import vector_net
@@ -36,7 +36,7 @@ def build(
         statistics = vector_net(config.net, spec, 2 * config.latent, net, why)
     energy = Conjugate(statistics, _prior(config, rng))
     model = ConjugateEnergy(energy, spec, config.latent, temperature=config.chain.temperature)
-    model.claims_density = samples_density(config.chain, config.start)
+    model.claims_density = config.claims_density
     noise = init_noise(config.start, spec)
     buffer = training_start(config.start, spec, config.pixels.noise, rng)
     learner = ContrastiveLearner(config, model, buffer, noise)

@@ -87,6 +87,14 @@ class EnergyMatchingConfig:
     contrast: ContrastConfig = field(default_factory=ContrastConfig)
     pixels: PixelConfig = field(default_factory=PixelConfig)
 
+    @property
+    def claims_density(self) -> bool:
+        """Whether nothing but the contrast decides V in the end, and its chains last."""
+        contrast = self.contrast
+        lasting = contrast.data_chains == "constant" and contrast.steps * contrast.dt > 1
+        bent = contrast.clamp or contrast.trim or contrast.floor or self.flow.weight
+        return bool(contrast.weight and lasting and not bent)
+
     def __post_init__(self) -> None:
         if self.net.classes:
             raise UsageError("energy_matching is unconditional: set net.classes to 0")

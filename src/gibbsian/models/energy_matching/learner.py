@@ -160,7 +160,7 @@ class EnergyMatching(Learner):
                 "energy_matching begins half of its chains at noise and half at data, and a batch of 1 row "
                 "has no half: raise train.batch_size, or lower train.accumulate"
             )
-        self.model.claims_density = self._alone
+        self.model.claims_density = self.config.claims_density
         begun = (self.noise.draw(half, rng).position, x[half:])
         kernels = (training_kernel(self.config, "ramp"), training_kernel(self.config, config.data_chains))
         noise, data = (
@@ -184,14 +184,6 @@ class EnergyMatching(Learner):
         loss = contrastive_loss(e_pos, self._trimmed(e_neg), LossConfig(), ends)
         value = config.weight * loss.value
         return Loss(value.clamp(min=-config.floor) if config.floor else value, loss.metrics)
-
-    @property
-    def _alone(self) -> bool:
-        """Whether nothing but the contrast decides V at the end, and its chains last."""
-        contrast = self.config.contrast
-        lasting = contrast.data_chains == "constant" and contrast.steps * contrast.dt > 1
-        bent = contrast.clamp or contrast.trim or contrast.floor or self.config.flow.weight
-        return bool(contrast.weight and lasting and not bent)
 
     def _trimmed(self, e_neg: Tensor) -> Tensor:
         """Without the highest energies, which chains that went astray have."""

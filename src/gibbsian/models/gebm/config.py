@@ -51,6 +51,11 @@ class GEBMConfig:
         """Whether the base has stopped to learn at an update."""
         return bool(self.freeze_base_at) and step >= self.freeze_base_at
 
+    @property
+    def claims_density(self) -> bool:
+        """Whether the base is a flow: other generators have no density of their own."""
+        return self.generator.name == "flow"
+
     def __post_init__(self) -> None:
         require_choices(self, "gebm")
         require_positive(energy_steps=self.energy_steps, period=self.period, base_rate=self.base_rate)

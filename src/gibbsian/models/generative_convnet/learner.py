@@ -25,7 +25,7 @@ from ...core.records import Loss
 from ...core.spec import DataSpec
 from ...energies.reference import GaussianReference
 from ...mcmc.settings import ChainConfig
-from ..chains import init_noise, samples_density
+from ..chains import init_noise
 from ..contrastive_learner import ContrastiveLearner
 from ..networks import net_model
 from ..stored import stored_samplers
@@ -45,7 +45,7 @@ def build(
     spec = DataSpec(event_shape, config.pixels.low, config.pixels.high)
     sigma = config.reference_sigma
     model = net_model(config, spec, rng, net, base=GaussianReference(sigma) if sigma else None)
-    model.claims_density = samples_density(config.chain, config.start)
+    model.claims_density = config.claims_density
     noise = init_noise(config.start, spec)
     buffer = training_start(config.start, spec, config.pixels.noise, rng)
     learner = ContrastiveLearner(config, model, buffer, noise, diagnose=partial(anatomy, config.chain))

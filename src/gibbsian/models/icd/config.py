@@ -52,6 +52,12 @@ class ICDConfig:
     """Chains that these two terms are taken of, which bounds the memory; 0 for all."""
 
     @property
+    def claims_density(self) -> bool:
+        """Whether the training chains sample exp(-E/T), so that E/T is to be -log p(x) + const."""
+        plain = not (self.augment.on or self.trains_sampler)
+        return plain and self.chain.samples_density and self.start.lasting
+
+    @property
     def sampling(self) -> ChainConfig:
         """The chain that draws samples, at the end of `mix`."""
         return self.sample or self.chain

@@ -39,7 +39,7 @@ from ...objectives.improved import entropy_term, kl_term
 from ...starts.base import BufferSample, Start
 from ...starts.reservoir import ReservoirBuffer
 from ..chain_sampler import ChainSampler, chain_kernel, chain_sampler
-from ..chains import init_noise, samples_density
+from ..chains import init_noise
 from ..contrastive import chain_ends, contrastive_loss, energies_of_both
 from ..data_noise import noised_data
 from ..graphed import GraphedEnds, graphed_chain_ends
@@ -61,8 +61,7 @@ def build(
         else:
             net = energy_net(config.net, spec, net, curved=config.trains_sampler)
     model = NetEnergy(net, spec, temperature=config.chain.temperature, link=config.loss.link)
-    plain = not (config.augment.on or config.trains_sampler)
-    model.claims_density = samples_density(config.chain, config.start) and plain
+    model.claims_density = config.claims_density
     noise = init_noise(config.start, spec)
     buffer = ReservoirBuffer(noise, config.start.capacity, rng, reinit=config.start.reinit)
     model.samplers["default"] = Mixing(model, config, noise)

@@ -45,6 +45,11 @@ class IGEBMConfig:
     ensemble: EnsembleConfig = field(default_factory=EnsembleConfig)
 
     @property
+    def claims_density(self) -> bool:
+        """Whether the training chains sample exp(-E/T), so that E/T is to be -log p(x) + const."""
+        return self.chain.samples_density and self.start.lasting
+
+    @property
     def sampling(self) -> ChainConfig:
         """The chain that draws samples."""
         return self.sample or self.chain

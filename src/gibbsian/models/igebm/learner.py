@@ -22,7 +22,7 @@ from ...core.position import Position
 from ...core.spec import DataSpec
 from ...mcmc.langevin import Langevin
 from ..chain_sampler import ChainSampler, draw_labels
-from ..chains import init_noise, samples_density
+from ..chains import init_noise
 from ..contrastive_learner import ContrastiveLearner
 from ..net_energy import NetEnergy
 from ..networks import net_model
@@ -38,7 +38,7 @@ def build(
     """The learner of an energy network; `net` takes the place of the one that `config.net` describes."""
     spec = DataSpec(event_shape, config.pixels.low, config.pixels.high, config.net.classes)
     model = net_model(config, spec, rng, net, past=config.ensemble.members)
-    model.claims_density = samples_density(config.chain, config.start)
+    model.claims_density = config.claims_density
     noise = init_noise(config.start, spec)
     buffer = training_start(config.start, spec, config.pixels.noise, rng)
     remembering = partial(remember, model, config.ensemble.every) if config.ensemble.members else None

@@ -65,6 +65,12 @@ class JEMConfig:
     """Rows of each class whose labels may be seen, always the same ones; 0 for all labels."""
 
     @property
+    def claims_density(self) -> bool:
+        """Whether the training chains sample exp(-E/T), so that E/T is to be -log p(x) + const."""
+        of_x = self.loss.w_x > 0 and not self.loss.ancestral
+        return of_x and self.chain.samples_density and self.start.lasting
+
+    @property
     def sampling(self) -> ChainConfig:
         """The chain that draws samples."""
         return self.sample or self.chain

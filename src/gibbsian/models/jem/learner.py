@@ -40,7 +40,7 @@ from ...data.few import few
 from ...objectives.settings import LossConfig
 from ...starts.base import BufferSample, Start
 from ..chain_sampler import chain_kernel, chain_sampler
-from ..chains import init_noise, samples_density
+from ..chains import init_noise
 from ..contrastive import ChainEnds, chain_ends, contrastive_loss, energies_of_both
 from ..data_noise import noised_data
 from ..joint_energy import JointEnergy
@@ -62,8 +62,7 @@ def build(
     with seeded_init(rng):
         net = energy_net(config.net, spec, net)
     model = JointEnergy(net, spec, temperature=config.chain.temperature)
-    of_x = config.loss.w_x > 0 and not config.loss.ancestral
-    model.claims_density = of_x and samples_density(config.chain, config.start)
+    model.claims_density = config.claims_density
     noise = init_noise(config.start, spec)
     model.samplers["default"] = chain_sampler(model, config.sampling, noise)
     return JEM(config, model, training_start(config.start, spec, config.pixels.noise, rng), noise)

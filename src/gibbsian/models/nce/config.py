@@ -76,6 +76,11 @@ class NCEConfig:
     partition_rate: float = 10.0
     """Learning rate of the log-partition c over that of the energy."""
 
+    @property
+    def claims_density(self) -> bool:
+        """Always: E + c is -log p(x), c being the learnt log-partition."""
+        return True
+
     def __post_init__(self) -> None:
         require_choices(self, "nce")
         require_positive(partition_rate=self.partition_rate)

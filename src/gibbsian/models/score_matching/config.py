@@ -73,6 +73,11 @@ class ScoreMatchingConfig:
     jump: bool = False
     """End with one step of Tweedie's formula, which takes the last noise off the samples (denoising)."""
 
+    @property
+    def claims_density(self) -> bool:
+        """Whether there is one noise: the score of a ladder's network is that of no one density."""
+        return self.matching.levels == 1
+
     def __post_init__(self) -> None:
         if self.net.classes:
             raise UsageError("score matching is unconditional: set net.classes to 0, or use igebm")

@@ -79,6 +79,12 @@ class VAEBMConfig:
             raise UsageError("VAEBM is unconditional: set net.classes to 0, or use igebm")
 
     @property
+    def claims_density(self) -> bool:
+        """Whether chains are those of the energy on x tilting the VAE, of which E is the log-ratio."""
+        exact = self.potential == "reparametrised" and self.negatives == "sample"
+        return exact and self.energy_on == "x"
+
+    @property
     def sampling(self) -> LatentConfig:
         """The chain that draws samples."""
         return self.sample or self.chain

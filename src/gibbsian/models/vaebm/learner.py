@@ -53,8 +53,7 @@ def build(
         steepness = SpectralPenalty(net)
         critic = vae_stage.critic(config.vae)
     model = TiltedVAE(net, vae, spec, config)
-    exact = config.potential == "reparametrised" and config.negatives == "sample"
-    model.claims_density = exact and config.energy_on == "x"
+    model.claims_density = config.claims_density
     buffer = ReplayBuffer(GaussianNoise((config.vae.latent,)), config.buffer.capacity, rng)
     return VAEBM(config, model, buffer, steepness, critic)
 

@@ -1,0 +1,176 @@
+"""Models made of models: products, mixtures, negations, conditionals, each part at its own temperature.
+
+    product(a, b)  or  a + b           p_a(x) p_b(x)            and
+    mixture(a, b)  or  a | b           p_a(x) / 2 + p_b(x) / 2  or
+    negation(a, b, alpha)              p_a(x) / p_b(x)^alpha    not
+    conjunction(joint, [c1, c2, ...])  p(x | c1, c2, ...), for causes that are independent given x
+
+Two conditionals p(x | c1) p(x | c2) of one model hold p(x) twice: for causes independent given x,
+
+    p(x | c1 ... cn) ~ p(x)^(1-n) prod p(x | ci),     E = sum E(x | ci) - (n - 1) E(x),
+
+which `conjunction` takes, with weights w as E(x) + sum w_i (E(x | ci) - E(x)) (N. Liu et al. 2022, arXiv
+2206.01714). The plain sum of Y. Du et al. (2020, arXiv 2004.06030) is the product of `conditional` models.
+
+Chains run through the stages of the parts side by side, so that ladders are composed level by level (Y. Du
+et al. 2023, arXiv 2302.11552): the noised product is not the product of the noised parts, so each level is
+sampled anew and no reverse process is followed.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from ..core.energy import Energy, called
+from ..core.errors import UsageError
+from ..core.position import Position, batch_size
+from ..core.spec import DataSpec
+from ..energies.algebra import Mixture, Negation, Product, Scaled
+from .composed_sampler import OfLabel
+from .model import ComposedEnergy, EnergyModel, device_of
+
+FAR = (1e1, 1e2, 1e3)
+"""Distances, in ranges of the data, at which tails are looked at."""
+
+
+class ConditionalModel(EnergyModel):
+    """p(x | y) of a model with classes, as a model without: `conditional(model, 3)`."""
+
+    def __init__(self, model: EnergyModel, y: int) -> None:
+        classes = model.spec.num_classes
+        if not 0 <= y < classes:
+            counted = f"has classes 0 to {classes - 1}" if classes else "has no classes"
+            raise UsageError(f"class {y} is unknown: this model {counted}")
+        spec = model.spec
+        super().__init__(DataSpec(spec.event_shape, spec.low, spec.high))
+        self.model, self.y = model, y
+        self.temperature, self.claims_density = model.temperature, model.claims_density
+        if "default" in model.samplers:
+            self.samplers["default"] = OfLabel(model.samplers["default"], y)
+
+    def energy(self, x: Position, y: Tensor | None = None) -> Tensor:
+        """E(x, y) at the class, `(B,)`."""
+        self.spec.refuse_labels(y)
+        return self.model.energy(x, self._labels(x))
+
+    def neg_log_prob(self, x: Position, y: Tensor | None = None) -> Tensor:
+        """-log p(x | y) at the class, up to a constant, `(B,)`."""
+        self.spec.refuse_labels(y)
+        return self.model.neg_log_prob(x, self._labels(x))
+
+    def conditioned(self, y: Tensor | None = None) -> Energy:
+        """What chains of the model move on at the class."""
+        self.spec.refuse_labels(y)
+        return lambda x: called(self.model.conditioned(self._labels(x)), x)
+
+    @property
+    def chain_temperature(self) -> float:
+        """As the model's."""
+        return self.model.chain_temperature
+
+    def _labels(self, x: Position) -> Tensor:
+        return torch.full((batch_size(x),), self.y, device=device_of(self.model))
+
+
+def product(*models: EnergyModel, weights: Sequence[float] | None = None) -> ComposedEnergy:
+    """The product of densities p(x) ~ prod p_i(x)^w_i of models, each at its own temperature.
+
+    Raises `UsageError` for fewer than two models, data of other shapes, weights that are not finite or as
+    many, and where a negative weight leaves a distribution without a normaliser.
+    """
+    if weights is None:
+        return ComposedEnergy(models)
+    if len(weights) != len(models) or not all(math.isfinite(w) for w in weights):
+        raise UsageError(f"weights are {list(weights)}: give a finite one for each of {len(models)} models")
+
+    def weighed(energies: Sequence[Energy]) -> Energy:
+        return Product([e if w == 1 else Scaled(e, w) for e, w in zip(energies, weights, strict=True)])
+
+    made = ComposedEnergy(models, weighed)
+    if min(weights) < 0:
+        require_normalisable(made, "lower the negative weights")
+    return made
+
+
+def mixture(
+    *models: EnergyModel, weights: Sequence[float] | None = None, log_z: Sequence[float] | None = None
+) -> ComposedEnergy:
+    """The mixture p(x) = sum w_i p_i(x) of models; equal weights by default.
+
+    Its energy needs log Z_i of each model's `neg_log_prob` (`log_z`), which is 0 for models that learn their
+    log-partition. Where it is not given, it is taken as 0: the shares of the energy are then w_i Z_i, so the
+    mixture claims no density. Raises `UsageError` as `product`, and unless weights are positive.
+    """
+    known = log_z is not None or all(_normalised(part) for part in models)
+    shares = Mixture(list(models), weights).weights or ()  # checks and normalises them
+    return ComposedEnergy(
+        models, lambda energies: Mixture(energies, weights, log_z), claims=known, shares=shares
+    )
+
+
+def negation(
+    model: EnergyModel, negated: EnergyModel, alpha: float = 0.1, ceiling: float | None = None
+) -> ComposedEnergy:
+    """p(x) ~ p_1(x) / p_2(x)^alpha: like the first model and unlike the second.
+
+    `ceiling` bounds -log p_2 from above, so that leaving the second cannot earn more than alpha * ceiling.
+    Raises `UsageError` where nothing bounds the result from below, so that it has no normaliser.
+    """
+    made = ComposedEnergy([model, negated], lambda pair: Negation(pair[0], pair[1], alpha, ceiling))
+    require_normalisable(made, "lower alpha, or give a ceiling for the energy of the second")
+    return made
+
+
+def conjunction(
+    model: EnergyModel, classes: Sequence[int], weights: Sequence[float] | None = None
+) -> ComposedEnergy:
+    """p(x | c_1, ..., c_n) of a joint model for causes that are independent given x: E(x) + sum_i w_i
+    (E(x | c_i) - E(x)), with weights 1 by default.
+
+    Raises `UsageError` for fewer than two classes, and for models without an E(x) of their own.
+    """
+    if len(classes) < 2:
+        raise UsageError(f"a conjunction needs two classes or more, got {list(classes)}")
+    if not model.joint:
+        raise UsageError(
+            "this model has E(x, y) alone, whose Z(y) are unknown, so it has no E(x) to take away: train a "
+            "joint one (jem), or take the plain sum (--plain), the product of its conditional models"
+        )
+    own = [1.0] * len(classes) if weights is None else list(weights)
+    return product(*[conditional(model, c) for c in classes], model, weights=[*own, 1 - sum(own)])
+
+
+def conditional(model: EnergyModel, y: int) -> ConditionalModel:
+    """p(x | y) of a model with classes, as a model without; raises `UsageError` for an unknown class."""
+    return ConditionalModel(model, y)
+
+
+def require_normalisable(model: ComposedEnergy, remedy: str, directions: int = 64) -> None:
+    """Raise `UsageError` where the energy of points falls without end far from the data, while that of the
+    first part rises there. Images stay in their range, on which every energy has a normaliser.
+    """
+    spec = model.spec
+    if len(spec.event_shape) != 1:
+        return
+    rng = torch.Generator().manual_seed(0)
+    ways = torch.randn(directions, *spec.event_shape, generator=rng)
+    ways = ways / ways.norm(dim=1, keepdim=True) * (spec.high - spec.low)
+    at = [(r * ways).to(device_of(model)) for r in FAR]
+    first = model.models[0]
+    with torch.no_grad():
+        risen = [first.neg_log_prob(x) for x in at]
+        whole = [model.energy(x) for x in at]
+    falls = (whole[2] < whole[1]) & (whole[1] < whole[0]) & ~((risen[2] < risen[1]) & (risen[1] < risen[0]))
+    if bool(falls.any()):
+        raise UsageError(
+            f"this has no normaliser: its energy falls from {float(whole[0][falls][0]):.3g} to "
+            f"{float(whole[2][falls][0]):.3g} between 10 and 1,000 ranges away from the data; {remedy}"
+        )
+
+
+def _normalised(part: EnergyModel) -> bool:
+    return part.claims_density and getattr(part, "log_partition", None) is not None
