@@ -44,7 +44,7 @@ def bench(
     Sections are kept in --out; single cases join those kept there. The cases trial-chains and trial-updates
     take milliseconds, and nothing is kept where one is named. WHAT none measures nothing, for --write.
     """
-    from gibbsian.cli.machine import usable
+    from gibbsian.core.device import usable
 
     from .report import keep, require_same
     from .report import write as write_page

@@ -175,8 +175,12 @@ if TYPE_CHECKING:
 def __getattr__(name: str) -> Any:
     if name not in _NAMES:
         raise AttributeError(f"module 'gibbsian' has no attribute '{name}'")
-    module, _, inside = _NAMES[name].partition(":")
-    return getattr(importlib.import_module(f".{module}", __name__), inside or name)
+    place, _, inside = _NAMES[name].partition(":")
+    module = importlib.import_module(f".{place}", __name__)
+    explained = importlib.import_module(".core.explain", __name__).explained
+    found = globals()[name] = explained(getattr(module, inside or name))
+    setattr(module, inside or name, found)  # one object under both names, as pickle asks
+    return found
 
 
 def __dir__() -> list[str]:

@@ -9,7 +9,7 @@ import pytest
 from gibbsian.cli.diagnose import diagnose
 
 CONFIG = {"train": {"steps": 400}, "monitor": {"max_gap": 1000.0}, "loss": {"energy_l2": 0.0}}
-DONE = {"state": "done"}
+DONE = {"state": "done", "step": 400}
 
 
 def log(**measures):
@@ -114,3 +114,27 @@ def test_penalised_energies_are_not_blamed_for_their_size():
 def test_a_validation_that_is_no_number_is_not_the_best():
     marks = [{"step": s, "validation": v} for s, v in ((10, "nan"), (20, 2.0), (30, 1.0), (40, 1.5))]
     assert "best at step 30" in said([*log(energy_gap=wobble), *marks], "best at step").what
+
+
+@pytest.mark.parametrize(
+    ("record", "last", "steps", "grade", "told"),
+    [
+        (
+            {"state": "done", "step": 62},
+            60,
+            5000,
+            "watch",
+            "cut short by its budget of time at step 62 of 5000",
+        ),
+        ({"state": "done", "step": 400}, 400, 400, "good", "done at step 400 of 400"),
+        ({"state": "done", "step": 9000}, 9000, 5000, "good", "done at step 9000"),
+        ({"state": "stopped", "step": 348}, 340, 1500, "watch", "stopped at step 348 of 1500"),
+        ({"state": "running", "step": 62}, 340, 1500, "watch", "killed without a word at step 340 of 1500"),
+        ({"state": "running"}, 0, 1500, "watch", "at step 0 of 1500"),
+    ],
+)
+def test_the_state_agrees_with_the_record_of_a_run_that_was_cut(record, last, steps, grade, told):
+    """A log line is not written for every update; after a rollback lines begin anew at an earlier step."""
+    lines = [{"step": 500, "lr": 1e-3}, {"step": last, "lr": 1e-3}]
+    found = diagnose(record, {"train": {"steps": steps}}, lines)[0]
+    assert found.grade == grade and told in found.what and (grade == "good" or found.remedy)

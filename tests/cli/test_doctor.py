@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+
 import pytest
 
 from gibbsian.cli import selfcheck
@@ -40,3 +42,27 @@ def test_a_run_is_told_in_words(cli, runs):
 def test_no_run_there(cli, tmp_path, name):
     ran = cli("doctor", str(tmp_path / name))
     assert ran.code == 1 and ran.err.count("\n") == 1
+
+
+@pytest.fixture
+def cut(runs, tmp_path):
+    """A run of which the settings ask for 5,000 updates and that made three."""
+    shutil.copytree(runs["igebm"], tmp_path / "cut")
+    config = tmp_path / "cut" / "config.yaml"
+    config.write_text(config.read_text().replace("  steps: 3\n", "  steps: 5000\n"))
+    return str(tmp_path / "cut")
+
+
+def test_a_cut_run_is_not_called_good(cli, cut):
+    assert cli("doctor", cut).out.startswith("watch  cut short by its budget of time at step 3 of 5000")
+
+
+@pytest.mark.parametrize(
+    "words",
+    ["crossclass -n 2 --steps 1 --to 1", "evaluate -n 16 --draws 2", "study dimension -n 2", "sample -n 2"],
+)
+def test_every_verb_says_that_training_was_cut_short(cli, cut, tmp_path, monkeypatch, words):
+    monkeypatch.chdir(tmp_path)
+    verb, *rest = words.split()
+    ran = cli(verb, *([rest.pop(0)] if verb == "study" else []), cut, *rest)
+    assert ran.code == 0 and "cut short: 3 of 5,000 updates" in ran.out + ran.err

@@ -106,3 +106,38 @@ def test_errors_of_settings(words, part):
 def test_options_follow_the_signature():
     assert [o.flag for o in options(plain)] == ["", "-n", "--rate", "--kind", "--dry-run"]
     assert [o.metavar for o in options(plain)] == ["NAME", "N", "RATE", "one|two", "DRY_RUN"]
+
+
+@pytest.mark.parametrize(
+    ("words", "meant"),
+    [
+        ("train short_run --lr 1e-3", "--train.lr"),
+        ("train --data digits --lr 1e-3", "--train.lr"),
+        ("train short_run --learning-rate 1", "--train.lr"),
+        ("train short_run --lr", "--train.lr"),
+        ("train short_run --epochs 3", "--steps"),
+        ("train short_run --batch-size 4", "--train.batch_size"),
+        ("train short_run --steps-size 3", "--chain.step_size"),
+        ("train short_run --step-size=3", "--chain.step_size"),
+        ("train short_run --output x", "--out"),
+        ("train short_run --gpu", "--device cuda"),
+        ("sample RUN --cuda", "--device cuda"),
+        ("sample RUN --num-samples 4", "-n"),
+        ("evaluate RUN --samples 4", "-n"),
+        ("train short_run --chain-steps 3", "--chain.steps"),
+        ("train short_run --chain.stepz 3", "--chain.steps"),
+    ],
+)
+def test_flags_of_other_tools_are_answered_by_ours(cli, words, meant):
+    ran = cli(words)
+    assert ran.code == 2 and ran.err.endswith(f"did you mean '{meant}'?\n"), ran.err
+
+
+def test_the_home_folder_where_the_shell_left_its_sign(monkeypatch, tmp_path):
+    monkeypatch.setenv("HOME", str(tmp_path))
+
+    def command(run: Annotated[str, Arg("run")], *, out: Annotated[str, Arg("folder")] = "") -> None: ...
+
+    for words in (["~/a", "--out", "~/b"], ["~/a", "--out=~/b"], ["~/a,c", "--out", "~/b"]):
+        found = parse(command, words)
+        assert found["run"].startswith(f"{tmp_path}/a") and found["out"] == f"{tmp_path}/b"

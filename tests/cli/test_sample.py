@@ -63,6 +63,7 @@ def latent(monkeypatch, tilted):
         model = tilted((1, 4, 4), pair=True, steps=5)
         return model, dict(model.samplers)
 
+    monkeypatch.setattr("gibbsian.cli.sample.cut_short", lambda run, which: "")
     monkeypatch.setattr(load, "load_samplers", loaded)
 
 

@@ -68,7 +68,7 @@ def test_mistakes_are_one_line(cli, run, tmp_path):
         (["--images", str(tmp_path / "big.png")], "add --fit"),
         (["--images", "mnst"], "did you mean 'mnist'?"),
         (["--to", "3"], "no labels"),
-        (["-n", "1"], "at least 2 images"),
+        (["-n", "1"], "at least 2"),
         (["--images", str(tmp_path / "none") + "/"], "there is no image file or folder"),
     ):
         ran = cli("translate", str(run), *words)

@@ -49,3 +49,21 @@ def test_numbers_and_how_many_are_none() -> None:
 def test_every_public_record_of_kernels_and_energies_is_one_line() -> None:
     for kind in (gb.Langevin, gb.MALA, gb.HMC, gb.Underdamped, gb.Heun, gb.Product, gb.Mixture, gb.Given):
         assert kind.__repr__ is one_line
+
+
+def test_records_of_chains_and_starts_show_no_tensors(tilted) -> None:
+    model, rng = tilted(), gb.generator(0)
+    samples = model.sample(40, seed=0)
+    chain, stage = samples.chains[0], next(model.sampler().stages(40, rng))
+    drawn = gb.UniformNoise((2,)).draw(40, rng)
+    loss = gb.Loss(torch.ones(()), {"gap": torch.ones(())})
+    for record in (samples, chain, chain.state, chain.info, stage, drawn, loss, gb.Streams(3), model):
+        assert "tensor([" not in repr(record) and len(repr(record)) < 400, repr(record)
+    assert repr(loss) == "Loss(value=1.0, metrics={gap: 1.0})"
+    assert repr(gb.Streams(3)) == "Streams(3, device='cpu')"
+
+
+def test_long_lists_and_numbers_are_cut() -> None:
+    assert brief(list(range(100))) == "list of 100"
+    assert brief(0.5000000000000001) == "0.5" and brief(1e-5) == "1e-05" and brief(0.02) == "0.02"
+    assert brief({"a": torch.zeros(3)}) == "{a: tensor(3,)}"

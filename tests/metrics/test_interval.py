@@ -8,7 +8,14 @@ import torch
 from scipy import stats
 
 from gibbsian.core.errors import UsageError
-from gibbsian.metrics.interval import bootstrap_interval, mean_interval, quantile, share_interval, t_quantile
+from gibbsian.metrics.interval import (
+    bootstrap_interval,
+    mean_interval,
+    mean_share_interval,
+    quantile,
+    share_interval,
+    t_quantile,
+)
 
 
 def test_quantile_is_scipys():
@@ -86,3 +93,24 @@ def test_bad_arguments_are_refused():
         share_interval(3, 2)
     with pytest.raises(UsageError, match="repeats"):
         bootstrap_interval(lambda s: 0.0, torch.ones(3), rng=torch.Generator(), repeats=1)
+
+
+@pytest.mark.parametrize(
+    ("shares", "low", "high"),
+    [
+        ([1.0] * 20, 0.8389, 1.0),
+        ([0.0] * 20, 0.0, 0.1611),
+        ([1.0] * 19 + [0.0], 0.7639, 0.9911),
+        ([0.5] * 20, 0.2993, 0.7007),
+    ],
+)
+def test_shares_have_room_at_0_and_1(shares, low, high):
+    """Whole shares by Wilson's interval of as many rows; never narrower where nothing was seen to vary."""
+    found = mean_share_interval(torch.tensor(shares))
+    assert found.low == pytest.approx(low, abs=5e-3) and found.high == pytest.approx(high, abs=5e-3)
+
+
+def test_shares_that_vary_less_than_coins_are_known_better():
+    spread = mean_share_interval(torch.linspace(0.4, 0.6, 50))
+    assert spread.half_width < share_interval(25, 50).half_width / 2
+    assert spread.low < 0.5 < spread.high

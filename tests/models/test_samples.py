@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import torch
 
@@ -152,7 +153,42 @@ def test_streams_of_one_seed_differ() -> None:
 @pytest.mark.parametrize(("n", "steps"), [(0, None), (-1, None), (2, 0)])
 def test_no_sample_and_no_step_are_refused(tiny_run, n, steps) -> None:
     model = tiny_run("short_run", "toy:ring", MLP).trainer.model
-    with pytest.raises(UsageError, match="at least 1 is drawn"):
+    with pytest.raises(UsageError, match="at least 1"):
         draw_samples(model, model.sampler(), n, rng=rng(), steps=steps)
     with pytest.raises(UsageError, match="at least 1"):
         model.sample(n, steps=steps)
+
+
+@pytest.fixture
+def pictured(tiny_run):
+    """Samples of images with kept positions, and of points."""
+    images = tiny_run("short_run", "digits", MLP).trainer.model.sample(3, thin=2)
+    return images, tiny_run("short_run", "toy:ring", MLP).trainer.model.sample(3, thin=2)
+
+
+@pytest.mark.parametrize("name", ["a.png", "a.jpg", "a.gif", "a.npz", "a.npy", "a.csv", "new/a.png"])
+def test_samples_save_themselves_as_the_ending_says(pictured, tmp_path, name):
+    for samples in pictured:
+        path = samples.save(tmp_path / name)
+        assert path.stat().st_size > 50 and not list(tmp_path.glob(".*"))
+
+
+def test_saved_arrays_hold_the_samples(pictured, tmp_path):
+    images, points = pictured
+    held = np.load(images.save(tmp_path / "a.npz"))
+    assert held["x"].dtype == np.uint8 and held["x"].shape == (3, 8, 8) and held["energy"].shape == (3,)
+    np.testing.assert_allclose(np.load(points.save(tmp_path / "a.npy")), points.x.numpy())
+    head, *rows = points.save(tmp_path / "a.csv").read_text().splitlines()
+    assert head == "x0,x1,energy" and len(rows) == 3
+    np.testing.assert_allclose(float(rows[0].split(",")[1]), float(points.x[0, 1]), rtol=1e-6)
+
+
+@pytest.mark.parametrize(("name", "part"), [("a.doc", ".png"), ("a", ".png"), (None, "path is None")])
+def test_samples_that_cannot_be_saved(pictured, tmp_path, name, part):
+    with pytest.raises(UsageError, match=part):
+        pictured[0].save(name and tmp_path / name)
+
+
+def test_a_film_needs_kept_positions(tiny_run, tmp_path):
+    with pytest.raises(UsageError, match="thin=1"):
+        tiny_run("short_run", "toy:ring", MLP).trainer.model.sample(3).save(tmp_path / "a.gif")

@@ -61,7 +61,7 @@ def test_same_seed_same_report(system):
 
 
 def test_intervals_of_few_draws_are_students():
-    found = task._summary([{"a": float(v), "b": math.nan} for v in (1, 2, 3)])
+    found = task.summary([{"a": float(v), "b": math.nan} for v in (1, 2, 3)])
     assert found["a"].half_width == pytest.approx(4.3027 / math.sqrt(3), rel=1e-4)
     assert math.isnan(found["b"].estimate) and isinstance(found["b"], Interval)
 

@@ -106,3 +106,45 @@ def test_scale_of_images_and_points() -> None:
     assert scale_of(from_arrays(images), 0.0, 1.0).span == pytest.approx(2.0)
     points = np.array([[0.0, 0.0], [3.0, 4.0], [1.0, 1.0]], np.float32)
     assert scale_of(from_arrays(points), -10.0, 10.0) == Scale(span=5.0, border=0.0)
+
+
+START = {"energy_pos": 0.1, "energy_neg": 0.2, "energy_gap": -0.1, "grad_norm": 1.0, "drift": 0.5}
+
+
+def said(*updates: dict[str, float], scale: Scale = SCALE) -> str:
+    """The reason that the last of some updates gives, all others being healthy."""
+    monitor = Monitor(MonitorConfig(patience=1), scale)
+    *healthy, last = [{**START, **update} for update in updates]
+    assert all(monitor.check(update) is None for update in healthy)
+    other = Monitor(MonitorConfig(patience=1), scale)
+    other.load_state_dict(monitor.state_dict())
+    assert other.check(last) == monitor.check(last)
+    return monitor.check(last) or ""
+
+
+@pytest.mark.parametrize(
+    ("updates", "advice", "silent"),
+    [
+        (({"drift": 5.0},), "lower chain.step_size", "train.lr"),  # before any weight has moved
+        (({}, {"drift": 5.0}), "weights have grown: lower train.lr", "step_size"),
+        (({"drift": 2.0}, {"drift": 5.0}), "lower chain.step_size", "train.lr"),
+        (({}, {"energy_gap": 2e3}), "lower train.lr", "step_size"),
+        (({"drift": 2.0}, {"energy_gap": 2e3, "drift": 5.0}), "lower chain.step_size", "train.lr"),
+        (({"energy_gap": 2e3, "energy_neg": 2e3},), "the untrained network reach 2e+03", "train.lr"),
+        (({"drift": 5.0, "energy_pos": 1e9},), "the untrained network reach 1e+09", "step_size"),
+        (({"loss": math.nan, "energy_pos": math.nan},), "the untrained network reach nan", "train.lr"),
+        (({}, {"loss": math.nan, "drift": 5.0}), "weights have grown", "step_size"),
+        (({}, {"loss": math.inf}), "train.lr or chain.step_size", "weights"),
+    ],
+)
+def test_the_advice_follows_what_the_numbers_tell(updates, advice, silent) -> None:
+    told = said(*updates)
+    assert advice in told and silent not in told, told
+
+
+@pytest.mark.parametrize("shape", [(50, 2), (50, 1, 8, 8), (50, 5)])
+def test_data_that_do_not_vary_are_blamed(shape) -> None:
+    data = from_arrays(np.full(shape, 0.5, np.float32))
+    scale = scale_of(data, -1.0, 1.0)
+    assert "every row of the data is the same" in said({"drift": 1e9}, scale=scale)
+    assert scale_of(from_arrays(np.random.default_rng(0).random(shape, np.float32)), -1.0, 1.0).varies

@@ -239,7 +239,7 @@ def test_the_progress_bar_shows_rate_time_left_and_gap(tiny_run, capsys, monkeyp
     )
     tiny_run("igebm", "toy:ring", MLP).trainer.fit(3)
     shown = capsys.readouterr()
-    assert "gap=" in shown.err and "update/s" in shown.err and "3/3" in shown.err and not shown.out
+    assert "gap " in shown.err and "update/s" in shown.err and "3/3" in shown.err and not shown.out
 
 
 def test_the_bar_is_silent_when_nobody_watches(tiny_run, capsys) -> None:
@@ -285,9 +285,10 @@ def test_a_rollback_forgets_no_best(tiny_run, tmp_path: Path) -> None:
 
 def test_a_line_now_and_then_where_no_terminal_shows_a_bar(monkeypatch, tiny_run) -> None:
     said: list[str] = []
-    monkeypatch.setattr("gibbsian.train.trainer.LINE_EVERY", 0.0)
+    monkeypatch.setattr("gibbsian.core.pace.EVERY", 0.0)
     tiny_run("igebm", "toy:ring", {**MLP}, notify=said.append).trainer.fit(3)
-    assert said == [f"{k} of 3 updates" for k in (1, 2, 3)]
+    assert [line.partition(", ")[0] for line in said] == [f"train: {k} of 3 updates" for k in (1, 2, 3)]
+    assert "updates/s" in said[0] and "left" in said[0] and "gap" in said[0]
     said.clear()
     tiny_run("igebm", "toy:ring", {**MLP}, notify=said.append).trainer.fit(3, progress=False)
     assert said == []

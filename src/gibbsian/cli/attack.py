@@ -87,7 +87,7 @@ def attack(
             data_dir=data_dir,
             progress=bar,
         )
-    return finished(run, found, "attack", job.folder, pictures=found.pictures())
+    return finished(run, found, "attack", job.folder, pictures=found.pictures(), which=which)
 
 
 def radii(option: str, text: str) -> list[float]:

@@ -61,8 +61,9 @@ def compose(
         )
     options = kernel_options(kernel, settings or {})
     given = tuple(_numbers("--weights", weights)) if weights else None
+    from ..core.device import usable
     from ..models.sampler import RunOptions
-    from .machine import usable, warn_if_emulated
+    from .machine import warn_if_emulated
 
     usable(device)
     warn_if_emulated(precision, device)

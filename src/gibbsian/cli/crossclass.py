@@ -40,4 +40,4 @@ def crossclass(
             job.model, job.data, per_class=n, to=targets, steps=steps, seed=seed, data_dir=data_dir,
             progress=advance,
         )  # fmt: skip
-    return finished(run, found, "crossclass", job.folder, pictures=found.pictures)
+    return finished(run, found, "crossclass", job.folder, pictures=found.pictures, which=which)

@@ -69,7 +69,9 @@ class Log:
 
 def _state(record: Line, config: Mapping[str, Any], lines: Sequence[Line]) -> Finding:
     state = str(record.get("state", "unknown"))
-    step = max((int(line.get("step", 0)) for line in lines), default=0)
+    step = int(lines[-1].get("step", 0)) if lines else 0
+    if state != "running" and isinstance(record.get("step"), int):
+        step = record["step"]  # the log has not every update, and a run that is killed writes no record
     steps = config.get("train", {}).get("steps", "?")
     total = "" if isinstance(steps, int) and step > steps else f" of {steps}"  # a budget of time goes beyond
     if state == "diverged":
@@ -79,6 +81,12 @@ def _state(record: Line, config: Mapping[str, Any], lines: Sequence[Line]) -> Fi
         told = "running, or killed without a word" if state == "running" else "stopped"
         return Finding(
             "watch", f"{told} at step {step}{total}", "--resume auto goes on, if it is not running"
+        )
+    if state == "done" and isinstance(steps, int) and step < steps:
+        return Finding(
+            "watch",
+            f"cut short by its budget of time at step {step}{total}: what follows is of so few updates",
+            "--resume auto --minutes M goes on, or --steps N",
         )
     return Finding("good" if state == "done" else "watch", f"{state} at step {step}{total}")
 

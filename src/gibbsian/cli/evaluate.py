@@ -7,13 +7,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
+from ..core.device import usable
 from ..core.errors import UsageError
 from ..core.files import write_whole
 from .latents import latent_sampler, latent_settings
 from .options import Arg, Keys
 from .result import Result, plain
-from .results import say
-from .runs import Compile, DataDir, Device, Precision, Run, Which, asked_data, require_writable
+from .results import say, with_cut
+from .runs import Compile, DataDir, Device, Precision, Run, Which, asked_data, cut_short, require_writable
 
 
 def evaluate(
@@ -43,7 +44,7 @@ def evaluate(
     from ..models.sampler import RunOptions
     from ..tasks.evaluate import evaluate as measure
     from ..train.load import load
-    from .machine import usable, warn_if_emulated
+    from .machine import warn_if_emulated
 
     usable(device)
     warn_if_emulated(precision, device)
@@ -65,7 +66,9 @@ def evaluate(
         options=RunOptions(precision, compile),
         progress=say,
     )
-    result = Result({"run": run, "data": name, **report.to_dict()}, report.text())
+    cut = cut_short(run, which)
+    about = {"run": run, "data": name, **({"cut_short": cut} if cut else {})}
+    result = Result({**about, **report.to_dict()}, with_cut(report.text(), cut))
     if out:
         write_report(result, Path(out))
     return result

@@ -9,30 +9,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .. import __version__
-from ..core.errors import UsageError
 
 if TYPE_CHECKING:
     import torch
 
 BF16_FLAGS = {"avx512_bf16", "amx_bf16", "bf16"}
 """Names in /proc/cpuinfo of instructions that multiply bfloat16 (x86 and ARM)."""
-
-
-def usable(device: str) -> str:
-    """`device` if torch knows it and it is here; raises `UsageError` otherwise."""
-    import torch
-
-    try:
-        kind = torch.device(device).type
-    except RuntimeError as error:
-        raise UsageError(f"unknown device '{device}': use cpu, cuda or cuda:N") from error
-    if kind not in ("cpu", "cuda", "mps"):
-        raise UsageError(f"device '{device}' is not supported: use cpu, cuda or cuda:N")
-    if kind == "cuda" and not torch.cuda.is_available():
-        raise UsageError(f"device '{device}' is not on this machine: use --device cpu")
-    if kind == "mps" and not torch.backends.mps.is_available():
-        raise UsageError(f"device '{device}' is not on this machine: use --device cpu")
-    return device
 
 
 def warn_if_emulated(precision: str, device: str) -> None:

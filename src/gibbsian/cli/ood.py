@@ -73,4 +73,4 @@ def ood(
     )
     sheet = found.sheet()
     shown = {} if sheet is None else {"ood-sheet": sheet}
-    return finished(run, found, "ood", job.folder, pictures=shown)
+    return finished(run, found, "ood", job.folder, pictures=shown, which=which)

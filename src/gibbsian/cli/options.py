@@ -10,8 +10,8 @@ both are why this is not argparse.
 
 from __future__ import annotations
 
-import difflib
 import inspect
+import os
 import types
 import typing
 from collections import deque
@@ -20,6 +20,7 @@ from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal
 
 from ..core.errors import UsageError, did_you_mean
+from .flags import unknown_flag
 
 Given = Mapping[str, Any]
 REQUIRED = inspect.Parameter.empty
@@ -78,6 +79,8 @@ class Option:
             raise UsageError(f"{what} is empty: give a value, or leave it out")
         if self.choices and text not in self.choices:
             raise UsageError(f"{what} is '{text}': {did_you_mean(text, self.choices)}")
+        if self.kind is str and "~" in text:
+            text = ",".join(map(os.path.expanduser, text.split(",")))  # the shell leaves quoted ones
         try:
             return self.kind(text)
         except ValueError as error:
@@ -94,7 +97,7 @@ class Words:
     """A command line taken apart: options by parameter name, settings, words without a flag."""
 
     options: dict[str, Any] = field(default_factory=dict)
-    settings: dict[str, str] = field(default_factory=dict)
+    settings: dict[str, Any] = field(default_factory=dict)
     free: list[str] = field(default_factory=list)
 
 
@@ -143,7 +146,7 @@ def split(function: Callable[..., Any], argv: Sequence[str]) -> Words:
             words.free.append(word)
         elif option is None:
             _require_gathering(function, flag, by_flag)
-            words.settings[flag[2:]] = value if equals else _next(flag, left)
+            words.settings[flag[2:]] = value if equals else _next(flag, left, None)
         elif option.kind is bool:
             if equals:
                 raise UsageError(f"{flag} is a switch and takes no value: leave out '={value}'")
@@ -186,18 +189,21 @@ def _placed(known: list[Option], free: list[str]) -> dict[str, Any]:
     return {o.name: o.convert(text) for o, text in zip(positional, free, strict=False)}
 
 
-def _next(flag: str, left: deque[str]) -> str:
-    if not left or left[0].startswith("--"):
+def _next(flag: str, left: deque[str], default: Any = REQUIRED) -> Any:
+    """The word after `flag`; without one `default`, or `UsageError` where there is none."""
+    if left and not left[0].startswith("--"):
+        return left.popleft()
+    if default is REQUIRED:
         raise UsageError(f"{flag} needs a value: see --help")
-    return left.popleft()
+    return default
 
 
 def _require_gathering(function: Callable[..., Any], flag: str, flags: Iterable[str]) -> None:
     if gathering(function) is None or not flag.startswith("--"):
-        raise _unknown(flag, flags)
+        raise unknown_flag(flag, flags)
 
 
-def _require_known(named: Mapping[str, str], keys: Keys, given: Given, known: list[Option]) -> None:
+def _require_known(named: Mapping[str, Any], keys: Keys, given: Given, known: list[Option]) -> None:
     settings = keys.settings(given)
     names, free = {f"--{s.name}" for s in settings}, [f"{s.name}." for s in settings if s.kind == FREE]
     for name in named:
@@ -205,14 +211,9 @@ def _require_known(named: Mapping[str, str], keys: Keys, given: Given, known: li
         if "." in name and (not names or (keys.needs == f"--{section}" and not given.get(section))):
             raise UsageError(f"--{name} needs {keys.needs}: see --help")
         if f"--{name}" not in names and not name.startswith(tuple(free)):
-            raise _unknown(f"--{name}", [*names, *(o.flag for o in known if o.flag)])
-
-
-def _unknown(flag: str, flags: Iterable[str]) -> UsageError:
-    known = [*flags, "--json", "--help"]
-    inside = [other for other in known if other.endswith(f".{flag.removeprefix('--')}")]
-    near = inside or difflib.get_close_matches(flag, known, n=1)
-    return UsageError(f"unknown option '{flag}': " + (f"did you mean '{near[0]}'?" if near else "see --help"))
+            raise unknown_flag(f"--{name}", [*names, *(o.flag for o in known if o.flag)])
+        if named[name] is None:
+            raise UsageError(f"--{name} needs a value: see --help")
 
 
 def _yaml(name: str, text: str) -> Any:

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import csv
-import io
-from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ..core.errors import UsageError
 from .runs import require_writable
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from ..models.model import EnergyModel
     from ..models.samples import Samples
     from ..tasks.film import Film
@@ -75,9 +74,11 @@ class Outputs:
         from ..tasks.film import frames, painter
 
         if self.npz:
-            write_npz(arrays(model, drawn), self.npz)
+            replace(drawn, x=_in_units(model, drawn.x), range=(model.spec.low, model.spec.high)).save(
+                self.npz
+            )
         if self.table:
-            _write(packed_rows(model, drawn, self.table.suffix.lower()), self.table)
+            _write_rows(model, drawn, self.table)
         if self.out:
             save_image(painter(model, drawn.x, columns)(drawn.x), self.out)
         if self.gif:
@@ -100,58 +101,20 @@ def _require_files(paths: list[Path]) -> None:
         require_writable(path.parent)
 
 
-def arrays(model: EnergyModel, drawn: Samples) -> dict[str, Any]:
-    """`x` as uint8 for images and float32 otherwise, `energy` float32, `y` int64 where labels were given."""
-    from ..report.pictures import to_uint8
-
-    pixels, shape = model.spec, model.spec.event_shape
-    image = len(shape) == 3 and shape[0] in (1, 3)
-    rows = drawn.x.detach() if pixels.table is None else pixels.table.in_units(drawn.x.detach())
-    x = to_uint8(drawn.x, pixels.low, pixels.high) if image else rows.float().cpu().numpy()
-    named = {"x": x, "energy": drawn.energy.detach().float().cpu().numpy()}
-    return named if drawn.y is None else {**named, "y": drawn.y.cpu().numpy()}
+def _in_units(model: EnergyModel, x: Tensor) -> Tensor:
+    return x if model.spec.table is None else model.spec.table.in_units(x.detach())
 
 
-def packed_rows(model: EnergyModel, drawn: Samples, ending: str) -> bytes:
-    """Samples in the units of the table: an array as .npy, or text under a line of names with the classes of
-    conditional models in the last column.
-    """
-    import numpy as np
+def _write_rows(model: EnergyModel, drawn: Samples, path: Path) -> None:
+    """Samples in the units of the table, under its names, with the classes of conditional models last."""
+    from ..report import arrays
 
-    spec, packed, text = model.spec, io.BytesIO(), io.StringIO()
-    x = drawn.x.detach().cpu()
-    rows = (x.double() if spec.table is None else spec.table.in_units(x)).numpy()
-    if ending == ".npy":
-        np.save(packed, rows.astype(np.float32))
-        return packed.getvalue()
-    names = (
-        spec.table.names
-        if spec.table and spec.table.names
-        else [f"column {i + 1}" for i in range(len(rows[0]))]
-    )
-    classes, label = (spec.table.classes, spec.table.label) if spec.table else ((), "")
+    table = model.spec.table
+    x = _in_units(model, drawn.x.detach().cpu().double())
+    if path.suffix.lower() == ".npy":
+        arrays.write(path, {"x": x.float().numpy()})
+        return
+    names = table.names if table and table.names else [f"column {i + 1}" for i in range(x.shape[1])]
+    classes, label = (table.classes, table.label) if table else ((), "")
     y = [] if drawn.y is None else [classes[i] if i < len(classes) else str(i) for i in drawn.y.tolist()]
-    writer = csv.writer(text, delimiter="\t" if ending == ".tsv" else ",", lineterminator="\n")
-    writer.writerow([*names, *([label or "label"] if y else [])])
-    writer.writerows([*(f"{v:.9g}" for v in row), *y[i : i + 1]] for i, row in enumerate(rows.tolist()))
-    return text.getvalue().encode()
-
-
-def write_npz(named: Mapping[str, Any], path: Path) -> None:
-    """Write arrays aside and rename; raises `UsageError` where that fails."""
-    import numpy as np
-
-    packed = io.BytesIO()
-    np.savez_compressed(packed, **named)
-    _write(packed.getvalue(), path)
-
-
-def _write(packed: bytes, path: Path) -> None:
-    aside = path.with_name(f".{path.name}.tmp")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        aside.write_bytes(packed)
-        aside.replace(path)
-    except OSError as error:
-        aside.unlink(missing_ok=True)
-        raise UsageError(f"cannot write {path}: {error.strerror}; choose a folder you can write") from error
+    arrays.write_table(path, x.tolist(), names, y, label or "label")

@@ -118,7 +118,7 @@ def restore(
                 seed=seed, data_dir=data_dir, progress=advance,
             )  # fmt: skip
     shown, films = found.pictures, found.films
-    return finished(run, found, "restore", job.folder, pictures=shown, films=films, task=task)
+    return finished(run, found, "restore", job.folder, pictures=shown, films=films, task=task, which=which)
 
 
 def _require_heard(

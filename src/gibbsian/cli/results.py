@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -12,10 +11,12 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
+from ..core.device import usable
 from ..core.errors import UsageError
 from ..core.files import write_whole
+from ..core.pace import Pace, to_stderr
 from .result import Result, plain
-from .runs import asked_data, exported, require_writable
+from .runs import asked_data, cut_short, exported, require_writable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -65,7 +66,6 @@ def opened(
     """
     from ..tasks.parts import recipe_for
     from ..train.load import load
-    from .machine import usable
 
     usable(device)
     folder, name = Path(out) if out else place(run, word), asked_data(run, data)
@@ -84,17 +84,25 @@ def finished(
     *,
     pictures: Mapping[str, Image.Image] | None = None,
     films: Mapping[str, Sequence[Image.Image]] | None = None,
+    which: str = "newest",
     **head: Any,
 ) -> Result:
     """Write what was found as NAME.json and so on, plots with NAME- before their names, and say so; files in
     folders of their own, which are many, are only counted.
     """
-    written = write(found, name, folder, prefix=f"{name}-", pictures=pictures, films=films)
+    cut = cut_short(run, which)
+    written = write(found, name, folder, prefix=f"{name}-", pictures=pictures, films=films, cut=cut)
     lines = [f"wrote {path}" for path in written if path.parent == folder]
     apart = Counter(path.parent for path in written if path.parent != folder)
     lines += [f"wrote {n} picture{'s' if n > 1 else ''} in {place}" for place, n in apart.items()]
-    told = "\n".join([found.text(), "", *lines])
-    return Result({**head, "run": run, **found.to_dict(), "written": [str(p) for p in written]}, told)
+    told = "\n".join([with_cut(found.text(), cut), "", *lines])
+    about = {**head, "run": run, **({"cut_short": cut} if cut else {})}
+    return Result({**about, **found.to_dict(), "written": [str(p) for p in written]}, told)
+
+
+def with_cut(text: str, cut: str) -> str:
+    """Tables below a line that says that training was cut short, if it was (see `runs.cut_short`)."""
+    return f"training was cut short: {cut}\n\n{text}" if cut else text
 
 
 def write(
@@ -105,6 +113,7 @@ def write(
     prefix: str = "",
     pictures: Mapping[str, Image.Image] | None = None,
     films: Mapping[str, Sequence[Image.Image]] | None = None,
+    cut: str = "",
 ) -> list[Path]:
     """NAME.json, NAME.txt, `pictures` as .png, `films` as .gif, figures as PREFIX + name; returns the paths.
 
@@ -114,8 +123,9 @@ def write(
 
     paths = [folder / f"{name}.json", folder / f"{name}.txt"]
     try:
-        write_whole(paths[0], json.dumps(plain(found.to_dict()), indent=1, allow_nan=False) + "\n")
-        write_whole(paths[1], found.text() + "\n")
+        values = {**({"cut_short": cut} if cut else {}), **found.to_dict()}
+        write_whole(paths[0], json.dumps(plain(values), indent=1, allow_nan=False) + "\n")
+        write_whole(paths[1], with_cut(found.text(), cut) + "\n")
         for title, picture in (pictures or {}).items():
             paths.append(folder / f"{title}.png")
             save_image(picture, paths[-1])
@@ -165,12 +175,17 @@ def names(text: str) -> list[str]:
 
 @contextmanager
 def progress(what: str, unit: str = "step") -> Iterator[Callable[[int, int, str], None]]:
-    """A bar on stderr with rate and time left: call what it yields with (done, total, note)."""
+    """A bar on stderr with rate and time left, or lines now and then where no terminal shows it: call what it
+    yields with (done, total, note).
+    """
     from tqdm import tqdm
 
+    pace = Pace(what, unit)
     with tqdm(desc=what, unit=unit, disable=None, leave=False) as bar:
 
         def advance(done: int, total: int, note: str = "") -> None:
+            if bar.disable:
+                return pace(done, total, note)
             bar.total = total
             bar.set_postfix_str(note, refresh=False)
             bar.update(done - bar.n)
@@ -178,6 +193,4 @@ def progress(what: str, unit: str = "step") -> Iterator[Callable[[int, int, str]
         yield advance
 
 
-def say(text: str) -> None:
-    """A line for people while a command works."""
-    print(text, file=sys.stderr, flush=True)
+say = to_stderr

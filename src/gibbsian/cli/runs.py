@@ -56,6 +56,19 @@ def _table_file(run: str) -> str | None:
         return None
 
 
+def cut_short(run: str, which: str = "newest") -> str:
+    """How many of its updates the weights at `run` have seen, if not all: "62 of 5,000 updates"."""
+    if exported(run):
+        return ""
+    from ..train import checkpoint
+    from ..train.fit import stored_config
+    from ..train.load import locate
+
+    source, folder = locate(run, which)
+    made, planned = checkpoint.updates(source), stored_config(folder.path).train.steps
+    return f"{made:,} of {planned:,} updates" if made < planned else ""
+
+
 def exported(run: str) -> bool:
     """Whether RUN is an exported model folder; a checkpoint holds weights too, but no config.json."""
     return all((Path(run) / name).is_file() for name in ("model.safetensors", "config.json"))

@@ -7,13 +7,15 @@ import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from ..core.errors import UsageError, unknown
+from ..core.device import usable
+from ..core.errors import UsageError, require_some, unknown
 from .kernels import KERNELS, kernel_options, kernel_settings, with_kernel
 from .latents import PREFIX, latent_sampler, latent_settings
 from .options import Arg, Given, Keys, Setting
 from .outputs import Outputs
 from .result import Result
-from .runs import Compile, Device, Precision, Run, Which, exported
+from .results import progress, say
+from .runs import Compile, Device, Precision, Run, Which, cut_short, exported
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -69,8 +71,7 @@ def sample(
 
     Systems with latents (gebm, vaebm) take --latent.beta, --latent.kernel and the like in place of their own.
     """
-    if n < 1 or (steps is not None and steps < 1) or (columns is not None and columns < 1):
-        raise UsageError(f"asked for -n {n}, --steps {steps}, --columns {columns}: each must be at least 1")
+    require_some({"-n": n, "--steps": steps, "--columns": columns})
     if start != "noise" and any(k.startswith(PREFIX) for k in settings or {}):
         raise UsageError(f"--{PREFIX}* draws latents from noise: leave out --start {start}")
     if temperature is not None and kernel is None:
@@ -79,7 +80,7 @@ def sample(
     options = kernel_options(kernel, {k: v for k, v in given.items() if not k.startswith(PREFIX)})
     from ..models.sampler import RunOptions
     from ..train.load import load_samplers
-    from .machine import usable, warn_if_emulated
+    from .machine import warn_if_emulated
 
     usable(device)
     warn_if_emulated(precision, device)
@@ -98,6 +99,8 @@ def sample(
     seconds = time.monotonic() - began
     columns = columns or (model.spec.num_classes if y is not None else None)
     outputs.write(model, drawn, film, strips, columns)
+    if cut := cut_short(run, which):
+        say(f"training was cut short: {cut}")
     return result(run, n, kernel or "own", drawn, seconds, outputs)
 
 
@@ -156,21 +159,14 @@ def draw(
     options: RunOptions,
 ) -> tuple[Samples, Film]:
     """Samples and what was filmed; stored chains are drawn in one chunk, so that none comes twice."""
-    from tqdm import tqdm
-
     from ..core.random import Streams
     from ..models.model import device_of
     from ..models.samples import draw_samples
     from ..tasks.film import Film
 
     rng = Streams(seed, device=device_of(model)).eval
-    with tqdm(desc="sample", unit="step", disable=None, leave=False) as bar:
-
-        def progress(done: int, planned: int) -> None:
-            bar.total = planned
-            bar.update(done - bar.n)
-
-        film = Film(strip or sampler, keep=keep, progress=progress)
+    with progress("sample") as advance:
+        film = Film(strip or sampler, keep=keep, progress=advance)
 
         def observe(step: int, state: ChainState, info: ChainInfo) -> None:
             film.observe(step, state, info)

@@ -12,11 +12,13 @@ import textwrap
 import types
 import typing
 from functools import cache
+from pathlib import Path
 from typing import Any, Literal
 
 from ..core.config import to_dict
+from ..core.errors import UsageError
 from ..core.kinds import TAG, Tagged, fields_of, kinds_of, type_hints
-from ..train.recipes import resolve
+from ..train.recipes import RunConfig, resolve
 from .options import FREE, Given, Setting
 
 
@@ -108,3 +110,27 @@ def inner_type(hint: Any) -> Any:
     if typing.get_origin(hint) in (typing.Union, types.UnionType):
         return next(a for a in typing.get_args(hint) if a is not type(None))
     return hint
+
+
+def read_yaml(path: str) -> dict[str, Any]:
+    """The sections of a YAML file; raises `UsageError` where it is missing or is none."""
+    import yaml
+
+    try:
+        loaded = yaml.safe_load(Path(path).read_text())
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(
+            f"cannot read configuration {path}: {getattr(error, 'strerror', 'no text')}"
+        ) from error
+    except yaml.YAMLError as error:
+        raise UsageError(f"configuration {path} does not parse: {error}") from error
+    if not isinstance(loaded or {}, dict):
+        raise UsageError(f"configuration {path} is no mapping: write it as --print_config does")
+    return loaded or {}
+
+
+def yaml_text(config: RunConfig) -> str:
+    """The configuration as a file that `--config` reads."""
+    import yaml
+
+    return yaml.safe_dump(config.to_dict(), sort_keys=False).rstrip()

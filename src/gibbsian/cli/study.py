@@ -48,7 +48,7 @@ def modes(
         model, job.data, steps=lengths, n=n, draws=draws, seed=seed, data_dir=data_dir, progress=say,
         stored=stored,
     )  # fmt: skip
-    return finished(run, found, "modes", job.folder, topic="modes")
+    return finished(run, found, "modes", job.folder, topic="modes", which=which)
 
 
 def longrun(
@@ -75,7 +75,7 @@ def longrun(
     found = study_longrun(
         job.model, job.data, steps=times, n=n, draws=draws, seed=seed, data_dir=data_dir, progress=say
     )
-    return finished(run, found, "longrun", job.folder, topic="longrun")
+    return finished(run, found, "longrun", job.folder, topic="longrun", which=which)
 
 
 def dimension(
@@ -97,7 +97,7 @@ def dimension(
     require_positive(n=n)
     job = opened(run, "study", out=out, data=data, which=which, device=device)
     found = study_dimension(job.model, job.data, n=n, seed=seed, data_dir=data_dir, progress=say)
-    return finished(run, found, "dimension", job.folder, topic="dimension")
+    return finished(run, found, "dimension", job.folder, topic="dimension", which=which)
 
 
 def calibration(
@@ -124,4 +124,4 @@ def calibration(
     job = opened(run, "study", out=out, data=data, which=which, device=device)
     models = {run: job.model} | {other: load(other, which=which).to(device) for other in names(runs or "")}
     found = study_calibration(models, job.data, n=n, bins=bins, seed=seed, data_dir=data_dir, progress=say)
-    return finished(run, found, "calibration", job.folder, topic="calibration")
+    return finished(run, found, "calibration", job.folder, topic="calibration", which=which)

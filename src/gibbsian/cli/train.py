@@ -11,6 +11,7 @@ from itertools import chain, count
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
+from ..core.device import usable
 from ..core.errors import CheckpointError, UsageError
 from ..data.options import READ
 from ..data.recipe import FILES, DataRecipe
@@ -21,7 +22,7 @@ from . import reading
 from .options import Arg, Keys
 from .result import Result
 from .runs import DataDir, Device
-from .settings import system_settings
+from .settings import read_yaml, system_settings, yaml_text
 
 if TYPE_CHECKING:
     from ..data.dataset import Dataset
@@ -63,16 +64,17 @@ def train(
     device: Device = "cpu",
     precision: Annotated[Literal["fp32", "bf16"] | None, Arg("of the network (train.precision)")] = None,
     compile: Annotated[Compiling | None, Arg("chains in compiled graphs (train.compile)")] = None,
+    log: Annotated[Literal["tensorboard"] | None, Arg("write the log there too, in --out")] = None,
     data_dir: DataDir = None,
     settings: Annotated[Settings | None, Keys(system_settings, "SYSTEM")] = None,
     print_config: Annotated[bool, Arg("print the configuration and stop", flag="--print_config")] = False,
 ) -> Result:
     """Fit a system to data. A preset gives settings, a YAML file changes some, --section.key changes more.
 
-    The run folder holds config.yaml, run.json, metrics.jsonl, samples/ and checkpoints/. Ctrl-C saves before
-    it stops; --resume auto goes on bit for bit (not with --compile auto), and starts anew where there is
-    nothing to resume. A run that diverges ends with exit code 4, or goes back to its last good state with
-    --monitor.policy rollback.
+    The run folder holds config.yaml, run.json, metrics.jsonl, curves.png (losses, energies, chains), samples/
+    and checkpoints/. Ctrl-C saves before it stops; --resume auto goes on bit for bit (not with --compile
+    auto), and starts anew where there is nothing to resume. A run that diverges ends with exit code 4, or
+    goes back to its last good state with --monitor.policy rollback.
     """
     how = {key: value for key, value in locals().items() if key in READ}
     if system is None:
@@ -92,35 +94,11 @@ def train(
     resolved = reading.with_options(settled(file=file), file if resume else None, how)
     if print_config:
         return Result(resolved.to_dict(), yaml_text(resolved))
-    where = {"init_from": init_from, "resume": checkpoint, "out": folder or free_folder(resolved)}
+    where = {"init_from": init_from, "resume": checkpoint, "out": folder or free_folder(resolved), "log": log}
     asked = resolved.train.steps if "train.steps" in changes else None
     prepared = _prepare(resolved, where, data_dir, device, None if file else (preset, changes))
     outcome = prepared.trainer.fit(asked, minutes=minutes)
     return _result(prepared, outcome)
-
-
-def read_yaml(path: str) -> dict[str, Any]:
-    """The sections of a YAML file; raises `UsageError` where it is missing or is none."""
-    import yaml
-
-    try:
-        loaded = yaml.safe_load(Path(path).read_text())
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(
-            f"cannot read configuration {path}: {getattr(error, 'strerror', 'no text')}"
-        ) from error
-    except yaml.YAMLError as error:
-        raise UsageError(f"configuration {path} does not parse: {error}") from error
-    if not isinstance(loaded or {}, dict):
-        raise UsageError(f"configuration {path} is no mapping: write it as --print_config does")
-    return loaded or {}
-
-
-def yaml_text(config: RunConfig) -> str:
-    """The configuration as a file that `--config` reads."""
-    import yaml
-
-    return yaml.safe_dump(config.to_dict(), sort_keys=False).rstrip()
 
 
 def run_name(system: str, data: str) -> str:
@@ -184,7 +162,7 @@ def _prepare(
     from ..data.load import load
     from ..train.fit import prepare
     from ..train.matching import resolved
-    from .machine import usable, warn_if_emulated
+    from .machine import warn_if_emulated
 
     usable(device)
     warn_if_emulated(config.train.precision, device)
@@ -241,4 +219,6 @@ def _result(prepared: Prepared, outcome: Outcome) -> Result:
     }
     gap = outcome.metrics.get("energy_gap")
     told = f", energy gap {gap:+.3g}" if gap is not None else ""
-    return Result(data, f"{outcome.state}: {outcome.step} updates in {outcome.seconds:.1f} s{told}; {out}")
+    drawn = ", curves in curves.png" if folder and folder.curves.is_file() else ""
+    done = f"{outcome.state}: {outcome.step} updates in {outcome.seconds:.1f} s{told}"
+    return Result(data, f"{done}; {out}{drawn}")

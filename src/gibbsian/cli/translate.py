@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-from ..core.errors import UsageError
+from ..core.errors import UsageError, require_some
 from ..data.recipe import FILES, DataRecipe
 from .options import Arg
 from .result import Result
@@ -44,8 +44,8 @@ def translate(
     from ..data.given import changes, given_images
     from ..tasks.convert.translation import translate_data_set, translate_files
 
-    if n < 2 or (steps is not None and steps < 1):
-        raise UsageError(f"asked for -n {n} and --steps {steps}: at least 2 images and 1 step")
+    require_some({"-n": n}, 2)
+    require_some({"--steps": steps})
     job = opened(run, "translate", out=out, data=None, which=which, device=device, needs_data=False)
     found: Translation | TranslatedFiles
     if images is not None and _is_path(images):
@@ -64,7 +64,9 @@ def translate(
                 job.model, job.data, images, n=n, to=to, steps=steps, seed=seed, data_dir=data_dir,
                 progress=bar,
             )  # fmt: skip
-    return finished(run, found, "translate", job.folder, pictures=found.pictures, films=found.films)
+    return finished(
+        run, found, "translate", job.folder, pictures=found.pictures, films=found.films, which=which
+    )
 
 
 def _is_path(images: str) -> bool:

@@ -6,13 +6,16 @@ Exit codes of the command line: 1 expected failure, 2 usage, 4 diverged, 130 int
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 
 class GibbsianError(Exception):
     """An expected failure. Its text is one line that a user can act upon."""
 
     exit_code = 1
+
+    def __init__(self, text: str = "") -> None:
+        super().__init__(" ".join(text.split()) if "\n" in text else text)
 
 
 class UsageError(GibbsianError, ValueError):
@@ -61,7 +64,7 @@ def did_you_mean(name: str, options: Iterable[str]) -> str:
 
 def unknown(what: str, name: str, options: Iterable[str]) -> UsageError:
     """The error for an unknown name among known `options`, with the nearest one suggested."""
-    return UsageError(f"unknown {what} '{name}': {did_you_mean(name, options)}")
+    return UsageError(f"unknown {what} '{name}': {did_you_mean(str(name), options)}")
 
 
 def require_positive(**values: float) -> None:
@@ -69,6 +72,13 @@ def require_positive(**values: float) -> None:
     for name, value in values.items():
         if not 0 < value < float("inf"):
             raise UsageError(f"{name} is {value}: it must be a positive finite number")
+
+
+def require_some(values: Mapping[str, int | None], least: int = 1) -> None:
+    """Raise `UsageError` unless every value that is given is `least` or more."""
+    few = [f"{name} is {value}" for name, value in values.items() if value is not None and value < least]
+    if few:
+        raise UsageError(f"{' and '.join(few)}: it must be at least {least}")
 
 
 def require_not_negative(**values: float) -> None:

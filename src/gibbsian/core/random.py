@@ -86,6 +86,9 @@ class Streams:
         self.init = generator(derive(seed, "init"))
         self.eval = generator(derive(seed, "eval", rank), device)
 
+    def __repr__(self) -> str:
+        return f"Streams({self.seed}, device='{self.chain.device}')"
+
     def state_dict(self) -> dict[str, Tensor]:
         """The state of every stream, one uint8 tensor each."""
         return {name: getattr(self, name).get_state() for name in NAMES}

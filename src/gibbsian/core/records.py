@@ -45,6 +45,8 @@ class Loss:
     value: Tensor
     metrics: dict[str, Tensor] = field(default_factory=dict)
 
+    __repr__ = one_line
+
     def __add__(self, other: Loss) -> Loss:
         return Loss(self.value + other.value, {**self.metrics, **other.metrics})
 

@@ -9,24 +9,36 @@ from typing import Any
 
 from torch import Tensor, nn
 
+DIGITS, MOST = 8, 12
+"""Letters of a number, and entries of a list or tuple, that are told in full."""
+
 
 def one_line(record: Any) -> str:
-    """The class of a dataclass with its fields, those left out that have their default or no place in a repr.
+    """The class of a dataclass or named tuple with its fields, but those at their default or None.
 
     Write `__repr__ = one_line` in its body.
     """
-    parts = [
-        f"{f.name}={brief(value)}"
-        for f in fields(record)
-        if f.repr and not _is_default(f, value := getattr(record, f.name))
-    ]
+    if isinstance(record, tuple):
+        named = zip(getattr(record, "_fields", ()), record, strict=False)
+        told = {name: value for name, value in named if value is not None}
+    else:
+        shown = {f.name: (f, getattr(record, f.name)) for f in fields(record) if f.repr}
+        told = {name: value for name, (f, value) in shown.items() if not _is_default(f, value)}
+    parts = [f"{name}={brief(value)}" for name, value in told.items()]
     return f"{type(record).__name__}({', '.join(parts)})"
+
+
+def tables(found: Any) -> str:
+    """The class of a task's results and what their `text` says: write `__repr__ = tables` in its body."""
+    return f"{type(found).__name__}\n{found.text()}"
 
 
 def brief(value: object) -> str:
     """`value` in few words: tensors by their shape, networks by their size, functions by their names."""
     if isinstance(value, Tensor):
-        return str(value.item()) if value.dim() == 0 else f"tensor{tuple(value.shape)}"
+        return brief(value.item()) if value.dim() == 0 else f"tensor{tuple(value.shape)}"
+    if isinstance(value, float) and len(repr(value)) > DIGITS:
+        return f"{value:.{DIGITS - 2}g}"
     if isinstance(value, nn.Module):
         return f"{type(value).__name__} of {sum(p.numel() for p in value.parameters()):,} parameters"
     if isinstance(value, MethodType):
@@ -35,7 +47,11 @@ def brief(value: object) -> str:
         return value.__name__
     if isinstance(value, partial):
         return f"{brief(value.func)}(...)"
-    if isinstance(value, (list, tuple)):
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{k}: {brief(v)}" for k, v in value.items()) + "}"
+    if isinstance(value, (list, tuple)) and type(value).__repr__ in (list.__repr__, tuple.__repr__):
+        if len(value) > MOST:
+            return f"{type(value).__name__} of {len(value)}"
         inside = ", ".join(map(brief, value)) + ("," if isinstance(value, tuple) and len(value) == 1 else "")
         return f"({inside})" if isinstance(value, tuple) else f"[{inside}]"
     return repr(value)

@@ -25,6 +25,8 @@ HALF = 127
 """Whole numbers that never pass this are hardly bytes of images."""
 LONG = 4
 """How many times as long as it has channels a signal is at least, to be told from a grey image."""
+LARGEST = 1e18
+"""Numbers beyond this have squares that overflow in single precision."""
 
 
 class Stored(NamedTuple):
@@ -186,6 +188,8 @@ def _where(x: Tensor, axis: int, channels: Channels | None) -> str:
 def _numbers(x: Tensor, axis: int | None, images: bool | None) -> Stored:
     """float32 in their own units, channels first; a line where one could have thought of images."""
     values = x.to(torch.float32)
+    if values.numel() and (most := float(x.abs().max())) > LARGEST:
+        raise DataError(f"data reach {most:.3g}, and squares beyond {LARGEST**2:g} overflow: change units")
     if values.dim() != 4:
         wide = x.double()
         coarse = (wide - values).abs().amax(0) > 1e-4 * (wide.amax(0) - wide.amin(0))

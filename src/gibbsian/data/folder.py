@@ -6,7 +6,6 @@ Which files are its images is told in `listing.py`. One part is cut in two by th
 from __future__ import annotations
 
 import hashlib
-import warnings
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -15,6 +14,7 @@ import torch
 from torch import Tensor
 
 from ..core.errors import DataError
+from ..core.explain import warn
 from .dataset import Dataset
 from .images import Head, levels_of, read_head, read_image
 from .listing import Listing, all_images, list_images, read_listing
@@ -95,7 +95,7 @@ class ImageFiles:
             raise
         except DataError as error:
             if self.how.skips:
-                warnings.warn(f"{str(error).rpartition(': ')[0]}: it is left out", stacklevel=2)
+                warn(f"{str(error).rpartition(': ')[0]}: it is left out")
                 self.broken.add(path)
             raise BrokenRow(f"{error}{ADVICE}", row, self.how.skips) from error
         if image.shape != self.event:

@@ -143,8 +143,10 @@ class DataRecipe:
         folder = _absolute(self.name).startswith("folder:")
         moved = replace(self, name="folder:DIR" if folder else f"FILE{gone.suffix}")
         kind, what = ("folder", "images") if folder else ("file", "data")
+        gone, here = gone.absolute(), Path.cwd()
+        why = f"relative paths begin at {here}; " if gone.is_relative_to(here) else ""
         raise DataError(
-            f"there is no {kind} {gone}: give the {kind} that holds the {what}, --data {moved} if moved"
+            f"there is no {kind} {gone}: {why}give the {kind} that holds the {what}, --data {moved} if moved"
         )
 
 

@@ -22,6 +22,7 @@ import numpy as np
 import torch
 
 from ..core.errors import DataError
+from ..core.files import as_other_files
 from .dataset import carve
 from .factors import Factors
 from .places import cache_folder
@@ -107,7 +108,7 @@ def _keep(array: np.ndarray, path: Path) -> None:
         with tempfile.NamedTemporaryFile(dir=path.parent, prefix=".part-", delete=False) as sink:
             part = sink.name
             np.save(sink, array)
-        os.replace(part, path)
+        os.replace(as_other_files(Path(part)), path)
     except OSError:
         if part is not None:
             Path(part).unlink(missing_ok=True)

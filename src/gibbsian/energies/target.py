@@ -63,7 +63,10 @@ def normal(shape: tuple[int, ...], rng: torch.Generator) -> Tensor:
 
 def exact(values: object, name: str, dim: int) -> Tensor:
     """`values` as a float64 CPU tensor of `dim` dimensions, else `UsageError`."""
-    tensor = torch.as_tensor(values, dtype=torch.float64, device="cpu")
+    try:
+        tensor = torch.as_tensor(values, dtype=torch.float64, device="cpu")
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise UsageError(f"{name} is {values!r:.60}: it must be numbers, {error}") from error
     if tensor.dim() != dim:
         raise UsageError(f"{name} has shape {tuple(tensor.shape)}: it must have {dim} dimension(s)")
     return tensor

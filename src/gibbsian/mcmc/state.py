@@ -15,6 +15,7 @@ from torch import Tensor
 
 from ..core.errors import UsageError
 from ..core.position import Position, detach, leaves, like
+from ..core.show import one_line
 
 
 class ChainState(NamedTuple):
@@ -29,6 +30,9 @@ class ChainState(NamedTuple):
     grad: Position | None = None
     velocity: Position | None = None
     count: int = 0  # type: ignore[assignment]
+
+    def __repr__(self) -> str:
+        return one_line(self)
 
 
 class ChainInfo(NamedTuple):
@@ -46,6 +50,9 @@ class ChainInfo(NamedTuple):
     noise: Tensor | None = None
     clipped: Tensor | None = None
     saturated: Tensor | None = None
+
+    def __repr__(self) -> str:
+        return one_line(self)
 
 
 @dataclass(frozen=True)
@@ -67,6 +74,8 @@ class ChainSummary:
     saturated: Tensor | None
     steps: int
     gradients: int
+
+    __repr__ = one_line
 
     def __str__(self) -> str:
         """Steps, and what there is of acceptance, divergence and the rest, in one line."""

@@ -96,11 +96,27 @@ def share_interval(successes: int, n: int, level: float = 0.95) -> Interval:
     """The share `successes` / `n`, by Wilson's score interval: never outside [0, 1], right at 0 and 1."""
     if not 0 <= successes <= n or n < 1:
         raise UsageError(f"{successes} successes of {n}: expected 0 to n, and n at least 1")
+    return _wilson(successes / n, n, level)
+
+
+def _wilson(p: float, n: float, level: float) -> Interval:
+    """The shares q with |p - q| <= z sqrt(q (1 - q) / n)."""
     z2 = quantile(level) ** 2
-    p = successes / n
     centre = (p + z2 / (2 * n)) / (1 + z2 / n)
     reach = math.sqrt(z2 * (p * (1 - p) / n + z2 / (4 * n * n))) / (1 + z2 / n)
-    return Interval(p, max(0.0, centre - reach), min(1.0, centre + reach), level)
+    low, high = max(0.0, centre - reach), min(1.0, centre + reach)
+    return Interval(p, low if p > 0 else 0.0, high if p < 1 else 1.0, level)
+
+
+def mean_share_interval(shares: Tensor, level: float = 0.95) -> Interval:
+    """The mean of independent `shares` (N,) in [0, 1]: Wilson's interval of as many trials as their spread
+    leaves them worth, and of N where all are 0 or all are 1.
+    """
+    x = table(shares.reshape(-1, 1), "shares")[:, 0]
+    p, n = float(x.mean()), float(len(x))
+    if 0 < p < 1:
+        n = max(n, p * (1 - p) / max(float(x.var()) / n, 1e-12)) if float(x.var()) else n
+    return _wilson(p, n, level)
 
 
 def bootstrap_interval(

@@ -8,6 +8,7 @@ import torch
 from torch import nn
 
 from ..core.config import from_dict
+from ..core.errors import UsageError
 from ..core.random import RngLike, Streams
 from .learner import Learner
 from .model import EnergyModel, Record
@@ -30,6 +31,9 @@ def build(
     found = entry(name)
     if isinstance(config, dict):
         config = from_dict(found.config_class(), config)
+    if not isinstance(config, found.config_class()):
+        kind = found.config_class().__name__
+        raise UsageError(f"config is {config!r:.60}: {name} takes a {kind} or a dictionary, such as {{}}")
     learner: Learner = found.builder()(config, tuple(event_shape), _init(rng), net)
     learner.model.record = Record(name, config, next(iter(found.papers()), None))
     return learner

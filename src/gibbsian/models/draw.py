@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+import numpy as np
 import torch
 from torch import Tensor
 
 from ..core.energy import Energy
 from ..core.errors import UsageError
+from ..core.explain import shown
 from ..core.position import Position
 from ..core.random import RngLike
 from ..energies.conditional import Given
@@ -28,7 +32,7 @@ def sample(
     n: int,
     *,
     kernel: Kernel | None = None,
-    start: Start | Tensor | tuple[int, ...] | None = None,
+    start: Start | Tensor | np.ndarray | tuple[int, ...] | None = None,
     y: int | Tensor | None = None,
     steps: int | None = None,
     seed: int = 0,
@@ -62,6 +66,11 @@ def sample(
     """
     if kernel is None:
         if not isinstance(target, EnergyModel):
+            if not callable(target) or isinstance(target, type):
+                raise UsageError(
+                    f"target is {shown(target)}: give a model, such as gibbsian.load(PATH) or what "
+                    "gibbsian.fit(NAME, DATA) returns, or an energy with a kernel"
+                )
             raise UsageError("an energy alone has no sampler: give a kernel, such as kernel=gb.MALA(0.1)")
         return target.sample(
             n, y=y, steps=steps, seed=seed, rng=rng, thin=thin, chunk=chunk, sampler=sampler, options=options
@@ -104,16 +113,21 @@ def _density(model: EnergyModel, y: Tensor | None) -> Energy:
     return Given(model.neg_log_prob, y)
 
 
-def _begin(start: Start | Tensor | tuple[int, ...] | None, n: int, rng: torch.Generator) -> Position:
+def _begin(
+    start: Start | Tensor | np.ndarray | Sequence[int] | None, n: int, rng: torch.Generator
+) -> Position:
     if start is None:
         raise UsageError(
             "these chains have no place to begin: give start, such as start=gb.UniformNoise((2,), -2, 2)"
         )
+    if isinstance(start, np.ndarray):
+        start = torch.as_tensor(start, dtype=torch.float32, device=rng.device)
     if isinstance(start, Tensor):
         if len(start) != n:
             raise UsageError(f"{n} samples from {len(start)} positions: give as many")
         return start
-    return (GaussianNoise(start) if isinstance(start, tuple) else start).draw(n, rng).position
+    begun = GaussianNoise(tuple(start)) if isinstance(start, Sequence) else start
+    return begun.draw(n, rng).position
 
 
 def _moved(

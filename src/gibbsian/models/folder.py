@@ -16,7 +16,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from ..core.errors import CheckpointError, UsageError
-from ..core.files import write_whole
+from ..core.files import as_other_files, own_path, write_whole
 from ..version import __version__
 from .sources import Paper
 
@@ -28,7 +28,9 @@ def is_folder(path: Path) -> bool:
     return (path / WEIGHTS).is_file() and (path / CONFIG).is_file()
 
 
-def write(path: Path, weights: Mapping[str, Tensor], about: dict[str, Any], paper: Paper | None) -> Path:
+def write(
+    path: Path | str, weights: Mapping[str, Tensor], about: dict[str, Any], paper: Paper | None
+) -> Path:
     """Write a model folder, each file whole.
 
     Args:
@@ -39,13 +41,14 @@ def write(path: Path, weights: Mapping[str, Tensor], about: dict[str, Any], pape
 
     Raises `UsageError` when the disk refuses, and for a folder that holds other files of these names.
     """
+    path = own_path(path)
     _require_free(path)
     plain = {k: v.detach().cpu().contiguous().clone() for k, v in weights.items()}
     try:
         path.mkdir(parents=True, exist_ok=True)
         aside = path / ".model.safetensors.tmp"
         save_file(plain, aside)
-        aside.replace(path / WEIGHTS)
+        as_other_files(aside).replace(path / WEIGHTS)
         write_whole(path / CONFIG, json.dumps({**about, "gibbsian_version": __version__}, indent=1))
         write_whole(path / "README.md", card(about, paper))
     except (OSError, SafetensorError) as error:
@@ -67,7 +70,7 @@ def card(about: dict[str, Any], paper: Paper | None) -> str:
 library_name: gibbsian
 tags: [energy-based-model, {name}]
 ---
-# {name} on {about["data"] or "unnamed data"}
+# {name} on {about["data"] or f"data of shape ({shape})"}
 
 A deep energy-based model, p(x) ~ exp(-E(x)/T) with T = {temperature:.3g}; it {claims} to be a density.
 Method: {method}.

@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from ..core.config import to_dict
 from ..core.energy import Energy, called
 from ..core.errors import UsageError, unknown
+from ..core.explain import explained
 from ..core.position import Position
 from ..core.random import RngLike
 from ..core.spec import DataSpec
@@ -32,11 +33,14 @@ from .sources import Paper
 
 @dataclass(frozen=True)
 class Record:
-    """How a model was built: the name of its paper here, its settings, and where the paper is to be found."""
+    """How a model was built: the name of its paper here, its settings, where the paper is to be found, and
+    the line that reads the data it learnt, where there is one.
+    """
 
     name: str
     config: Any
     paper: Paper | None = None
+    data: str = ""
 
 
 class EnergyModel(nn.Module, ABC):
@@ -74,6 +78,12 @@ class EnergyModel(nn.Module, ABC):
             f"samplers {', '.join(self.samplers) or 'none'}"
         )
 
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        """What a caller gives wrong is told in one line (see `core.explain`)."""
+        super().__init_subclass__(**kwargs)
+        for name in {"energy", "neg_log_prob", "sampler"} & vars(cls).keys():
+            setattr(cls, name, explained(vars(cls)[name]))
+
     @property
     def inner(self) -> EnergyModel:
         """The model that chains move on and tasks look at: itself, unless it is in units of a table."""
@@ -100,6 +110,7 @@ class EnergyModel(nn.Module, ABC):
         """The temperature of chains on `conditioned`: T, or 1 where that is E/T with a base."""
         return self.temperature
 
+    @explained
     def sampler(self, name: str = "default") -> Sampler:
         """The sampler of this name; raises `UsageError` naming the nearest for an unknown one."""
         if not self.samplers:
@@ -111,6 +122,7 @@ class EnergyModel(nn.Module, ABC):
             raise unknown("sampler", name, self.samplers)
         return self.samplers[name]
 
+    @explained
     def sample(
         self,
         n: int,
@@ -150,6 +162,7 @@ class EnergyModel(nn.Module, ABC):
         )
         return replace(drawn, range=(self.spec.low, self.spec.high))
 
+    @explained
     def forward(self, x: Position, y: Tensor | None = None) -> Tensor:
         """E(x), or E(x, y), so that a model is an energy wherever a callable is one."""
         return self.energy(x, y)
@@ -158,8 +171,9 @@ class EnergyModel(nn.Module, ABC):
         """The product of both densities: see `product`."""
         return ComposedEnergy((self, other))
 
+    @explained
     def save(self, path: Path | str, *, data: str = "") -> Path:
-        """Write a model folder that `gibbsian.load` reads; `data` names what the model was trained on.
+        """Write a model folder that `gibbsian.load` reads; `data` names what it was trained on, if not known.
 
         Raises `UsageError` for a model that no registered paper built, and when the disk refuses.
         """
@@ -173,13 +187,13 @@ class EnergyModel(nn.Module, ABC):
             "event_shape": list(self.spec.event_shape),
             "temperature": self.temperature,
             "claims_density": self.claims_density,
-            "data": data,
+            "data": data or self.record.data,
             **({} if self.spec.table is None else {"table": self.spec.table.to_dict()}),
             "config": to_dict(self.record.config),
         }
         from . import folder
 
-        return folder.write(Path(path), self.state_dict(), about, self.record.paper)
+        return folder.write(path, self.state_dict(), about, self.record.paper)
 
 
 class ComposedEnergy(EnergyModel):

@@ -19,6 +19,7 @@ from torch import Tensor
 from ..core.energy import Energy
 from ..core.errors import UsageError
 from ..core.position import Position
+from ..core.show import one_line
 from ..mcmc.base import Compile, Kernel
 from ..mcmc.langevin import Langevin
 
@@ -65,6 +66,8 @@ class ChainStage:
     position: Position
     energy_on_latents: PullBack | None = None
 
+    __repr__ = one_line
+
 
 @dataclass(frozen=True)
 class DataChain:
@@ -82,6 +85,8 @@ class DataChain:
     kernel: Kernel
     position: Position
     remaining: Callable[[Position], Stages] | None = None
+
+    __repr__ = one_line
 
 
 class Sampler(ABC):

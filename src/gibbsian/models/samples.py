@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 import torch
 from PIL import Image
 from torch import Tensor, nn
 
-from ..core.errors import UsageError
+from ..core.errors import UsageError, require_some
+from ..core.files import own_path
 from ..core.random import RngLike, Streams, as_generator
 from ..core.show import spread
 from ..mcmc.base import Chain, ChainInfo, ChainState, run
@@ -64,6 +66,29 @@ class Samples:
             raise UsageError(f"samples of shape {tuple(self.x.shape[1:])} have no picture: use their x")
         return drawn
 
+    def save(self, path: Path | str) -> Path:
+        """Write these samples in the format that the ending of `path` says; returns the path.
+
+        .npz holds x (images as uint8), energy, and y where there are labels; .csv a row a sample of the same;
+        .npy x alone; .gif the kept positions of the chains as a film (draw with `thin`); .png and the like
+        the `picture`. Raises `UsageError` for other endings and for what has no picture.
+        """
+        from ..report import arrays, notebook, pictures
+
+        path = own_path(path)
+        if path.suffix in (".npz", ".npy", ".csv"):
+            named = arrays.arrays(self.x, *self._ends(), energy=self.energy, y=self.y)
+            arrays.write(path, named)
+        elif path.suffix == ".gif":
+            trace = self.chains[-1].trace
+            if not isinstance(trace, Tensor) or trace.shape[2:] != self.x.shape[1:]:
+                raise UsageError(f"no positions of these samples' chains to film in {path}: draw with thin=1")
+            pictures.save_gif([f for x in trace if (f := notebook.picture(x, *self._ends(), trace))], path)
+        else:
+            pictures.require_format(path)
+            pictures.save_image(self.picture(), path)
+        return path
+
     def _repr_png_(self) -> bytes | None:
         from ..report import notebook
 
@@ -76,11 +101,10 @@ class Samples:
 
 def require_counts(n: int, steps: int | None) -> None:
     """Raise `UsageError` unless at least 1 sample in at least 1 step is asked for."""
-    if not isinstance(n, int) or not (steps is None or isinstance(steps, int)):
-        raise UsageError(f"n is {n!r} and steps is {steps!r}: give whole numbers")
-    if n < 1 or (steps is not None and steps < 1):
-        length = "" if steps is None else f" in {steps} steps"
-        raise UsageError(f"asked for {n} samples{length}: at least 1 is drawn, by chains of 1 step or more")
+    for name, value in (("n", n), ("steps", steps)):
+        if value is not None and (isinstance(value, bool) or not isinstance(value, int)):
+            raise UsageError(f"{name} is {value!r}: give a whole number")
+    require_some({"n": n, "steps": steps})
 
 
 def stream(rng: RngLike, seed: int, device: torch.device) -> torch.Generator:

@@ -108,7 +108,9 @@ def _content(cell: CellType) -> list[object]:
 
 
 def _attributes(part: object) -> Iterable[object]:
-    fixed = [getattr(part, f.name) for f in fields(part)] if is_dataclass(part) else []  # may have slots
+    fixed: list[object] = []
+    if is_dataclass(part) and not isinstance(part, type):
+        fixed = [getattr(part, f.name) for f in fields(part)]  # may have slots
     return [*fixed, *getattr(part, "__dict__", {}).values()]
 
 

@@ -156,7 +156,7 @@ def per_layer(what: str, values: tuple[int, ...], layers: int) -> tuple[int, ...
     """
     if not 1 <= len(values) <= layers:
         raise UsageError(f"{what} has {len(values)} entries for {layers} layers: give 1 to {layers}")
-    return values + (values[-1],) * (layers - len(values))
+    return (*values, *(values[-1],) * (layers - len(values)))
 
 
 def _require_sizes(config: Any, *names: str) -> None:

@@ -14,15 +14,17 @@ MOST = 64
 SIDE, BORDER, DOT = 320, 12, 1.5
 
 
-def picture(x: Tensor, low: float, high: float) -> Image.Image | None:
+def picture(x: Tensor, low: float, high: float, among: Tensor | None = None) -> Image.Image | None:
     """A grid of the first images `(N, C, H, W)` in [low, high] with C 1 or 3, curves of the first signals
-    `(N, C, L)`, or a plot of points `(N, 2)` on a square of their own size; None for what has no picture.
+    `(N, C, L)`, or a plot of points `(N, 2)` on a square of the size of `among`, by default their own; None
+    for what has no picture.
     """
     if not len(x):
         return None
     if x.dim() == 3 or (x.dim() == 4 and x.shape[1] in (1, 3)):
         return sheet(x[:MOST], low, high)
-    return _scatter(x[: 32 * MOST]) if x.dim() == 2 and x.shape[1] == 2 else None
+    plane = x.dim() == 2 and x.shape[1] == 2
+    return _scatter(x[: 32 * MOST], x if among is None else among) if plane else None
 
 
 def png(x: Tensor, low: float, high: float) -> bytes | None:
@@ -35,13 +37,13 @@ def png(x: Tensor, low: float, high: float) -> bytes | None:
     return packed.getvalue()
 
 
-def _scatter(x: Tensor) -> Image.Image | None:
-    points = x.detach().float().cpu()
-    points = points[points.isfinite().all(1)]
+def _scatter(x: Tensor, among: Tensor) -> Image.Image | None:
+    points, every = (t.detach().float().cpu().reshape(-1, 2) for t in (x, among))
+    points, every = (t[t.isfinite().all(1)] for t in (points, every))
     if not len(points):
         return None
-    middle = (points.amax(0) + points.amin(0)) / 2
-    half = max(float((points - middle).abs().max()), 1e-12)
+    middle = (every.amax(0) + every.amin(0)) / 2
+    half = max(float((every - middle).abs().max()), 1e-12)
     sheet = Image.new("RGB", (SIDE, SIDE), PAPER)
     draw = ImageDraw.Draw(sheet)
     for right, up in ((points - middle) / half).tolist():

@@ -13,6 +13,7 @@ from PIL import Image, ImageDraw
 from torch import Tensor
 
 from ..core.errors import UsageError
+from ..core.files import own_path
 
 SMOOTH, SHARP = Image.Resampling.BICUBIC, Image.Resampling.NEAREST
 PAPER, INK = (255, 255, 255), (40, 40, 40)
@@ -187,7 +188,7 @@ def require_format(path: Path) -> None:
 
 def save_image(picture: Image.Image, path: Path | str) -> None:
     """Write a picture aside and rename it; raises `UsageError` where that fails."""
-    _replace(Path(path), picture.save, "picture", "use a .png path in a folder you can write")
+    _replace(own_path(path), picture.save, "picture", "use a .png path in a folder you can write")
 
 
 def save_gif(
@@ -199,7 +200,7 @@ def save_gif(
     all_frames = [*frames, *[frames[-1]] * hold]
     first, *rest = (f.convert("P", palette=Image.Palette.ADAPTIVE, colors=128) for f in all_frames)
     write = partial(first.save, save_all=True, append_images=rest, duration=milliseconds, loop=0)
-    _replace(Path(path), write, "animation", "use a .gif path in a folder you can write")
+    _replace(own_path(path), write, "animation", "use a .gif path in a folder you can write")
 
 
 def _replace(path: Path, write: Callable[[Path], None], what: str, hint: str) -> None:

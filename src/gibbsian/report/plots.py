@@ -35,6 +35,19 @@ def named(panel: Any, title: str, x: str, y: str) -> None:
     panel.set_ylabel(y, fontsize=9)
 
 
+def beside_title(panel: Any) -> None:
+    """The legend in the line of the title, on the right, where it covers nothing."""
+    panel.legend(fontsize=7, frameon=False, loc="lower right", bbox_to_anchor=(1.0, 0.98), ncols=4)
+
+
+def numbered(panel: Any, cells: np.ndarray, limit: float, form: str = ".0f") -> None:
+    """The numbers of a map `(rows, columns)` in its cells, dark on those above `limit`; not of large maps."""
+    if cells.size <= 900:
+        for (row, column), value in np.ndenumerate(cells):
+            ink = "black" if value > limit else "white"
+            panel.text(column, row, f"{value:{form}}", ha="center", va="center", fontsize=7, color=ink)
+
+
 def whiskers(panel: Any, x: Sequence[float], found: Sequence[Interval], **style: Any) -> None:
     """Points joined by a line, with their intervals."""
     middle = [v.estimate for v in found]
@@ -48,7 +61,7 @@ def bars(panel: Any, found: Mapping[str, Interval], title: str, what: str) -> No
     middle = [v.estimate for v in values]
     reach = [[v.estimate - v.low for v in values], [v.high - v.estimate for v in values]]
     panel.barh(
-        names, middle, xerr=reach, height=0.6, color=COLOURS[0], error_kw={"lw": 1, "ecolor": "#555555"}
+        names, middle, xerr=reach, height=0.6, color=COLOURS[0], error_kw={"lw": 1.4, "ecolor": "black"}
     )
     named(panel, title, what, "")
 

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from ..metrics.interval import Interval
-from .plots import COLOURS, GREY, images, named, panels, whiskers
+from .plots import COLOURS, GREY, beside_title, images, named, panels, whiskers
 
 SINGLE = 60
 """Classes up to which each has a bar of its own."""
@@ -28,11 +28,12 @@ def class_histograms(found: Mapping[str, Tensor], given: Tensor) -> Any:
         if classes <= SINGLE:
             panel.bar(range(classes), data, width=0.9, color=GREY, label="training labels")
             panel.bar(range(classes), shares, width=0.5, color=colour, label="samples")
+            panel.set_xticks(range(0, classes, 1 + classes // 30))
         else:
             panel.plot(np.sort(data)[::-1], color=GREY, label="training labels")
             panel.plot(np.sort(shares)[::-1], color=colour, label="samples")
         named(panel, f"{name}: {(shares > 0).sum()} of {classes} classes in all draws", "", "share")
-        panel.legend(fontsize=7, frameon=False)
+        beside_title(panel)
     places[-1].set_xlabel("class" if classes <= SINGLE else "classes by share", fontsize=9)
     return figure
 
@@ -44,6 +45,7 @@ def by_steps(steps: Mapping[int, Mapping[str, Interval]], perfect: Mapping[str, 
     for panel, key in zip(found, rows[0], strict=True):
         whiskers(panel, lengths, [row[key] for row in rows], color=COLOURS[0], label="chains of K steps")
         panel.axhline(perfect[key].estimate, color="#222222", ls="--", lw=1, label="training data")
+        panel.set_xticks(lengths)
         named(panel, key.replace("_", " "), "K, steps of a chain", "")
     found[0].legend(fontsize=7, frameon=False)
     return figure
@@ -138,4 +140,4 @@ def _diagram(panel: Any, found: Bins) -> None:
     panel.plot([0, 1], [0, 1], "--", color=GREY, lw=1)
     panel.set_xlim(0, 1)
     panel.set_ylim(0, 1)
-    panel.legend(fontsize=7, frameon=False, loc="upper left")
+    panel.legend(fontsize=7, frameon=False, loc="upper center", bbox_to_anchor=(0.5, -0.14), ncols=3)

@@ -4,22 +4,34 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import torch
 
-from ..metrics.interval import Interval, mean_interval
+from ..metrics.interval import Interval, mean_interval, share_interval
 
 Row = Mapping[str, Interval]
 DIGITS = ".4g"
 """Of cells in a table of rows."""
 
 
-def over(values: Sequence[float]) -> Interval:
-    """Mean and 95 % interval (Student's t) of 2 or more independent values; NaN where one is not finite."""
+SHARES = {"precision", "recall", "mode_recall", "mode_quality", "asked_class", "lost"}
+"""Measures that are shares of single samples, modes or rows."""
+
+
+def over(values: Sequence[float], share_of: int = 0) -> Interval:
+    """Mean and 95 % interval (Student's t) of 2 or more independent values; NaN where one is not finite.
+
+    Values that are shares of `share_of` trials each have no interval beyond 0 and 1, and Wilson's where all
+    are 0 or all are 1.
+    """
     if not all(map(math.isfinite, values)):
         return Interval(math.nan, math.nan, math.nan)
-    return mean_interval(torch.tensor(values, dtype=torch.float64))
+    if share_of and set(values) in ({0.0}, {1.0}):
+        return share_interval(int(sum(values)) * share_of, len(values) * share_of)
+    found = mean_interval(torch.tensor(values, dtype=torch.float64))
+    return replace(found, low=max(found.low, 0.0), high=min(found.high, 1.0)) if share_of else found
 
 
 def plain(value: Interval) -> dict[str, Any]:
@@ -28,8 +40,12 @@ def plain(value: Interval) -> dict[str, Any]:
 
 
 def cell(value: Interval | None, form: str = ".3g") -> str:
-    """Estimate in `form` and half-width; a dash for none."""
-    return "-" if value is None else f"{value.estimate:{form}} ± {value.half_width:.2g}"
+    """Estimate in `form` and half-width, or both ends where the estimate is one of them; a dash for none."""
+    if value is None:
+        return "-"
+    if value.low < value.high and value.estimate in (value.low, value.high):
+        return f"{value.estimate:{form}} [{value.low:{form}}, {value.high:{form}}]"
+    return f"{value.estimate:{form}} ± {value.half_width:.2g}"
 
 
 def table(head: Sequence[str], body: Sequence[Sequence[str]], markdown: bool = False) -> str:
@@ -41,9 +57,12 @@ def table(head: Sequence[str], body: Sequence[Sequence[str]], markdown: bool = F
     return "\n".join([told[0], "-" * max(map(len, told)), *told[1:]])
 
 
-def summary(sets: Sequence[Mapping[str, float]]) -> dict[str, Interval]:
-    """Mean and 95 % interval, by Student's t over the sets, of every number; NaN where one is not finite."""
-    return {key: over([s[key] for s in sets]) for key in sets[0]}
+def summary(sets: Sequence[Mapping[str, float]], n: int = 0) -> dict[str, Interval]:
+    """Mean and 95 % interval, by Student's t over the sets, of every number that all have; NaN where one is
+    not finite. `n` are the samples of a set, of which some numbers are `SHARES`.
+    """
+    common = [key for key in sets[0] if all(key in s for s in sets)]
+    return {key: over([s[key] for s in sets], n if key in SHARES else 0) for key in common}
 
 
 def plain_rows(rows: Mapping[Any, Row]) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from torch import Tensor
 from ..core.errors import UsageError
 from ..core.position import Position
 from ..core.records import Batch
+from ..core.show import one_line
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,6 +36,8 @@ class BufferSample:
     y: Tensor | None
     slots: Tensor | None
     restarted: Tensor
+
+    __repr__ = one_line
 
 
 class Start(Protocol):

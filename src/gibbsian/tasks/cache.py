@@ -14,6 +14,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from ..core.errors import UsageError
+from ..core.files import as_other_files
 
 UNREADABLE = (OSError, SafetensorError, KeyError, TypeError, ValueError, RuntimeError)
 """What a file that is missing, damaged or of another kind may raise until its weights are in a network."""
@@ -29,7 +30,7 @@ def save_cached(path: Path, weights: Mapping[str, Tensor], record: Mapping[str, 
         path.parent.mkdir(parents=True, exist_ok=True)
         plain = {key: value.cpu().contiguous() for key, value in weights.items()}
         save_file(plain, aside, {"record": json.dumps(record)})
-        os.replace(aside, path)
+        os.replace(as_other_files(aside), path)
     except (OSError, SafetensorError) as error:
         with suppress(OSError):
             aside.unlink()

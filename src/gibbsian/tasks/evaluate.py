@@ -18,10 +18,11 @@ from ..models.capabilities import Measured, offered
 from ..models.model import EnergyModel, device_of
 from ..models.sampler import RunOptions, Sampler
 from ..models.samples import Samples, draw_samples
-from ..report.tables import cell, over, plain, plain_rows, rows_table, table
+from ..report.tables import cell, plain, plain_rows, rows_table, summary, table
 from .chains import CHAINS, chain_report, classes_in_turn
 from .evaluator import SampleEvaluator, evaluator_for, require_same_kind
 from .parts import model_of, name_of, part_of
+from .progress import within
 
 KEYS = ("feature_distance", "kl_forward", "sliced_w2")
 """Measures to choose a checkpoint by, the first that there is."""
@@ -150,27 +151,30 @@ def evaluate(
     require_same_kind(evaluator, name_of(data), model.spec.event_shape)
     sets, classes = [], []
     for k in range(draws):
-        progress(f"drawing {n} samples ({k + 1} of {draws})")
-        drawn = _drawn(model, n, rng, sampler or model.sampler(), options)
+        what = f"drawing {n} samples ({k + 1} of {draws})"
+        progress(what)
+        drawn = _drawn(model, n, rng, sampler or model.sampler(), options, within(progress, what))
         sets.append(evaluator.measure(drawn.x, drawn.y))
         classes.append(evaluator.by_class(drawn.x, drawn.y))
-    rows = {"model": _summary(sets)}
+    rows = {"model": summary(sets, n)}
     for name, other in other_samplers(model).items():
-        progress(f"drawing {draws} times {n} samples of the {name}")
+        what = f"drawing {draws} times {n} samples of the {name}"
+        progress(what)
+        far = within(progress, what)
         again = Streams(seed, device=device).eval
-        others = (_drawn(model, n, again, other, options) for _ in range(draws))
-        rows[name] = _summary([evaluator.measure(one.x, one.y) for one in others])
+        others = (_drawn(model, n, again, other, options, far) for _ in range(draws))
+        rows[name] = summary([evaluator.measure(one.x, one.y) for one in others], n)
     for name, draw in evaluator.baselines().items():
         progress(f"measuring {name}")
-        rows[name] = _summary([evaluator.measure(draw(n, draw_rng)) for _ in range(draws)])
+        rows[name] = summary([evaluator.measure(draw(n, draw_rng)) for _ in range(draws)], n)
     progress("looking at the chains")
-    chains = _summary([chain_report(model, rng, sampler, options) for _ in range(draws)])
+    chains = summary([chain_report(model, rng, sampler, options) for _ in range(draws)])
     progress("asking the model itself")
     given, split = (data, against) if held is None else (held, "all")
     test = part_of(given, split, model.spec, validation=validation, data_dir=data_dir)
     x = test.batch(torch.arange(min(n, len(test))), low, high).x.to(device)
     measured = offered(model, Measured)
-    own = _summary([measured.extra_metrics(x, rng) if measured else {} for _ in range(draws)])
+    own = summary([measured.extra_metrics(x, rng) if measured else {} for _ in range(draws)])
     return Report(
         name_of(data), n, draws, seed, evaluator.record, _normalised(rows), chains, own,
         _by_class(classes, test), evaluator.notes,
@@ -205,24 +209,24 @@ def validator(
 
 
 def _drawn(
-    model: EnergyModel, n: int, rng: torch.Generator, sampler: Sampler, options: RunOptions
+    model: EnergyModel,
+    n: int,
+    rng: torch.Generator,
+    sampler: Sampler,
+    options: RunOptions,
+    progress: Callable[[int, int], None],
 ) -> Samples:
     y = classes_in_turn(model, n, rng)
-    return draw_samples(model, sampler, n, rng=rng, y=y, options=options)
+    return draw_samples(model, sampler, n, rng=rng, y=y, options=options, progress=progress)
 
 
 def _by_class(sets: list[dict[str, dict[str, float]]], held: Dataset) -> dict[str, dict[str, Interval]]:
     """Intervals over draws by class, and the share of held-out rows that are labelled so."""
-    found = {name: _summary([one[name] for one in sets]) for name in sets[0]}
+    found = {name: summary([one[name] for one in sets]) for name in sets[0]}
     for c, name in enumerate(found):
         if held.y is not None:
             found[name]["held-out data"] = share_interval(int((held.y == c).sum()), len(held))
     return found
-
-
-def _summary(sets: list[dict[str, float]]) -> dict[str, Interval]:
-    """Mean and interval of every number that all draws have."""
-    return {key: over([s[key] for s in sets]) for key in sets[0] if all(key in s for s in sets)}
 
 
 def _normalised(rows: dict[str, dict[str, Interval]]) -> dict[str, dict[str, Interval]]:

@@ -23,6 +23,7 @@ from torch import nn
 from tqdm import tqdm
 
 from ..core.errors import UsageError, unknown
+from ..core.pace import Pace
 from ..core.random import derive, generator, seeded_init
 from ..data.batches import Batches
 from ..data.dataset import Dataset
@@ -156,7 +157,10 @@ def _fit(net: Net, batches: Batches, steps: int, progress: bool) -> None:
     net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     optimiser = torch.optim.Adam(net.parameters(), LEARNING_RATE)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, steps)
-    for _ in tqdm(range(steps), "classifier", unit="step", disable=None if progress else True):
+    pace = Pace("classifier")
+    for made in (bar := tqdm(range(steps), "classifier", unit="step", disable=None if progress else True)):
+        if progress and bar.disable:
+            pace(made, steps)
         batch = batches.next()
         x = batch.x.contiguous(memory_format=torch.channels_last)
         loss = nn.functional.cross_entropy(net.head(net(x)), batch.y)  # type: ignore[arg-type]

@@ -52,7 +52,7 @@ class Film(WrappedSampler):
         inner: Sampler,
         *,
         keep: bool = True,
-        progress: Callable[[int, int], None] | None = None,
+        progress: Callable[..., None] | None = None,
     ) -> None:
         super().__init__(inner)
         self.keep, self.progress = keep, progress

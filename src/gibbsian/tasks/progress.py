@@ -5,8 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TypeAlias
 
+from ..core.pace import Pace
+
 Advance: TypeAlias = Callable[[int, int, str], None]
 """Called with parts done, parts in all, and a word about the present one."""
+
+
+def within(say: Callable[[str], None], what: str) -> Callable[[int, int], None]:
+    """Told (steps done, steps), says now and then how far `what` is."""
+    return Pace(what, say=say)
 
 
 def silent(done: int, total: int, note: str) -> None:

@@ -23,6 +23,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from ..core.errors import CheckpointError
+from ..core.files import as_other_files
 
 SCHEMA = 1
 Tree = dict[str, Any]
@@ -113,7 +114,7 @@ def _write(tree: Tree, folder: Path) -> None:
     for section, flat in tensors.items():
         name = f"{section}.safetensors"
         save_file({k: v.detach().cpu().contiguous().clone() for k, v in flat.items()}, folder / name)
-        _sync(folder / name)
+        _sync(as_other_files(folder / name))
         files[name] = _record(folder / name)
     text = json.dumps({"schema": SCHEMA, "files": files, "plain": plain}, indent=1, allow_nan=True)
     (folder / "state.json").write_text(text)

@@ -11,6 +11,7 @@ from typing import Any
 from torch import nn
 
 from ..core.config import override
+from ..core.device import usable
 from ..core.errors import UsageError, unknown
 from ..data.dataset import Dataset
 from ..data.folder import ImageFiles
@@ -27,6 +28,7 @@ from .memory import within_memory
 from .observers import default_observers
 from .recipes import Recipe, RunConfig, from_config, presets
 from .resume import as_stored, go_on, require_same, resume_source
+from .tensorboard import TensorBoard
 from .trainer import Observer, Outcome, Trainer, Validator
 
 
@@ -52,6 +54,7 @@ def fit(
     validate: Validator | None = None,
     device: str = "cpu",
     standardise: bool | None = None,
+    log: str | None = None,
     **changes: Any,
 ) -> EnergyModel:
     """Train and return the model, in eval mode and with its averaged weights in place.
@@ -70,6 +73,7 @@ def fit(
         resume: "auto" goes on from the newest checkpoint in `out`; a path goes on from that one.
         device: where to train, such as "cuda"; the model is returned there.
         standardise: of columns, see `gibbsian.dataset`.
+        log: "tensorboard" writes the log for TensorBoard too, in `out`; it needs the extra of that name.
         changes: settings with `__` for the dot, such as `train__lr=1e-3, chain__steps=30`; of a learner
             that is built already, only those of `train` and `monitor`.
 
@@ -105,9 +109,13 @@ def fit(
         validate=validate,
         notify=_say if progress else lambda text: None,
         device=device,
+        log=log,
     )
     prepared.trainer.fit(dotted.get("train.steps"), minutes=minutes, progress=progress)
-    return in_units(finished(prepared.trainer))
+    model = finished(prepared.trainer)
+    if model.record and given.recipe:
+        model.record = replace(model.record, data=given.full_name)
+    return in_units(model)
 
 
 def finished(trainer: Trainer) -> EnergyModel:
@@ -131,6 +139,7 @@ def prepare(
     observers: Sequence[Observer] = (),
     notify: Callable[[str], None] = lambda text: None,
     device: str = "cpu",
+    log: str | None = None,
 ) -> Prepared:
     """Learner, trainer and run folder of a run, resumed or initialised as asked.
 
@@ -141,7 +150,13 @@ def prepare(
         raise UsageError(
             "--resume goes on with a run, --init-from starts a new one from weights: give one of them"
         )
+    if log not in (None, "tensorboard"):
+        raise UsageError(f"log is {log!r}: give 'tensorboard', or leave it out")
+    if log and not out:
+        raise UsageError("log='tensorboard' writes into the run folder: name it with out")
     folder = RunFolder(out) if out else None
+    if folder and log:
+        folder.loggers.append(TensorBoard(folder.path / "tensorboard"))
     source = resume_source(folder, resume)
     if folder and folder.is_run and resume == "auto" and not source:
         notify(f"{folder.path} holds no checkpoint: begun anew")
@@ -156,11 +171,7 @@ def prepare(
     require_match(learner.model.spec, dataset)
     if init_from:
         load_into(learner, Path(init_from))
-    try:
-        learner.to(device)
-    except (AssertionError, RuntimeError) as error:  # which of them depends on how torch was built
-        said = str(error).splitlines()[0]
-        raise UsageError(f"device '{device}' cannot be used here ({said}): take cpu") from error
+    learner.to(usable(device))
     trainer = Trainer(
         learner,
         dataset,

@@ -3,6 +3,7 @@
 config.yaml   resolved configuration        samples/*.png
 run.json      versions, seed, data, state   checkpoints/step-000500/, checkpoints/best/
 metrics.jsonl one object a log line         checkpoints/left-*, which a run that went back left behind
+curves.png    losses, energies, gap and chains so far
 files.json    the files of a large folder of images when the run began, so that rows and parts stay the same
 """
 
@@ -12,6 +13,8 @@ import json
 import math
 import platform
 import shutil
+import time
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -20,8 +23,10 @@ import yaml
 
 from ..core.config import dotted
 from ..core.errors import CheckpointError, UsageError
-from ..core.files import write_whole
+from ..core.files import own_path, write_whole
 from ..data.recipe import DataRecipe
+from ..report.curves import curves
+from ..report.pictures import save_image
 from . import checkpoint
 
 
@@ -29,13 +34,16 @@ class RunFolder:
     """Reads and writes one run folder; every file is replaced whole."""
 
     def __init__(self, path: Path | str) -> None:
-        self.path = Path(path)
+        self.path = own_path(path)
         self.checkpoints = self.path / "checkpoints"
         self.best = self.checkpoints / "best"
         self.samples = self.path / "samples"
         self.metrics = self.path / "metrics.jsonl"
+        self.curves = self.path / "curves.png"
         self.files = self.path / "files.json"
-        self.logged = 0
+        self.logged = self._drawn = 0
+        self._due = 0.0
+        self.loggers: list[Callable[[dict[str, Any]], None]] = []
 
     def create(self, config: dict[str, Any], record: dict[str, Any]) -> None:
         """Make the folder, without an earlier try's log and pictures; write `config.yaml` and `run.json`.
@@ -51,6 +59,7 @@ class RunFolder:
             for left in (
                 self.metrics,
                 self.files,
+                self.curves,
                 self.samples / "landscape.gif",
                 *self.samples.glob("step-*.png"),
             ):
@@ -138,6 +147,17 @@ class RunFolder:
                 f"cannot write {self.metrics}: {error.strerror}; free some space"
             ) from error
         self.logged += 1
+        for logger in self.loggers:
+            logger(line)
+
+    def draw(self, *, always: bool = False) -> None:
+        """Write `curves.png`; unless `always`, only where that has taken a hundredth of the time since."""
+        began = time.monotonic()
+        if self._drawn == self.logged or (not always and began < self._due):
+            return
+        if picture := curves(self.lines(), str(self.path.name)):
+            save_image(picture, self.curves)
+        self._drawn, self._due = self.logged, began + 100 * (time.monotonic() - began)
 
     def lines(self) -> list[dict[str, Any]]:
         """Every whole line of `metrics.jsonl`."""

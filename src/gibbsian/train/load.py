@@ -15,6 +15,7 @@ from torch import nn
 
 from ..core.config import from_dict
 from ..core.errors import CheckpointError, UsageError
+from ..core.files import own_path
 from ..core.random import Streams
 from ..core.spec import Table
 from ..data.names import entry
@@ -59,7 +60,7 @@ def load(
         CheckpointError: nothing there, damaged files, or weights of another model.
         UsageError: the best of an exported model, which has one set of weights.
     """
-    path = Path(path)
+    path = own_path(path)
     if not model_folder.is_folder(path):
         return in_units(load_run(path, which=which, averaged=averaged, net=net, trust=trust).model)
     if which == "best":
@@ -79,7 +80,7 @@ def load_run(
 
     Raises as `load`, and `CheckpointError` for an exported model, which has no training state.
     """
-    path = Path(path)
+    path = own_path(path)
     if model_folder.is_folder(path):
         raise CheckpointError(f"{path} is an exported model without training state: give its run folder")
     source, run = locate(path, which)
@@ -89,6 +90,9 @@ def load_run(
     _restore(learner, checkpoint.load(source), averaged, str(source))
     learner.model.spec = replace(learner.model.spec, table=table_in(run.record()))
     learner.eval()
+    about = run.record().get("data")
+    if learner.model.record and isinstance(about, dict) and about.get("recipe"):
+        learner.model.record = replace(learner.model.record, data=config.data)
     return learner
 
 
@@ -119,7 +123,7 @@ def load_samplers(
     device: str = "cpu",
 ) -> tuple[EnergyModel, dict[str, Sampler]]:
     """The model at `path` with every sampler by name; of a run those that go on from stored chains too."""
-    if model_folder.is_folder(Path(path)):
+    if model_folder.is_folder(own_path(path)):
         model = load(path, which=which, net=net, trust=trust).inner.to(device)
         return model, dict(model.samplers)
     learner = load_run(path, which=which, net=net, trust=trust).to(device)
@@ -147,6 +151,8 @@ def _from_folder(path: Path, net: nn.Module | None, trust: bool) -> EnergyModel:
     model_folder.load_weights(model, weights, str(path))
     model.temperature, model.claims_density = claims
     model.spec = replace(model.spec, table=table_in(about))
+    if model.record:
+        model.record = replace(model.record, data=str(about.get("data", "")))
     return model.eval()
 
 
@@ -158,8 +164,9 @@ def copied(net: nn.Module | None) -> nn.Module | None:
         return net
 
 
-def locate(path: Path, which: str = "newest") -> tuple[Path, RunFolder]:
+def locate(path: Path | str, which: str = "newest") -> tuple[Path, RunFolder]:
     """The checkpoint folder meant by `path` and the run folder that it belongs to."""
+    path = own_path(path)
     if (path / "state.json").is_file():
         return path, RunFolder(os.path.normpath(path / "../.."))
     run = RunFolder(path)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
 from ..core.errors import UsageError
+from ..core.explain import warn
 from ..core.spec import DataSpec
 from ..data.dataset import Dataset
 from ..data.labels import listed
@@ -131,4 +131,4 @@ def _judge_units(data: Dataset) -> None:
     if apart > HOPELESS:
         raise UsageError(line)
     if apart > FAR:
-        warnings.warn(line, stacklevel=2)
+        warn(line)

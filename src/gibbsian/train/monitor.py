@@ -39,15 +39,19 @@ BOUNDS = {
     ),
     "divergent": ("max_divergent", "share of non-finite chains", "lower chain.step_size or set chain.clip"),
 }
+ENERGIES = ("energy_pos", "energy_neg", "energy_gap")
 AT_ONCE = 100.0
 
 
 @dataclass(frozen=True)
 class Scale:
-    """Sizes of the data: `span`, the diagonal of its box; `border`, its own share of values at the border."""
+    """Sizes of the data: `span`, the diagonal of its box; `border`, its own share of values at the border;
+    whether its rows differ at all.
+    """
 
     span: float = 1.0
     border: float = 0.0
+    varies: bool = True
 
 
 def scale_of(data: Dataset, low: float, high: float, rows: int = 1000) -> Scale:
@@ -58,7 +62,8 @@ def scale_of(data: Dataset, low: float, high: float, rows: int = 1000) -> Scale:
         span = (high - low) * math.sqrt(x.shape[1])
     else:
         span = float(torch.linalg.vector_norm(x.amax(0) - x.amin(0)))
-    return Scale(max(span, 1e-12), float(((x <= low) | (x >= high)).float().mean()))
+    border = float(((x <= low) | (x >= high)).float().mean())
+    return Scale(max(span, 1e-12), border, len(x) < 2 or bool((x != x[:1]).any()))
 
 
 class Monitor:
@@ -71,15 +76,18 @@ class Monitor:
     def __init__(self, config: MonitorConfig, scale: Scale | None = None) -> None:
         self.config, self.scale = config, scale or Scale()
         self.runs = dict.fromkeys(BOUNDS, 0)
+        self.first: dict[str, float] = {}
 
     def check(self, metrics: dict[str, float]) -> str | None:
         """The reason why this update counts as diverged, with what to try; None when healthy."""
         for key, value in metrics.items():
             if not math.isfinite(value):
-                return f"{key} is {value}: try a lower train.lr or chain.step_size"
+                hint = "try a lower train.lr or chain.step_size"
+                return f"{key} is {value}: {self._cause(metrics) or hint}"
         for key in (k for k in BOUNDS if k in metrics):
             if reason := self._judge(key, self.relative(key, metrics[key])):
-                return reason
+                return f"{reason}: {self._cause(metrics) or BOUNDS[key][2]}"
+        self.first = metrics | self.first
         return None
 
     @property
@@ -91,13 +99,38 @@ class Monitor:
         """Forget counts, after a rollback."""
         self.runs = dict.fromkeys(self.runs, 0)
 
-    def state_dict(self) -> dict[str, int]:
-        """How long each bound has been broken."""
-        return dict(self.runs)
+    def state_dict(self) -> dict[str, float]:
+        """How long each bound has been broken, and the numbers of the first update."""
+        return {**self.runs, **{f"first.{k}": v for k, v in self.first.items()}}
 
-    def load_state_dict(self, state: dict[str, int]) -> None:
-        """Restore the counts."""
+    def load_state_dict(self, state: dict[str, float]) -> None:
+        """Restore them."""
         self.runs = {k: int(state.get(k, 0)) for k in BOUNDS}
+        self.first = {k.removeprefix("first."): v for k, v in state.items() if k.startswith("first.")}
+
+    def _cause(self, metrics: dict[str, float]) -> str:
+        """What to change, where the numbers tell whose fault it was; "" where they leave it open."""
+        if not self.scale.varies:
+            return "every row of the data is the same, and no density fits that: give data that vary"
+        size = max((abs(metrics.get(key, 0.0)) for key in ENERGIES), default=0.0)
+        if not self.first:
+            if math.isfinite(size) and size <= self.config.max_gap:
+                return ""
+            return (
+                f"energies of the untrained network reach {size:.2g}: make the weights of its last layer, or "
+                "the values of the data, smaller"
+            )
+        for key in ("drift", "drift_z"):
+            bound = getattr(self.config, BOUNDS[key][0])
+            before, now = (self.relative(key, found.get(key, 0.0)) for found in (self.first, metrics))
+            if now > bound >= 4 * before:
+                return (
+                    f"the same steps drifted {before:.2g} at first, so weights have grown: lower train.lr "
+                    "or add loss.energy_l2 0.1; chain.clip bounds the steps"
+                )
+            if now > bound:
+                return BOUNDS[key][2]
+        return ""
 
     def relative(self, key: str, value: float) -> float:
         """A watched number in the unit of its bound."""
@@ -108,11 +141,11 @@ class Monitor:
         return abs(value)
 
     def _judge(self, key: str, value: float) -> str | None:
-        field, name, hint = BOUNDS[key]
+        field, name, _ = BOUNDS[key]
         bound = getattr(self.config, field)
         self.runs[key] = self.runs[key] + 1 if value > bound else 0
         if value > AT_ONCE * bound:
-            return f"{name} {value:.3g} is far beyond {bound:g}: {hint}"
+            return f"{name} {value:.3g} is far beyond {bound:g}"
         if self.runs[key] >= self.config.patience:
-            return f"{name} {value:.3g} beyond {bound:g} for {self.runs[key]} updates: {hint}"
+            return f"{name} {value:.3g} beyond {bound:g} for {self.runs[key]} updates"
         return None

@@ -8,7 +8,6 @@ other files, because the loop, its events and its state read best together.
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
@@ -26,6 +25,7 @@ from ..core.errors import (
     UsageError,
     out_of_memory,
 )
+from ..core.pace import Pace
 from ..core.random import Streams, derive, generator
 from ..core.records import Batch
 from ..data.batches import Batches
@@ -43,9 +43,6 @@ from .optim import lr_factor
 from .settings import MonitorConfig, TrainConfig
 from .signals import Signals
 from .update import Step, Updater
-
-LINE_EVERY = 30.0
-"""Seconds between lines of progress where no terminal shows a bar."""
 
 Observer = Callable[["Trainer"], None]
 Validator = Callable[[EnergyModel, torch.Generator], float]
@@ -100,7 +97,7 @@ class Trainer:
         self.last_batch: Batch | None = None
         self.metrics: dict[str, float] = {}
         self._memory: list[checkpoint.Tree] = []
-        self._told = math.inf
+        self._pace: Pace | None = None
         learner.options = RunOptions(config.precision, config.compile)
         learner.setup(data)
 
@@ -203,17 +200,19 @@ class Trainer:
         config, last = self.config, self.step == self.total
         bar.update(1)
         if self.step % config.log_every == 0 or last:
-            bar.set_postfix(gap=f"{self.metrics['energy_gap']:+.3f}" if "energy_gap" in self.metrics else "")
+            bar.set_postfix_str(self._brief())
             self._log({**self.metrics, "rollbacks": self.rollbacks})
-        if bar.disable and time.monotonic() - self._told > LINE_EVERY:
-            self._told = time.monotonic()
-            self.notify(f"{self.step:,} of {self.total:,} updates")
+        if self._pace is not None and bar.disable:
+            self._pace(self.step, self.total, self._brief())
         if config.sample_every and (self.step % config.sample_every == 0 or last):
             self._observe()
         if self.validate and config.validate_every and self.step % config.validate_every == 0:
             self._validate(self.validate)
         if self.step % config.save_every == 0 and self.monitor.quiet:
             self.save()
+
+    def _brief(self) -> str:
+        return f"gap {self.metrics['energy_gap']:+.3f}" if "energy_gap" in self.metrics else ""
 
     def _log(self, numbers: dict[str, object]) -> None:
         if self.folder:
@@ -237,12 +236,14 @@ class Trainer:
 
     def _bar(self, progress: bool) -> tqdm[Any]:
         # Where no terminal watches (notebooks, queued jobs) a line now and then takes the place of the bar.
-        self._told, disable = (time.monotonic(), None) if progress else (math.inf, True)
+        self._pace = Pace("train", "update", self.notify, self.step) if progress else None
+        disable = None if progress else True
         return tqdm(total=self.total, initial=self.step, desc="train", unit="update", disable=disable)
 
     def _finish(self, state: str) -> None:
         if self.folder:
             self.save()
+            self.folder.draw(always=True)
             self.folder.update_record(state=state, step=self.step, rollbacks=self.rollbacks, best=self.best)
 
     def _interrupt(self, name: str) -> None:
@@ -269,6 +270,7 @@ class Trainer:
         tried = f" (after {self.rollbacks} rollbacks)" if self.rollbacks else ""
         if self.folder:
             self._log({"event": "diverged", "reason": str(error)})
+            self.folder.draw(always=True)
             self.folder.update_record(state="diverged", step=self.step, rollbacks=self.rollbacks)
         raise DivergedError(f"{error}{tried}")
 
@@ -305,6 +307,7 @@ class Trainer:
     def _write(self) -> None:
         if self.folder:
             self.folder.save(self.state_dict(), self.step, self.config.keep)
+            self.folder.draw()
 
     def state_dict(self) -> checkpoint.Tree:
         """Everything that the rest of the run depends on."""

@@ -14,6 +14,7 @@ from typing import Any
 
 from PIL import Image
 
+from ...core.show import tables
 from ...data.dataset import Dataset
 from ...data.own import Given
 from ...metrics.interval import Interval
@@ -48,6 +49,8 @@ class Robustness:
     about: dict[str, Any] = field(default_factory=dict)
     remarks: tuple[str, ...] = ()
     colours: Mapping[str, str] = field(default_factory=dict)
+
+    __repr__ = tables
 
     @property
     def n(self) -> int:

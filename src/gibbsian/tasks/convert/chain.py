@@ -67,7 +67,7 @@ def translate(
     model: EnergyModel | str | Path,
     x: Given,
     *,
-    rng: RngLike = 0,
+    rng: RngLike = None,
     to: int | None = None,
     steps: int | None = None,
     progress: Callable[[int, int], None] | None = None,

@@ -9,9 +9,10 @@ from typing import Any
 from PIL import Image
 from torch import Tensor
 
+from ...core.show import one_line, tables
 from ...metrics.interval import Interval
 from ...report.pictures import beside, grid, to_uint8
-from ...report.plots import panels
+from ...report.plots import numbered, panels
 from ...report.tables import cell, plain, table
 
 
@@ -27,6 +28,8 @@ class Pairs:
     measures: dict[str, Interval]
     matrix: Tensor
     x: Tensor
+
+    __repr__ = one_line
 
 
 @dataclass(frozen=True)
@@ -46,6 +49,8 @@ class CrossClass:
     names: Sequence[str]
     pairs: Pairs
     source: Tensor = field(repr=False)
+
+    __repr__ = tables
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values."""
@@ -95,7 +100,9 @@ class CrossClass:
     def figures(self) -> dict[str, Any]:
         """A map of the shares judged as the class asked for."""
         figure, (panel,) = panels(1, 1, width=5.0, height=4.4)
-        image = panel.imshow(100 * self.pairs.matrix.numpy(), vmin=0, vmax=100, cmap="magma")
+        cells = 100 * self.pairs.matrix.numpy()
+        numbered(panel, cells, 60)
+        image = panel.imshow(cells, vmin=0, vmax=100, cmap="magma")
         panel.set_xticks(
             range(len(self.pairs.targets)), [self.names[t] for t in self.pairs.targets], rotation=90
         )

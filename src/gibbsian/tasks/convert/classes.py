@@ -6,7 +6,7 @@
     features         distance to the source in the features of a classifier, and to the other image likewise
 
 Content is kept as far as the first distance is below the second. Means over the classes asked for, then over
-source images, whose interval is of 95 % (Student's t).
+source images, whose interval is of 95 % (Student's t; of `reached` Wilson's).
 
 The protocol is that of Y. Du and I. Mordatch, Implicit generation and modeling with energy-based models
 (NeurIPS 2019, arXiv 1903.08689), section 4.3; the judge is a classifier that no model has seen.
@@ -25,7 +25,7 @@ from ...core.errors import UsageError
 from ...core.random import derive, generator
 from ...data.dataset import Dataset
 from ...data.own import Given
-from ...metrics.interval import Interval
+from ...metrics.interval import Interval, mean_share_interval
 from ...models.model import EnergyModel, device_of
 from ...models.samples import run_stages
 from ...nets.frozen import frozen
@@ -216,16 +216,16 @@ def across(setting: Setting, begun: Sources, targets: Sequence[int]) -> Pairs:
         "features, other": (of_other - of_start).double().norm(dim=1),
     }
     crossed = (y != begun.y.repeat(count)).view(count, n)
-    means = {key: _over_sources(v.view(count, n), crossed) for key, v in values.items()}
+    means = {key: _over_sources(key, v.view(count, n), crossed) for key, v in values.items()}
     reached = values["reached"].view(count, setting.classes, -1).mean(2).T
     return Pairs(targets, n, means, reached, ends.view(count, n, *ends.shape[1:]))
 
 
-def _over_sources(values: Tensor, crossed: Tensor) -> Interval:
+def _over_sources(key: str, values: Tensor, crossed: Tensor) -> Interval:
     """The mean of each source image over the targets of another class, then over images."""
     used = crossed.any(0)
     each = (values * crossed).sum(0)[used] / crossed.sum(0)[used]
-    return over(each.tolist())
+    return mean_share_interval(each) if key == "reached" else over(each.tolist())
 
 
 def _others(setting: Setting, y: Tensor) -> Tensor:

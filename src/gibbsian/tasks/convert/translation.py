@@ -24,6 +24,7 @@ from torch import Tensor
 
 from ...core.position import leaves
 from ...core.random import Streams
+from ...core.show import tables
 from ...data.dataset import as_floats
 from ...data.own import Given
 from ...metrics.frechet import frechet_interval
@@ -55,6 +56,8 @@ class Translation:
     pictures: Mapping[str, Image.Image] = field(default_factory=dict, repr=False)
     films: Mapping[str, Sequence[Image.Image]] = field(default_factory=dict, repr=False)
 
+    __repr__ = tables
+
     def to_dict(self) -> dict[str, Any]:
         """Plain values, as `gibbsian translate --json` prints them."""
         rows = {row: {k: plain(v) for k, v in cells.items()} for row, cells in self.rows.items()}
@@ -83,6 +86,8 @@ class TranslatedFiles:
     steps: int
     pictures: Mapping[str, Image.Image] = field(default_factory=dict, repr=False)
     films: Mapping[str, Sequence[Image.Image]] = field(default_factory=dict, repr=False)
+
+    __repr__ = tables
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values."""

@@ -17,6 +17,7 @@ from torch import Tensor
 from ...core.errors import UsageError
 from ...core.position import Position, rows
 from ...core.random import derive, generator
+from ...core.show import one_line
 from ...mcmc.state import ChainInfo, ChainState
 from ...models.model import EnergyModel
 from ...models.sampler import Stages
@@ -50,6 +51,8 @@ class Completed:
     method: Method
     frames: Sequence[Tensor] = ()
     frame_energies: Sequence[float] = ()
+
+    __repr__ = one_line
 
     @property
     def average(self) -> Tensor:

@@ -22,6 +22,7 @@ from torch import Tensor
 
 from ...core.errors import UsageError
 from ...core.random import derive, generator
+from ...core.show import tables
 from ...data.dataset import Dataset
 from ...data.load import load
 from ...metrics.calibration import Reliability, brier_score, calibration_error, log_loss, reliability
@@ -57,6 +58,8 @@ class CalibrationStudy:
     joint: bool
     rows: dict[str, dict[str, Interval]]
     diagrams: dict[str, Reliability] = field(repr=False)
+
+    __repr__ = tables
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values; an empty bin has neither confidence nor accuracy."""

@@ -25,6 +25,7 @@ from ...starts.replay import ReplayBuffer
 from ..chains import classes_in_turn
 from ..evaluate import other_samplers
 from ..image_evaluator import LabelledImages
+from ..progress import within
 
 SHOWN, FEWEST = 32, 16
 MODEL, BUFFER, DATA = "model", "buffer", "training data"
@@ -89,14 +90,16 @@ class SamplerComparison:
         if recorded:
             self.histograms[name] = class_shares(torch.cat(answers), self.classes)
             self.pictures[name] = seen[0][:SHOWN]
-        return summary([self.measure(x, y) for x, y in zip(seen, answers, strict=True)])
+        return summary([self.measure(x, y) for x, y in zip(seen, answers, strict=True)], self.n)
 
     def _draw(self, name: str, sampler: Sampler, rng: torch.Generator) -> Tensor:
         size = self._size(name)
         y = classes_in_turn(self.model, size, rng)
         # Chains of one chunk come from distinct slots of a buffer; those of two might share some.
         chunk = size if name == BUFFER else 512
-        return draw_samples(self.model, sampler, size, rng=rng, y=y, chunk=chunk).x
+        return draw_samples(
+            self.model, sampler, size, rng=rng, y=y, chunk=chunk, progress=within(self.progress, name)
+        ).x
 
     def _size(self, name: str) -> int:
         if name != BUFFER or self.stored is None or (held := self.stored.count) >= self.n:

@@ -19,6 +19,7 @@ from torch import Tensor
 
 from ...core.errors import UsageError
 from ...core.random import derive, generator
+from ...core.show import tables
 from ...data.dataset import Dataset
 from ...data.load import load
 from ...metrics.dimension import hessian, local_dimension
@@ -41,6 +42,8 @@ class DimensionStudy:
     seed: int
     rows: dict[str, dict[str, Interval]]
     spectra: dict[str, Tensor] = field(repr=False)
+
+    __repr__ = tables
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values."""

@@ -27,6 +27,7 @@ from ...core.errors import UsageError
 from ...core.position import Position, finite
 from ...core.random import derive, generator
 from ...core.records import Batch
+from ...core.show import tables
 from ...mcmc.base import run
 from ...metrics.interval import Interval, require_draws
 from ...models.model import EnergyModel, device_of
@@ -38,6 +39,7 @@ from ...report.tables import cell, over, plain, plain_rows, rows_table, summary
 from ..chains import neg_log_probs
 from ..evaluator import evaluator_for, require_same_kind
 from ..image_evaluator import LabelledImages
+from ..progress import within
 
 TIMES = (0, 10, 100, 1000, 10_000)
 SHOWN = 12
@@ -60,6 +62,8 @@ class LongRunStudy:
     rows: dict[int, dict[str, Interval]]
     drift: Interval
     pictures: dict[int, Tensor] = field(default_factory=dict, repr=False)
+
+    __repr__ = tables
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values."""
@@ -120,7 +124,7 @@ def study_longrun(
         ]
     )
     pictures = {t: evaluator.as_picture(end.x[:SHOWN]) for t, end in ends.items()}
-    measured = {t: summary(found) for t, found in sets.items()}
+    measured = {t: summary(found, n) for t, found in sets.items()}
     return LongRunStudy(
         data, n, draws, seed, dict(evaluator.record), model.claims_density, measured, drift, pictures
     )
@@ -156,7 +160,15 @@ def snapshots(
         for t in times:
             progress(f"chains from data: {t:,} of {times[-1]:,} steps")
             if t > made:
-                chain = run(begun.kernel, begun.energy, state, steps=t - made, rng=rng, evaluate=False)
+                chain = run(
+                    begun.kernel,
+                    begun.energy,
+                    state,
+                    steps=t - made,
+                    rng=rng,
+                    evaluate=False,
+                    progress=within(progress, f"chains to step {t:,}"),
+                )
                 state, made = chain.state, t
             position: Position = state if made == 0 else state.position
             end = _data(model, begun, position, rng)

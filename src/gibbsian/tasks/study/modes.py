@@ -23,6 +23,7 @@ from torch import Tensor
 
 from ...core.errors import UsageError
 from ...core.random import derive, generator
+from ...core.show import tables
 from ...metrics.interval import Interval, require_draws
 from ...metrics.modes import kl_floor
 from ...models.build import name_of
@@ -60,6 +61,8 @@ class ModeStudy:
     notes: tuple[str, ...] = ()
     published: tuple[str, ...] = ()
     pictures: dict[str, Tensor] = field(default_factory=dict, repr=False)
+
+    __repr__ = tables
 
     @property
     def classes(self) -> int:

@@ -1,0 +1,22 @@
+"""Devices by name."""
+
+from __future__ import annotations
+
+from .errors import UsageError
+
+
+def usable(device: str) -> str:
+    """`device` if torch knows it and it is here; raises `UsageError` otherwise."""
+    import torch
+
+    try:
+        kind = torch.device(device).type
+    except RuntimeError as error:
+        raise UsageError(f"unknown device '{device}': use cpu, cuda or cuda:N") from error
+    if kind not in ("cpu", "cuda", "mps"):
+        raise UsageError(f"device '{device}' is not supported: use cpu, cuda or cuda:N")
+    if kind == "cuda" and not torch.cuda.is_available():
+        raise UsageError(f"device '{device}' is not on this machine: use cpu")
+    if kind == "mps" and not torch.backends.mps.is_available():
+        raise UsageError(f"device '{device}' is not on this machine: use cpu")
+    return device
