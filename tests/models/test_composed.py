@@ -13,6 +13,7 @@ from gibbsian.core.errors import UsageError
 from gibbsian.core.spec import DataSpec
 from gibbsian.models.chain_sampler import ChainSampler
 from gibbsian.models.model import EnergyModel
+from gibbsian.models.sampler import next_stage
 
 SPEC = DataSpec((2,), -6.0, 6.0)
 
@@ -160,10 +161,37 @@ def test_what_cannot_be_composed_is_one_line(make, words) -> None:
     assert "\n" not in str(caught.value)
 
 
+def test_exact_chains_stay_exact() -> None:
+    """Two models whose own kernel is MALA: so is that of their product, at the least step s T."""
+    parts = Bowl(), Bowl(sd=0.5, temperature=0.1)
+    for part, step in zip(parts, (0.25, 5.0), strict=True):
+        kernel = gb.MALA(step, temperature=part.temperature)
+        part.samplers["default"] = ChainSampler(part, kernel, 200, gb.UniformNoise((2,), -3, 3))
+    drawn = gb.product(*parts).sample(2000, seed=0)
+    assert drawn.chains[0].info.acceptance is not None and near(spread(drawn.x), 1 / 5, step=0)
+    assert gb.product(*parts).samplers["default"].stages(1, gb.generator(0)).send(None).kernel == gb.MALA(
+        0.25
+    )
+
+
+def test_ladders_are_composed_level_by_level() -> None:
+    """Each stage of a product of two ladders moves on the sum of both energies of that level over T."""
+    one, two = (gb.fit("drl", "toy:ring", steps=1, progress=False, train__seed=s) for s in (0, 1))
+    stages = [m.sampler().stages(3, gb.generator(0)) for m in (one, two, one + two)]
+    x, count = torch.randn(3, 2), 0
+    found = [next(s) for s in stages]
+    while all(found):
+        parts = [stage.energy(x) / stage.kernel.temperature for stage in found[:2]]
+        assert torch.allclose(found[2].energy(x), sum(parts), rtol=1e-5, atol=1e-5)
+        assert found[2].kernel.temperature == 1
+        found, count = [next_stage(s, x) for s in stages], count + 1
+    assert found == [None] * 3 and count == one.levels
+
+
 def test_chains_that_do_not_fit_ask_for_a_kernel() -> None:
     still = Bowl()
     still.samplers["default"] = ChainSampler(still, gb.MALA(0.1), 5, gb.UniformNoise((2,), -3, 3))
-    with pytest.raises(UsageError, match="are not Langevin chains on data.*give a kernel"):
+    with pytest.raises(UsageError, match="neither all Langevin nor all MALA.*give a kernel"):
         gb.product(Bowl(), still).sample(2)
     cold = Bowl()
     cold.samplers["default"] = ChainSampler(cold, gb.Langevin(0.1, temperature=0), 5, gb.UniformNoise((2,)))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from typing import cast
 
 import torch
 from torch import Tensor
@@ -12,7 +13,9 @@ from ..core.energy import Energy
 from ..core.errors import UsageError
 from ..core.position import leaves
 from ..energies.algebra import Tempered, shared_step
+from ..mcmc.kernel import Kernel
 from ..mcmc.langevin import Langevin
+from ..mcmc.mala import MALA
 from .sampler import ChainStage, Sampler, Stages, WrappedSampler, next_stage
 from .samples import run_stages
 
@@ -34,11 +37,10 @@ class OfLabel(WrappedSampler):
 
 
 class ComposedSampler(Sampler):
-    """Langevin chains through the stages of all parts at once, begun where the first part's begin.
+    """Chains through the stages of all parts at once, begun where the first part's begin: each stage moves on
+    the composition of the parts' E/T (`shared_kernel`).
 
-    A stage moves on the composition of the parts' E/T, at temperature 1 with the least of their steps s T.
-    Parts must have Langevin chains on data of the same shape, as many stages each, and noise in their steps
-    (`UsageError`).
+    Parts must have chains on data of the same shape, and as many stages each (`UsageError`).
     """
 
     def __init__(self, samplers: Sequence[Sampler], compose: Composition) -> None:
@@ -58,23 +60,42 @@ class ComposedSampler(Sampler):
 
     def stage(self, parts: Sequence[ChainStage]) -> ChainStage:
         """One stage of all from one of each."""
-        kernels = [_langevin(stage) for stage in parts]
-        numbers = [kernel.at(0) for kernel in kernels]
-        if not all(t > 0 for _, t in numbers):
-            raise _unlike("do not all have noise, and so a temperature")
         if len({leaf.shape for stage in parts for leaf in leaves(stage.position)}) > 1:
             raise _unlike("move positions of other shapes")
-        energies = [Tempered(stage.energy, t) for stage, (_, t) in zip(parts, numbers, strict=True)]
-        step = shared_step([s for s, _ in numbers], [t for _, t in numbers])
-        clips = [k.clip_value / t for k, (_, t) in zip(kernels, numbers, strict=True) if k.clip_value]
-        kernel = Langevin(
-            step,
-            noise_first=kernels[0].noise_first,
-            clip_value=sum(clips) if len(clips) == len(parts) else None,
-            clamp=kernels[0].clamp,
-        )
+        if any(stage.energy_on_latents is not None for stage in parts):
+            raise _unlike("move latents")
+        kernel, temperatures = shared_kernel([stage.kernel for stage in parts])
+        energies = [Tempered(stage.energy, t) for stage, t in zip(parts, temperatures, strict=True)]
         most = max(stage.steps for stage in parts)
         return ChainStage(self.compose(energies), kernel, most, parts[0].position)
+
+
+def shared_kernel(kernels: Sequence[Kernel]) -> tuple[Kernel, list[float]]:
+    """The kernel at temperature 1 for a composition of energies over the temperatures that it returns.
+
+    It is Langevin or MALA with the least step s T. Langevin keeps the clamp of the first; its clips add up,
+    if all have one.
+
+    Raises `UsageError` for kernels of other kinds, and without noise.
+    """
+    if all(isinstance(kernel, MALA) for kernel in kernels):
+        exact = cast("Sequence[MALA]", kernels)
+        steps, temperatures = [k.step_size for k in exact], [k.temperature for k in exact]
+        return MALA(shared_step(steps, temperatures)), temperatures
+    if not all(isinstance(kernel, Langevin) for kernel in kernels):
+        raise _unlike("are neither all Langevin nor all MALA chains")
+    plain = cast("Sequence[Langevin]", kernels)
+    steps, temperatures = [k.at(0).step_size for k in plain], [k.at(0).temperature for k in plain]
+    if min(temperatures) == 0:
+        raise _unlike("do not all have noise, and so a temperature")
+    clips = [k.clip_value / t for k, t in zip(plain, temperatures, strict=True) if k.clip_value]
+    moved = Langevin(
+        shared_step(steps, temperatures),
+        noise_first=plain[0].noise_first,
+        clip_value=sum(clips) if len(clips) == len(plain) else None,
+        clamp=plain[0].clamp,
+    )
+    return moved, temperatures
 
 
 class MixtureSampler(ComposedSampler):
@@ -117,12 +138,6 @@ def _unmoved(stages: Stages) -> Stages:
     while stage is not None:
         yield stage
         stage = next_stage(stages, stage.position)
-
-
-def _langevin(stage: ChainStage) -> Langevin:
-    if stage.energy_on_latents is not None or not isinstance(stage.kernel, Langevin):
-        raise _unlike("are not Langevin chains on data")
-    return stage.kernel
 
 
 def _unlike(what: str) -> UsageError:
