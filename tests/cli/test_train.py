@@ -97,9 +97,9 @@ def test_own_network(cli, tiny, tmp_path, monkeypatch):
     [
         (
             "--net.name mlp --net.channels [3]",
-            "'net.channels' is no setting of 'mlp', but of conv, igebm, levels",
+            "'net.channels' is no setting of 'mlp', but of conv, conv1d, igebm, levels",
         ),
-        ("--net mlp --net.channels [3]", "'net.channels' is no setting of 'mlp', but of conv, igebm, levels"),
+        ("--net mlp --net.channels [3]", "'net.channels' is no setting of 'mlp', but of conv, conv1d, igebm, levels"),
         ("--net.hidden [3]", "'net.hidden' is no setting of 'conv', but of mlp"),
         ("--net.name mpl", "unknown network 'mpl': did you mean 'mlp'"),
         ("--net.hiden [3]", "unknown option '--net.hiden': did you mean '--net.hidden'"),
