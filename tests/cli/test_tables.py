@@ -42,7 +42,7 @@ def read(path, mark=","):
 
 def test_samples_are_a_table_in_the_units_of_the_first(people, cli):
     trained = cli(f"train jem --data people.csv --out run {QUICK}")
-    for told in ("numbers the rows", "'sex' holds the labels", "are standardised", "net.classes is set to 2"):
+    for told in ("numbers the rows", "'sex' holds the labels", "are standardised", "net.classes is 2"):
         assert told in trained.err
     assert cli("sample run -n 6 --steps 2 --out s.csv").code == 0
     drawn = read("s.csv")

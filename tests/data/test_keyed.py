@@ -95,7 +95,7 @@ class Breaks(Dataset):
         (np.ma.masked_array(np.ones((3, 2)), [[1, 0]] * 3), "3 masked values"),
         (torch.eye(3).to_sparse(), "not real numbers in order"),
         (torch.empty(3, 2, device="meta"), "not real numbers in order"),
-        (np.full((3, 2), 1e300), "beyond float32"),
+        (np.full((3, 2), 1e300), "overflow"),
         ({"foo": X, "bar": Y}, "holds foo, bar: expected x"),
     ],
 )

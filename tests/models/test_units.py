@@ -14,7 +14,7 @@ import gibbsian as gb
 from gibbsian.core.errors import CheckpointError, DataError, UsageError
 from gibbsian.core.spec import Table
 from gibbsian.models.units import InUnits
-from gibbsian.train.load import load_into
+from gibbsian.train.init_from import load_into
 
 SCALE, SHIFT = [12.0, 20_000.0, 0.1], [45.0, 60_000.0, 1.7]
 X = np.random.default_rng(0).normal(size=(300, 3)) * SCALE + SHIFT

@@ -143,5 +143,5 @@ def test_a_run_without_checkpoints_begins_anew_and_says_so(tiny_run, tmp_path: P
 def test_a_device_that_is_not_here_is_one_line(tiny_run) -> None:
     if torch.cuda.is_available():
         pytest.skip("there is one")
-    with pytest.raises(UsageError, match="device 'cuda' cannot be used here"):
+    with pytest.raises(UsageError, match="device 'cuda' is not on this machine: use cpu"):
         tiny_run("igebm", "toy:ring", RESUME_MLP, device="cuda")

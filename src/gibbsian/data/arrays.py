@@ -76,8 +76,9 @@ def stored(
         raise DataError(f"{name} has shape {tuple(x.shape)}: expected (N, ...), at least one row of numbers")
     if not torch.isfinite(x).all():
         raise DataError(f"{name} holds values that are not finite: remove or replace them")
-    if x.dtype == torch.float64 and float(x.abs().max()) > torch.finfo(torch.float32).max:
-        raise DataError(f"{name} holds values up to {float(x.abs().max()):.3g}, beyond float32: scale them")
+    if x.is_floating_point() and (most := float(x.abs().max())) > LARGEST:
+        said = f"{name} holds values up to {most:.3g}, and squares beyond {LARGEST**2:g} overflow"
+        raise DataError(f"{said}: scale them, or change units")
     if x.dim() == 1:
         return Stored(
             x.to(torch.float32)[:, None], (f"{len(x)} numbers are read as points of one coordinate",)
@@ -188,8 +189,6 @@ def _where(x: Tensor, axis: int, channels: Channels | None) -> str:
 def _numbers(x: Tensor, axis: int | None, images: bool | None) -> Stored:
     """float32 in their own units, channels first; a line where one could have thought of images."""
     values = x.to(torch.float32)
-    if values.numel() and (most := float(x.abs().max())) > LARGEST:
-        raise DataError(f"data reach {most:.3g}, and squares beyond {LARGEST**2:g} overflow: change units")
     if values.dim() != 4:
         wide = x.double()
         coarse = (wide - values).abs().amax(0) > 1e-4 * (wide.amax(0) - wide.amin(0))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Iterable
 
 import torch
@@ -12,6 +11,7 @@ from torch.nn.parameter import is_lazy
 
 from ..core.energy import value_and_grad
 from ..core.errors import UsageError
+from ..core.explain import warn
 from ..core.random import generator, seeded_init
 from .frozen import evaluating
 
@@ -64,10 +64,9 @@ def warn_of_coupling(net: nn.Module, out: Tensor, *arguments: Tensor) -> None:
     with seeded_init(generator(1)), evaluating(net), torch.no_grad():
         other = net(torch.stack([x[0], x[0]]), *y)
     if out.dim() and not torch.allclose(out[0], other[0], rtol=1e-3, atol=1e-5):
-        warnings.warn(
+        warn(
             f"E of a datum in {type(net).__name__} depends on the rest of its batch, or on chance, as in "
-            "chains it must not: take statistics over a datum, draw in training alone",
-            stacklevel=4,
+            "chains it must not: take statistics over a datum, draw in training alone"
         )
 
 
@@ -76,10 +75,9 @@ def warn_of_batch_norm(net: nn.Module) -> None:
     found: Iterable[str] = (name for name, m in net.named_modules() if isinstance(m, _BatchNorm))
     first = next(iter(found), None)
     if first is not None:
-        warnings.warn(
+        warn(
             f"batch norm ('{first}') makes E of a datum depend on its batch in the loss, and on running "
-            "statistics in chains, which are then of another energy: take GroupNorm or LayerNorm",
-            stacklevel=5,
+            "statistics in chains, which are then of another energy: take GroupNorm or LayerNorm"
         )
 
 

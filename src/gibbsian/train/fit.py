@@ -22,7 +22,8 @@ from ..models.model import EnergyModel
 from ..models.papers import PaperEntry, is_loss, of_loss, register_paper
 from ..models.units import in_units
 from .folder import RunFolder, replace_text
-from .load import from_run, load_into, locate, table_in
+from .init_from import load_into
+from .load import from_run, locate, table_in
 from .matching import require_match, resolved, with_net
 from .memory import within_memory
 from .observers import default_observers
