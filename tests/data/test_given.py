@@ -36,6 +36,24 @@ def test_size_and_colour_change_only_when_asked_for(folder):
     assert given_images(folder, (1, 8, 9), fit=True)[0].shape == (2, 1, 8, 9)
 
 
+@pytest.mark.parametrize(
+    ("like", "value"), [("", 1000 / 65535), ("folder:x@levels=0:4095", 1000 / 4095), ("@levels=0:1000", 1.0)]
+)
+@pytest.mark.parametrize("fit", [False, True])
+def test_levels_are_those_of_the_run(tmp_path, like, value, fit):
+    Image.fromarray(np.full((8, 8), 1000, np.uint16)).save(tmp_path / "deep.png")
+    x, _ = given_images(tmp_path / "deep.png", (1, 8, 8), low=0.0, fit=fit, like=like)
+    assert x.mean() == pytest.approx(value, abs=1 / 255)
+
+
+def test_the_background_is_that_of_the_run(tmp_path):
+    Image.fromarray(np.zeros((8, 8, 4), np.uint8)).save(tmp_path / "clear.png")
+    for background, value in (("black", 0.0), ("white", 1.0)):
+        like = f"folder:x@background={background}"
+        x, _ = given_images(tmp_path / "clear.png", (3, 8, 8), low=0.0, like=like)
+        assert float(x.mean()) == value
+
+
 def test_names_stay_apart(folder):
     Image.fromarray(np.zeros((8, 8), np.uint8)).save(folder / "1.bmp")
     assert given_images(folder, (1, 8, 8))[1] == ["0-png", "1-bmp", "1-png"]

@@ -15,7 +15,7 @@ from .runs import Compile, Device, Precision
 from .sample import KernelName, draw, result
 
 if TYPE_CHECKING:
-    from ..models.model import ComposedEnergy, EnergyModel
+    from ..models.model import EnergyModel
     from ..models.sampler import Sampler
 
 Operation = Literal["product", "mixture", "negation", "and", "or", "not"]
@@ -32,7 +32,9 @@ def compose(
     ceiling: Annotated[float | None, Arg("bound on the -log p of what is negated", "E")] = None,
     plain: Annotated[bool, Arg("classes of one model: the papers' sum, without -(n-1) E(x)")] = False,
     n: Annotated[int, Arg("how many", "N", "-n")] = 64,
-    out: Annotated[str | None, Arg("grid of images, or points on their energy", "GRID.png")] = None,
+    out: Annotated[
+        str | None, Arg("grid of images, points on their energy; or rows, .csv, .tsv, .npy", "FILE.png")
+    ] = None,
     npz: Annotated[str | None, Arg("arrays x (images uint8) and energy", "FILE.npz")] = None,
     gif: Annotated[str | None, Arg("chains that move, with their mean energy", "CHAIN.gif")] = None,
     kernel: Annotated[KernelName | None, Arg("move by this kernel, see gibbsian list kernels")] = None,
@@ -68,7 +70,7 @@ def compose(
     usable(device)
     warn_if_emulated(precision, device)
     kind = SAME.get(op, op)
-    model = _composed(_loaded(runs, device), kind, _classes(classes), given, (alpha, ceiling), plain)
+    model = _composed(_loaded(runs, device), kind, _classes(classes), given, (alpha, ceiling), plain).inner
     sampler = model.samplers.get("default")
     if kernel is not None:
         sampler = with_kernel(model, _from_noise(model, sampler), kernel, options, temperature)
@@ -97,7 +99,7 @@ def _composed(
     weights: tuple[float, ...] | None,
     against: tuple[float, float | None],
     plain: bool,
-) -> ComposedEnergy:
+) -> EnergyModel:
     """The model that the words ask for; raises `UsageError` where they do not go together."""
     from ..models import composed
 
@@ -121,7 +123,7 @@ def _composed(
     return composed.negation(parts[0], parts[1], *against)
 
 
-def _from_noise(model: ComposedEnergy, own: Sampler | None) -> Sampler:
+def _from_noise(model: EnergyModel, own: Sampler | None) -> Sampler:
     """Where a kernel begins: at the end of the parts' chains where these go together, else at noise."""
     from ..core.random import generator
     from ..mcmc.langevin import Langevin

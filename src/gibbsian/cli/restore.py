@@ -111,7 +111,7 @@ def restore(
             fit = fit or DataRecipe.parse(known).size is not None
             if fit and model.spec.is_image and (change := changes(image, model.spec.event_shape)):
                 say(change)
-            x, names = given_images(image, model.spec.event_shape, low=low, high=high, fit=fit)
+            x, names = given_images(image, model.spec.event_shape, low=low, high=high, fit=fit, like=known)
             known = known if data or not known else _at_hand(model, known, data_dir)
             found = restore_images(
                 model, x, names, corruption, config, clean=clean, data=known, label=label, tune=tune,

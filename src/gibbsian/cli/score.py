@@ -28,7 +28,7 @@ def score(
         str | None, Arg("what the run was trained on, where it does not say", "NAME")
     ] = None,
     on_error: Annotated[
-        Literal["stop", "skip"] | None, Arg("a broken image file: as in training, or so")
+        Literal["stop", "skip"] | None, Arg("a broken image file or incomplete row: as in training, or so")
     ] = None,
     csv: Annotated[str | None, Arg("all rows; score.csv in the folder by default", "FILE.csv")] = None,
     seed: Annotated[int, Arg("of the rows to compare with, where there are many", "S")] = 0,

@@ -53,7 +53,9 @@ def translate(
         fit = fit or DataRecipe.parse(job.data).size is not None
         if fit and spec.is_image and (change := changes(images, spec.event_shape)):
             say(change)
-        x, names = given_images(images, spec.event_shape, low=spec.low, high=spec.high, fit=fit)
+        x, names = given_images(
+            images, spec.event_shape, low=spec.low, high=spec.high, fit=fit, like=job.data
+        )
         with progress("translate") as bar:
             found = translate_files(job.model, x, names, to=to, steps=steps, seed=seed, progress=bar)
     elif not job.data:

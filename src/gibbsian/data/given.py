@@ -33,10 +33,12 @@ def given_images(
     low: float = -1.0,
     high: float = 1.0,
     fit: bool = False,
+    like: DataRecipe | str = "",
 ) -> tuple[Tensor, list[str]]:
     """The images at `place` as `(N, *event_shape)` in [low, high], and a name each for what is made of them:
     that of the file without its ending, or with it where two would be alike.
 
+    Their levels and background are those of `like`, how the model's own data were read.
     With `fit` they are cropped to the largest centred box, resampled and coloured as the model needs.
     Raises `DataError` for a path without images or a file that is none, and `UsageError` for images of
     another size or colour, and for models of data that are no images.
@@ -46,7 +48,9 @@ def given_images(
             f"this model takes data of shape {tuple(event_shape)}, not image files: name a data set"
         )
     paths = image_paths(place)
-    arrays = [_one(path, event_shape, fit) for path in paths]
+    own = DataRecipe.parse(like) if isinstance(like, str) else like
+    how = DataRecipe("", levels=own.levels, background=own.background)
+    arrays = [_one(path, event_shape, fit, how) for path in paths]
     return as_floats(torch.from_numpy(np.stack(arrays)), low, high), _names(paths)
 
 
@@ -131,11 +135,11 @@ def image_paths(place: Path | str) -> list[Path]:
     return found
 
 
-def _one(path: Path, event_shape: tuple[int, ...], fit: bool) -> np.ndarray:
+def _one(path: Path, event_shape: tuple[int, ...], fit: bool, how: DataRecipe) -> np.ndarray:
     channels, height, width = event_shape
     if fit:
-        return read_image(path, DataRecipe("", (height, width), channels == 1))
-    image = read_image(path)
+        return read_image(path, replace(how, size=(height, width), grey=channels == 1))
+    image = read_image(path, how)
     if image.shape[:2] != (height, width):
         raise UsageError(
             f"{path} is {image.shape[1]} x {image.shape[0]} pixels and this model takes {width} x {height}: "

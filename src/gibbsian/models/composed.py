@@ -32,6 +32,7 @@ from ..core.spec import DataSpec
 from ..energies.algebra import Mixture, Negation, Product, Scaled
 from .composed_sampler import OfLabel
 from .model import ComposedEnergy, EnergyModel, device_of
+from .units import composed, in_units
 
 FAR = (1e1, 1e2, 1e3)
 """Distances, in ranges of the data, at which tails are looked at."""
@@ -46,7 +47,7 @@ class ConditionalModel(EnergyModel):
             counted = f"has classes 0 to {classes - 1}" if classes else "has no classes"
             raise UsageError(f"class {y} is unknown: this model {counted}")
         spec = model.spec
-        super().__init__(DataSpec(spec.event_shape, spec.low, spec.high))
+        super().__init__(DataSpec(spec.event_shape, spec.low, spec.high, table=spec.table))
         self.model, self.y = model, y
         self.temperature, self.claims_density = model.temperature, model.claims_density
         if "default" in model.samplers:
@@ -76,21 +77,21 @@ class ConditionalModel(EnergyModel):
         return torch.full((batch_size(x),), self.y, device=device_of(self.model))
 
 
-def product(*models: EnergyModel, weights: Sequence[float] | None = None) -> ComposedEnergy:
+def product(*models: EnergyModel, weights: Sequence[float] | None = None) -> EnergyModel:
     """The product of densities p(x) ~ prod p_i(x)^w_i of models, each at its own temperature.
 
     Raises `UsageError` for fewer than two models, data of other shapes, weights that are not finite or as
     many, and where a negative weight leaves a distribution without a normaliser.
     """
     if weights is None:
-        return ComposedEnergy(models)
+        return composed(models)
     if len(weights) != len(models) or not all(math.isfinite(w) for w in weights):
         raise UsageError(f"weights are {list(weights)}: give a finite one for each of {len(models)} models")
 
     def weighed(energies: Sequence[Energy]) -> Energy:
         return Product([e if w == 1 else Scaled(e, w) for e, w in zip(energies, weights, strict=True)])
 
-    made = ComposedEnergy(models, weighed)
+    made = composed(models, weighed)
     if min(weights) < 0:
         require_normalisable(made, "lower the negative weights")
     return made
@@ -98,7 +99,7 @@ def product(*models: EnergyModel, weights: Sequence[float] | None = None) -> Com
 
 def mixture(
     *models: EnergyModel, weights: Sequence[float] | None = None, log_z: Sequence[float] | None = None
-) -> ComposedEnergy:
+) -> EnergyModel:
     """The mixture p(x) = sum w_i p_i(x) of models; equal weights by default.
 
     Its energy needs log Z_i of each model's `neg_log_prob` (`log_z`), which is 0 for models that learn their
@@ -107,27 +108,25 @@ def mixture(
     """
     known = log_z is not None or all(_normalised(part) for part in models)
     shares = Mixture(list(models), weights).weights or ()  # checks and normalises them
-    return ComposedEnergy(
-        models, lambda energies: Mixture(energies, weights, log_z), claims=known, shares=shares
-    )
+    return composed(models, lambda energies: Mixture(energies, weights, log_z), claims=known, shares=shares)
 
 
 def negation(
     model: EnergyModel, negated: EnergyModel, alpha: float = 0.1, ceiling: float | None = None
-) -> ComposedEnergy:
+) -> EnergyModel:
     """p(x) ~ p_1(x) / p_2(x)^alpha: like the first model and unlike the second.
 
     `ceiling` bounds -log p_2 from above, so that leaving the second cannot earn more than alpha * ceiling.
     Raises `UsageError` where nothing bounds the result from below, so that it has no normaliser.
     """
-    made = ComposedEnergy([model, negated], lambda pair: Negation(pair[0], pair[1], alpha, ceiling))
+    made = composed([model, negated], lambda pair: Negation(pair[0], pair[1], alpha, ceiling))
     require_normalisable(made, "lower alpha, or give a ceiling for the energy of the second")
     return made
 
 
 def conjunction(
     model: EnergyModel, classes: Sequence[int], weights: Sequence[float] | None = None
-) -> ComposedEnergy:
+) -> EnergyModel:
     """p(x | c_1, ..., c_n) of a joint model for causes that are independent given x: E(x) + sum_i w_i
     (E(x | c_i) - E(x)), with weights 1 by default.
 
@@ -146,15 +145,15 @@ def conjunction(
 
 def conditional(model: EnergyModel, y: int) -> ConditionalModel:
     """p(x | y) of a model with classes, as a model without; raises `UsageError` for an unknown class."""
-    return ConditionalModel(model, y)
+    return in_units(ConditionalModel(model.inner, y))
 
 
-def require_normalisable(model: ComposedEnergy, remedy: str, directions: int = 64) -> None:
+def require_normalisable(model: EnergyModel, remedy: str, directions: int = 64) -> None:
     """Raise `UsageError` where the energy of points falls without end far from the data, while that of the
     first part rises there. Images stay in their range, on which every energy has a normaliser.
     """
-    spec = model.spec
-    if len(spec.event_shape) != 1:
+    model, spec = model.inner, model.spec
+    if len(spec.event_shape) != 1 or not isinstance(model, ComposedEnergy):
         return
     rng = torch.Generator().manual_seed(0)
     ways = torch.randn(directions, *spec.event_shape, generator=rng)
@@ -173,4 +172,4 @@ def require_normalisable(model: ComposedEnergy, remedy: str, directions: int = 6
 
 
 def _normalised(part: EnergyModel) -> bool:
-    return part.claims_density and getattr(part, "log_partition", None) is not None
+    return part.claims_density and getattr(part.inner, "log_partition", None) is not None

@@ -167,7 +167,7 @@ class EnergyModel(nn.Module, ABC):
         """E(x), or E(x, y), so that a model is an energy wherever a callable is one."""
         return self.energy(x, y)
 
-    def __add__(self, other: EnergyModel) -> ComposedEnergy:
+    def __add__(self, other: EnergyModel) -> EnergyModel:
         """The product of both densities: see `product`."""
         return ComposedEnergy((self, other))
 
@@ -273,6 +273,10 @@ def _require_models(parts: Sequence[EnergyModel]) -> None:
                 f"a product of models, but one is of type {type(part).__name__}: for other energies take "
                 "gibbsian.Product([model.neg_log_prob, energy])"
             )
+    if any(part.inner is not part for part in parts):
+        raise UsageError(
+            "some of these models are in the units of a table and others not: train all on the same rows"
+        )
     if len(parts) < 2:
         raise UsageError(f"a product needs two models or more, got {len(parts)}")
     shapes = {part.spec.event_shape for part in parts}

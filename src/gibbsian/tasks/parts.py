@@ -13,7 +13,7 @@ from ..data.dataset import Dataset, carve
 from ..data.given import shaped
 from ..data.load import load_recipe
 from ..data.own import Given, dataset
-from ..data.recipe import WORD, DataRecipe, named
+from ..data.recipe import WORD, DataRecipe, is_table, named
 from ..models.model import EnergyModel
 from ..train.load import load
 
@@ -87,7 +87,7 @@ def part_of(
     table = None if spec is None or len(spec.event_shape) != 1 else spec.table or _as_given(spec)
     if isinstance(data, (str, Path)):
         recipe = recipe_for(str(data), spec)
-        if on_error and recipe.name.startswith("folder:"):
+        if on_error and (recipe.name.startswith("folder:") or is_table(recipe.name)):
             recipe = replace(recipe, on_error=recipe.on_error or on_error)
         found = load_recipe(
             recipe.having(validation=validation or None), split, data_dir=data_dir, table=table

@@ -59,7 +59,8 @@ def score(
         held: rows for the threshold; by default the validation or test part of the reference.
         seed: of the choice of at most 5,000 rows of each.
         net: the network of a run that was trained with one of your own.
-        on_error: "skip" leaves broken image files out; by default they are treated as in training.
+        on_error: "skip" leaves broken image files and incomplete rows out; by default they are treated as
+            in training.
 
     Raises:
         UsageError: a rate outside (0, 1), data of another shape, labels that the model does not have.

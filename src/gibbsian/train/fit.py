@@ -54,6 +54,7 @@ def fit(
     progress: bool = True,
     validate: Validator | None = None,
     device: str = "cpu",
+    seed: int | None = None,
     standardise: bool | None = None,
     log: str | None = None,
     **changes: Any,
@@ -72,6 +73,7 @@ def fit(
         steps, minutes: weight updates, or a budget of time.
         out: run folder for checkpoints, logs and sample grids; nothing is written without.
         resume: "auto" goes on from the newest checkpoint in `out`; a path goes on from that one.
+        seed: of every random stream (`train__seed`).
         device: where to train, such as "cuda"; the model is returned there.
         standardise: of columns, see `gibbsian.dataset`.
         log: "tensorboard" writes the log for TensorBoard too, in `out`; it needs the extra of that name.
@@ -87,8 +89,8 @@ def fit(
     if isinstance(paper, PaperEntry):
         paper = register_paper(paper).name
     dotted = {k.replace("__", "."): v for k, v in changes.items()}
-    if steps is not None:
-        dotted["train.steps"] = steps
+    named = {"train.steps": steps, "train.seed": seed}
+    dotted |= {key: value for key, value in named.items() if value is not None}
     read = as_stored(data, out, resume) if isinstance(data, (str, Path)) else data
     given = dataset(read, standardise=standardise)
     notes = list(given.notes)

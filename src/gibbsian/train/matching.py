@@ -59,6 +59,11 @@ def _chosen(config: RunConfig, data: Dataset, changes: Mapping[str, Any]) -> tup
             f"values leave the preset's {pixels.low:g} to {pixels.high:g}: pixels are set to {wider[0]:g} to "
             f"{wider[1]:g}"
         )
+    start = sections.get("start")
+    uniform = start is not None and start.kind != "data" and start.noise == "uniform"
+    if uniform and data.table and data.table.changes and not {"start.noise", "start.scale"} & set(changes):
+        more |= {"start.noise": "gaussian", "start.scale": 1.0}
+        told.append("chains start at N(0, 1), where standardised columns lie: start.noise is gaussian")
     found = len(data.classes) if is_own(data) and data.y is not None else 0
     if found and net and net.classes and "net.classes" not in changes:
         if net.joint and found == 1:

@@ -12,6 +12,7 @@ from torch import Tensor
 from ...core.errors import UsageError
 from ...core.random import derive, generator
 from ...data.dataset import Dataset
+from ...data.given import given_images, image_paths
 from ...data.own import Given
 from ...models.model import EnergyModel, device_of
 from ...report.pictures import film_frames, grid, to_uint8
@@ -19,7 +20,7 @@ from ..features import SmallNet, classifier_for
 from ..parts import images_of, model_of, name_of
 from ..progress import Advance, silent
 from .complete import Completed, Tuned, choose, complete
-from .corruption import Corruption, in_words
+from .corruption import Corruption, HiddenPixels, in_words
 from .measure import CleanImages, baselines, drawn, measured
 from .methods import own_steps
 from .record import Restored
@@ -32,10 +33,11 @@ VALIDATION, FILMED = 64, 16
 
 def restore(
     model: EnergyModel | str | Path,
-    data: Given,
+    data: Given | None,
     corruption: Corruption | str,
     config: RestoreConfig = DEFAULT,
     *,
+    image: str | Path | None = None,
     n: int = 64,
     label: str = "none",
     tune: bool = False,
@@ -43,10 +45,13 @@ def restore(
     data_dir: str | Path | None = None,
     progress: Advance = silent,
 ) -> Restored:
-    """Corrupt `n` test images of `data`, restore them, and measure against the clean ones.
+    """Corrupt `n` test images of `data`, restore them, and measure against the clean ones; or restore
+    `image`, which came corrupted: `gibbsian.restore(model, None, "mask.png", image="photo.png")`.
 
     Args:
         data: anything that `gibbsian.dataset` takes; images of one's own come in the model's size and colour.
+            With `image` it is where training images come from, for starts and baselines, and may be None.
+        image: a file or a folder of images, cut and resampled to the model's size, as masks of theirs are.
         corruption: as an object, or in words: a mask such as "bottom" or "mask.png", or a noise such as
             "gaussian:0.3".
         label: what a conditional model is told: "none" (the class of least energy at every step), "true" (the
@@ -58,6 +63,18 @@ def restore(
         DataError: data that cannot be read.
     """
     model = model_of(model)
+    if image is not None:
+        spec, like = model.spec, model.record.data if model.record else ""
+        x, names = given_images(image, spec.event_shape, low=spec.low, high=spec.high, fit=True, like=like)
+        corruption = in_words(corruption)
+        if isinstance(corruption, HiddenPixels):
+            corruption = replace(corruption, fit=True, photos=tuple(image_paths(image)))
+        return restore_images(
+            model, x, names, corruption, config, data=data, label=label, tune=tune, seed=seed,
+            data_dir=data_dir, progress=progress,
+        )  # fmt: skip
+    if data is None:
+        raise UsageError("say what to restore: a data set, or image=, a file or a folder of your own")
     test, train = (images_of(model, data, split, data_dir) for split in ("test", "train"))
     if not 2 <= n <= len(test):
         said = f"{name_of(data)} has {len(test)} test images"
