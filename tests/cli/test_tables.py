@@ -143,3 +143,38 @@ def test_every_verb_sees_other_rows_in_the_units_of_the_run(people, cli):
     ran = cli("ood run --against richer.csv -n 40 --scores energy --data people.csv --json")
     found = json.loads(ran.out)["scores"]["energy"]["richer.csv"]["auroc"]["value"]
     assert found > 0.8 and "run.json" not in json.loads(ran.out)["data"]
+
+
+@pytest.mark.parametrize("op", ["product", "mixture", "negation"])
+def test_models_of_one_table_are_put_together_in_its_units(people, cli, op):
+    for seed in (0, 1):
+        assert cli(f"train igebm --data people.csv --seed {seed} --out run{seed} {QUICK}").code == 0
+    done = cli(f"compose run0 run1 --op {op} --ceiling 5 -n 8 --steps 2 --out s.csv")
+    drawn = read("s.csv")
+    assert done.code == 0 and list(drawn[0]) == ["age", "pay"]
+    assert np.std([float(row["pay"]) for row in drawn]) > 1000
+    (people / "richer.csv").write_text("\n".join([",age,pay,sex", *rows(120, 3.0)]))
+    assert cli(f"train igebm --data richer.csv --out richer {QUICK}").code == 0
+    assert "standardise their columns differently" in cli(f"compose run0 richer --op {op}").err
+
+
+@pytest.mark.parametrize("cell", ["", "nan", "none", "x"])
+def test_incomplete_rows_are_left_out_of_a_score_when_asked(people, cli, cell):
+    assert cli(f"train igebm --data people.csv --out run {QUICK}").code == 0
+    (people / "holes.csv").write_text("\n".join([",age,pay,sex", *rows(6), f"6,40,{cell},f"]))
+    assert "--on-error skip" in cli("score run --data holes.csv").err
+    done = cli("score run --data holes.csv --on-error skip --csv s.csv")
+    assert done.code == 0 and len(read("s.csv")) == 6 and "left out" in done.out
+
+
+@pytest.mark.parametrize(("channels", "name", "shape"), [(1, "s.npy", (3, 1, 32)), (2, "s.npy", (3, 2, 32))])
+def test_signals_are_sampled_to_arrays(tmp_path, monkeypatch, cli, channels, name, shape):
+    monkeypatch.chdir(tmp_path)
+    np.save("sig.npy", np.sin(R.uniform(0, 6, (40, channels, 1)) + np.arange(32) / 3).astype("f4"))
+    assert cli(f"train igebm --data sig.npy --out run {QUICK}").code == 0
+    assert cli(f"sample run -n 3 --steps 2 --out {name}").code == 0 and np.load(name).shape == shape
+    table = cli("sample run -n 3 --steps 2 --out s.csv")
+    if channels == 1:
+        assert table.code == 0 and np.loadtxt("s.csv", delimiter=",", skiprows=1).shape == (3, 32)
+    else:
+        assert "use --npz" in table.err

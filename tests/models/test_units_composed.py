@@ -79,7 +79,7 @@ def test_a_class_of_a_model_in_units_is_in_units():
     ],
 )
 def test_chains_start_where_standardised_columns_lie(changes, noise):
-    made = gb.fit("score_matching", X / [1, 1000, 1], **{**QUICK, **changes})
+    made = gb.fit("score_matching", X / SCALE, **{**QUICK, **changes})
     assert made.inner.record.config.start.noise == noise
 
 

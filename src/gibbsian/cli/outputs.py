@@ -47,7 +47,8 @@ class Outputs:
         named = model.spec.table is not None and bool(model.spec.table.names)
         if not (can_draw or out or npz or gif or strip or table) and named:
             table = "samples.csv"
-        if table and len(model.spec.event_shape) != 1:
+        shape, whole = model.spec.event_shape, str(table).lower().endswith(".npy")
+        if table and len(shape) != 1 and not (len(shape) == 2 and (whole or shape[0] == 1)):
             raise UsageError(
                 f"{table} holds rows of numbers, not data of shape {model.spec.event_shape}: use --npz"
             )
@@ -114,6 +115,7 @@ def _write_rows(model: EnergyModel, drawn: Samples, path: Path) -> None:
     if path.suffix.lower() == ".npy":
         arrays.write(path, {"x": x.float().numpy()})
         return
+    x = x.flatten(1)
     names = table.names if table and table.names else [f"column {i + 1}" for i in range(x.shape[1])]
     classes, label = (table.classes, table.label) if table else ((), "")
     y = [] if drawn.y is None else [classes[i] if i < len(classes) else str(i) for i in drawn.y.tolist()]

@@ -147,7 +147,7 @@ class Trainer:
             self.total = self.config.steps if steps is None else steps
         if steps is None and minutes is not None:
             self.total = max(self.total, self.step + SOONEST + 1)  # time to learn the pace
-        with Signals() as signals, self._bar(progress) as bar:
+        with Signals() as signals, self._bar(progress, minutes) as bar:
             try:
                 state = self._loop(signals, bar, budget, self.total if steps is not None else None)
             except DataError as error:
@@ -234,9 +234,10 @@ class Trainer:
             if self.folder:
                 checkpoint.save(self.state_dict(), self.folder.best)
 
-    def _bar(self, progress: bool) -> tqdm[Any]:
+    def _bar(self, progress: bool, minutes: float | None) -> tqdm[Any]:
         # Where no terminal watches (notebooks, queued jobs) a line now and then takes the place of the bar.
-        self._pace = Pace("train", "update", self.notify, self.step) if progress else None
+        most = 60 * minutes if minutes else math.inf
+        self._pace = Pace("train", "update", self.notify, self.step, most) if progress else None
         disable = None if progress else True
         return tqdm(total=self.total, initial=self.step, desc="train", unit="update", disable=disable)
 

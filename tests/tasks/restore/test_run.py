@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from gibbsian.core.errors import UsageError
 from gibbsian.core.random import generator
@@ -219,3 +221,21 @@ def test_mistakes_are_one_line(model, call, words):
     with pytest.raises(UsageError, match=words) as error:
         call(model)
     assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("size", "painted"), [((8, 8), (8, 8)), ((24, 20), (24, 20)), ((24, 20), (8, 8)), ((16, 16), (16, 16))]
+)
+def test_a_photo_and_a_painted_mask_in_one_call(model, tmp_path, size, painted):
+    Image.fromarray(np.full(size, 200, np.uint8)).save(tmp_path / "photo.png")
+    mask = np.zeros(painted, np.uint8)
+    mask[: painted[0] // 2] = 255
+    Image.fromarray(mask).save(tmp_path / "mask.png")
+    how = Config(steps=1, completions=2)
+    found = restore(model, None, str(tmp_path / "mask.png"), how, image=tmp_path / "photo.png")
+    assert found.n == 1 and list(found.names) == ["photo"] and not found.rows
+
+
+def test_without_data_or_a_photo_nothing_is_restored(model):
+    with pytest.raises(UsageError, match="image="):
+        restore(model, None, "bottom")
