@@ -37,7 +37,7 @@ def test_size_and_colour_change_only_when_asked_for(folder):
 
 
 @pytest.mark.parametrize(
-    ("like", "value"), [("", 1000 / 65535), ("folder:x@levels=0:4095", 1000 / 4095), ("@levels=0:1000", 1.0)]
+    ("like", "value"), [("", 1000 / 1023), ("folder:x@levels=0:4095", 1000 / 4095), ("@levels=0:1000", 1.0)]
 )
 @pytest.mark.parametrize("fit", [False, True])
 def test_levels_are_those_of_the_run(tmp_path, like, value, fit):

@@ -207,7 +207,7 @@ def _whole_rows(
 
 def _fault(frame: Frame, columns: Sequence[Column], label: Column | None, row: int) -> str:
     """What is wrong in a row, and what can be done."""
-    advice = "fill it in, or leave such rows out with --on-error skip"
+    advice = "fill it in, or leave such rows out: --on-error skip, or FILE@on_error=skip"
     column = next((c for c in columns if not np.isfinite(c.values[row])), None)
     named = [c.name or "column 1" for c in frame.columns]
     if column is None:
