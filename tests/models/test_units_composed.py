@@ -51,13 +51,9 @@ def test_models_of_one_table_put_together_stay_in_its_units(model, other, compos
 def test_models_of_unlike_units_are_not_put_together(model):
     wider = gb.fit("igebm", X * 2, **QUICK)
     plain = gb.fit("igebm", X / SCALE, standardise=False, **QUICK)
-    for pair, words in (
-        ((model, wider), "differently"),
-        ((model, plain), "table"),
-        ((plain, model), "table"),
-    ):
+    for pair in ((model, wider), (model, plain), (plain, model)):
         for compose in (gb.product, gb.mixture, gb.negation, lambda a, b: a + b):
-            with pytest.raises(UsageError, match=words):
+            with pytest.raises(UsageError, match="other units"):
                 compose(*pair)
 
 

@@ -7,7 +7,6 @@ density is that of the rows: -log p(x) is that of z = (x - shift) / scale and th
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -19,10 +18,8 @@ from ..core.energy import Energy
 from ..core.errors import UsageError
 from ..core.position import Position
 from ..core.spec import Table
-from ..energies.algebra import Product
 from .capabilities import classifier
-from .composed_sampler import Composition
-from .model import ComposedEnergy, EnergyModel
+from .model import EnergyModel
 from .sampler import DataChain, Sampler, WrappedSampler
 from .samples import Samples
 
@@ -31,24 +28,6 @@ def in_units(model: EnergyModel) -> EnergyModel:
     """The model as it is seen from outside: `InUnits` where it was trained on standardised columns."""
     table = model.spec.table
     return InUnits(model) if table is not None and table.changes else model
-
-
-def composed(models: Sequence[EnergyModel], compose: Composition = Product, **how: Any) -> EnergyModel:
-    """`ComposedEnergy` of models, in the units of their table if they are.
-
-    Raises `UsageError` as that does, and for models whose columns were standardised unlike one another.
-    """
-    tables = [part.spec.table for part in models if isinstance(part, EnergyModel) and part.inner is not part]
-    if len({(table.shift, table.scale) for table in tables if table}) > 1:
-        raise UsageError(
-            "these models standardise their columns differently, so their chains cannot run together: train "
-            "them on the same rows, or with --standardise no (gb.dataset(..., standardise=False))"
-        )
-    if not tables or len(tables) < len(models):
-        return ComposedEnergy(models, compose, **how)  # refuses a mixture of both kinds
-    made = ComposedEnergy([part.inner for part in models], compose, **how)
-    made.spec = replace(made.spec, table=tables[0])
-    return in_units(made)
 
 
 class InUnits(EnergyModel):
@@ -83,10 +62,6 @@ class InUnits(EnergyModel):
         names = f" {', '.join(self.table.names)}" if self.table.names else ""
         return f"{self.model!r}, standardised inside; rows and samples are in the units of the columns{names}"
 
-    def __add__(self, other: EnergyModel) -> EnergyModel:
-        """The product of both densities, in units."""
-        return composed((self, other))
-
     def energy(self, x: Position, y: Tensor | None = None) -> Tensor:
         """E of rows `(B, D)` in the units of the table, `(B,)`."""
         return self.model.energy(self.inside(x), y)
@@ -113,6 +88,10 @@ class InUnits(EnergyModel):
         sampler = how.pop("sampler", "default")
         own = sampler.inner if isinstance(sampler, _SamplerInUnits) else sampler
         return self.outside(self.model.sample(n, sampler=own, **how))
+
+    def __add__(self, other: EnergyModel) -> EnergyModel:
+        """The product of both densities, in the same units: see `composed.product`."""
+        return in_units(self.inner + other.inner)
 
     def save(self, path: Path | str, *, data: str = "") -> Path:
         """Write the model with its table as a model folder, see `EnergyModel.save`."""
