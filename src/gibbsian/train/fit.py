@@ -181,8 +181,10 @@ def prepare(
         folder=folder,
         validate=validate,
         notify=notify,
-        observers=[*observers, *(default_observers(dataset, folder) if folder else [])],
+        observers=observers,
     )
+    if folder:
+        trainer.observers = [*observers, *default_observers(trainer, folder)]
     if folder and (not source or not folder.is_run):
         folder.create(
             config.to_dict(),

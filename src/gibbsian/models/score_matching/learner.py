@@ -61,7 +61,6 @@ def build(
         net = energy_net(config.net, spec, net, curved=config.matching.method in ("exact", "sliced"))
     ladder = config.matching.levels > 1
     model = NetEnergy(net, spec, unit=config.matching.sigma_min**2 if ladder else 1.0)
-    model.claims_density = config.claims_density
     model.samplers["default"] = Annealed(model, config, init_noise(config.start, spec))
     return ScoreMatching(config, model)
 
