@@ -18,7 +18,6 @@ from torch import Tensor, nn
 from ..core.errors import CheckpointError, UsageError
 from ..core.files import as_other_files, own_path, write_whole
 from ..version import __version__
-from .papers import OURS
 from .sources import Paper
 
 CONFIG, WEIGHTS = "config.json", "model.safetensors"
@@ -67,7 +66,7 @@ def card(about: dict[str, Any], paper: Paper | None) -> str:
     temperature, claims = about["temperature"], "claims" if about["claims_density"] else "does not claim"
     method = f'{paper.authors}, "{paper.title}", {paper.year}, {paper.url}' if paper else name
     net = ", net=YOUR_NETWORK" if ":" in str(own.get("name")) else ""
-    net += "" if name in OURS else ", paper=YOUR_PAPER_OR_LOSS"
+    net += "" if paper else ", paper=YOUR_PAPER_OR_LOSS"
     return f"""---
 library_name: gibbsian
 tags: [energy-based-model, {name}]

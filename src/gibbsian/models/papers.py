@@ -191,8 +191,8 @@ def stored_entry(name: str, trust: bool = False) -> PaperEntry:
     if not known:
         remedy = "give it yourself, by paper= in Python or --paper FILE.py:OBJECT on the command line"
         if ":" not in name:
-            known_here = did_you_mean(name, PAPERS)
-            raise UsageError(f"unknown system '{name}': {known_here}; a paper or loss of your own: {remedy}")
+            remedy = f"where it is of others, {remedy}, or install its package"
+            raise UsageError(f"unknown system '{name}': {did_you_mean(name, PAPERS)}; {remedy}")
         if not trust:
             require_trusted(name, "paper", f"{remedy}, or trust the file by trust=True or --trust")
     return entry(name)
