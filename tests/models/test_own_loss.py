@@ -159,6 +159,7 @@ def test_the_command_line_is_told_once_for_all_runs(stored, capsys) -> None:
     of = ["--paper", "../here/own_loss_file.py:smoothed"]
     for run in ("fitted", "commanded", "saved"):
         assert main(["sample", f"../here/{run}", "-n", "2", "--steps", "1", "--npz", "a.npz", *of]) == 0
+    assert ", paper=YOUR_PAPER_OR_LOSS)" in Path("../here/saved/README.md").read_text()
     again = ["--resume", "../here/fitted", "--train.sample_every", "0", "--steps"]
     assert main(["train", "smoothed", *again, "3", *of]) == 0
     assert main(["train", "../here/own_loss_file.py:smoothed", *again, "4"]) == 0
