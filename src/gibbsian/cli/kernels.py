@@ -82,7 +82,7 @@ def with_kernel(
 def _no_temperature(model: EnergyModel) -> str:
     """Why a model claims no density, and what to do."""
     paper = model.record
-    if paper and paper.name not in OURS and getattr(paper.config, "claims_density", None) is None:
+    if paper and paper.name not in OURS:
         return (
             f"nothing says that the E/T of {paper.name} is -log p(x): give --temperature, such as 1, or set "
             "claims_density = True on the loss, or the settings, that fit it to be so"
