@@ -56,7 +56,7 @@ _NAMES = {
     "IndependentMH": "mcmc.independent",
     "Heun": "mcmc.heun",
     # energies and their algebra
-    "score_function": "core.energy:score",
+    "score_function": "core.energy",
     "value_and_grad": "core.energy",
     "Product": "energies.algebra",
     "Mixture": "energies.algebra",
@@ -110,8 +110,7 @@ _NAMES = {
 __all__ = ["__version__", *_NAMES]
 
 if TYPE_CHECKING:
-    from .core.energy import score as score_function
-    from .core.energy import value_and_grad
+    from .core.energy import score_function, value_and_grad
     from .core.errors import GibbsianError
     from .core.random import Streams, generator, seeded_init
     from .core.records import Batch, Loss

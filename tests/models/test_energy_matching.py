@@ -48,7 +48,7 @@ def test_a_cutoff_of_1_is_a_jump() -> None:
 def test_weights_of_another_run_are_no_density_yet() -> None:
     learner = make(**{"contrast.weight": 1.0, "flow.weight": 0.0})
     learner.model.claims_density = True
-    learner.reset_training_state()
+    learner.setup(None)
     assert not learner.model.claims_density
 
 
