@@ -24,12 +24,13 @@ import torch
 from torch import Tensor
 
 import gibbsian as gb
+from experiments.grid import Grid
 from gibbsian.core.random import derive
 from gibbsian.core.spec import DataSpec
 from gibbsian.data.dataset import Dataset, from_arrays
 from gibbsian.data.load import load
 from gibbsian.data.toy import toy
-from gibbsian.energies import Grid, Interacting
+from gibbsian.energies import Interacting
 from gibbsian.mcmc.base import run
 from gibbsian.metrics.toy import mode_recall
 from gibbsian.models.drl.model import Descent, LadderEnergy

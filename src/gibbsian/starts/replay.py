@@ -135,15 +135,6 @@ class ReplayBuffer(nn.Module):
         x = self._from_bins(self.stored[slots] + 0.5) if self.uint8 else self.stored[slots].clone()
         return x, self.label[slots].clone() if self.keeps_labels else None
 
-    def age_histogram(self) -> dict[str, int]:
-        """Chains by age in decades: {"0": ..., "1-9": ..., "10-99": ..., ...}, up to the oldest chain."""
-        counts = {"0": int((self.age == 0).sum())}
-        low = 1
-        while low <= int(self.age.max()):
-            counts[f"{low}-{10 * low - 1}"] = int(((self.age >= low) & (self.age < 10 * low)).sum())
-            low *= 10
-        return counts
-
     def extra_repr(self) -> str:
         """Chains, their shape and age, for `repr`."""
         old = f"{float(self.age.float().mean()):.3g} (most {int(self.age.max())})"
