@@ -25,6 +25,7 @@ from torch import Tensor
 
 import gibbsian as gb
 from experiments.grid import Grid
+from experiments.strips import stage_strip, step_strip
 from gibbsian.core.random import derive
 from gibbsian.core.spec import DataSpec
 from gibbsian.data.dataset import Dataset, from_arrays
@@ -40,7 +41,6 @@ from gibbsian.nets.frozen import frozen
 from gibbsian.noise.ladder import Ladder
 from gibbsian.report.pictures import beside, grid, save_image, to_uint8
 from gibbsian.report.tables import cell, over, table
-from gibbsian.tasks.strips import stage_strip, step_strip
 from gibbsian.train.fit import finished, prepare, stored_config
 from gibbsian.train.recipes import resolve
 

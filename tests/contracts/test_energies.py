@@ -192,6 +192,6 @@ def test_chains_do_not_touch_one_another(name):
 
 def test_every_public_energy_has_a_case():
     classes = {name for name in en.__all__ if isinstance(getattr(en, name), type)}
-    classes -= {"Grid", "Target", "GaussianPrior", "MixturePrior", "Posterior"}
+    classes -= {"Target", "GaussianPrior", "MixturePrior", "Posterior"}
     covered = {type(make(torch.float64)[0]).__name__ for make in CASES.values()}
-    assert covered == classes
+    assert covered >= classes

@@ -172,3 +172,23 @@ class EnergyHead(nn.Module):
         with full_precision(h):
             out: Tensor = self.layers(widened(h))
         return out
+
+
+class EnergyNet(nn.Module):
+    """E(x) or E(x, y) of features and their `head`."""
+
+    event_shape: tuple[int, ...]
+    head: EnergyHead
+
+    def features(self, x: Tensor, y: Tensor | None = None) -> Tensor:
+        """What the head sees, `(B, F)`."""
+        raise NotImplementedError
+
+    def forward(self, x: Tensor, y: Tensor | None = None) -> Tensor:
+        self.head.check(x, y, self.event_shape)
+        energy: Tensor = self.head(self.features(x, y), y)
+        return energy
+
+    def logits(self, x: Tensor) -> Tensor:
+        """f `(B, classes)` of a joint model; raises `UsageError` for any other."""
+        return self.head.logits(self.features(x))
