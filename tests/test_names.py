@@ -21,7 +21,7 @@ def test_every_name_is_there(name) -> None:
     assert name == "__version__" or callable(thing)
 
 
-@pytest.mark.parametrize("package", ["", ".mcmc", ".models", ".nets", ".starts"])
+@pytest.mark.parametrize("package", ["", ".energies", ".mcmc", ".models", ".nets", ".starts"])
 def test_editors_and_type_checkers_see_the_same_names(package: str) -> None:
     module = importlib.import_module(f"gibbsian{package}")
     assert sorted(declared(str(module.__file__))) == dir(module) == sorted(module.__all__)

@@ -29,7 +29,7 @@ def lazy_names(
         if explain:
             thing = importlib.import_module(".explain", __package__).explained(thing)
             setattr(module, inside, thing)  # one object under both names, as pickle asks
-        setattr(sys.modules[package], name, thing)
+            setattr(sys.modules[package], name, thing)
         return thing
 
     return found, lambda: sorted(places), list(places)
