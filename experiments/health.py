@@ -3,10 +3,11 @@
 python -m experiments.health F.jsonl [--seeds 3] [--only jem/digits,igebm/toy] [--simd avx2]    train and note
 python -m experiments.health F.jsonl --table                                                   what came out
 
-Each run is `gibbsian train SYSTEM --preset NAME --seed S` in full, on one thread; those noted in F.jsonl are
-not run again. `--simd avx2` hides wider vector units from torch, so that one machine speaks for two. A run is
-healthy if it ended without an alarm: no rollback, no exit code 4. `nearest` is how close it came: the largest
-watched number of any logged update as a share of its bound (see `gibbsian.train.monitor`).
+Each run is `gibbsian train SYSTEM --preset NAME --seed S` on one thread, in full, or for its first `--limit`
+seconds; those noted in F.jsonl are not run again. `--simd avx2` hides wider vector units from torch, so that
+one machine speaks for two. A run is healthy if it ended without an alarm: no rollback, no exit code 4.
+`nearest` is how close it came: the largest watched number of any logged update as a share of its bound (see
+`gibbsian.train.monitor`).
 """
 
 from __future__ import annotations
@@ -15,11 +16,13 @@ import argparse
 import json
 import os
 import resource
+import signal
 import subprocess
 import sys
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
+from subprocess import PIPE
 from typing import Any
 
 from gibbsian.core.errors import unknown
@@ -31,6 +34,8 @@ from gibbsian.train.folder import RunFolder
 from gibbsian.train.monitor import BOUNDS, Monitor, scale_of
 from gibbsian.train.recipes import presets
 
+CUT = 130
+"""Exit code of a run that was stopped after its first minutes."""
 INSIDE = ("digits", "toy:", "table:")
 NARROW = {"ATEN_CPU_CAPABILITY": "avx2", "ONEDNN_MAX_CPU_ISA": "AVX2", "MKL_ENABLE_INSTRUCTIONS": "AVX2"}
 
@@ -64,19 +69,29 @@ def built_in(only: str = "") -> list[str]:
     return asked
 
 
-def train(case: Case, out: Path) -> dict[str, Any]:
+def train(case: Case, out: Path, limit: float | None) -> dict[str, Any]:
     """What came of one run: exit code, updates, rollbacks, seconds of processor time, `nearest` and what."""
     system, preset = case.preset.split("/")
     words = f"train {system} --preset {preset} --seed {case.seed}".split()
     room = {**os.environ, "OMP_NUM_THREADS": "1", **(NARROW if case.simd == "avx2" else {})}
     before = resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime
     command = [sys.executable, "-m", "gibbsian", *words, "--out", str(out)]
-    ran = subprocess.run(command, env=room, capture_output=True, text=True, check=False)
+    code = waited(subprocess.Popen(command, env=room, stdout=PIPE, stderr=PIPE), limit)
     seconds = resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime - before
     record = RunFolder(out).record()
     share, what = nearest(out)
-    told = {"code": ran.returncode, "updates": record.get("step"), "rollbacks": record.get("rollbacks")}
+    told = {"code": code, "updates": record.get("step"), "rollbacks": record.get("rollbacks")}
     return {**told, "seconds": round(seconds, 1), "nearest": round(share, 3), "what": what}
+
+
+def waited(run: subprocess.Popen[bytes], limit: float | None) -> int:
+    """The exit code of a run; one that is still going after `limit` seconds is told to save and stop."""
+    try:
+        run.communicate(timeout=limit)
+    except subprocess.TimeoutExpired:
+        run.send_signal(signal.SIGINT)
+        run.communicate()
+    return run.returncode
 
 
 def nearest(out: Path) -> tuple[float, str]:
@@ -107,9 +122,14 @@ def show(path: Path) -> str:
 def summary(lines: list[dict[str, Any]]) -> list[str]:
     """The cells of one preset's runs."""
     worst = max(lines, key=lambda line: line["nearest"])
-    alarms = sum(line["code"] != 0 or line["rollbacks"] > 0 for line in lines)
+    alarms = sum(line["code"] not in (0, CUT) or line["rollbacks"] > 0 for line in lines)
+    cut = sum(line["code"] == CUT for line in lines)
     seconds = sum(line["seconds"] for line in lines) / len(lines)
-    counts = [str(len(lines)), str(alarms), str(sum(line["rollbacks"] for line in lines))]
+    counts = [
+        f"{len(lines)}{f' ({cut} cut)' if cut else ''}",
+        str(alarms),
+        str(sum(line["rollbacks"] for line in lines)),
+    ]
     return [*counts, f"{worst['nearest']:.2f}", worst["what"], f"{seconds:.0f}"]
 
 
@@ -129,6 +149,7 @@ def main() -> None:
     parser.add_argument("--first", type=int, default=0)
     parser.add_argument("--only", default="")
     parser.add_argument("--simd", choices=("native", "avx2"), default="native")
+    parser.add_argument("--limit", type=float, help="seconds after which a run is stopped")
     parser.add_argument("--table", action="store_true")
     asked = parser.parse_args()
     if asked.table:
@@ -138,7 +159,7 @@ def main() -> None:
         if case.key in noted(asked.file):
             continue
         with tempfile.TemporaryDirectory() as folder:
-            line = {"key": case.key, **vars(case), **train(case, Path(folder) / "run")}
+            line = {"key": case.key, **vars(case), **train(case, Path(folder) / "run", asked.limit)}
         with asked.file.open("a") as file:
             file.write(json.dumps(line) + "\n")
         print(json.dumps(line), flush=True)

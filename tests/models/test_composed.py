@@ -99,6 +99,40 @@ def test_what_has_no_normaliser_is_refused(make) -> None:
         make()
 
 
+def test_the_refusal_names_a_power_that_passes() -> None:
+    a, b = Bowl(sd=1.0), Bowl(sd=0.5)  # precision 1 against 4: powers below 1/4 have a normaliser
+    with pytest.raises(UsageError, match=r"alpha 0\.125 has one; or give a ceiling"):
+        gb.negation(a, b, alpha=1.0)
+    gb.negation(a, b, alpha=0.125)
+
+
+def test_images_end_at_walls() -> None:
+    """A negation whose energy falls without end beyond the range stays in it, by either kind of chain."""
+    parts = [gb.fit("short_run", "digits", steps=1, progress=False, train__seed=s) for s in (0, 1)]
+    made = gb.negation(*parts, alpha=5.0)
+    beyond = torch.full((2, 1, 8, 8), 1.5)
+    assert made.neg_log_prob(beyond).isinf().all() and made.neg_log_prob(0 * beyond).isfinite().all()
+    for drawn in (made.sample(4, steps=5), gb.sample(made, 4, kernel=gb.MALA(0.01), steps=20)):
+        assert float(drawn.x.abs().max()) <= 1
+
+
+def test_models_of_one_table_are_composed_in_its_units() -> None:
+    """Columns of other scales: chains move standardised columns, samples and densities are in units."""
+    rows = torch.randn(400, 2, generator=gb.generator(0)) * torch.tensor([1.0, 1000.0]) + torch.tensor(
+        [5.0, 9e4]
+    )
+    a, b = (gb.fit("nce", rows, steps=3, progress=False, train__seed=s) for s in (0, 1))
+    for both in (a + b, gb.product(a, b)):
+        x = rows[:3]
+        found, right = both.neg_log_prob(x), a.neg_log_prob(x) + b.neg_log_prob(x)
+        assert torch.allclose(found - found[0], right - right[0], atol=1e-3)
+        drawn = both.sample(64, seed=0, steps=5).x
+        assert 8.5e4 < float(drawn[:, 1].mean()) < 9.5e4
+    other = gb.fit("nce", 2 * rows, steps=1, progress=False)
+    with pytest.raises(UsageError, match="learnt columns in other units"):
+        gb.product(a, other)
+
+
 def test_a_ceiling_makes_a_negation_proper() -> None:
     a, b = Bowl(sd=1.0), Bowl(sd=0.5)
     made = gb.negation(a, b, alpha=1.0, ceiling=3.0)

@@ -15,7 +15,7 @@ from .runs import Compile, Device, Precision
 from .sample import KernelName, draw, result
 
 if TYPE_CHECKING:
-    from ..models.model import ComposedEnergy, EnergyModel
+    from ..models.model import EnergyModel
     from ..models.sampler import Sampler
 
 Operation = Literal["product", "mixture", "negation", "and", "or", "not"]
@@ -97,7 +97,7 @@ def _composed(
     weights: tuple[float, ...] | None,
     against: tuple[float, float | None],
     plain: bool,
-) -> ComposedEnergy:
+) -> EnergyModel:
     """The model that the words ask for; raises `UsageError` where they do not go together."""
     from ..models import composed
 
@@ -121,7 +121,7 @@ def _composed(
     return composed.negation(parts[0], parts[1], *against)
 
 
-def _from_noise(model: ComposedEnergy, own: Sampler | None) -> Sampler:
+def _from_noise(model: EnergyModel, own: Sampler | None) -> Sampler:
     """Where a kernel begins: at the end of the parts' chains where these go together, else at noise."""
     from ..core.random import generator
     from ..mcmc.langevin import Langevin

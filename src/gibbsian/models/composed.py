@@ -21,6 +21,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any, cast
 
 import torch
 from torch import Tensor
@@ -28,13 +30,15 @@ from torch import Tensor
 from ..core.energy import Energy, called
 from ..core.errors import UsageError
 from ..core.position import Position, batch_size
-from ..core.spec import DataSpec
 from ..energies.algebra import Mixture, Negation, Product, Scaled
-from .composed_sampler import OfLabel
+from .composed_sampler import Composition, OfLabel
 from .model import ComposedEnergy, EnergyModel, device_of
+from .units import in_units
 
 FAR = (1e1, 1e2, 1e3)
 """Distances, in ranges of the data, at which tails are looked at."""
+TRIED = 20
+"""Powers, each half of the last, among which one with a normaliser is looked for."""
 
 
 class ConditionalModel(EnergyModel):
@@ -46,7 +50,7 @@ class ConditionalModel(EnergyModel):
             counted = f"has classes 0 to {classes - 1}" if classes else "has no classes"
             raise UsageError(f"class {y} is unknown: this model {counted}")
         spec = model.spec
-        super().__init__(DataSpec(spec.event_shape, spec.low, spec.high))
+        super().__init__(replace(spec, num_classes=0))
         self.model, self.y = model, y
         self.temperature, self.claims_density = model.temperature, model.claims_density
         if "default" in model.samplers:
@@ -76,21 +80,21 @@ class ConditionalModel(EnergyModel):
         return torch.full((batch_size(x),), self.y, device=device_of(self.model))
 
 
-def product(*models: EnergyModel, weights: Sequence[float] | None = None) -> ComposedEnergy:
+def product(*models: EnergyModel, weights: Sequence[float] | None = None) -> EnergyModel:
     """The product of densities p(x) ~ prod p_i(x)^w_i of models, each at its own temperature.
 
     Raises `UsageError` for fewer than two models, data of other shapes, weights that are not finite or as
     many, and where a negative weight leaves a distribution without a normaliser.
     """
     if weights is None:
-        return ComposedEnergy(models)
+        return _composed(models)
     if len(weights) != len(models) or not all(math.isfinite(w) for w in weights):
         raise UsageError(f"weights are {list(weights)}: give a finite one for each of {len(models)} models")
 
     def weighed(energies: Sequence[Energy]) -> Energy:
         return Product([e if w == 1 else Scaled(e, w) for e, w in zip(energies, weights, strict=True)])
 
-    made = ComposedEnergy(models, weighed)
+    made = _composed(models, weighed, walls=min(weights) < 0)
     if min(weights) < 0:
         require_normalisable(made, "lower the negative weights")
     return made
@@ -98,7 +102,7 @@ def product(*models: EnergyModel, weights: Sequence[float] | None = None) -> Com
 
 def mixture(
     *models: EnergyModel, weights: Sequence[float] | None = None, log_z: Sequence[float] | None = None
-) -> ComposedEnergy:
+) -> EnergyModel:
     """The mixture p(x) = sum w_i p_i(x) of models; equal weights by default.
 
     Its energy needs log Z_i of each model's `neg_log_prob` (`log_z`), which is 0 for models that learn their
@@ -107,27 +111,34 @@ def mixture(
     """
     known = log_z is not None or all(_normalised(part) for part in models)
     shares = Mixture(list(models), weights).weights or ()  # checks and normalises them
-    return ComposedEnergy(
-        models, lambda energies: Mixture(energies, weights, log_z), claims=known, shares=shares
-    )
+    return _composed(models, lambda energies: Mixture(energies, weights, log_z), claims=known, shares=shares)
 
 
 def negation(
     model: EnergyModel, negated: EnergyModel, alpha: float = 0.1, ceiling: float | None = None
-) -> ComposedEnergy:
+) -> EnergyModel:
     """p(x) ~ p_1(x) / p_2(x)^alpha: like the first model and unlike the second.
 
     `ceiling` bounds -log p_2 from above, so that leaving the second cannot earn more than alpha * ceiling.
     Raises `UsageError` where nothing bounds the result from below, so that it has no normaliser.
     """
-    made = ComposedEnergy([model, negated], lambda pair: Negation(pair[0], pair[1], alpha, ceiling))
-    require_normalisable(made, "lower alpha, or give a ceiling for the energy of the second")
-    return made
+    pair = [model, negated]
+
+    def at(power: float) -> EnergyModel:
+        return _composed(pair, lambda both: Negation(both[0], both[1], power, ceiling), walls=True)
+
+    made, passing = at(alpha), alpha
+    while _falls(made) is not None and passing > alpha * 2.0**-TRIED:
+        passing /= 2
+        made = at(passing)
+    remedy = f"alpha {passing:.3g} has one" if _falls(made) is None else "smaller powers have none either"
+    require_normalisable(at(alpha), f"{remedy}; or give a ceiling for the energy of the second")
+    return at(alpha)
 
 
 def conjunction(
     model: EnergyModel, classes: Sequence[int], weights: Sequence[float] | None = None
-) -> ComposedEnergy:
+) -> EnergyModel:
     """p(x | c_1, ..., c_n) of a joint model for causes that are independent given x: E(x) + sum_i w_i
     (E(x | c_i) - E(x)), with weights 1 by default.
 
@@ -144,32 +155,48 @@ def conjunction(
     return product(*[conditional(model, c) for c in classes], model, weights=[*own, 1 - sum(own)])
 
 
-def conditional(model: EnergyModel, y: int) -> ConditionalModel:
+def conditional(model: EnergyModel, y: int) -> EnergyModel:
     """p(x | y) of a model with classes, as a model without; raises `UsageError` for an unknown class."""
-    return ConditionalModel(model, y)
+    return in_units(ConditionalModel(model.inner, y))
 
 
-def require_normalisable(model: ComposedEnergy, remedy: str, directions: int = 64) -> None:
+def require_normalisable(model: EnergyModel, remedy: str) -> None:
     """Raise `UsageError` where the energy of points falls without end far from the data, while that of the
-    first part rises there. Images stay in their range, on which every energy has a normaliser.
+    first part rises there. Images end at the walls of their range.
     """
+    found = _falls(model)
+    if found is not None:
+        raise UsageError(
+            f"this has no normaliser: its energy falls from {found[0]:.3g} to {found[1]:.3g} between 10 and "
+            f"1,000 ranges away from the data; {remedy}"
+        )
+
+
+@torch.no_grad()
+def _falls(made: EnergyModel, directions: int = 64) -> tuple[float, float] | None:
+    """Energies at the first and last of `FAR` on a way on which they fall; none where there is no such."""
+    model = cast(ComposedEnergy, made.inner)
     spec = model.spec
     if len(spec.event_shape) != 1:
-        return
+        return None
     rng = torch.Generator().manual_seed(0)
     ways = torch.randn(directions, *spec.event_shape, generator=rng)
     ways = ways / ways.norm(dim=1, keepdim=True) * (spec.high - spec.low)
     at = [(r * ways).to(device_of(model)) for r in FAR]
-    first = model.models[0]
-    with torch.no_grad():
-        risen = [first.neg_log_prob(x) for x in at]
-        whole = [model.energy(x) for x in at]
-    falls = (whole[2] < whole[1]) & (whole[1] < whole[0]) & ~((risen[2] < risen[1]) & (risen[1] < risen[0]))
-    if bool(falls.any()):
-        raise UsageError(
-            f"this has no normaliser: its energy falls from {float(whole[0][falls][0]):.3g} to "
-            f"{float(whole[2][falls][0]):.3g} between 10 and 1,000 ranges away from the data; {remedy}"
-        )
+    risen = [model.models[0].neg_log_prob(x) for x in at]
+    whole = [model.energy(x) for x in at]
+    flat = 1e-5 * risen[2].abs()  # what does not rise has no normaliser either
+    falls = (whole[2] <= whole[1] + flat) & (whole[1] <= whole[0] + flat) & (risen[2] > risen[0])
+    return (float(whole[0][falls][0]), float(whole[2][falls][0])) if bool(falls.any()) else None
+
+
+def _composed(
+    models: Sequence[EnergyModel], *how: Composition, walls: bool = False, **more: Any
+) -> EnergyModel:
+    """The composition of models, with walls for images if asked; of tables it is seen in their units."""
+    parts = [model.inner if isinstance(model, EnergyModel) else model for model in models]
+    images = bool(parts) and isinstance(parts[0], EnergyModel) and len(parts[0].spec.event_shape) == 3
+    return in_units(ComposedEnergy(parts, *how, walls=walls and images, **more))
 
 
 def _normalised(part: EnergyModel) -> bool:

@@ -12,7 +12,8 @@ from torch import Tensor
 from ..core.energy import Energy
 from ..core.errors import UsageError
 from ..core.position import leaves
-from ..energies.algebra import Tempered, shared_step
+from ..energies.algebra import Product, Tempered, shared_step
+from ..energies.reference import Box
 from ..mcmc.kernel import Kernel
 from ..mcmc.langevin import Langevin
 from ..mcmc.mala import MALA
@@ -43,8 +44,10 @@ class ComposedSampler(Sampler):
     Parts must have chains on data of the same shape, and as many stages each (`UsageError`).
     """
 
-    def __init__(self, samplers: Sequence[Sampler], compose: Composition) -> None:
-        self.samplers, self.compose = samplers, compose
+    def __init__(
+        self, samplers: Sequence[Sampler], compose: Composition, clamp: tuple[float, float] | None = None
+    ) -> None:
+        self.samplers, self.compose, self.clamp = samplers, compose, clamp
 
     def stages(
         self, n: int, rng: torch.Generator, *, y: Tensor | None = None, steps: int | None = None
@@ -65,6 +68,8 @@ class ComposedSampler(Sampler):
         if any(stage.energy_on_latents is not None for stage in parts):
             raise _unlike("move latents")
         kernel, temperatures = shared_kernel([stage.kernel for stage in parts])
+        if self.clamp and isinstance(kernel, Langevin):  # a Metropolis test stops at walls by itself
+            kernel = replace(kernel, clamp=self.clamp)
         energies = [Tempered(stage.energy, t) for stage, t in zip(parts, temperatures, strict=True)]
         most = max(stage.steps for stage in parts)
         return ChainStage(self.compose(energies), kernel, most, parts[0].position)
@@ -126,10 +131,18 @@ class MixtureSampler(ComposedSampler):
 
 
 def composed_sampler(
-    samplers: Sequence[Sampler], compose: Composition, shares: Sequence[float] = ()
+    samplers: Sequence[Sampler],
+    compose: Composition,
+    shares: Sequence[float] = (),
+    clamp: tuple[float, float] | None = None,
 ) -> ComposedSampler:
     """The sampler of composed models: that of a mixture where `shares` are given."""
-    return MixtureSampler(samplers, compose, shares) if shares else ComposedSampler(samplers, compose)
+    return MixtureSampler(samplers, compose, shares) if shares else ComposedSampler(samplers, compose, clamp)
+
+
+def walled(compose: Composition, box: tuple[float, float] | None) -> Composition:
+    """The composition with walls where `box` ends, if there is one."""
+    return compose if box is None else lambda energies: Product([compose(energies), Box(*box)])
 
 
 def _unmoved(stages: Stages) -> Stages:

@@ -25,7 +25,7 @@ from ..core.position import Position
 from ..core.random import RngLike
 from ..core.spec import DataSpec
 from ..energies.algebra import Product
-from .composed_sampler import Composition, composed_sampler
+from .composed_sampler import Composition, composed_sampler, walled
 from .sampler import RunOptions, Sampler
 from .samples import Samples, draw_samples, require_counts, stream
 from .sources import Paper
@@ -167,7 +167,7 @@ class EnergyModel(nn.Module, ABC):
         """E(x), or E(x, y), so that a model is an energy wherever a callable is one."""
         return self.energy(x, y)
 
-    def __add__(self, other: EnergyModel) -> ComposedEnergy:
+    def __add__(self, other: EnergyModel) -> EnergyModel:
         """The product of both densities: see `product`."""
         return ComposedEnergy((self, other))
 
@@ -206,8 +206,9 @@ class ComposedEnergy(EnergyModel):
         compose: makes one energy of theirs, such as `gibbsian.Product`.
         claims: whether the result is -log p up to a constant where every part is.
         shares: of a mixture, the share of each part.
+        walls: whether there is nothing beyond the range of the data, where the energy may fall.
 
-    Raises `UsageError` for fewer than two models, and for data of other shapes.
+    Raises `UsageError` for fewer than two models, for data of other shapes, and for columns in other units.
     """
 
     def __init__(
@@ -217,15 +218,18 @@ class ComposedEnergy(EnergyModel):
         *,
         claims: bool = True,
         shares: Sequence[float] = (),
+        walls: bool = False,
     ) -> None:
         _require_models(parts)
         spec = parts[0].spec
-        super().__init__(DataSpec(spec.event_shape, spec.low, spec.high))
-        self.parts, self.compose = nn.ModuleList(parts), compose
+        super().__init__(replace(spec, num_classes=0))
+        box = (spec.low, spec.high) if walls else None
+        self.parts, self.compose = nn.ModuleList(parts), walled(compose, box)
         # E(x, y) of a conditional model says how likely x is for y, and nothing across its classes.
         self.claims_density = claims and all(_dense(part) for part in parts)
         if all("default" in part.samplers for part in parts):
-            self.samplers["default"] = composed_sampler([part.sampler() for part in parts], compose, shares)
+            own = [part.sampler() for part in parts]
+            self.samplers["default"] = composed_sampler(own, self.compose, shares, clamp=box)
 
     @property
     def models(self) -> list[EnergyModel]:
@@ -278,6 +282,8 @@ def _require_models(parts: Sequence[EnergyModel]) -> None:
     shapes = {part.spec.event_shape for part in parts}
     if len(shapes) > 1:
         raise UsageError(f"a product of models of {sorted(shapes)}: all must be of data of one shape")
+    if len({part.spec.table for part in parts}) > 1:
+        raise UsageError("these models learnt columns in other units: train them on one table")
 
 
 def _dense(part: EnergyModel) -> bool:

@@ -89,6 +89,10 @@ class InUnits(EnergyModel):
         own = sampler.inner if isinstance(sampler, _SamplerInUnits) else sampler
         return self.outside(self.model.sample(n, sampler=own, **how))
 
+    def __add__(self, other: EnergyModel) -> EnergyModel:
+        """The product of both densities, in the same units: see `composed.product`."""
+        return in_units(self.inner + other.inner)
+
     def save(self, path: Path | str, *, data: str = "") -> Path:
         """Write the model with its table as a model folder, see `EnergyModel.save`."""
         return self.model.save(path, data=data)
