@@ -8,13 +8,13 @@ import pytest
 import torch
 
 import gibbsian as gb
+from experiments.grid import Grid
 from gibbsian.core.config import override
 from gibbsian.core.errors import UsageError
 from gibbsian.core.random import generator
 from gibbsian.core.records import Batch
 from gibbsian.data.load import load
 from gibbsian.data.toy import toy
-from gibbsian.energies.grid import Grid
 from gibbsian.mcmc.langevin import Langevin
 from gibbsian.mcmc.mala import MALA
 from gibbsian.models.build import build
