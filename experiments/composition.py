@@ -17,8 +17,8 @@ import torch
 from torch import Tensor
 
 import gibbsian as gb
+from experiments.grid import Grid, sample_kl
 from gibbsian.core.energy import Energy
-from gibbsian.energies import Grid, sample_kl
 from gibbsian.report.plots import named, panels
 from gibbsian.report.tables import table
 

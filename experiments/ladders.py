@@ -24,12 +24,14 @@ import torch
 from torch import Tensor
 
 import gibbsian as gb
+from experiments.grid import Grid
+from experiments.strips import stage_strip, step_strip
 from gibbsian.core.random import derive
 from gibbsian.core.spec import DataSpec
 from gibbsian.data.dataset import Dataset, from_arrays
 from gibbsian.data.load import load
 from gibbsian.data.toy import toy
-from gibbsian.energies import Grid, Interacting
+from gibbsian.energies import Interacting
 from gibbsian.mcmc.base import run
 from gibbsian.metrics.toy import mode_recall
 from gibbsian.models.drl.model import Descent, LadderEnergy
@@ -39,7 +41,6 @@ from gibbsian.nets.frozen import frozen
 from gibbsian.noise.ladder import Ladder
 from gibbsian.report.pictures import beside, grid, save_image, to_uint8
 from gibbsian.report.tables import cell, over, table
-from gibbsian.tasks.strips import stage_strip, step_strip
 from gibbsian.train.fit import finished, prepare, stored_config
 from gibbsian.train.recipes import resolve
 

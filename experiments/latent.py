@@ -26,6 +26,7 @@ import torch
 from torch import Tensor
 
 import gibbsian as gb
+from experiments.strips import strip
 from gibbsian.core.position import Position
 from gibbsian.data.load import load
 from gibbsian.data.toy import ToyDensity, toy
@@ -40,7 +41,6 @@ from gibbsian.models.samples import Samples, draw_samples
 from gibbsian.nets.frozen import frozen
 from gibbsian.report.pictures import beside, save_image
 from gibbsian.tasks.evaluator import SampleEvaluator, evaluator_for
-from gibbsian.tasks.strips import strip
 from gibbsian.train.fit import finished, prepare, stored_config
 from gibbsian.train.load import load_samplers
 from gibbsian.train.recipes import resolve

@@ -24,10 +24,10 @@ from torch import Tensor, nn
 from torch.nn.modules import module as hooks
 
 import gibbsian as gb
+from experiments.grid import Grid
 from gibbsian.core.errors import GibbsianError
 from gibbsian.data.load import load
 from gibbsian.data.toy import toy
-from gibbsian.energies import Grid
 from gibbsian.models.model import EnergyModel
 from gibbsian.models.samples import draw_samples
 from gibbsian.nets.frozen import frozen

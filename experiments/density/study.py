@@ -18,7 +18,7 @@ Student's t.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -33,7 +33,7 @@ from gibbsian.data.load import load
 from gibbsian.metrics.interval import Interval, mean_interval, t_quantile
 from gibbsian.models.gebm.model import TiltedGenerator
 from gibbsian.models.model import EnergyModel, device_of
-from gibbsian.report.plots import GREY, dots, panels
+from gibbsian.report.plots import COLOURS, GREY, named, panels
 from gibbsian.report.tables import DIGITS, cell, over, plain, table
 from gibbsian.train.recipes import RunConfig
 
@@ -41,6 +41,17 @@ from .flows import Partition, fitted_flow, fitted_model, flow_nats, flow_updates
 
 MODEL, BASE, FLOW, GAUSSIAN = "model", "its base", "flow, likelihood", "one Gaussian"
 SHARE, JITTER = 10, 1e-6
+
+
+def dots(panel: Any, found: Mapping[str, Interval], title: str, what: str) -> None:
+    """A point with its interval for each name, the first on top: for numbers without a natural zero."""
+    names, values = list(found)[::-1], list(found.values())[::-1]
+    reach = [v.half_width for v in values]
+    panel.errorbar(
+        [v.estimate for v in values], names, xerr=reach, fmt="o", ms=5, capsize=3, color=COLOURS[0]
+    )
+    panel.margins(y=0.2)
+    named(panel, title, what, "")
 
 
 @dataclass(frozen=True)

@@ -21,10 +21,10 @@ import torch
 from torch import Tensor
 
 import gibbsian as gb
+from experiments.grid import Grid
 from gibbsian.core.energy import Energy, value_and_grad
 from gibbsian.core.position import Position
 from gibbsian.data.toy import ToyDensity, toy
-from gibbsian.energies import Grid
 from gibbsian.energies.context import single
 from gibbsian.metrics.interval import share_interval
 from gibbsian.nets.settings import GeneratorConfig

@@ -19,10 +19,10 @@ from functools import partial
 import torch
 from torch import Tensor
 
+from experiments.grid import Grid
 from gibbsian.core.energy import Energy, value_and_grad
 from gibbsian.core.errors import UsageError, require_positive
 from gibbsian.energies.algebra import Tempered
-from gibbsian.energies.grid import Grid
 from gibbsian.mcmc.base import run
 from gibbsian.mcmc.kernel import Kernel
 from gibbsian.mcmc.mala import MALA

@@ -7,7 +7,7 @@ import shutil
 import pytest
 
 from gibbsian.cli import selfcheck
-from gibbsian.core.energy import score
+from gibbsian.core.energy import score_function
 from gibbsian.mcmc.mala import MALA
 
 
@@ -19,7 +19,7 @@ def test_this_machine_is_sound(cli):
 
 
 def test_a_wrong_sign_is_found(cli, monkeypatch):
-    monkeypatch.setattr(selfcheck, "score", lambda energy, x: -score(energy, x))
+    monkeypatch.setattr(selfcheck, "score_function", lambda energy, x: -score_function(energy, x))
     ran = cli("doctor")
     assert ran.code == 1 and "FAIL" in ran.out and "wrong numbers" in ran.out
 

@@ -4,6 +4,7 @@ A new energy joins by one entry in `CASES`: name -> function of a dtype giving (
 """
 
 import pytest
+import targets
 import torch
 from torch import Tensor
 
@@ -127,12 +128,12 @@ CASES = {
         en.GaussianMixture([1, 3], [[0, 0, 0, 0], [1, 2, 0, -1]], std=[1.0, 0.5], dtype=d),
         vectors(d),
     ),
-    "banana": lambda d: (en.Banana(dtype=d), vectors(d)[:, :2]),
+    "banana": lambda d: (targets.Banana(dtype=d), vectors(d)[:, :2]),
     "funnel": lambda d: (en.Funnel(4, dtype=d), vectors(d)),
     "skewed": lambda d: (en.Skewed([2.0, 0.7, 1.0, 5.0], dtype=d), vectors(d)),
-    "bounded": lambda d: (en.Bounded(4, dtype=d), vectors(d).tanh()),
-    "gaussian-field": lambda d: (en.GaussianField((2, 3, 3), dtype=d), images(d)),
-    "ising": lambda d: (en.Ising(3, 0.4, 0.2, dtype=d), images(d)[:, 0]),
+    "bounded": lambda d: (targets.Bounded(4, dtype=d), vectors(d).tanh()),
+    "gaussian-field": lambda d: (targets.GaussianField((2, 3, 3), dtype=d), images(d)),
+    "ising": lambda d: (targets.Ising(3, 0.4, 0.2, dtype=d), images(d)[:, 0]),
 }
 
 every = pytest.mark.parametrize("name", CASES)
@@ -191,6 +192,6 @@ def test_chains_do_not_touch_one_another(name):
 
 def test_every_public_energy_has_a_case():
     classes = {name for name in en.__all__ if isinstance(getattr(en, name), type)}
-    classes -= {"Grid", "Target", "GaussianPrior", "MixturePrior", "Posterior"}
+    classes -= {"Target", "GaussianPrior", "MixturePrior", "Posterior"}
     covered = {type(make(torch.float64)[0]).__name__ for make in CASES.values()}
-    assert covered == classes
+    assert covered >= classes

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from gibbsian.core.energy import curvature, hessian_vector, score, value, value_and_grad
+from gibbsian.core.energy import curvature, hessian_vector, score_function, value, value_and_grad
 from gibbsian.core.errors import UsageError
 
 X = torch.tensor([[1.0, -2.0], [0.5, 3.0], [0.0, 0.0]], dtype=torch.float64)
@@ -26,10 +26,10 @@ def test_value_and_gradient() -> None:
 
 def test_score_points_to_lower_energy() -> None:
     """score = -grad E / T: the sign convention of the library, on a skewed target as well."""
-    torch.testing.assert_close(score(quadratic, X, temperature=0.5), -2 * X @ A)
+    torch.testing.assert_close(score_function(quadratic, X, temperature=0.5), -2 * X @ A)
     skewed = lambda x: (x + torch.exp(-x)).sum(1)  # noqa: E731  Gumbel, whose two sides differ
-    torch.testing.assert_close(score(skewed, X), torch.exp(-X) - 1)
-    moved = X + 1e-4 * score(skewed, X)
+    torch.testing.assert_close(score_function(skewed, X), torch.exp(-X) - 1)
+    moved = X + 1e-4 * score_function(skewed, X)
     assert (skewed(moved)[:2] < skewed(X)[:2]).all()
 
 

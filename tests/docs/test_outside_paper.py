@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import re
 import shutil
 import sys
 from pathlib import Path
@@ -14,7 +15,7 @@ from safetensors.torch import load_file
 import gibbsian as gb
 from gibbsian.cli.main import main
 from gibbsian.cli.train import run_name
-from gibbsian.models.papers import PAPERS
+from gibbsian.models.papers import GIVEN, PAPERS, register_paper
 
 EXAMPLE = Path(__file__).parents[2] / "docs" / "examples" / "hinge"
 TINY = [
@@ -83,3 +84,51 @@ def test_a_file_beside_you_is_named_by_you_and_never_by_a_file(
         gb.load("run")
     assert gb.load("run", trust=True).sample(2).x.shape == (2, 2)
     PAPERS.pop("hinge:PAPER")
+
+
+PAGE = (EXAMPLE.parents[1] / "architecture.md").read_text()
+COPIED = {
+    "plain": re.search(r"## Add a paper\n.*?```python\n(.*?)```", PAGE, re.DOTALL)[1],
+    "hinge": (EXAMPLE / "hinge.py").read_text(),
+}
+
+
+@pytest.mark.parametrize("name", COPIED)
+def test_files_that_people_copy(name, tmp_path, monkeypatch, capsys) -> None:
+    before = dict(PAPERS)
+    for folder in ("here", "there"):
+        (tmp_path / folder).mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    Path(f"{name}.py").write_text(COPIED[name])
+    small = ["--train.batch_size", "32", "--net.hidden", "[8]", "--data", "toy:ring"]
+    try:
+        for steps in ("2", "4"):
+            words = ["train", f"{name}.py:PAPER", "--steps", steps, "--out", "run", "--resume", "auto"]
+            assert main([*words, *small]) == 0
+        assert {f"step-00000{n}.png" for n in (2, 4)} <= {p.name for p in Path("run/samples").iterdir()}
+        forget(before)
+        monkeypatch.chdir(tmp_path / "there")
+        words = ["sample", "../here/run", "-n", "2", "--npz", "a.npz"]
+        assert main(words) == 2 and "--paper FILE.py:OBJECT" in capsys.readouterr().err
+        assert main([*words, "--paper", f"../here/{name}.py:PAPER"]) == 0
+        model = gb.load("../here/run")  # the command line has said whose it is
+        assert model.claims_density is (name == "plain")
+    finally:
+        forget(before)
+        sys.modules.pop(name, None)
+
+
+def forget(known: dict) -> None:
+    GIVEN.clear()
+    PAPERS.clear()
+    PAPERS.update(known)
+
+
+def test_the_hinge_logs_its_gap_keeps_its_chains_and_clamps(installed: Path) -> None:
+    paper = importlib.import_module("hinge").PAPER
+    clamped = {"chain": {"clamp": True}, "net": {"hidden": [8]}, "capacity": 64}
+    learner = gb.build(register_paper(paper).name, clamped, (2,), 0)
+    assert learner.kernel.clamp == (-2.5, 2.5) == learner.model.sampler().kernel.clamp
+    loss = next(learner.losses(gb.Batch(torch.zeros(8, 2)), 0, gb.generator(0)))[1]
+    assert {"energy_gap", "drift", "divergent"} <= loss.metrics.keys()
+    assert learner.model.sample(4, sampler=learner.samplers()["buffer"], steps=1).x.shape == (4, 2)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 import gibbsian as gb
 
@@ -19,6 +20,8 @@ SHORTER = {
     "steps=400": "steps=3",
     "steps=1000": "steps=2",
     "steps=500": "steps=50",
+    "steps=20, out": "steps=1, out",
+    "steps=40, out": "steps=2, out",
 }
 
 
@@ -38,6 +41,9 @@ def test_blocks_run_in_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     assert names["drawn"].x.shape == (64, 1, 8, 8) and (tmp_path / "digits.png").stat().st_size > 1000
     x = names["ring"][:8]
     both = names["narrow"].neg_log_prob(x) + names["wide"].neg_log_prob(x)
+    of = {name: gb.score_function(names[name], x) for name in ("both", "narrow", "wide")}
+    assert torch.allclose(of["both"], of["narrow"] + of["wide"], atol=1e-5)
+    assert names["again"].record.name == "smoothed" and (tmp_path / "runs" / "smoothed").is_dir()
     assert names["both"].neg_log_prob(x).allclose(both) and isinstance(names["both"], gb.EnergyModel)
 
 

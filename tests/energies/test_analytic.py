@@ -12,21 +12,13 @@ import scipy.integrate
 import scipy.special
 import scipy.stats
 import torch
+from targets import Banana, Bounded, GaussianField, Ising
 
+from experiments.grid import Grid
 from gibbsian.core.energy import value_and_grad
 from gibbsian.core.errors import UsageError
 from gibbsian.core.random import generator
-from gibbsian.energies import (
-    Banana,
-    Bounded,
-    Funnel,
-    Gaussian,
-    GaussianField,
-    GaussianMixture,
-    Grid,
-    Ising,
-    Skewed,
-)
+from gibbsian.energies import Funnel, Gaussian, GaussianMixture, Skewed
 
 Z = 5
 COV = [[1.0, 0.6], [0.6, 0.8]]

@@ -1,9 +1,10 @@
 import pytest
 import torch
 
+from experiments.grid import Grid
 from gibbsian.core.errors import UsageError
 from gibbsian.core.random import generator
-from gibbsian.energies import Gaussian, Given, Grid, Guided, Marginal, Negation, OfClass, Scaled, Tempered
+from gibbsian.energies import Gaussian, Given, Guided, Marginal, Negation, OfClass, Scaled, Tempered
 
 PARTS = [Gaussian([-1.5, 0.0], torch.eye(2)), Gaussian([1.0, 1.0], 0.5 * torch.eye(2))]
 X = torch.randn((6, 2), generator=generator(0), dtype=torch.float64)

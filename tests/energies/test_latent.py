@@ -1,9 +1,10 @@
 import pytest
 import torch
 
+from experiments.grid import Grid
 from gibbsian.core.energy import value_and_grad
 from gibbsian.core.random import generator
-from gibbsian.energies import Gaussian, GaussianReference, Grid, Product, PullBack
+from gibbsian.energies import Gaussian, GaussianReference, Product, PullBack
 
 WEIGHT = torch.randn((3, 2), generator=generator(1), dtype=torch.float64)
 TARGET = Gaussian([0.4, -1.0], [[1.5, 0.4], [0.4, 0.7]], dtype=torch.float64)

@@ -3,11 +3,11 @@ import math
 
 import pytest
 import torch
+from targets import GaussianField, Ising
 
 from gibbsian.core.energy import hessian_vector
 from gibbsian.core.errors import UsageError
 from gibbsian.core.random import generator
-from gibbsian.energies import GaussianField, Ising
 
 SHAPES = [(1, 4, 3), (2, 2, 5), (1, 1, 4)]
 

@@ -2,11 +2,12 @@ import math
 
 import pytest
 import torch
+from targets import GaussianField
 
 from gibbsian.core.energy import value_and_grad
 from gibbsian.core.errors import UsageError
 from gibbsian.core.random import generator
-from gibbsian.energies import Gaussian, GaussianField, Restricted
+from gibbsian.energies import Gaussian, Restricted
 
 RNG = generator(0)
 X = torch.randn((3, 2, 4, 4), generator=RNG)

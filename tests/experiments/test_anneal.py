@@ -8,11 +8,11 @@ import pytest
 import torch
 from torch import Tensor
 
+from experiments.grid import Grid
 from experiments.variational.anneal import Basins, exact_shares, geometric, sweep
 from gibbsian.core.energy import value_and_grad
 from gibbsian.core.errors import UsageError
 from gibbsian.core.random import generator
-from gibbsian.energies import Grid
 from gibbsian.mcmc.langevin import Langevin
 from gibbsian.mcmc.mala import MALA
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 import torch
+from targets import Bounded
 from torch import Tensor
 
 from gibbsian.core.errors import UsageError
 from gibbsian.core.random import generator
-from gibbsian.energies.analytic import Bounded
 from gibbsian.mcmc import HMC, run
 from gibbsian.mcmc.leapfrog import hamiltonian, leapfrog
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 import pytest
@@ -12,6 +13,8 @@ from gibbsian.core.errors import UsageError
 from gibbsian.core.position import randn_like
 from gibbsian.core.random import generator
 from gibbsian.mcmc import Langevin, run
+from gibbsian.mcmc.kernels import kernel_of
+from gibbsian.mcmc.settings import ChainConfig
 
 
 def bowl(x: Tensor) -> Tensor:
@@ -268,3 +271,11 @@ def test_a_later_start_goes_on_with_the_schedule():
 def test_options_are_validated(options, message):
     with pytest.raises(UsageError, match=message):
         Langevin(0.1, **options)
+
+
+@pytest.mark.parametrize(("low", "high"), [(-math.inf, math.inf), (0.0, math.inf), (math.nan, 1.0)])
+def test_clamped_chains_need_a_range(low, high) -> None:
+    assert kernel_of(ChainConfig(), low, high).clamp is None
+    assert kernel_of(ChainConfig(clamp=True), -1.0, 2.0).clamp == (-1.0, 2.0)
+    with pytest.raises(UsageError, match="chain.clamp is set, but the range"):
+        kernel_of(ChainConfig(clamp=True), low, high)

@@ -9,7 +9,7 @@ import torch
 from scipy.stats import entropy
 
 from gibbsian.core.errors import UsageError
-from gibbsian.metrics.classes import accuracy, class_entropy, class_histogram, classifier_score, confidence
+from gibbsian.metrics.classes import accuracy, class_entropy, class_histogram, confidence
 
 
 def probabilities(n: int = 200, c: int = 5) -> torch.Tensor:
@@ -29,14 +29,6 @@ def test_even_and_single_classes():
     assert torch.equal(
         class_histogram(torch.eye(4)[[1, 1, 3, 0]]), torch.tensor([0.25, 0.5, 0, 0.25]).double()
     )
-
-
-def test_classifier_score_is_the_mean_divergence():
-    p = probabilities().numpy()
-    want = math.exp(sum(float(entropy(row, p.mean(0))) for row in p) / len(p))
-    assert classifier_score(torch.tensor(p)) == pytest.approx(want, rel=1e-9)
-    assert classifier_score(torch.eye(7)) == pytest.approx(7)
-    assert classifier_score(torch.full((4, 5), 0.2)) == pytest.approx(1)
 
 
 def test_confidence_and_accuracy():

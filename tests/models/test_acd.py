@@ -15,7 +15,8 @@ from gibbsian.core.random import generator
 from gibbsian.core.records import Batch
 from gibbsian.mcmc.base import run
 from gibbsian.models.acd.config import ACDConfig
-from gibbsian.models.acd.learner import ACD, Noisy, build, drawn
+from gibbsian.models.acd.learner import ACD, Noisy, drawn
+from gibbsian.models.build import build
 
 POINTS = {
     **{"net.name": "mlp", "net.hidden": [8], "net.activation": "swish"},
@@ -24,7 +25,7 @@ POINTS = {
 
 
 def make(event: tuple[int, ...] = (2,), **changes: object) -> ACD:
-    return build(override(ACDConfig(), {**POINTS, **changes}), event, generator(0))
+    return build("acd", override(ACDConfig(), {**POINTS, **changes}), event, generator(0))
 
 
 def known(slope: float, curve: float, **changes: object) -> ACD:

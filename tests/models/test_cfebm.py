@@ -12,6 +12,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
+from experiments.strips import stage_strip, step_strip
 from gibbsian.core.errors import UsageError
 from gibbsian.core.random import generator
 from gibbsian.core.records import Batch
@@ -28,7 +29,6 @@ from gibbsian.models.samples import draw_samples
 from gibbsian.nets.settings import MLPConfig
 from gibbsian.report.pictures import LABEL
 from gibbsian.tasks.film import Film, frames
-from gibbsian.tasks.strips import stage_strip, step_strip
 from gibbsian.train.load import load
 
 MLP = {"net.hidden": [8], "chain.steps": 3}

@@ -5,13 +5,13 @@ from __future__ import annotations
 import pytest
 import torch
 
+from experiments.grid import Grid
 from gibbsian.core.config import override
 from gibbsian.core.errors import UsageError
 from gibbsian.core.random import generator
 from gibbsian.core.records import Batch
 from gibbsian.data.load import load
 from gibbsian.data.toy import toy
-from gibbsian.energies import Grid
 from gibbsian.mcmc import Heun
 from gibbsian.models.energy_matching.config import EnergyMatchingConfig
 from gibbsian.models.energy_matching.learner import EnergyMatching, Rising, build, training_kernel
@@ -48,7 +48,7 @@ def test_a_cutoff_of_1_is_a_jump() -> None:
 def test_weights_of_another_run_are_no_density_yet() -> None:
     learner = make(**{"contrast.weight": 1.0, "flow.weight": 0.0})
     learner.model.claims_density = True
-    learner.reset_training_state()
+    learner.setup(None)
     assert not learner.model.claims_density
 
 

@@ -12,8 +12,9 @@ from gibbsian.core.config import override
 from gibbsian.core.errors import GibbsianError, UsageError
 from gibbsian.core.records import Batch
 from gibbsian.mcmc.settings import LatentConfig
+from gibbsian.models.build import build
 from gibbsian.models.gebm.config import GEBMConfig
-from gibbsian.models.gebm.learner import GEBM, build
+from gibbsian.models.gebm.learner import GEBM
 
 POINTS = {
     "net.name": "mlp",
@@ -27,7 +28,9 @@ SHIFT = 0.8
 
 
 def make(event: tuple[int, ...] = (2,), **changes: object) -> GEBM:
-    return build(override(GEBMConfig(), {**POINTS, **changes}), event, torch.Generator().manual_seed(0))
+    return build(
+        "gebm", override(GEBMConfig(), {**POINTS, **changes}), event, torch.Generator().manual_seed(0)
+    )
 
 
 class Identity(nn.Module):

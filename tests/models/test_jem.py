@@ -18,9 +18,10 @@ from gibbsian.core.records import Batch
 from gibbsian.data.few import few
 from gibbsian.data.settings import PixelConfig
 from gibbsian.mcmc.settings import ChainConfig
+from gibbsian.models.build import build
 from gibbsian.models.capabilities import Scalable, offered
 from gibbsian.models.jem.config import JEMConfig, JEMLossConfig
-from gibbsian.models.jem.learner import JEM, build
+from gibbsian.models.jem.learner import JEM
 from gibbsian.models.joint_energy import JointEnergy
 from gibbsian.models.samples import draw_samples, run_stages
 from gibbsian.nets.settings import ConvConfig, MLPConfig
@@ -98,7 +99,7 @@ def line() -> JointEnergy:
     chain = ChainConfig(steps=150, step_size=0.1, noise=math.sqrt(0.1))
     net = MLPConfig(hidden=(4,), classes=2, head="logits")
     config = JEMConfig(net, chain, start=StartConfig(capacity=10), pixels=PixelConfig(-3.0, 3.0))
-    learner = build(config, (1,), rng(), Normals([0.3, 0.7], [-0.5, 0.5], [0.8, 0.6]))
+    learner = build("jem", config, (1,), rng(), Normals([0.3, 0.7], [-0.5, 0.5], [0.8, 0.6]))
     return learner.model.eval()
 
 
@@ -255,7 +256,7 @@ FEW = {**DIGITS, "labelled": 2, "loss.w_xy": 0.5, "start.capacity": 400}
 
 def curve(config, data) -> list[dict[str, float]]:
     """What four updates log."""
-    learner = build(config, data.event_shape, rng(5))
+    learner = build("jem", config, data.event_shape, rng(5))
     trainer = Trainer(learner, data, TrainConfig(steps=4, batch_size=32, lr=1e-2))
     return [trainer.update() for _ in range(4)]
 
@@ -291,7 +292,7 @@ def rows_of(data, part) -> list[int]:
 
 def test_hidden_labels_need_the_data(tiny_run) -> None:
     trainer = tiny_run("jem", "digits", FEW).trainer
-    fresh = build(trainer.learner.config, trainer.model.spec.event_shape, rng())
+    fresh = build("jem", trainer.learner.config, trainer.model.spec.event_shape, rng())
     with pytest.raises(UsageError, match=r"labelled is 2: train by gibbsian.fit, or call setup"):
         only(fresh, batch_of(trainer))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
@@ -46,6 +47,37 @@ def bowl(curve: float, centre: float, temperature: float, spec: DataSpec = SPEC)
 def pair() -> tuple[NetEnergy, NetEnergy]:
     """Precisions 4 about .5 and .5 about -1: their product has 4.5 about 1/3, bare ones 3 about 0."""
     return bowl(2.0, 0.5, 0.5), bowl(1.0, -1.0, 2.0)
+
+
+# -- the gradient of its log-density -----------------------------------------------------------------------
+
+
+def test_the_score_of_a_model_has_its_temperature_and_base(pair) -> None:
+    x = torch.randn(6, 2, generator=generator(0))
+    torch.testing.assert_close(gb.score_function(pair[0], x), -2.0 * (x - 0.5) / 0.5)
+    torch.testing.assert_close(gb.score_function(pair[0].energy, x, temperature=2.0), -(x - 0.5))
+    torch.testing.assert_close(gb.score_function(sum(pair[1:], pair[0]), x), -4 * (x - 0.5) - (x + 1) / 2)
+    tilted = NetEnergy(Bowl(2.0, 0.5), SPEC, base=gb.Gaussian([0.0, 0.0], torch.eye(2)), temperature=0.5)
+    torch.testing.assert_close(gb.score_function(tilted, x), -2.0 * (x - 0.5) / 0.5 - x)
+    assert gb.score_function.__name__ == "score_function" and gb.score_function.__module__.endswith(
+        "core.energy"
+    )
+
+
+@pytest.mark.parametrize(
+    ("x", "more", "told"),
+    [
+        (torch.zeros(3, 2), {"temperature": 1.0}, "a model has its own"),
+        (torch.zeros(3, 2, dtype=torch.uint8), {}, "x is of type uint8.*-2, 2"),
+        (torch.zeros(3, 2, dtype=torch.long), {}, "x is of type int64"),
+        (torch.zeros(3, 5), {}, r"shape \(3, 5\): this model takes points of shape \(B, 2\)"),
+        (torch.zeros(2), {}, r"shape \(2,\)"),
+        (np.zeros((3, 2)), {}, "torch.as_tensor makes a tensor"),
+    ],
+)
+def test_points_that_have_no_score_are_refused_in_one_line(pair, x, more, told) -> None:
+    with pytest.raises(UsageError, match=told):
+        gb.score_function(pair[0], x, **more)
 
 
 # -- products --------------------------------------------------------------------------------------------

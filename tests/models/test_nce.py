@@ -8,18 +8,18 @@ import pytest
 import torch
 
 import gibbsian as gb
+from experiments.grid import Grid
 from gibbsian.core.config import override
 from gibbsian.core.errors import UsageError
 from gibbsian.core.random import generator
 from gibbsian.core.records import Batch
 from gibbsian.data.load import load
 from gibbsian.data.toy import toy
-from gibbsian.energies.grid import Grid
 from gibbsian.mcmc.langevin import Langevin
 from gibbsian.mcmc.mala import MALA
+from gibbsian.models.build import build
 from gibbsian.models.capabilities import Measured, offered
 from gibbsian.models.nce.config import NCEConfig
-from gibbsian.models.nce.learner import build
 from gibbsian.models.sampler import RunOptions
 
 MLP = {"net.name": "mlp", "net.hidden": [8], "flow.hidden": [8], "flow.blocks": 2}
@@ -27,7 +27,7 @@ SHIFT = 0.5
 
 
 def make(**changes):
-    return build(override(NCEConfig(), {**MLP, **changes}), (2,), generator(0))
+    return build("nce", override(NCEConfig(), {**MLP, **changes}), (2,), generator(0))
 
 
 def batch(n=256, seed=0):

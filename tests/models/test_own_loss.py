@@ -12,7 +12,7 @@ import torch
 import gibbsian as gb
 from gibbsian.cli.main import main
 from gibbsian.core.errors import UsageError
-from gibbsian.models.papers import PAPERS, entry, register_paper
+from gibbsian.models.papers import GIVEN, OURS, PAPERS, entry, of_loss, register_paper
 
 TINY = {"train.batch_size": 16, "train.sample_every": 0, "chain.steps": 3, "net.hidden": (8,)}
 FILE = '''
@@ -38,6 +38,7 @@ def known(monkeypatch):
     monkeypatch.setattr("gibbsian.core.found._TRUSTED", set())
     before = dict(PAPERS)
     yield
+    GIVEN.clear()
     PAPERS.clear()
     PAPERS.update(before)
     sys.modules.pop("own_loss_file", None)
@@ -125,3 +126,74 @@ def test_names_of_ours_are_kept() -> None:
     with pytest.raises(UsageError, match="one of this package's"):
         fit(jem)
     assert register_paper(entry("jem")) is entry("jem")
+
+
+@pytest.fixture
+def stored(tmp_path, monkeypatch):
+    """Runs of one loss by `fit` and by the command line, and a saved model, seen from another folder by a
+    process that knows none of them."""
+    for name in ("here", "there"):
+        (tmp_path / name).mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    Path("own_loss_file.py").write_text(FILE)
+    fit(smoothed, out="fitted").save("saved")
+    words = "train own_loss_file.py:smoothed --data toy:ring --steps 2 --net.hidden [8] --chain.steps 3"
+    assert main([*words.split(), "--train.sample_every", "0", "--out", "commanded"]) == 0
+    for name in PAPERS.keys() - OURS:
+        del PAPERS[name]
+    monkeypatch.chdir(tmp_path / "there")
+
+
+@pytest.mark.parametrize("run", ["fitted", "commanded", "saved"])
+@pytest.mark.parametrize("paper", [smoothed, "entry", "../here/own_loss_file.py:smoothed"])
+def test_what_others_stored_opens_by_its_paper(stored, run, paper) -> None:
+    run = f"../here/{run}"
+    with pytest.raises(gb.GibbsianError, match="paper= in Python or --paper FILE.py:OBJECT"):
+        gb.load(run)
+    paper = of_loss(smoothed) if paper == "entry" else paper
+    assert gb.load(run, paper=paper).sample(2, steps=1).x.shape == (2, 2)
+    assert gb.load(run).record.name in ("smoothed", "own_loss_file.py:smoothed")
+
+
+def test_the_command_line_is_told_once_for_all_runs(stored, capsys) -> None:
+    of = ["--paper", "../here/own_loss_file.py:smoothed"]
+    for run in ("fitted", "commanded", "saved"):
+        assert main(["sample", f"../here/{run}", "-n", "2", "--steps", "1", "--npz", "a.npz", *of]) == 0
+    assert ", paper=YOUR_PAPER_OR_LOSS)" in Path("../here/saved/README.md").read_text()
+    again = ["--resume", "../here/fitted", "--train.sample_every", "0", "--steps"]
+    assert main(["train", "smoothed", *again, "3", *of]) == 0
+    assert main(["train", "../here/own_loss_file.py:smoothed", *again, "4"]) == 0
+    with Path("../here/own_loss_file.py").open("a") as file:
+        file.write("\n\nother = lambda model, batch, rng: model.energy(batch.x).mean()\n")
+    capsys.readouterr()
+    assert main(["train", "../here/own_loss_file.py:other", *again, "5"]) == 1
+    assert "is a run of" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("words", [["--paper"], ["--paper", "smoothed"], ["--paper", "nowhere.py:smoothed"]])
+def test_a_paper_that_is_none_is_one_line(words, capsys) -> None:
+    assert main(["list", "systems", *words]) == 2
+    assert "paper" in capsys.readouterr().err
+
+
+def test_a_paper_of_ours_takes_no_other(tmp_path) -> None:
+    fit("short_run", out=tmp_path / "run")
+    with pytest.raises(UsageError, match="short_run, one of this package's"):
+        gb.load(tmp_path / "run", paper=smoothed)
+    with pytest.raises(UsageError, match="PaperEntry, or a loss"):
+        register_paper(3)
+    assert entry(register_paper(smoothed).name).name == "smoothed"
+
+
+@pytest.mark.parametrize(("wrapped", "claims"), [(False, False), (False, True), (True, True)])
+def test_a_loss_says_whether_it_fits_a_density(wrapped, claims, tmp_path, capsys) -> None:
+    def own(model, batch, rng):
+        return gb.denoising_score_matching(model.energy, batch.x, sigma=0.2, rng=rng)
+
+    own.claims_density = claims
+    model = fit(partial(own) if wrapped else own, out=tmp_path / "run")
+    assert model.claims_density is claims is gb.load(tmp_path / "run").claims_density
+    words = ["sample", str(tmp_path / "run"), "-n", "2", "--npz", str(tmp_path / "a.npz")]
+    done = main([*words, "--kernel", "mala"])
+    assert done == (0 if claims else 2)
+    assert claims or "nothing says that the E/T of own is -log p(x)" in capsys.readouterr().err

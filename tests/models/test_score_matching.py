@@ -8,17 +8,17 @@ import pytest
 import torch
 
 import gibbsian as gb
+from experiments.grid import Grid, sample_kl
 from gibbsian.core.config import override
 from gibbsian.core.errors import UsageError
 from gibbsian.core.random import generator
 from gibbsian.core.records import Batch
 from gibbsian.data.toy import toy
 from gibbsian.energies.analytic import GaussianMixture
-from gibbsian.energies.grid import Grid, sample_kl
 from gibbsian.mcmc.langevin import Langevin
+from gibbsian.models.build import build
 from gibbsian.models.sampler import RunOptions
 from gibbsian.models.score_matching.config import MatchingConfig, ScoreMatchingConfig
-from gibbsian.models.score_matching.learner import build
 
 MLP = {"net.name": "mlp", "net.hidden": [8]}
 LADDER = {
@@ -29,7 +29,9 @@ LADDER = {
 
 
 def make(event_shape=(2,), **changes):
-    return build(override(ScoreMatchingConfig(), {**MLP, **changes}), event_shape, generator(0))
+    return build(
+        "score_matching", override(ScoreMatchingConfig(), {**MLP, **changes}), event_shape, generator(0)
+    )
 
 
 def at_the_origin(**changes):

@@ -85,6 +85,8 @@ def test_rows_go_in_as_samples_come_out(model):
     assert torch.allclose(model.sampler().decode(z), x, rtol=1e-5) and "in the units" in repr(model)
     with pytest.raises(UsageError, match=r"this model takes \(B, 3\), in the units"):
         model.energy(x[:, :2])
+    scale = torch.tensor(model.table.scale)
+    assert torch.allclose(gb.score_function(model, x) * scale, gb.score_function(model.inner, z), rtol=1e-4)
 
 
 @pytest.mark.parametrize("start", [None, torch.tensor(X[:4], dtype=torch.float32)])

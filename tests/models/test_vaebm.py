@@ -15,10 +15,11 @@ from gibbsian.core.records import Batch
 from gibbsian.mcmc.base import run
 from gibbsian.mcmc.kernels import kernel_of
 from gibbsian.mcmc.settings import LatentConfig
+from gibbsian.models.build import build
 from gibbsian.models.samples import run_stages
 from gibbsian.models.vaebm import vae_stage
 from gibbsian.models.vaebm.config import BufferConfig, VAEBMConfig
-from gibbsian.models.vaebm.learner import VAEBM, build
+from gibbsian.models.vaebm.learner import VAEBM
 from gibbsian.nets.frozen import frozen
 from gibbsian.nets.settings import ConvConfig, MLPConfig, VAEConfig
 from gibbsian.objectives.settings import LossConfig
@@ -35,7 +36,7 @@ TINY = VAEBMConfig(
 
 
 def made(shape: tuple[int, ...] = (2,), **changes) -> VAEBM:
-    return build(replace(TINY, **changes), shape, generator(0)).eval()
+    return build("vaebm", replace(TINY, **changes), shape, generator(0)).eval()
 
 
 def batch(n: int = 16, shape: tuple[int, ...] = (2,), seed: int = 5) -> Batch:

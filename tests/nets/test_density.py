@@ -7,9 +7,9 @@ import math
 import pytest
 import torch
 
+from experiments.grid import Grid
 from gibbsian.core.errors import UsageError
 from gibbsian.core.random import generator, seeded_init
-from gibbsian.energies.grid import grid_log_z
 from gibbsian.nets.density import BoxDensity, FlowDensity, GaussianDensity
 from gibbsian.nets.settings import GeneratorConfig
 
@@ -80,7 +80,7 @@ def test_flat_directions_are_as_wide_as_the_ridge() -> None:
 @pytest.mark.parametrize("make", [gaussian, flow], ids=["gaussian", "flow"])
 def test_densities_are_normalised_also_under_autocast(make) -> None:
     density = make()
-    assert grid_log_z(lambda x: -density.log_density(x), -16, 16, 600) == pytest.approx(0, abs=1e-3)
+    assert Grid(-16, 16, 600).log_z(lambda x: -density.log_density(x)) == pytest.approx(0, abs=1e-3)
     x = points(5)
     with torch.autocast("cpu", torch.bfloat16):
         assert torch.equal(density.log_density(x), density.log_density(x.clone()))

@@ -7,9 +7,9 @@ import math
 import pytest
 import torch
 
+from experiments.grid import Grid
 from gibbsian.core.errors import UsageError
 from gibbsian.core.random import generator, seeded_init
-from gibbsian.energies import Grid
 from gibbsian.nets.flow import LOG_SCALE_BOUND, CouplingFlow, masks
 
 

@@ -10,11 +10,11 @@ from __future__ import annotations
 
 import pytest
 import torch
+from targets import Bounded, GaussianField
 from torch import Tensor
 
 from gibbsian.core.random import generator
-from gibbsian.energies.analytic import Bounded, Gaussian, Skewed
-from gibbsian.energies.lattice import GaussianField
+from gibbsian.energies.analytic import Gaussian, Skewed
 from gibbsian.mcmc import HMC, MALA, IndependentMH, Langevin, Underdamped, run
 
 Z = 4.5

@@ -152,12 +152,12 @@ def test_ages_count_writes_since_the_restart():
         drawn = buffer.draw(5, rng)
         buffer.write(drawn, drawn.position)
     buffer.age[0] = 3
-    assert buffer.age_histogram() == {"0": 0, "1-9": 1, "10-99": 4}
+    assert buffer.age.tolist() == [3, 12, 12, 12, 12]
     buffer.reinit = 1.0
     drawn = buffer.draw(3, rng)
     buffer.write(drawn, drawn.position)
     assert (buffer.age[drawn.slots] == 1).all()
-    assert make(5).age_histogram() == {"0": 5}
+    assert make(5).age.tolist() == [0] * 5
 
 
 @settings(max_examples=30, deadline=None)

@@ -11,7 +11,7 @@ from gibbsian.core.random import generator
 from gibbsian.models.build import build
 from gibbsian.models.samples import draw_samples
 from gibbsian.report.pictures import save_gif
-from gibbsian.tasks.film import Film, decoded, film, frames, painter
+from gibbsian.tasks.film import Film, decoded, frames, painter
 from gibbsian.train.recipes import resolve
 
 
@@ -48,6 +48,13 @@ def test_long_chains_are_thinned_evenly():
     kept, _ = watched(model)
     assert 32 < len(kept.positions) <= 64
     assert len(kept.energies) == len(kept.positions)
+
+
+def film(model, n, path, *, rng, steps):
+    """A GIF of `n` chains from noise to sample."""
+    seen = Film(model.sampler())
+    draw_samples(model, seen, n, rng=rng, steps=steps, chunk=n, observe=seen.observe)
+    save_gif(frames(model, seen), path)
 
 
 def test_steps_are_counted():

@@ -7,6 +7,7 @@ import pytest
 import torch
 from PIL import Image
 
+from experiments.strips import stage_strip, step_strip, strip
 from gibbsian.core.errors import UsageError
 from gibbsian.core.position import leaves
 from gibbsian.core.random import generator
@@ -14,7 +15,7 @@ from gibbsian.mcmc.langevin import Langevin
 from gibbsian.models.sampler import ChainStage, WrappedSampler
 from gibbsian.models.samples import draw_samples
 from gibbsian.report.pictures import LABEL, beside
-from gibbsian.tasks.strips import Strip, stage_strip, step_strip, strip
+from gibbsian.tasks.strips import Strip
 
 
 def watched(model, n: int, times=None, steps: int | None = None, chunk: int = 512, draws: int = 5):

@@ -207,10 +207,20 @@ def test_an_unknown_stored_paper_says_how_it_becomes_known(tmp_path: Path) -> No
     gb.build("short_run", {"net": {"name": "mlp", "hidden": [4]}}, (2,)).model.save(tmp_path)
     config = tmp_path / "config.json"
     config.write_text(config.read_text().replace('"short_run"', '"nobodys"'))
-    with pytest.raises(gb.GibbsianError, match="unknown system 'nobodys'.*register_paper has it"):
+    with pytest.raises(gb.GibbsianError, match="unknown system 'nobodys'.*--paper FILE.py:OBJECT.*install"):
         gb.load(tmp_path)
 
 
 def test_chains_of_a_ladder_are_at_temperature_1() -> None:
     model = gb.build("drl", {}, (1, 8, 8)).model
     assert model.chain_temperature == 1.0 and temperature(gb.Langevin(0.1, temperature=0.0), model) == 1.0
+
+
+@pytest.mark.parametrize("data", ["toy:ring", "digits"])
+def test_a_model_without_a_sampler_trains_without_pictures(data, tmp_path, capsys) -> None:
+    shape = gb.dataset(data).take(1).event_shape
+    learner = gb.build("short_run", {"net": {"name": "mlp", "hidden": [8]}, "chain": {"steps": 1}}, shape)
+    learner.model.samplers.clear()
+    gb.fit(learner, data, steps=2, out=tmp_path / "run", train__sample_every=1)
+    assert capsys.readouterr().err.count("no pictures are made") == 1
+    assert list(tmp_path.glob("run/checkpoints/step-*")) and not list(tmp_path.glob("run/samples/*"))

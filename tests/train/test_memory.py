@@ -13,7 +13,7 @@ from gibbsian.data.dataset import from_arrays
 from gibbsian.train import memory
 from gibbsian.train.fit import stored_config
 from gibbsian.train.matching import resolved
-from gibbsian.train.memory import GIB, Followed, available, needed, within_memory
+from gibbsian.train.memory import GIB, Followed, needed, within_memory
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (12, 32, 32, 3), dtype=np.uint8)
 DATA = from_arrays(IMAGES)
@@ -73,7 +73,7 @@ def test_an_own_network_is_tried_as_a_copy() -> None:
     [(100.0, []), (0.3, ["start.capacity"]), (0.03, ["start.capacity", "train.batch_size"])],
 )
 def test_batch_and_buffer_are_made_to_fit(free, smaller, monkeypatch) -> None:
-    monkeypatch.setattr(memory, "available", lambda device: free * GIB)
+    monkeypatch.setattr(memory, "told_bytes", lambda device: free * GIB)
     told: list[str] = []
     fits = within_memory(config(), DATA, None, "cpu", told.append)
     sizes, before = memory._sizes(fits), memory._sizes(config())
@@ -84,7 +84,7 @@ def test_batch_and_buffer_are_made_to_fit(free, smaller, monkeypatch) -> None:
 
 
 def test_what_was_decided_is_trained_and_stored(monkeypatch, tmp_path, capsys) -> None:
-    monkeypatch.setattr(memory, "available", lambda device: 0.03 * GIB)
+    monkeypatch.setattr(memory, "told_bytes", lambda device: 0.03 * GIB)
     gb.fit("igebm", IMAGES, out=tmp_path / "run", steps=1, train__sample_every=0, chain__steps=1)
     told, stored = capsys.readouterr().err, stored_config(tmp_path / "run")
     assert f"train.batch_size is {stored.train.batch_size} instead of 64" in told
@@ -100,7 +100,7 @@ def test_what_was_decided_is_trained_and_stored(monkeypatch, tmp_path, capsys) -
     ],
 )
 def test_what_does_not_fit_is_one_line(changes, free, words, monkeypatch) -> None:
-    monkeypatch.setattr(memory, "available", lambda device: free * GIB)
+    monkeypatch.setattr(memory, "told_bytes", lambda device: free * GIB)
     with pytest.raises(UsageError, match=words) as caught:
         within_memory(config(**changes), DATA, None, "cpu", print)
     assert "\n" not in str(caught.value)
@@ -110,11 +110,6 @@ def test_small_data_are_not_tried(monkeypatch) -> None:
     monkeypatch.setattr(memory, "needed", lambda *rest: pytest.fail("tried"))
     plain = resolved("igebm", None, from_arrays(IMAGES[:, :8, :8, 0]), {})[0]
     assert within_memory(plain, from_arrays(IMAGES[:, :8, :8, 0]), None, "cpu", print) is plain
-
-
-def test_the_system_tells_what_is_free() -> None:
-    free = available()
-    assert free is None or free > 2**20
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,10 @@ CODES = "exit codes: 0 done, 1 failed, 2 usage, 3 unexpected (log written), 4 di
 ALWAYS = (
     ("--json", "print one JSON object on stdout; messages stay on stderr"),
     ("--trust", "run code that a run or model names: a paper or network module:NAME that is not registered"),
+    (
+        "--paper FILE.py:OBJECT",
+        "the paper or loss of your own that RUN is of, whatever it is called there",
+    ),
     ("--help, -h", "this text"),
 )
 

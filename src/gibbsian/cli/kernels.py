@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, cast
 from ..core.config import from_dict
 from ..core.errors import UsageError
 from ..mcmc.options import HmcOptions, LangevinOptions, MalaOptions, UnderdampedOptions
+from ..models.papers import OURS
 from .options import Given, Setting
 from .settings import listed
 
@@ -74,12 +75,22 @@ def with_kernel(
     if kernel == "langevin":
         return _replaced(sampler, options, temperature)
     if temperature is None and not model.claims_density:
-        raise UsageError(
-            f"--kernel {kernel} samples exp(-E/T), but the training chain (clipped, clamped, short, of "
-            "fading noise, or with negatives elsewhere than at its end) defines no T: give --temperature, "
-            "such as 1 for latents, or train with a matched chain"
-        )
+        raise UsageError(f"--kernel {kernel} samples exp(-E/T), but {_no_temperature(model)}")
     return _continued(sampler, options, temperature or sampler.temperature)
+
+
+def _no_temperature(model: EnergyModel) -> str:
+    """Why a model claims no density, and what to do."""
+    paper = model.record
+    if paper and paper.name not in OURS:
+        return (
+            f"nothing says that the E/T of {paper.name} is -log p(x): give --temperature, such as 1, or set "
+            "claims_density = True on the loss, or the settings, that fit it to be so"
+        )
+    return (
+        "the training chain (clipped, clamped, short, of fading noise, or with negatives elsewhere than at "
+        "its end) defines no T: give --temperature, such as 1 for latents, or train with a matched chain"
+    )
 
 
 def _replaced(sampler: Sampler, options: LangevinOptions, temperature: float | None) -> Sampler:

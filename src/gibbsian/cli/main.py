@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from .. import __version__
-from ..core.errors import GibbsianError, out_of_memory, unknown
+from ..core.errors import GibbsianError, UsageError, out_of_memory, unknown
 from ..core.found import trust
 from .help import command_help, overview
 from .options import gathering, options, parse, split
@@ -76,7 +76,7 @@ def _run(answer: Callable[[list[str]], Result], words: list[str]) -> int:
         trust()
     try:
         with warnings_as_lines():
-            result = answer([w for w in words if w not in ("--json", "--trust")])
+            result = answer(without_papers([w for w in words if w not in ("--json", "--trust")]))
     except BrokenPipeError:
         raise
     except (Exception, KeyboardInterrupt) as error:
@@ -122,6 +122,21 @@ def without_net(function: Callable[..., Result], words: list[str]) -> list[str]:
     place = words.index("--net")
     trust(words[place + 1])
     return [*words[:place], *words[place + 2 :]]
+
+
+def without_papers(words: list[str]) -> list[str]:
+    """`words` less each `--paper FILE.py:OBJECT`, which is the paper of others that a RUN is of."""
+    if "--paper" not in words:
+        return words
+    from ..models.papers import GIVEN, entry
+
+    place = words.index("--paper")
+    named = words[place + 1 : place + 2]
+    if not named or ":" not in named[0]:
+        said = f"'{named[0]}'" if named else "missing"
+        raise UsageError(f"--paper is {said}: give FILE.py:OBJECT or module:OBJECT, a loss or a PaperEntry")
+    GIVEN[named[0]] = entry(named[0])
+    return without_papers([*words[:place], *words[place + 2 :]])
 
 
 def _answer_of(name: str, function: Callable[..., Result], words: list[str]) -> Result:

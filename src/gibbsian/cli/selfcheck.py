@@ -11,7 +11,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from ..core.energy import score, value_and_grad
+from ..core.energy import score_function, value_and_grad
 from ..core.position import Position
 from ..core.random import Streams, generator, seeded_init
 from ..energies.analytic import Gaussian, Skewed
@@ -29,7 +29,7 @@ F64, CHAINS, LIMIT = torch.float64, 4000, 5.0
 def sign() -> tuple[bool, str]:
     """The score of N(0, I) at x is -x."""
     x = torch.randn(100, 3, generator=generator(0), dtype=F64)
-    error = _largest(score(Gaussian([0.0] * 3, torch.eye(3), dtype=F64), x), -x)
+    error = _largest(score_function(Gaussian([0.0] * 3, torch.eye(3), dtype=F64), x), -x)
     return error < 1e-12, f"score of a Gaussian is off by {error:.0e}"
 
 

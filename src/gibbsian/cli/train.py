@@ -15,7 +15,7 @@ from ..core.device import usable
 from ..core.errors import CheckpointError, UsageError
 from ..data.options import READ
 from ..data.recipe import FILES, DataRecipe
-from ..models.papers import entry
+from ..models.papers import OURS, entry, same_name
 from ..train.recipes import RunConfig, resolve, suggestion
 from ..train.settings import Compiling
 from . import reading
@@ -148,7 +148,9 @@ def _stored(system: str, folder: Path | None) -> dict[str, Any] | None:
     from ..train.folder import RunFolder
 
     stored = RunFolder(folder).config()
-    if stored.get("system") != system:
+    if same_name(system, name := str(stored.get("system"))) and not {system, name} & OURS:
+        return {**stored, "system": system}  # a paper of others that a person names by its file
+    if name != system:
         raise CheckpointError(
             f"{folder} is a run of {stored.get('system')}, not {system}: choose another --out"
         )

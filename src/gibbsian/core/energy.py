@@ -1,6 +1,6 @@
 """The sign convention and the only place that differentiates an energy by position.
 
-    p(x) = exp(-E(x) / T) / Z,    low energy = likely,    score(x) = grad log p(x) = -grad E(x) / T
+    p(x) = exp(-E(x) / T) / Z,    low energy = likely,    grad log p(x) = -grad E(x) / T
 
 An energy is any callable from a position with B chains to a tensor of shape `(B,)`. Chains must
 not depend on one another (no batch norm): gradients are taken of the sum over chains.
@@ -17,6 +17,7 @@ from torch import Tensor
 
 from .errors import UsageError
 from .position import Position, batch_size, leaves, like, tree_map
+from .spec import DataSpec
 
 Energy: TypeAlias = Callable[[Position], Tensor]
 
@@ -95,10 +96,48 @@ def _traced(energy: Energy, x: Position, differentiable: bool) -> tuple[Tensor, 
     return e.detach(), like(x, tuple(g.detach() for g in grads))
 
 
-def score(energy: Energy, x: Position, *, temperature: float = 1.0, differentiable: bool = False) -> Position:
-    """grad log p(x) = -grad E(x) / T, in the structure of `x`."""
+def score_function(
+    energy: Energy, x: Position, *, temperature: float | None = None, differentiable: bool = False
+) -> Position:
+    """grad log p(x), in the structure of `x`: -grad E(x) / T of an energy, minus the gradient of
+    `neg_log_prob` of a model, which has its own temperature and base.
+
+    Args:
+        energy: an energy, or a model (what has a `neg_log_prob`). Of one condition or class, give
+            `partial(model.neg_log_prob, y=y)`.
+        x: points `(B, ...)` as floats in the coordinates of the energy: of a model of images in
+            [model.spec.low, model.spec.high], as `gibbsian.dataset(images).batch` makes them; of a model in
+            the units of a table, rows in those units.
+        temperature: T of an energy, 1 by default.
+        differentiable: keep the graph, so that the gradient can itself be differentiated.
+
+    Raises `UsageError` for a temperature of a model, for points that are whole numbers, and for points of
+    another shape than the model's.
+    """
+    if (density := getattr(energy, "neg_log_prob", None)) is not None:
+        if temperature is not None:
+            raise UsageError(
+                f"temperature is {temperature:g}, but a model has its own: leave it out, or give model.energy"
+            )
+        energy = density
+    spec = getattr(getattr(energy, "__self__", None), "spec", None)
+    _require_points(x, spec if isinstance(spec, DataSpec) else None)
     _, grad = value_and_grad(energy, x, differentiable=differentiable)
-    return tree_map(lambda g: -g / temperature, grad)
+    return tree_map(lambda g: -g / (1.0 if temperature is None else temperature), grad)
+
+
+def _require_points(x: Position, spec: DataSpec | None) -> None:
+    """Raise `UsageError` for points without a gradient, and for those of another shape than the model's."""
+    kinds = [a.dtype for a in leaves(x) if not a.is_floating_point()]
+    low, high = (spec.low, spec.high) if spec else (-1.0, 1.0)
+    if kinds:
+        raise UsageError(
+            f"x is of type {str(kinds[0]).removeprefix('torch.')}: give floats in the coordinates of the "
+            f"energy; images by gibbsian.dataset(x).batch(torch.arange(len(x)), {low:g}, {high:g}).x"
+        )
+    if spec and isinstance(x, Tensor) and x.shape[1:] != spec.event_shape:
+        wanted = ", ".join(map(str, ("B", *spec.event_shape)))
+        raise UsageError(f"x has shape {tuple(x.shape)}: this model takes points of shape ({wanted})")
 
 
 def hessian_vector(energy: Energy, x: Position, v: Position) -> Position:

@@ -30,7 +30,8 @@ def read_labels(y: np.ndarray, n: int, classes: Sequence[str] | None, name: str)
     """
     found = _words(y)
     notes: tuple[str, ...] = ()
-    if found.ndim == 2 and found.shape[1] > 1 and _is_one_hot(found):
+    marked = found.dtype.kind in "biuf" and found.ndim == 2 and found.shape[1] > 1
+    if marked and ((found == 0) | (found == 1)).all() and (found.sum(1) == 1).all():
         found, notes = found.argmax(1), ("the labels are the places of the 1 in each row",)
     found = found[:, 0] if found.shape == (n, 1) else found
     if found.shape != (n,):
@@ -58,10 +59,6 @@ def _words(y: np.ndarray) -> np.ndarray:
     if y.dtype.kind == "O" and y.size and all(isinstance(word, str) for word in y.flat):
         return y.astype(str)
     return np.char.decode(y, "utf-8", "replace") if y.dtype.kind == "S" else y
-
-
-def _is_one_hot(y: np.ndarray) -> bool:
-    return y.dtype.kind in "biuf" and bool(((y == 0) | (y == 1)).all() and (y.sum(1) == 1).all())
 
 
 def _whole(y: np.ndarray, name: str) -> np.ndarray:

@@ -4,68 +4,28 @@ algebra      Product, Ensemble, Scaled, Tempered, Mixture, Negation, tempered, s
 conditional  Given, OfClass, Marginal, Guided
 reference    Tether, GaussianReference, Box
 restrict     Restricted            latent   PullBack            link   Link, link_energy
-context      rows                  grid     Grid, grid_log_z, grid_density, grid_kl, sample_kl
-analytic     Gaussian, GaussianMixture, Banana, Funnel, Skewed, Bounded
-lattice      GaussianField, Ising
+context      rows
+analytic     Gaussian, GaussianMixture, Funnel, Skewed
 recovery     Recovery            interaction  Interacting
 conjugate    Conjugate, GaussianPrior, MixturePrior, Posterior: latents integrated out exactly
 """
 
-from .algebra import Ensemble, Mixture, Negation, Product, Scaled, Tempered, shared_step, tempered
-from .analytic import Banana, Bounded, Funnel, Gaussian, GaussianMixture, Skewed
-from .conditional import Given, Guided, Marginal, OfClass
-from .conjugate import Conjugate, GaussianPrior, MixturePrior, Posterior
-from .context import rows
-from .grid import Grid, grid_density, grid_kl, grid_log_z, sample_kl
-from .interaction import Interacting
-from .latent import PullBack
-from .lattice import GaussianField, Ising
-from .link import LINKS, Link, link_energy
-from .recovery import Recovery
-from .reference import Box, GaussianReference, Tether
-from .restrict import Restricted
-from .target import Target
+from typing import TYPE_CHECKING
 
-__all__ = [
-    "LINKS",
-    "Banana",
-    "Bounded",
-    "Box",
-    "Conjugate",
-    "Ensemble",
-    "Funnel",
-    "Gaussian",
-    "GaussianField",
-    "GaussianMixture",
-    "GaussianPrior",
-    "GaussianReference",
-    "Given",
-    "Grid",
-    "Guided",
-    "Interacting",
-    "Ising",
-    "Link",
-    "Marginal",
-    "Mixture",
-    "MixturePrior",
-    "Negation",
-    "OfClass",
-    "Posterior",
-    "Product",
-    "PullBack",
-    "Recovery",
-    "Restricted",
-    "Scaled",
-    "Skewed",
-    "Target",
-    "Tempered",
-    "Tether",
-    "grid_density",
-    "grid_kl",
-    "grid_log_z",
-    "link_energy",
-    "rows",
-    "sample_kl",
-    "shared_step",
-    "tempered",
-]
+if TYPE_CHECKING:
+    from .algebra import Ensemble, Mixture, Negation, Product, Scaled, Tempered, shared_step, tempered
+    from .analytic import Funnel, Gaussian, GaussianMixture, Skewed
+    from .conditional import Given, Guided, Marginal, OfClass
+    from .conjugate import Conjugate, GaussianPrior, MixturePrior, Posterior
+    from .context import rows
+    from .interaction import Interacting
+    from .latent import PullBack
+    from .link import LINKS, Link, link_energy
+    from .recovery import Recovery
+    from .reference import Box, GaussianReference, Tether
+    from .restrict import Restricted
+    from .target import Target
+else:
+    from ..core.lazy import lazy_names
+
+    __getattr__, __dir__, __all__ = lazy_names(__name__, __file__)

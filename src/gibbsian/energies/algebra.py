@@ -148,11 +148,6 @@ class Mixture:
         if self.log_z is not None:
             object.__setattr__(self, "log_z", _as_many("log_z", self.log_z, energies, default=0.0))
 
-    @property
-    def weights_are_arbitrary(self) -> bool:
-        """True when log Z_i are unknown, so that `weights` are not the shares of the components."""
-        return self.log_z is None and len(self.energies) > 1
-
     def __call__(self, x: Position) -> Tensor:
         pairs = zip(self._shifts(), self.energies, strict=True)
         return -torch.logsumexp(torch.stack([shift - called(energy, x) for shift, energy in pairs]), dim=0)

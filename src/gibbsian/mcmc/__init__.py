@@ -18,8 +18,7 @@ no torch.
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from .base import Chain, run
@@ -34,53 +33,7 @@ if TYPE_CHECKING:
     from .state import ChainInfo, ChainState, ChainSummary
     from .tuning import tune
     from .underdamped import Underdamped
+else:
+    from ..core.lazy import lazy_names
 
-_NAMES = {
-    "HMC": "hmc",
-    "MALA": "mala",
-    "Chain": "base",
-    "ChainInfo": "state",
-    "ChainState": "state",
-    "ChainSummary": "state",
-    "DifferentiableKernel": "kernel",
-    "Heun": "heun",
-    "IndependentMH": "independent",
-    "Kernel": "kernel",
-    "Langevin": "langevin",
-    "Underdamped": "underdamped",
-    "effective_sample_size": "importance",
-    "kernel_of": "kernels",
-    "resample": "importance",
-    "run": "base",
-    "tune": "tuning",
-}
-
-__all__ = [
-    "HMC",
-    "MALA",
-    "Chain",
-    "ChainInfo",
-    "ChainState",
-    "ChainSummary",
-    "DifferentiableKernel",
-    "Heun",
-    "IndependentMH",
-    "Kernel",
-    "Langevin",
-    "Underdamped",
-    "effective_sample_size",
-    "kernel_of",
-    "resample",
-    "run",
-    "tune",
-]
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _NAMES:
-        raise AttributeError(f"module '{__name__}' has no attribute '{name}'")
-    return getattr(importlib.import_module(f".{_NAMES[name]}", __name__), name)
-
-
-def __dir__() -> list[str]:
-    return sorted(__all__)
+    __getattr__, __dir__, __all__ = lazy_names(__name__, __file__)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import fields
+from math import isfinite
 from typing import Any
 
+from ..core.errors import UsageError
 from .hmc import HMC
 from .independent import IndependentMH
 from .kernel import Kernel
@@ -43,9 +45,14 @@ def kernel_of(
         low, high: the data range, to which a `ChainConfig` with `clamp` keeps positions.
 
     Raises:
-        UsageError: for a `LatentConfig` that draws without a chain.
+        UsageError: for a `LatentConfig` that draws without a chain, and for `clamp` without a range.
     """
     if isinstance(settings, ChainConfig):
+        if settings.clamp and not isfinite(high - low):
+            raise UsageError(
+                f"chain.clamp is set, but the range is {low:g} to {high:g}: give the range of the data, "
+                "kernel_of(chain, spec.low, spec.high)"
+            )
         settings = settings.kernel_settings(low, high)
     if isinstance(settings, LatentConfig):
         settings = settings.kernel_settings()

@@ -42,12 +42,9 @@ def standings(inside: Tensor, outside: Tensor) -> tuple[Tensor, Tensor]:
     Equal ones count one half; float64, in the order of the rows. Either mean is the area. Raises `UsageError`
     as `auroc` does.
     """
-    low, high = (_scores(v, name) for v, name in ((inside, "scores inside"), (outside, "scores outside")))
+    sides = {"scores inside": inside, "scores outside": outside}
+    low, high = (table(v.reshape(-1, 1), name)[:, 0] for name, v in sides.items())
     return 1 - _standing(low, high.sort().values), _standing(high, low.sort().values)
-
-
-def _scores(values: Tensor, what: str) -> Tensor:
-    return table(values.reshape(-1, 1), what)[:, 0]
 
 
 def _standing(scores: Tensor, others: Tensor) -> Tensor:

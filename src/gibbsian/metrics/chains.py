@@ -61,13 +61,6 @@ def mcse_mean(x: Tensor) -> Tensor:
     return (flat.flatten(1).std(1) / _geyer(_split(flat)).sqrt()).reshape(shape)
 
 
-def autocorrelation(x: Tensor) -> Tensor:
-    """Autocorrelation (draws, *quantities) at lags 0, 1, ..., averaged over chains about their own means."""
-    flat, shape = _quantities(x)
-    covariance = _autocovariance(flat).mean(1)
-    return (covariance / covariance[:, :1]).T.reshape(-1, *shape)
-
-
 def drift(x: Tensor, *, first: float = 0.2, last: float = 0.5) -> Tensor:
     """z-score of the mean over the `first` share of draws against that over the `last` (Geweke 1992).
 

@@ -37,14 +37,6 @@ def accuracy(probabilities: Tensor, y: Tensor) -> float:
     return float((p.argmax(1) == y).double().mean())
 
 
-def classifier_score(probabilities: Tensor) -> float:
-    """exp E[KL(p(y|x) || p(y))], from 1 to C: the Inception score (Salimans et al. 2016, arXiv
-    1606.03498) of another classifier, not to be compared with published ones."""
-    p = _checked(probabilities)
-    gap = torch.special.entr(p.mean(0)).sum() - torch.special.entr(p).sum(1).mean()
-    return float(gap.exp())
-
-
 def _checked(probabilities: Tensor) -> Tensor:
     p = table(probabilities, "probabilities", rows=1)
     if probabilities.dim() != 2 or bool((p < 0).any()) or bool(((p.sum(1) - 1).abs() > 1e-3).any()):

@@ -130,13 +130,10 @@ def bootstrap_interval(
     if repeats < 2:
         raise UsageError(f"repeats is {repeats}: at least 2 are needed for a spread")
     estimate = float(statistic(*samples))
-    again = [float(statistic(*(_resample(s, rng) for s in samples))) for _ in range(repeats)]
+    drawn = ([s[torch.randint(len(s), (len(s),), generator=rng)] for s in samples] for _ in range(repeats))
+    again = [float(statistic(*one)) for one in drawn]
     reach = quantile(level) * float(torch.tensor(again, dtype=torch.float64).std())
     return Interval(estimate, estimate - reach, estimate + reach, level)
-
-
-def _resample(x: Tensor, rng: torch.Generator) -> Tensor:
-    return x[torch.randint(len(x), (len(x),), generator=rng)]
 
 
 def require_draws(draws: int, n: int, least: int) -> None:

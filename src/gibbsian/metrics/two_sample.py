@@ -31,15 +31,6 @@ def mmd2(a: Tensor, b: Tensor, *, bandwidth: float | None = None, chunk: int = 1
     return _unbiased(x, y, lambda u, v: torch.exp(torch.cdist(u, v).square() / (-2 * h * h)), chunk)
 
 
-def kid(a: Tensor, b: Tensor, *, chunk: int = 1024) -> float:
-    """Unbiased MMD^2 with kernel (x.y / D + 1)^3: the KID of Binkowski et al. 2018 (arXiv 1801.01401).
-
-    All pairs are used at once, which is the mean over random subsets without their noise.
-    """
-    x, y = pair(a, b)
-    return _unbiased(x, y, lambda u, v: (u @ v.T / u.shape[1] + 1) ** 3, chunk)
-
-
 def median_distance(x: Tensor, y: Tensor, *, rows: int = 500) -> float:
     """Median distance between different rows among the first `rows` of each."""
     return float(torch.pdist(torch.cat([x[:rows], y[:rows]]).double()).median())

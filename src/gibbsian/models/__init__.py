@@ -12,42 +12,7 @@ without torch: `from gibbsian.models import Learner, NetEnergy, ...`.
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
-
-_NAMES = {
-    "ChainConfig": "..mcmc.settings",
-    "LatentConfig": "..mcmc.settings",
-    "LossConfig": "..objectives.settings",
-    "PixelConfig": "..data.settings",
-    "StartConfig": "..starts.settings",
-    "AnyNet": "..nets.families",
-    "Batch": "..core.records",
-    "Loss": "..core.records",
-    "DataSpec": "..core.spec",
-    "seeded_init": "..core.random",
-    "kernel_of": "..mcmc.kernels",
-    "EnergyModel": ".model",
-    "NetEnergy": ".net_energy",
-    "JointEnergy": ".joint_energy",
-    "Learner": ".learner",
-    "ContrastiveLearner": ".contrastive_learner",
-    "Sampler": ".sampler",
-    "ChainStage": ".sampler",
-    "ChainSampler": ".chain_sampler",
-    "chain_kernel": ".chain_sampler",
-    "init_noise": ".chains",
-    "StoredChains": ".stored",
-    "chain_ends": ".contrastive",
-    "contrastive_loss": ".contrastive",
-    "energies_of_both": ".contrastive",
-    "energy_net": ".networks",
-    "noised_data": ".data_noise",
-    "PaperEntry": ".papers",
-    "register_paper": ".papers",
-}
-
-__all__ = list(_NAMES)
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from ..core.random import seeded_init
@@ -72,13 +37,7 @@ if TYPE_CHECKING:
     from .papers import PaperEntry, register_paper
     from .sampler import ChainStage, Sampler
     from .stored import StoredChains
+else:
+    from ..core.lazy import lazy_names
 
-
-def __getattr__(name: str) -> Any:
-    if name not in _NAMES:
-        raise AttributeError(f"module '{__name__}' has no attribute '{name}'")
-    return getattr(importlib.import_module(_NAMES[name], __name__), name)
-
-
-def __dir__() -> list[str]:
-    return sorted(__all__)
+    __getattr__, __dir__, __all__ = lazy_names(__name__, __file__)

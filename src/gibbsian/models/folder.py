@@ -66,6 +66,7 @@ def card(about: dict[str, Any], paper: Paper | None) -> str:
     temperature, claims = about["temperature"], "claims" if about["claims_density"] else "does not claim"
     method = f'{paper.authors}, "{paper.title}", {paper.year}, {paper.url}' if paper else name
     net = ", net=YOUR_NETWORK" if ":" in str(own.get("name")) else ""
+    net += "" if paper else ", paper=YOUR_PAPER_OR_LOSS"
     return f"""---
 library_name: gibbsian
 tags: [energy-based-model, {name}]

@@ -6,6 +6,7 @@
     gb.fit(smoothed, x, net=net)                              in Python
     gibbsian train my_file.py:smoothed --data digits          on the command line
 
+`smoothed.claims_density = True` says that it fits E/T to be -log p(x), which kernels such as MALA sample.
 A loss that keeps chains, settings or a second network of its own is a `Learner` (docs/architecture.md).
 """
 
@@ -84,6 +85,7 @@ def build(
     with seeded_init(rng):
         net = energy_net(config.net, spec, net)
     model = NetEnergy(net, spec, temperature=config.chain.temperature)
+    model.claims_density = bool(getattr(getattr(loss, "func", loss), "claims_density", False))
     noise = UniformNoise(event_shape, spec.low, spec.high)
     model.samplers["default"] = chain_sampler(model, config.chain, noise)
     return OwnLossLearner(config, model, loss)

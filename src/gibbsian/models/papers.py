@@ -16,7 +16,7 @@ import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeGuard
+from typing import Any, TypeAlias, TypeGuard
 
 from ..core.errors import UsageError, did_you_mean, unknown
 from ..core.found import imported, require_trusted
@@ -73,6 +73,10 @@ class PaperEntry:
         return self.file().published
 
 
+AnyPaper: TypeAlias = PaperEntry | Callable[..., Any] | str
+"""A paper of others: its entry, a loss, or the `FILE.py:OBJECT` of either."""
+
+
 def _of_ours(name: str) -> PaperEntry:
     home, presets = f"{__package__}.{name}", Path(__file__).parent / name / "presets.yaml"
     return PaperEntry(name, f"{home}.config:CONFIG", f"{home}.learner:build", presets)
@@ -86,6 +90,8 @@ PAPERS: dict[str, PaperEntry] = {
 
 
 OURS = frozenset(PAPERS)
+GIVEN: dict[str, PaperEntry] = {}
+"""Papers of others that a person names beside a run, `--paper FILE.py:OBJECT`, by these words."""
 
 
 def of_loss(loss: Callable[..., Any]) -> PaperEntry:
@@ -105,18 +111,42 @@ def of_loss(loss: Callable[..., Any]) -> PaperEntry:
     return PaperEntry(name, OwnLossConfig, builder(loss), PRESETS, about)
 
 
-def register_paper(paper: PaperEntry) -> PaperEntry:
-    """Let `paper.name` name it in `fit`, `load` and every command of this process, in place of an earlier one
-    of others; returns it.
+def register_paper(paper: PaperEntry | Callable[..., Any]) -> PaperEntry:
+    """Let its name, that of a loss being the function's, name it in `fit`, `load` and every command of this
+    process, in place of an earlier one of others; returns its entry.
 
     Raises `UsageError` where the name is not a word, or belongs to a paper of this package.
     """
+    paper = _checked(paper, "paper")
     if not paper.name.isidentifier():
         raise UsageError(f"paper '{paper.name}' cannot join: its name must be a word such as 'hinge'")
     if paper.name in OURS and PAPERS[paper.name] is not paper:
         raise UsageError(f"paper '{paper.name}' cannot join: the name is one of this package's, take another")
     PAPERS[paper.name] = paper
     return paper
+
+
+def stand_for(name: str, paper: AnyPaper) -> PaperEntry:
+    """Let a paper of others be what files call `name` in this process; returns its entry.
+
+    Raises `UsageError` where that is a paper of this package.
+    """
+    if name in OURS:
+        raise UsageError(
+            f"paper is given, but what is stored is of {name}, one of this package's: leave it out"
+        )
+    PAPERS[name] = entry(paper) if isinstance(paper, str) else _checked(paper, "paper")
+    return PAPERS[name]
+
+
+def same_name(one: str, other: str) -> bool:
+    """Whether two words mean objects or papers of one name: `smoothed`, `my_file.py:smoothed`."""
+    return one.rpartition(":")[2] == other.rpartition(":")[2]
+
+
+def _given(name: str) -> PaperEntry | None:
+    """The paper that a person gave for `name`: the one of that name, if there is one."""
+    return next((p for words, p in GIVEN.items() if same_name(words, name) or p.name == name), None)
 
 
 def all_papers() -> dict[str, PaperEntry]:
@@ -136,6 +166,8 @@ def entry(name: str) -> PaperEntry:
     """
     if name in PAPERS:
         return PAPERS[name]
+    if (given := _given(name)) is not None:
+        return stand_for(name, given)
     if ":" in name:
         PAPERS[name] = _checked(imported(name, "paper"), name)
         return PAPERS[name]
@@ -145,18 +177,24 @@ def entry(name: str) -> PaperEntry:
 
 
 def stored_entry(name: str, trust: bool = False) -> PaperEntry:
-    """The paper that a file names: one that is known here, else refused unless `trust`.
+    """The paper that a file names: one that is known here, or the one that a person gave, whatever its name;
+    else refused unless `trust`.
 
     Raises `UsageError` for a `module:OBJECT`, which would run code of the file's choice.
     """
-    if ":" in name and name not in PAPERS and not trust:
-        remedy = "name it yourself by gibbsian.models.register_paper, or trust them by trust=True or --trust"
-        require_trusted(name, "paper", remedy)
-    if ":" not in name and name not in all_papers():
-        raise UsageError(
-            f"unknown system '{name}': {did_you_mean(name, PAPERS)} (a paper of others is known once its "
-            "package is installed or gibbsian.models.register_paper has it)"
-        )
+    known = name in PAPERS or (":" not in name and name in all_papers())
+    given = None if name in OURS else _given(name)
+    if given is None and not known and len(GIVEN) == 1:
+        given = next(iter(GIVEN.values()))
+    if given is not None:
+        return stand_for(name, given)
+    if not known:
+        remedy = "give it yourself, by paper= in Python or --paper FILE.py:OBJECT on the command line"
+        if ":" not in name:
+            remedy = f"where it is of others, {remedy}, or install its package"
+            raise UsageError(f"unknown system '{name}': {did_you_mean(name, PAPERS)}; {remedy}")
+        if not trust:
+            require_trusted(name, "paper", f"{remedy}, or trust the file by trust=True or --trust")
     return entry(name)
 
 

@@ -9,11 +9,11 @@ from torch import Tensor, nn
 
 from ..core.errors import UsageError
 from .dropout import Dropout
-from .layers import EnergyHead, LabelVector, activation, conv, pooled, spread
+from .layers import EnergyHead, EnergyNet, LabelVector, activation, conv, pooled, spread
 from .settings import ConvolutionsConfig, per_layer
 
 
-class ConvNet(nn.Module):
+class ConvNet(EnergyNet):
     """E(x) or E(x, y) from convolutions, pooling over space, and dense layers.
 
     Takes images `x` `(B, C, H, W)`, in any memory format, and, with `classes`, `y` as class numbers
@@ -56,15 +56,6 @@ class ConvNet(nn.Module):
         self.head = EnergyHead(
             channels[-1] * area, config.head_hidden, self.act, classes=classes, joint=joint, spectral=spectral
         )
-
-    def forward(self, x: Tensor, y: Tensor | None = None) -> Tensor:
-        self.head.check(x, y, self.event_shape)
-        energy: Tensor = self.head(self.features(x, y), y)
-        return energy
-
-    def logits(self, x: Tensor) -> Tensor:
-        """f `(B, classes)` of a joint model; raises `UsageError` for any other."""
-        return self.head.logits(self.features(x))
 
     def features(self, x: Tensor, y: Tensor | None = None) -> Tensor:
         """The pooled features, `(B, F)`."""

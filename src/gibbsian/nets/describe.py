@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from .frozen import evaluating
 from .layers import LabelVector
 from .spectral import SpectralConv2d, SpectralLinear
 
@@ -29,8 +30,11 @@ def describe(module: nn.Module, event_shape: tuple[int, ...], y: Tensor | None =
         layer.register_forward_hook(lambda m, _, out, name=name: note(name, m, out))
         for name, layer in _rows(module)
     ]
+    like = next(module.parameters())
+    x = torch.zeros(1, *event_shape, dtype=like.dtype, device=like.device)
     try:
-        _visit(module, event_shape, y)
+        with evaluating(module), torch.no_grad():
+            module(x) if y is None else module(x, y)
     finally:
         for handle in handles:
             handle.remove()
@@ -41,19 +45,6 @@ def _rows(module: nn.Module) -> list[tuple[str, nn.Module]]:
     inner = {id(c) for m in module.modules() if isinstance(m, WHOLE) for c in m.children()}
     layers = {n: m for n, m in module.named_modules() if isinstance(m, WHOLE) or not list(m.children())}
     return [(n or "(net)", m) for n, m in layers.items() if id(m) not in inner and _parameters(m)]
-
-
-def _visit(module: nn.Module, event_shape: tuple[int, ...], y: Tensor | None) -> None:
-    modes = [(m, m.training) for m in module.modules()]
-    like = next(module.parameters())
-    x = torch.zeros(1, *event_shape, dtype=like.dtype, device=like.device)
-    module.eval()
-    try:
-        with torch.no_grad():
-            module(x) if y is None else module(x, y)
-    finally:
-        for m, training in modes:
-            m.training = training
 
 
 def _parameters(module: nn.Module) -> int:

@@ -13,7 +13,7 @@ from torch import nn
 from ..core.errors import UsageError
 from ..core.found import imported
 from .families import AGAIN, AnyNet, says_too_little
-from .given import prepared_net
+from .given import prepared_net, takes
 
 KNOWN = (nn.Module, FunctionType)
 
@@ -38,7 +38,7 @@ def made(config: AnyNet, event_shape: tuple[int, ...]) -> nn.Module:
     cls = custom(config.name)
     if isinstance(cls, nn.Module):
         return copy.deepcopy(cls)
-    arguments = next((some for some in _orders(cls, (event_shape, config)) if _takes(cls, some)), None)
+    arguments = next((some for some in _orders(cls, (event_shape, config)) if takes(cls, some)), None)
     if arguments is None:
         raise UsageError(
             f"network '{config.name}' takes {inspect.signature(cls)}: it must be built as "
@@ -83,11 +83,3 @@ def custom(path: str) -> Callable[..., Any]:
             "take (event_shape, config), or nothing"
         )
     return cls
-
-
-def _takes(cls: Callable[..., Any], arguments: tuple[object, ...]) -> bool:
-    try:
-        inspect.signature(cls).bind(*arguments)
-    except TypeError:
-        return False
-    return True

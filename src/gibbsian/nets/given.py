@@ -10,6 +10,7 @@ Weights keep their names, behind "net." inside one of the two.
 from __future__ import annotations
 
 import inspect
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -18,6 +19,7 @@ from ..core.energy import curvature
 from ..core.errors import UsageError
 from ..core.position import norm
 from .frozen import evaluating, modules_of
+from .layers import of_logits
 from .trial import reason, require_slope, tried, two_rows, warn_of_batch_norm, warn_of_coupling
 
 KINKED = (
@@ -52,10 +54,7 @@ class Logits(nn.Module):
         return f
 
     def forward(self, x: Tensor, y: Tensor | None = None) -> Tensor:
-        f = self.logits(x)
-        if y is None:
-            return -f.logsumexp(1)
-        return -(f * y).sum(1) if y.is_floating_point() else -f.gather(1, y[:, None])[:, 0]
+        return of_logits(self.logits(x), y)
 
 
 def prepared_net(
@@ -90,7 +89,7 @@ def prepared_net(
     x, logits = two_rows(net, event_shape, low, high), getattr(net, "logits", None)
     if joint and callable(logits) and tried(net, logits, x).shape == (2, classes):
         return net
-    labelled = classes > 0 and not joint and _takes_label(net)
+    labelled = classes > 0 and not joint and takes(net.forward, (None, None))
     y = (torch.tensor([0, classes - 1], device=x.device),) if labelled else ()
     out = tried(net, net, x, *y)
     if classes and not labelled:
@@ -194,9 +193,10 @@ def _wanted(net: nn.Module, out: Tensor, classes: int, joint: bool, second: str)
     )
 
 
-def _takes_label(net: nn.Module) -> bool:
+def takes(call: Callable[..., object], arguments: Sequence[object]) -> bool:
+    """Whether a function, or a class as it is made, can be called with so many arguments."""
     try:
-        inspect.signature(net.forward).bind(None, None)
+        inspect.signature(call).bind(*arguments)
     except TypeError:
         return False
     return True

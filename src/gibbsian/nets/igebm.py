@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from ..core.errors import UsageError
 from .conv import image_channels
 from .dropout import Dropout
-from .layers import EnergyHead, LabelVector, activation, pooled, spread
+from .layers import EnergyHead, EnergyNet, LabelVector, activation, pooled, spread
 from .settings import ResidualConfig, per_layer
 from .spectral import SpectralConv2d
 
@@ -52,7 +52,7 @@ class ResBlock(nn.Module):
         return self.act(F.avg_pool2d(h, 2) if self.down else h)
 
 
-class IGEBMNet(nn.Module):
+class IGEBMNet(EnergyNet):
     """E(x) or E(x, y) of images `(B, C, H, W)`; returns `(B,)`.
 
     `channels` are the maps of the stem and of each block; `strides` says 2 where the block pools (the
@@ -81,15 +81,6 @@ class IGEBMNet(nn.Module):
             ResBlock(a, b, self.act, down=down, dropout=config.dropout, classes=labels)
             for a, b, down in zip(channels[:-1], channels[1:], downs, strict=True)
         )
-
-    def forward(self, x: Tensor, y: Tensor | None = None) -> Tensor:
-        self.head.check(x, y, self.event_shape)
-        energy: Tensor = self.head(self.features(x, y), y)
-        return energy
-
-    def logits(self, x: Tensor) -> Tensor:
-        """f `(B, classes)` of a joint model; raises `UsageError` for any other."""
-        return self.head.logits(self.features(x))
 
     def features(self, x: Tensor, y: Tensor | None = None) -> Tensor:
         """Features summed over space, `(B, channels[-1])`."""

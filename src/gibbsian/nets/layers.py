@@ -150,13 +150,7 @@ class EnergyHead(nn.Module):
 
     def forward(self, h: Tensor, y: Tensor | None = None) -> Tensor:
         out = self._outputs(h)
-        if not self.joint:
-            return out[:, 0]
-        if y is None:
-            return -out.logsumexp(1)
-        if y.is_floating_point():
-            return -(out * y).sum(1)
-        return -out.gather(1, y[:, None])[:, 0]
+        return of_logits(out, y) if self.joint else out[:, 0]
 
     def check(self, x: Tensor, y: Tensor | None, event_shape: tuple[int, ...]) -> None:
         """Raise `UsageError` for positions or labels that the network cannot take."""
@@ -172,3 +166,30 @@ class EnergyHead(nn.Module):
         with full_precision(h):
             out: Tensor = self.layers(widened(h))
         return out
+
+
+class EnergyNet(nn.Module):
+    """E(x) or E(x, y) of features and their `head`."""
+
+    event_shape: tuple[int, ...]
+    head: EnergyHead
+
+    def features(self, x: Tensor, y: Tensor | None = None) -> Tensor:
+        """What the head sees, `(B, F)`."""
+        raise NotImplementedError
+
+    def forward(self, x: Tensor, y: Tensor | None = None) -> Tensor:
+        self.head.check(x, y, self.event_shape)
+        energy: Tensor = self.head(self.features(x, y), y)
+        return energy
+
+    def logits(self, x: Tensor) -> Tensor:
+        """f `(B, classes)` of a joint model; raises `UsageError` for any other."""
+        return self.head.logits(self.features(x))
+
+
+def of_logits(f: Tensor, y: Tensor | None) -> Tensor:
+    """E(x, y) = -f(x)[y], or E(x) = -logsumexp_y f(x)[y] without labels, of logits f `(B, classes)`."""
+    if y is None:
+        return -f.logsumexp(1)
+    return -(f * y).sum(1) if y.is_floating_point() else -f.gather(1, y[:, None])[:, 0]

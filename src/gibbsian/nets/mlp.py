@@ -7,11 +7,11 @@ import math
 import torch
 from torch import Tensor, nn
 
-from .layers import EnergyHead, LabelVector, activation, linear, spread
+from .layers import EnergyHead, EnergyNet, LabelVector, activation, linear, spread
 from .settings import MLPConfig
 
 
-class MLP(nn.Module):
+class MLP(EnergyNet):
     """E(x) or E(x, y) from dense layers of widths `hidden` over the flattened event.
 
     Takes `x` `(B, *event_shape)` and, with `classes`, `y` as class numbers `(B,)` or a floating
@@ -37,15 +37,6 @@ class MLP(nn.Module):
                 weights.mul_(config.sharpness)
         self.gains = nn.ModuleList(LabelVector(b, labels, start=1.0) for b in hidden if labels)
         self.biases = nn.ModuleList(LabelVector(b, labels) for b in hidden if labels)
-
-    def forward(self, x: Tensor, y: Tensor | None = None) -> Tensor:
-        self.head.check(x, y, self.event_shape)
-        energy: Tensor = self.head(self.features(x, y), y)
-        return energy
-
-    def logits(self, x: Tensor) -> Tensor:
-        """f `(B, classes)` of a joint model; raises `UsageError` for any other."""
-        return self.head.logits(self.features(x))
 
     def features(self, x: Tensor, y: Tensor | None = None) -> Tensor:
         """The last hidden layer, `(B, hidden[-1])`."""

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from ..core.errors import UsageError
 from .conv import image_channels, last_map
 from .dropout import Dropout
-from .layers import EnergyHead, activation, pooled
+from .layers import EnergyHead, EnergyNet, activation, pooled
 from .settings import WideConfig, per_layer
 
 
@@ -45,7 +45,7 @@ class WideBlock(nn.Module):
         return out
 
 
-class WideNet(nn.Module):
+class WideNet(EnergyNet):
     """E(x) or a joint model's E(x, y) of images `(B, C, H, W)`; returns `(B,)`.
 
     `channels` and `strides` are those of the stem and of each block (the stem's stride must be 1; short
@@ -73,15 +73,6 @@ class WideNet(nn.Module):
         height, width = last_map(self.event_shape[1:], [(3, s, 1) for s in steps])
         features = channels[-1] * (height * width if config.pool == "flatten" else 1)
         self.head = EnergyHead(features, config.head_hidden, self.act, classes=classes, joint=joint)
-
-    def forward(self, x: Tensor, y: Tensor | None = None) -> Tensor:
-        self.head.check(x, y, self.event_shape)
-        energy: Tensor = self.head(self.features(x), y)
-        return energy
-
-    def logits(self, x: Tensor) -> Tensor:
-        """f `(B, classes)` of a joint model; raises `UsageError` for any other."""
-        return self.head.logits(self.features(x))
 
     def features(self, x: Tensor, y: Tensor | None = None) -> Tensor:
         """The pooled features, `(B, F)`; the label changes nothing before the head."""

@@ -1,5 +1,5 @@
-"""Numbers that change with the step: schedules of step sizes, noise and learning rates. No torch."""
+"""Numbers that change with the step: schedules of step sizes and noise. No torch."""
 
-from .schedule import Constant, Cosine, Decay, Geometric, Linear, Polynomial, Schedule, Staircase
+from .schedule import Polynomial, Schedule, Staircase
 
-__all__ = ["Constant", "Cosine", "Decay", "Geometric", "Linear", "Polynomial", "Schedule", "Staircase"]
+__all__ = ["Polynomial", "Schedule", "Staircase"]

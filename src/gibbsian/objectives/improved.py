@@ -14,8 +14,6 @@ that the sampler keeps up with the energy. Not assumed: that the chain has conve
 
 from __future__ import annotations
 
-import math
-
 import torch
 from torch import Tensor
 
@@ -42,7 +40,8 @@ def entropy_term(x: Tensor, others: Tensor, weight: float = 0.3) -> Loss:
     """-weight * mean log min_j |x_i - b_j|: samples should keep away from one another.
 
     `x` `(N, *event)` with its graph, `others` `(M, *event)` held fixed. `weight` 0 or more; the paper's is
-    .3. This is -weight / D times the estimate of `nearest_entropy`, up to a constant; points nearer than 1e-6
+    .3. This is -weight / D times the entropy by nearest neighbours (L. Kozachenko, N. Leonenko, Problems
+    Inform. Transmission 23, 1987), up to a constant; points nearer than 1e-6
     count as 1e-6 apart. Metric: `log_nearest`, the mean log distance.
     """
     require_not_negative(entropy_weight=weight)
@@ -65,16 +64,3 @@ def nearest(x: Tensor, others: Tensor) -> Tensor:
         distance = torch.cdist(flat, rows, compute_mode="donot_use_mm_for_euclid_dist")
         found = distance.argmin(1)
     return torch.linalg.vector_norm(flat - rows[found], dim=1)
-
-
-def nearest_entropy(x: Tensor, others: Tensor) -> Tensor:
-    """The entropy in nats of the density from which both `x` `(N, *event)` and `others` `(M, *event)` come.
-
-    D mean log min_j |x_i - others_j| + log V_D + 1 + 1/2 + ... + 1/M, where V_D is the volume of the unit
-    ball in the event's D dimensions. The draws are independent; the bias goes to 0 with M. A point of both
-    makes it minus infinite. Source: L. Kozachenko, N. Leonenko, Problems Inform. Transmission 23, 1987.
-    """
-    dim = x[0].numel()
-    volume = dim / 2 * math.log(math.pi) - math.lgamma(dim / 2 + 1)
-    harmonic = sum(1 / k for k in range(1, len(others) + 1))
-    return dim * nearest(x, others).log().mean() + volume + harmonic

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +34,7 @@ def write(path: Path, named: Mapping[str, Any]) -> None:
     elif path.suffix == ".npy":
         np.save(packed, named["x"])
     else:
-        packed.write(_rows(named).encode())
+        packed.write(separated(_rows(named)).encode())
     _put(path, packed.getvalue())
 
 
@@ -45,11 +45,16 @@ def write_table(
 
     Raises `UsageError` where that fails.
     """
+    rows = ([*(f"{v:.9g}" for v in row), *y[i : i + 1]] for i, row in enumerate(x))
+    mark = "\t" if path.suffix.lower() == ".tsv" else ","
+    _put(path, separated([[*names, *([label] if y else [])], *rows], mark).encode())
+
+
+def separated(rows: Iterable[Iterable[object]], mark: str = ",") -> str:
+    """Rows of cells as text, those that hold a mark in quotes."""
     text = io.StringIO()
-    writer = csv.writer(text, delimiter="\t" if path.suffix.lower() == ".tsv" else ",", lineterminator="\n")
-    writer.writerow([*names, *([label] if y else [])])
-    writer.writerows([*(f"{v:.9g}" for v in row), *y[i : i + 1]] for i, row in enumerate(x))
-    _put(path, text.getvalue().encode())
+    csv.writer(text, delimiter=mark, lineterminator="\n").writerows(rows)
+    return text.getvalue()
 
 
 def _put(path: Path, packed: bytes) -> None:
@@ -60,12 +65,12 @@ def _put(path: Path, packed: bytes) -> None:
         raise UsageError(f"cannot write {path}: {error.strerror}; choose a folder you can write") from error
 
 
-def _rows(named: Mapping[str, Any]) -> str:
+def _rows(named: Mapping[str, Any]) -> list[list[str]]:
     flat = {name: values.reshape(len(values), -1) for name, values in named.items()}
     wide = {name: range(v.shape[1]) for name, v in flat.items()}
     head = [f"{name}{i}" if name == "x" else name for name, columns in wide.items() for i in columns]
     cells = zip(*(column.tolist() for v in flat.values() for column in v.T), strict=True)
-    return "\n".join([",".join(head), *(",".join(f"{c:.9g}" for c in row) for row in cells)]) + "\n"
+    return [head, *([f"{c:.9g}" for c in row] for row in cells)]
 
 
 def _numpy(values: Tensor) -> Any:

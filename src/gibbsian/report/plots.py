@@ -11,7 +11,6 @@ from torch import Tensor
 from ..metrics.interval import Interval
 from .pictures import grid, to_uint8
 
-Figures = dict[str, Any]
 COLOURS = ("#2a6f97", "#e09f3e", "#9e2a2b", "#6a994e", "#7b5ea7", "#495057")
 GREY = "#adb5bd"
 
@@ -63,17 +62,6 @@ def bars(panel: Any, found: Mapping[str, Interval], title: str, what: str) -> No
     panel.barh(
         names, middle, xerr=reach, height=0.6, color=COLOURS[0], error_kw={"lw": 1.4, "ecolor": "black"}
     )
-    named(panel, title, what, "")
-
-
-def dots(panel: Any, found: Mapping[str, Interval], title: str, what: str) -> None:
-    """A point with its interval for each name, the first on top: for numbers without a natural zero."""
-    names, values = list(found)[::-1], list(found.values())[::-1]
-    reach = [v.half_width for v in values]
-    panel.errorbar(
-        [v.estimate for v in values], names, xerr=reach, fmt="o", ms=5, capsize=3, color=COLOURS[0]
-    )
-    panel.margins(y=0.2)
     named(panel, title, what, "")
 
 

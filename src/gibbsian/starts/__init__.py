@@ -5,8 +5,7 @@ Names are imported when first used, so that `settings` is read without torch.
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from .settings import StartConfig
 
@@ -18,42 +17,7 @@ if TYPE_CHECKING:
     from .noise import GaussianNoise, NormalLeaves, UniformNoise, redraw
     from .replay import ReplayBuffer
     from .reservoir import ReservoirBuffer
+else:
+    from ..core.lazy import lazy_names
 
-_NAMES = {
-    "BufferSample": "base",
-    "ClassGaussian": "gaussian",
-    "DataStart": "data",
-    "FixedNoise": "fixed",
-    "GaussianNoise": "noise",
-    "NormalLeaves": "noise",
-    "ReplayBuffer": "replay",
-    "ReservoirBuffer": "reservoir",
-    "Start": "base",
-    "UniformNoise": "noise",
-    "redraw": "noise",
-}
-
-__all__ = [
-    "BufferSample",
-    "ClassGaussian",
-    "DataStart",
-    "FixedNoise",
-    "GaussianNoise",
-    "NormalLeaves",
-    "ReplayBuffer",
-    "ReservoirBuffer",
-    "Start",
-    "StartConfig",
-    "UniformNoise",
-    "redraw",
-]
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _NAMES:
-        raise AttributeError(f"module '{__name__}' has no attribute '{name}'")
-    return getattr(importlib.import_module(f".{_NAMES[name]}", __name__), name)
-
-
-def __dir__() -> list[str]:
-    return sorted(__all__)
+    __getattr__, __dir__, __all__ = lazy_names(__name__, __file__)

@@ -11,10 +11,10 @@ Sources: T. Tieleman, ICML 2008 (persistent chains); Y. Du and I. Mordatch, Neur
 
 from __future__ import annotations
 
-from typing import Any, Literal, TypeAlias
+from typing import Literal, TypeAlias
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from ..core.errors import UsageError, require_positive, unknown
 from ..core.position import Position, finite, where
@@ -22,11 +22,12 @@ from ..core.random import RngLike, as_generator
 from ..core.records import Batch
 from .base import BufferSample, Start, chain_labels
 from .classes import slots_of_classes
+from .slots import SlotBuffer
 
 Labels: TypeAlias = Literal["stored", "batch"]
 
 
-class ReplayBuffer(nn.Module):
+class ReplayBuffer(SlotBuffer):
     """A fixed number of chains as module state, of which a few are drawn and written back at every update.
 
     Buffers: `stored` (capacity, *event) of the noise's dtype or uint8, `age` int64 (writes since the last
@@ -51,6 +52,8 @@ class ReplayBuffer(nn.Module):
     Raises `UsageError` for values out of range.
     """
 
+    kind, places = "a replay buffer", "slots"
+
     def __init__(
         self,
         init_noise: Start,
@@ -63,19 +66,15 @@ class ReplayBuffer(nn.Module):
         classes: int = 0,
         labels: Labels = "stored",
     ) -> None:
-        super().__init__()
+        super().__init__(init_noise, capacity, reinit)
         rng = as_generator(rng)
         require_positive(capacity=capacity, width_of_bounds=bounds[1] - bounds[0])
-        if not 0 <= reinit <= 1:
-            raise UsageError(f"reinit is {reinit}: a probability lies in [0, 1]; papers use .05")
         if labels not in ("stored", "batch"):
             raise unknown("label policy", labels, ("stored", "batch"))
-        self.init_noise, self.capacity, self.reinit, self.bounds = init_noise, capacity, reinit, bounds
-        self.uint8, self.classes, self.keeps_labels = uint8, classes, bool(classes) and labels == "stored"
-        self.stored: Tensor
-        self.register_buffer("stored", self._encode(_single(init_noise.draw(capacity, rng).position)))
+        self.bounds, self.uint8, self.classes = bounds, uint8, classes
+        self.keeps_labels = bool(classes) and labels == "stored"
+        self.register_buffer("stored", self._encode(self._single(init_noise.draw(capacity, rng).position)))
         self._register_counters(self.stored.device)
-        self.register_load_state_dict_post_hook(_free_all_slots)
 
     def draw(
         self, n: int, rng: RngLike, *, batch: Batch | None = None, y: Tensor | None = None
@@ -108,12 +107,7 @@ class ReplayBuffer(nn.Module):
         A non-finite chain is left out and its slot restarts at its next draw. Raises `UsageError` for a
         draw that is already closed or a position of another shape.
         """
-        slots, x = self._open(drawn), _single(position)
-        if x.shape != (len(slots), *self.stored.shape[1:]):
-            raise UsageError(
-                f"chains of shape {tuple(x.shape)} were written for a draw of {len(slots)} of "
-                f"{tuple(self.stored.shape[1:])}: write all chains of the draw, in its order"
-            )
+        slots, x = self._ends(drawn, position)
         good = finite(x)
         kept = slots[good]
         self.stored[kept] = self._encode(x[good]).to(self.stored.dtype)
@@ -126,23 +120,10 @@ class ReplayBuffer(nn.Module):
             self.label[slots] = drawn.y
         self.held[slots] = False
 
-    def release(self, drawn: BufferSample) -> None:
-        """Free the slots of a draw without writing; raises `UsageError` if it is already closed."""
-        self.held[self._open(drawn)] = False
-
     def contents(self, slots: Tensor | slice = slice(None)) -> tuple[Tensor, Tensor | None]:
         """Stored positions (bin centres if uint8) and labels, as they lie, for pictures and measures."""
         x = self._from_bins(self.stored[slots] + 0.5) if self.uint8 else self.stored[slots].clone()
         return x, self.label[slots].clone() if self.keeps_labels else None
-
-    def age_histogram(self) -> dict[str, int]:
-        """Chains by age in decades: {"0": ..., "1-9": ..., "10-99": ..., ...}, up to the oldest chain."""
-        counts = {"0": int((self.age == 0).sum())}
-        low = 1
-        while low <= int(self.age.max()):
-            counts[f"{low}-{10 * low - 1}"] = int(((self.age >= low) & (self.age < 10 * low)).sum())
-            low *= 10
-        return counts
 
     def extra_repr(self) -> str:
         """Chains, their shape and age, for `repr`."""
@@ -165,8 +146,6 @@ class ReplayBuffer(nn.Module):
             self.register_buffer("label", slots % self.classes)
         self.age: Tensor
         self.due: Tensor
-        self.rejected: Tensor
-        self.held: Tensor
         self.label: Tensor
 
     def _wanted(self, n: int, rng: torch.Generator, batch: Batch | None, y: Tensor | None) -> Tensor | None:
@@ -188,23 +167,6 @@ class ReplayBuffer(nn.Module):
         if len(y) and not 0 <= int(y.min()) <= int(y.max()) < self.classes:
             raise UsageError(f"labels run from {int(y.min())} to {int(y.max())}: use 0 to {self.classes - 1}")
 
-    def _free(self, n: int, rng: torch.Generator) -> Tensor:
-        order = torch.randperm(self.capacity, generator=rng, device=rng.device)
-        free = order[~self.held[order]]
-        if n > len(free):
-            raise UsageError(
-                f"{n} chains from a buffer of {self.capacity} with {len(free)} free slots: draw fewer, "
-                "enlarge the buffer, or write or release the open draws first"
-            )
-        return free
-
-    def _open(self, drawn: BufferSample) -> Tensor:
-        if drawn.slots is None or not bool(self.held[drawn.slots].all()):
-            raise UsageError(
-                "the draw is not open in this buffer: write or release it once, in its own buffer"
-            )
-        return drawn.slots
-
     def _encode(self, x: Tensor) -> Tensor:
         if not self.uint8:
             return x
@@ -219,14 +181,3 @@ class ReplayBuffer(nn.Module):
     def _from_bins(self, bins: Tensor) -> Tensor:
         low, high = self.bounds
         return low + bins * ((high - low) / 256)
-
-
-def _single(position: Position) -> Tensor:
-    if isinstance(position, tuple):
-        raise UsageError("a replay buffer holds one tensor: use one start for each part of a tuple position")
-    return position
-
-
-def _free_all_slots(buffer: Any, keys: Any) -> None:
-    """After loading a state no draw is open."""
-    buffer.held.zero_()

@@ -12,21 +12,20 @@ that every draw is written.
 
 from __future__ import annotations
 
-from typing import Any
-
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from ..core.errors import UsageError, require_positive
 from ..core.position import Position, finite, where
 from ..core.random import RngLike, as_generator
 from ..core.records import Batch
 from .base import BufferSample, Start
+from .slots import SlotBuffer
 
 LOTS = 2**62
 
 
-class ReservoirBuffer(nn.Module):
+class ReservoirBuffer(SlotBuffer):
     """A fixed number of rows for chain ends as module state, empty at first.
 
     A draw takes distinct rows that no other open draw holds, so that the draws of one update are disjoint;
@@ -44,28 +43,23 @@ class ReservoirBuffer(nn.Module):
     Raises `UsageError` for values out of range.
     """
 
+    kind, places = "a reservoir", "rows"
+
     def __init__(
         self, init_noise: Start, capacity: int, rng: RngLike = None, *, reinit: float = 0.05
     ) -> None:
-        super().__init__()
+        super().__init__(init_noise, capacity, reinit)
         require_positive(capacity=capacity)
-        if not 0 <= reinit <= 1:
-            raise UsageError(f"reinit is {reinit}: a probability lies in [0, 1]; the paper uses .05")
         rng = as_generator(rng)
-        self.init_noise, self.capacity, self.reinit = init_noise, capacity, reinit
-        one = _single(init_noise.draw(1, rng).position)[0]
+        one = self._single(init_noise.draw(1, rng).position)[0]
         slots = torch.arange(capacity, device=one.device)
-        self.stored: Tensor
         self.written: Tensor
-        self.rejected: Tensor
-        self.held: Tensor
         self.lot: Tensor
         self.register_buffer("stored", one.new_zeros(capacity, *one.shape))
         self.register_buffer("written", torch.zeros((), dtype=torch.int64, device=one.device))
         self.register_buffer("rejected", torch.zeros((), dtype=torch.int64, device=one.device))
         self.register_buffer("held", torch.zeros_like(slots, dtype=torch.bool), persistent=False)
         self.register_buffer("lot", torch.zeros_like(slots), persistent=False)
-        self.register_load_state_dict_post_hook(_free_all_slots)
 
     @property
     def filled(self) -> int:
@@ -83,7 +77,8 @@ class ReservoirBuffer(nn.Module):
         if y is not None:
             raise UsageError("a reservoir has no labels: leave out y, or use a replay buffer")
         filled = self.filled
-        slots = self._free(n, filled, rng)
+        free = self._free(n, rng)
+        slots = free[(free >= filled).int().argsort(stable=True)][:n]  # those that hold an end come first
         restarted = (torch.rand(n, generator=rng, device=rng.device) < self.reinit) | (slots >= filled)
         self.lot[slots] = torch.randint(LOTS, (n,), generator=rng, device=rng.device)
         self.held[slots] = True
@@ -104,20 +99,11 @@ class ReservoirBuffer(nn.Module):
 
         Raises `UsageError` for a draw that is already closed or a position of another shape.
         """
-        slots, x = self._open(drawn), _single(position)
-        if x.shape != (len(slots), *self.stored.shape[1:]):
-            raise UsageError(
-                f"chains of shape {tuple(x.shape)} were written for a draw of {len(slots)} of "
-                f"{tuple(self.stored.shape[1:])}: write all chains of the draw, in its order"
-            )
+        slots, x = self._ends(drawn, position)
         good = finite(x)
         self._enter(x[good], self.lot[slots[good]])
         self.rejected += (~good).sum()
         self.held[slots] = False
-
-    def release(self, drawn: BufferSample) -> None:
-        """Free the rows of a draw without writing; raises `UsageError` if it is already closed."""
-        self.held[self._open(drawn)] = False
 
     def rows(self, n: int, rng: torch.Generator) -> Tensor:
         """`n` distinct stored ends in random order, or all if there are fewer; none of them is held."""
@@ -134,32 +120,3 @@ class ReservoirBuffer(nn.Module):
         taken = last >= 0
         self.stored[taken] = x[last[taken]].to(self.stored.dtype)
         self.written += len(x)
-
-    def _free(self, n: int, filled: int, rng: torch.Generator) -> Tensor:
-        """`n` free rows in random order, those that hold an end before the others."""
-        order = torch.randperm(self.capacity, generator=rng, device=rng.device)
-        free = order[~self.held[order]]
-        if n > len(free):
-            raise UsageError(
-                f"{n} chains from a buffer of {self.capacity} with {len(free)} free rows: draw fewer, "
-                "enlarge the buffer, or write or release the open draws first"
-            )
-        return free[(free >= filled).int().argsort(stable=True)][:n]
-
-    def _open(self, drawn: BufferSample) -> Tensor:
-        if drawn.slots is None or not bool(self.held[drawn.slots].all()):
-            raise UsageError(
-                "the draw is not open in this buffer: write or release it once, in its own buffer"
-            )
-        return drawn.slots
-
-
-def _single(position: Position) -> Tensor:
-    if isinstance(position, tuple):
-        raise UsageError("a reservoir holds one tensor: use one start for each part of a tuple position")
-    return position
-
-
-def _free_all_slots(buffer: Any, keys: Any) -> None:
-    """After loading a state no draw is open."""
-    buffer.held.zero_()

@@ -13,10 +13,8 @@ Points and tables are measured by `point_evaluator`.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Protocol
 
 import torch
-from torch import Tensor
 
 from ..core.errors import UsageError
 from ..core.spec import DataSpec
@@ -25,36 +23,11 @@ from .classifier import Classifier
 from .feature_names import features_named, labelled
 from .image_evaluator import ImageEvaluator, LabelledImages
 from .parts import name_of, train_and_held
-from .point_evaluator import Draw, PointEvaluator, RowsEvaluator
+from .point_evaluator import PointEvaluator, RowsEvaluator, SampleEvaluator
 from .stacked import StackedClassifier
 
 FEWEST = 5
 """Held-out rows."""
-
-
-class SampleEvaluator(Protocol):
-    """Measures of samples, and the draws that stand beside a model's."""
-
-    @property
-    def record(self) -> dict[str, str | int]:
-        """What the measures were taken with."""
-
-    @property
-    def event_shape(self) -> tuple[int, ...]:
-        """Shape of what it measures."""
-
-    @property
-    def notes(self) -> tuple[str, ...]:
-        """Lines on what was decided."""
-
-    def measure(self, x: Tensor, y: Tensor | None = None) -> dict[str, float]:
-        """Named numbers of samples `x` `(n, *event)`, drawn for the classes `y` `(n,)` if given."""
-
-    def by_class(self, x: Tensor, y: Tensor | None = None) -> dict[str, dict[str, float]]:
-        """Numbers by the names of classes, where there are any."""
-
-    def baselines(self) -> dict[str, Draw]:
-        """Draws to set beside the model's, by name; "training data" gives the floor, "noise" the ceiling."""
 
 
 def require_same_kind(evaluator: SampleEvaluator, data: str, event_shape: tuple[int, ...]) -> None:

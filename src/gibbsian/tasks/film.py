@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from pathlib import Path
 
 import torch
 from PIL import Image
@@ -14,29 +13,10 @@ from ..core.position import Position, rows
 from ..mcmc.state import ChainInfo, ChainState
 from ..models.model import EnergyModel
 from ..models.sampler import ChainStage, Sampler, Stages, WrappedSampler, next_stage
-from ..models.samples import draw_samples
 from ..nets.frozen import frozen
-from ..report.pictures import film_frames, landscape, save_gif, sheet
+from ..report.pictures import film_frames, landscape, sheet
 
 FRAMES, POINTS, CELLS = 64, 2000, 100
-
-
-def film(
-    model: EnergyModel,
-    n: int,
-    path: Path | str,
-    *,
-    rng: torch.Generator,
-    y: Tensor | None = None,
-    steps: int | None = None,
-) -> None:
-    """Write a GIF of `n` chains from noise to sample: images in a grid, points on the energy landscape.
-
-    A chain of no steps is a film of one frame. Raises `UsageError` for data that have no picture.
-    """
-    watched = Film(model.sampler())
-    draw_samples(model, watched, n, rng=rng, y=y, steps=steps, chunk=n, observe=watched.observe)
-    save_gif(frames(model, watched), path)
 
 
 class Film(WrappedSampler):

@@ -17,18 +17,20 @@ from ..metrics.frechet import frechet_distance
 from ..report.pictures import pictured
 from .feature_names import FeatureNet, labelled
 from .features import SmallNet, classifier_for
-from .point_evaluator import Draw
+from .point_evaluator import Draw, HeldOutEvaluator
 from .random_features import NAME
 
 NEIGHBOURS, MANY = 10_000, 50
 """Training images to look for copies among, and held-out ones below which their number is told as few."""
 
 
-class ImageEvaluator:
+class ImageEvaluator(HeldOutEvaluator):
     """Images, measured in the space `features`.
 
     Samples come in [low, high] and are clamped and rounded to 8 bits, as a picture file would hold them.
     """
+
+    features: FeatureNet
 
     def __init__(
         self,
@@ -40,36 +42,16 @@ class ImageEvaluator:
         high: float,
         features: FeatureNet,
     ) -> None:
-        self.train, self.low, self.high, self.features = train, low, high, features
-        order = torch.randperm(len(held), generator=rng, device=rng.device).cpu()
-        self.held = held.subset(order[: min(n, len(held))])
+        super().__init__(train, held, n, rng)
+        self.low, self.high, self.features = low, high, features
+        self.record = {"features": features.name, "weights": features.sha256[:16], **self.record}
         self.held_x = self._all(self.held)
-        self.held_features = self.features.features(self.held_x)
-
-    @property
-    def record(self) -> dict[str, str | int]:
-        """Feature space, and how many held-out images of which split."""
-        return {
-            "features": self.features.name,
-            "weights": self.features.sha256[:16],
-            "against": self.held.split,
-            "held_out": len(self.held),
-        }
-
-    @property
-    def event_shape(self) -> tuple[int, ...]:
-        """Of the images."""
-        return tuple(self.train.event_shape)
-
-    @property
-    def notes(self) -> tuple[str, ...]:
-        """What was decided in reading the rows, and where they are few."""
-        told = list(dict.fromkeys((*self.train.notes, *self.held.notes)))
-        if self.features.name == NAME and not labelled(self.train):
-            told.append("no labels: distances are between responses of fixed random filters (--features)")
+        self.held_features = features.features(self.held_x)
+        if features.name == NAME and not labelled(train):
+            said = "no labels: distances are between responses of fixed random filters (--features)"
+            self.notes += (said,)
         if len(self.held) < MANY:
-            told.append(f"{len(self.held)} held-out images are few: distances of so few are rough")
-        return tuple(told)
+            self.notes += (f"{len(self.held)} held-out images are few: distances of so few are rough",)
 
     def measure(self, x: Tensor, y: Tensor | None = None) -> dict[str, float]:
         """All measures of the module's list but `normalised`, which needs floor and ceiling."""
@@ -91,10 +73,6 @@ class ImageEvaluator:
         """Measures of a classifier's answers to pictures `x` in [-1, 1]; none without labels."""
         return {}
 
-    def by_class(self, x: Tensor, y: Tensor | None = None) -> dict[str, dict[str, float]]:
-        """Shares of samples by the name of the class; none without labels."""
-        return {}
-
     def as_picture(self, x: Tensor) -> Tensor:
         """Samples in [low, high] as a picture file would hold them, `(n, C, H, W)` in [-1, 1], on the CPU."""
         return pictured(x, self.low, self.high)
@@ -108,7 +86,7 @@ class ImageEvaluator:
         }
 
     def _noise(self, n: int, rng: torch.Generator) -> Tensor:
-        return self.low + (self.high - self.low) * torch.rand(n, *self.train.event_shape, generator=rng)
+        return self.low + (self.high - self.low) * torch.rand(n, *self.event_shape, generator=rng)
 
     @cached_property
     def _pixels(self) -> Tensor:
@@ -131,18 +109,12 @@ class ImageEvaluator:
 class LabelledImages(ImageEvaluator):
     """Labelled images, measured by the features and answers of a small classifier of their classes."""
 
-    def __init__(
-        self,
-        train: Dataset,
-        held: Dataset,
-        n: int,
-        rng: torch.Generator,
-        low: float,
-        high: float,
-        classifier: SmallNet,
-    ) -> None:
-        super().__init__(train, held, n, rng, low, high, classifier)
-        self.classifier = classifier
+    features: SmallNet
+
+    @property
+    def classifier(self) -> SmallNet:
+        """Whose features and answers they are."""
+        return self.features
 
     def measure(self, x: Tensor, y: Tensor | None = None) -> dict[str, float]:
         """The measures of images; with `y` also `asked_class`: the share that an independent classifier puts

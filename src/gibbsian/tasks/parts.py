@@ -84,7 +84,9 @@ def part_of(
     Raises `UsageError` and `DataError` as `gibbsian.dataset` does.
     """
     shape = spec.event_shape if spec and spec.is_image else ()
-    table = None if spec is None or len(spec.event_shape) != 1 else spec.table or _as_given(spec)
+    table = None
+    if spec and len(spec.event_shape) == 1:  # a model that knows of no table sees columns in their own units
+        table = spec.table or Table((), spec.event_shape[0] * (0.0,), spec.event_shape[0] * (1.0,))
     if isinstance(data, (str, Path)):
         recipe = recipe_for(str(data), spec)
         if on_error and (recipe.name.startswith("folder:") or is_table(recipe.name)):
@@ -149,11 +151,6 @@ def images_of(model: EnergyModel, data: Given, split: str, data_dir: str | Path 
             "of the model's shape"
         )
     return found
-
-
-def _as_given(spec: DataSpec) -> Table:
-    """Columns of any name in their own units, for a model that knows of none."""
-    return Table((), (0.0,) * spec.event_shape[0], (1.0,) * spec.event_shape[0])
 
 
 def _cut(data: Dataset, split: str) -> Dataset:

@@ -10,9 +10,9 @@ Of rows of numbers, each column divided by its deviation over training rows:
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -30,36 +30,49 @@ MOST = 5000
 """Training rows that are looked at."""
 
 
-@dataclass
-class PointEvaluator:
-    """Points of the plane against an exact density: grid divergence both ways, sliced W2, modes found."""
+class SampleEvaluator(ABC):
+    """Measures of samples of the shape `event_shape`, and the draws that stand beside a model's.
 
-    name: str
-    n: int
+    `record` says what the measures are taken with, `notes` what was decided.
+    """
 
-    def __post_init__(self) -> None:
-        self.density = toy(self.name.removeprefix("toy:"))
-        rng = torch.Generator().manual_seed(0)
-        self.exact = self.density.draw(self.n, rng)
+    event_shape: tuple[int, ...]
+    record: dict[str, str | int]
+    notes: tuple[str, ...] = ()
 
-    @property
-    def record(self) -> dict[str, str | int]:
-        """Against how many exact draws."""
-        return {"against": "exact draws", "held_out": self.n}
-
-    @property
-    def event_shape(self) -> tuple[int, ...]:
-        """Points of the plane."""
-        return (2,)
-
-    @property
-    def notes(self) -> tuple[str, ...]:
-        """None."""
-        return ()
+    @abstractmethod
+    def measure(self, x: Tensor, y: Tensor | None = None) -> dict[str, float]:
+        """Named numbers of samples `x` `(n, *event)`, drawn for the classes `y` `(n,)` if given."""
 
     def by_class(self, x: Tensor, y: Tensor | None = None) -> dict[str, dict[str, float]]:
-        """None."""
+        """Shares of samples by the names of classes, where there are any."""
         return {}
+
+    @abstractmethod
+    def baselines(self) -> dict[str, Draw]:
+        """Draws to set beside the model's, by name; "training data" gives the floor, "noise" the ceiling."""
+
+
+class HeldOutEvaluator(SampleEvaluator):
+    """Against at most `n` held-out rows, chosen by `rng`."""
+
+    def __init__(self, train: Dataset, held: Dataset, n: int, rng: torch.Generator) -> None:
+        order = torch.randperm(len(held), generator=rng, device=rng.device).cpu()
+        self.train, self.held = train, held.subset(order[: min(n, len(held))])
+        self.event_shape = tuple(train.event_shape)
+        self.record = {"against": held.split, "held_out": len(self.held)}
+        self.notes = tuple(dict.fromkeys((*train.notes, *held.notes)))
+
+
+class PointEvaluator(SampleEvaluator):
+    """Points of the plane against an exact density: grid divergence both ways, sliced W2, modes found."""
+
+    event_shape = (2,)
+
+    def __init__(self, name: str, n: int) -> None:
+        self.density = toy(name.removeprefix("toy:"))
+        self.exact = self.density.draw(n, torch.Generator().manual_seed(0))
+        self.record = {"against": "exact draws", "held_out": n}
 
     def measure(self, x: Tensor, y: Tensor | None = None) -> dict[str, float]:
         """KL(density || samples), KL(samples || density) on a grid, sliced Wasserstein, mode recall."""
@@ -85,34 +98,14 @@ class PointEvaluator:
         }
 
 
-class RowsEvaluator:
-    """Rows of numbers `(N, *event)` against at most `n` held-out ones."""
+class RowsEvaluator(HeldOutEvaluator):
+    """Rows of numbers `(N, *event)` against held-out ones."""
 
     def __init__(self, train: Dataset, held: Dataset, n: int, rng: torch.Generator) -> None:
-        self.train, order = train, torch.randperm(len(held), generator=rng, device=rng.device).cpu()
-        self.held = held.subset(order[: min(n, len(held))])
+        super().__init__(train, held, n, rng)
         self.x = train.x[torch.randperm(len(train), generator=rng, device=rng.device).cpu()[:MOST]]
         self.deviation = self.x.flatten(1).double().std(0, correction=0).clamp(min=1e-12)
         self.known, self.held_out = self._units(self.x), self._units(self.held.x)
-
-    @property
-    def record(self) -> dict[str, str | int]:
-        """How many held-out rows of which split."""
-        return {"against": self.held.split, "held_out": len(self.held)}
-
-    @property
-    def event_shape(self) -> tuple[int, ...]:
-        """Of a row."""
-        return tuple(self.train.event_shape)
-
-    @property
-    def notes(self) -> tuple[str, ...]:
-        """What was decided in reading the rows."""
-        return tuple(dict.fromkeys((*self.train.notes, *self.held.notes)))
-
-    def by_class(self, x: Tensor, y: Tensor | None = None) -> dict[str, dict[str, float]]:
-        """None: no classifier of numbers is at hand."""
-        return {}
 
     def measure(self, x: Tensor, y: Tensor | None = None) -> dict[str, float]:
         """The measures of the module's list."""

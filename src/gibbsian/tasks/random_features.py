@@ -31,12 +31,13 @@ class RandomFeatures:
         self.event_shape = train.event_shape
         rng = generator(0)
         filters = [torch.randn(WIDTH, self.event_shape[0], 3, 3, generator=rng) for _ in range(SIZES)]
-        self.filters = [_normed(f - f.mean((2, 3), keepdim=True)) for f in filters]
+        centred = (f - f.mean((2, 3), keepdim=True) for f in filters)
+        self.filters = [F.normalize(f.flatten(1)).view_as(f) for f in centred]
         seen = self._seen(as_floats(train.take(min(FITTED, len(train))).x, -1.0, 1.0)).double()
         self.mean, self.deviation = seen.mean(0), seen.std(0, correction=0).clamp(min=1e-6)
-        centred = (seen - self.mean) / self.deviation
+        standard = (seen - self.mean) / self.deviation
         most = max(2, min(DIRECTIONS, len(seen) // 4))
-        self.directions = torch.linalg.svd(centred, full_matrices=False).Vh[:most].T
+        self.directions = torch.linalg.svd(standard, full_matrices=False).Vh[:most].T
 
     @property
     def name(self) -> str:
@@ -65,7 +66,3 @@ def _averages(x: Tensor, filters: Sequence[Tensor]) -> Tensor:
         found[-2:] = [F.adaptive_avg_pool2d(part, QUARTERS).flatten(1) for part in found[-2:]]
         x = F.avg_pool2d(x, 2) if min(x.shape[2:]) >= 4 else x
     return torch.cat(found, 1)
-
-
-def _normed(weight: Tensor) -> Tensor:
-    return weight / weight.flatten(1).norm(dim=1)[:, None, None, None]

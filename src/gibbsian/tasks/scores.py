@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import math
 from dataclasses import dataclass, field
 from typing import Any
@@ -13,6 +11,7 @@ from torch import Tensor
 
 from ..core.show import spread
 from ..metrics.interval import Interval, share_interval
+from ..report.arrays import separated
 from ..report.outside import example_rows, score_histogram
 from ..report.tables import table
 from .parts import title_of
@@ -103,11 +102,8 @@ class Scores:
 
     def csv(self) -> str:
         """All rows as comma-separated values under a line of names."""
-        text, rows = io.StringIO(), self.rows()
-        writer = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
-        return text.getvalue()
+        rows = self.rows()
+        return separated([rows[0], *(row.values() for row in rows)])
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values."""

@@ -13,75 +13,10 @@ from ..core.position import Position, rows
 from ..mcmc.state import ChainInfo, ChainState
 from ..models.model import EnergyModel
 from ..models.sampler import Sampler, Stages, WrappedSampler, next_stage
-from ..models.samples import draw_samples
 from ..report.pictures import beside
 from .film import decoded, painter
 
-TIMES = (0, 20, 40, 60, 80, 100)
 SHOWN, KEPT = 6, 128
-
-
-def strip(
-    model: EnergyModel,
-    n: int,
-    times: Sequence[int] = TIMES,
-    *,
-    rng: torch.Generator,
-    sampler: Sampler | None = None,
-    y: Tensor | None = None,
-) -> Image.Image:
-    """`n` chains at `times`, labelled above: for images a row a chain and a column a time, for points of the
-    plane all chains on their energy, a column a time.
-
-    Args:
-        times: steps made, counted over all stages, rising from 0 (the start) or later; the chain has as many
-            steps as the last one says, if its sampler lets itself be told.
-        sampler: another sampler than the model's own, such as `model.sampler_with(...)` of a latent model.
-        y: classes `(n,)` of a conditional model.
-
-    Raises:
-        UsageError: for n below 1, times that do not rise or that the chain does not reach, and data that have
-            no picture.
-    """
-    watched = Strip(sampler or model.sampler(), n, times)
-    steps = times[-1] or None
-    draw_samples(model, watched, n, rng=rng, y=y, steps=steps, chunk=n, observe=watched.observe)
-    return watched.picture(model)
-
-
-def stage_strip(
-    model: EnergyModel, n: int, *, rng: torch.Generator, sampler: Sampler | None = None
-) -> Image.Image:
-    """`n` chains at the end of every stage of their sampler, a column a stage, such as the image sizes of a
-    coarse-to-fine model, all enlarged to that of the data.
-
-    Raises `UsageError` for n below 1 and data that have no picture.
-    """
-    if n < 1:
-        raise UsageError(f"a strip of {n} chains: it must have at least 1")
-    drawn = draw_samples(model, sampler or model.sampler(), n, rng=rng, chunk=n)
-    ends = [chain.position for chain in drawn.chains]
-    data = decoded(model, ends, n)
-    paint = painter(model, data[-1], columns=1)
-    return beside([paint(x) for x in data], [_measure(x, k) for k, x in enumerate(ends, 1)])
-
-
-def step_strip(
-    model: EnergyModel,
-    n: int,
-    every: int = 1,
-    *,
-    rng: torch.Generator,
-    sampler: Sampler | None = None,
-    steps: int | None = None,
-) -> Image.Image:
-    """`n` chains at their start, at every `every`-th step over all stages, and at their end, a column a time.
-
-    Raises `UsageError` for n or `every` below 1 and data that have no picture.
-    """
-    watched = Strip(sampler or model.sampler(), n, every=every)
-    draw_samples(model, watched, n, rng=rng, steps=steps, chunk=n, observe=watched.observe)
-    return watched.picture(model)
 
 
 class Strip(WrappedSampler):
@@ -92,7 +27,8 @@ class Strip(WrappedSampler):
     stride doubles), and the strip shows six of them, as evenly spaced as they allow, start and end included.
     With `every` it shows every so many steps, start and end included.
 
-    Raises `UsageError` as `strip` does.
+    Raises `UsageError` for n below 1 and times that do not rise; its `picture` for times that the chain does
+    not reach, and for data that have no picture.
     """
 
     def __init__(
@@ -164,11 +100,6 @@ class Strip(WrappedSampler):
         if self.times is None and self.every is None and len(self.kept) > KEPT:
             self._stride *= 2
             self.kept = {t: x for t, x in self.kept.items() if t % self._stride == 0}
-
-
-def _measure(x: Position, stage: int) -> str:
-    """What a column of `stage_strip` shows: the size of images, else the number of the stage."""
-    return f"{x.shape[2]}x{x.shape[3]}" if isinstance(x, Tensor) and x.dim() == 4 else f"stage {stage}"
 
 
 def _rising(times: Sequence[int]) -> bool:

@@ -19,7 +19,7 @@ from ..data.own import Given, dataset
 from ..models.build import name_of
 from ..models.learner import Learner
 from ..models.model import EnergyModel
-from ..models.papers import PaperEntry, is_loss, of_loss, register_paper
+from ..models.papers import PaperEntry, is_loss, register_paper
 from ..models.units import in_units
 from .folder import RunFolder, replace_text
 from .init_from import load_into
@@ -84,9 +84,7 @@ def fit(
         DivergedError: training left the finite world (see `MonitorConfig`).
         UsageError: unknown names, bad settings. DataError: the data are missing or of the wrong shape.
     """
-    if is_loss(paper):
-        paper = of_loss(paper)
-    if isinstance(paper, PaperEntry):
+    if isinstance(paper, PaperEntry) or is_loss(paper):
         paper = register_paper(paper).name
     dotted = {k.replace("__", "."): v for k, v in changes.items()}
     named = {"train.steps": steps, "train.seed": seed}
@@ -183,8 +181,10 @@ def prepare(
         folder=folder,
         validate=validate,
         notify=notify,
-        observers=[*observers, *(default_observers(dataset, folder) if folder else [])],
+        observers=observers,
     )
+    if folder:
+        trainer.observers = [*observers, *default_observers(trainer, folder)]
     if folder and (not source or not folder.is_run):
         folder.create(
             config.to_dict(),

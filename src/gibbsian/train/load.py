@@ -23,7 +23,7 @@ from ..models import folder as model_folder
 from ..models.build import build
 from ..models.learner import Learner
 from ..models.model import EnergyModel
-from ..models.papers import stored_entry
+from ..models.papers import AnyPaper, stand_for, stored_entry
 from ..models.sampler import Sampler
 from ..models.units import in_units
 from ..nets.families import trusted
@@ -43,6 +43,7 @@ def load(
     which: str = "newest",
     averaged: bool = True,
     net: nn.Module | None = None,
+    paper: AnyPaper | None = None,
     trust: bool = False,
 ) -> EnergyModel:
     """The model at `path`, in eval mode; of standardised columns in the units of their table.
@@ -52,6 +53,8 @@ def load(
         which: "newest" or "best" checkpoint of a run folder.
         averaged: put the averaged weights in place, where training averaged.
         net: the network that the model was trained with, where it was one of your own. It is copied.
+        paper: the paper that trained it, where it was one of your own: the loss, the `PaperEntry`, or the
+            `FILE.py:OBJECT` of either, whatever the files call it.
         trust: run code that the files name, a paper or network class `module:NAME` that is not registered.
 
     Raises:
@@ -60,10 +63,12 @@ def load(
     """
     path = own_path(path)
     if not model_folder.is_folder(path):
-        return in_units(load_run(path, which=which, averaged=averaged, net=net, trust=trust).model)
+        return in_units(
+            load_run(path, which=which, averaged=averaged, net=net, paper=paper, trust=trust).model
+        )
     if which == "best":
         raise UsageError(f"{path} is an exported model with one set of weights: leave out --which")
-    return in_units(_from_folder(path, net, trust))
+    return in_units(_from_folder(path, net, paper, trust))
 
 
 def load_run(
@@ -72,6 +77,7 @@ def load_run(
     which: str = "newest",
     averaged: bool = True,
     net: nn.Module | None = None,
+    paper: AnyPaper | None = None,
     trust: bool = False,
 ) -> Learner:
     """The learner of a run folder or checkpoint with its model, stored chains included, in eval mode.
@@ -82,7 +88,10 @@ def load_run(
     if model_folder.is_folder(path):
         raise CheckpointError(f"{path} is an exported model without training state: give its run folder")
     source, run = locate(path, which)
-    config = from_config(run.config(), trust)
+    stored = run.config()
+    if paper is not None:
+        stand_for(str(stored.get("system")), paper)
+    config = from_config(stored, trust)
     trusted(config.model, trust or net is not None)
     learner = from_run(config, _shape(run), copied(net))
     _restore(learner, checkpoint.load(source), averaged, str(source))
@@ -137,11 +146,13 @@ def table_in(record: Mapping[str, Any]) -> Table | None:
         raise CheckpointError(f"the table in run.json or config.json is damaged: {error}") from error
 
 
-def _from_folder(path: Path, net: nn.Module | None, trust: bool) -> EnergyModel:
+def _from_folder(path: Path, net: nn.Module | None, paper: AnyPaper | None, trust: bool) -> EnergyModel:
     about, weights = model_folder.read(path)
+    if paper is not None:
+        stand_for(str(about.get("system")), paper)
     try:
-        paper, shape = stored_entry(about["system"], trust), tuple(about["event_shape"])
-        config = trusted(from_dict(paper.config_class(), about["config"]), trust or net is not None)
+        config_class, shape = stored_entry(about["system"], trust).config_class(), tuple(about["event_shape"])
+        config = trusted(from_dict(config_class, about["config"]), trust or net is not None)
         model = build(about["system"], config, shape, net=copied(net)).model
         claims = float(about["temperature"]), bool(about["claims_density"])
     except (KeyError, TypeError, ValueError, UsageError) as error:

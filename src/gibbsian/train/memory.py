@@ -11,10 +11,8 @@ from __future__ import annotations
 import warnings
 import weakref
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from math import ceil, prod
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -26,6 +24,7 @@ from ..core.config import dotted
 from ..core.errors import GibbsianError, UsageError
 from ..core.random import generator
 from ..data.dataset import Dataset
+from ..mcmc.engine.memory import told_bytes
 from ..models.learner import Learner
 from .load import copied, from_run
 from .recipes import RunConfig, changed, presets
@@ -116,7 +115,7 @@ def within_memory(
     """
     if prod(data.event_shape) < SMALL:
         return config
-    free, need = available(device), needed(config, data, net)
+    free, need = told_bytes(torch.device(device)), needed(config, data, net)
     if need is None:
         return config
     fits = config if free is None else _fitting(config, need, SHARE * free)
@@ -148,15 +147,6 @@ def needed(config: RunConfig, data: Dataset, net: nn.Module | None = None) -> Ne
     weights = small.slot - 8 * slot
     once = BESIDE * max(0.0, small.once - 2 * row)
     return Need(once + weights * 3 * copies, BESIDE * row, slot * copies)
-
-
-def available(device: str = "cpu") -> float | None:
-    """Bytes of memory that are free on a device, for this process; none where the system does not tell."""
-    if torch.device(device).type == "cuda":
-        return float(torch.cuda.mem_get_info(torch.device(device))[0])
-    found = [_meminfo(), _group("memory.max", "memory.current")]
-    found.append(_group("memory/memory.limit_in_bytes", "memory/memory.usage_in_bytes"))
-    return min((f for f in found if f is not None), default=None)
 
 
 def _tried(config: RunConfig, data: Dataset, net: nn.Module | None, rows: int) -> Need | None:
@@ -229,18 +219,3 @@ def _is_set(config: RunConfig, name: str) -> bool:
     preset = presets(config.system).get(config.preset)
     plain = None if preset is None else replace(config, model=preset.model, train=preset.train)
     return plain is not None and _sizes(plain).get(name) != _sizes(config)[name]
-
-
-def _meminfo() -> float | None:
-    with suppress(OSError, ValueError, IndexError):
-        lines = Path("/proc/meminfo").read_text().splitlines()
-        return next(1024.0 * int(line.split()[1]) for line in lines if line.startswith("MemAvailable"))
-    return None
-
-
-def _group(limit: str, used: str) -> float | None:
-    """What is left of the limit of a control group, such as a container's."""
-    root = Path("/sys/fs/cgroup")
-    with suppress(OSError, ValueError):
-        return float((root / limit).read_text()) - float((root / used).read_text())
-    return None

@@ -9,7 +9,6 @@ import torch
 from PIL import Image
 
 from ..core.random import derive, generator
-from ..data.dataset import Dataset
 from ..models.samples import Samples, draw_samples
 from ..nets.frozen import frozen
 from ..report.pictures import landscape, save_gif, save_image, sheet
@@ -17,8 +16,13 @@ from .folder import RunFolder
 from .trainer import Observer, Trainer
 
 
-def default_observers(dataset: Dataset, folder: RunFolder) -> list[Observer]:
-    """Grids of 64 samples for images and signals; a landscape with positives and negatives for 2-D points."""
+def default_observers(trainer: Trainer, folder: RunFolder) -> list[Observer]:
+    """Grids of 64 samples for images and signals; a landscape with positives and negatives for 2-D points;
+    none, which is told, of a model without a sampler."""
+    dataset = trainer.data
+    if "default" not in trainer.model.samplers:
+        trainer.notify("the model has no samplers['default']: no pictures are made as it trains")
+        return []
     if dataset.is_image or len(dataset.event_shape) == 2:
         return [SampleGrid(folder)]
     return [Landscape(folder)] if dataset.event_shape == (2,) else []

@@ -95,7 +95,6 @@ def build(
         mean = build_generator(config.generator, event_shape, spec.low, spec.high)
     generator = Noisy(mean, config.sigma, config.sigma_low, config.sigma_high)
     model = GeneratedEnergy(NetEnergy(net, spec, temperature=w), generator)
-    model.claims_density = config.claims_density
     # A refining chain has the temperature of the density: its noise follows from w.
     chain = replace(config.chain, noise=math.sqrt(w * config.chain.step_size)) if w else config.chain
     start = Generated(model, Points(generator, spec.event_shape, config.output == "sample"))

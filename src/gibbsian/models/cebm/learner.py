@@ -36,7 +36,6 @@ def build(
         statistics = vector_net(config.net, spec, 2 * config.latent, net, why)
     energy = Conjugate(statistics, _prior(config, rng))
     model = ConjugateEnergy(energy, spec, config.latent, temperature=config.chain.temperature)
-    model.claims_density = config.claims_density
     noise = init_noise(config.start, spec)
     buffer = training_start(config.start, spec, config.pixels.noise, rng)
     learner = ContrastiveLearner(config, model, buffer, noise)

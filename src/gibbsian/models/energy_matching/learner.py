@@ -18,7 +18,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 import torch
 from torch import Tensor, nn
@@ -43,6 +43,9 @@ from ..net_energy import NetEnergy
 from ..networks import energy_net
 from ..sampler import DataChain
 from .config import EnergyMatchingConfig
+
+if TYPE_CHECKING:
+    from ...data.dataset import Dataset
 
 
 @dataclass(frozen=True)
@@ -128,8 +131,8 @@ class EnergyMatching(Learner):
         """Where the contrast begins."""
         return (self.config.flow.updates,) if self.config.contrast.weight else ()
 
-    def reset_training_state(self) -> None:
-        """The density is the contrast's doing, which is to come again."""
+    def setup(self, data: Dataset) -> None:
+        """The density is the contrast's doing, which is to come; a resumed run brings its claim."""
         self.model.claims_density = False
 
     def losses(self, batch: Batch, step: int, rng: torch.Generator) -> Iterator[tuple[str, Loss]]:

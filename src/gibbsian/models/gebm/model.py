@@ -61,7 +61,7 @@ class TiltedGenerator(EnergyModel):
         floor: float = 0.0,
         name: str = "mlp",
     ) -> None:
-        super().__init__(spec, claims_density=name == "flow")
+        super().__init__(spec)
         self.learnt, self.generator = PartitionedEnergy(net), generator
         self.latent, self.floor, self.name = latent, floor, name
         self.samplers["default"] = self.sampler_with(latent)

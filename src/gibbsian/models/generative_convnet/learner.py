@@ -45,7 +45,6 @@ def build(
     spec = DataSpec(event_shape, config.pixels.low, config.pixels.high)
     sigma = config.reference_sigma
     model = net_model(config, spec, rng, net, base=GaussianReference(sigma) if sigma else None)
-    model.claims_density = config.claims_density
     noise = init_noise(config.start, spec)
     buffer = training_start(config.start, spec, config.pixels.noise, rng)
     learner = ContrastiveLearner(config, model, buffer, noise, diagnose=partial(anatomy, config.chain))

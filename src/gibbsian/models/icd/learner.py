@@ -61,7 +61,6 @@ def build(
         else:
             net = energy_net(config.net, spec, net, curved=config.trains_sampler)
     model = NetEnergy(net, spec, temperature=config.chain.temperature, link=config.loss.link)
-    model.claims_density = config.claims_density
     noise = init_noise(config.start, spec)
     buffer = ReservoirBuffer(noise, config.start.capacity, rng, reinit=config.start.reinit)
     model.samplers["default"] = Mixing(model, config, noise)

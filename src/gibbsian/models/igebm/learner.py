@@ -38,7 +38,6 @@ def build(
     """The learner of an energy network; `net` takes the place of the one that `config.net` describes."""
     spec = DataSpec(event_shape, config.pixels.low, config.pixels.high, config.net.classes)
     model = net_model(config, spec, rng, net, past=config.ensemble.members)
-    model.claims_density = config.claims_density
     noise = init_noise(config.start, spec)
     buffer = training_start(config.start, spec, config.pixels.noise, rng)
     remembering = partial(remember, model, config.ensemble.every) if config.ensemble.members else None

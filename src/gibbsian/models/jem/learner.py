@@ -62,7 +62,6 @@ def build(
     with seeded_init(rng):
         net = energy_net(config.net, spec, net)
     model = JointEnergy(net, spec, temperature=config.chain.temperature)
-    model.claims_density = config.claims_density
     noise = init_noise(config.start, spec)
     model.samplers["default"] = chain_sampler(model, config.sampling, noise)
     return JEM(config, model, training_start(config.start, spec, config.pixels.noise, rng), noise)

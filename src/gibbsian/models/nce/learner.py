@@ -60,7 +60,6 @@ def build(
         noise = _noise_density(config, event_shape)
     model = NetEnergy(net, spec, base=_base(config, noise), log_partition=LogPartition())
     model.noise = noise
-    model.claims_density = config.claims_density
     model.samplers["default"] = NoiseChain(model, config, KERNELS[config.chain.kernel])
     return NCE(config, model, noise)
 

@@ -32,7 +32,7 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
-from ...core.energy import score
+from ...core.energy import score_function
 from ...core.errors import UsageError
 from ...core.position import Position
 from ...core.random import seeded_init
@@ -61,7 +61,6 @@ def build(
         net = energy_net(config.net, spec, net, curved=config.matching.method in ("exact", "sliced"))
     ladder = config.matching.levels > 1
     model = NetEnergy(net, spec, unit=config.matching.sigma_min**2 if ladder else 1.0)
-    model.claims_density = config.claims_density
     model.samplers["default"] = Annealed(model, config, init_noise(config.start, spec))
     return ScoreMatching(config, model)
 
@@ -137,12 +136,12 @@ class Annealed(Sampler):
         x = cast(Tensor, position)
         if not self.config.jump:
             return x
-        return tweedie(x, self.config.matching.sigma_min, cast(Tensor, score(self.model.energy, x)))
+        return tweedie(x, self.config.matching.sigma_min, cast(Tensor, score_function(self.model.energy, x)))
 
     def noisy_score(self, x: Tensor, sigma: float) -> Tensor:
         """The score of data with noise `sigma`: E is read at the temperature of that noise."""
         temperature = (sigma / self.config.matching.sigma_min) ** 2 if self.levels else 1.0
-        return cast(Tensor, score(self.model.energy, x, temperature=temperature))
+        return cast(Tensor, score_function(self.model.energy, x, temperature=temperature))
 
     def noised(self, x: Tensor, level: int, rng: torch.Generator) -> Tensor:
         """`x` with the noise of a level, counted from the smallest."""
@@ -162,7 +161,7 @@ class Annealed(Sampler):
         for sigma in sigmas:
             eps = torch.randn(x.shape, generator=rng, device=x.device, dtype=x.dtype)
             temperature = (sigma / sigmas[-1]) ** 2
-            s = cast(Tensor, score(self.model.energy, x + sigma * eps, temperature=temperature))
+            s = cast(Tensor, score_function(self.model.energy, x + sigma * eps, temperature=temperature))
             found.append((sigma * s + eps).flatten(1).square().sum(1) / 2)
         return torch.stack(found, 1)
 

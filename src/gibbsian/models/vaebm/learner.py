@@ -53,7 +53,6 @@ def build(
         steepness = SpectralPenalty(net)
         critic = vae_stage.critic(config.vae)
     model = TiltedVAE(net, vae, spec, config)
-    model.claims_density = config.claims_density
     buffer = ReplayBuffer(GaussianNoise((config.vae.latent,)), config.buffer.capacity, rng)
     return VAEBM(config, model, buffer, steepness, critic)
 

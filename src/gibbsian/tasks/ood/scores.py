@@ -30,7 +30,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from ...core.energy import score as energy_score
+from ...core.energy import score_function
 from ...core.errors import UsageError, unknown
 from ...core.random import derive, generator
 from ...data.dataset import as_floats
@@ -75,7 +75,7 @@ def max_p(model: EnergyModel, x: Tensor) -> Tensor:
 
 def grad(model: EnergyModel, x: Tensor) -> Tensor:
     """-|dS/dx|, the Euclidean norm over all values of an image in the model's range."""
-    slope = cast(Tensor, energy_score(lambda at: model.neg_log_prob(cast(Tensor, at)), placed(model, x)))
+    slope = cast(Tensor, score_function(lambda at: model.neg_log_prob(cast(Tensor, at)), placed(model, x)))
     return -slope.flatten(1).norm(dim=1)
 
 

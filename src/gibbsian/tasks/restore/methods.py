@@ -23,7 +23,7 @@ from typing import cast
 import torch
 from torch import Tensor
 
-from ...core.energy import Energy, score
+from ...core.energy import Energy, score_function
 from ...core.errors import UsageError
 from ...core.position import Position, leaves
 from ...core.random import generator
@@ -241,6 +241,6 @@ def tweedie(model: EnergyModel, corrupted: Corrupted, y: Tensor | None, factor: 
         upward = denoiser.noisy_score(corrupted.x, corrupted.sigma)
     else:
         density = model.neg_log_prob if y is None else partial(model.neg_log_prob, y=y)
-        upward = cast(Tensor, score(density, corrupted.x))
+        upward = cast(Tensor, score_function(density, corrupted.x))
     moved = corrupted.x + factor * corrupted.sigma**2 * upward
     return moved.clamp(model.spec.low, model.spec.high)

@@ -14,8 +14,8 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from ..core.energy import Energy, value
-from ..core.errors import UsageError
+from gibbsian.core.energy import Energy, value
+from gibbsian.core.errors import UsageError
 
 CHUNK = 40_000
 FINE = 10
@@ -73,21 +73,6 @@ class Grid:
         axis = torch.full((self.n,), math.log((self.high - self.low) / (self.n - 1)), dtype=torch.float64)
         axis[[0, -1]] -= math.log(2)
         return axis[:, None] + axis[None, :]
-
-
-def grid_log_z(energy: Energy, low: float = -4, high: float = 4, n: int = 400) -> float:
-    """log of the integral of exp(-E) over [low, high]^2, in nats (`Grid` takes dtype and device too)."""
-    return Grid(low, high, n).log_z(energy)
-
-
-def grid_density(energy: Energy, low: float = -4, high: float = 4, n: int = 400) -> Tensor:
-    """p at the points of [low, high]^2, normalised over the square, shape `(n, n)`, float64."""
-    return Grid(low, high, n).log_density(energy).exp()
-
-
-def grid_kl(p: Energy, q: Energy, low: float = -4, high: float = 4, n: int = 400) -> float:
-    """KL(p || q) in nats between the densities of two energies over [low, high]^2."""
-    return Grid(low, high, n).kl(p, q)
 
 
 def sample_kl(x: Tensor, energy: Energy, grid: Grid | None = None, bins: int = 20) -> float:

@@ -2,22 +2,12 @@ import math
 
 import pytest
 import torch
+from targets import Banana, Bounded
 
+from experiments.grid import Grid, sample_kl
 from gibbsian.core.errors import UsageError
 from gibbsian.core.random import generator
-from gibbsian.energies import (
-    Banana,
-    Bounded,
-    Box,
-    Gaussian,
-    GaussianMixture,
-    Grid,
-    Product,
-    grid_density,
-    grid_kl,
-    grid_log_z,
-    sample_kl,
-)
+from gibbsian.energies import Box, Gaussian, GaussianMixture, Product
 
 P = Gaussian([0.5, -0.3], [[0.4, 0.1], [0.1, 0.2]])
 Q = Gaussian([0.0, 0.2], [[0.5, 0.0], [0.0, 0.3]])
@@ -31,15 +21,15 @@ def gaussian_kl(p, q):
 
 
 def test_log_z_of_a_gaussian_in_single_precision():
-    assert grid_log_z(P) == pytest.approx(P.log_z, abs=1e-5)
+    assert Grid().log_z(P) == pytest.approx(P.log_z, abs=1e-5)
 
 
 def test_log_z_of_a_flat_box_counts_the_edges_once():
-    assert grid_log_z(Box(-4, 4)) == pytest.approx(math.log(64), abs=1e-9)
+    assert Grid().log_z(Box(-4, 4)) == pytest.approx(math.log(64), abs=1e-9)
 
 
 def test_density_integrates_to_one_and_indexes_the_first_coordinate_first():
-    density = grid_density(P, n=200)
+    density = Grid(n=200).log_density(P).exp()
     assert float(density.sum()) * (8 / 199) ** 2 == pytest.approx(1, abs=1e-6)
     at = density.flatten().argmax()
     axis = torch.linspace(-4, 4, 200)
@@ -48,15 +38,15 @@ def test_density_integrates_to_one_and_indexes_the_first_coordinate_first():
 
 
 def test_kl_of_gaussians_in_closed_form():
-    assert grid_kl(P, Q, n=150) == pytest.approx(gaussian_kl(P, Q), abs=1e-5)
-    assert grid_kl(Q, P, n=150) == pytest.approx(gaussian_kl(Q, P), abs=1e-5)
-    assert grid_kl(P, lambda x: P(x) + 100, n=150) == pytest.approx(0, abs=1e-6)
+    assert Grid(n=150).kl(P, Q) == pytest.approx(gaussian_kl(P, Q), abs=1e-5)
+    assert Grid(n=150).kl(Q, P) == pytest.approx(gaussian_kl(Q, P), abs=1e-5)
+    assert Grid(n=150).kl(P, lambda x: P(x) + 100) == pytest.approx(0, abs=1e-6)
 
 
 def test_kl_with_walls():
     walled = Product([P, Box(-4, 0.5)])
-    assert grid_kl(walled, P, n=150) > 0.5
-    assert grid_kl(P, walled, n=150) == math.inf
+    assert Grid(n=150).kl(walled, P) > 0.5
+    assert Grid(n=150).kl(P, walled) == math.inf
 
 
 def test_sample_kl_of_exact_draws_is_its_bias():
@@ -93,8 +83,8 @@ def test_large_grids_are_evaluated_in_pieces():
 
 def test_nan_and_empty_squares_are_refused():
     with pytest.raises(UsageError, match="NaN inside"):
-        grid_log_z(Bounded(2))
+        Grid().log_z(Bounded(2))
     with pytest.raises(UsageError, match="low < high"):
-        grid_log_z(P, 4, -4)
+        Grid(4, -4)
     with pytest.raises(UsageError, match="no draw lies in"):
         sample_kl(torch.full((3, 2), 9.0), P)

@@ -1,17 +1,86 @@
-"""Targets on lattices with exact answers: an image-shaped Gaussian field, a small Ising model."""
+"""Targets with exact answers that only tests need: curved, walled by NaN, and on lattices."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
+import numpy as np
 import torch
 from torch import Tensor
 
-from ..core.errors import UsageError, require_positive
-from ..core.position import Position
-from ..core.random import RngLike, as_generator
-from .context import single
-from .target import LOG_2PI, Target, normal
+from gibbsian.core.errors import UsageError, require_positive
+from gibbsian.core.position import Position
+from gibbsian.core.random import RngLike, as_generator
+from gibbsian.energies.context import single
+from gibbsian.energies.target import LOG_2PI, Target, normal
+
+
+class Banana(Target):
+    """x_1 ~ N(0, scale^2), x_2 | x_1 ~ N(bend (x_1^2 - scale^2), 1): uncorrelated, far from independent.
+
+    E(x) = x_1^2 / (2 scale^2) + (x_2 - bend (x_1^2 - scale^2))^2 / 2. After H. Haario, E. Saksman,
+    J. Tamminen, Adaptive proposal distribution for random walk Metropolis algorithm, 1999.
+    """
+
+    event = (2,)
+
+    def __init__(self, scale: float = 2.0, bend: float = 0.5, *, dtype: torch.dtype = torch.float32) -> None:
+        require_positive(scale=scale)
+        self.scale, self.bend, self.dtype = scale, bend, dtype
+        self.log_z = LOG_2PI + math.log(scale)
+        self.mean = torch.zeros(2, dtype=torch.float64)
+        self.var = torch.tensor([scale**2, 1 + 2 * bend**2 * scale**4], dtype=torch.float64)
+
+    def __call__(self, x: Position) -> Tensor:
+        first, second = single(x).unbind(1)
+        return 0.5 * (first / self.scale).square() + 0.5 * (second - self._ridge(first)).square()
+
+    def draw(self, n: int, rng: RngLike = None) -> Tensor:
+        rng = as_generator(rng)
+        first, second = normal((n, 2), rng).unbind(1)
+        first = self.scale * first
+        return torch.stack([first, second + self._ridge(first)], dim=1).to(self.dtype)
+
+    def _ridge(self, first: Tensor) -> Tensor:
+        return self.bend * (first.square() - self.scale**2)
+
+
+class Bounded(Target):
+    """E(x) = sum_i x_i^2 / 2 - sqrt(4 - x_i^2) on (-2, 2)^dim, NaN outside: a wall not of +inf.
+
+    A Metropolis kernel must take NaN for a rejection. The density does not vanish at the wall. log Z and
+    the variance are by quadrature, exact to about 1e-14; draws by rejection.
+    """
+
+    def __init__(self, dim: int = 1, *, dtype: torch.dtype = torch.float32) -> None:
+        require_positive(dim=dim)
+        self.dtype, self.event = dtype, (dim,)
+        mass = _over_bounded(lambda x: np.ones_like(x))
+        self.log_z = dim * math.log(mass)
+        self.mean = torch.zeros(dim, dtype=torch.float64)
+        self.var = torch.full((dim,), _over_bounded(np.square) / mass, dtype=torch.float64)
+
+    def __call__(self, x: Position) -> Tensor:
+        x = single(x)
+        return (0.5 * x.square() - (4 - x.square()).sqrt()).sum(1)
+
+    def draw(self, n: int, rng: RngLike = None) -> Tensor:
+        rng = as_generator(rng)
+        kept = torch.empty(0, dtype=torch.float64, device=rng.device)
+        while len(kept) < n * self.event[0]:
+            point, height = torch.rand((2, 3 * n), generator=rng, dtype=torch.float64, device=rng.device)
+            x = 4 * point - 2
+            kept = torch.cat([kept, x[height.log() < (4 - x.square()).sqrt() - 0.5 * x.square() - 2]])
+        return kept[: n * self.event[0]].reshape(n, *self.event).to(self.dtype)
+
+
+def _over_bounded(moment: Callable[[np.ndarray], np.ndarray]) -> float:
+    """The integral of moment(x) exp(-E(x)) over (-2, 2); x = 2 sin(t) makes the integrand smooth."""
+    nodes, weights = np.polynomial.legendre.leggauss(64)
+    t = nodes * math.pi / 2
+    x, cos = 2 * np.sin(t), np.cos(t)
+    return float((weights * moment(x) * np.exp(2 * cos - x**2 / 2) * 2 * cos).sum() * math.pi / 2)
 
 
 class GaussianField(Target):
