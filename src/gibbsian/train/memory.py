@@ -36,7 +36,7 @@ SHARE = 0.8
 """Of the memory that is free a run may take this much."""
 BESIDE = 1.6
 """Bytes for a byte of tensors: convolutions lay them out anew, and memory between them is lost. Measured, so
-that the peaks of igebm, short_run, gebm, drl and coopnets at 32 and 64 pixels are met within 1.5."""
+that peaks of igebm, short_run and coopnets at 64 and 128 pixels and of gebm at 64 are met within 1.5."""
 KEPT = 4
 """Copies of the state that rollback holds while it takes a new one."""
 LEAST = 8
