@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -99,6 +100,12 @@ def test_stored_weights_come_back_bit_for_bit(tmp_path):
     x = load("digits", "test").x[:20]
     assert torch.equal(trained.features(x), again.features(x)) and again.record == trained.record
     assert [p.name for p in tmp_path.iterdir()] == ["net.safetensors"]
+
+
+def test_small_sets_are_not_passed_over_for_ever(monkeypatch) -> None:
+    monkeypatch.setattr("gibbsian.tasks.features.MOST", 2)
+    own = replace(few(), name="photographs")
+    assert train_classifier(own, generator(1)).record["epochs"] == 2
 
 
 def test_eight_bits_are_within_half_a_step():

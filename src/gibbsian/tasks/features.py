@@ -50,6 +50,8 @@ STACKED = {"stacked_mnist": "mnist"}
 EPOCHS = {"digits": 40, "mnist": 2, "fashion_mnist": 3, "cifar10": 10}
 BATCH_SIZE = 64
 UPDATES = 3000
+MOST = 60
+"""Passes over a set without a name, at most: after so many a small one has no more to teach."""
 LEARNING_RATE = 1e-3
 
 
@@ -113,14 +115,14 @@ def train_classifier(
     """Train the net on labelled images: Adam, its rate falling to 0 along a cosine.
 
     `rng` (CPU) gives the weights and the order: the same seed gives the same net. `epochs` default to those
-    of the named sets, or to about `updates`. With `test` its accuracy is recorded.
+    of the named sets, or to about `updates`, at most `MOST` passes. With `test` its accuracy is recorded.
     Raises `UsageError` for unlabelled data and for data that are no images.
     """
     _check_labelled(dataset)
     with seeded_init(rng):
         net = Net(dataset.event_shape, len(dataset.classes))
     per_epoch = -(-len(dataset) // BATCH_SIZE)
-    epochs = epochs or EPOCHS.get(dataset.name) or max(1, updates // per_epoch)
+    epochs = epochs or EPOCHS.get(dataset.name) or min(MOST, max(1, updates // per_epoch))
     _fit(net, Batches(dataset, BATCH_SIZE, rng), epochs * per_epoch, progress)
     weights = pack(net)
     record = {
