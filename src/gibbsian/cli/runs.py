@@ -57,7 +57,9 @@ def _table_file(run: str) -> str | None:
 
 
 def cut_short(run: str, which: str = "newest") -> str:
-    """How many of its updates the weights at `run` have seen, if not all: "62 of 5,000 updates"."""
+    """How many of its updates the weights at `run` have seen, if not all: "62 of 5,000 updates", and whether
+    that is what its budget of time allowed.
+    """
     if exported(run):
         return ""
     from ..train import checkpoint
@@ -66,7 +68,8 @@ def cut_short(run: str, which: str = "newest") -> str:
 
     source, folder = locate(run, which)
     made, planned = checkpoint.updates(source), stored_config(folder.path).train.steps
-    return f"{made:,} of {planned:,} updates" if made < planned else ""
+    why = ", as its budget of time allowed" if folder.record().get("state") == "done" else ""
+    return f"{made:,} of {planned:,} updates{why}" if made < planned else ""
 
 
 def exported(run: str) -> bool:
