@@ -213,9 +213,7 @@ def _sizes(heads: list[Head], n: int, recipe: DataRecipe) -> tuple[str, ...]:
     found, size = {head.size for head in heads}, recipe.size
     if size is None or found == {size}:
         return ()
-    many = f"{len(found)} size{'s' if len(found) > 1 else ''}"
-    if n > len(heads):
-        many = f"{many} among {len(heads)} looked at"
+    many = f"{len(found)} size{'s' if len(found) > 1 else ''}{' or more' if n > len(heads) else ''}"
     small = sum(head.size[0] < size[0] or head.size[1] < size[1] for head in heads)
     grown = f", {small} of them enlarged" if small else ""
     box = "the centred square" if size[0] == size[1] else "the largest centred box of that shape"
