@@ -106,6 +106,17 @@ def test_the_refusal_names_a_power_that_passes() -> None:
     gb.negation(a, b, alpha=0.125)
 
 
+def test_signals_are_looked_at_as_points_are() -> None:
+    a, b = Bowl(), Bowl()
+    for model in (a, b):
+        model.spec = DataSpec((1, 8), -6.0, 6.0)
+        model.mean = nn.Parameter(torch.zeros(1, 8))
+        model.neg_log_prob = lambda x, y=None, m=model: (x - m.mean).flatten(1).square().sum(1) / 2
+    with pytest.raises(UsageError, match=r"has no normaliser.*alpha 0\.75 has one"):
+        gb.negation(a, b, alpha=1.5)
+    assert gb.negation(a, b, alpha=0.5).spec.event_shape == (1, 8)
+
+
 def test_images_end_at_walls() -> None:
     """A negation whose energy falls without end beyond the range stays in it, by either kind of chain."""
     parts = [gb.fit("short_run", "digits", steps=1, progress=False, train__seed=s) for s in (0, 1)]
@@ -122,6 +133,7 @@ def test_models_of_one_table_are_composed_in_its_units() -> None:
         [5.0, 9e4]
     )
     a, b = (gb.fit("nce", rows, steps=3, progress=False, train__seed=s) for s in (0, 1))
+    assert torch.equal((a.inner + b).energy(rows[:3]), (a.inner + b.inner).energy(rows[:3]))
     for both in (a + b, gb.product(a, b)):
         x = rows[:3]
         found, right = both.neg_log_prob(x), a.neg_log_prob(x) + b.neg_log_prob(x)

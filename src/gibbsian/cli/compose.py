@@ -6,7 +6,7 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from ..core.errors import UsageError
+from ..core.errors import UsageError, require_some
 from .kernels import kernel_options, kernel_settings, with_kernel
 from .options import Arg, Keys
 from .outputs import Outputs
@@ -57,10 +57,7 @@ def compose(
     ladder. mala, hmc and underdamped are exact where every part claims to be a density; any kernel
     moves models whose own chains cannot be put together, from noise.
     """
-    if n < 1 or (steps is not None and steps < 1):
-        raise UsageError(
-            f"asked for -n {n}" + ("" if steps is None else f", --steps {steps}") + ": at least 1"
-        )
+    require_some({"-n": n, "--steps": steps, "--columns": columns})
     options = kernel_options(kernel, settings or {})
     given = tuple(_numbers("--weights", weights)) if weights else None
     from ..core.device import usable

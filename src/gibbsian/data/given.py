@@ -16,10 +16,9 @@ from torch import Tensor
 
 from ..core.errors import DataError, UsageError
 from .dataset import Dataset, as_floats
-from .images import read_head, read_holes, read_image, read_mask
+from .images import fit_all, read_head, read_holes, read_image, read_mask
 from .options import shape_name
 from .recipe import SUFFIXES, DataRecipe
-from .resized import fit_all
 from .rows import ArrayRows
 
 ALPHA = "alpha"

@@ -125,9 +125,9 @@ def read_mask(
 def read_holes(path: Path, height: int, width: int) -> np.ndarray:
     """The transparent pixels of an image as bool (H, W), cut and resampled as the image is.
 
-    Raises `UsageError` for an image without any.
+    Raises `UsageError` for an image without any, and `DataError` as `read_image`.
     """
-    with Image.open(path) as image:
+    with _opened(path) as image:
         turned = ImageOps.exif_transpose(image)
         alpha = (
             turned.convert("RGBA").getchannel("A") if _has_alpha(turned) else Image.new("L", turned.size, 255)

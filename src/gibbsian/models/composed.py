@@ -1,7 +1,7 @@
 """Models made of models: products, mixtures, negations, conditionals, each part at its own temperature.
 
     product(a, b)  or  a + b           p_a(x) p_b(x)            and
-    mixture(a, b)  or  a | b           p_a(x) / 2 + p_b(x) / 2  or
+    mixture(a, b)                      p_a(x) / 2 + p_b(x) / 2  or
     negation(a, b, alpha)              p_a(x) / p_b(x)^alpha    not
     conjunction(joint, [c1, c2, ...])  p(x | c1, c2, ...), for causes that are independent given x
 
@@ -22,6 +22,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import replace
+from math import prod
 from typing import Any, cast
 
 import torch
@@ -122,18 +123,17 @@ def negation(
     `ceiling` bounds -log p_2 from above, so that leaving the second cannot earn more than alpha * ceiling.
     Raises `UsageError` where nothing bounds the result from below, so that it has no normaliser.
     """
-    pair = [model, negated]
 
     def at(power: float) -> EnergyModel:
+        pair = [model, negated]
         return _composed(pair, lambda both: Negation(both[0], both[1], power, ceiling), walls=True)
 
-    made, passing = at(alpha), alpha
-    while _falls(made) is not None and passing > alpha * 2.0**-TRIED:
-        passing /= 2
-        made = at(passing)
-    remedy = f"alpha {passing:.3g} has one" if _falls(made) is None else "smaller powers have none either"
-    require_normalisable(at(alpha), f"{remedy}; or give a ceiling for the energy of the second")
-    return at(alpha)
+    made = at(alpha)
+    if _falls(made) is not None:
+        passing = (power for power in halves(alpha) if _falls(at(power)) is None)
+        known = next((f"alpha {power:.3g} has one" for power in passing), "smaller powers have none either")
+        require_normalisable(made, f"{known}; or give a ceiling for the energy of the second")
+    return made
 
 
 def conjunction(
@@ -160,9 +160,14 @@ def conditional(model: EnergyModel, y: int) -> EnergyModel:
     return in_units(ConditionalModel(model.inner, y))
 
 
+def halves(alpha: float) -> list[float]:
+    """alpha / 2, alpha / 4, ..."""
+    return [alpha / 2**k for k in range(1, TRIED)]
+
+
 def require_normalisable(model: EnergyModel, remedy: str) -> None:
-    """Raise `UsageError` where the energy of points falls without end far from the data, while that of the
-    first part rises there. Images end at the walls of their range.
+    """Raise `UsageError` where the energy falls without end far from the data, while that of the first part
+    rises there. Images end at the walls of their range.
     """
     found = _falls(model)
     if found is not None:
@@ -177,12 +182,11 @@ def _falls(made: EnergyModel, directions: int = 64) -> tuple[float, float] | Non
     """Energies at the first and last of `FAR` on a way on which they fall; none where there is no such."""
     model = cast(ComposedEnergy, made.inner)
     spec = model.spec
-    if len(spec.event_shape) != 1:
+    if spec.is_image:
         return None
-    rng = torch.Generator().manual_seed(0)
-    ways = torch.randn(directions, *spec.event_shape, generator=rng)
+    ways = torch.randn(directions, prod(spec.event_shape), generator=torch.Generator().manual_seed(0))
     ways = ways / ways.norm(dim=1, keepdim=True) * (spec.high - spec.low)
-    at = [(r * ways).to(device_of(model)) for r in FAR]
+    at = [(r * ways).view(-1, *spec.event_shape).to(device_of(model)) for r in FAR]
     risen = [model.models[0].neg_log_prob(x) for x in at]
     whole = [model.energy(x) for x in at]
     flat = 1e-5 * risen[2].abs()  # what does not rise has no normaliser either
@@ -193,10 +197,8 @@ def _falls(made: EnergyModel, directions: int = 64) -> tuple[float, float] | Non
 def _composed(
     models: Sequence[EnergyModel], *how: Composition, walls: bool = False, **more: Any
 ) -> EnergyModel:
-    """The composition of models, with walls for images if asked; of tables it is seen in their units."""
-    parts = [model.inner if isinstance(model, EnergyModel) else model for model in models]
-    images = bool(parts) and isinstance(parts[0], EnergyModel) and len(parts[0].spec.event_shape) == 3
-    return in_units(ComposedEnergy(parts, *how, walls=walls and images, **more))
+    """The composition of models; of those of a table it is seen in the table's units."""
+    return in_units(ComposedEnergy(models, *how, walls=walls, **more))
 
 
 def _normalised(part: EnergyModel) -> bool:

@@ -202,11 +202,11 @@ class ComposedEnergy(EnergyModel):
     The range is that of the first; chains run through the stages of all side by side (`composed_sampler`).
 
     Args:
-        parts: models of data of one shape.
+        parts: models of data of one shape; of models in units of a table their `inner`.
         compose: makes one energy of theirs, such as `gibbsian.Product`.
         claims: whether the result is -log p up to a constant where every part is.
         shares: of a mixture, the share of each part.
-        walls: whether there is nothing beyond the range of the data, where the energy may fall.
+        walls: whether there is nothing beyond the range of images, where the energy may fall.
 
     Raises `UsageError` for fewer than two models, for data of other shapes, and for columns in other units.
     """
@@ -221,9 +221,10 @@ class ComposedEnergy(EnergyModel):
         walls: bool = False,
     ) -> None:
         _require_models(parts)
+        parts = [part.inner for part in parts]
         spec = parts[0].spec
         super().__init__(replace(spec, num_classes=0))
-        box = (spec.low, spec.high) if walls else None
+        box = (spec.low, spec.high) if walls and spec.is_image else None
         self.parts, self.compose = nn.ModuleList(parts), walled(compose, box)
         # E(x, y) of a conditional model says how likely x is for y, and nothing across its classes.
         self.claims_density = claims and all(_dense(part) for part in parts)

@@ -91,7 +91,7 @@ class InUnits(EnergyModel):
 
     def __add__(self, other: EnergyModel) -> EnergyModel:
         """The product of both densities, in the same units: see `composed.product`."""
-        return in_units(self.inner + other.inner)
+        return in_units(self.inner + other)
 
     def save(self, path: Path | str, *, data: str = "") -> Path:
         """Write the model with its table as a model folder, see `EnergyModel.save`."""

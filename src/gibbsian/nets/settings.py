@@ -1,4 +1,5 @@
-"""Settings of the networks: energies of five families, generators and autoencoders. No torch.
+"""Settings of the networks: energies of six families, generators and autoencoders. No torch. The file is long
+because these records share fields and bases, and are read beside one another.
 
 Lists that belong to the layers (`kernels`, `strides`, `paddings`) may be shorter than `channels`: their last
 entry then serves all further layers.

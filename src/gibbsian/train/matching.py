@@ -1,6 +1,6 @@
 """Settings and data that go together: chosen where nobody chose, refused where they do not.
 
-Of the networks that a preset describes the shape of a person's own data decides:
+The shape of a person's own data decides on the networks that a preset describes:
 
 signals (C, L)       networks of images become convolutions over the length, as deep as halves it to about
                      SHORT samples; convolutional generators and autoencoders become dense

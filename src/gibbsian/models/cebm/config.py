@@ -13,10 +13,11 @@ from ...nets.families import AnyNet
 from ...nets.settings import ConvConfig
 from ...objectives.settings import LossConfig
 from ...starts.settings import StartConfig
+from ..chain_settings import ChainSettings
 
 
 @dataclass(frozen=True)
-class CEBMConfig:
+class CEBMConfig(ChainSettings):
     """One conjugate EBM; raises `UsageError` for values out of range."""
 
     net: AnyNet = field(default_factory=ConvConfig)
@@ -49,16 +50,6 @@ class CEBMConfig:
             raise UsageError(
                 f"loss.link is {self.loss.link}: the posterior is exact for exp(-E) only, leave it at exp"
             )
-
-    @property
-    def claims_density(self) -> bool:
-        """Whether the training chains sample exp(-E/T), so that E/T is to be -log p(x) + const."""
-        return self.chain.samples_density and self.start.lasting
-
-    @property
-    def sampling(self) -> ChainConfig:
-        """The chain that draws samples."""
-        return self.sample or self.chain
 
 
 CONFIG = CEBMConfig

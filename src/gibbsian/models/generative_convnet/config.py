@@ -11,10 +11,11 @@ from ...nets.families import AnyNet
 from ...nets.settings import ConvConfig
 from ...objectives.settings import LossConfig
 from ...starts.settings import StartConfig
+from ..chain_settings import ChainSettings
 
 
 @dataclass(frozen=True)
-class GenerativeConvNetConfig:
+class GenerativeConvNetConfig(ChainSettings):
     """One generative ConvNet."""
 
     net: AnyNet = field(default_factory=ConvConfig)
@@ -35,16 +36,6 @@ class GenerativeConvNetConfig:
             )
         if self.reference_sigma and not self.chain.noise:
             raise UsageError("a Gaussian reference needs a temperature: set chain.noise above 0")
-
-    @property
-    def claims_density(self) -> bool:
-        """Whether the training chains sample exp(-E/T), so that E/T is to be -log p(x) + const."""
-        return self.chain.samples_density and self.start.lasting
-
-    @property
-    def sampling(self) -> ChainConfig:
-        """The chain that draws samples."""
-        return self.sample or self.chain
 
 
 CONFIG = GenerativeConvNetConfig

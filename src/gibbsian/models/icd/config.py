@@ -13,6 +13,7 @@ from ...nets.families import AnyNet
 from ...nets.settings import ConvConfig
 from ...objectives.settings import LossConfig
 from ...starts.settings import StartConfig
+from ..chain_settings import ChainSettings
 
 ENOUGH = 1001
 """Stored ends (or a full buffer, if that is smaller) from which the entropy is estimated, as in the paper."""
@@ -21,7 +22,7 @@ PAPER_CHAIN = ChainConfig(steps=40, step_size=200.0, noise=0.001, noise_first=Tr
 
 
 @dataclass(frozen=True)
-class ICDConfig:
+class ICDConfig(ChainSettings):
     """One energy trained with its sampler."""
 
     net: AnyNet = field(default_factory=lambda: ConvConfig(activation="swish"))
@@ -55,12 +56,7 @@ class ICDConfig:
     def claims_density(self) -> bool:
         """Whether the training chains sample exp(-E/T), so that E/T is to be -log p(x) + const."""
         plain = not (self.augment.on or self.trains_sampler)
-        return plain and self.chain.samples_density and self.start.lasting
-
-    @property
-    def sampling(self) -> ChainConfig:
-        """The chain that draws samples, at the end of `mix`."""
-        return self.sample or self.chain
+        return plain and super().claims_density
 
     @property
     def trains_sampler(self) -> bool:

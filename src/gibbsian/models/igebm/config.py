@@ -11,6 +11,7 @@ from ...nets.families import AnyNet
 from ...nets.settings import ConvConfig
 from ...objectives.settings import LossConfig
 from ...starts.settings import StartConfig
+from ..chain_settings import ChainSettings
 
 
 @dataclass(frozen=True)
@@ -31,7 +32,7 @@ PAPER_CHAIN = ChainConfig(steps=60, step_size=20.0, noise=0.005, noise_first=Tru
 
 
 @dataclass(frozen=True)
-class IGEBMConfig:
+class IGEBMConfig(ChainSettings):
     """One IGEBM."""
 
     net: AnyNet = field(default_factory=ConvConfig)
@@ -43,16 +44,6 @@ class IGEBMConfig:
     pixels: PixelConfig = field(default_factory=lambda: PixelConfig(0.0, 1.0, dequantize=True))
     loss: LossConfig = field(default_factory=lambda: LossConfig(energy_l2=1.0))
     ensemble: EnsembleConfig = field(default_factory=EnsembleConfig)
-
-    @property
-    def claims_density(self) -> bool:
-        """Whether the training chains sample exp(-E/T), so that E/T is to be -log p(x) + const."""
-        return self.chain.samples_density and self.start.lasting
-
-    @property
-    def sampling(self) -> ChainConfig:
-        """The chain that draws samples."""
-        return self.sample or self.chain
 
 
 CONFIG = IGEBMConfig

@@ -10,6 +10,7 @@ from ...mcmc.settings import ChainConfig
 from ...nets.families import AnyNet
 from ...nets.settings import ConvConfig
 from ...starts.settings import StartConfig
+from ..chain_settings import ChainSettings
 
 
 @dataclass(frozen=True)
@@ -46,7 +47,7 @@ class JEMLossConfig:
 
 
 @dataclass(frozen=True)
-class JEMConfig:
+class JEMConfig(ChainSettings):
     """One classifier that is an energy-based model."""
 
     net: AnyNet = field(default_factory=lambda: ConvConfig(classes=10, head="logits"))
@@ -68,12 +69,7 @@ class JEMConfig:
     def claims_density(self) -> bool:
         """Whether the training chains sample exp(-E/T), so that E/T is to be -log p(x) + const."""
         of_x = self.loss.w_x > 0 and not self.loss.ancestral
-        return of_x and self.chain.samples_density and self.start.lasting
-
-    @property
-    def sampling(self) -> ChainConfig:
-        """The chain that draws samples."""
-        return self.sample or self.chain
+        return of_x and super().claims_density
 
     def __post_init__(self) -> None:
         require_not_negative(labelled=self.labelled)
