@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from pathlib import Path
 
 import pytest
 
@@ -65,4 +66,11 @@ def test_every_verb_says_that_training_was_cut_short(cli, cut, tmp_path, monkeyp
     monkeypatch.chdir(tmp_path)
     verb, *rest = words.split()
     ran = cli(verb, *([rest.pop(0)] if verb == "study" else []), cut, *rest)
-    assert ran.code == 0 and "cut short: 3 of 5,000 updates" in ran.out + ran.err
+    assert ran.code == 0 and "cut short: 3 of 5,000 updates, as its budget of time" in ran.out + ran.err
+
+
+def test_a_run_that_was_killed_is_not_laid_on_its_budget(cli, cut, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    record = Path(cut) / "run.json"
+    record.write_text(record.read_text().replace('"done"', '"running"'))
+    assert "cut short: 3 of 5,000 updates\n" in cli("sample", cut, "-n", "2").err

@@ -119,10 +119,12 @@ def test_signals_are_looked_at_as_points_are() -> None:
 
 def test_images_end_at_walls() -> None:
     """A negation whose energy falls without end beyond the range stays in it, by either kind of chain."""
-    parts = [gb.fit("short_run", "digits", steps=1, progress=False, train__seed=s) for s in (0, 1)]
+    free = {"steps": 1, "progress": False, "chain__clamp": False}
+    parts = [gb.fit("short_run", "digits", train__seed=seed, **free) for seed in (0, 1)]
     made = gb.negation(*parts, alpha=5.0)
     beyond = torch.full((2, 1, 8, 8), 1.5)
     assert made.neg_log_prob(beyond).isinf().all() and made.neg_log_prob(0 * beyond).isfinite().all()
+    assert next(made.sampler().stages(1, gb.generator(0))).kernel.clamp == (-1, 1)
     for drawn in (made.sample(4, steps=5), gb.sample(made, 4, kernel=gb.MALA(0.01), steps=20)):
         assert float(drawn.x.abs().max()) <= 1
 
