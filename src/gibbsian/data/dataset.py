@@ -24,6 +24,7 @@ from .labels import read_labels
 from .options import Channels
 from .recipe import DataRecipe
 from .rows import ArrayRows, BrokenRow, Rows, digest_of
+from .transitions import Transitions
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,7 +34,8 @@ class Dataset:
     `factors` are what synthetic rows were rendered from. `split` is "train", "validation" or "test".
     `notes` are lines on what was decided when the rows were read, for whoever asked for them; `recipe` reads
     them again, and is None for rows that came from arrays. `table` names the columns of a table, and says in
-    what units models see them: `x` is as the table holds it, `batch` standardised.
+    what units models see them: `x` is as the table holds it, `batch` standardised. `transitions` are the
+    episodes that rows are the steps of.
     Build one from arrays with `from_arrays`.
     """
 
@@ -47,6 +49,7 @@ class Dataset:
     notes: tuple[str, ...] = ()
     recipe: DataRecipe | None = None
     table: Table | None = None
+    transitions: Transitions | None = None
 
     def __len__(self) -> int:
         return self.rows.shape[0]
