@@ -31,16 +31,12 @@ from .transitions import Transitions
 class Dataset:
     """Rows with labels `y` (N,) int64 or None, names of the `classes`, conditions `cond`.
 
-    `factors` are what synthetic rows were rendered from. `split` is "train", "validation" or "test".
-    `notes` are lines on what was decided when the rows were read, for whoever asked for them; `recipe` reads
-    them again, and is None for rows that came from arrays. `table` names the columns of a table, and says in
-    what units models see them: `x` is as the table holds it, `batch` standardised. `transitions` are the
-    episodes that rows are the steps of.
     Conditions are rows `(N, D)` that models of p(x | c) take, of blocks of the lengths `blocks`, or images to
     start from. `factors` are what synthetic rows were rendered from. `split` is "train", "validation" or
     "test". `notes` are lines on what was decided when the rows were read, for whoever asked for them;
     `recipe` reads them again, and is None for rows that came from arrays. `table` names the columns of a
     table, and says in what units models see them: `x` is as the table holds it, `batch` standardised.
+    `transitions` are the episodes that rows are the steps of.
     Build one from arrays with `from_arrays`.
     """
 
@@ -149,11 +145,17 @@ class Dataset:
         return replace(self, rows=self.rows.select(index), y=y, cond=cond, factors=factors)
 
     def split_off(self, validation: int) -> tuple[Dataset, Dataset]:
-        """(train, validation) without overlap: a fixed choice of `validation` rows, always the same.
+        """(train, validation) without overlap: a fixed choice of `validation` rows, always the same; of transitions whole episodes,
+        the last ones that have as many rows.
 
         The choice is the end of `numpy.random.RandomState(0).permutation(N)`; train keeps its order.
         """
         rest, last = carve(len(self), validation, f"{self.name} {self.split}")
+        if self.transitions is not None:
+            first, held = self.transitions.split(validation)
+            rest, last = torch.arange(len(self)).split([n := first.count, len(self) - n])
+            train = replace(self.subset(rest), transitions=first)
+            return train, replace(self.subset(last), split="validation", transitions=held)
         return self.subset(rest), replace(self.subset(last), split="validation")
 
 

@@ -80,6 +80,7 @@ class PointMass:
 
 
 MASSES = {"two_way": PointMass(1), "ring": PointMass(2, keep=0.5, noise=0.1)}
+"""Those of the named sets `pointmass:two_way` and `pointmass:ring`."""
 EPISODES, LENGTH = {"train": 2000, "test": 400}, 25
 
 

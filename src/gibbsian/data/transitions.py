@@ -9,7 +9,7 @@ rounding. Units are those of the training episodes. Parts are whole episodes, si
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -72,6 +72,11 @@ class Transitions:
         """D, the number of coordinates of a state."""
         return len(self.low)
 
+    @property
+    def width(self) -> int:
+        """C, how many numbers a condition has."""
+        return self.size * self.lag + (0 if self.action is None else len(self.action.shift))
+
     def condition(self, past: Tensor, action: Tensor | None = None) -> Tensor:
         """The condition `(B, C)` of states `past` `(B, lag, D)`, the last one being the present, and actions."""
         parts = [self.state.inside(past[:, -1])]
@@ -86,6 +91,32 @@ class Transitions:
     def following(self, state: Tensor, x: Tensor) -> Tensor:
         """The next state, in units, of `state` `(B, D)` and a row `x` `(B, D)`."""
         return state + self.step.outside(x)
+
+    @property
+    def count(self) -> int:
+        """The number of rows."""
+        return sum(len(path) - self.lag for path in self.states)
+
+    def place(self, row: int) -> tuple[int, int]:
+        """(episode, place of the present) of a row."""
+        for i, path in enumerate(self.states):
+            if row < len(path) - self.lag:
+                return i, row + self.lag - 1
+            row -= len(path) - self.lag
+        raise UsageError(f"row {row} is beyond the last")
+
+    def split(self, rows: int) -> tuple[Transitions, Transitions]:
+        """The first episodes and the last, which have at least so many rows; raises `UsageError` where the first
+        would be none."""
+        last, n = len(self.states), 0
+        while n < rows:
+            last -= 1
+            n += len(self.states[last]) - self.lag
+        if last < 1:
+            raise UsageError(f"validation is {rows} rows: whole episodes of as many leave none to learn from")
+        cuts = (slice(last), slice(last, None))
+        first, held = (replace(self, states=self.states[c], actions=self.actions[c]) for c in cuts)
+        return first, held
 
     def rows(self) -> tuple[Tensor, Tensor]:
         """x `(N, D)` and cond `(N, C)` of every transition of this part."""

@@ -107,26 +107,32 @@ class SNL(Learner):
             yield "proposal", Loss(-model.proposal.log_density(x, model.condition(len(x), y)).mean())
         if step < settings.lead:
             return
-        e_pos, e_neg, log_q, repeated = self._energies(x, y, rng)
+        e_pos, e_neg, log_q = self._energies(x, y, rng)
         if not bool(self.begun):
             self.begun.fill_(True)
             with torch.no_grad():
                 cast(Partition, model.partition).level.add_(log_partition(e_neg, log_q))
-        b_pos, b_neg = model.log_z(len(x), y), model.log_z(len(e_neg), repeated)
+        b_pos = model.log_z(len(x), y)
+        b_neg = b_pos.repeat(settings.ratio)
         yield "energy", self_normalised(e_pos, e_neg, log_q, b_pos.detach(), b_neg.detach())
         told = self_normalised(e_pos.detach(), e_neg.detach(), log_q, b_pos, b_neg)
         yield "log_partition", Loss(told.value, {"nats": (e_pos + b_pos).detach().mean()})
 
     def _energies(
         self, x: Tensor, y: Tensor | None, rng: torch.Generator
-    ) -> tuple[Tensor, Tensor, Tensor, Tensor | None]:
-        """E of data, E and log q of draws of q, and the conditions of these; the proposal without a graph."""
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """E of data, E and log q of draws of q at the same conditions in turn; without a graph to q."""
         model, ratio = self.model, self.config.proposal.ratio
-        repeated = None if y is None else y.repeat(ratio, 1)
-        c_neg = model.condition(ratio * len(x), repeated)
-        x_neg = model.proposal.draw(ratio * len(x), rng, c_neg)
+        c = model.condition(len(x), y)
         with torch.no_grad():
-            log_q = model.proposal.log_density(x_neg, c_neg)
-        both = torch.cat([x, x_neg])
-        e = model.energy(both, None if y is None else torch.cat([y, c_neg]))
-        return e[: len(x)], e[len(x) :], log_q, repeated
+            u, volume = model.proposal.white(x, c)
+            drawn = torch.randn(ratio * len(x), u.shape[1], generator=rng, device=x.device)
+            c_both = None if c is None else c.repeat(1 + ratio, 1)
+            log_q = model.proposal.standard(drawn) - volume.repeat(ratio)
+        if model.on_base:
+            e = model.latent_energy(torch.cat([u, drawn]), c_both) + volume.repeat(1 + ratio)
+        else:
+            with torch.no_grad():
+                x_neg = model.proposal.coloured(drawn, None if c is None else c.repeat(ratio, 1))
+            e = model.energy(torch.cat([x, x_neg]), c_both)
+        return e[: len(x)], e[len(x) :], log_q

@@ -65,8 +65,9 @@ class SelfNormalisedEnergy(EnergyModel):
         u, volume = self.proposal.white(x, c)
         return self.latent_energy(u, c) + volume
 
-    def latent_energy(self, u: Tensor, c: Tensor | None) -> Tensor:
+    def latent_energy(self, u: Position, c: Tensor | None = None) -> Tensor:
         """E as a function of u `(B, D)`, less the volume of the change."""
+        u = cast(Tensor, u)
         x = u.reshape(-1, *self.spec.event_shape)
         return cast(Tensor, (self.net(x) if c is None else self.net(x, c)) - self.proposal.standard(u))
 
@@ -121,7 +122,7 @@ class ProposalChain(Sampler):
             yield ChainStage(energy, self.kernel, steps, model.proposal.draw(n, rng, c))
             return
         begun = torch.randn(n, model.proposal.size, generator=rng, device=rng.device)
-        moved: Energy = Given(model.latent_energy, c) if c is not None else _Alone(model)
+        moved: Energy = model.latent_energy if c is None else Given(model.latent_energy, c)
         u = yield ChainStage(moved, self.kernel, steps, begun)
         with torch.no_grad():
             x = model.proposal.coloured(cast(Tensor, u), c)

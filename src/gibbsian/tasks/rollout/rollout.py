@@ -1,0 +1,251 @@
+"""Futures of one state by a model of p(s' | s), or p(s' | s, a), that was learnt from transitions."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from ...core.errors import DataError, UsageError, require_positive
+from ...core.random import derive, generator
+from ...core.show import one_line
+from ...data.dataset import Dataset
+from ...data.own import Given
+from ...data.readers import read_npy
+from ...data.transitions import Transitions
+from ...models.model import EnergyModel, device_of
+from ...train.load import load, trained_on
+from ..parts import name_of, part_of
+from .joint import CANDIDATES, PathEnergy, joint, towards
+from .steps import sequential, steps_of
+
+State: TypeAlias = int | str | Path | Tensor | np.ndarray | list[float]
+CHAIN = 200
+"""Steps of a joint chain where none are given."""
+
+
+@dataclass(frozen=True, eq=False)
+class Rollout:
+    """Futures of one state.
+
+    Fields:
+        paths: `(n, horizon + 1, D)` in the units of the data, the given state first.
+        true: what came in the data, `(T, D)` with T up to `horizon` + 1; None for a state of your own.
+        known: states of the data, `(N, D)`, for pictures.
+        low, high: the range of the training states, `(D,)`.
+        goal: `(D,)`, or None.
+        about: what was asked, and of joint chains acceptance and the mean -log p of a path before and after.
+    """
+
+    paths: Tensor
+    true: Tensor | None
+    known: Tensor
+    low: Tensor
+    high: Tensor
+    goal: Tensor | None
+    about: dict[str, Any]
+
+    __repr__ = one_line
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values: mean and deviation of each coordinate at the end, what was asked, the share outside of
+        the training range."""
+        from ...metrics.paths import outside
+
+        end = self.paths[:, -1].double()
+        out = outside(self.paths[:, 1:], self.low, self.high)
+        deviation = end.std(0, unbiased=False).tolist()
+        return {
+            **self.about, "end_mean": end.mean(0).tolist(), "end_deviation": deviation,
+            "outside": float(out.mean()), "outside_worst": float(out.max()),
+        }  # fmt: skip
+
+    def text(self) -> str:
+        """A few lines."""
+        found = self.to_dict()
+        lines = [f"{len(self.paths)} futures of {self.paths.shape[1] - 1} steps from {self.about['start']}"]
+        lines += [f"{k} {v:.4g}" for k, v in found.items() if isinstance(v, float)]
+        return "\n".join(lines)
+
+    def figure(self) -> Any:
+        """Matplotlib figure of the futures; needs the extra `plot`."""
+        from ...report.paths import futures
+
+        return futures(self.paths, self.true, self.known, self.goal, (self.low, self.high))
+
+
+def rollout(
+    model: EnergyModel | str | Path,
+    data: Given | None = None,
+    *,
+    start: State = 0,
+    n: int = 64,
+    horizon: int = 50,
+    joint: bool = False,
+    goal: State | None = None,
+    actions: Tensor | np.ndarray | None = None,
+    steps: int | None = None,
+    near: float | None = None,
+    seed: int = 0,
+    data_dir: str | Path | None = None,
+    net: nn.Module | None = None,
+) -> Rollout:
+    """Draw `n` futures of one state.
+
+    Args:
+        model: a model of transitions, or the folder of a run.
+        data: the transitions that it learnt (`gibbsian.transitions`, or a name); those of a run by default.
+        start: a row of the held-out part, whose state is taken; a state `(D,)` in the units of the data, or
+            the last two `(2, D)` where the last step is in the condition; or a file of these, .npy or .csv.
+        n, horizon: how many, and how many steps.
+        joint: chains over whole paths, begun at sequential ones, in place of one step after another.
+        goal: the state after `horizon` steps, as `start`; with it the chains are joint.
+        actions: what is done, `(horizon, A)`; by default what was done after that row.
+        steps: of each chain; by default the model's own, and 200 of joint chains.
+        near: begin each chain at no step and noise of so many deviations of a step, not as the sampler does.
+        seed: the same seed gives the same paths.
+        net: the network of a run that was trained with one of your own.
+
+    Raises:
+        UsageError: a model of other data, an unknown row, a state or goal of the wrong size, too few actions.
+        DataError: files that cannot be read.
+    """
+    require_positive(n=n, horizon=horizon)
+    model, held, train = opened(model, data, data_dir, net)
+    made = transitions_of(held)
+    past, done, true = _begun(start, held, made, horizon)
+    done = _actions(actions, made, horizon) if actions is not None or isinstance(done, str) else done
+    if isinstance(done, str):
+        raise UsageError(done)
+    end = None if goal is None else _state(goal, held, made, "goal")[-1]
+    whole = joint or end is not None
+    draw, rng = steps_of(model, made, steps if not whole else None, near), generator(
+        derive(seed, "rollout"), device_of(model)
+    )  # fmt: skip
+    m = n * CANDIDATES if end is not None else n
+
+    def repeated(count: int) -> tuple[Tensor, Tensor | None]:
+        return past.expand(count, -1, -1), None if done is None else done.expand(count, -1, -1)
+
+    paths = sequential(draw, made, repeated(m)[0], horizon, rng, repeated(m)[1])
+    about: dict[str, Any] = {"start": _told(start), "n": n, "horizon": horizon, "joint": whole, "seed": seed}
+    if whole:
+        paths, more = _joint(model, made, repeated(n), paths, end, steps or CHAIN, rng)
+        about |= more
+    every = torch.cat(transitions_of(train).states)
+    return Rollout(paths, true, every, made.low, made.high, end, about)
+
+
+def _joint(
+    model: EnergyModel,
+    made: Transitions,
+    fixed: tuple[Tensor, Tensor | None],
+    paths: Tensor,
+    end: Tensor | None,
+    steps: int,
+    rng: torch.Generator,
+) -> tuple[Tensor, dict[str, Any]]:
+    past, done = fixed
+    n = len(past)
+    energy = PathEnergy(model, made, past, done, None if end is None else end.expand(n, -1))
+    begun = paths if end is None else towards(paths, end, n, made.state.scale)
+    found = joint(energy, begun, steps, rng)
+    told = {"acceptance": found.acceptance, "before": float(found.before.mean())}
+    return found.paths, {**told, "after": float(found.energy.mean()), "goal": None if end is None else end.tolist()}
+
+
+def opened(
+    model: EnergyModel | str | Path, data: Given | None, data_dir: str | Path | None, net: nn.Module | None = None
+) -> tuple[EnergyModel, Dataset, Dataset]:
+    """A model with the held-out and the training part of its transitions; raises as `rollout`."""
+    if isinstance(model, (str, Path)):
+        data = data if data is not None else trained_on(Path(model)) or None
+        model = load(model, net=net)
+    if not isinstance(model, EnergyModel):
+        raise UsageError(f"the first argument is a {type(model).__name__}: give a model, or the folder of a run")
+    if data is None:
+        raise UsageError("what this model learnt is not known: name its transitions as data")
+    if isinstance(data, Dataset) and data.recipe is None:
+        return model.inner, data, data
+    train, held = (part_of(data, split, model.spec, data_dir=data_dir) for split in ("train", "test"))
+    if held.transitions is None:
+        raise UsageError(f"{name_of(data)} holds no transitions: name a set of them, such as episodes:FILE.npz, "
+                         "or make one with gibbsian.transitions")  # fmt: skip
+    return model.inner, held, train
+
+
+def transitions_of(data: Dataset) -> Transitions:
+    """The episodes of a data set; raises `UsageError` for one without."""
+    if data.transitions is None:
+        raise UsageError(f"{data.name} holds no transitions: make them with gibbsian.transitions")
+    return data.transitions
+
+
+def _begun(
+    start: State, held: Dataset, made: Transitions, horizon: int
+) -> tuple[Tensor, Tensor | None | str, Tensor | None]:
+    """States `(1, lag, D)`, the actions that follow or why there are none, and the states that follow."""
+    past = _state(start, held, made, "start")[None]
+    wanted = f"these transitions have actions: give the {horizon} to follow"
+    if not isinstance(start, int):
+        return past, wanted if made.action is not None else None, None
+    i, t = made.place(start)
+    true = made.states[i][t : t + horizon + 1]
+    if made.action is None:
+        return past, None, true
+    done = made.actions[i][t : t + horizon]
+    told = f"after row {start} there are {len(done)} actions: take a row further up, or a smaller horizon"
+    return past, done[None] if len(done) == horizon else told, true
+
+
+def _state(given: State, held: Dataset, made: Transitions, what: str) -> Tensor:
+    """The last states `(lag, D)` of what a person names: a row, a file, numbers."""
+    if isinstance(given, int):
+        if not 0 <= given < made.count:
+            raise UsageError(f"{what} {given}: the {held.split} part has rows 0 to {made.count - 1}")
+        i, t = made.place(given)
+        return made.states[i][t - made.lag + 1 : t + 1]
+    values = state_file(given) if isinstance(given, (str, Path)) else given
+    try:
+        state = torch.as_tensor(values, dtype=torch.float32)
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise UsageError(f"{what} is no row of numbers ({error})") from error
+    state = state[None] if state.dim() == 1 else state
+    if state.dim() != 2 or state.shape[1] != made.size or not bool(state.isfinite().all()):
+        raise UsageError(f"{what} has shape {tuple(state.shape)}: a state here is {made.size} finite numbers")
+    if len(state) < made.lag and what == "start":
+        state = state.expand(made.lag, -1)  # at rest
+    return state[-made.lag :]
+
+
+def state_file(path: str | Path) -> np.ndarray:
+    """Numbers of a .npy or .csv; raises `DataError`."""
+    path = Path(path).expanduser()
+    if path.suffix.lower() == ".npy":
+        return read_npy(path).x
+    try:
+        return np.loadtxt(path, delimiter=",", ndmin=2, dtype=np.float32)
+    except (OSError, ValueError) as error:
+        raise DataError(f"{path} cannot be read as a state ({str(error).splitlines()[0]}): give a row of the "
+                        "held-out part, or a .npy or .csv of numbers") from error  # fmt: skip
+
+
+def _actions(given: Tensor | np.ndarray | None, made: Transitions, horizon: int) -> Tensor | None | str:
+    if given is None:
+        return f"these transitions have actions: give actions of {horizon} steps, or a row to begin at"
+    if made.action is None:
+        raise UsageError("these transitions have no actions: leave actions out")
+    done = torch.as_tensor(given, dtype=torch.float32)
+    if done.dim() != 2 or done.shape != (horizon, len(made.action.shift)):
+        wanted = (horizon, len(made.action.shift))
+        raise UsageError(f"actions have shape {tuple(done.shape)}: give {wanted}, one a step")
+    return done[None]
+
+
+def _told(start: State) -> str:
+    return f"row {start} of the held-out part" if isinstance(start, int) else "a state of your own" if not isinstance(
+        start, (str, Path)) else str(start)  # fmt: skip
