@@ -33,9 +33,9 @@ def self_normalised(
     exp(-E - b) / q, 1 where b is log Z), `effective` (the share of draws that their weights are worth). Raises
     `UsageError` for other shapes.
     """
-    for name, e, b in (("e_pos", e_pos, b_pos), ("e_neg", e_neg, b_neg), ("log_q_neg", log_q_neg, b_neg)):
+    for name, e, b in (("e_pos", e_pos, b_pos), ("e_neg", e_neg, b_neg), ("log_q_neg", log_q_neg, e_neg)):
         if e.dim() != 1 or not len(e) or b.shape not in ((), e.shape):
-            shapes = f"{tuple(e.shape)}, its b {tuple(b.shape)}"
+            shapes = f"{tuple(e.shape)}, beside {tuple(b.shape)}"
             raise UsageError(f"{name} has shape {shapes}: give one number a sample, (B,), and b as many or one")
     weight = (-e_neg - log_q_neg - b_neg).exp()
     value = (e_pos + b_pos).mean() + weight.mean() - 1
