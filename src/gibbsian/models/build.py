@@ -35,6 +35,9 @@ def build(
         kind = found.config_class().__name__
         raise UsageError(f"config is {config!r:.60}: {name} takes a {kind} or a dictionary, such as {{}}")
     learner: Learner = found.builder()(config, tuple(event_shape), _init(rng), net)
+    if not isinstance(learner, Learner):
+        kind = type(learner).__name__
+        raise UsageError(f"the build of paper '{name}' returned a {kind}: it must return a Learner")
     claims = getattr(config, "claims_density", learner.model.claims_density)
     learner.model.claims_density = bool(claims)
     learner.model.record = Record(name, config, next(iter(found.papers()), None))
