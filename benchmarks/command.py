@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from .chains import Settings
 
 PLACE = "benchmarks/results"
-MINUTES = {"chains": (2.0, 0.8), "hmc": (5.0, 0.6), "scaling": (0.7, 0.3)}
+MINUTES = {"chains": (2.0, 0.8), "hmc": (4.5, 0.6), "scaling": (0.5, 0.3)}
 """Of a section on two idle cores: before the first round, most of it compiling, and for each round."""
 
 

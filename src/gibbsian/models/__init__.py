@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from .learner import Learner
     from .model import EnergyModel
     from .net_energy import NetEnergy
-    from .networks import energy_net
+    from .networks import energy_net, net_model
     from .papers import PaperEntry, register_paper
     from .sampler import ChainStage, Sampler
     from .stored import StoredChains
