@@ -31,6 +31,7 @@ def rollout(
     near: Annotated[
         float | None, Arg("begin chains at no step and so many deviations of noise", "S")
     ] = None,
+    within: Annotated[bool, Arg("take states beyond the training range back to its edge")] = False,
     windows: Annotated[int, Arg("held-out windows to measure on; 0 measures nothing", "N")] = 0,
     seed: Annotated[int, Arg("the same seed gives the same paths", "S")] = 0,
     data: Annotated[str | None, Arg("transitions; those of training by default", "NAME")] = None,
@@ -63,14 +64,15 @@ def rollout(
     model = load(run, which=which).to(device)
     found = draw(
         model, name, start=_row(start), n=n, horizon=horizon, joint=joint, steps=steps, near=near, seed=seed,
-        goal=None if goal is None else _row(goal), actions=None if actions is None else state_file(actions),
+        within=within, goal=None if goal is None else _row(goal), actions=None if actions is None else state_file(actions),
         data_dir=data_dir,
     )  # fmt: skip
     values, lines = found.to_dict(), [found.text()]
     if windows:
         measured = measure_rollouts(
-            model, name, n=windows, horizon=horizon, steps=steps, near=near, seed=seed, data_dir=data_dir
-        )
+            model, name, n=windows, horizon=horizon, steps=steps, near=near, within=within, seed=seed,
+            data_dir=data_dir,
+        )  # fmt: skip
         values, lines = {**values, "measured": measured.to_dict()}, [*lines, "", measured.text()]
     written = []
     if npz:

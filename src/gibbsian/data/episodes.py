@@ -91,9 +91,11 @@ def of_parts(
     every = torch.cat(train)
     action = Scale.of(torch.cat(list(train_actions))) if len(train_actions) else None
     made = Transitions(
-        tuple(part), tuple(actions), Scale.of(every), Scale.of(steps), action, every.amin(0), every.amax(0),
-        bool(lasting),
+        tuple(train), tuple(train_actions), Scale.of(every), Scale.of(steps), action, every.amin(0),
+        every.amax(0), bool(lasting),
     )  # fmt: skip
+    seen = made.rows()[1]
+    made = replace(made, states=tuple(part), actions=tuple(actions), reach=(seen.amin(0), seen.amax(0)))
     x, cond = made.rows()
     known = "the state" + (", the last step" if lasting else "") + (" and the action" if action else "")
     notes = [f"rows are steps of {len(part)} episodes, standardised; their condition is {known}"]

@@ -51,6 +51,8 @@ class Transitions:
         state, step, action: units, those of the training part.
         low, high: `(D,)`, the least and most of each coordinate in the training part.
         memory: whether the condition holds the last step too.
+        reach: least and most of each number of a condition in training, `(C,)`, which conditions are held to: no
+            network is asked about what it has never seen.
     """
 
     states: tuple[Tensor, ...]
@@ -61,6 +63,7 @@ class Transitions:
     low: Tensor
     high: Tensor
     memory: bool
+    reach: tuple[Tensor, Tensor] | None = None
 
     @property
     def lag(self) -> int:
@@ -86,7 +89,8 @@ class Transitions:
             if action is None:
                 raise UsageError("these transitions have actions: give the actions to follow, one a step")
             parts.append(self.action.inside(action))
-        return torch.cat(parts, 1)
+        c = torch.cat(parts, 1)
+        return c if self.reach is None else c.clamp(*self.reach)
 
     def following(self, state: Tensor, x: Tensor) -> Tensor:
         """The next state, in units, of `state` `(B, D)` and a row `x` `(B, D)`."""

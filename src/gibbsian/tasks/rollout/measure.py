@@ -103,6 +103,7 @@ def measure_rollouts(
     horizon: int = 50,
     steps: int | None = None,
     near: float | None = None,
+    within: bool = False,
     seed: int = 0,
     data_dir: str | Path | None = None,
     net: nn.Module | None = None,
@@ -116,17 +117,27 @@ def measure_rollouts(
     made, rng = transitions_of(held), generator(derive(seed, "rollouts"), device_of(model))
     draw = steps_of(model, made, steps, near)
     known = torch.cat(transitions_of(train).states)
-    measured = compare(draw, made, known, n, horizon, rng)
+    measured = compare(draw, made, known, n, horizon, rng, within=within)
     nats, mass = likelihood(model, made, rng)
     return RolloutMeasures(**measured, nats=nats, mass=mass)
 
 
 def compare(
-    draw: Draw, made: Transitions, known: Tensor, n: int, horizon: int, rng: torch.Generator
+    draw: Draw,
+    made: Transitions,
+    known: Tensor,
+    n: int,
+    horizon: int,
+    rng: torch.Generator,
+    *,
+    within: bool = False,
 ) -> dict[str, Any]:
     """The measures of anything that draws steps, but for nats; `known` are the training states `(N, D)`."""
     windows = Windows.of(made, n, horizon)
-    both = [sequential(draw, made, windows.past, horizon, rng, windows.actions)[:, 1:] for _ in range(2)]
+    both = [
+        sequential(draw, made, windows.past, horizon, rng, windows.actions, within=within)[:, 1:]
+        for _ in range(2)
+    ]
     true, inside = windows.true[:, 1:], made.state.inside
     directions = components(inside(known))
     a, b, z = (inside(paths) for paths in (*both, true))

@@ -90,6 +90,7 @@ def rollout(
     actions: Tensor | np.ndarray | None = None,
     steps: int | None = None,
     near: float | None = None,
+    within: bool = False,
     seed: int = 0,
     data_dir: str | Path | None = None,
     net: nn.Module | None = None,
@@ -107,6 +108,7 @@ def rollout(
         actions: what is done, `(horizon, A)`; by default what was done after that row.
         steps: of each chain; by default the model's own, and 200 of joint chains.
         near: begin each chain at no step and noise of so many deviations of a step, not as the sampler does.
+        within: take states beyond the range of the training states back to its edge (of sequential paths).
         seed: the same seed gives the same paths.
         net: the network of a run that was trained with one of your own.
 
@@ -131,7 +133,7 @@ def rollout(
     def repeated(count: int) -> tuple[Tensor, Tensor | None]:
         return past.expand(count, -1, -1), None if done is None else done.expand(count, -1, -1)
 
-    paths = sequential(draw, made, repeated(m)[0], horizon, rng, repeated(m)[1])
+    paths = sequential(draw, made, repeated(m)[0], horizon, rng, repeated(m)[1], within=within)
     about: dict[str, Any] = {"start": _told(start), "n": n, "horizon": horizon, "joint": whole, "seed": seed}
     if whole:
         paths, more = _joint(model, made, repeated(n), paths, end, steps or CHAIN, rng)

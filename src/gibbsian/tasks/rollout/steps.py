@@ -20,17 +20,26 @@ NEAR_STEPS = 100
 
 
 def sequential(
-    draw: Draw, made: Transitions, past: Tensor, horizon: int, rng: torch.Generator, actions: Tensor | None = None
+    draw: Draw,
+    made: Transitions,
+    past: Tensor,
+    horizon: int,
+    rng: torch.Generator,
+    actions: Tensor | None = None,
+    *,
+    within: bool = False,
 ) -> Tensor:
     """Paths `(B, horizon + 1, D)` in units from states `past` `(B, lag, D)`, which end in the present.
 
-    `actions` `(B, horizon, A)` are followed where the transitions have any.
+    `actions` `(B, horizon, A)` are followed where the transitions have any. With `within` a state beyond the
+    range of the training states is taken back to its edge.
     """
     found = list(past.unbind(1))
     for t in range(horizon):
         recent = torch.stack(found[-made.lag :], 1)
         c = made.condition(recent, None if actions is None else actions[:, t])
-        found.append(made.following(found[-1], draw(c, rng)))
+        state = made.following(found[-1], draw(c, rng))
+        found.append(state.clamp(made.low, made.high) if within else state)
     return torch.stack(found[made.lag - 1 :], 1)
 
 
