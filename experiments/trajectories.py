@@ -4,9 +4,9 @@ python -m experiments.trajectories two_way [--seeds 3] [--steps 2000] [--out OUT
 python -m experiments.trajectories ring
 python -m experiments.trajectories adroit [--actions] [--seeds 3] [--steps 800]
 
-two_way and ring: KL(exact || histogram) of the place after one and after ten steps, in nats, of 20,000 paths from 0, and
-held-out nats a step. adroit: rollouts of 50 steps from windows of the held-out demonstrations. Intervals are of 95 %
-over seeds of training (Student's t).
+two_way and ring: KL(exact || histogram) of the place after one and after ten steps, in nats, of 20,000 paths
+from 0, and held-out nats a step. adroit: rollouts of 50 steps from windows of the held-out demonstrations.
+Intervals are of 95 % over seeds of training (Student's t).
 """
 
 from __future__ import annotations
@@ -38,21 +38,22 @@ Method = tuple[Draw, Callable[[Tensor, Tensor], Tensor] | None]
 """What draws steps, and -log p of rows at conditions where there is one."""
 
 
-def methods(train: Dataset, seed: int, how: Fitting, parts: tuple[int, ...]) -> dict[str, Callable[[], Method]]:
+def methods(
+    train: Dataset, seed: int, how: Fitting, parts: tuple[int, ...]
+) -> dict[str, Callable[[], Method]]:
     """What is compared, each trained when called."""
     made = train.transitions
     assert made is not None
     size, width = made.size, made.width
+    preset = "point_mass" if size <= 2 else "transitions"
 
     def energy() -> Method:
-        preset = "point_mass" if size <= 2 else "transitions"
         model = gb.fit("snl", train, preset=preset, steps=how.steps, seed=seed, progress=False,
                        train__batch_size=how.batch, net__hidden=how.hidden)  # fmt: skip
         return steps_of(model, made), model.neg_log_prob
 
     def proposal() -> Method:
-        model = gb.fit("snl", train, preset="point_mass" if size <= 2 else "transitions", steps=400, seed=seed,
-                       progress=False, proposal__lead=400)  # fmt: skip
+        model = gb.fit("snl", train, preset=preset, steps=400, seed=seed, progress=False, proposal__lead=400)
         assert isinstance(model, SelfNormalisedEnergy)
         q = model.proposal
         return lambda c, rng: q.draw(len(c), rng, c), lambda x, c: -q.log_density(x, c)
@@ -74,7 +75,7 @@ def methods(train: Dataset, seed: int, how: Fitting, parts: tuple[int, ...]) -> 
 
 
 def divergence(x: Tensor, mass: PointMass, steps: int, box: float, bins: int) -> float:
-    """KL(exact || histogram of `x` `(n, dim)`) in nats, the histogram mixed with the uniform at 1 / (n + 1)."""
+    """KL(exact || histogram of `x` `(n, dim)`) in nats, with 1 / (n + 1) of the uniform mixed in."""
     p = mass.cells(torch.zeros(mass.dim), steps, box, bins).flatten()
     index = ((x.double() + box) / (2 * box) * bins).floor().clamp(-1, bins)
     inside = ((index >= 0) & (index < bins)).all(1)
@@ -95,8 +96,8 @@ def point_mass(name: str, seeds: int, how: Fitting, out: Path | None, parts: tup
     start = torch.zeros(PATHS, 1, mass.dim)
     for seed in range(seeds):
         exact = mass.paths(start[:, 0].double(), HORIZON, gb.generator(100 + seed))
-        _keep(found, "exact draws", one=divergence(exact[:, 1], mass, 1, box, bins),
-              ten=divergence(exact[:, -1], mass, HORIZON, box, bins), nats=_exact_nats(mass, test))  # fmt: skip
+        row = {"one": divergence(exact[:, 1], mass, 1, box, bins), "nats": _exact_nats(mass, test)}
+        _keep(found, "exact draws", **row, ten=divergence(exact[:, -1], mass, HORIZON, box, bins))
         for label, make in methods(train, seed, how, parts).items():
             began = time.monotonic()
             draw, nats = make()
@@ -111,7 +112,9 @@ def point_mass(name: str, seeds: int, how: Fitting, out: Path | None, parts: tup
     if out:
         _picture(mass, ends, box, bins).savefig(out, dpi=110)
     head = ["", "KL after 1 step", "KL after 10 steps", "held-out nats a step"]
-    return table(head, [[k, *(_cell(v[key]) for key in ("one", "ten", "nats"))] for k, v in found.items()], True)
+    return table(
+        head, [[k, *(_cell(v[key]) for key in ("one", "ten", "nats"))] for k, v in found.items()], True
+    )
 
 
 def adroit(seeds: int, how: Fitting, actions: bool, parts: tuple[int, ...]) -> str:
@@ -180,7 +183,9 @@ def _picture(mass: PointMass, ends: dict[str, Tensor], box: float, bins: int) ->
         else:
             panel.hist(x[:, 0].numpy(), bins=bins, range=(-box, box), density=True, color="#adb5bd")
             width = 2 * box / bins
-            panel.plot(torch.linspace(-box + width / 2, box - width / 2, bins), p / width, color="#2a6f97", lw=1)
+            panel.plot(
+                torch.linspace(-box + width / 2, box - width / 2, bins), p / width, color="#2a6f97", lw=1
+            )
             panel.set_ylim(0, 1.6 * float(p.max()) / width)
         named(panel, label, "", "")
     return figure

@@ -1,7 +1,7 @@
 """What an energy of transitions is compared with: regression, and mixtures of Gaussians around one.
 
-    regression   the mean next step, by a spectrally normalised network; its rollouts have no spread (Du and Mordatch
-                 2019 compare with it)
+    regression   the mean next step, by a spectrally normalised network; its rollouts have no spread (Du and
+                 Mordatch 2019 compare with it)
     mixture      a mixture-density network of K diagonal Gaussians (C. Bishop, 1994), by maximum likelihood
 
 All see the same rows with the same noise on them, for the same number of updates.
@@ -21,7 +21,8 @@ from gibbsian.nets.layers import linear
 
 @dataclass(frozen=True)
 class Fitting:
-    """How a baseline is trained: the updates, batch, rate (falling to 0 over the last `decay`), noise on data."""
+    """How a baseline is trained: the updates, batch, rate (falling to 0 over the last `decay`), noise on
+    data."""
 
     steps: int
     batch: int = 256

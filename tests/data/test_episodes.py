@@ -60,7 +60,9 @@ def test_validation_is_of_whole_episodes(rows) -> None:
     train = load("pointmass:two_way", "train", validation=rows)
     held = load("pointmass:two_way", "validation", validation=rows)
     assert len(held) == (25 if rows <= 25 else 50) and len(train) + len(held) == 50_000
-    assert torch.equal(held.x, held.transitions.rows()[0]) and torch.equal(train.x, train.transitions.rows()[0])
+    assert torch.equal(held.x, held.transitions.rows()[0]) and torch.equal(
+        train.x, train.transitions.rows()[0]
+    )
 
 
 def test_windows_have_their_steps_to_come() -> None:

@@ -23,14 +23,14 @@ def rollout(
     n: Annotated[int, Arg("futures in the picture", "N", "-n")] = 64,
     horizon: Annotated[int, Arg("steps", "H")] = 50,
     joint: Annotated[bool, Arg("chains over whole paths, not one step after another")] = False,
-    goal: Annotated[str | None, Arg("row or file of the last state: planning, with --joint", "ROW|FILE")] = None,
+    goal: Annotated[
+        str | None, Arg("row or file of the last state: planning, with --joint", "ROW|FILE")
+    ] = None,
     actions: Annotated[
         str | None, Arg("what is done, .npy or .csv; by default what was done after the row", "FILE")
     ] = None,
     steps: Annotated[int | None, Arg("of a chain; the model's own number, 200 of joint chains", "K")] = None,
-    near: Annotated[
-        float | None, Arg("begin chains at no step and so many deviations of noise", "S")
-    ] = None,
+    near: Annotated[float | None, Arg("begin chains at no step and so many deviations of noise", "S")] = None,
     within: Annotated[bool, Arg("take states beyond the training range back to its edge")] = False,
     windows: Annotated[int, Arg("held-out windows to measure on; 0 measures nothing", "N")] = 0,
     seed: Annotated[int, Arg("the same seed gives the same paths", "S")] = 0,
@@ -62,10 +62,11 @@ def rollout(
     from ..train.load import load
 
     model = load(run, which=which).to(device)
+    end = None if goal is None else _row(goal)
+    done = None if actions is None else state_file(actions)
     found = draw(
-        model, name, start=_row(start), n=n, horizon=horizon, joint=joint, steps=steps, near=near, seed=seed,
-        within=within, goal=None if goal is None else _row(goal), actions=None if actions is None else state_file(actions),
-        data_dir=data_dir,
+        model, name, start=_row(start), n=n, horizon=horizon, joint=joint, goal=end, actions=done, steps=steps,
+        near=near, within=within, seed=seed, data_dir=data_dir,
     )  # fmt: skip
     values, lines = found.to_dict(), [found.text()]
     if windows:

@@ -145,8 +145,8 @@ class Dataset:
         return replace(self, rows=self.rows.select(index), y=y, cond=cond, factors=factors)
 
     def split_off(self, validation: int) -> tuple[Dataset, Dataset]:
-        """(train, validation) without overlap: a fixed choice of `validation` rows, always the same; of transitions whole episodes,
-        the last ones that have as many rows.
+        """(train, validation) without overlap: a fixed choice of `validation` rows, always the same; of
+        transitions whole episodes, the last ones that have as many rows.
 
         The choice is the end of `numpy.random.RandomState(0).permutation(N)`; train keeps its order.
         """

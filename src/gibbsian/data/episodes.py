@@ -1,4 +1,4 @@
-"""Episodes, in memory or in a file of a person's own, as a data set of transitions: see `data.transitions`."""
+"""Episodes, in memory or in a file of one's own, as a data set of transitions: see `data.transitions`."""
 
 from __future__ import annotations
 
@@ -48,8 +48,8 @@ def transitions(
         split: "train", "test" (the last fifth of a fixed permutation of the episodes) or "all".
         name: what the set is called.
 
-    Raises `DataError` for episodes that are too short, of unlike widths or not finite, and for actions that do
-    not fit.
+    Raises `DataError` for episodes that are too short, of unlike widths or not finite, and for actions that
+    do not fit.
     """
     paths = _paths(episodes, f"{name}: episode")
     done = [] if actions is None else _paths(actions, f"{name}: actions of episode", least=1)
@@ -106,7 +106,7 @@ def of_parts(
 
 
 def _paths(given: Episodes, what: str, least: int = 2) -> list[Tensor]:
-    found = []
+    found: list[Tensor] = []
     for i, one in enumerate(given):
         try:
             path = torch.as_tensor(one)
@@ -130,7 +130,9 @@ def _require_alike(paths: Sequence[Tensor], actions: Sequence[Tensor], name: str
         raise DataError(f"{name} has {len(paths)} episodes, but actions of {len(actions)}")
     for i, (path, done) in enumerate(zip(paths, actions, strict=False)):
         if len(done) not in (len(path), len(path) - 1):
-            raise DataError(f"{name}: episode {i} has {len(path)} states but {len(done)} actions: one a state")
+            raise DataError(
+                f"{name}: episode {i} has {len(path)} states but {len(done)} actions: one a state"
+            )
 
 
 def _correlation(paths: Sequence[Tensor]) -> float:
@@ -142,7 +144,9 @@ def _correlation(paths: Sequence[Tensor]) -> float:
     before, after = (torch.cat(side) for side in zip(*pairs, strict=True))
     before, after = before - before.mean(0), after - after.mean(0)
     size = before.square().sum(0).sqrt() * after.square().sum(0).sqrt()
-    return float(((before * after).sum(0) / size.clamp(min=1e-300))[size > 0].nan_to_num().mean().nan_to_num())
+    return float(
+        ((before * after).sum(0) / size.clamp(min=1e-300))[size > 0].nan_to_num().mean().nan_to_num()
+    )
 
 
 ROWS = "observations observation states state obs x data".split()
@@ -173,18 +177,20 @@ def episodes_part(recipe: DataRecipe, split: str, data_dir: str | Path | None) -
 
 
 def _cuts(numbers: np.ndarray, name: str) -> np.ndarray:
-    """Where the episodes of rows, told by a number each, end; raises `DataError` where one comes in pieces."""
+    """Where episodes end, by the number of each row's; raises `DataError` where one comes in pieces."""
     cuts = np.flatnonzero(np.diff(numbers)) + 1
     begun = numbers[np.concatenate([[0], cuts])]
     if len(np.unique(begun)) < len(begun):
         values, counts = np.unique(begun, return_counts=True)
         split = values[counts.argmax()]
-        raise DataError(f"{name}: the rows of episode {split} do not follow one another: sort them by episode")
+        raise DataError(
+            f"{name}: the rows of episode {split} do not follow one another: sort them by episode"
+        )
     return cuts
 
 
 def _read_file(path: Path, recipe: DataRecipe) -> Arrays:
-    """Rows `x` (M, D), the number of the episode of each as `y`, actions (M, A) as `cond` where there are any."""
+    """Rows `x` (M, D), the number of each one's episode as `y`, actions (M, A), if any, as `cond`."""
     name = path.name.lower()
     if not name.endswith(ARRAYS):
         return _read_table(path, recipe)
@@ -198,7 +204,9 @@ def _read_file(path: Path, recipe: DataRecipe) -> Arrays:
         raise DataError(f"{path} holds {', '.join(found) or 'nothing'}: expected states (N, T, D), or (M, D)")
     x, done = found[key], found.get(known.get("actions", known.get("action", "")))
     if x.dtype.kind not in "biuf" or x.ndim not in (2, 3):
-        raise DataError(f"{path}: {key} is {x.dtype} of shape {x.shape}: expected numbers (N, T, D) or (M, D)")
+        raise DataError(
+            f"{path}: {key} is {x.dtype} of shape {x.shape}: expected numbers (N, T, D) or (M, D)"
+        )
     if x.ndim == 2:
         y, said = _numbers_of(found, known, len(x), path)
         return Arrays(x, y, cond=_fitting(done, x, path), notes=(f"'{key}' holds the states, {said}",))
@@ -223,8 +231,7 @@ def _numbers_of(
     ends = [known[k] for k in ENDS if k in known and found[known[k]].shape in ((n,), (n, 1))]
     if not ends:
         raise DataError(
-            f"{path} does not say where episodes end: give states (N, T, D), or an array 'episode' of numbers "
-            f"({n},)"
+            f"{path} does not say where episodes end: give states (N, T, D), or {n} numbers 'episode'"
         )
     over = np.any([found[key].reshape(n) != 0 for key in ends], 0)
     return np.concatenate([[0], np.cumsum(over)[:-1]]), f"episodes end where {' or '.join(ends)} say"

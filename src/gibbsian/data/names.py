@@ -95,13 +95,14 @@ DATA_NAMES = (
     *(DataName(f"toy:{k}", (2,), 0, what, "exact log-density and draws", 5000) for k, what in TOYS.items()),
     *(DataName(f"pointmass:{k}", (n,), 0, what, "exact density of a step and of a place", 5000)
       for k, (n, what) in POINT_MASSES.items()),
-    DataName("adroit_door", (39,), 0, "steps of a simulated hand that a person moves to open a door", _ADROIT, 500),
+    DataName("adroit_door", (39,), 0, "steps of a simulated hand opening a door, moved by a person", _ADROIT,
+             500),
     DataName("adroit_door:actions", (39,), 0, "the same, given the actions too", _ADROIT, 500),
     DataName("A:to:B", (), 0, "two sets of images for translation: rows of B, each with an image of A", ""),
     DataName("folder:DIR", (), 0, "your images; sub-folders: classes, or train and test; or DIR@size=32", ""),
     DataName("FILE.npz", (), 0, "your arrays: x and y, images and labels, or train_x, test_x, ...", ""),
-    DataName("episodes:FILE", (), 0, "paths in an .npz or table, as steps given state and action; states:FILE:"
-             " the state alone", ""),
+    DataName("episodes:FILE", (), 0, "paths in an .npz or table: steps given state and action, states:FILE"
+             " given the state", ""),
     DataName("FILE.npy", (), 0, "your array, one row a sample", ""),
     DataName("FILE.csv", (), 0, "your table, or .tsv, .txt, .parquet; a column headed label: classes", ""),
 )  # fmt: skip

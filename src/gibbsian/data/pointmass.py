@@ -1,4 +1,4 @@
-"""A point that takes random steps, with the exact density of its next place and of its place after many steps.
+"""A point that takes random steps, with the exact density of its place after one step and after many.
 
     s' = keep s + radius u + noise xi,   u one of two directions (-1 or 1), or any direction of the plane
 

@@ -141,7 +141,9 @@ class DataRecipe:
         if gone is None:
             return
         folder = _absolute(self.name).startswith("folder:")
-        moved = replace(self, name="folder:DIR" if folder else f"{_episodes(self.name)}FILE{gone.suffix}", table=None)
+        moved = replace(
+            self, name="folder:DIR" if folder else f"{_episodes(self.name)}FILE{gone.suffix}", table=None
+        )
         kind, what = ("folder", "images") if folder else ("file", "data")
         gone, here = gone.absolute(), Path.cwd()
         why = f"relative paths begin at {here}; " if gone.is_relative_to(here) else ""

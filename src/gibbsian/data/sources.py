@@ -144,7 +144,6 @@ _SPRITES = (
 _FACADES = ("facades", "facades_pairs_64x64.npz")
 
 
-
 def _adroit(paths: list[Path], split: str) -> Arrays:
     """Rows of all episodes, the number of each one's episode as y, actions as cond."""
     arrays = read_npz(paths[0])
@@ -154,9 +153,7 @@ def _adroit(paths: list[Path], split: str) -> Arrays:
 
 
 SOURCES: dict[str, tuple[Source, ...]] = {
-    "adroit_door": (
-        Source(("adroit_door_demos",), {"train": ("adroit_door_human_demos.npz",)}, _adroit),
-    ),
+    "adroit_door": (Source(("adroit_door_demos",), {"train": ("adroit_door_human_demos.npz",)}, _adroit),),
     "mnist": (
         _idx(
             ("mnist", "MNIST/raw"),

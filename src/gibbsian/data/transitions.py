@@ -4,7 +4,8 @@
     cond   the state s, the last step where the state alone is no full account of the past, and the action
 
 Steps, not next states, because a path moves little in one step: what is to be learnt is then not lost in
-rounding. Units are those of the training episodes. Parts are whole episodes, since neighbouring rows are alike.
+rounding. Units are those of the training episodes. Parts are whole episodes, since neighbouring rows are
+alike.
 """
 
 from __future__ import annotations
@@ -51,8 +52,8 @@ class Transitions:
         state, step, action: units, those of the training part.
         low, high: `(D,)`, the least and most of each coordinate in the training part.
         memory: whether the condition holds the last step too.
-        reach: least and most of each number of a condition in training, `(C,)`, which conditions are held to: no
-            network is asked about what it has never seen.
+        reach: least and most of each number of a condition in training, `(C,)`, which conditions are held to:
+            no network is asked about what it has never seen.
     """
 
     states: tuple[Tensor, ...]
@@ -81,7 +82,7 @@ class Transitions:
         return self.size * self.lag + (0 if self.action is None else len(self.action.shift))
 
     def condition(self, past: Tensor, action: Tensor | None = None) -> Tensor:
-        """The condition `(B, C)` of states `past` `(B, lag, D)`, the last one being the present, and actions."""
+        """The condition `(B, C)` of states `past` `(B, lag, D)`, which end in the present, and actions."""
         parts = [self.state.inside(past[:, -1])]
         if self.memory:
             parts.append(self.step.inside(past[:, -1] - past[:, -2]))
@@ -110,8 +111,8 @@ class Transitions:
         raise UsageError(f"row {row} is beyond the last")
 
     def split(self, rows: int) -> tuple[Transitions, Transitions]:
-        """The first episodes and the last, which have at least so many rows; raises `UsageError` where the first
-        would be none."""
+        """The first episodes and the last, which have at least so many rows; raises `UsageError` where the
+        first would be none."""
         last, n = len(self.states), 0
         while n < rows:
             last -= 1
@@ -133,7 +134,7 @@ class Transitions:
         return torch.cat(x), torch.cat(cond)
 
     def windows(self, horizon: int) -> list[tuple[int, int]]:
-        """(episode, place of the present) of all windows with `horizon` steps to come; raises `UsageError`."""
+        """(episode, place of the present) of windows with `horizon` steps to come; raises `UsageError`."""
         found = [
             (i, t) for i, path in enumerate(self.states) for t in range(self.lag - 1, len(path) - horizon)
         ]

@@ -32,8 +32,8 @@ def frechet_per_step(drawn: Tensor, true: Tensor, directions: Tensor) -> list[fl
 def energy_score(first: Tensor, second: Tensor, true: Tensor) -> Tensor:
     """E|X - y| - E|X - X'| / 2 from two futures of each state, `(N, H, D)`, and the true one: `(N, H)`.
 
-    Least in the mean where the futures have the distribution of the true one (T. Gneiting, A. Raftery, 2007); a
-    single future that is sure of itself pays the whole distance. Raises `UsageError` for other shapes.
+    Least in the mean where the futures have the distribution of the true one (T. Gneiting, A. Raftery, 2007);
+    a single future that is sure of itself pays the whole distance. Raises `UsageError` for other shapes.
     """
     if first.shape != true.shape or second.shape != true.shape:
         shapes = ", ".join(str(tuple(a.shape)) for a in (first, second, true))

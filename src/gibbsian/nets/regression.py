@@ -13,8 +13,8 @@ from .density import LOG_2PI
 class GaussianRegression(nn.Module):
     """The Gaussian of a network of conditions c `(B, C)`; with C = 0 its mean and scales are free parameters.
 
-    L is lower triangular with ones on its diagonal, one for all c. `white(x, c)` is u with x = mean + L scale u,
-    which is N(0, I) where q is right; `coloured` goes back. It begins as N(0, I).
+    L is lower triangular with ones on its diagonal, one for all c. `white(x, c)` is u with x = mean + L scale
+    u, which is N(0, I) where q is right; `coloured` goes back. It begins as N(0, I).
     """
 
     def __init__(self, event_shape: tuple[int, ...], condition: int, hidden: tuple[int, ...]) -> None:

@@ -17,9 +17,9 @@ SHOWN = 3000
 def futures(
     paths: Tensor, true: Tensor | None, known: Tensor, goal: Tensor | None, limits: tuple[Tensor, Tensor]
 ) -> Any:
-    """A figure of `paths` `(n, H + 1, D)` among `known` states `(N, D)`, with what `true` `(T, D)` came and the
-    `goal` `(D,)`; `limits` are the least and most of each coordinate. Up to two coordinates are shown as they
-    are, of more the two leading principal components of the standardised known states.
+    """A figure of `paths` `(n, H + 1, D)` among `known` states `(N, D)`, with what `true` `(T, D)` came and
+    the `goal` `(D,)`; `limits` are the least and most of each coordinate. Up to two coordinates are shown as
+    they are, of more the two leading principal components of the standardised known states.
     """
     size = paths.shape[2]
     view, words = _view(known)
@@ -51,7 +51,12 @@ def _plane(
     for path in view(paths):
         panel.plot(*path.T, color=COLOURS[0], lw=0.7, alpha=0.4)
     panel.plot(*view(paths[:, -1]).T, ".", color=COLOURS[0], ms=4, label="ends")
-    _marks(panel, view(paths[:1, 0])[0], None if true is None else view(true), goal if goal is None else view(goal[None])[0])
+    _marks(
+        panel,
+        view(paths[:1, 0])[0],
+        None if true is None else view(true),
+        goal if goal is None else view(goal[None])[0],
+    )
     panel.legend(fontsize=7, frameon=False)
 
 

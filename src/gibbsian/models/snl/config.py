@@ -29,7 +29,9 @@ class ProposalConfig:
         require_positive(**{"proposal.ratio": self.ratio})
         require_not_negative(**{"proposal.lead": self.lead, "proposal.updates": self.updates})
         if not self.hidden or min(self.hidden) < 1:
-            raise UsageError(f"proposal.hidden is {list(self.hidden)}: widths of at least one layer, as 64,64")
+            raise UsageError(
+                f"proposal.hidden is {list(self.hidden)}: widths of at least one layer, as 64,64"
+            )
 
 
 @dataclass(frozen=True)
@@ -41,8 +43,8 @@ class SNLChainConfig:
     steps: int = 100
     """Steps of one chain."""
     step_size: float = 0.1
-    """s: the drift is s/2 times the gradient of E, the noise root s; in units of the proposal's deviations where
-    it is the base."""
+    """s: the drift is s/2 times the gradient of E, the noise root s; in units of the proposal's deviations
+    where it is the base."""
 
     def __post_init__(self) -> None:
         require_choices(self, "chain")

@@ -2,11 +2,11 @@
 
     loss = mean_data [E + b] + mean_q [exp(-E - b) / q] - 1,    q(x | c) learnt beside by its likelihood
 
-(H. Senetaire, P. Jeha, P.-A. Mattei, J. Frellsen, 2025.) It is never below -log p of the data, and equals it where
-b = log Z: no chain in training, and a density that can be compared with those of others, in nats. The proposal q is a
-Gaussian around a regression; it limits what dimensions this reaches. With `proposal_is_base` (ours) the
-density is q exp(-net), so that the network learns what the Gaussian lacks; without, E is the network, as in the
-paper. Samples: chains at temperature 1 from draws of q.
+(H. Senetaire, P. Jeha, P.-A. Mattei, J. Frellsen, 2025.) It is never below -log p of the data, and equals it
+where b = log Z: no chain in training, and a density that can be compared with those of others, in nats. The
+proposal q is a Gaussian around a regression; it limits what dimensions this reaches. With `proposal_is_base`
+(ours) the density is q exp(-net), so that the network learns what the Gaussian lacks; without, E is the
+network, as in the paper. Samples: chains at temperature 1 from draws of q.
 """
 
 from __future__ import annotations
@@ -118,9 +118,7 @@ class SNL(Learner):
         told = self_normalised(e_pos.detach(), e_neg.detach(), log_q, b_pos, b_neg)
         yield "log_partition", Loss(told.value, {"nats": (e_pos + b_pos).detach().mean()})
 
-    def _energies(
-        self, x: Tensor, y: Tensor | None, rng: torch.Generator
-    ) -> tuple[Tensor, Tensor, Tensor]:
+    def _energies(self, x: Tensor, y: Tensor | None, rng: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:
         """E of data, E and log q of draws of q at the same conditions in turn; without a graph to q."""
         model, ratio = self.model, self.config.proposal.ratio
         c = model.condition(len(x), y)

@@ -103,7 +103,7 @@ class SelfNormalisedEnergy(EnergyModel):
 
 
 class ProposalChain(Sampler):
-    """A chain from draws of the proposal: on u where it is the base, so that all directions are of one size."""
+    """A chain from draws of the proposal: on u where that is the base, so that no direction is narrow."""
 
     def __init__(self, model: SelfNormalisedEnergy, kernel: Kernel, steps: int) -> None:
         self.model, self.kernel, self.steps = model, kernel, steps

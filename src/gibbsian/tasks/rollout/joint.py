@@ -1,6 +1,6 @@
 """Whole paths at once: chains on the sum of -log p(s_{t+1} | s_t) over the horizon, the first state fixed.
 
-With the last state fixed too that is planning: the paths that lead there, each as often as the model takes it.
+With the last state fixed too that is planning: the paths that lead there, as often as the model takes them.
 A model whose log Z(s) is not learnt gives the sum of its energies, and favours states that have many ways on.
 """
 
@@ -97,8 +97,8 @@ def joint(energy: PathEnergy, begun: Tensor, steps: int, rng: torch.Generator) -
 
 
 def towards(paths: Tensor, goal: Tensor, n: int, scale: Tensor) -> Tensor:
-    """The `n` of `paths` `(M, H + 1, D)` that end nearest to `goal` `(D,)` in units of `scale`, each shifted more
-    and more along its way so that it ends there."""
+    """The `n` of `paths` `(M, H + 1, D)` that end nearest to `goal` `(D,)` in units of `scale`, each shifted
+    more and more along its way so that it ends there."""
     gap = goal - paths[:, -1]
     nearest = (gap / scale).norm(dim=1).argsort()[:n]
     share = torch.linspace(0, 1, paths.shape[1])[None, :, None]

@@ -1,13 +1,13 @@
 """How good the paths of a model are: its futures of held-out states beside what came.
 
-    frechet       of the clouds of states, step by step, in the leading components of the training states (95 %
-                  of the variance); floor: between the even and the odd of the true windows, so of half as many
-    score         energy score of single futures, in standardised units, mean over windows
-    outside       share of states out of the training range, mean and worst coordinate, of paths and of the truth
-    nats          mean -log p of held-out steps (standardised), with the noise that training adds to data
+    frechet     of the clouds of states, step by step, in the leading components of the training states (95 %
+                of the variance); floor: between the even and the odd true windows, so of half as many
+    score       energy score of single futures, in standardised units, mean over windows
+    outside     share of states out of the training range, mean and worst coordinate, of paths and of truth
+    nats        mean -log p of held-out steps (standardised), with the noise that training adds to data
 
-Windows overlap and episodes are few, so that intervals over windows (bootstrap) are too narrow: seeds of training
-and other held-out episodes tell more.
+Windows overlap and episodes are few, so that intervals over windows (bootstrap) are too narrow: seeds of
+training and other held-out episodes tell more.
 """
 
 from __future__ import annotations
@@ -84,14 +84,20 @@ class RolloutMeasures:
 
     def text(self) -> str:
         """A table over some of the steps, and lines."""
-        shown = sorted({1, 2, 5, *range(10, self.horizon + 1, 10), self.horizon} & {*range(1, self.horizon + 1)})
-        body = [[str(t), *(f"{self.steps[k][t - 1]:.3g}" for k in ("frechet", "floor", "score"))] for t in shown]
+        shown = sorted(
+            {1, 2, 5, *range(10, self.horizon + 1, 10), self.horizon} & {*range(1, self.horizon + 1)}
+        )
+        body = [
+            [str(t), *(f"{self.steps[k][t - 1]:.3g}" for k in ("frechet", "floor", "score"))] for t in shown
+        ]
         head = ["step", f"Frechet distance ({self.kept} components)", "data, half to half", "energy score"]
         lines = [f"{self.windows} windows of {self.episodes} held-out episodes", table(head, body)]
         lines.append(f"Frechet distance at the end {cell(self.end)} (bootstrap over windows)")
         lines += [f"{k.replace('_', ' ')} {v:.2%}" for k, v in self.shares.items()]
         lines += [f"held-out nats a step {cell(self.nats, '.4g')}"] if self.nats else []
-        lines += [f"mass of p(. | c), 1 if normalised: {cell(self.mass)} over conditions"] if self.mass else []
+        lines += (
+            [f"mass of p(. | c), 1 if normalised: {cell(self.mass)} over conditions"] if self.mass else []
+        )
         return "\n".join(lines)
 
 
@@ -110,7 +116,8 @@ def measure_rollouts(
 ) -> RolloutMeasures:
     """Measure two sequential futures of each of `n` windows of held-out episodes.
 
-    The arguments are those of `rollout`. Raises `UsageError` where no episode has `horizon` steps, and as that.
+    The arguments are those of `rollout`. Raises `UsageError` where no episode has `horizon` steps, and as
+    that.
     """
     require_positive(n=n, horizon=horizon)
     model, held, train = opened(model, data, data_dir, net)
@@ -170,7 +177,9 @@ def likelihood(
     noise = pixels.noise if pixels is not None else 0.0
     x = x + noise * torch.randn(x.shape, generator=rng, device=x.device)
     with frozen(model):
-        nats = torch.cat([model.neg_log_prob(*part) for part in zip(x.split(1000), c.split(1000), strict=True)])
+        nats = torch.cat(
+            [model.neg_log_prob(*part) for part in zip(x.split(1000), c.split(1000), strict=True)]
+        )
         rows = torch.linspace(0, len(c) - 1, min(CONDITIONS, len(c))).long()
         mass = model.mass(rng, c[rows])
     return mean_interval(nats.double()), mean_interval(mass.double())

@@ -52,8 +52,8 @@ class Rollout:
     __repr__ = one_line
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain values: mean and deviation of each coordinate at the end, what was asked, the share outside of
-        the training range."""
+        """Plain values: mean and deviation of each coordinate at the end, what was asked, the share outside
+        of the training range."""
         from ...metrics.paths import outside
 
         end = self.paths[:, -1].double()
@@ -120,7 +120,7 @@ def rollout(
     model, held, train = opened(model, data, data_dir, net)
     made = transitions_of(held)
     past, done, true = _begun(start, held, made, horizon)
-    done = _actions(actions, made, horizon) if actions is not None or isinstance(done, str) else done
+    done = done if actions is None else _actions(actions, made, horizon)
     if isinstance(done, str):
         raise UsageError(done)
     end = None if goal is None else _state(goal, held, made, "goal")[-1]
@@ -157,26 +157,37 @@ def _joint(
     begun = paths if end is None else towards(paths, end, n, made.state.scale)
     found = joint(energy, begun, steps, rng)
     told = {"acceptance": found.acceptance, "before": float(found.before.mean())}
-    return found.paths, {**told, "after": float(found.energy.mean()), "goal": None if end is None else end.tolist()}
+    return found.paths, {
+        **told,
+        "after": float(found.energy.mean()),
+        "goal": None if end is None else end.tolist(),
+    }
 
 
 def opened(
-    model: EnergyModel | str | Path, data: Given | None, data_dir: str | Path | None, net: nn.Module | None = None
+    model: EnergyModel | str | Path,
+    data: Given | None,
+    data_dir: str | Path | None,
+    net: nn.Module | None = None,
 ) -> tuple[EnergyModel, Dataset, Dataset]:
     """A model with the held-out and the training part of its transitions; raises as `rollout`."""
     if isinstance(model, (str, Path)):
         data = data if data is not None else trained_on(Path(model)) or None
         model = load(model, net=net)
     if not isinstance(model, EnergyModel):
-        raise UsageError(f"the first argument is a {type(model).__name__}: give a model, or the folder of a run")
+        raise UsageError(
+            f"the first argument is a {type(model).__name__}: give a model, or the folder of a run"
+        )
     if data is None:
         raise UsageError("what this model learnt is not known: name its transitions as data")
     if isinstance(data, Dataset) and data.recipe is None:
         return model.inner, data, data
     train, held = (part_of(data, split, model.spec, data_dir=data_dir) for split in ("train", "test"))
     if held.transitions is None:
-        raise UsageError(f"{name_of(data)} holds no transitions: name a set of them, such as episodes:FILE.npz, "
-                         "or make one with gibbsian.transitions")  # fmt: skip
+        raise UsageError(
+            f"{name_of(data)} holds no transitions: name a set of them, such as episodes:FILE.npz, or make "
+            "one with gibbsian.transitions"
+        )
     return model.inner, held, train
 
 
@@ -192,7 +203,7 @@ def _begun(
 ) -> tuple[Tensor, Tensor | None | str, Tensor | None]:
     """States `(1, lag, D)`, the actions that follow or why there are none, and the states that follow."""
     past = _state(start, held, made, "start")[None]
-    wanted = f"these transitions have actions: give the {horizon} to follow"
+    wanted = f"these transitions have actions: give actions of {horizon} steps, or a row to begin at"
     if not isinstance(start, int):
         return past, wanted if made.action is not None else None, None
     i, t = made.place(start)
@@ -236,9 +247,7 @@ def state_file(path: str | Path) -> np.ndarray:
                         "held-out part, or a .npy or .csv of numbers") from error  # fmt: skip
 
 
-def _actions(given: Tensor | np.ndarray | None, made: Transitions, horizon: int) -> Tensor | None | str:
-    if given is None:
-        return f"these transitions have actions: give actions of {horizon} steps, or a row to begin at"
+def _actions(given: Tensor | np.ndarray, made: Transitions, horizon: int) -> Tensor:
     if made.action is None:
         raise UsageError("these transitions have no actions: leave actions out")
     done = torch.as_tensor(given, dtype=torch.float32)
@@ -249,5 +258,6 @@ def _actions(given: Tensor | np.ndarray | None, made: Transitions, horizon: int)
 
 
 def _told(start: State) -> str:
-    return f"row {start} of the held-out part" if isinstance(start, int) else "a state of your own" if not isinstance(
-        start, (str, Path)) else str(start)  # fmt: skip
+    if isinstance(start, int):
+        return f"row {start} of the held-out part"
+    return str(start) if isinstance(start, (str, Path)) else "a state of your own"

@@ -43,7 +43,9 @@ def sequential(
     return torch.stack(found[made.lag - 1 :], 1)
 
 
-def steps_of(model: EnergyModel, made: Transitions, steps: int | None = None, near: float | None = None) -> Draw:
+def steps_of(
+    model: EnergyModel, made: Transitions, steps: int | None = None, near: float | None = None
+) -> Draw:
     """Draws of a model: by its sampler, or with `near` by a chain begun at no step and noise of so many
     deviations of a step.
 
@@ -52,8 +54,9 @@ def steps_of(model: EnergyModel, made: Transitions, steps: int | None = None, ne
     c = made.width
     if sum(model.spec.condition) != c or model.spec.event_shape != (made.size,):
         took = f"steps of {model.spec.event_shape} given {sum(model.spec.condition)} numbers"
-        raise UsageError(f"this model takes {took}, and these transitions are ({made.size},) given {c}: name its "
-                         "own with --data")  # fmt: skip
+        raise UsageError(
+            f"this model takes {took}, and these transitions are ({made.size},) given {c}: name its own data"
+        )
     if near is not None and not 0 <= near < float("inf"):
         raise UsageError(f"near is {near}: a number of deviations of a step, such as 0.1")
     device = device_of(model)
