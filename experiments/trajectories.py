@@ -82,7 +82,7 @@ def divergence(x: Tensor, mass: PointMass, steps: int, box: float, bins: int) ->
     flat = (index[:, 0] * bins + index[:, 1] if mass.dim == 2 else index[:, 0])[inside].long()
     q = torch.bincount(flat, minlength=len(p)).double() / len(x)
     q = q + 1 / (len(x) + 1) / len(p)
-    return float((p * (p / q).log()).nan_to_num().sum())
+    return float((p * (p.clamp(min=1e-300) / q).log()).sum())
 
 
 def point_mass(name: str, seeds: int, how: Fitting, out: Path | None, parts: tuple[int, ...]) -> str:

@@ -29,7 +29,7 @@ def folder(tmp_path_factory):
 @pytest.mark.parametrize("more", [[], ["--near", "0.1"], ["--joint"], ["--goal", "2"], ["--within"]])
 def test_futures_of_a_row(name, more, folder, cli, tmp_path) -> None:
     npz = tmp_path / "paths.npz"
-    ran = cli("rollout", str(folder / name), "--from", "3", *HORIZON, *more, "--npz", str(npz), "--out",
+    ran = cli("rollout", str(folder / name), "--start", "3", *HORIZON, *more, "--npz", str(npz), "--out",
               str(tmp_path / "a.png"), "--json")  # fmt: skip
     assert ran.code == 0, ran.err
     paths = np.load(npz)["paths"]
@@ -52,7 +52,7 @@ def test_a_state_and_actions_from_files(folder, cli, tmp_path) -> None:
     words = [
         "rollout",
         str(folder / "mine"),
-        "--from",
+        "--start",
         str(state),
         *HORIZON,
         "--out",
@@ -67,8 +67,8 @@ def test_a_state_and_actions_from_files(folder, cli, tmp_path) -> None:
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["--from", "10000"], "has rows 0 to 9999"),
-        (["--from", "nowhere.csv"], "cannot be read as a state"),
+        (["--start", "10000"], "has rows 0 to 9999"),
+        (["--start", "nowhere.csv"], "cannot be read as a state"),
         (["--goal", "{state}"], "goal has shape"),
         (["--horizon", "99", "--windows", "5"], "longest held-out episode"),
         (["--joint", "--windows", "5"], "leave out --joint"),

@@ -1,4 +1,4 @@
-"""The learner of the self-normalised likelihood: exact densities, its mass, what it trains, what it refuses."""
+"""The learner of the self-normalised likelihood: exact densities, its mass, what it trains and refuses."""
 
 from __future__ import annotations
 
@@ -113,8 +113,8 @@ def test_it_learns_log_p_of_a_line_given_a_condition() -> None:
     sign = torch.randint(0, 2, (4000, 1), generator=rng) * 2.0 - 1
     x = c + sign + 0.2 * torch.randn(4000, 1, generator=rng)
     data = gb.from_arrays(x, cond=c)
-    model = gb.fit("snl", data, preset="point_mass", steps=250, progress=False, proposal__lead=50, train__lr=5e-3,
-                   train__average=0.95)  # fmt: skip
+    how = {"proposal__lead": 50, "train__lr": 5e-3, "train__average": 0.95}
+    model = gb.fit("snl", data, preset="point_mass", steps=250, progress=False, **how)
     nats = float(model.neg_log_prob(x[:1000], c[:1000]).mean().detach())
     gaussian = 0.5 * math.log(2 * math.pi * math.e * 1.04)
     assert nats < gaussian - 0.3

@@ -107,7 +107,7 @@ def test_the_energy_of_a_path_is_the_sum_of_its_steps(kind) -> None:
 
 
 def test_whole_paths_towards_a_goal_are_a_bridge() -> None:
-    """Of Gaussian steps: the middle of a path of 4 has the mean of its ends and the variance of 4 / 4 steps."""
+    """Of Gaussian steps: the middle of a path of 4 has the mean of its ends and the variance of one step."""
     data = KINDS["plain"]("test")
     made = data.transitions
     start = made.states[0][0]
@@ -142,8 +142,8 @@ def test_near_begins_at_no_step_and_within_keeps_the_range() -> None:
     c = torch.zeros(50, 2)
     still = steps_of(model, made, steps=1, near=0.0)
     model.samplers["default"].kernel = gb.MALA(1e-8)
-    torch.testing.assert_close(still(c, generator(0)), made.step.inside(torch.zeros(2)).expand(50, 2), atol=1e-3,
-                               rtol=0)  # fmt: skip
+    wanted = made.step.inside(torch.zeros(2)).expand(50, 2)
+    torch.testing.assert_close(still(c, generator(0)), wanted, atol=1e-3, rtol=0)
     away = sequential(lambda c, rng: torch.full((len(c), 2), 9.0), made, made.states[0][None, :1], 20,
                       generator(0), within=True)  # fmt: skip
     assert torch.equal(away[0, -1], made.high)

@@ -18,7 +18,7 @@ def rollout(
     run: Run,
     *,
     start: Annotated[
-        str, Arg("row of the held-out part, or a file of states, .npy or .csv", "ROW|FILE", "--from")
+        str, Arg("row of the held-out part, or a file of states, .npy or .csv", "ROW|FILE", "--start")
     ] = "0",
     n: Annotated[int, Arg("futures in the picture", "N", "-n")] = 64,
     horizon: Annotated[int, Arg("steps", "H")] = 50,
@@ -58,15 +58,15 @@ def rollout(
         require_writable(path.parent)
     from ..tasks.rollout.measure import measure_rollouts
     from ..tasks.rollout.rollout import rollout as draw
-    from ..tasks.rollout.rollout import state_file
+    from ..tasks.rollout.start import state_file
     from ..train.load import load
 
     model = load(run, which=which).to(device)
     end = None if goal is None else _row(goal)
     done = None if actions is None else state_file(actions)
     found = draw(
-        model, name, start=_row(start), n=n, horizon=horizon, joint=joint, goal=end, actions=done, steps=steps,
-        near=near, within=within, seed=seed, data_dir=data_dir,
+        model, name, start=_row(start), n=n, horizon=horizon, joint=joint, goal=end, actions=done,
+        steps=steps, near=near, within=within, seed=seed, data_dir=data_dir,
     )  # fmt: skip
     values, lines = found.to_dict(), [found.text()]
     if windows:

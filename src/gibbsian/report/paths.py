@@ -7,7 +7,6 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..metrics.paths import components
 from .plots import COLOURS, GREY, named, panels
 
 SHOWN = 3000
@@ -15,14 +14,19 @@ SHOWN = 3000
 
 
 def futures(
-    paths: Tensor, true: Tensor | None, known: Tensor, goal: Tensor | None, limits: tuple[Tensor, Tensor]
+    paths: Tensor,
+    true: Tensor | None,
+    known: Tensor,
+    goal: Tensor | None,
+    limits: tuple[Tensor, Tensor],
+    directions: Tensor,
 ) -> Any:
     """A figure of `paths` `(n, H + 1, D)` among `known` states `(N, D)`, with what `true` `(T, D)` came and
     the `goal` `(D,)`; `limits` are the least and most of each coordinate. Up to two coordinates are shown as
-    they are, of more the two leading principal components of the standardised known states.
+    they are, of more the first two `directions` `(D, K)` of the standardised known states.
     """
     size = paths.shape[2]
-    view, words = _view(known)
+    view, words = _view(known, directions)
     low, high = (view(a[None])[0] for a in limits) if size <= 2 else (None, None)
     figure, found = panels(1, 1 + (size > 1), width=5.2, height=4.4)
     if size > 1:
@@ -35,12 +39,11 @@ def futures(
     return figure
 
 
-def _view(known: Tensor) -> tuple[Any, tuple[str, str]]:
+def _view(known: Tensor, directions: Tensor) -> tuple[Any, tuple[str, str]]:
     if known.shape[1] <= 2:
         return (lambda x: x), ("coordinate 1", "coordinate 2")
     mean, deviation = known.mean(0), known.std(0).clamp(min=1e-12)
-    directions = components((known - mean) / deviation, 1.0)[:, :2].float()
-    return (lambda x: ((x - mean) / deviation) @ directions), ("component 1", "component 2")
+    return (lambda x: ((x - mean) / deviation) @ directions[:, :2]), ("component 1", "component 2")
 
 
 def _plane(

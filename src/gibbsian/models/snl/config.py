@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import ClassVar, Literal
+from typing import ClassVar
 
-from ...core.config import require_choices
 from ...core.errors import UsageError, require_not_negative, require_positive
 from ...data.settings import PixelConfig
 from ...nets.families import AnyNet
 from ...nets.settings import MLPConfig
+from ..nce.config import SamplingConfig
 
 
 @dataclass(frozen=True)
@@ -35,23 +35,6 @@ class ProposalConfig:
 
 
 @dataclass(frozen=True)
-class SNLChainConfig:
-    """A chain at temperature 1 from draws of the proposal; raises `UsageError` for values out of range."""
-
-    kernel: Literal["mala", "langevin"] = "mala"
-    """With or without a Metropolis test."""
-    steps: int = 100
-    """Steps of one chain."""
-    step_size: float = 0.1
-    """s: the drift is s/2 times the gradient of E, the noise root s; in units of the proposal's deviations
-    where it is the base."""
-
-    def __post_init__(self) -> None:
-        require_choices(self, "chain")
-        require_positive(**{"chain.steps": self.steps, "chain.step_size": self.step_size})
-
-
-@dataclass(frozen=True)
 class SNLConfig:
     """One energy that is learnt with its log Z."""
 
@@ -64,7 +47,8 @@ class SNLConfig:
     """Widths of the network b(c) of log Z; a number without conditions."""
     partition_rate: float = 3.0
     """Learning rate of b over that of the energy."""
-    chain: SNLChainConfig = field(default_factory=SNLChainConfig)
+    chain: SamplingConfig = field(default_factory=lambda: SamplingConfig(steps=100, step_size=0.1))
+    """From draws of the proposal; where that is the base, steps are in units of its deviations."""
     pixels: PixelConfig = field(default_factory=PixelConfig)
     proposal_is_base: bool = True
     """E = net(u, c) - log q(x | c), u being x as the proposal whitens it: the network learns what q lacks."""

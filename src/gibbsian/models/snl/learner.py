@@ -19,18 +19,15 @@ from torch import Tensor, nn
 
 from ...core.random import seeded_init
 from ...core.records import Batch, Loss
-from ...mcmc.langevin import Langevin
-from ...mcmc.mala import MALA
 from ...nets.regression import GaussianRegression
 from ...objectives.nce import log_partition
 from ...objectives.snl import self_normalised
 from ..data_noise import noised_data
 from ..learner import Learner
+from ..nce.learner import KERNELS
 from ..networks import data_spec, energy_net
 from .config import SNLConfig
 from .model import ProposalChain, SelfNormalisedEnergy
-
-KERNELS: dict[str, type[MALA] | type[Langevin]] = {"mala": MALA, "langevin": Langevin}
 
 
 def build(

@@ -4,26 +4,26 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ...core.errors import DataError, UsageError, require_positive
+from ...core.errors import UsageError, require_positive
 from ...core.random import derive, generator
 from ...core.show import one_line
 from ...data.dataset import Dataset
 from ...data.own import Given
-from ...data.readers import read_npy
-from ...data.transitions import Transitions
+from ...data.transitions import Scale, Transitions
+from ...metrics.paths import components, outside
 from ...models.model import EnergyModel, device_of
 from ...train.load import load, trained_on
 from ..parts import name_of, part_of
 from .joint import CANDIDATES, PathEnergy, joint, towards
+from .start import State, actions_of, begun_at, state_of
 from .steps import sequential, steps_of
 
-State: TypeAlias = int | str | Path | Tensor | np.ndarray | list[float]
 CHAIN = 200
 """Steps of a joint chain where none are given."""
 
@@ -54,8 +54,6 @@ class Rollout:
     def to_dict(self) -> dict[str, Any]:
         """Plain values: mean and deviation of each coordinate at the end, what was asked, the share outside
         of the training range."""
-        from ...metrics.paths import outside
-
         end = self.paths[:, -1].double()
         out = outside(self.paths[:, 1:], self.low, self.high)
         deviation = end.std(0, unbiased=False).tolist()
@@ -75,7 +73,9 @@ class Rollout:
         """Matplotlib figure of the futures; needs the extra `plot`."""
         from ...report.paths import futures
 
-        return futures(self.paths, self.true, self.known, self.goal, (self.low, self.high))
+        known = Scale.of(self.known).inside(self.known)
+        directions = components(known, 1.0).float()
+        return futures(self.paths, self.true, self.known, self.goal, (self.low, self.high), directions)
 
 
 def rollout(
@@ -119,11 +119,11 @@ def rollout(
     require_positive(n=n, horizon=horizon)
     model, held, train = opened(model, data, data_dir, net)
     made = transitions_of(held)
-    past, done, true = _begun(start, held, made, horizon)
-    done = done if actions is None else _actions(actions, made, horizon)
+    past, done, true = begun_at(start, held, made, horizon)
+    done = done if actions is None else actions_of(actions, made, horizon)
     if isinstance(done, str):
         raise UsageError(done)
-    end = None if goal is None else _state(goal, held, made, "goal")[-1]
+    end = None if goal is None else state_of(goal, held, made, "goal")[-1]
     whole = joint or end is not None
     draw, rng = steps_of(model, made, steps if not whole else None, near), generator(
         derive(seed, "rollout"), device_of(model)
@@ -196,65 +196,6 @@ def transitions_of(data: Dataset) -> Transitions:
     if data.transitions is None:
         raise UsageError(f"{data.name} holds no transitions: make them with gibbsian.transitions")
     return data.transitions
-
-
-def _begun(
-    start: State, held: Dataset, made: Transitions, horizon: int
-) -> tuple[Tensor, Tensor | None | str, Tensor | None]:
-    """States `(1, lag, D)`, the actions that follow or why there are none, and the states that follow."""
-    past = _state(start, held, made, "start")[None]
-    wanted = f"these transitions have actions: give actions of {horizon} steps, or a row to begin at"
-    if not isinstance(start, int):
-        return past, wanted if made.action is not None else None, None
-    i, t = made.place(start)
-    true = made.states[i][t : t + horizon + 1]
-    if made.action is None:
-        return past, None, true
-    done = made.actions[i][t : t + horizon]
-    told = f"after row {start} there are {len(done)} actions: take a row further up, or a smaller horizon"
-    return past, done[None] if len(done) == horizon else told, true
-
-
-def _state(given: State, held: Dataset, made: Transitions, what: str) -> Tensor:
-    """The last states `(lag, D)` of what a person names: a row, a file, numbers."""
-    if isinstance(given, int):
-        if not 0 <= given < made.count:
-            raise UsageError(f"{what} {given}: the {held.split} part has rows 0 to {made.count - 1}")
-        i, t = made.place(given)
-        return made.states[i][t - made.lag + 1 : t + 1]
-    values = state_file(given) if isinstance(given, (str, Path)) else given
-    try:
-        state = torch.as_tensor(values, dtype=torch.float32)
-    except (TypeError, ValueError, RuntimeError) as error:
-        raise UsageError(f"{what} is no row of numbers ({error})") from error
-    state = state[None] if state.dim() == 1 else state
-    if state.dim() != 2 or state.shape[1] != made.size or not bool(state.isfinite().all()):
-        raise UsageError(f"{what} has shape {tuple(state.shape)}: a state here is {made.size} finite numbers")
-    if len(state) < made.lag and what == "start":
-        state = state.expand(made.lag, -1)  # at rest
-    return state[-made.lag :]
-
-
-def state_file(path: str | Path) -> np.ndarray:
-    """Numbers of a .npy or .csv; raises `DataError`."""
-    path = Path(path).expanduser()
-    if path.suffix.lower() == ".npy":
-        return read_npy(path).x
-    try:
-        return np.loadtxt(path, delimiter=",", ndmin=2, dtype=np.float32)
-    except (OSError, ValueError) as error:
-        raise DataError(f"{path} cannot be read as a state ({str(error).splitlines()[0]}): give a row of the "
-                        "held-out part, or a .npy or .csv of numbers") from error  # fmt: skip
-
-
-def _actions(given: Tensor | np.ndarray, made: Transitions, horizon: int) -> Tensor:
-    if made.action is None:
-        raise UsageError("these transitions have no actions: leave actions out")
-    done = torch.as_tensor(given, dtype=torch.float32)
-    if done.dim() != 2 or done.shape != (horizon, len(made.action.shift)):
-        wanted = (horizon, len(made.action.shift))
-        raise UsageError(f"actions have shape {tuple(done.shape)}: give {wanted}, one a step")
-    return done[None]
 
 
 def _told(start: State) -> str:
