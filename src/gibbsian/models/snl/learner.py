@@ -19,6 +19,8 @@ from torch import Tensor, nn
 
 from ...core.random import seeded_init
 from ...core.records import Batch, Loss
+from ...data.dataset import Dataset
+from ...mcmc.langevin import Langevin
 from ...nets.regression import GaussianRegression
 from ...objectives.nce import log_partition
 from ...objectives.snl import self_normalised
@@ -77,6 +79,13 @@ class SNL(Learner):
         self.begun: Tensor
         self.register_buffer("begun", torch.zeros((), dtype=torch.bool))
 
+    def setup(self, data: Dataset) -> None:
+        """In bfloat16, chains go without their Metropolis test, which would be one of rounding."""
+        if self.options.precision == "bf16":
+            chain = self.config.chain
+            kernel = Langevin(chain.step_size)
+            self.model.samplers["default"] = ProposalChain(self.model, kernel, chain.steps)
+
     def reset_training_state(self) -> None:
         """Take the level of b anew."""
         self.begun.zero_()
@@ -124,10 +133,13 @@ class SNL(Learner):
             drawn = torch.randn(ratio * len(x), u.shape[1], generator=rng, device=x.device)
             c_both = None if c is None else c.repeat(1 + ratio, 1)
             log_q = model.proposal.standard(drawn) - volume.repeat(ratio)
-        if model.on_base:
-            e = model.latent_energy(torch.cat([u, drawn]), c_both) + volume.repeat(1 + ratio)
-        else:
-            with torch.no_grad():
+            x_neg = drawn
+            if not model.on_base:
                 x_neg = model.proposal.coloured(drawn, None if c is None else c.repeat(ratio, 1))
-            e = model.energy(torch.cat([x, x_neg]), c_both)
+        half = self.options.precision == "bf16"
+        with torch.autocast(x.device.type, dtype=torch.bfloat16, enabled=half):
+            if model.on_base:
+                e = model.latent_energy(torch.cat([u, x_neg]), c_both) + volume.repeat(1 + ratio)
+            else:
+                e = model.energy(torch.cat([x, x_neg]), c_both)
         return e[: len(x)], e[len(x) :], log_q
