@@ -13,6 +13,7 @@ from gibbsian.core.spec import DataSpec
 from gibbsian.data.batches import Batches
 from gibbsian.data.dataset import from_arrays
 from gibbsian.models.labels import class_or_condition
+from gibbsian.models.papers import PAPERS as PAPERS_KNOWN
 
 C = torch.randn(600, 3, generator=torch.Generator().manual_seed(0)) / 2
 X = C[:, :2] + 0.1 * torch.randn(600, 2, generator=torch.Generator().manual_seed(1))
@@ -81,17 +82,17 @@ def test_conditions_need_a_row_each_and_are_finite():
 
 
 def test_batches_carry_conditions_with_whole_blocks_left_out():
-    data = from_arrays(X, np.ones((600, 3), np.float32) * 2)
+    data = from_arrays(X, np.repeat([[2.0], [4.0]], 300, 0).repeat(3, 1).astype(np.float32))
     spec = DataSpec((2,), condition=(1, 2), condition_dropout=0.25)
     batches = Batches(data, 400, torch.Generator().manual_seed(0), spec=spec)
     y = batches.next().y
-    assert torch.equal(y[:, 1], y[:, 2]) and set(y.unique().tolist()) == {0.0, 2.0}
+    assert torch.equal(y[:, 1], y[:, 2]) and set(y.unique().tolist()) == {0.0, 2.0, 4.0}
     left_out = (y[:, :2] == 0).float().mean(0)
     assert ((left_out - 0.25).abs() < 4 * (0.25 * 0.75 / 400) ** 0.5).all()
     both = ((y[:, 0] == 0) & (y[:, 1] == 0)).float().mean()
     assert abs(both - 1 / 16) < 4 * (1 / 16 / 400) ** 0.5
     whole = Batches(data, 40, torch.Generator().manual_seed(0), spec=DataSpec((2,), condition=(3,)))
-    assert (whole.next().y == 2).all()
+    assert (whole.next().y > 0).all()
     assert Batches(data, 4, torch.Generator(), spec=DataSpec((2,))).next().y is None
 
 
@@ -109,10 +110,10 @@ def test_papers_learn_conditions_by_themselves(name):
 
 
 def test_a_run_with_conditions_resumes_bit_for_bit(tmp_path):
-    whole = trained(steps=4, out=tmp_path / "whole", **{"net.condition_dropout": 0.3})
-    trained(steps=2, out=tmp_path / "cut", **{"net.condition_dropout": 0.3, "train.save_every": 1})
-    cut = gb.fit("igebm", (X, C), steps=4, progress=False, out=tmp_path / "cut", resume="auto",
-                 **{**QUICK, "net.condition_dropout": 0.3, "train.save_every": 1})  # fmt: skip
+    changes = {"net.condition_dropout": 0.3, "train.save_every": 1, "train.sample_every": 100}
+    whole = trained("short_run", 4, out=tmp_path / "whole", **changes)
+    trained("short_run", 2, out=tmp_path / "cut", **changes)
+    cut = trained("short_run", 4, out=tmp_path / "cut", resume="auto", **changes)
     for key, value in whole.state_dict().items():
         assert torch.equal(value, cut.state_dict()[key]), key
     again = gb.load(tmp_path / "cut")
@@ -151,7 +152,8 @@ def test_a_network_of_ones_own_takes_x_and_c():
         gb.fit("score_matching", (X, C), net=OfX(), steps=2, progress=False)
 
 
-def test_a_loss_of_ones_own_finds_conditions_in_the_batch():
+def test_a_loss_of_ones_own_finds_conditions_in_the_batch(monkeypatch):
+    monkeypatch.setattr("gibbsian.models.papers.PAPERS", dict(PAPERS_KNOWN))
     seen = []
 
     def matched(model, batch, rng):

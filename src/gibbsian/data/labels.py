@@ -60,7 +60,7 @@ def is_condition(y: np.ndarray) -> bool:
         return False
     if y.ndim == 1 or y.shape[1] == 1:
         return bool((y != np.round(y)).any())
-    return not (((y == 0) | (y == 1)).all() and (y.sum(1) == 1).all())
+    return bool((y != y[0]).any()) and not (((y == 0) | (y == 1)).all() and (y.sum(1) == 1).all())
 
 
 def _words(y: np.ndarray) -> np.ndarray:
