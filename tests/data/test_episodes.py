@@ -157,3 +157,13 @@ def test_bad_files_are_one_line(arrays, words, tmp_path) -> None:
     np.savez(tmp_path / "mine.npz", **arrays)
     with pytest.raises(DataError, match=words):
         load(f"episodes:{tmp_path}/mine.npz")
+
+
+@pytest.mark.parametrize("memory", [False, True])
+def test_conditions_are_held_to_the_training_range(memory) -> None:
+    train = gb.transitions(WALKS, memory=memory)
+    made = train.transitions
+    far = torch.full((1, made.lag, 2), 1e6)
+    far[:, 0] = 0
+    assert torch.equal(made.condition(far)[0], train.cond.amax(0))
+    assert torch.equal(made.condition(-far)[0], train.cond.amin(0))
