@@ -92,7 +92,8 @@ def _read_table(path: Path, recipe: DataRecipe) -> Arrays:
     acts = np.array([n.lower().startswith("action") for n in kept])
     if acts.all():
         raise DataError(f"{path} has actions alone: columns of states are missing")
-    notes = [*arrays.notes, f"column '{label}' is the episode"]
+    notes = [note for note in arrays.notes if "the labels" not in note]
+    notes += [f"column '{label}' is the episode"]
     notes += [f"column '{n}' is left out: it counts" for n in times]
     notes += [f"{acts.sum()} columns are actions"] if acts.any() else []
     return Arrays(arrays.x[:, ~acts], arrays.y, cond=arrays.x[:, acts] if acts.any() else None,

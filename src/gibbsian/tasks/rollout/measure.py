@@ -91,7 +91,7 @@ class RolloutMeasures:
             [str(t), *(f"{self.steps[k][t - 1]:.3g}" for k in ("frechet", "floor", "score"))] for t in shown
         ]
         head = ["step", f"Frechet distance ({self.kept} components)", "data, half to half", "energy score"]
-        lines = [f"{self.windows} windows of {self.episodes} held-out episodes", table(head, body)]
+        lines = [f"{self.windows} windows of {self.episodes} episodes", table(head, body)]
         lines.append(f"Frechet distance at the end {cell(self.end)} (bootstrap over windows)")
         lines += [f"{k.replace('_', ' ')} {v:.2%}" for k, v in self.shares.items()]
         lines += [f"held-out nats a step {cell(self.nats, '.4g')}"] if self.nats else []
