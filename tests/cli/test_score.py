@@ -125,9 +125,24 @@ def test_ood_and_attack_take_folders_of_other_sizes(cli, trained, tmp_path):
         f"ood {trained}/run --against {trained}/mixed --scores energy --baselines none --out {tmp_path}/o"
     )
     assert ran.code == 0 and "too few to choose" in ran.out and "brought to 8x8" in ran.out
+
+
+@pytest.mark.parametrize("kind", ["folder", "npz", "npy", "csv"])
+def test_attack_takes_labelled_images_of_ones_own(cli, trained, tmp_path, kind):
+    x, y = np.random.default_rng(0).random((60, 8, 8, 3)), np.array(["box", "disc"])[np.arange(60) % 2]
+    np.savez(tmp_path / "own.npz", images=x, labels=y)
+    np.save(tmp_path / "own.npy", x)
+    (tmp_path / "own.csv").write_text("a,b\n" + "\n".join(f"{i},{i / 7}" for i in range(60)))
+    data = shapes(tmp_path / "own", 30, side=20) if kind == "folder" else tmp_path / f"own.{kind}"
     words = "-n 6 --steps 2 --restarts 1 --refine 0 --eps 0,0.1"
-    ran = cli(f"attack {trained}/run --data {trained}/mixed {words} --out {tmp_path}/a --json")
-    assert ran.code == 0 and ran.json["n"] == 6, ran.err
+    ran = cli(f"attack {trained}/run --data {data} {words} --out {tmp_path}/a --json")
+    if kind in ("npy", "csv"):
+        told = {"npy": "has no labels: attacks need labelled images", "csv": "holds numbers of shape (2,)"}[
+            kind
+        ]
+        assert ran.code == 2 and told in ran.err
+    else:
+        assert ran.code == 0 and ran.json["n"] == 6, ran.err
 
 
 def test_restore_takes_a_photo_with_a_mask_painted_on_it(cli, trained, tmp_path):
