@@ -15,40 +15,48 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from ..core.errors import UsageError
 from .conv import image_channels, last_map
-from .layers import check_event, check_label
+from .layers import EnergyHead, EnergyNet, check_event
 from .settings import GatedConfig
 
 
-class GatedNet(nn.Module):
+class GatedNet(EnergyNet):
     """E(x, y) of a layer that the label gates.
 
-    Takes `x` `(B, *event_shape)` and class numbers `y` `(B,)`; returns `(B,)`. Raises `UsageError` for
-    convolutions on anything but images, and for images that vanish in them.
+    Takes `x` `(B, *event_shape)` and `y`, class numbers `(B,)` or a floating `(B, classes)` matrix; returns
+    `(B,)`. Raises `UsageError` for fewer than 2 classes, convolutions on anything but images, and images that
+    vanish in them.
     """
 
     def __init__(self, event_shape: tuple[int, ...], config: GatedConfig) -> None:
         super().__init__()
+        if config.classes < 2 or config.joint:
+            raise UsageError(
+                f"network 'gated' with {config.classes} classes and head {config.head}: a label opens its "
+                "units, so give 2 classes or more, and the scalar head"
+            )
         self.event_shape, self.config = tuple(event_shape), config
         self.convs, features = convolutions(self.event_shape, config.channels)
         self.layer = nn.Linear(features, config.width)
         self.gates = nn.Embedding(config.classes, config.width)
-        self.last = nn.Linear(config.width, 1)
+        self.head = EnergyHead(config.width, (), nn.Identity(), classes=config.classes)
 
-    def forward(self, x: Tensor, y: Tensor) -> Tensor:
-        check_label(y, self.config.classes, len(x))
-        return self.energies(x, y[:, None])[:, 0]
+    def features(self, x: Tensor, y: Tensor | None = None) -> Tensor:
+        """The gated layer, `(B, width)`, or of K labels `(B, K)` of each x `(B, K, width)`."""
+        assert y is not None
+        h = self.layer(self.convs(x).flatten(1))
+        gates = y.to(h.dtype) @ self.gates.weight if y.is_floating_point() else self.gates(y)
+        h = h[:, None] if gates.dim() == 3 else h
+        if self.config.gate == "unit":
+            return F.relu(h + h * F.normalize(gates, dim=-1))
+        return h * (gates.softmax(-1) * self.config.width)
 
     def energies(self, x: Tensor, y: Tensor) -> Tensor:
-        """E `(B, K)` of K labels `y` `(B, K)` of each x; what lies below the gates is computed once."""
+        """E `(B, K)` of K class numbers `y` `(B, K)` of each x, which pass the layers once."""
         check_event(x, self.event_shape)
-        h, gates = self.layer(self.convs(x).flatten(1))[:, None], self.gates(y)
-        if self.config.gate == "unit":
-            h = F.relu(h + h * F.normalize(gates, dim=2))
-        else:
-            h = h * (gates.softmax(2) * self.config.width)
-        out: Tensor = self.last(h)[:, :, 0]
-        return out
+        out: Tensor = self.head(self.features(x, y).flatten(0, 1))
+        return out.unflatten(0, tuple(y.shape))
 
     def logits(self, x: Tensor) -> Tensor:
         """-E of every label, `(B, classes)`."""

@@ -155,11 +155,6 @@ class GatedConfig(AnyNet):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.classes < 2 or self.head != "scalar":
-            raise UsageError(
-                f"network 'gated' with {self.classes} classes and head {self.head}: it opens its units by "
-                "the label, give 2 or more classes and the scalar head"
-            )
         require_positive(width=self.width)
         if len(self.channels) % 2 or any(n < 1 for n in self.channels):
             raise UsageError(f"channels is {self.channels}: give pairs of sizes, such as (32, 32, 64, 64)")

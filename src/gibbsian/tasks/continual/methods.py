@@ -41,7 +41,8 @@ HIDDEN = (400, 400)
 CHAINS = 500
 """Stored chains of each class."""
 AGAIN = 1500
-"""Samples of each earlier class that a generative method sees again in a task."""
+"""Samples of each earlier class that a generative method sees again in a task, or as many as there
+are rows of a new class."""
 SEEN = 20
 """Updates between two looks at how far a task is."""
 

@@ -1,6 +1,6 @@
 """`gibbsian.continual`: classes that come in sequence, how well each task is known after each, seed by seed.
 
-    a_ij    share of held-out rows of task j told rightly after task i: argmin of E(x, y) over the classes seen
+    a_ij    share of held-out rows of task j told rightly after task i: argmin of E(x, y), classes seen
 
 Every method is a learner that the library's trainer trains on one task after another. Each seed that has
 finished is a file, so that an interrupted comparison goes on where it was.
@@ -206,7 +206,8 @@ def _beside(
         return task.train
     if method.replay == "real":
         return with_rows(task.train, [t.train for t in earlier])
-    x, y = own_samples(learner, AGAIN, torch.cat([t.classes for t in earlier]), rng)
+    n = max(1, min(AGAIN, len(task.train) // len(task.classes)))
+    x, y = own_samples(learner, n, torch.cat([t.classes for t in earlier]), rng)
     return with_samples(task.train, x, y, learner.model.spec)
 
 

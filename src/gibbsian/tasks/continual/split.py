@@ -27,7 +27,7 @@ class Task:
 
 
 def in_tasks(train: Dataset, held: Dataset, tasks: int | None = None, rows: int | None = None) -> list[Task]:
-    """The classes in their order in `tasks` parts, the first ones larger where they must be; pairs by default.
+    """The classes in their order in `tasks` parts, the first larger where they must be; pairs by default.
 
     Args:
         train, held: rows of the same classes.
@@ -36,7 +36,8 @@ def in_tasks(train: Dataset, held: Dataset, tasks: int | None = None, rows: int 
 
     Raises:
         UsageError: more tasks than classes, or fewer than 2.
-        DataError: data without labels or of one class, and classes without training or held-out rows.
+        DataError: data without labels or of one class, a class without training or a task without held-out
+            rows.
     """
     require_some({"rows": rows})
     if train.y is None or held.y is None:
@@ -51,16 +52,15 @@ def in_tasks(train: Dataset, held: Dataset, tasks: int | None = None, rows: int 
         tasks = min(count // 2, MOST) if count >= 4 else count
     if not 2 <= tasks <= count:
         raise UsageError(f"tasks is {tasks}: {train.name} has {count} classes, so choose from 2 to {count}")
-    for part, y in (("training", train.y), ("held-out", held.y)):
-        missing = [train.classes[c] for c in range(count) if not bool((y == c).any())]
-        if missing:
-            raise DataError(
-                f"{train.name} has no {part} rows of class {missing[0]}: give some, or leave it out"
-            )
-    return [
-        Task(classes, _of(train, classes, rows), _of(held, classes))
-        for classes in torch.arange(count).tensor_split(tasks)
-    ]
+    if missing := [name for c, name in enumerate(train.classes) if not bool((train.y == c).any())]:
+        raise DataError(
+            f"{train.name} has no training rows of class {missing[0]}: give some, or leave it out"
+        )
+    parts = torch.arange(count).tensor_split(tasks)
+    if unjudged := [part for part in parts if not bool(torch.isin(held.y, part).any())]:
+        names = ", ".join(train.classes[int(c)] for c in unjudged[0])
+        raise DataError(f"{train.name} has no held-out rows of class {names}: give more rows, or fewer tasks")
+    return [Task(part, _of(train, part, rows), _of(held, part)) for part in parts]
 
 
 def _of(data: Dataset, classes: Tensor, most: int | None = None) -> Dataset:
