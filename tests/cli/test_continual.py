@@ -23,7 +23,8 @@ def test_writes_records_text_and_picture(cli, tmp_path):
     written = {p.name for p in tmp_path.iterdir()}
     assert written == {"continual.json", "continual.txt", "continual-accuracy.png", "seeds"}
     assert json.loads((tmp_path / "continual.json").read_text())["methods"] == ran.json["methods"]
-    assert Image.open(tmp_path / "continual-accuracy.png").size[0] > 800
+    with Image.open(tmp_path / "continual-accuracy.png") as picture:
+        assert picture.size[0] > 800
     assert len(list((tmp_path / "seeds").iterdir())) == 6
     low, high = ran.json["methods"]["replay"]["accuracy"]["interval"]
     assert low <= ran.json["methods"]["replay"]["accuracy"]["value"] <= high
