@@ -54,6 +54,7 @@ def check_bowl():
 def test_a_family_joins_by_hand():
     register_net("bowl", BowlConfig, Bowl)
     check_bowl()
+    register_net("bowl", BowlConfig, Bowl)  # again, as where a cell of a notebook runs twice
     with pytest.raises(UsageError, match="'net.hidden' is no setting of 'bowl', but of mlp"):
         override(IGEBMConfig(), {"net.name": "bowl", "net.hidden": [3]})
 
@@ -75,7 +76,7 @@ FAMILY = Family(BowlConfig, Bowl)
 
 @pytest.mark.parametrize("name", ["mlp", "a:b"])
 def test_names_are_free_words(name):
-    with pytest.raises(UsageError, match="cannot join: the name is taken, or has a colon"):
+    with pytest.raises(UsageError, match="cannot join: the name is one of this package's, or has a colon"):
         register_net(name, BowlConfig, Bowl)
 
 
@@ -110,3 +111,21 @@ def test_what_families_refuse():
     ]:
         with pytest.raises(UsageError, match=words):
             make()
+
+
+@pytest.mark.parametrize(
+    ("stored", "named"),
+    [
+        ("./mine.py:Small", "/elsewhere/mine.py:Small"),
+        ("mine:Small", "../mine.py:Small"),
+        ("a b/mine.py:Small", "mine:Small"),
+        ("pkg.sub.mine:Small", "pkg/sub/mine.py:Small"),
+    ],
+)
+def test_a_class_that_is_named_from_another_folder_stands_for_it(monkeypatch, stored, named):
+    monkeypatch.setattr("gibbsian.core.found._TRUSTED", {named})
+    config = IGEBMConfig(net=CustomNetConfig(name=stored))
+    assert trusted(config).net.name == named
+    for other in (stored.replace("Small", "Large"), stored.replace("mine", "theirs")):
+        with pytest.raises(UsageError, match="code of their own"):
+            trusted(IGEBMConfig(net=CustomNetConfig(name=other)))

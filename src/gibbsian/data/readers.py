@@ -22,7 +22,7 @@ from .factors import Factors
 @dataclass(frozen=True, eq=False)
 class Arrays:
     """What a reader returns: `x` (N, ...), labels `y` (N,), class names, conditions (N, ...), factors,
-    columns of a table, notes."""
+    columns of a table, notes. Of a file of two parts the first `rows` are those of the part."""
 
     x: np.ndarray
     y: np.ndarray | None = None
@@ -31,6 +31,7 @@ class Arrays:
     factors: Factors | None = None
     table: Table | None = None
     notes: tuple[str, ...] = ()
+    rows: int | None = None
 
 
 def read_bytes(path: Path) -> bytes:

@@ -8,13 +8,14 @@ whose name is the family's and whose object is a `Family`.
 from __future__ import annotations
 
 import dataclasses
+import shlex
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias, TypeVar
 
-from ..core.config import require_choices
+from ..core.config import override, require_choices
 from ..core.errors import UsageError, require_not_negative, unknown
-from ..core.found import require_trusted
+from ..core.found import given_like, require_trusted
 from ..core.kinds import Tagged
 
 T = TypeVar("T")
@@ -41,14 +42,22 @@ class AnyNet(Tagged):
     """Slope of leaky_relu below zero."""
 
     classes: int = 0
-    """Number of classes, or length of a continuous label; 0 makes an unconditional energy."""
+    """Number of classes; 0 makes an energy without labels."""
 
     head: Head = "scalar"
     """With classes: E(x, y) by gains and biases a class (scalar), or -f(x)[y], a joint model (logits)."""
 
+    condition: tuple[int, ...] = ()
+    """Lengths of the blocks of the vector c of a conditional energy E(x, c); data with conditions set it."""
+
+    condition_dropout: float = 0.0
+    """Share of these blocks that training sets to zeros, each by itself, so that the model also knows E(x, c)
+    of some blocks, and E(x): a block of zeros must then be no value that occurs."""
+
     def __post_init__(self) -> None:
         require_choices(self)
         require_not_negative(negative_slope=self.negative_slope)
+        self._check_condition()
         if self.classes < 0:
             raise UsageError(f"classes is {self.classes}: use 0 for an unconditional energy")
         if self.head == "logits" and self.classes < 2:
@@ -56,6 +65,27 @@ class AnyNet(Tagged):
                 f"head 'logits' with {self.classes} classes: it needs at least 2, which labelled data set by "
                 "themselves; data without labels are for igebm, short_run and others"
             )
+
+    def _check_condition(self) -> None:
+        if any(n < 1 for n in self.condition):
+            raise UsageError(f"condition is {list(self.condition)}: lengths of blocks, each at least 1")
+        if self.condition and self.classes:
+            raise UsageError(
+                f"an energy of {self.classes} classes and a condition of {sum(self.condition)} numbers: set "
+                "net.classes to 0, and let classes be numbers of the condition"
+            )
+        if not 0 <= self.condition_dropout < 1:
+            raise UsageError(f"condition_dropout is {self.condition_dropout}: it is a share in [0, 1)")
+
+    def refuse_condition(self, network: str) -> None:
+        """Raise `UsageError` for a condition, which this network does not take."""
+        if self.condition:
+            raise UsageError(f"network '{network}' takes no condition: use mlp, conv, conv1d or igebm")
+
+    @property
+    def label_size(self) -> int:
+        """Length of y as a row of numbers: of classes one each, or of a condition."""
+        return self.classes or sum(self.condition)
 
     @property
     def joint(self) -> bool:
@@ -116,6 +146,8 @@ def register_net(
 ) -> None:
     """Let `net.name` be `name`: `network(event_shape, config(...))` is then the network.
 
+    An earlier one of others is replaced.
+
     Args:
         name: a word, without a colon.
         config: a frozen dataclass derived from `AnyNet`, whose `name` is this one by default.
@@ -123,10 +155,12 @@ def register_net(
         channels_last: lay convolution weights out with channels last.
 
     Raises:
-        UsageError: the name is taken or not a word, or `config` is no class of network settings.
+        UsageError: the name is one of this package's or not a word, or `config` is no class of network
+            settings.
     """
-    if ":" in name or name in FAMILIES:
-        raise UsageError(f"network '{name}' cannot join: the name is taken, or has a colon in it")
+    ours = name in FAMILIES and FAMILIES[name].config.__module__.startswith(f"{__package__}.")
+    if ":" in name or ours:
+        raise UsageError(f"network '{name}' cannot join: the name is one of this package's, or has a colon")
     if not (isinstance(config, type) and issubclass(config, AnyNet) and dataclasses.is_dataclass(config)):
         raise UsageError(
             f"network '{name}' cannot join: its settings must be a dataclass derived from AnyNet"
@@ -159,12 +193,16 @@ def trusted(config: T, allow: bool = False) -> T:
     """`config`, once it is sure that building it imports nothing but registered and installed networks.
 
     For settings that were read from a file: a `module:Class` in them would run code of the file's choice.
-    Raises `UsageError` naming it, unless `allow`.
+    A class that the person named from another folder stands for it. Raises `UsageError` naming it, unless
+    `allow`.
     """
-    for net in _nets(config):
-        if ":" in net.name and not allow:
+    changes: dict[str, Any] = {}
+    for key, net in _nets(config) if not allow else ():
+        if ":" in net.name and (given := given_like(net.name)) is not None:
+            changes[f"{key}name"] = given
+        elif ":" in net.name:
             require_trusted(net.name, "network", _remedy(net.name))
-    return config
+    return override(config, changes) if changes else config
 
 
 def says_too_little(name: str) -> bool:
@@ -176,17 +214,17 @@ def _remedy(name: str) -> str:
     """How to have a stored network again."""
     if says_too_little(name):
         return AGAIN
-    named = f"give net= in Python or --net {name} on the command line"
+    named = f"give net= in Python or --net {shlex.quote(name)} on the command line"
     return f"{named}, or trust them by trust=True or --trust"
 
 
-def _nets(config: Any) -> Iterator[AnyNet]:
-    """Every network's settings within a dataclass."""
+def _nets(config: Any, key: str = "") -> Iterator[tuple[str, AnyNet]]:
+    """Every network's settings within a dataclass, and the dotted name before its own."""
     if isinstance(config, AnyNet):
-        yield config
+        yield key, config
     elif dataclasses.is_dataclass(config):
         for f in dataclasses.fields(config):
-            yield from _nets(getattr(config, f.name))
+            yield from _nets(getattr(config, f.name), f"{key}{f.name}.")
     elif isinstance(config, Mapping):
-        for value in config.values():
-            yield from _nets(value)
+        for name, value in config.items():
+            yield from _nets(value, f"{key}{name}.")

@@ -2,9 +2,12 @@
 
     p(x) ~ exp(-E(x)/T),    loss = mean E(x_pos) - mean E(x_neg) + alpha (mean E(x_pos)^2 + mean E(x_neg)^2)
 
-x_neg are persistent chains from a replay buffer, 5 % of them restarted from uniform noise. One chain
-step, in this order: add noise, take the gradient there, clip it, move, clamp. Drift and noise are set
-apart, so the chain's temperature T = noise^2 / step_size is far below 1 (1.25e-6 as published).
+x_neg are persistent chains from a replay buffer, 5 % of them restarted from uniform noise. After an update
+each takes the place of the chain that it went on from (`ContrastiveLearner.losses`, one update of all papers
+of this kind, and `starts/replay.py: ReplayBuffer.write`).
+
+One chain step, in this order: add noise, take the gradient there, clip it, move, clamp. Drift and noise are
+set apart, so the chain's temperature T = noise^2 / step_size is far below 1 (1.25e-6 as published).
 
 Conditional models have E(x, y); their Z(y) is unknown, so E(x, y) says nothing of p(y). An ensemble
 keeps past weights and steps through them in turn while sampling.
@@ -19,13 +22,13 @@ import torch
 from torch import Tensor, nn
 
 from ...core.position import Position
-from ...core.spec import DataSpec
 from ...mcmc.langevin import Langevin
-from ..chain_sampler import ChainSampler, draw_labels
+from ..chain_sampler import ChainSampler
 from ..chains import init_noise
 from ..contrastive_learner import ContrastiveLearner
+from ..labels import draw_labels
 from ..net_energy import NetEnergy
-from ..networks import net_model
+from ..networks import data_spec, net_model
 from ..sampler import ChainStage, DataChain, Sampler, Stages
 from ..stored import stored_samplers
 from ..training_start import training_start
@@ -36,7 +39,7 @@ def build(
     config: IGEBMConfig, event_shape: tuple[int, ...], rng: torch.Generator, net: nn.Module | None = None
 ) -> ContrastiveLearner:
     """The learner of an energy network; `net` takes the place of the one that `config.net` describes."""
-    spec = DataSpec(event_shape, config.pixels.low, config.pixels.high, config.net.classes)
+    spec = data_spec(config, event_shape)
     model = net_model(config, spec, rng, net, past=config.ensemble.members)
     noise = init_noise(config.start, spec)
     buffer = training_start(config.start, spec, config.pixels.noise, rng)
