@@ -134,7 +134,7 @@ METHODS: dict[str, Method] = {
     "ewc": Method("elastic weight consolidation", lambda work: EWC(_softmax(work), 50.0)),
     "si": Method("synaptic intelligence", lambda work: SI(_softmax(work), 0.1)),
     "lwf": Method("learning without forgetting", lambda work: LwF(_softmax(work))),
-    "vae": Method("p(x | y) by a VAE, sees its samples again", _vae, "own", ("generative",)),
+    "vae": Method("a VAE given y, sees its samples again", _vae, "own", ("generative",)),
     "replay": Method("softmax, sees all images again", lambda work: Softmax(_softmax(work)), "real"),
 }
 PUBLISHED: dict[tuple[str, str], dict[str, str]] = {
