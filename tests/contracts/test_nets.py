@@ -14,6 +14,7 @@ from gibbsian.nets.build import build
 from gibbsian.nets.settings import (
     Conv1dConfig,
     ConvConfig,
+    GatedConfig,
     LevelsConfig,
     MLPConfig,
     ResidualConfig,
@@ -41,6 +42,8 @@ NETS = {
     "wide": (WideConfig(dropout=0.2, **SMALL), IMAGE),
     "wide_logits": (WideConfig(pool="flatten", classes=3, head="logits", **SMALL), IMAGE),
     "levels": (LevelsConfig(classes=3, **SMALL), IMAGE),
+    "gated": (GatedConfig(width=6, classes=3), (2,)),
+    "gated_softmax": (GatedConfig(width=6, classes=3, channels=(3, 4), gate="softmax"), IMAGE),
     "igebm_logits": (ResidualConfig(classes=3, head="logits", **SMALL), IMAGE),
 }
 
