@@ -187,7 +187,7 @@ def settings(method: Method, work: Work) -> dict[str, Any]:
     return {
         "protocol": work.protocol, "negative": work.negative, "steps": work.steps, "passes": work.passes,
         "batch_size": work.batch_size, "energy": to_dict(work.energy.model), "lr": method.lr,
-        "again": [CHAINS, AGAIN],
+        "again": [CHAINS, AGAIN], "one_adam": work.protocol == "discriminative",
     }  # fmt: skip
 
 

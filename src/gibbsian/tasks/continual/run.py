@@ -12,7 +12,7 @@ import json
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, TypeAlias, get_args
 
 import torch
 from torch import Tensor
@@ -35,6 +35,7 @@ from .report import Continual, Run
 from .split import Task, in_tasks, with_rows, with_samples
 
 CHUNK = 1000
+Optimizers: TypeAlias = dict[str, torch.optim.Optimizer]
 
 
 def continual(
@@ -180,6 +181,7 @@ def learn(name: str, method: Method, work: Work, parts: list[Task], seed: int, t
     """One method with one seed through all tasks."""
     began, learner = time.process_time(), method.made(work, seed)
     model, accuracy = learner.model, []
+    moments: Optimizers = {}
     for i, task in enumerate(parts):
         rng = generator(derive(seed, f"again-{i}"))
         rows = _beside(task, parts[:i], learner, method, rng)
@@ -189,13 +191,23 @@ def learn(name: str, method: Method, work: Work, parts: list[Task], seed: int, t
             told(i, trainer.step, trainer.total)
 
         told(i, 0, train.steps)
-        Trainer(learner, rows, train, monitor, observers=[watch]).fit(progress=False)
+        trainer = Trainer(learner, rows, train, monitor, observers=[watch])
+        if work.protocol == "discriminative":  # one Adam for all tasks, as in the released code
+            moments = _carried(moments, trainer.updater.optimizers)
+        trainer.fit(progress=False)
         if isinstance(learner, InSequence):
             learner.after_task(task.train)
         learner.eval()
         seen = torch.cat([t.classes for t in parts[: i + 1]])
         accuracy.append([accuracy_of(model, t.held, seen) for t in parts[: i + 1]])
     return Run(accuracy, time.process_time() - began)
+
+
+def _carried(before: Optimizers, now: Optimizers) -> Optimizers:
+    """The optimisers of a task, with the moments of those before."""
+    for name, optimizer in before.items():
+        now[name].load_state_dict(optimizer.state_dict())
+    return now
 
 
 def _beside(
