@@ -21,12 +21,13 @@ from ..core.random import derive, generator
 from ..core.spec import Table
 from .dataset import Dataset, carve, from_arrays
 from .folder import read_folder
-from .names import ALIASES, TOYS, entry
+from .names import ALIASES, SPRITES, TOYS, entry
 from .pairs import domains, two_domains
 from .public import read_named
 from .readers import Arrays, read_npz
 from .recipe import ARRAYS, FILES, DataRecipe, is_table, unread
 from .resized import resized
+from .shapes import read_rendered
 from .sources import DIGITS, SOURCES
 from .tables import read_table
 from .toy import toy
@@ -151,6 +152,8 @@ def _arrays(
     if name.startswith("table:"):
         return read_table(name.removeprefix("table:"), split), False
     canonical = ALIASES.get(name, name)
+    if canonical in SPRITES:
+        return read_rendered(SPRITES[canonical], split), False
     if canonical == "digits":
         return _digits(split), False
     if canonical not in SOURCES:
