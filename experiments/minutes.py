@@ -28,7 +28,7 @@ from gibbsian.models.model import EnergyModel
 from gibbsian.models.samples import draw_samples
 from gibbsian.report.pictures import grid, save_image, to_uint8
 from gibbsian.report.tables import over, table
-from gibbsian.tasks.chains import classes_in_turn
+from gibbsian.tasks.chains import every_label
 from gibbsian.tasks.evaluator import SampleEvaluator, evaluator_for
 from gibbsian.train.fit import stored_config
 
@@ -107,7 +107,7 @@ def distances(model: EnergyModel, data: str, n: int, name: str, draws: int) -> d
     rng, sets = Streams(0).eval, []
     sampler, low, high = model.sampler(name or "default"), model.spec.low, model.spec.high
     for _ in range(draws):
-        x = draw_samples(model, sampler, n, rng=rng, y=classes_in_turn(model, n, rng)).x
+        x = draw_samples(model, sampler, n, rng=rng, y=every_label(model, n, rng)).x
         sets.append({part: held_out(data, n, part, low, high).measure(x) for part in ("test", "validation")})
     out = {}
     for part in ("test", "validation"):
@@ -172,7 +172,7 @@ def grids(out: Path, runs: list[str]) -> None:
     for name in runs:
         folder, _, sampler = name.partition("@")
         model, rng = gb.load(folder), Streams(7).eval
-        y = classes_in_turn(model, 2 * ROW, rng)
+        y = every_label(model, 2 * ROW, rng)
         x = draw_samples(model, model.sampler(sampler or "default"), 2 * ROW, rng=rng, y=y).x
         rows.append(to_uint8(x, model.spec.low, model.spec.high))
         print(label(name), flush=True)

@@ -117,7 +117,7 @@ def test_a_read_only_array_is_taken_and_left_alone():
         (np.zeros((5, 8, 8, 4), np.uint8), None, "1 or 3"),
         (np.array([[1.0, np.nan]]), None, "not finite"),
         (np.zeros((5, 2)), np.zeros(4), "labels of shape"),
-        (np.zeros((2, 2)), np.array([0.5, 1]), "whole numbers"),
+        (np.zeros((2, 2)), np.array([0.5, 1, 2]), "2 rows but 3 conditions"),
         (np.zeros((2, 2)), np.array([-1, 0]), "labels from -1"),
         (np.array([["a", "b"]]), None, "not numbers"),
     ],

@@ -47,7 +47,6 @@ def test_labels_are_counted_in_their_order(y, counted, classes, words):
         ([-1, 0, 1, 2], "labels from -1 to 2.*rows without a label, leave these rows out"),
         ([-1, -1, 0, 0], "labels from -1 to 0"),
         ([np.nan, 0, 1, 1], "not finite: leave the rows without a label out"),
-        ([0.5, 0, 1, 1], "not whole numbers"),
         (np.zeros((4, 2)), "labels of shape"),
         (np.array([None, "a", "b", "c"], object), "whole numbers or words"),
     ],

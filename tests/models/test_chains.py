@@ -14,11 +14,11 @@ from gibbsian.core.spec import DataSpec
 from gibbsian.data.settings import PixelConfig
 from gibbsian.mcmc.langevin import Langevin
 from gibbsian.mcmc.settings import ChainConfig, FadingNoise
-from gibbsian.models.chain_sampler import draw_labels
 from gibbsian.models.chains import init_noise, langevin
 from gibbsian.models.data_noise import noised_data
 from gibbsian.models.igebm.config import IGEBMConfig
 from gibbsian.models.joint_energy import JointEnergy
+from gibbsian.models.labels import draw_labels
 from gibbsian.models.net_energy import NetEnergy
 from gibbsian.models.training_start import training_start
 from gibbsian.starts.replay import ReplayBuffer

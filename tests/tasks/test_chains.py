@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from gibbsian.models.sampler import WrappedSampler
-from gibbsian.tasks.chains import chain_report, classes_in_turn
+from gibbsian.tasks.chains import chain_report, every_label
 
 MLP = {"net.name": "mlp", "net.hidden": [8], "chain.steps": 16, "start.capacity": 64}
 
@@ -43,8 +43,8 @@ def test_saturation_is_told_of_clamped_chains(system):
 
 def test_classes_come_in_turn(system):
     plain, labelled = system("igebm", "toy:ring"), system("igebm", "toy:ring", {"net.classes": 8})
-    assert classes_in_turn(plain, 4, rng()) is None
-    assert classes_in_turn(labelled, 10, rng()).tolist() == [0, 1, 2, 3, 4, 5, 6, 7, 0, 1]
+    assert every_label(plain, 4, rng()) is None
+    assert every_label(labelled, 10, rng()).tolist() == [0, 1, 2, 3, 4, 5, 6, 7, 0, 1]
 
 
 @pytest.mark.parametrize("pair", [False, True])

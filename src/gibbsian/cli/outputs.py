@@ -108,6 +108,8 @@ def _in_units(model: EnergyModel, x: Tensor) -> Tensor:
 
 def _write_rows(model: EnergyModel, drawn: Samples, path: Path) -> None:
     """Samples in the units of the table, under its names, with the classes of conditional models last."""
+    import torch
+
     from ..report import arrays
 
     table = model.spec.table
@@ -118,5 +120,8 @@ def _write_rows(model: EnergyModel, drawn: Samples, path: Path) -> None:
     x = x.flatten(1)
     names = table.names if table and table.names else [f"column {i + 1}" for i in range(x.shape[1])]
     classes, label = (table.classes, table.label) if table else ((), "")
+    if drawn.y is not None and drawn.y.is_floating_point():
+        x = torch.cat([x, drawn.y.cpu().double()], 1)
+        names, drawn = [*names, *(f"c{i + 1}" for i in range(drawn.y.shape[1]))], replace(drawn, y=None)
     y = [] if drawn.y is None else [classes[i] if i < len(classes) else str(i) for i in drawn.y.tolist()]
     arrays.write_table(path, x.tolist(), names, y, label or "label")

@@ -45,6 +45,7 @@ def sample(
     gif: Annotated[str | None, Arg("chains that move, with their mean energy", "CHAIN.gif")] = None,
     strip: Annotated[str | None, Arg("chains at six times, one a row (16 at most)", "STRIP.png")] = None,
     label: Annotated[int | None, Arg("class; all in turn by default", "Y")] = None,
+    condition: Annotated[str | None, Arg("c of p(x | c); those of training by default", "C,C")] = None,
     kernel: Annotated[KernelName | None, Arg("move by this kernel, see gibbsian list kernels")] = None,
     temperature: Annotated[float | None, Arg("T of exp(-E/T), with --kernel", "T")] = None,
     steps: Annotated[int | None, Arg("chain steps; the model's own number by default", "K")] = None,
@@ -78,6 +79,7 @@ def sample(
         raise UsageError(f"--temperature needs a kernel: add --kernel {' or '.join(KERNELS)}")
     given = settings or {}
     options = kernel_options(kernel, {k: v for k, v in given.items() if not k.startswith(PREFIX)})
+    from ..models.composed import conditional
     from ..models.sampler import RunOptions
     from ..train.load import load_samplers
     from .machine import warn_if_emulated
@@ -85,19 +87,22 @@ def sample(
     usable(device)
     warn_if_emulated(precision, device)
     model, samplers = load_samplers(run, which=which, device=device)
+    if condition is not None:
+        model = conditional(model, read_condition(condition))
+        samplers = model.samplers
     sampler = latent_sampler(model, given) or chosen_sampler(samplers, start, run)
     if kernel is not None:
         sampler = with_kernel(model, sampler, kernel, options, temperature)
     outputs = Outputs.chosen(model, out, npz, gif, strip)
     strips = _strip(sampler, n) if outputs.strip else None
-    y = labels(model, n, label, start)
+    y = labels(model, n, label, start, seed)
     computed = RunOptions(precision, compile)
     began = time.monotonic()
     chunk = n if start == "buffer" else 512
     keep = outputs.gif is not None
     drawn, film = draw(model, n, sampler, y, steps, seed, chunk, keep, strips, computed)
     seconds = time.monotonic() - began
-    columns = columns or (model.spec.num_classes if y is not None else None)
+    columns = columns or (model.spec.num_classes if y is not None else 0) or None
     outputs.write(model, drawn, film, strips, columns)
     if cut := cut_short(run, which):
         say(f"training was cut short: {cut}")
@@ -133,17 +138,28 @@ def _strip(sampler: Sampler, n: int) -> Strip:
     return Strip(sampler, min(n, STRIP_CHAINS))
 
 
-def labels(model: EnergyModel, n: int, label: int | None, start: str) -> Tensor | None:
-    """The class asked for, or every class in turn; none for an unconditional model or for stored chains."""
+def read_condition(text: str) -> Tensor:
+    """A condition from numbers between commas; raises `UsageError` for others."""
     import torch
 
-    from ..models.model import checked_labels, device_of
+    try:
+        return torch.tensor([float(number) for number in text.split(",")])
+    except ValueError as error:
+        raise UsageError(f"--condition is '{text}': write its numbers, such as 0.5,-1") from error
 
-    device = device_of(model)
-    classes = model.spec.num_classes
-    if label is not None or not classes or start == "buffer":
+
+def labels(model: EnergyModel, n: int, label: int | None, start: str, seed: int) -> Tensor | None:
+    """The class asked for, or every class in turn, or conditions of training; none for other models or for
+    stored chains.
+    """
+    from ..core.random import derive, generator
+    from ..models.labels import checked_labels
+    from ..models.model import device_of
+    from ..tasks.chains import every_label
+
+    if label is not None or start == "buffer":
         return checked_labels(model, n, label)
-    return torch.arange(n, device=device) % classes
+    return every_label(model, n, generator(derive(seed, "labels"), device_of(model)))
 
 
 def draw(

@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
+from itertools import chain
+from typing import TYPE_CHECKING
+
 from .errors import UsageError
+
+if TYPE_CHECKING:
+    import torch
+    from torch import nn
 
 
 def usable(device: str) -> str:
@@ -20,3 +27,11 @@ def usable(device: str) -> str:
     if kind == "mps" and not torch.backends.mps.is_available():
         raise UsageError(f"device '{device}' is not on this machine: use cpu")
     return device
+
+
+def device_of(module: nn.Module) -> torch.device:
+    """Where the weights of `module` are; the CPU for one without any."""
+    import torch
+
+    tensor = next(chain(module.parameters(), module.buffers()), None)
+    return torch.device("cpu") if tensor is None else tensor.device

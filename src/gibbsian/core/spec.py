@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from .errors import UsageError
@@ -66,6 +66,9 @@ class DataSpec:
             begin and, if so set, are clamped.
         num_classes: classes that the model tells apart; 0 for a model without labels, whatever its data.
         table: columns and units of a table; `low` and `high` are those of its standardised numbers.
+        condition: of a model of p(x | c), the lengths of the blocks of the vector c; empty without one.
+        condition_dropout: share of blocks that training left out, so that a block of zeros stands for "not
+            given" and zeros alone for p(x); 0 for a model that knows whole vectors only.
 
     Raises `UsageError` for an empty shape, an empty range or a negative number of classes.
     """
@@ -75,6 +78,8 @@ class DataSpec:
     high: float = 1.0
     num_classes: int = 0
     table: Table | None = None
+    condition: tuple[int, ...] = ()
+    condition_dropout: float = 0.0
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "event_shape", tuple(int(n) for n in self.event_shape))
@@ -92,7 +97,24 @@ class DataSpec:
         """Whether one data point is `(C, H, W)`."""
         return len(self.event_shape) == 3
 
+    def unconditional(self) -> DataSpec:
+        """The same data without labels and conditions."""
+        return replace(self, num_classes=0, condition=(), condition_dropout=0.0)
+
+    @property
+    def conditional(self) -> bool:
+        """Whether energies have a second argument y: labels `(B,)`, or conditions `(B, sum(condition))`."""
+        return bool(self.num_classes or self.condition)
+
     def refuse_labels(self, y: object) -> None:
-        """Raise `UsageError` if labels `y` are given for a model without classes."""
-        if y is not None and not self.num_classes:
+        """Raise `UsageError` if labels or conditions `y` are given for a model of x alone."""
+        if y is not None and not self.conditional:
             raise UsageError("this model has no labels: leave out the label, or train with net.classes > 0")
+
+    def refuse_no_condition(self, y: object) -> None:
+        """Raise `UsageError` if a model of p(x | c) is asked without a condition and knows no p(x)."""
+        if y is None and self.condition and not self.condition_dropout:
+            raise UsageError(
+                f"this model is one of p(x | c), c being {sum(self.condition)} numbers: give y, a row of "
+                "them, or train with net.condition_dropout, so that it knows p(x) too"
+            )

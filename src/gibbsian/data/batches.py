@@ -7,12 +7,15 @@ caller's stream `data` and is saved with the other streams.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import torch
 from torch import Tensor
 
 from ..core.errors import CheckpointError, DataError, require_positive
 from ..core.position import expand
 from ..core.records import Batch
+from ..core.spec import DataSpec
 from .dataset import Dataset
 
 
@@ -20,13 +23,22 @@ class Batches:
     """Batches of `batch_size` rows without end.
 
     `rng` is a CPU generator. `flip` mirrors each image left to right with probability 1/2 (with its
-    condition, if that is an image). `epoch` counts the epochs begun.
+    condition, if that is an image). `spec` is that of a model: with conditions, these come as `y`, their
+    blocks left out (zeros) with the probability that it says. `epoch` counts the epochs begun.
     """
 
     def __init__(
-        self, dataset: Dataset, batch_size: int, rng: torch.Generator, *, flip: bool = False
+        self,
+        dataset: Dataset,
+        batch_size: int,
+        rng: torch.Generator,
+        *,
+        flip: bool = False,
+        spec: DataSpec | None = None,
     ) -> None:
         require_positive(batch_size=batch_size)
+        self.condition = spec.condition if spec else ()
+        self.dropout = spec.condition_dropout if spec else 0.0
         self.dataset = dataset
         self.batch_size = batch_size
         self.rng = rng
@@ -44,7 +56,8 @@ class Batches:
             self._order, self._place, self.epoch = before[:3]
             self.rng.set_state(before[3])
             raise
-        return self._flipped(batch) if self.flip and self.dataset.is_image else batch
+        batch = self._flipped(batch) if self.flip and self.dataset.is_image else batch
+        return replace(batch, y=self._left_out(batch.cond)) if self.condition else batch
 
     def state_dict(self) -> dict[str, Tensor]:
         """Tensors only: the order of this epoch (N,), the place in it, the number of epochs begun."""
@@ -80,6 +93,13 @@ class Batches:
             missing -= len(piece)
             parts.append(piece)
         return torch.cat(parts)
+
+    def _left_out(self, cond: Tensor | None) -> Tensor | None:
+        """Conditions `(B, D)` some blocks of which are zeros."""
+        if cond is None or not self.dropout:
+            return cond
+        kept = torch.rand(len(cond), len(self.condition), generator=self.rng) >= self.dropout
+        return cond * kept.repeat_interleave(torch.tensor(self.condition), dim=1)
 
     def _flipped(self, batch: Batch) -> Batch:
         mirror = torch.rand(len(batch), generator=self.rng) < 0.5

@@ -20,7 +20,7 @@ from ..core.records import Batch
 from ..core.spec import Table
 from .arrays import as_tensor, stored
 from .factors import Factors
-from .labels import read_labels
+from .labels import is_condition, read_labels
 from .options import Channels
 from .recipe import DataRecipe
 from .rows import ArrayRows, BrokenRow, Rows, digest_of
@@ -30,10 +30,11 @@ from .rows import ArrayRows, BrokenRow, Rows, digest_of
 class Dataset:
     """Rows with labels `y` (N,) int64 or None, names of the `classes`, conditions `cond`.
 
-    `factors` are what synthetic rows were rendered from. `split` is "train", "validation" or "test".
-    `notes` are lines on what was decided when the rows were read, for whoever asked for them; `recipe` reads
-    them again, and is None for rows that came from arrays. `table` names the columns of a table, and says in
-    what units models see them: `x` is as the table holds it, `batch` standardised.
+    Conditions are rows `(N, D)` that models of p(x | c) take, of blocks of the lengths `blocks`, or images to
+    start from. `factors` are what synthetic rows were rendered from. `split` is "train", "validation" or
+    "test". `notes` are lines on what was decided when the rows were read, for whoever asked for them;
+    `recipe` reads them again, and is None for rows that came from arrays. `table` names the columns of a
+    table, and says in what units models see them: `x` is as the table holds it, `batch` standardised.
     Build one from arrays with `from_arrays`.
     """
 
@@ -47,6 +48,7 @@ class Dataset:
     notes: tuple[str, ...] = ()
     recipe: DataRecipe | None = None
     table: Table | None = None
+    blocks: tuple[int, ...] = ()
 
     def __len__(self) -> int:
         return self.rows.shape[0]
@@ -174,7 +176,8 @@ def from_arrays(
     Args:
         x: images or numbers, `(N, ...)`, told apart by the rules of `data.arrays`: bytes, and floats in
             [0, 1] or [-1, 1] of the shape of images, become images; others are numbers in their own units.
-        y: labels `(N,)`, whole numbers or words, or rows `(N, k)` of zeros and one 1 (see `data.labels`).
+        y: labels `(N,)`, whole numbers or words, or rows `(N, k)` of zeros and one 1 (see `data.labels`);
+            other numbers, `(N,)` or `(N, k)`, are conditions.
         name, split: what the set is called.
         classes: names of the labels, by default the numbers or words themselves.
         cond: conditions, one a row, read as `x` is.
@@ -189,6 +192,9 @@ def from_arrays(
     """
     rows, notes = stored(as_tensor(x), name, images=images, channels=channels, levels=levels)
     y = y.detach().cpu().numpy() if isinstance(y, Tensor) else y
+    if y is not None and cond is None and classes is None and is_condition(y):
+        cond, y = (y if y.ndim == 2 else y[:, None]).astype(np.float32), None
+        notes += (f"y holds {cond.shape[1]} numbers a row that are no classes: conditions c of p(x | c)",)
     told = None if y is None else read_labels(y, len(rows), classes, name)
     what = f"{name} (conditions)"
     how = {"images": images, "channels": channels, "levels": levels}

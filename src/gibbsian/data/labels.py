@@ -54,6 +54,15 @@ def read_labels(y: np.ndarray, n: int, classes: Sequence[str] | None, name: str)
     return Labels(counted, tuple(map(str, known)), notes)
 
 
+def is_condition(y: np.ndarray) -> bool:
+    """Whether `y` are finite numbers but no labels: not whole, or rows that are not zeros and one 1."""
+    if y.dtype.kind not in "fiu" or y.ndim not in (1, 2) or not np.isfinite(y).all():
+        return False
+    if y.ndim == 1 or y.shape[1] == 1:
+        return bool((y != np.round(y)).any())
+    return bool((y != y[0]).any()) and not (((y == 0) | (y == 1)).all() and (y.sum(1) == 1).all())
+
+
 def _words(y: np.ndarray) -> np.ndarray:
     """Words of any kind as unicode; numbers as they are."""
     if y.dtype.kind == "O" and y.size and all(isinstance(word, str) for word in y.flat):

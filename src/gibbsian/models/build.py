@@ -34,11 +34,18 @@ def build(
     if not isinstance(config, found.config_class()):
         kind = found.config_class().__name__
         raise UsageError(f"config is {config!r:.60}: {name} takes a {kind} or a dictionary, such as {{}}")
+    if config_condition(config) and not getattr(config, "takes_condition", False):
+        raise UsageError(f"net.condition is set, but {name} learns p(x) alone: set it to [], or use igebm")
     learner: Learner = found.builder()(config, tuple(event_shape), _init(rng), net)
     claims = getattr(config, "claims_density", learner.model.claims_density)
     learner.model.claims_density = bool(claims)
     learner.model.record = Record(name, config, next(iter(found.papers()), None))
     return learner
+
+
+def config_condition(config: Any) -> tuple[int, ...]:
+    """The condition of the network of a paper's settings; empty without one."""
+    return tuple(getattr(getattr(config, "net", None), "condition", ()))
 
 
 def _init(rng: RngLike) -> torch.Generator:

@@ -10,6 +10,7 @@ from ..mcmc.base import Kernel
 from ..mcmc.settings import ChainConfig
 from ..starts.base import Start
 from .chains import langevin
+from .labels import draw_labels
 from .model import EnergyModel
 from .sampler import ChainStage, Sampler, Stages
 
@@ -70,11 +71,3 @@ def chain_kernel(model: EnergyModel, chain: ChainConfig) -> Kernel:
     if model.chain_temperature != model.temperature:
         chain = chain.over(model.temperature)
     return langevin(chain, model.spec)
-
-
-def draw_labels(model: EnergyModel, n: int, y: Tensor | None, rng: torch.Generator) -> Tensor | None:
-    """The labels asked for, or uniform ones of a conditional model; none for other models."""
-    model.spec.refuse_labels(y)
-    if y is not None or model.joint or not model.spec.num_classes:
-        return y
-    return torch.randint(model.spec.num_classes, (n,), generator=rng, device=rng.device)

@@ -21,9 +21,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import replace
 from math import prod
-from typing import Any, cast
+from typing import Any, TypeAlias, cast
 
 import torch
 from torch import Tensor
@@ -33,9 +32,12 @@ from ..core.errors import UsageError
 from ..core.position import Position, batch_size
 from ..energies.algebra import Mixture, Negation, Product, Scaled
 from .composed_sampler import Composition, OfLabel
+from .labels import checked_labels
 from .model import ComposedEnergy, EnergyModel, device_of
 from .units import in_units
 
+Label: TypeAlias = int | Tensor
+"""A class, or a condition `(D,)`."""
 FAR = (1e1, 1e2, 1e3)
 """Distances, in ranges of the data, at which tails are looked at."""
 TRIED = 20
@@ -43,19 +45,20 @@ TRIED = 20
 
 
 class ConditionalModel(EnergyModel):
-    """p(x | y) of a model with classes, as a model without: `conditional(model, 3)`."""
+    """p(x | y) of a model with classes or conditions, as a model without: `conditional(model, 3)`."""
 
-    def __init__(self, model: EnergyModel, y: int) -> None:
-        classes = model.spec.num_classes
-        if not 0 <= y < classes:
-            counted = f"has classes 0 to {classes - 1}" if classes else "has no classes"
-            raise UsageError(f"class {y} is unknown: this model {counted}")
-        spec = model.spec
-        super().__init__(replace(spec, num_classes=0))
-        self.model, self.y = model, y
+    y: Tensor
+
+    def __init__(self, model: EnergyModel, y: Label) -> None:
+        if not model.spec.conditional:
+            raise UsageError(f"class {y} is unknown: this model has no classes")
+        found = checked_labels(model, 1, y)
+        super().__init__(model.spec.unconditional())
+        self.model = model
+        self.register_buffer("y", found, persistent=False)
         self.temperature, self.claims_density = model.temperature, model.claims_density
         if "default" in model.samplers:
-            self.samplers["default"] = OfLabel(model.samplers["default"], y)
+            self.samplers["default"] = OfLabel(model.samplers["default"], self.y)
 
     def energy(self, x: Position, y: Tensor | None = None) -> Tensor:
         """E(x, y) at the class, `(B,)`."""
@@ -78,7 +81,7 @@ class ConditionalModel(EnergyModel):
         return self.model.chain_temperature
 
     def _labels(self, x: Position) -> Tensor:
-        return torch.full((batch_size(x),), self.y, device=device_of(self.model))
+        return self.y.expand(batch_size(x), *self.y.shape[1:])
 
 
 def product(*models: EnergyModel, weights: Sequence[float] | None = None) -> EnergyModel:
@@ -137,26 +140,33 @@ def negation(
 
 
 def conjunction(
-    model: EnergyModel, classes: Sequence[int], weights: Sequence[float] | None = None
+    model: EnergyModel, classes: Sequence[Label], weights: Sequence[float] | None = None
 ) -> EnergyModel:
     """p(x | c_1, ..., c_n) of a joint model for causes that are independent given x: E(x) + sum_i w_i
-    (E(x | c_i) - E(x)), with weights 1 by default.
+    (E(x | c_i) - E(x)), with weights 1 by default. Of a model of p(x | c) that was trained with
+    `net.condition_dropout` c_i are vectors with zeros for what is not given.
 
     Raises `UsageError` for fewer than two classes, and for models without an E(x) of their own.
     """
     if len(classes) < 2:
         raise UsageError(f"a conjunction needs two classes or more, got {list(classes)}")
-    if not model.joint:
+    spec = model.spec
+    if not (model.joint or (spec.condition and spec.condition_dropout)):
         raise UsageError(
             "this model has E(x, y) alone, whose Z(y) are unknown, so it has no E(x) to take away: train a "
-            "joint one (jem), or take the plain sum (--plain), the product of its conditional models"
+            "joint one (jem), or one of p(x | c) with net.condition_dropout, or take the plain sum "
+            "(--plain), the product of its conditional models"
         )
+    background = conditional(model, torch.zeros(sum(spec.condition))) if spec.condition else model
     own = [1.0] * len(classes) if weights is None else list(weights)
-    return product(*[conditional(model, c) for c in classes], model, weights=[*own, 1 - sum(own)])
+    return product(*[conditional(model, c) for c in classes], background, weights=[*own, 1 - sum(own)])
 
 
-def conditional(model: EnergyModel, y: int) -> EnergyModel:
-    """p(x | y) of a model with classes, as a model without; raises `UsageError` for an unknown class."""
+def conditional(model: EnergyModel, y: Label) -> EnergyModel:
+    """p(x | y) of a model with classes, or with conditions `(D,)`, as a model without.
+
+    Raises `UsageError` for an unknown class, and for a condition of another length.
+    """
     return in_units(ConditionalModel(model.inner, y))
 
 

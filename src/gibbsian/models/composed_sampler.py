@@ -24,9 +24,9 @@ Composition = Callable[[Sequence[Energy]], Energy]
 
 
 class OfLabel(WrappedSampler):
-    """The sampler `inner`, all of whose chains have one label."""
+    """The sampler `inner`, all of whose chains have one label `(1,)` or one condition `(1, D)`."""
 
-    def __init__(self, inner: Sampler, label: int) -> None:
+    def __init__(self, inner: Sampler, label: Tensor) -> None:
         super().__init__(inner)
         self.label = label
 
@@ -34,7 +34,9 @@ class OfLabel(WrappedSampler):
         self, n: int, rng: torch.Generator, *, y: Tensor | None = None, steps: int | None = None
     ) -> Stages:
         """The stages of `inner` at the label."""
-        return self.inner.stages(n, rng, y=torch.full((n,), self.label, device=rng.device), steps=steps)
+        return self.inner.stages(
+            n, rng, y=self.label.to(rng.device).expand(n, *self.label.shape[1:]), steps=steps
+        )
 
 
 class ComposedSampler(Sampler):

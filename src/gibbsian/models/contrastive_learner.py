@@ -60,7 +60,7 @@ class ContrastiveLearner(Learner):
 
     def losses(self, batch: Batch, step: int, rng: torch.Generator) -> Iterator[tuple[str, Loss]]:
         """Contrast of data and chain ends; then the chains go back into the buffer."""
-        cfg, y = self.config, batch.y if self.model.spec.num_classes else None
+        cfg, y = self.config, batch.y if self.model.spec.conditional else None
         if self.before_update is not None:
             self.before_update(step)
         drawn = self.buffer.draw(len(batch), rng, batch=batch, y=y)

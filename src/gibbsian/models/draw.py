@@ -18,7 +18,8 @@ from ..mcmc.base import Kernel, run
 from ..nets.frozen import frozen, modules_of
 from ..starts.base import Start
 from ..starts.noise import GaussianNoise, UniformNoise
-from .model import EnergyModel, checked_labels, device_of
+from .labels import checked_labels
+from .model import EnergyModel, device_of
 from .sampler import RunOptions, Sampler
 from .samples import Samples, require_counts, stream
 from .units import InUnits

@@ -10,7 +10,6 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from itertools import chain
 from pathlib import Path
 from typing import Any, cast
 
@@ -18,6 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from ..core.config import to_dict
+from ..core.device import device_of
 from ..core.energy import Energy, called
 from ..core.errors import UsageError, unknown
 from ..core.explain import explained
@@ -26,6 +26,7 @@ from ..core.random import RngLike
 from ..core.spec import DataSpec
 from ..energies.algebra import Product
 from .composed_sampler import Composition, composed_sampler, walled
+from .labels import KEPT, checked_labels, class_or_condition
 from .sampler import RunOptions, Sampler
 from .samples import Samples, draw_samples, require_counts, stream
 from .sources import Paper
@@ -59,6 +60,8 @@ class EnergyModel(nn.Module, ABC):
     """
 
     joint: bool = False
+    conditions: Tensor
+    """Conditions of training rows, `(K, D)`, in models of p(x | c)."""
 
     def __init__(self, spec: DataSpec, temperature: float = 1.0, claims_density: bool = False) -> None:
         super().__init__()
@@ -66,10 +69,13 @@ class EnergyModel(nn.Module, ABC):
         self.temperature, self.claims_density = temperature, claims_density
         self.samplers: dict[str, Sampler] = {}
         self.record: Record | None = None
+        if spec.condition:
+            self.register_buffer("conditions", torch.zeros(KEPT, sum(spec.condition)))
 
     def __repr__(self) -> str:
         spec, paper = self.spec, f" of {self.record.name}" if self.record else ""
         labelled = f"{spec.num_classes} classes" if spec.num_classes else "no labels"
+        labelled = f"conditions of {sum(spec.condition)} numbers" if spec.condition else labelled
         claims = "claims a density" if self.claims_density else "claims no density"
         weights = sum(p.numel() for p in self.parameters())
         return (
@@ -91,7 +97,10 @@ class EnergyModel(nn.Module, ABC):
 
     @abstractmethod
     def energy(self, x: Position, y: Tensor | None = None) -> Tensor:
-        """E(x), or E(x, y) for labels `(B,)`, of data `(B, *event_shape)`; shape `(B,)`, low is likely."""
+        """E(x), or E(x, y) for labels `(B,)` or conditions `(B, D)`, of data `(B, *event_shape)`.
+
+        Shape `(B,)`, low is likely.
+        """
 
     @abstractmethod
     def neg_log_prob(self, x: Position, y: Tensor | None = None) -> Tensor:
@@ -139,7 +148,8 @@ class EnergyModel(nn.Module, ABC):
         """Draw `n` samples.
 
         Args:
-            y: class for a conditional model, one for all or a `(n,)` tensor; uniform classes by default.
+            y: class for a conditional model, one for all or a `(n,)` tensor, uniform by default; or condition
+                of one of p(x | c), `(D,)` or `(n, D)`, by default those of training rows.
             steps: chain steps; the sampler's own number by default.
             seed: seed of the draw, unless `rng`, a generator or a seed, is given. The same seed gives the
                 same samples.
@@ -153,10 +163,8 @@ class EnergyModel(nn.Module, ABC):
         require_counts(n, steps)
         device = device_of(self)
         rng = stream(rng, seed, device)
-        if y is None and self.spec.num_classes:
-            y = torch.randint(self.spec.num_classes, (n,), generator=rng, device=device)
         chosen = self.sampler(sampler) if isinstance(sampler, str) else sampler
-        y = checked_labels(self, n, y)
+        y = class_or_condition(self, n, checked_labels(self, n, y), rng)
         drawn = draw_samples(
             self, chosen, n, rng=rng, y=y, steps=steps, thin=thin, chunk=chunk, options=options
         )
@@ -223,7 +231,7 @@ class ComposedEnergy(EnergyModel):
         _require_models(parts)
         parts = [part.inner for part in parts]
         spec = parts[0].spec
-        super().__init__(replace(spec, num_classes=0))
+        super().__init__(spec.unconditional())
         box = (spec.low, spec.high) if walls and spec.is_image else None
         self.parts, self.compose = nn.ModuleList(parts), walled(compose, box)
         # E(x, y) of a conditional model says how likely x is for y, and nothing across its classes.
@@ -247,30 +255,6 @@ class ComposedEnergy(EnergyModel):
         return self.energy(x, y)
 
 
-def checked_labels(model: EnergyModel, n: int, y: int | Tensor | None) -> Tensor | None:
-    """`y` as a `(n,)` tensor on the model's device, checked against its classes; raises `UsageError`."""
-    if y is None:
-        return None
-    device, classes = device_of(model), model.spec.num_classes
-    ys = torch.as_tensor(y, device=device)
-    ys = ys.long().expand(n) if isinstance(y, int) or y.dim() == 0 else ys
-    if ys.shape != (n,):
-        raise UsageError(
-            f"labels have shape {tuple(ys.shape)} for {n} samples: give one class, or one a sample"
-        )
-    model.spec.refuse_labels(ys)
-    wrong = ys[(ys < 0) | (ys >= classes)]
-    if len(wrong):
-        raise UsageError(f"class {int(wrong[0])} is unknown: this model has classes 0 to {classes - 1}")
-    return ys
-
-
-def device_of(module: nn.Module) -> torch.device:
-    """Where the weights of `module` are; the CPU for one without any."""
-    tensor = next(chain(module.parameters(), module.buffers()), None)
-    return torch.device("cpu") if tensor is None else tensor.device
-
-
 def _require_models(parts: Sequence[EnergyModel]) -> None:
     for part in parts:
         if not isinstance(part, EnergyModel):
@@ -288,4 +272,4 @@ def _require_models(parts: Sequence[EnergyModel]) -> None:
 
 
 def _dense(part: EnergyModel) -> bool:
-    return part.claims_density and (part.joint or not part.spec.num_classes)
+    return part.claims_density and (part.joint or not part.spec.conditional)

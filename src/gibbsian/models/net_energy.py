@@ -38,9 +38,9 @@ class NetEnergy(EnergyModel):
     """An energy network with what its density needs besides.
 
     Args:
-        net: called as `net(x)`, or `net(x, y)` with labels; returns E `(B,)`.
-        spec: shape, range and classes of the data. With classes E(x, y) is conditional: Z(y) is unknown, so
-            that it says nothing of p(y).
+        net: called as `net(x)`, or `net(x, y)` with labels or conditions; returns E `(B,)`.
+        spec: shape, range, classes and conditions of the data. With either E(x, y) is conditional: Z(y) is
+            unknown, so that it says nothing of p(y).
         temperature: T. With a `base`, chains move on E/T + base at temperature 1, never on a cold E + base.
         link: density that the output stands for, see `energies.link`.
         unit: E is the output over this number.
@@ -87,16 +87,25 @@ class NetEnergy(EnergyModel):
         if y is None and self.spec.num_classes:
             e = self.class_energies(x).amin(1)
         else:
-            self.spec.refuse_labels(y)
-            e = self.energy(x, y)
+            e = self.conditional(y)(x)
         found = e / (self.temperature or 1.0)
         found = found if self.base is None else found + self.base(x)
         return found if self.log_partition is None else found + self.log_partition.c.detach()
 
+    def conditional(self, y: Tensor | None) -> Energy:
+        """E at labels or conditions y, on x alone; of a condition that is not given, at zeros.
+
+        Raises `UsageError` for a y that this model does not take, and for a condition that it must have.
+        """
+        self.spec.refuse_labels(y)
+        self.spec.refuse_no_condition(y)
+        if y is None and self.spec.condition:
+            y = torch.zeros(1, sum(self.spec.condition))
+        return self.energy if y is None else Given(self.energy, y)
+
     def conditioned(self, y: Tensor | None = None) -> Energy:
         """What chains move on: E at temperature T, or E/T + base at temperature 1."""
-        self.spec.refuse_labels(y)
-        learnt: Energy = self.energy if y is None else Given(self.energy, y)
+        learnt = self.conditional(y)
         return learnt if self.base is None else Product((Tempered(learnt, self.temperature), self.base))
 
     @property

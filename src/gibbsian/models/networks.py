@@ -42,8 +42,22 @@ def energy_net(
     net = made(config, spec.event_shape) if own is None else own
     require_trainable(net)
     shape, classes = spec.event_shape, spec.num_classes
+    vector, joint = sum(spec.condition), config.joint
     return prepared_net(
-        net, shape, spec.low, spec.high, classes, joint=config.joint, curved=curved, second=second
+        net, shape, spec.low, spec.high, classes, condition=vector, joint=joint, curved=curved, second=second
+    )
+
+
+def data_spec(config: Any, event_shape: tuple[int, ...]) -> DataSpec:
+    """The data of a model with settings `config`, of sections `pixels` and `net`."""
+    pixels, net = config.pixels, config.net
+    return DataSpec(
+        event_shape,
+        pixels.low,
+        pixels.high,
+        net.classes,
+        condition=net.condition,
+        condition_dropout=net.condition_dropout,
     )
 
 

@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -23,7 +23,6 @@ from torch import Tensor, nn
 from ..core.errors import UsageError
 from ..core.random import seeded_init
 from ..core.records import Batch, Loss
-from ..core.spec import DataSpec
 from ..data.settings import PixelConfig
 from ..mcmc.settings import ChainConfig
 from ..nets.families import AnyNet
@@ -32,7 +31,7 @@ from ..starts.noise import UniformNoise
 from .chain_sampler import chain_sampler
 from .learner import Learner
 from .net_energy import NetEnergy
-from .networks import energy_net
+from .networks import data_spec, energy_net
 
 OwnLoss = Callable[[NetEnergy, Batch, torch.Generator], Tensor | Loss]
 PRESETS = {"toy": {"pixels": {"low": -2.5, "high": 2.5}}}
@@ -42,6 +41,8 @@ PRESETS = {"toy": {"pixels": {"low": -2.5, "high": 2.5}}}
 class OwnLossConfig:
     """Settings of a model that a loss of one's own trains."""
 
+    takes_condition: ClassVar[bool] = True
+    """Conditions come as `batch.y`."""
     net: AnyNet = field(default_factory=lambda: MLPConfig(hidden=(256, 256), activation="swish"))
     chain: ChainConfig = ChainConfig(steps=500, step_size=0.02, noise=0.02**0.5)
     """The sampling chain from uniform noise, at temperature 1 by default."""
@@ -81,7 +82,7 @@ def build(
     net: nn.Module | None = None,
 ) -> OwnLossLearner:
     """The learner of an energy network, which samples by chains from uniform noise."""
-    spec = DataSpec(event_shape, config.pixels.low, config.pixels.high, config.net.classes)
+    spec = data_spec(config, event_shape)
     with seeded_init(rng):
         net = energy_net(config.net, spec, net)
     model = NetEnergy(net, spec, temperature=config.chain.temperature)

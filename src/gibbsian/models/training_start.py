@@ -36,6 +36,6 @@ def training_start(start: StartConfig, spec: DataSpec, data_noise: float, rng: t
         reinit=start.reinit,
         uint8=start.uint8,
         bounds=(spec.low, spec.high),
-        classes=spec.num_classes,
-        labels=start.labels,
+        classes=spec.num_classes or sum(spec.condition),
+        labels="batch" if spec.condition else start.labels,
     )

@@ -17,10 +17,10 @@ class ConvNet(EnergyNet):
     """E(x) or E(x, y) from convolutions, pooling over space, and dense layers.
 
     Takes images `x` `(B, C, H, W)`, in any memory format, and, with `classes`, `y` as class numbers
-    `(B,)` or a floating `(B, classes)` matrix; returns `(B,)`. Sizes are in pixels; `kernels`,
-    `strides` and `paddings` may be shorter than `channels`, their last entry then repeats; an empty
-    `paddings` is (kernel - 1) // 2. `pool` is sum, mean or flatten: sum makes energies grow with the
-    area, flatten with one linear layer is the convolution over the whole last map of the short-run
+    `(B,)` or a floating `(B, classes)` matrix, with a `condition` its rows; returns `(B,)`. Sizes are in
+    pixels; `kernels`, `strides` and `paddings` may be shorter than `channels`, their last entry then
+    repeats; an empty `paddings` is (kernel - 1) // 2. `pool` is sum, mean or flatten: sum makes energies grow
+    with the area, flatten with one linear layer is the convolution over the whole last map of the short-run
     net. A scalar head with classes gives each feature map a per-class gain and bias, the identity at
     the start; a logits head is a joint model (see `EnergyHead`). `spectral_norm` holds for all but
     the last layer. No layer couples the images of a batch. Raises `UsageError` for an event that is
@@ -36,7 +36,7 @@ class ConvNet(EnergyNet):
         super().__init__()
         channels, classes, joint, spectral = (
             config.channels,
-            config.classes,
+            config.label_size,
             config.joint,
             config.spectral_norm,
         )

@@ -40,14 +40,22 @@ class AnyNet(Tagged):
     """Slope of leaky_relu below zero."""
 
     classes: int = 0
-    """Number of classes, or length of a continuous label; 0 makes an unconditional energy."""
+    """Number of classes; 0 makes an energy without labels."""
 
     head: Head = "scalar"
     """With classes: E(x, y) by gains and biases a class (scalar), or -f(x)[y], a joint model (logits)."""
 
+    condition: tuple[int, ...] = ()
+    """Lengths of the blocks of the vector c of a conditional energy E(x, c); data with conditions set it."""
+
+    condition_dropout: float = 0.0
+    """Share of these blocks that training sets to zeros, each by itself, so that the model also knows E(x, c)
+    of some blocks, and E(x): a block of zeros must then be no value that occurs."""
+
     def __post_init__(self) -> None:
         require_choices(self)
         require_not_negative(negative_slope=self.negative_slope)
+        self._check_condition()
         if self.classes < 0:
             raise UsageError(f"classes is {self.classes}: use 0 for an unconditional energy")
         if self.head == "logits" and self.classes < 2:
@@ -55,6 +63,27 @@ class AnyNet(Tagged):
                 f"head 'logits' with {self.classes} classes: it needs at least 2, which labelled data set by "
                 "themselves; data without labels are for igebm, short_run and others"
             )
+
+    def _check_condition(self) -> None:
+        if any(n < 1 for n in self.condition):
+            raise UsageError(f"condition is {list(self.condition)}: lengths of blocks, each at least 1")
+        if self.condition and self.classes:
+            raise UsageError(
+                f"an energy of {self.classes} classes and a condition of {sum(self.condition)} numbers: set "
+                "net.classes to 0, and let classes be numbers of the condition"
+            )
+        if not 0 <= self.condition_dropout < 1:
+            raise UsageError(f"condition_dropout is {self.condition_dropout}: it is a share in [0, 1)")
+
+    def refuse_condition(self, network: str) -> None:
+        """Raise `UsageError` for a condition, which this network does not take."""
+        if self.condition:
+            raise UsageError(f"network '{network}' takes no condition: use mlp, conv, conv1d or igebm")
+
+    @property
+    def label_size(self) -> int:
+        """Length of y as a row of numbers: of classes one each, or of a condition."""
+        return self.classes or sum(self.condition)
 
     @property
     def joint(self) -> bool:

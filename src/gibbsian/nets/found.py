@@ -26,7 +26,9 @@ def own(config: AnyNet, event_shape: tuple[int, ...]) -> nn.Module:
     net = made(config, event_shape)
     if config.joint and callable(getattr(net, "logits", None)):
         return net  # whoever asks for logits says what they must be
-    return prepared_net(net, event_shape, classes=config.classes, joint=config.joint)
+    return prepared_net(
+        net, event_shape, classes=config.classes, condition=sum(config.condition), joint=config.joint
+    )
 
 
 def made(config: AnyNet, event_shape: tuple[int, ...]) -> nn.Module:

@@ -64,6 +64,7 @@ def prepared_net(
     high: float = 1.0,
     classes: int = 0,
     *,
+    condition: int = 0,
     joint: bool = False,
     curved: bool = False,
     second: str = "y",
@@ -78,6 +79,7 @@ def prepared_net(
         event_shape: the shape of one datum, `(C, H, W)` or `(D,)`.
         low, high: the range of the data.
         classes: number of classes, 0 without labels.
+        condition: length of the vector c of a network called as `net(x, c)`; 0 without one.
         joint: logits are needed, from `net(x)` or from a method `net.logits(x)`.
         curved: refuse an energy whose second derivative by x is 0, which some losses cannot train.
         second: what the second argument is called in an error.
@@ -89,8 +91,13 @@ def prepared_net(
     x, logits = two_rows(net, event_shape, low, high), getattr(net, "logits", None)
     if joint and callable(logits) and tried(net, logits, x).shape == (2, classes):
         return net
-    labelled = classes > 0 and not joint and takes(net.forward, (None, None))
-    y = (torch.tensor([0, classes - 1], device=x.device),) if labelled else ()
+    labelled = condition > 0 or classes > 0 and not joint and takes(net.forward, (None, None))
+    y = (_second(classes, condition).to(x.device),) if labelled else ()
+    if condition and not takes(net.forward, (None, None)):
+        raise UsageError(
+            f"{type(net).__name__} takes x alone: with conditions of {condition} numbers give a net(x, c) "
+            f"that returns (B,), c being (B, {condition}) of float32"
+        )
     out = tried(net, net, x, *y)
     if classes and not labelled:
         if out.shape != (2, classes):
@@ -105,6 +112,11 @@ def prepared_net(
     if curved:
         _require_curved(found, net, x)
     return found
+
+
+def _second(classes: int, condition: int) -> Tensor:
+    """Two rows of the second argument."""
+    return torch.zeros(2, condition) if condition else torch.tensor([0, classes - 1])
 
 
 def prepared_vector(

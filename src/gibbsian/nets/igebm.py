@@ -57,7 +57,7 @@ class IGEBMNet(EnergyNet):
 
     `channels` are the maps of the stem and of each block; `strides` says 2 where the block pools (the
     stem's entry must be 1; short lists repeat their last entry). With `classes`, `y` is class numbers
-    `(B,)` or a floating `(B, classes)` matrix, continuous labels included; a logits head is a joint
+    `(B,)` or a floating `(B, classes)` matrix, with a `condition` its rows; a logits head is a joint
     model (see `EnergyHead`). Raises `UsageError` for an event that is not an image, or is pooled to nothing.
     """
 
@@ -72,7 +72,7 @@ class IGEBMNet(EnergyNet):
             channels[-1],
             config.head_hidden,
             self.act,
-            classes=config.classes,
+            classes=config.label_size,
             joint=config.joint,
             spectral=True,
         )

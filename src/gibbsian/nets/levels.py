@@ -75,6 +75,7 @@ class LevelNet(nn.Module):
         super().__init__()
         if config.classes < 1:
             raise UsageError("network 'levels' needs noise levels: use it for drl, or set net.classes")
+        config.refuse_condition("levels")
         self.event_shape, self.levels, channels = tuple(event_shape), config.classes, config.channels
         downs = block_pooling(self.event_shape[1:], per_layer("strides", config.strides, len(channels)))
         self.act, width = activation(config.activation, config.negative_slope), channels[0]

@@ -15,9 +15,9 @@ class MLP(EnergyNet):
     """E(x) or E(x, y) from dense layers of widths `hidden` over the flattened event.
 
     Takes `x` `(B, *event_shape)` and, with `classes`, `y` as class numbers `(B,)` or a floating
-    `(B, classes)` matrix; returns `(B,)`. A scalar head with classes multiplies each hidden layer by a
-    per-class gain and adds a per-class bias, the identity at the start; a logits head is a joint model
-    (see `EnergyHead`). `spectral_norm` holds for all but the last layer;
+    `(B, classes)` matrix, with a `condition` its rows; returns `(B,)`. A scalar head with either multiplies
+    each hidden layer by a gain of y and adds a bias of y, linear in it, the identity at the start; a logits
+    head is a joint model (see `EnergyHead`). `spectral_norm` holds for all but the last layer;
     `sharpness` multiplies the first layer's weights and biases at the start.
     """
 
@@ -25,7 +25,7 @@ class MLP(EnergyNet):
         super().__init__()
         self.event_shape, hidden = tuple(event_shape), config.hidden
         self.act = activation(config.activation, config.negative_slope)
-        self.head = EnergyHead(hidden[-1], (), self.act, classes=config.classes, joint=config.joint)
+        self.head = EnergyHead(hidden[-1], (), self.act, classes=config.label_size, joint=config.joint)
         labels = self.head.modulating
         sizes = (math.prod(self.event_shape), *hidden)
         self.layers = nn.ModuleList(

@@ -58,6 +58,7 @@ class WideNet(EnergyNet):
         channels, classes, joint = config.channels, config.classes, config.joint
         if classes and not joint:
             raise UsageError(f"network 'wide' with {classes} classes is a classifier: set net.head to logits")
+        config.refuse_condition("wide")
         steps = per_layer("strides", config.strides, len(channels))
         if steps[0] != 1:
             raise UsageError(f"strides is {config.strides}: the stem of 'wide' keeps the size, begin with 1")

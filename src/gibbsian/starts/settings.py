@@ -26,7 +26,8 @@ class StartConfig:
     uint8: bool = False
     """Store chains in 8 bits, dequantised when drawn."""
     labels: Literal["stored", "batch"] = "stored"
-    """Conditional chains keep their label, or take the current batch's (as IGEBM's code does)."""
+    """Conditional chains keep their label, or take the current batch's (as IGEBM's code does, and as chains
+    with a vector for a condition always do)."""
 
     @property
     def lasting(self) -> bool:

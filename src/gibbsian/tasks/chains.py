@@ -8,6 +8,7 @@ from torch import Tensor
 from ..core.position import Position
 from ..mcmc.state import ChainInfo, ChainState
 from ..metrics.chains import ess, rhat
+from ..models.labels import class_or_condition
 from ..models.model import EnergyModel
 from ..models.sampler import RunOptions, Sampler, next_stage
 from ..models.samples import Samples, draw_samples
@@ -27,7 +28,7 @@ def chain_report(
     ESS and split R-hat of the neg_log_prob over the second half of the way, acceptance, drift/noise ratio,
     saturation. Short-run chains are not meant to have converged: an R-hat far above 1.01 then says just that.
     """
-    y = classes_in_turn(model, CHAINS, rng)
+    y = every_label(model, CHAINS, rng)
     steps = total_steps(model, rng, sampler)
     kept: list[Position] = []
     thin, made = max(1, steps // KEPT), 0
@@ -49,10 +50,11 @@ def chain_report(
     return {**out, "energy_end": float(drawn.energy.mean())}
 
 
-def classes_in_turn(model: EnergyModel, n: int, rng: torch.Generator) -> Tensor | None:
-    """Labels 0, 1, ... over and over, `(n,)`; none for a model without labels."""
+def every_label(model: EnergyModel, n: int, rng: torch.Generator) -> Tensor | None:
+    """Labels 0, 1, ... over and over, `(n,)`; conditions `(n, D)` of training rows; None for a model of x."""
     classes = model.spec.num_classes
-    return torch.arange(n, device=rng.device) % classes if classes else None
+    in_turn = torch.arange(n, device=rng.device) % classes if classes else None
+    return class_or_condition(model, n, in_turn, rng)
 
 
 def _stage_means(drawn: Samples) -> dict[str, float]:

@@ -19,7 +19,7 @@ from ..models.model import EnergyModel, device_of
 from ..models.sampler import RunOptions, Sampler
 from ..models.samples import Samples, draw_samples
 from ..report.tables import cell, plain, plain_rows, rows_table, summary, table
-from .chains import CHAINS, chain_report, classes_in_turn
+from .chains import CHAINS, chain_report, every_label
 from .evaluator import SampleEvaluator, evaluator_for, require_same_kind
 from .parts import model_of, name_of, part_of
 from .progress import within
@@ -216,7 +216,7 @@ def _drawn(
     options: RunOptions,
     progress: Callable[[int, int], None],
 ) -> Samples:
-    y = classes_in_turn(model, n, rng)
+    y = every_label(model, n, rng)
     return draw_samples(model, sampler, n, rng=rng, y=y, options=options, progress=progress)
 
 

@@ -11,6 +11,7 @@ from torch import Tensor
 from ..core.errors import UsageError
 from ..core.position import Position, rows
 from ..mcmc.state import ChainInfo, ChainState
+from ..models.labels import one_condition
 from ..models.model import EnergyModel
 from ..models.sampler import ChainStage, Sampler, Stages, WrappedSampler, next_stage
 from ..nets.frozen import frozen
@@ -113,8 +114,12 @@ def painter(model: EnergyModel, x: Tensor, columns: int | None = None) -> Callab
         )
     extent = 1.2 * max(float(x.abs().max()), 1.0)
     axis = torch.linspace(-extent, extent, CELLS, device=x.device)
-    with frozen(model), torch.no_grad():
-        values = model.neg_log_prob(torch.cartesian_prod(axis, axis).flip(1))
+    mesh = torch.cartesian_prod(axis, axis).flip(1)
+    if one_condition(model) is None:
+        with frozen(model), torch.no_grad():
+            values = model.neg_log_prob(mesh)
+    else:  # each point has an energy of its own
+        values = torch.zeros(len(mesh))
     energy, none = values.reshape(CELLS, CELLS).double().cpu().numpy(), x[:0].cpu().numpy()
     return lambda points: landscape(energy, extent, none, points.double().cpu().numpy())
 

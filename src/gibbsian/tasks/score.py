@@ -20,10 +20,12 @@ from torch import Tensor, nn
 
 from ..core.errors import UsageError
 from ..core.random import derive, generator
+from ..core.records import Batch
 from ..data.dataset import Dataset
 from ..data.own import Given
 from ..data.recipe import DataRecipe, named
-from ..models.model import EnergyModel, checked_labels, device_of
+from ..models.labels import checked_labels
+from ..models.model import EnergyModel, device_of
 from ..nets.frozen import frozen
 from ..report.outside import EXAMPLES
 from ..train.load import load, trained_on
@@ -155,12 +157,15 @@ class _Reader:
                 assert batch.index is not None
                 good = batch.index.cpu() == index
                 parts.append(
-                    model.neg_log_prob(batch.x, self._labels(batch.y, len(index))).double().cpu()[good]
+                    model.neg_log_prob(batch.x, self._labels(batch, len(index))).double().cpu()[good]
                 )
                 kept.append(index[good])
         return torch.cat(parts), torch.cat(kept)
 
-    def _labels(self, y: Tensor | None, n: int) -> Tensor | None:
+    def _labels(self, batch: Batch, n: int) -> Tensor | None:
+        y, spec = batch.y, self.model.spec
+        if spec.condition and batch.cond is not None:
+            return checked_labels(self.model, n, batch.cond)
         if self.label == "none":
             return None
         if self.label == "true":

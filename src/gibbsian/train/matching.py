@@ -83,9 +83,23 @@ def _chosen(config: RunConfig, data: Dataset, changes: Mapping[str, Any]) -> tup
             )
         more["net.classes"] = found
         told.append(f"net.classes is {found}, from the labels: {listed(data.classes)}")
-    elif found and net and not net.classes:
+    elif found and net and not (net.classes or net.condition):
         told.append("its labels are not used: net.classes is 0, so the model is one of x alone")
+    if data.cond is not None and data.cond.dim() == 2 and net and "net.condition" not in changes:
+        told += _condition(config, data, more)
     return told, more
+
+
+def _condition(config: RunConfig, data: Dataset, more: dict[str, Any]) -> list[str]:
+    """A model of p(x | c) for data with conditions, where the paper learns one."""
+    assert data.cond is not None
+    size = data.cond.shape[1]
+    if not getattr(config.model, "takes_condition", False):
+        return [f"its conditions are not used: {config.system} learns p(x) alone"]
+    if sum(config.model.net.condition) == size:
+        return []
+    more |= {"net.condition": data.blocks or (size,), "net.classes": 0}
+    return [f"a model of p(x | c): net.condition is {size}, from the conditions of the data"]
 
 
 def sized(
@@ -151,8 +165,8 @@ def with_net(config: RunConfig, net: object) -> RunConfig:
             f"{config.system} has no network in its settings that net= could replace: leave it out"
         )
     name = f"{type(net).__module__}:{type(net).__qualname__}"
-    own = CustomNetConfig(name=name, classes=described.classes, head=described.head)
-    return replace(config, model=replace(config.model, net=own))
+    kept = {k: getattr(described, k) for k in ("classes", "head", "condition", "condition_dropout")}
+    return replace(config, model=replace(config.model, net=CustomNetConfig(name=name, **kept)))
 
 
 def require_match(spec: DataSpec, dataset: Dataset) -> None:
@@ -164,6 +178,8 @@ def require_match(spec: DataSpec, dataset: Dataset) -> None:
             f"pixels.low to {wider[0]:g} and pixels.high to {wider[1]:g}, or scale the data"
         )
     _judge_units(dataset)
+    if spec.condition:
+        _require_conditions(spec, dataset)
     if not spec.num_classes:
         return
     if dataset.y is None:
@@ -176,6 +192,19 @@ def require_match(spec: DataSpec, dataset: Dataset) -> None:
         raise UsageError(
             f"net.classes is {spec.num_classes}, but {dataset.name} has {found}: set net.classes to {found}"
         )
+
+
+def _require_conditions(spec: DataSpec, data: Dataset) -> None:
+    size = sum(spec.condition)
+    has = "none" if data.cond is None else f"ones of shape {tuple(data.cond.shape[1:])}"
+    if data.cond is None or tuple(data.cond.shape[1:]) != (size,):
+        raise UsageError(
+            f"this model is one of p(x | c), c being {size} numbers, but {data.name} has {has}: give a pair "
+            "(x, c), or set net.condition to []"
+        )
+    most = float(data.cond.std(0).max()) if len(data) > 1 else 1.0
+    if most > FAR:
+        warn(f"conditions of {data.name} have deviations up to {most:.3g}: scale them to about 1")
 
 
 def _judge_units(data: Dataset) -> None:

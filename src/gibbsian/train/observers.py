@@ -7,8 +7,11 @@ import math
 import numpy as np
 import torch
 from PIL import Image
+from torch import Tensor
 
 from ..core.random import derive, generator
+from ..energies.conditional import Given
+from ..models.labels import one_condition
 from ..models.samples import Samples, draw_samples
 from ..nets.frozen import frozen
 from ..report.pictures import landscape, save_gif, save_image, sheet
@@ -33,11 +36,11 @@ def own_stream(trainer: Trainer, name: str) -> torch.Generator:
     return generator(derive(trainer.config.seed, f"{name}/{trainer.step}"), trainer.streams.eval.device)
 
 
-def drawn(trainer: Trainer, n: int, name: str) -> Samples:
-    """`n` samples of now, by the default sampler."""
-    model, rng = trainer.model, own_stream(trainer, name)
+def drawn(trainer: Trainer, n: int, name: str, y: Tensor | None = None) -> Samples:
+    """`n` samples of now, by the default sampler, at labels y if given."""
+    model, rng, options = trainer.model, own_stream(trainer, name), trainer.learner.options
     chunk = max(16, trainer.config.batch_size)  # no more memory than an update takes
-    return draw_samples(model, model.sampler(), n, rng=rng, chunk=chunk, options=trainer.learner.options)
+    return draw_samples(model, model.sampler(), n, rng=rng, y=y, chunk=chunk, options=options)
 
 
 class SampleGrid:
@@ -55,7 +58,8 @@ class SampleGrid:
 class Landscape:
     """`samples/landscape.gif`: the energy as it learns, data in black, chain ends in red.
 
-    Modes are sought and shifted before one's eyes. Frames are kept as PNG, so a resumed run goes on.
+    Modes are sought and shifted before one's eyes; those of p(x | c) at one c. Frames are kept as PNG, so a
+    resumed run goes on.
     """
 
     def __init__(self, folder: RunFolder, cells: int = 100, points: int = 200) -> None:
@@ -66,9 +70,13 @@ class Landscape:
         extent = 1.4 * float(data.abs().max())
         axis = torch.linspace(-extent, extent, self.cells)
         mesh = torch.cartesian_prod(axis, axis).flip(1)
-        negatives = drawn(trainer, self.points, "landscape").x
+        c = one_condition(trainer.model)
+        at = None if c is None else c.expand(self.points, -1)
+        negatives = drawn(trainer, self.points, "landscape", at).x
+        mesh = mesh.to(negatives.device)
         with frozen(trainer.model), torch.no_grad():
-            energy = trainer.model.neg_log_prob(mesh.to(negatives.device)).reshape(self.cells, self.cells)
+            density = trainer.model.neg_log_prob
+            energy = (density if c is None else Given(density, c))(mesh).reshape(self.cells, self.cells)
         title = f"step {trainer.step}   gap {trainer.metrics.get('energy_gap', math.nan):+.3f}"
         picture = landscape(
             energy.double().cpu().numpy(),

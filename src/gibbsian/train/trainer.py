@@ -31,6 +31,7 @@ from ..core.records import Batch
 from ..data.batches import Batches
 from ..data.dataset import Dataset
 from ..models.folder import require_match
+from ..models.labels import keep_conditions
 from ..models.learner import Learner
 from ..models.model import EnergyModel, device_of
 from ..models.sampler import RunOptions
@@ -89,7 +90,8 @@ class Trainer:
         self.device = device_of(learner)
         self.monitor = Monitor(monitor or MonitorConfig(), scale_of(data, *self.pixel_range()))
         self.streams = Streams(config.seed, device=self.device)
-        self.batches = Batches(data, config.batch_size, self.streams.data, flip=config.flip)
+        spec = self.model.spec
+        self.batches = Batches(data, config.batch_size, self.streams.data, flip=config.flip, spec=spec)
         self.updater = Updater(learner, config, self._examine)
         self.average = Average(learner.parameter_groups(), config.average)
         self.step, self.total, self.lr_multiplier, self.rollbacks = 0, config.steps, 1.0, 0
@@ -99,6 +101,7 @@ class Trainer:
         self._memory: list[checkpoint.Tree] = []
         self._pace: Pace | None = None
         learner.options = RunOptions(config.precision, config.compile)
+        keep_conditions(self.model, data.cond)
         learner.setup(data)
 
     @property

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 from ...core.errors import UsageError
 from ...data.settings import PixelConfig
@@ -35,6 +36,8 @@ PAPER_CHAIN = ChainConfig(steps=60, step_size=20.0, noise=0.005, noise_first=Tru
 class IGEBMConfig(ChainSettings):
     """One IGEBM."""
 
+    takes_condition: ClassVar[bool] = True
+    """It learns p(x | c) too."""
     net: AnyNet = field(default_factory=ConvConfig)
     chain: ChainConfig = PAPER_CHAIN
     """The training chain."""

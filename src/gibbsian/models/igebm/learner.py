@@ -19,13 +19,13 @@ import torch
 from torch import Tensor, nn
 
 from ...core.position import Position
-from ...core.spec import DataSpec
 from ...mcmc.langevin import Langevin
-from ..chain_sampler import ChainSampler, draw_labels
+from ..chain_sampler import ChainSampler
 from ..chains import init_noise
 from ..contrastive_learner import ContrastiveLearner
+from ..labels import draw_labels
 from ..net_energy import NetEnergy
-from ..networks import net_model
+from ..networks import data_spec, net_model
 from ..sampler import ChainStage, DataChain, Sampler, Stages
 from ..stored import stored_samplers
 from ..training_start import training_start
@@ -36,7 +36,7 @@ def build(
     config: IGEBMConfig, event_shape: tuple[int, ...], rng: torch.Generator, net: nn.Module | None = None
 ) -> ContrastiveLearner:
     """The learner of an energy network; `net` takes the place of the one that `config.net` describes."""
-    spec = DataSpec(event_shape, config.pixels.low, config.pixels.high, config.net.classes)
+    spec = data_spec(config, event_shape)
     model = net_model(config, spec, rng, net, past=config.ensemble.members)
     noise = init_noise(config.start, spec)
     buffer = training_start(config.start, spec, config.pixels.noise, rng)

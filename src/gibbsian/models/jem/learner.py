@@ -33,7 +33,6 @@ from torch import Tensor, nn
 from ...core.errors import UsageError
 from ...core.random import seeded_init
 from ...core.records import Batch, Loss
-from ...core.spec import DataSpec
 from ...data.augment import augment
 from ...data.dataset import Dataset
 from ...data.few import few
@@ -45,7 +44,7 @@ from ..contrastive import ChainEnds, chain_ends, contrastive_loss, energies_of_b
 from ..data_noise import noised_data
 from ..joint_energy import JointEnergy
 from ..learner import Learner
-from ..networks import energy_net
+from ..networks import data_spec, energy_net
 from ..sampler import Sampler
 from ..stored import stored_samplers
 from ..training_start import training_start
@@ -58,7 +57,7 @@ def build(
     config: JEMConfig, event_shape: tuple[int, ...], rng: torch.Generator, net: nn.Module | None = None
 ) -> JEM:
     """The learner of a classifier `net`, whose `logits(x)` are `(B, classes)`."""
-    spec = DataSpec(event_shape, config.pixels.low, config.pixels.high, config.net.classes)
+    spec = data_spec(config, event_shape)
     with seeded_init(rng):
         net = energy_net(config.net, spec, net)
     model = JointEnergy(net, spec, temperature=config.chain.temperature)

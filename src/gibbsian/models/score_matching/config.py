@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import ClassVar, Literal
 
 from ...core.config import require_choices
 from ...core.errors import UsageError, require_positive
@@ -61,6 +61,8 @@ class MatchingConfig:
 class ScoreMatchingConfig:
     """One energy trained by score matching, and the Langevin chain from noise that samples it."""
 
+    takes_condition: ClassVar[bool] = True
+    """It learns p(x | c) too."""
     net: AnyNet = field(default_factory=lambda: ConvConfig(activation="swish"))
     """The energy; a smooth activation."""
     matching: MatchingConfig = field(default_factory=MatchingConfig)
@@ -80,7 +82,7 @@ class ScoreMatchingConfig:
 
     def __post_init__(self) -> None:
         if self.net.classes:
-            raise UsageError("score matching is unconditional: set net.classes to 0, or use igebm")
+            raise UsageError("score matching takes no classes: set net.classes to 0, or use igebm")
         if self.start.kind != "noise":
             raise UsageError(f"start.kind is '{self.start.kind}': chains here start from noise, 'noise'")
         self._check_smooth()

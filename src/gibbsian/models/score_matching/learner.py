@@ -37,14 +37,14 @@ from ...core.errors import UsageError
 from ...core.position import Position
 from ...core.random import seeded_init
 from ...core.records import Batch, Loss
-from ...core.spec import DataSpec
 from ...objectives.score_matching import denoising, exact, finite_difference, probe, sliced, tweedie
 from ...starts.base import Start
 from ..chains import init_noise, langevin
 from ..data_noise import noised_data
+from ..labels import draw_labels
 from ..learner import Learner
 from ..net_energy import NetEnergy
-from ..networks import energy_net
+from ..networks import data_spec, energy_net
 from ..sampler import ChainStage, Sampler, Stages
 from .config import ScoreMatchingConfig
 
@@ -56,7 +56,7 @@ def build(
     net: nn.Module | None = None,
 ) -> ScoreMatching:
     """The learner of an energy network; its samples come by annealed or plain Langevin chains from noise."""
-    spec = DataSpec(event_shape, config.pixels.low, config.pixels.high)
+    spec = data_spec(config, event_shape)
     with seeded_init(rng):
         net = energy_net(config.net, spec, net, curved=config.matching.method in ("exact", "sliced"))
     ladder = config.matching.levels > 1
@@ -81,11 +81,11 @@ class ScoreMatching(Learner):
         # A second difference of energies over delta^2 would be one of bfloat16's rounding.
         half = self.options.precision == "bf16" and self.config.matching.method != "finite_difference"
         with torch.autocast(x.device.type, dtype=torch.bfloat16, enabled=half):
-            loss = self._loss(x, rng)
+            loss = self._loss(x, batch.y if self.model.spec.condition else None, rng)
         yield "energy", loss
 
-    def _loss(self, x: Tensor, rng: torch.Generator) -> Loss:
-        matching, energy = self.config.matching, self.model.energy
+    def _loss(self, x: Tensor, y: Tensor | None, rng: torch.Generator) -> Loss:
+        matching, energy = self.config.matching, self.model.conditional(y)
         if matching.method == "denoising":
             sigma = self._noises(len(x), rng).to(x)
             eps = torch.randn(x.shape, generator=rng, device=x.device, dtype=x.dtype)
@@ -121,7 +121,7 @@ class Annealed(Sampler):
         self, n: int, rng: torch.Generator, *, y: Tensor | None = None, steps: int | None = None
     ) -> Stages:
         """One stage a level, `steps` in all."""
-        self.model.spec.refuse_labels(y)
+        energy = self.model.conditional(draw_labels(self.model, n, y, rng))
         chain, sigmas = self.config.chain, self.config.matching.sigmas
         steps, levels = steps or chain.steps, len(sigmas)
         marks = [steps * i // levels for i in range(levels + 1)]
@@ -129,7 +129,7 @@ class Annealed(Sampler):
         for sigma, (first, last) in zip(sigmas, pairwise(marks), strict=True):
             hotter = replace(chain, noise=chain.noise * sigma / sigmas[-1])
             kernel = langevin(hotter, self.model.spec)
-            position = yield ChainStage(self.model.energy, kernel, last - first, position)
+            position = yield ChainStage(energy, kernel, last - first, position)
 
     def decode(self, position: Position) -> Tensor:
         """The position itself, or with `jump` the mean of clean data given it."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 from ...core.errors import UsageError
 from ...data.settings import PixelConfig
@@ -17,6 +18,8 @@ from ...starts.settings import StartConfig
 class ShortRunConfig:
     """One short-run model: the chain below is the sampler, in training and after."""
 
+    takes_condition: ClassVar[bool] = True
+    """It learns p(x | c) too."""
     net: AnyNet = field(default_factory=ConvConfig)
     chain: ChainConfig = field(default_factory=lambda: ChainConfig(steps=100, step_size=2.0, noise=0.01))
     start: StartConfig = field(default_factory=lambda: StartConfig(kind="noise"))

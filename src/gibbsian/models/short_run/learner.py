@@ -13,10 +13,9 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from ...core.spec import DataSpec
 from ..chains import init_noise
 from ..contrastive_learner import ContrastiveLearner
-from ..networks import net_model
+from ..networks import data_spec, net_model
 from .config import ShortRunConfig
 
 
@@ -24,7 +23,7 @@ def build(
     config: ShortRunConfig, event_shape: tuple[int, ...], rng: torch.Generator, net: nn.Module | None = None
 ) -> ContrastiveLearner:
     """The learner of an energy network whose chains all begin at fresh noise."""
-    spec = DataSpec(event_shape, config.pixels.low, config.pixels.high, config.net.classes)
+    spec = data_spec(config, event_shape)
     model = net_model(config, spec, rng, net)
     noise = init_noise(config.start, spec)
     learner = ContrastiveLearner(config, model, noise, noise)

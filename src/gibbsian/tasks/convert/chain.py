@@ -18,7 +18,8 @@ from ...core.errors import UsageError
 from ...core.random import RngLike, as_generator
 from ...data.own import Given
 from ...models.capabilities import Translator
-from ...models.model import EnergyModel, checked_labels, device_of
+from ...models.labels import checked_labels
+from ...models.model import EnergyModel, device_of
 from ...models.sampler import ChainStage, Sampler, Stages, WrappedSampler
 from ...models.samples import draw_samples
 from ..chains import total_steps

@@ -13,7 +13,8 @@ from ...core.errors import UsageError, require_not_negative, require_positive, u
 from ...core.random import derive, generator
 from ...data.dataset import Dataset
 from ...data.names import entry
-from ...models.model import EnergyModel, checked_labels
+from ...models.labels import checked_labels
+from ...models.model import EnergyModel
 from ..parts import class_number
 from .corruption import Corrupted, Corruption
 

@@ -14,7 +14,7 @@ from ...data.dataset import Dataset
 from ...metrics.images import median_filter
 from ...models.model import EnergyModel
 from ...models.samples import draw_samples
-from ..chains import classes_in_turn
+from ..chains import every_label
 from .corruption import Corrupted
 from .task import RestoreConfig, Start
 
@@ -135,7 +135,7 @@ class Initialiser:
             raise UsageError(
                 f"{n} candidates are too few for {times} completions of {classes} classes: take more"
             )
-        y = classes_in_turn(self.model, n, self.rng)
+        y = every_label(self.model, n, self.rng)
         x = draw_samples(self.model, self.model.sampler(), n, rng=self.rng, y=y).x.cpu()
         dealt = [torch.arange(n) // classes % times == k for k in range(times)]
         labels = None if y is None else y.cpu()

@@ -22,7 +22,7 @@ from ...models.sampler import ChainStage, Sampler, Stages, WrappedSampler, next_
 from ...models.samples import draw_samples
 from ...report.tables import summary
 from ...starts.replay import ReplayBuffer
-from ..chains import classes_in_turn
+from ..chains import every_label
 from ..evaluate import other_samplers
 from ..image_evaluator import LabelledImages
 from ..progress import within
@@ -94,7 +94,7 @@ class SamplerComparison:
 
     def _draw(self, name: str, sampler: Sampler, rng: torch.Generator) -> Tensor:
         size = self._size(name)
-        y = classes_in_turn(self.model, size, rng)
+        y = every_label(self.model, size, rng)
         # Chains of one chunk come from distinct slots of a buffer; those of two might share some.
         chunk = size if name == BUFFER else 512
         return draw_samples(
@@ -152,7 +152,7 @@ def of_length(sampler: Sampler, steps: int) -> Sampler:
 def moves(model: EnergyModel) -> bool:
     """Whether the model's own sampler has a chain whose length can be told."""
     rng = generator(0, device_of(model))
-    return next(model.sampler().stages(1, rng, y=classes_in_turn(model, 1, rng), steps=1)).steps > 0
+    return next(model.sampler().stages(1, rng, y=every_label(model, 1, rng), steps=1)).steps > 0
 
 
 def samplers_of(model: EnergyModel, stored: Stored | None) -> tuple[dict[str, Sampler], list[str]]:
