@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from .chains import Settings
 
 PLACE = "benchmarks/results"
+MINUTES = {"chains": (2.0, 0.8), "hmc": (4.5, 0.6), "scaling": (0.5, 0.3)}
+"""Of a section on two idle cores: before the first round, most of it compiling, and for each round."""
 
 
 def bench(
@@ -35,6 +37,7 @@ def bench(
     ] = None,
     no_compile: Annotated[bool, Arg("leave out the compiled path")] = False,
     no_cold: Annotated[bool, Arg("leave out the starts of the compiled path")] = False,
+    quick: Annotated[bool, Arg("one round, nothing compiled, nothing kept: does it run here?")] = False,
     out: Annotated[str, Arg("folder for records, one JSON file a section", "DIR")] = PLACE,
     write: Annotated[str | None, Arg("make this page, and its pictures, from the records", "F.md")] = None,
 ) -> Result:
@@ -51,7 +54,7 @@ def bench(
 
     usable(device)
     sections, cases = wanted(what)
-    keeps = bool(sections) and not any(name.startswith("trial-") for name in cases)
+    keeps = bool(sections) and not quick and not any(name.startswith("trial-") for name in cases)
     if keeps:
         require_writable(Path(out))
     if set(sections) - {"chains"} and (
@@ -61,6 +64,8 @@ def bench(
             "the sections hmc and scaling run on the CPU in float32 and take --rounds and --threads only: "
             "measure chains apart for --device, --precision, --implementations or --no-compile"
         )
+    if quick:
+        rounds, no_compile, no_cold = 1, True, True
     if write:
         require_writable(Path(write).parent)
     settings = _settings(cases, device, precision, implementations, compiled=not no_compile, cold=not no_cold)
@@ -69,6 +74,7 @@ def bench(
     with _threads(threads):
         for section in sections:
             named = ",".join(cases) if section == "chains" and cases else section
+            _say(_minutes(section, rounds, settings, keeps))
             if keeps and cases:
                 require_same(Path(out), settings.device, rounds)
             found = _record(section, " ".join(["python -m benchmarks", named, *words]), rounds, settings)
@@ -77,6 +83,7 @@ def bench(
             records.append(found)
     written = [str(p) for p in write_page(Path(out), Path(write))] if write else []
     text = [_text(found) for found in records] + [f"wrote {path}" for path in written]
+    text += [f"kept in {Path(out, section)}.json" for section in sections if keeps]
     return Result({**{r["section"]: r for r in records}, "written": written}, "\n\n".join(text))
 
 
@@ -144,9 +151,23 @@ def _record(section: str, command: str, rounds: int, settings: Settings) -> dict
     from .hardware import machine
     from .report import module, record
 
+    measured: Any = module(section)
     more = {"settings": settings} if section == "chains" else {}
-    result = module(section).measure(rounds=rounds, notify=_say, **more)
+    if section == "hmc":
+        more = {"settings": measured.Settings(compiled=settings.compiled)}
+    result = measured.measure(rounds=rounds, notify=_say, **more)
     return record(section, command, machine(settings.device), result)
+
+
+def _minutes(section: str, rounds: int, settings: Settings, keeps: bool) -> str:
+    """How long a section takes, as its first line tells it."""
+    from .cases import CASES
+
+    before, each = MINUTES[section]
+    share = len(settings.cases) / len(CASES) if section == "chains" else 1
+    before = before if settings.compiled or section == "scaling" else before / 4
+    told = f"{section}: about {max(1, round(share * (before + rounds * each)))} min on two idle cores"
+    return told + ("; with --quick less, nothing being compiled or kept" if keeps else "")
 
 
 def _text(found: dict[str, Any]) -> str:

@@ -14,7 +14,7 @@ python=${PYTHON:-python3}
     echo "setup: $("$python" --version) is too old: jax needs Python 3.11 or newer (set PYTHON=...)" >&2
     exit 1
 }
-echo "setup: making benchmarks/.venv (once)" >&2
+echo "setup: making benchmarks/.venv (once; 1.4 GB, a few minutes)" >&2
 rm -rf .venv
 "$python" -m venv .venv
 

@@ -57,6 +57,23 @@ def test_a_section_is_kept_and_made_a_page(bench, tmp_path, monkeypatch):
     assert kept["command"] == command and command in page.read_text()
 
 
+@pytest.mark.parametrize("section", ["chains", "hmc", "scaling"])
+def test_quick_tells_its_minutes_and_keeps_nothing(bench, section, tmp_path, monkeypatch):
+    seen = {}
+
+    def measured(*, rounds, notify, settings=None):
+        seen.update(rounds=rounds, compiled=settings and settings.compiled)
+        return {"cases": {}}
+
+    monkeypatch.setattr(f"benchmarks.{section}.measure", measured)
+    monkeypatch.setattr("benchmarks.command._text", lambda found: "the table")
+    monkeypatch.chdir(tmp_path)
+    ran = bench(section, "--quick")
+    assert ran.code == 0 and "the table" in ran.out and not list(tmp_path.iterdir())
+    assert seen == {"rounds": 1, "compiled": None if section == "scaling" else False}
+    assert ran.err.splitlines()[0].startswith(f"{section}: about ") and "min on two idle cores" in ran.err
+
+
 def test_threads_are_put_back(bench):
     before = torch.get_num_threads()
     assert bench("trial-chains", *QUICK, "--threads", str(before + 1)).code == 0

@@ -29,6 +29,24 @@ def test_presets_say_who_claims_a_density(cli):
     assert sum(" a density " in line for line in lines) == sum(rows.values())
 
 
+def test_the_presets_of_one_system(cli):
+    rows = cli("list presets igebm --json").json["presets"]
+    assert [r["preset"] for r in rows] == list(presets("igebm")) and {r["system"] for r in rows} == {"igebm"}
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ("presets igebn", "did you mean 'igebm'?"),
+        ("presets my_file.py", "my_file.py:PAPER"),
+        ("data igebm", "list presets igebm"),
+    ],
+)
+def test_a_wrong_system_is_one_line(cli, words, said):
+    ran = cli(f"list {words}")
+    assert ran.code == 2 and said in ran.err
+
+
 def test_unknown_list_names_the_nearest(cli):
     ran = cli("list sistems")
     assert ran.code == 2 and "did you mean 'systems'?" in ran.err

@@ -347,3 +347,4 @@ def test_data_of_ones_own_decide_what_was_left_open(cli, tmp_path):
 
 def test_a_setting_without_its_section_is_named(cli):
     assert "did you mean '--train.lr'?" in cli("train short_run --data digits --lr 1").err
+    assert "did you mean '--start'?" in cli("sample RUN --sampler buffer").err

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from gibbsian.models.papers import PAPERS
+from gibbsian.nets.families import FAMILIES
 
 PAGE = (Path(__file__).parents[2] / "docs" / "architecture.md").read_text()
 BLOCKS = re.findall(r"^```python\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
@@ -21,11 +22,17 @@ def names() -> dict[str, Any]:
     for block in BLOCKS:
         exec(compile(block, "docs/architecture.md", "exec", dont_inherit=True), found)
     PAPERS.pop("plain")
+    FAMILIES.pop("tower")
     return found
 
 
 def test_the_paper_trains_and_is_sampled(names) -> None:
     assert names["model"].record.name == "plain" and names["drawn"].x.shape == (16, 2)
+
+
+def test_the_network_has_its_settings(names) -> None:
+    net, x = names["towered"].net, names["torch"].zeros(2, 1, 8, 8)
+    assert net.first.weight.shape == (8, 64) and names["towered"].energy(x).shape == (2,)
 
 
 def test_the_kernel_is_exact(names) -> None:

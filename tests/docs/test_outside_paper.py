@@ -6,6 +6,7 @@ import importlib
 import re
 import shutil
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -132,3 +133,22 @@ def test_the_hinge_logs_its_gap_keeps_its_chains_and_clamps(installed: Path) -> 
     loss = next(learner.losses(gb.Batch(torch.zeros(8, 2)), 0, gb.generator(0)))[1]
     assert {"energy_gap", "drift", "divergent"} <= loss.metrics.keys()
     assert learner.model.sample(4, sampler=learner.samplers()["buffer"], steps=1).x.shape == (4, 2)
+
+
+class NoDataclass:
+    """Settings without @dataclass."""
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"config": NoDataclass}, "config of paper 'hinge'.*NoDataclass.*dataclass"),
+        ({"build": lambda config, event_shape, rng: None}, r"as build\(config, event_shape, rng, net\)"),
+        ({"build": lambda *given: None}, "returned a NoneType: it must return a Learner"),
+        ({"build": lambda *given: torch.nn.Linear(1, 1)}, "returned a Linear: it must return a Learner"),
+    ],
+)
+def test_a_broken_paper_is_one_line(installed: Path, change: dict, said: str) -> None:
+    paper = replace(importlib.import_module("hinge").PAPER, **change)
+    with pytest.raises(gb.GibbsianError, match=said):
+        gb.build(register_paper(paper).name, {}, (2,), 0)

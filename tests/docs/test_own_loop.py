@@ -10,6 +10,7 @@ import pytest
 import torch
 
 import gibbsian as gb
+from gibbsian.models.papers import PAPERS
 
 PAGE = (Path(__file__).parents[2] / "docs" / "own-loop.md").read_text()
 BLOCKS = re.findall(r"^```python\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
@@ -28,6 +29,7 @@ SHORTER = {
 def run(code: str) -> dict[str, Any]:
     names: dict[str, Any] = {"__name__": "page"}
     exec(compile(code, "docs/own-loop.md", "exec", dont_inherit=True), names)
+    PAPERS.pop("smoothed", None)
     return names
 
 

@@ -9,6 +9,9 @@ from gibbsian.core.errors import UsageError
 from gibbsian.core.random import generator
 from gibbsian.core.records import Batch
 from gibbsian.starts.data import DataStart
+from gibbsian.starts.noise import UniformNoise
+from gibbsian.starts.replay import ReplayBuffer
+from gibbsian.starts.reservoir import ReservoirBuffer
 
 
 def test_chains_begin_at_the_batch_without_touching_it():
@@ -29,7 +32,24 @@ def test_noise_has_its_scale():
 def test_too_small_a_batch_is_refused():
     with pytest.raises(UsageError, match="batch of 3"):
         DataStart().draw(4, generator(0), batch=Batch(torch.zeros(3, 2)))
-    with pytest.raises(UsageError, match="batch of 0"):
+    with pytest.raises(UsageError, match="no batch.*fallback"):
         DataStart().draw(4, generator(0))
     with pytest.raises(UsageError, match="standard deviation"):
         DataStart(noise=-1.0)
+
+
+@pytest.mark.parametrize("buffer", [ReplayBuffer, ReservoirBuffer])
+def test_fresh_chains_of_a_buffer_begin_at_the_batch(buffer):
+    far, batch = UniformNoise((2,), 5.0, 6.0), Batch(torch.zeros(50, 2))
+    kept = buffer(DataStart(0.1, far), 50, 0, reinit=0.5)
+    kept.write(drawn := kept.draw(50, 0), torch.full((50, 2), 9.0))
+    assert (drawn.position >= 5).all()  # without a batch
+    drawn = kept.draw(50, 1, batch=batch)
+    assert 10 < int(drawn.restarted.sum()) < 40
+    assert (drawn.position[drawn.restarted].abs() < 1).all()
+    assert (drawn.position[~drawn.restarted] == 9).all()
+
+
+def test_a_buffer_of_data_alone_says_what_fills_it():
+    with pytest.raises(UsageError, match="50 chains from no batch.*fallback"):
+        ReplayBuffer(DataStart(), 50, 0)

@@ -217,3 +217,35 @@ def test_the_bound_on_the_norm_is_that_of_transformed_gradients() -> None:
     norm = updater(Batch(x), Step(0, 1e-3, torch.Generator().manual_seed(0)))["energy_grad_norm"]
     left = torch.cat([p.grad.flatten() for p in learner.energy_net.parameters()]).norm()
     assert norm > 10 and float(left) == pytest.approx(1e-4 * norm)
+
+
+class Broken(Toy):
+    """A learner that breaks its contract in one place."""
+
+    def __init__(self, groups, made) -> None:
+        super().__init__()
+        self.groups, self.made = groups, made
+
+    def parameter_groups(self):
+        return {"energy": self.energy_net} if self.groups is None else self.groups
+
+    def losses(self, batch, step, rng):
+        return self.made(self.energy_net(batch.x).mean())
+
+
+@pytest.mark.parametrize(
+    ("groups", "made", "said"),
+    [
+        (nn.Linear(2, 1), None, "parameter_groups returned Linear.*modules by name"),
+        ({"energy": [torch.zeros(2)]}, None, "parameter_groups returned.*modules by name"),
+        (None, lambda e: Loss(e), r"losses returned Loss.*yield pairs"),
+        (None, lambda e: iter([("energy", Loss(e))]), r"losses returned.*yield pairs"),
+        (None, lambda e: (pair for pair in [("net", Loss(e))]), r"losses yielded \('net'.*\(energy\)"),
+        (None, lambda e: (pair for pair in [("energy", e)]), "losses yielded.*gibbsian.Loss"),
+        (None, lambda e: (loss for loss in [Loss(e)]), "losses yielded Loss.*gibbsian.Loss"),
+    ],
+)
+def test_a_broken_contract_is_one_line(groups, made, said):
+    with pytest.raises(UsageError, match=rf"^Broken\.{said}"):
+        updater = Updater(Broken(groups, made), TrainConfig(), lambda metrics: None)
+        updater(Batch(torch.zeros(4, 2, dtype=torch.float64)), step())

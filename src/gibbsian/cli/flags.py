@@ -16,6 +16,7 @@ MEANT = {
     **dict.fromkeys(("o", "output", "outdir", "output_dir", "outfile", "save"), "--out"),
     **dict.fromkeys(("num", "samples", "num_samples", "n_samples", "number"), "-n"),
     **dict.fromkeys(("dataset", "input", "d"), "--data"),
+    "sampler": "--start",
 }
 """What people mean by flags of other tools."""
 

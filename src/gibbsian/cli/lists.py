@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Annotated, Any, Literal
 
+from ..core.errors import UsageError
 from ..data.names import DATA_NAMES
 from ..models.papers import Paper, all_papers, entry
 from ..train.recipes import Recipe, presets
@@ -15,9 +16,14 @@ from .result import Result, table
 Rows = list[dict[str, Any]]
 
 
-def show(what: Annotated[Literal["systems", "presets", "data", "kernels"], Arg("what to list")]) -> Result:
+def show(
+    what: Annotated[Literal["systems", "presets", "data", "kernels"], Arg("what to list")],
+    system: Annotated[str | None, Arg("whose presets, a name or FILE.py:OBJECT; all by default")] = None,
+) -> Result:
     """List systems, their presets, data sets, or kernels for sampling."""
-    rows = LISTS[what]()
+    if system and what != "presets":
+        raise UsageError(f"list {what} takes no system: write gibbsian list presets {system}")
+    rows = _presets(system) if system else LISTS[what]()
     return Result({what: rows}, table([[_cell(k, v) for k, v in row.items()] for row in rows]))
 
 
@@ -25,7 +31,7 @@ def cite(system: Annotated[str, Arg("a system, see gibbsian list systems")]) -> 
     """BibTeX of the papers behind a system, and the figures that they printed, to stand beside one's own."""
     papers, published = entry(system).papers(), entry(system).published()
     figures = [{"setting": p.setting, "measure": p.measure, "value": p.value} for p in published]
-    text = "\n\n".join(p.bibtex() for p in papers)
+    text = "\n\n".join(p.bibtex() for p in papers) or f"{system} names no publication"
     if figures:
         text += "\n\npublished figures:\n" + table(
             [[f"  {f['setting']}", f["measure"], f["value"]] for f in figures]
@@ -41,8 +47,9 @@ def _systems() -> Rows:
     ]
 
 
-def _presets() -> Rows:
-    return [_preset(name, *found) for name in all_papers() for found in presets(name).items()]
+def _presets(system: str | None = None) -> Rows:
+    names = [system] if system else all_papers()
+    return [_preset(name, *found) for name in names for found in presets(name).items()]
 
 
 def _preset(system: str, name: str, recipe: Recipe) -> dict[str, Any]:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from ..data.settings import PixelConfig
     from ..mcmc.kernels import kernel_of
     from ..mcmc.settings import ChainConfig, LatentConfig
-    from ..nets.families import AnyNet
+    from ..nets.families import AnyNet, register_net
     from ..objectives.settings import LossConfig
     from ..starts.settings import StartConfig
     from .chain_sampler import ChainSampler, chain_kernel
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from .learner import Learner
     from .model import EnergyModel
     from .net_energy import NetEnergy
-    from .networks import energy_net
+    from .networks import energy_net, net_model
     from .papers import PaperEntry, register_paper
     from .sampler import ChainStage, Sampler
     from .stored import StoredChains

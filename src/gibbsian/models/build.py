@@ -37,6 +37,9 @@ def build(
     if config_condition(config) and not getattr(config, "takes_condition", False):
         raise UsageError(f"net.condition is set, but {name} learns p(x) alone: set it to [], or use igebm")
     learner: Learner = found.builder()(config, tuple(event_shape), _init(rng), net)
+    if not isinstance(learner, Learner):
+        kind = type(learner).__name__
+        raise UsageError(f"the build of paper '{name}' returned a {kind}: it must return a Learner")
     claims = getattr(config, "claims_density", learner.model.claims_density)
     learner.model.claims_density = bool(claims)
     learner.model.record = Record(name, config, next(iter(found.papers()), None))

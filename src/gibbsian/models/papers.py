@@ -14,7 +14,7 @@ from __future__ import annotations
 import importlib
 import inspect
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, is_dataclass
 from pathlib import Path
 from typing import Any, TypeAlias, TypeGuard
 
@@ -45,13 +45,18 @@ class PaperEntry:
     about: str = ""
 
     def config_class(self) -> type[Any]:
-        """The frozen dataclass of its settings."""
+        """The frozen dataclass of its settings; raises `UsageError` for anything else."""
         found: type[Any] = _object(self.config)
+        if not (isinstance(found, type) and is_dataclass(found)):
+            kind = getattr(found, "__name__", found)
+            raise UsageError(f"config of paper '{self.name}', {kind}, is no dataclass: make it one")
         return found
 
     def builder(self) -> Callable[..., Any]:
-        """What builds a learner; this imports torch."""
+        """What builds a learner; this imports torch. Raises `UsageError` where it cannot be called so."""
         found: Callable[..., Any] = _object(self.build)
+        what = f"the build of paper '{self.name}'"
+        _require_call(what, found, "build", "config", "event_shape", "rng", "net")
         return found
 
     def file(self) -> PresetFile:
@@ -102,11 +107,7 @@ def of_loss(loss: Callable[..., Any]) -> PaperEntry:
     from .own_loss import PRESETS, OwnLossConfig, builder, named
 
     name = named(loss)
-    try:
-        inspect.signature(loss).bind("model", "batch", "rng")
-    except (TypeError, ValueError) as error:
-        said = f"the loss '{name}' cannot be called as {name}(model, batch, rng): {error}"
-        raise UsageError(said) from error
+    _require_call(f"the loss '{name}'", loss, name, "model", "batch", "rng")
     about = (inspect.getdoc(loss) or "a loss of one's own").splitlines()[0]
     return PaperEntry(name, OwnLossConfig, builder(loss), PRESETS, about)
 
@@ -171,6 +172,8 @@ def entry(name: str) -> PaperEntry:
     if ":" in name:
         PAPERS[name] = _checked(imported(name, "paper"), name)
         return PAPERS[name]
+    if name.endswith(".py"):
+        raise UsageError(f"'{name}' is a file: name the paper or the loss in it, as in {name}:PAPER")
     if name not in all_papers():
         raise unknown("system", name, PAPERS)
     return PAPERS[name]
@@ -196,6 +199,13 @@ def stored_entry(name: str, trust: bool = False) -> PaperEntry:
         if not trust:
             require_trusted(name, "paper", f"{remedy}, or trust the file by trust=True or --trust")
     return entry(name)
+
+
+def _require_call(what: str, function: Callable[..., Any], name: str, *arguments: str) -> None:
+    try:
+        inspect.signature(function).bind(*arguments)
+    except (TypeError, ValueError) as error:
+        raise UsageError(f"{what} cannot be called as {name}({', '.join(arguments)}): {error}") from error
 
 
 def _object(found: Any) -> Any:

@@ -144,6 +144,8 @@ def register_net(
 ) -> None:
     """Let `net.name` be `name`: `network(event_shape, config(...))` is then the network.
 
+    An earlier one of others is replaced.
+
     Args:
         name: a word, without a colon.
         config: a frozen dataclass derived from `AnyNet`, whose `name` is this one by default.
@@ -151,10 +153,12 @@ def register_net(
         channels_last: lay convolution weights out with channels last.
 
     Raises:
-        UsageError: the name is taken or not a word, or `config` is no class of network settings.
+        UsageError: the name is one of this package's or not a word, or `config` is no class of network
+            settings.
     """
-    if ":" in name or name in FAMILIES:
-        raise UsageError(f"network '{name}' cannot join: the name is taken, or has a colon in it")
+    ours = name in FAMILIES and FAMILIES[name].config.__module__.startswith(f"{__package__}.")
+    if ":" in name or ours:
+        raise UsageError(f"network '{name}' cannot join: the name is one of this package's, or has a colon")
     if not (isinstance(config, type) and issubclass(config, AnyNet) and dataclasses.is_dataclass(config)):
         raise UsageError(
             f"network '{name}' cannot join: its settings must be a dataclass derived from AnyNet"

@@ -12,15 +12,14 @@ training keeps it near 0 rather than driving it down.
 
 from __future__ import annotations
 
-from typing import Literal, TypeAlias, get_args
+from typing import get_args
 
 import torch.nn.functional as F
 from torch import Tensor
 
 from ..core.errors import UsageError, require_positive, unknown
 from ..core.records import Loss
-
-Form: TypeAlias = Literal["cd", "logsumexp", "softplus"]
+from .settings import Form
 
 
 def contrast(e_pos: Tensor, e_neg: Tensor, form: Form = "cd", *, temperature: float = 1.0) -> Loss:

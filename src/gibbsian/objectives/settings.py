@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, TypeAlias
 
 from ..core.config import require_choices
 from ..core.errors import require_not_negative
+
+Form: TypeAlias = Literal["cd", "logsumexp", "softplus"]
 
 
 @dataclass(frozen=True)
 class LossConfig:
     """The contrastive loss mean E(x_pos) - mean E(x_neg) and its companions."""
 
-    objective: Literal["cd", "logsumexp", "softplus"] = "cd"
+    objective: Form = "cd"
     """Plain contrast, negatives weighted by softmax(-E), or a softplus of the contrast."""
     energy_l2: float = 0.0
     """Weight of mean E(x_pos)^2 + mean E(x_neg)^2."""

@@ -36,7 +36,8 @@ class ReplayBuffer(SlotBuffer):
     state: loading a state closes them.
 
     Args:
-        init_noise: the start that fills the buffer at construction, and where chains restart.
+        init_noise: the start that fills the buffer at construction, and where chains restart: with the
+            batch of their draw, if there is one.
         capacity: number of chains, at least 1.
         rng: a generator, a seed or None, for the noise that fills the buffer.
         reinit: probability in [0, 1] that a drawn chain restarts; it may be set between draws.
@@ -93,8 +94,8 @@ class ReplayBuffer(SlotBuffer):
         restart = torch.rand(n, generator=rng, device=rng.device) < self.reinit
         restart = restart | self.due[slots] | relabelled
         # Noise for all chains, also for those that go on: the stream must not depend on how many restart.
-        noise, stored = self.init_noise.draw(n, rng).position, self._decode(self.stored[slots], rng)
-        position = where(restart, noise, stored)
+        noise = self.init_noise.draw(n, rng, batch=batch).position
+        position = where(restart, noise, self._decode(self.stored[slots], rng))
         self.held[slots] = True
         if self.keeps_labels and y is None:
             y = self.label[slots]

@@ -82,7 +82,7 @@ class ReservoirBuffer(SlotBuffer):
         restarted = (torch.rand(n, generator=rng, device=rng.device) < self.reinit) | (slots >= filled)
         self.lot[slots] = torch.randint(LOTS, (n,), generator=rng, device=rng.device)
         self.held[slots] = True
-        position = where(restarted, self.init_noise.draw(n, rng).position, self.stored[slots])
+        position = where(restarted, self.init_noise.draw(n, rng, batch=batch).position, self.stored[slots])
         return BufferSample(position, None, slots, restarted)
 
     def extra_repr(self) -> str:

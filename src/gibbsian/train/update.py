@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import cast
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from ..core.errors import UsageError
 from ..core.random import seeded_init
@@ -50,6 +50,9 @@ class Updater:
             )
         self.learner, self.config, self.examine = learner, config, examine
         groups = learner.parameter_groups()
+        if not (isinstance(groups, dict) and all(isinstance(m, nn.Module) for m in groups.values())):
+            remedy = "return modules by name, such as {'energy': self.model.net}"
+            raise self._broken("parameter_groups returned", groups, remedy)
         self.optimizers = {name: make_optimizer(module, config) for name, module in groups.items()}
 
     def __call__(self, batch: Batch, step: Step) -> dict[str, float]:
@@ -63,6 +66,8 @@ class Updater:
                 cast(Running, self.learner.losses(part, step.number, step.rng))
                 for part in batch.split(self.config.accumulate)
             ]
+            if not all(isinstance(losses, Generator) for losses in running):
+                raise self._broken("losses returned", running[0], "yield pairs such as 'energy', Loss(value)")
             try:
                 return self._rounds(running, step)
             finally:
@@ -78,6 +83,9 @@ class Updater:
         return logged
 
     def _round(self, first: tuple[str, Loss], others: list[Running], step: Step) -> dict[str, float]:
+        if not (isinstance(first, tuple) and first[0] in self.optimizers and isinstance(first[-1], Loss)):
+            names = ", ".join(self.optimizers)
+            raise self._broken("losses yielded", first, f"yield a group ({names}) and a gibbsian.Loss")
         group, loss = first
         optimizer = self.optimizers[group]
         optimizer.zero_grad(set_to_none=True)
@@ -94,6 +102,10 @@ class Updater:
         self.learner.transform_gradients(group)
         self._apply(optimizer, params, step.lr * self.learner.lr_multiplier(group, step.number))
         return metrics if len(self.optimizers) == 1 else {_named(k, group): v for k, v in metrics.items()}
+
+    def _broken(self, what: str, found: object, remedy: str) -> UsageError:
+        """The error for a learner of others that does not keep its contract."""
+        return UsageError(f"{type(self.learner).__name__}.{what} {found!r:.60}: {remedy}")
 
     def _backward(self, loss: Loss) -> Loss:
         """Add this micro-batch's share to the gradients, and let go of its graph."""

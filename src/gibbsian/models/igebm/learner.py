@@ -2,9 +2,12 @@
 
     p(x) ~ exp(-E(x)/T),    loss = mean E(x_pos) - mean E(x_neg) + alpha (mean E(x_pos)^2 + mean E(x_neg)^2)
 
-x_neg are persistent chains from a replay buffer, 5 % of them restarted from uniform noise. One chain
-step, in this order: add noise, take the gradient there, clip it, move, clamp. Drift and noise are set
-apart, so the chain's temperature T = noise^2 / step_size is far below 1 (1.25e-6 as published).
+x_neg are persistent chains from a replay buffer, 5 % of them restarted from uniform noise. After an update
+each takes the place of the chain that it went on from (`ContrastiveLearner.losses`, one update of all papers
+of this kind, and `starts/replay.py: ReplayBuffer.write`).
+
+One chain step, in this order: add noise, take the gradient there, clip it, move, clamp. Drift and noise are
+set apart, so the chain's temperature T = noise^2 / step_size is far below 1 (1.25e-6 as published).
 
 Conditional models have E(x, y); their Z(y) is unknown, so E(x, y) says nothing of p(y). An ensemble
 keeps past weights and steps through them in turn while sampling.
