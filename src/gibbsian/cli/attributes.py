@@ -23,11 +23,11 @@ def of_attributes(
     weights: tuple[float, ...] | None,
     plain: bool,
 ) -> tuple[EnergyModel, Sprites | None]:
-    """p(x | attributes) of one model that knows several, or of one model an attribute, and the sprite that was
-    asked for, if all its attributes were.
+    """p(x | attributes) of one model that knows several, or of one model an attribute, and the sprite that
+    was asked for, if all its attributes were.
 
-    The sum of conditionals loses E(x) once for each but one, E(x) being that of the model or the mean of those
-    of several; with `plain` it loses none. Raises `UsageError` for attributes that the models do not know.
+    The sum of conditionals loses E(x) once for each but one, E(x) being that of the model or the mean of
+    those of several; with `plain` it loses none. Raises `UsageError` for attributes that no model knows.
     """
     import torch
 
@@ -37,11 +37,15 @@ def of_attributes(
 
     sprite, given = sprite_of(text)
     own = [blocks_of(_data(model), run) for run, model in zip(runs, models, strict=True)]
-    chosen = [(model, blocks, b) for b in given for model, blocks in zip(models, own, strict=True) if b in blocks]
+    chosen = [
+        (model, blocks, b) for b in given for model, blocks in zip(models, own, strict=True) if b in blocks
+    ]
     known = {b for blocks in own for b in blocks}
     for block in given:
         if block not in known:
-            raise UsageError(f"--given names the {block}, but these models know {', '.join(sorted(known))} alone")
+            raise UsageError(
+                f"--given names the {block}, but these models know {', '.join(sorted(known))} alone"
+            )
     if len(chosen) > len(given):
         raise UsageError("two of these models know the same attribute: give one RUN for each, or one for all")
     ws = list(weights or [1.0] * len(chosen))
@@ -67,7 +71,7 @@ def with_rendering(drawn: Samples, sprite: Sprites, columns: int | None) -> Imag
     from ..data.shapes import render
     from ..report.pictures import beside, sheet
 
-    low, high = drawn.range
+    low, high = drawn.range or (-1.0, 1.0)
     image = low + (high - low) * render(sprite, drawn.x.shape[-1])[:, None]
     pictures = [sheet(drawn.x, low, high, columns), sheet(image.expand_as(drawn.x), low, high, columns)]
     return beside(pictures, ["samples", "asked for"])

@@ -1,4 +1,4 @@
-"""Attributes of sprites by name: from words such as "shape=heart,x=0.3", to the conditions that models take."""
+"""Attributes of sprites by name: words such as "shape=heart,x=0.3" to conditions of models."""
 
 from __future__ import annotations
 
@@ -75,7 +75,9 @@ def blocks_of(data: str, what: str = "this model") -> tuple[str, ...]:
 
 def alone(sprites: Sprites, block: str, blocks: tuple[str, ...]) -> Tensor:
     """Conditions `(N, D)` of models with these `blocks`, of which `block` is given and the others zeros."""
-    made = [encode(sprites, (b,)) if b == block else torch.zeros(len(sprites.x), SPRITE_BLOCKS[b]) for b in blocks]
+    made = [
+        encode(sprites, (b,)) if b == block else torch.zeros(len(sprites.x), SPRITE_BLOCKS[b]) for b in blocks
+    ]
     return torch.cat(made, 1)
 
 
@@ -97,7 +99,10 @@ def candidates(concept: str, blocks: tuple[str, ...], n: int | None = None) -> t
     if concept == "position":
         x, y = torch.cartesian_prod(torch.linspace(0, 1, n), torch.linspace(0, 1, n)).unbind(1)
         at = {"x": x, "y": y, "scale": x, "rotation": x}
-        shape, names = torch.zeros(n * n, dtype=torch.int64), [f"{a:.3g}, {b:.3g}" for a, b in zip(x, y, strict=True)]
+        shape, names = (
+            torch.zeros(n * n, dtype=torch.int64),
+            [f"{a:.3g}, {b:.3g}" for a, b in zip(x, y, strict=True)],
+        )
     elif concept == "scale":
         at["scale"] = torch.linspace(SMALLEST, 1, n)
         names = [f"{v:.3g}" for v in at["scale"]]

@@ -124,7 +124,7 @@ def _part(recipe: DataRecipe, split: str, data_dir: str | Path | None, table: Ta
     read = _whole if split == "all" else partial(_arrays, split)
     arrays, one = read(recipe, data_dir, table)
     data = _built(name, split, arrays, recipe)
-    data = replace(data, table=arrays.table, notes=(*arrays.notes, *data.notes))
+    data = replace(data, table=arrays.table, blocks=arrays.blocks, notes=(*arrays.notes, *data.notes))
     return _cut(data, split) if one else data
 
 

@@ -22,7 +22,7 @@ from .factors import Factors
 @dataclass(frozen=True, eq=False)
 class Arrays:
     """What a reader returns: `x` (N, ...), labels `y` (N,), class names, conditions (N, ...), factors,
-    columns of a table, notes."""
+    columns of a table, notes, lengths of the blocks of conditions."""
 
     x: np.ndarray
     y: np.ndarray | None = None
@@ -31,6 +31,7 @@ class Arrays:
     factors: Factors | None = None
     table: Table | None = None
     notes: tuple[str, ...] = ()
+    blocks: tuple[int, ...] = ()
 
 
 def read_bytes(path: Path) -> bytes:

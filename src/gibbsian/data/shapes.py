@@ -130,4 +130,5 @@ def read_rendered(blocks: tuple[str, ...], split: str) -> Arrays:
     """A fixed draw of images (N, 32, 32) uint8 with these blocks as conditions."""
     sprites = draw(SIZE[split], generator(derive(0, f"sprites:{split}")))
     x = (255 * render(sprites)).round().to(torch.uint8)
-    return Arrays(x.numpy(), cond=encode(sprites, blocks).numpy())
+    lengths = tuple(SPRITE_BLOCKS[block] for block in blocks)
+    return Arrays(x.numpy(), cond=encode(sprites, blocks).numpy(), blocks=lengths)

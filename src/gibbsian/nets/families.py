@@ -30,7 +30,8 @@ class AnyNet(Tagged):
 
     name: str
     """Family: mlp, conv (plain convolutions), conv1d (the same of signals), igebm (residual, spectral norm),
-    levels (the same, told a noise level: for drl), wide (residual, no norm: for classifiers), or your own
+    levels (the same, told a noise level: for drl), wide (residual, no norm: for classifiers), autoencoder
+    (distance to a reconstruction, for score matching), or your own
     module:Class. Another family keeps the settings that both have."""
 
     activation: Activation = "leaky_relu"

@@ -1,5 +1,5 @@
-"""Settings of the networks: energies of six families, generators and autoencoders. No torch. The file is long
-because these records share fields and bases, and are read beside one another.
+"""Settings of the networks: energies of seven families, generators and autoencoders. No torch. The file is
+long because these records share fields and bases, and are read beside one another.
 
 Lists that belong to the layers (`kernels`, `strides`, `paddings`) may be shorter than `channels`: their last
 entry then serves all further layers.
@@ -141,6 +141,27 @@ class WideConfig(DropoutConfig):
     """From feature maps to a vector: sum or mean over space, or flatten."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class AutoencoderConfig(AnyNet):
+    """Half the squared distance between an image and its reconstruction, for energies that denoise."""
+
+    name: Literal["autoencoder"] = "autoencoder"
+    channels: tuple[int, ...] = (16, 48)
+    """Feature maps of the encoder's convolutions, each of which halves the side."""
+    middle: int = 256
+    """Features of the dense layer between encoder and decoder."""
+    activation: Activation = "swish"
+    head: Literal["scalar"] = "scalar"
+    """One energy."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not self.channels or self.middle < 1:
+            raise UsageError(f"channels {self.channels} and middle {self.middle}: each must be at least 1")
+        _require_sizes(self, "channels")
+
+
+register_net("autoencoder", AutoencoderConfig, "gibbsian.nets.autoencoder:Autoencoder", channels_last=True)
 register_net("conv", ConvConfig, "gibbsian.nets.conv:ConvNet", channels_last=True)
 register_net("conv1d", Conv1dConfig, "gibbsian.nets.conv:ConvNet1d")
 register_net("igebm", ResidualConfig, "gibbsian.nets.igebm:IGEBMNet", channels_last=True)

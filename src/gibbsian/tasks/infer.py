@@ -3,8 +3,8 @@ NeurIPS 2020, arXiv 2004.06030, section 4.4).
 
     c* = argmin_c sum_n E(x_n | c) / T
 
-Among energies E(x | c) = -log p(x | c) - log Z(c) that is maximum likelihood as far as Z(c) is the same for all c,
-which no objective here makes sure of: what is measured is how often it is right.
+Among energies E(x | c) = -log p(x | c) - log Z(c) that is maximum likelihood as far as Z(c) is the same for
+all c, which no objective here makes sure of: what is measured is how often it is right.
 """
 
 from __future__ import annotations
@@ -81,7 +81,9 @@ class Inference:
         panel.plot(place, (self.total - self.total.min()).cpu(), color=COLOURS[0], marker="o", ms=3)
         step = max(1, len(self.names) // 8)
         panel.set_xticks(place[::step], self.names[::step], fontsize=7)
-        named(panel, f"{len(self.energies)} views (grey: single ones)", self.concept, "energy above the least")
+        named(
+            panel, f"{len(self.energies)} views (grey: single ones)", self.concept, "energy above the least"
+        )
         return {"energies": figure}
 
 
@@ -110,7 +112,9 @@ def infer(
     """
     spec = model.spec
     if len(x) < 1 or tuple(x.shape[1:]) != spec.event_shape:
-        raise UsageError(f"views have shape {tuple(x.shape)}: give (N, {', '.join(map(str, spec.event_shape))})")
+        raise UsageError(
+            f"views have shape {tuple(x.shape)}: give (N, {', '.join(map(str, spec.event_shape))})"
+        )
     if candidates is None:
         if not spec.num_classes:
             raise UsageError("this model has no classes to choose from: give candidates, a row a condition")
