@@ -48,6 +48,8 @@ def of_attributes(
             )
     if len(chosen) > len(given):
         raise UsageError("two of these models know the same attribute: give one RUN for each, or one for all")
+    for run, model, blocks in zip(runs, models, own, strict=True):
+        require_apart(run, model, blocks)
     ws = list(weights or [1.0] * len(chosen))
     parts = [conditional(m, alone(sprite, b, blocks)[0]) for m, blocks, b in chosen]
     if len(ws) != len(parts):
@@ -64,6 +66,13 @@ def of_attributes(
         ws += [(1 - sum(ws)) / len(of_x)] * len(of_x)
     model = parts[0] if len(parts) == 1 else product(*parts, weights=ws)
     return model, sprite if len(given) == len(SPRITE_BLOCKS) else None
+
+
+def require_apart(run: str, model: EnergyModel, blocks: tuple[str, ...]) -> None:
+    """Raise `UsageError` for a model that knows several attributes, but none without the others."""
+    if len(blocks) > 1 and not model.spec.condition_dropout:
+        known = ", ".join(blocks)
+        raise UsageError(f"{run} knows {known} together alone: train it with --net.condition_dropout 0.7")
 
 
 def with_rendering(drawn: Samples, sprite: Sprites, columns: int | None) -> Image.Image:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Annotated
 
 from ..core.errors import UsageError, require_some
+from .attributes import require_apart
 from .options import Arg
 from .result import Result
 from .results import finished, opened
@@ -45,10 +46,7 @@ def infer(
 
         blocks = attributes.blocks_of(job.data, run)
         names, c = attributes.candidates(concept, blocks, candidates)
-        if len(blocks) > 1 and not spec.condition_dropout:
-            raise UsageError(
-                f"{run} knows {', '.join(blocks)} together alone: train it with --net.condition_dropout"
-            )
+        require_apart(run, job.model, blocks)
     x, views = given_images(images, spec.event_shape, low=spec.low, high=spec.high, fit=fit, like=job.data)
     found = find(job.model, x.to(device_of(job.model)), c, names=names, concept=concept, views=views)
     pictures = {"views": sheet(x, spec.low, spec.high)}

@@ -48,8 +48,8 @@ class Autoencoder(nn.Module):
     def __init__(self, event_shape: tuple[int, ...], config: AutoencoderConfig) -> None:
         super().__init__()
         self.event_shape, self.labels = tuple(event_shape), config.label_size
-        maps, (*_, height, width) = config.channels, event_shape
-        inputs, parts = image_channels(event_shape), 2 ** len(maps)
+        inputs, maps = image_channels(event_shape), config.channels
+        (height, width), parts = event_shape[1:], 2 ** len(maps)
         if height % parts or width % parts:
             raise UsageError(
                 f"images of {height}x{width} cannot be halved {len(maps)} times: set net.channels to fewer"
@@ -95,7 +95,5 @@ class Autoencoder(nn.Module):
         check_event(x, self.event_shape)
         check_label(y, self.labels, len(x))
         if y is None and self.labels:
-            raise UsageError(
-                "this energy is one of x and y, and was called without: give labels or conditions"
-            )
+            raise UsageError("this energy is one of x and y, and y is missing: give labels or conditions")
         return (x - self.reconstruction(x, y)).flatten(1).square().sum(1) / 2
