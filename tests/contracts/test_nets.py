@@ -12,6 +12,7 @@ from gibbsian.core.errors import UsageError
 from gibbsian.core.random import generator, seeded_init
 from gibbsian.nets.build import build
 from gibbsian.nets.settings import (
+    AutoencoderConfig,
     Conv1dConfig,
     ConvConfig,
     LevelsConfig,
@@ -24,6 +25,8 @@ from gibbsian.nets.spectral import cached_weights
 IMAGE = (1, 8, 8)
 SMALL = {"channels": (4, 6, 8), "activation": "swish"}
 NETS = {
+    "autoencoder": (AutoencoderConfig(channels=(4, 6), middle=5), IMAGE),
+    "autoencoder_classes": (AutoencoderConfig(channels=(4, 6), middle=5, classes=3), IMAGE),
     "mlp": (MLPConfig(hidden=(8, 8), activation="swish"), (2,)),
     "mlp_spectral": (MLPConfig(hidden=(8, 8), activation="swish", spectral_norm=True), IMAGE),
     "mlp_classes": (MLPConfig(hidden=(8, 8), activation="swish", classes=3), (2,)),
