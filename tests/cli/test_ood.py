@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 import numpy as np
+import pytest
 from PIL import Image
 
 QUICK = "-n 30 --against noise --scores energy,complexity --baselines vae --baseline-minutes 0.002"
@@ -70,15 +71,22 @@ def test_rows_of_numbers_are_compared_without_a_sheet(cli, runs, tmp_path):
         assert wrong.code == 2 and told in wrong.err
 
 
-def test_images_of_your_own_are_a_set(cli, runs, tmp_path):
+@pytest.mark.parametrize(
+    "name",
+    ["own.npz", "labelled.npz", "own.npy", "folder:own", "./own", "folder:classes", "folder:own@grey=yes"],
+)
+def test_images_of_your_own_are_a_set(cli, runs, tmp_path, monkeypatch, name):
     x = np.random.default_rng(0).integers(0, 256, (40, 8, 8), dtype=np.uint8)
     np.savez(tmp_path / "own.npz", x=x)
-    (tmp_path / "own").mkdir()
+    np.savez(tmp_path / "labelled.npz", images=x / 255.0, labels=np.arange(40) % 3)
+    np.save(tmp_path / "own.npy", x[:, None])
     for k, image in enumerate(x):
-        Image.fromarray(image).save(tmp_path / "own" / f"{k}.png")
-    for name in (f"{tmp_path}/own.npz", f"folder:{tmp_path}/own"):
-        ran = cli(f"ood {runs['igebm']} --against {name} -n 20 --scores energy --baselines none "
-                  f"--out {tmp_path}/o --json")  # fmt: skip
-        assert ran.code == 0 and list(ran.json["scores"]["energy"]) == [name], ran.err
+        for folder in ("own", f"classes/{k % 2}"):
+            (tmp_path / folder).mkdir(parents=True, exist_ok=True)
+            Image.fromarray(image).save(tmp_path / folder / f"{k}.png")
+    monkeypatch.chdir(tmp_path)
+    ran = cli(f"ood {runs['igebm']} --against {name} -n 20 --scores energy --baselines none "
+              f"--out {tmp_path}/o --json")  # fmt: skip
+    assert ran.code == 0 and list(ran.json["scores"]["energy"]) == [name], ran.err
     gone = cli(f"ood {runs['igebm']} --against folder:{tmp_path}/no -n 20 --scores energy --baselines none")
     assert gone.code == 1 and gone.err.count("\n") == 1

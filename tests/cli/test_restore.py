@@ -161,3 +161,11 @@ def test_options_that_a_task_would_not_hear(cli, runs):
     ):
         ran = cli("restore", str(runs["short_run"]), *words)
         assert ran.code == 2 and told in ran.err and ran.err.count("\n") == 1
+
+
+@pytest.mark.parametrize("n", [20, 30, 60])
+def test_all_of_few_test_images_are_taken(cli, runs, tmp_path, n):
+    np.save(tmp_path / "a.npy", np.random.default_rng(0).random((n, 8, 8)))
+    quick = "--steps 1 --completions 1 --json"
+    ran = cli(f"restore {runs['short_run']} --data {tmp_path}/a.npy {quick} --out {tmp_path}/o")
+    assert ran.code == 0 and ran.json["n"] == n // 10

@@ -125,9 +125,24 @@ def test_ood_and_attack_take_folders_of_other_sizes(cli, trained, tmp_path):
         f"ood {trained}/run --against {trained}/mixed --scores energy --baselines none --out {tmp_path}/o"
     )
     assert ran.code == 0 and "too few to choose" in ran.out and "brought to 8x8" in ran.out
+
+
+@pytest.mark.parametrize("kind", ["folder", "npz", "npy", "csv"])
+def test_attack_takes_labelled_images_of_ones_own(cli, trained, tmp_path, kind):
+    x, y = np.random.default_rng(0).random((60, 8, 8, 3)), np.array(["box", "disc"])[np.arange(60) % 2]
+    np.savez(tmp_path / "own.npz", images=x, labels=y)
+    np.save(tmp_path / "own.npy", x)
+    (tmp_path / "own.csv").write_text("a,b\n" + "\n".join(f"{i},{i / 7}" for i in range(60)))
+    data = shapes(tmp_path / "own", 30, side=20) if kind == "folder" else tmp_path / f"own.{kind}"
     words = "-n 6 --steps 2 --restarts 1 --refine 0 --eps 0,0.1"
-    ran = cli(f"attack {trained}/run --data {trained}/mixed {words} --out {tmp_path}/a --json")
-    assert ran.code == 0 and ran.json["n"] == 6, ran.err
+    ran = cli(f"attack {trained}/run --data {data} {words} --out {tmp_path}/a --json")
+    if kind in ("npy", "csv"):
+        told = {"npy": "has no labels: attacks need labelled images", "csv": "holds numbers of shape (2,)"}[
+            kind
+        ]
+        assert ran.code == 2 and told in ran.err
+    else:
+        assert ran.code == 0 and ran.json["n"] == 6, ran.err
 
 
 def test_restore_takes_a_photo_with_a_mask_painted_on_it(cli, trained, tmp_path):
@@ -144,3 +159,36 @@ def test_restore_takes_a_photo_with_a_mask_painted_on_it(cli, trained, tmp_path)
     Image.fromarray(mask[:9]).save(tmp_path / "wrong.png")
     wrong = cli(f"{words} --mask {tmp_path}/wrong.png")
     assert wrong.code == 2 and "the photo 30 x 20" in wrong.err.splitlines()[-1]
+
+
+@pytest.mark.parametrize("many", [1, 3, 7])
+def test_one_mask_serves_photos_and_validation_images_of_any_number(cli, trained, tmp_path, many):
+    (tmp_path / "own").mkdir()
+    for i in range(many):
+        Image.new("RGB", (8, 8), (40 * i, 0, 0)).save(tmp_path / f"own/{i}.png")
+    mask = np.zeros((8, 8), np.uint8)
+    mask[2:5] = 255
+    Image.fromarray(mask).save(tmp_path / "m.png")
+    words = f"restore {trained}/run --image {tmp_path}/own --mask {tmp_path}/m.png --steps 1 --completions 1"
+    ran = cli(f"{words} --out {tmp_path}/r")
+    assert ran.code == 0 and len(list((tmp_path / "r/restored").iterdir())) == many, ran.err
+
+
+@pytest.mark.parametrize("kind", ["folder", "npy", "csv"])
+def test_training_data_that_moved_are_asked_for_by_reference(cli, tmp_path, kind):
+    own = tmp_path / ("own" if kind == "folder" else f"own.{kind}")
+    if kind == "folder":
+        shapes(own, 30, side=8)
+    elif kind == "npy":
+        np.save(own, np.random.default_rng(0).random((30, 8, 8)))
+    else:
+        rows = np.random.default_rng(0).normal(size=(30, 2))
+        own.write_text("a,b\n" + "\n".join(f"{a},{b}" for a, b in rows))
+    net = "--net mlp --net.hidden [4] --chain.steps 1 --size 8" if kind == "folder" else "--chain.steps 1"
+    ran = cli(f"train short_run --data {own} {net} --steps 1 --train.batch_size 4 --out {tmp_path}/run")
+    assert ran.code == 0, ran.err
+    own.rename(moved := own.with_name(f"moved{own.suffix}"))
+    given = f"--images {moved}" if kind == "folder" else f"--data {moved}"
+    gone = cli(f"score {tmp_path}/run {given}")
+    assert gone.code == 1 and "--reference" in gone.err.splitlines()[-1] and "if moved" in gone.err
+    assert cli(f"score {tmp_path}/run {given} --reference {moved}").code == 0

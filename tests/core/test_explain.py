@@ -61,6 +61,12 @@ def test_a_wrong_argument_is_one_line_that_names_it(name):
     ("call", "part"),
     [
         (lambda: gb.sample("igebm", 4), "target is 'igebm': give a model"),
+        (lambda: gb.sample("digits", 4), "target is 'digits': give a model"),
+        (lambda: gb.sample(None, 4), "target is None: give a model"),
+        (lambda: gb.sample("/no/run", 4), "gibbsian.load(PATH)"),
+        (lambda: gb.describe("igebm"), "missing a required argument: 'event_shape'"),
+        (lambda: gb.describe(NET, (5,)), "cannot be called on (1, 5)"),
+        (lambda: gb.describe(NET, "digits"), "event_shape is 'digits'"),
         (lambda: gb.sample(NET, 4, kernel="mala", start=START), "kernel is 'mala': sample takes a kernel"),
         (lambda: gb.sample(NET, 4, kernel=gb.MALA, start=START), "the class MALA"),
         (lambda: gb.run(KERNEL, NET, X.to_sparse(), steps=1), "use .to_dense()"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -78,3 +79,22 @@ def test_initialisation_takes_a_seed() -> None:
             return nn.Linear(2, 1).weight
 
     assert torch.equal(weight(3), weight(generator(3)))
+
+
+@pytest.mark.parametrize("seed", [0, 7, -1, np.int64(7), np.uint8(7), 2**64 - 1])
+def test_whole_numbers_of_every_kind_are_seeds(seed) -> None:
+    drawn = torch.rand(3, generator=as_generator(seed))
+    assert torch.equal(drawn, torch.rand(3, generator=as_generator(int(seed))))
+    assert derive(seed, "data") == derive(int(seed), "data")
+
+
+@pytest.mark.parametrize(
+    "seed", ["0", 1.5, True, 2**64, torch.tensor(3), generator(0), np.random.default_rng(0)]
+)
+def test_what_is_no_seed_is_one_line(seed) -> None:
+    with pytest.raises(UsageError, match="seed is .*whole number of 64 bits") as error:
+        derive(seed, "data")
+    assert "\n" not in str(error.value)
+    if not isinstance(seed, torch.Generator):
+        with pytest.raises(UsageError, match="rng is .*whole number"):
+            as_generator(seed)

@@ -149,3 +149,58 @@ def test_complex_numbers_are_refused():
 def test_notes_stay_with_a_part():
     data = from_arrays(UNIT)
     assert data.take(3).notes == data.split_off(5)[1].notes == data.notes
+
+
+@pytest.mark.parametrize("kind", [">f4", ">f8", ">i4", ">u8", "f2", np.longdouble, "u2", "i8"])
+def test_numbers_of_every_kind_and_byte_order_are_the_same(tmp_path, kind):
+    points = (np.arange(40).reshape(20, 2) % 7).astype(kind)
+    wanted = torch.tensor(points.astype(np.float32))
+    assert torch.equal(from_arrays(points).x, wanted)
+    assert from_arrays(GREY.astype(kind)).is_image
+    np.save(tmp_path / "a.npy", points)
+    assert torch.equal(load(str(tmp_path / "a.npy"), "all").x, wanted)
+
+
+@pytest.mark.parametrize("most", [2**64 - 1, 2**63, 2**62])
+def test_whole_numbers_beyond_64_bits_do_not_wrap_round(most):
+    for x in (np.full((4, 2), most, np.uint64), torch.full((4, 2), 1).to(torch.uint64) * most):
+        with pytest.raises(DataError, match="overflow"):
+            from_arrays(x)
+
+
+@pytest.mark.parametrize(
+    ("shape", "event"),
+    [
+        ((20, 8, 8, 2), (2, 8, 8)),
+        ((20, 8, 9, 4), (4, 8, 9)),
+        ((20, 32, 32, 12), (12, 32, 32)),
+        ((20, 2, 8, 8), (2, 8, 8)),
+        ((20, 4, 8, 8), (4, 8, 8)),
+    ],
+)
+def test_few_entries_at_the_end_are_channels(shape, event):
+    x = np.random.default_rng(0).random(shape)
+    data = from_arrays(x)
+    assert not data.is_image and data.event_shape == event
+    assert ("channels last, as axis 3" in data.notes[0]) == (shape[1:] != event)
+    kept = from_arrays(x, images=False, channels="first")
+    assert kept.event_shape == shape[1:]
+
+
+@pytest.mark.parametrize("background", [None, "black", "grey"])
+def test_a_fourth_channel_of_bytes_is_alpha(tmp_path, background):
+    clear = np.concatenate([BYTES, np.zeros_like(BYTES[..., :1])], -1)
+    clear[:, :4, :, 3] = 255
+    shade = {None: 255, "black": 0, "grey": 128}[background]
+    np.save(tmp_path / "a.npy", clear)
+    for x in (clear, clear.transpose(0, 3, 1, 2), tmp_path / "a.npy"):
+        data = dataset(x, background=background)
+        assert data.x[:, 4:].eq(shade).all() and data.event_shape == (3, 8, 9)
+        assert f"is read as alpha, laid over {background or 'white'}" in data.notes[0]
+    assert np.array_equal(dataset(clear).x[:, :4].numpy(), BYTES[:, :4])
+    assert dataset(clear, images=False).event_shape == (4, 8, 9)
+
+
+@pytest.mark.parametrize("x", [BYTES[0], UNIT[0], UNIT[0].astype(np.float64), BYTES[0].astype(np.int64)])
+def test_one_picture_in_colour_says_how_it_is_given(x):
+    assert "one in colour is x[None]" in from_arrays(x).notes[0]

@@ -61,6 +61,17 @@ def test_coordinates_are_no_labels(tmp_path, case):
     assert data.event_shape == (2,) and data.y is None
 
 
+@pytest.mark.parametrize("name", ["sample", "order", "minutes"])
+def test_a_column_that_counts_under_another_name_is_told(tmp_path, name):
+    data = gb.dataset(table(tmp_path, **{"a": A, name: range(1, 41)}))
+    assert data.table.names == ("a", name) and f"'{name}' counts the rows" in data.notes[0]
+
+
+@pytest.mark.parametrize("name", ["id", "index", "no"])
+def test_a_column_that_repeats_numbers_no_rows(tmp_path, name):
+    assert gb.dataset(table(tmp_path, **{name: [i // 2 for i in range(40)], "a": A})).event_shape == (2,)
+
+
 def test_a_person_can_say_which_column_is_what(tmp_path):
     path = table(tmp_path, a=A, b=B, kind=KINDS, note=[f"n{i}" for i in range(40)])
     data = gb.dataset(path, columns=["b", "a"], label_column="kind")

@@ -114,7 +114,7 @@ def test_a_read_only_array_is_taken_and_left_alone():
         (np.zeros((0, 4)), None, "at least one row"),
         (np.array(5.0), None, "expected (N, ...)"),
         (np.ones((5, 3, 8, 8), np.uint8), None, "all 0 or 1"),
-        (np.zeros((5, 8, 8, 4), np.uint8), None, "1 or 3"),
+        (np.zeros((5, 8, 8, 5), np.uint8), None, "1 or 3"),
         (np.array([[1.0, np.nan]]), None, "not finite"),
         (np.zeros((5, 2)), np.zeros(4), "labels of shape"),
         (np.zeros((2, 2)), np.array([0.5, 1, 2]), "2 rows but 3 conditions"),

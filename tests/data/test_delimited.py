@@ -55,6 +55,19 @@ SAME = {
     "an empty column": rows(head="a,c,b", cells=lambda i: [str(X[i, 0]), "", str(X[i, 1])]),
     "numbers as names": rows(head="0,1"),
     "years as names": rows(head="2019,2020"),
+    "an index of two frames put together": rows(
+        head=",a,b", cells=lambda i: [str(i % 20), *map(str, X[i, :2])]
+    ),
+    "two indices": rows(head=",Unnamed: 0,a,b", cells=lambda i: [str(i), str(i), *map(str, X[i, :2])]),
+    "an index read and written twice": rows(
+        head="Unnamed: 0.1,Unnamed: 0,a,b", cells=lambda i: [str(i), str(i), *map(str, X[i, :2])]
+    ),
+    "an id in another order": rows(head="a,b,ID", cells=lambda i: [*map(str, X[i, :2]), str(i * 7 % 40)]),
+    "an id of words": rows(head="customer_id,a,b", cells=lambda i: [f"x{i}", *map(str, X[i, :2])]),
+    "an id from 100": rows(head="row_id,a,b", cells=lambda i: [str(100 + i), *map(str, X[i, :2])]),
+    "numbers under no.": rows(head="No.,a,b", cells=lambda i: [str(i + 1), *map(str, X[i, :2])]),
+    "a constant word": rows(head="a,unit,b", cells=lambda i: [str(X[i, 0]), "kg", str(X[i, 1])]),
+    "minus signs as they are printed": PLAIN.replace("-", "\u2212"),
     "an index beside numbers as names": rows(head=",0,1", cells=lambda i: [str(i), *map(str, X[i, :2])]),
 }
 
@@ -104,7 +117,7 @@ def test_points_group_thousands_where_commas_are_decimal_marks(tmp_path):
     assert gb.dataset(tmp_path / "p.csv").x[:, 1].min() >= 50_125
 
 
-@pytest.mark.parametrize("cell", ["", "NA", "nan", "null", "inf", "oops"])
+@pytest.mark.parametrize("cell", ["", "NA", "nan", "null", "inf", "oops", ".", "--", "1e999"])
 def test_a_cell_without_a_number_is_one_line_or_left_out(tmp_path, cell):
     def cells(i):
         return [str(X[i, 0]), cell if i in (4, 9) else str(X[i, 1])]
@@ -123,6 +136,21 @@ def test_lines_of_another_width(tmp_path):
         gb.dataset(tmp_path / "p.csv")
     notes = gb.dataset(tmp_path / "p.csv", on_error="skip").notes
     assert any("2 lines of another width are left out: 42, 43" in note for note in notes)
+
+
+@pytest.mark.parametrize("first", ["My experiment", "% written by hand", "// of Monday"])
+def test_a_title_or_a_strange_comment_is_one_line(tmp_path, first):
+    (tmp_path / "p.csv").write_text(f"{first}\n{PLAIN}")
+    with pytest.raises(DataError, match="line 2 has 2 columns where the first has 1: mend it") as error:
+        gb.dataset(tmp_path / "p.csv")
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("head", ["a", "price", '"x y"'])
+def test_one_column_of_decimal_commas_is_not_two(tmp_path, head):
+    (tmp_path / "p.csv").write_text(head + "\n" + "\n".join(f"{i % 9},{i}5" for i in range(20)))
+    with pytest.raises(DataError, match="line 2 has 2 columns where the first has 1"):
+        gb.dataset(tmp_path / "p.csv")
 
 
 def test_a_header_can_be_asked_for_or_denied(tmp_path):

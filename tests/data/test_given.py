@@ -59,6 +59,22 @@ def test_names_stay_apart(folder):
     assert given_images(folder, (1, 8, 8))[1] == ["0-png", "1-bmp", "1-png"]
 
 
+@pytest.mark.parametrize(
+    ("files", "names"),
+    [
+        (("a/0.png", "b/1.png"), ["0", "1"]),
+        (("a/0.png", "b/0.png"), ["a-0-png", "b-0-png"]),
+        (("a/c/0.png", "b/c/0.png", "b/1.png"), ["a-c-0-png", "b-1-png", "b-c-0-png"]),
+    ],
+)
+def test_folders_of_classes_are_read_with_a_name_each(tmp_path, files, names):
+    for file in files:
+        (tmp_path / file).parent.mkdir(parents=True, exist_ok=True)
+        Image.new("L", (8, 8)).save(tmp_path / file)
+    x, found = given_images(tmp_path, (1, 8, 8))
+    assert found == names and len(x) == len(names)
+
+
 def test_what_is_no_image_is_one_line(folder, tmp_path):
     with pytest.raises(DataError, match="there is no image file or folder"):
         given_images(tmp_path / "nowhere", (1, 8, 8))

@@ -39,10 +39,12 @@ def test_usual_names_by_every_way(tmp_path, x, y):
         assert len(data) == 27 and data.classes == ("0", "1", "2")
 
 
-@pytest.mark.parametrize("train", ["train_x", "x_train", "X_train", "train_images", "training_data"])
+@pytest.mark.parametrize(
+    "train", ["train_x", "x_train", "X_train", "train_images", "training_data", "trainX", "Xtrain"]
+)
 def test_parts_by_name(tmp_path, train):
     test = train.replace("training", "test").replace("train", "test")
-    y, z = (name.replace("X", "y").replace("x", "y").replace("images", "labels").replace("data", "target")
+    y, z = (name.replace("X", "Y").replace("x", "y").replace("images", "labels").replace("data", "target")
             for name in (train, test))  # fmt: skip
     np.savez(
         tmp_path / "a.npz", **{train: X, y: np.array(list("abc"))[Y], test: X[:4], z: np.array(["c"] * 4)}
@@ -113,3 +115,33 @@ def test_arrays_of_deep_images_are_read_where_asked_for(tmp_path, top):
     data = gb.dataset(f"{tmp_path}/a.npy@images=yes")
     assert data.is_image and abs(float(data.x.float().mean()) - 127.5) < 30
     assert gb.dataset(tmp_path / "a.npy", levels=(0, top / 2)).x.eq(255).float().mean() > 0.4
+
+
+PLAIN = np.random.default_rng(0).random((30, 8, 8))
+
+
+@pytest.mark.parametrize(
+    ("train", "test", "wanted"),
+    [
+        (2 * PLAIN - 1, PLAIN[:4], 127.5 * PLAIN[:4] + 127.5),  # alone it would be 0 to 1
+        (PLAIN, PLAIN[:4] - 1, 127.5 * PLAIN[:4]),
+        (10 * PLAIN, PLAIN[:4], PLAIN[:4]),  # alone it would be images
+        (X.astype(np.int64), X[:4].astype(np.int64) // 3, X[:4] // 3),
+        (X, X[:4], X[:4]),
+    ],
+)
+def test_both_parts_are_read_in_one_range(tmp_path, train, test, wanted):
+    np.savez(tmp_path / "a.npz", train_x=train, test_x=test)
+    both = [gb.dataset(tmp_path / "a.npz", part) for part in ("train", "test", "all")]
+    assert [len(data) for data in both] == [30, 4, 34]
+    assert torch.equal(torch.cat([both[0].x, both[1].x]), both[2].x)
+    assert np.abs(both[1].x.numpy() - wanted).max() <= (0.5 if both[1].is_image else 1e-6)
+
+
+@pytest.mark.parametrize(
+    "test", [X[:4] / 255.0, X[:4, :5], X[:4, None].repeat(3, 1), np.zeros((0, 8, 8), np.uint8)]
+)
+def test_parts_of_two_kinds_are_one_line(tmp_path, test):
+    np.savez(tmp_path / "a.npz", train_x=X, test_x=test)
+    with pytest.raises(DataError, match="train_x holds uint8 .* test_x .*: store both parts alike"):
+        gb.dataset(tmp_path / "a.npz")

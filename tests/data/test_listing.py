@@ -13,7 +13,7 @@ from PIL import Image
 
 from gibbsian.core.errors import DataError
 from gibbsian.data import folder
-from gibbsian.data.listing import MENDED, list_images, read_listing
+from gibbsian.data.listing import MENDED, all_images, list_images, read_listing
 from gibbsian.data.load import load
 from gibbsian.data.recipe import DataRecipe, named
 
@@ -221,3 +221,24 @@ def test_folders_of_any_name_are_read_again(tmp_path, name):
         write(tmp_path / name / f"{i}.png", i)
     data = load(str(DataRecipe.parse(named(tmp_path / name)).placed()))
     assert load(data.full_name).fingerprint == data.fingerprint and data.event_shape == (1, 6, 6)
+
+
+@pytest.mark.parametrize("depth", ["a", "a/b", "a/b/c"])
+@pytest.mark.parametrize("split", ["train", "all"])
+def test_images_of_linked_folders_are_read_once(tmp_path, depth, split):
+    for i in range(4):
+        write(tmp_path / "elsewhere" / f"{i}.png", i)
+        write(tmp_path / "own" / "z" / f"{i}.png", i + 4)
+    place = tmp_path / "own" / depth
+    place.parent.mkdir(parents=True, exist_ok=True)
+    place.symlink_to(tmp_path / "elsewhere")
+    (tmp_path / "own" / "z" / "round").symlink_to(tmp_path / "own" / "z")
+    found = all_images(tmp_path / "own") if split == "all" else list_images(tmp_path / "own")
+    assert len(found.paths) == 8
+
+
+@pytest.mark.parametrize("name", ["Thumbs.db", "desktop.ini", "ehthumbs.db", "Icon\r"])
+def test_files_of_file_managers_are_left_out(tmp_path, name):
+    write(tmp_path / "0.png")
+    (tmp_path / name).write_text("x")
+    assert list_images(tmp_path).notes() == ("left out: 1 of a file manager",)

@@ -117,6 +117,8 @@ def test_size_and_colour_of_arrays():
         (Items([(x, 1, 2) for x in X]), "items are tuple of"),
         (Items([np.zeros((2, 2)), np.zeros((2, 3))]), "item 1 has shape"),
         ([[1.0, 2.0], [3.0]], "a list"),
+        ([X, Y], "its parts are of unlike shapes"),
+        (((X, Y), (X[:4], Y[:4])), "a pair (x, y), y being their labels"),
         (np.array([[np.inf, 1.0]]), "not finite"),
         ((X, Y[:5]), "labels of shape"),
     ],

@@ -149,3 +149,18 @@ def test_options_of_a_run_hold_where_none_are_given():
 def test_a_subset_and_a_batch_keep_size_and_order(tmp_path):
     data = gb.dataset(photos(tmp_path / "own", [(8, 9)] * 12), size=(4, 6))
     assert data.batch(torch.arange(3)).x.shape == (3, 3, 4, 6)
+
+
+@pytest.mark.parametrize("name", ["own.npz", "folder:photos", "deep/own.csv", "../own.npy"])
+def test_a_path_that_is_relative_to_another_folder_is_explained(tmp_path, monkeypatch, name):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(DataError, match=f"relative paths begin at {tmp_path}; give the") as error:
+        load(name)
+    assert "\n" not in str(error.value)
+    with pytest.raises(DataError) as error:
+        load(
+            name.replace("folder:", "folder:/nowhere/").replace("../", "/nowhere/")
+            if ":" in name
+            else f"/no/{name}"
+        )
+    assert "relative paths" not in str(error.value)

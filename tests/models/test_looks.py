@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 import torch
 from torch import nn
 
@@ -60,3 +61,19 @@ def test_data_and_reports_are_short() -> None:
     assert repr(gb.GaussianDensity((2,))) == "GaussianDensity(event_shape=(2,))"
     report = gb.evaluate(gb.build("short_run", {}, (1, 8, 8)).model, "digits", n=20, draws=2)
     assert repr(report).startswith("Report on digits: 2 draws of 20\n") and "training data" in repr(report)
+
+
+@pytest.mark.parametrize("shape", [(1, 8, 8), (3, 8, 8), (2,), (1,), (5,), (2, 40)])
+def test_samples_show_and_save_themselves(shape, tmp_path) -> None:
+    samples = gb.sample(
+        lambda x: x.flatten(1).square().sum(1),
+        6,
+        kernel=gb.MALA(0.1),
+        start=gb.UniformNoise(shape),
+        steps=2,
+        rng=0,
+    )
+    text = repr(samples)
+    assert f"6 of shape ({shape[0]}," in text and "tensor" not in text and len(text) < 400
+    assert samples._repr_png_() is None or samples._repr_png_()[:4] == b"\x89PNG"
+    assert samples.save(tmp_path / "a.npz").is_file()

@@ -111,3 +111,21 @@ def test_what_families_refuse():
     ]:
         with pytest.raises(UsageError, match=words):
             make()
+
+
+@pytest.mark.parametrize(
+    ("stored", "named"),
+    [
+        ("./mine.py:Small", "/elsewhere/mine.py:Small"),
+        ("mine:Small", "../mine.py:Small"),
+        ("a b/mine.py:Small", "mine:Small"),
+        ("pkg.sub.mine:Small", "pkg/sub/mine.py:Small"),
+    ],
+)
+def test_a_class_that_is_named_from_another_folder_stands_for_it(monkeypatch, stored, named):
+    monkeypatch.setattr("gibbsian.core.found._TRUSTED", {named})
+    config = IGEBMConfig(net=CustomNetConfig(name=stored))
+    assert trusted(config).net.name == named
+    for other in (stored.replace("Small", "Large"), stored.replace("mine", "theirs")):
+        with pytest.raises(UsageError, match="code of their own"):
+            trusted(IGEBMConfig(net=CustomNetConfig(name=other)))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import warnings
+from functools import partial
 
 import pytest
 import torch
@@ -84,22 +85,44 @@ def test_logits_are_a_joint_energy() -> None:
     torch.testing.assert_close(torch.exp(-found(X)), f.exp().sum(1))
 
 
-def test_lazy_layers_are_initialised_and_nothing_else_happens() -> None:
-    net = nn.Sequential(nn.Flatten(), nn.LazyLinear(4), nn.Dropout(), nn.LazyLinear(1))
-    stream = torch.get_rng_state()
-    prepared_net(net, (2, 3))
-    assert net[1].weight.shape == (4, 6) and net.training
+LAZY = {
+    "linear": lambda: nn.Sequential(nn.Flatten(), nn.LazyLinear(4), nn.Dropout(), nn.LazyLinear(1)),
+    "conv": lambda: nn.Sequential(nn.LazyConv2d(4, 2), nn.Flatten(), nn.SiLU(), nn.LazyLinear(1)),
+    "first only": lambda: nn.Sequential(nn.Flatten(), nn.LazyLinear(4), nn.SiLU(), nn.Linear(4, 1)),
+    "last only": lambda: nn.Sequential(nn.Conv2d(1, 2, 2), nn.Flatten(), nn.LazyLinear(1)),
+}
+
+
+@pytest.mark.parametrize("kind", LAZY)
+def test_lazy_layers_are_initialised_and_nothing_else_happens(kind) -> None:
+    net, stream = LAZY[kind](), torch.get_rng_state()
+    prepared_net(net, (1, 4, 3))
+    assert all(p.numel() and not nn.parameter.is_lazy(p) for p in net.parameters()) and net.training
     assert torch.equal(torch.get_rng_state(), stream)
 
 
-def test_batch_norm_is_warned_of_and_keeps_its_statistics() -> None:
-    net = nn.Sequential(nn.Flatten(), nn.Linear(6, 4), nn.BatchNorm1d(4), nn.Linear(4, 1))
-    with pytest.warns(UserWarning, match="batch norm \\('2'\\)"):
-        prepared_net(net, (2, 3))
-    assert int(net[2].num_batches_tracked) == 0 and net.training
+@pytest.mark.parametrize(
+    ("norm", "words"),
+    [
+        (nn.BatchNorm1d(4), "batch norm \\('1'\\)"),
+        (nn.SyncBatchNorm(4), "batch norm \\('1'\\)"),
+        (nn.LazyBatchNorm1d(), "batch norm \\('1'\\)"),
+        (nn.BatchNorm1d(4, track_running_stats=False), "batch norm|rest of its batch"),
+        (nn.InstanceNorm1d(4, track_running_stats=True), "instance norm \\('1'\\) takes running statistics"),
+    ],
+)
+def test_batch_norm_is_warned_of_and_keeps_its_statistics(norm, words) -> None:
+    net = nn.Sequential(nn.Unflatten(1, (4, 3)), norm, nn.Flatten(), nn.Linear(12, 1))
+    with pytest.warns(UserWarning, match=words):
+        prepared_net(net, (12,))
+    assert net[1].num_batches_tracked in (None, 0) and net.training
+
+
+@pytest.mark.parametrize("norm", [nn.GroupNorm(2, 4), nn.LayerNorm(3), nn.InstanceNorm1d(4, affine=True)])
+def test_norms_of_a_datum_are_not(norm) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        prepared_net(nn.Sequential(nn.Flatten(), nn.GroupNorm(2, 6), nn.Linear(6, 1)), (2, 3))
+        prepared_net(nn.Sequential(nn.Unflatten(1, (4, 3)), norm, nn.Flatten(), nn.Linear(12, 1)), (12,))
 
 
 def test_it_is_tried_in_its_own_precision_between_the_ends_of_the_data() -> None:
@@ -116,12 +139,22 @@ def test_it_is_tried_in_its_own_precision_between_the_ends_of_the_data() -> None
         (Sums, "the class Sums"),
         (lambda x: x, "a function"),
         (nn.Flatten(), "no parameters"),
+        (nn.Identity(), "no parameters"),
+        (nn.Sequential(nn.SiLU(), nn.Flatten()), "no parameters"),
+        (nn.BatchNorm1d(2, affine=False), "no parameters"),
+        (partial(Sums), "a partial"),
+        ("mynet:Small", "a str"),
         (Labelled(), "cannot be called"),
         (Fails(), r"cannot be called on \(2, 2, 3\): mat1 and mat2 shapes"),
         (Returns(lambda x: x), r"returns \(B, 2, 3\): an energy returns \(B,\) or \(B, 1\)"),
         (Returns(lambda x: x.sum()), r"returns \(\)"),
         (Returns(lambda x: (x, x)), "returns tuple"),
         (Returns(lambda x: x.flatten(1).argmax(1)), "returns torch.int64"),
+        (Returns(lambda x: x.flatten(1)[:, 0] > 0), "returns torch.bool"),
+        (Returns(lambda x: x.flatten(1).sum(1)[:1]), r"returns \(1,\)"),
+        (Returns(lambda x: x.flatten(1).sum(1).detach().numpy()), "returns ndarray"),
+        (Returns(lambda x: x.flatten(1).sum(1) / 0), "not finite"),
+        (Returns(lambda x: x.flatten(1).sum(1).detach()), "does not depend on its position"),
     ],
 )
 def test_what_cannot_be_an_energy_is_one_line(net, words) -> None:
@@ -188,7 +221,14 @@ def test_files_and_modules_beside_you(tmp_path, monkeypatch) -> None:
     monkeypatch.setattr(sys, "path", [p for p in sys.path if p])
     code = "from torch import nn\nclass Small(nn.Sequential):\n    def __init__(self):\n"
     (tmp_path / "beside_you.py").write_text(code + "        super().__init__(nn.Linear(3, 1))\n")
-    for name in ("beside_you:Small", "./beside_you.py:Small", f"{tmp_path}/beside_you.py:Small"):
+    code = "import functools\nMade = functools.partial(Small)\nmake = lambda: Small()\nmine = Small()\n"
+    with open("beside_you.py", "a") as file:
+        file.write(code)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / "a b").mkdir()
+    (tmp_path / "a b" / "of mine.py").write_text((tmp_path / "beside_you.py").read_text())
+    named = ["beside_you:Small", *(f"./beside_you.py:{thing}" for thing in ("Small", "Made", "make", "mine"))]
+    for name in (*named, f"{tmp_path}/beside_you.py:Small", "~/beside_you.py:Small", "a b/of mine.py:Small"):
         assert build(CustomNetConfig(name=name), (3,))(torch.zeros(4, 3)).shape == (4,)
     monkeypatch.delitem(sys.modules, "beside_you")
     (tmp_path / "broken.py").write_text("class")

@@ -41,11 +41,11 @@ def same(a: object, b: object) -> bool:
     return torch.equal(a, b) if isinstance(a, torch.Tensor) and isinstance(b, torch.Tensor) else a == b
 
 
-def broken(photos: Path) -> tuple[Path, bytes]:
-    """A training file cut short, and what it held."""
+def broken(photos: Path, left: int = 60) -> tuple[Path, bytes]:
+    """A training file of which so many bytes are left, and what it held."""
     path = gb.dataset(photos / "own").rows.paths[50]
     whole = path.read_bytes()
-    path.write_bytes(whole[:60])
+    path.write_bytes(whole[:left])
     return path, whole
 
 
@@ -54,8 +54,9 @@ def fit(photos: Path, out: str, steps: int = 20, **more) -> None:
     gb.fit("short_run", data, steps=steps, out=photos / out, progress=False, **SMALL, **more)
 
 
-def test_the_file_is_named_after_the_state_is_saved(photos):
-    path, _ = broken(photos)
+@pytest.mark.parametrize("left", [45, 60, 75])
+def test_the_file_is_named_after_the_state_is_saved(photos, left):
+    path, _ = broken(photos, left)
     with pytest.raises(DataError) as error:
         fit(photos, "run")
     text = str(error.value)

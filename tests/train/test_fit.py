@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
@@ -224,3 +225,47 @@ def test_a_model_without_a_sampler_trains_without_pictures(data, tmp_path, capsy
     gb.fit(learner, data, steps=2, out=tmp_path / "run", train__sample_every=1)
     assert capsys.readouterr().err.count("no pictures are made") == 1
     assert list(tmp_path.glob("run/checkpoints/step-*")) and not list(tmp_path.glob("run/samples/*"))
+
+
+class Items(torch.utils.data.Dataset):
+    def __len__(self) -> int:
+        return 40
+
+    def __getitem__(self, i: int) -> tuple[torch.Tensor, int]:
+        return POINTS[i], i % 3
+
+
+POINTS = torch.randn(40, 2, generator=torch.Generator().manual_seed(0))
+PLAIN = {
+    "tensor": POINTS,
+    "array": POINTS.numpy(),
+    "list": POINTS.tolist(),
+    "pair": (POINTS, torch.arange(40) % 3),
+    "torch data set": Items(),
+    "loader": torch.utils.data.DataLoader(Items(), batch_size=7),
+    "subset": torch.utils.data.Subset(Items(), range(20)),
+    "dictionary": {"x": POINTS, "y": torch.arange(40) % 3},
+}
+
+
+@pytest.mark.parametrize("kind", PLAIN)
+def test_whatever_holds_data_is_trained_on_and_the_card_names_it(kind, tmp_path: Path) -> None:
+    small = {"progress": False, "train__batch_size": 8, "chain__steps": 1}
+    model = gb.fit("short_run", PLAIN[kind], steps=1, **small)
+    assert model(POINTS[:3]).shape == (3,) and torch.equal(model(POINTS[:3]), model.energy(POINTS[:3]))
+    drawn = model.sample(3, steps=1)
+    assert drawn.x.shape == (3, 2) and drawn._repr_png_()[:4] == b"\x89PNG"
+    model.save(tmp_path / "m")
+    assert "# short_run on data of shape (2)" in (tmp_path / "m/README.md").read_text()
+
+
+@pytest.mark.parametrize("name", ["own.npy", "own.npz", "own.csv"])
+def test_a_card_names_the_file_that_was_learnt(name, tmp_path: Path) -> None:
+    path = tmp_path / name
+    if name.endswith("csv"):
+        path.write_text("a,b\n" + "\n".join(f"{a},{b}" for a, b in POINTS.tolist()))
+    else:
+        (np.savez if name.endswith("npz") else np.save)(path, POINTS.numpy())
+    model = gb.fit("short_run", path, steps=1, progress=False, train__batch_size=8, chain__steps=1)
+    model.save(tmp_path / "m")
+    assert f"# short_run on {path}" in (tmp_path / "m/README.md").read_text()

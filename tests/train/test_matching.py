@@ -83,8 +83,10 @@ IMAGES_3 = np.random.default_rng(0).integers(0, 256, (24, 8, 8), dtype=np.uint8)
         ((POINTS, None), {}, "has no labels, which this model learns"),
     ],
 )
-def test_data_that_a_classifier_cannot_learn_are_one_line(data, changes, words) -> None:
+@pytest.mark.parametrize("net", [None, torch.nn.LazyLinear(3)])
+def test_data_that_a_classifier_cannot_learn_are_one_line(data, changes, words, net) -> None:
     data = data[0] if isinstance(data, tuple) and data[1] is None else data
+    changes = changes if net is None else {**changes, "net": net}
     with pytest.raises(UsageError, match=words):
         gb.fit("jem", data, steps=1, progress=False, **changes)
 

@@ -38,11 +38,11 @@ def stored(folder: Path) -> str:
     return str(yaml.safe_load((folder / "config.yaml").read_text())["data"])
 
 
-@pytest.mark.parametrize("size", ["8", "8x6"])
+@pytest.mark.parametrize("size", ["8", "8x6", "6X9"])
 def test_a_size_on_the_command_line_is_kept_by_the_run(photos, size, monkeypatch, capsys):
     assert run("--data", "folder:photos", "--size", size, "--steps", "1", "--out", "run") == 0
     assert "200 images of 3 sizes brought to" in capsys.readouterr().err
-    both = size if "x" in size else f"{size}x{size}"
+    both = size.lower() if "x" in size.lower() else f"{size}x{size}"
     assert stored(photos / "run") == f"folder:{photos}/photos@size={both}"
     record = json.loads((photos / "run" / "run.json").read_text())["data"]
     assert record["classes"] == ["a", "b"] and record["recipe"]["size"] == [int(n) for n in both.split("x")]

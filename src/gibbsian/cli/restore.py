@@ -20,7 +20,7 @@ Task = Literal["inpaint", "denoise"]
 Method = Literal["chain", "anneal", "latent", "tweedie"]
 Start = Literal["noise", "mean", "nearest", "samples", "median", "given"]
 OutlierMask = Literal["none", "extremes", "outliers"]
-MASK, NOISE, TEST = "bottom", "gaussian:0.3", 64
+MASK, NOISE = "bottom", "gaussian:0.3"
 
 
 def restore(
@@ -39,7 +39,7 @@ def restore(
         str | None,
         Arg("denoise: gaussian:SIGMA (default 0.3) or salt_pepper:SHARE[,DARK,BRIGHT], on [0, 1]", "N"),
     ] = None,
-    n: Annotated[int | None, Arg("test images; 64 by default", "N", "-n")] = None,
+    n: Annotated[int | None, Arg("test images; 64 by default, or all of fewer", "N", "-n")] = None,
     completions: Annotated[int, Arg("chains an image", "M")] = 3,
     average: Annotated[bool, Arg("the result is the mean of the completions")] = False,
     method: Annotated[
@@ -103,7 +103,7 @@ def restore(
     with progress("restore") as advance:
         if image is None:
             found = of_test_images(
-                model, known, corruption, config, n=TEST if n is None else n, label=label, tune=tune,
+                model, known, corruption, config, n=n, label=label, tune=tune,
                 seed=seed, data_dir=data_dir, progress=advance,
             )  # fmt: skip
         else:

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 from ..core.errors import UsageError
 from ..core.files import write_whole
+from ..data.recipe import DataRecipe
 from .options import Arg
 from .result import Result
 from .results import finished, opened
@@ -51,6 +52,7 @@ def score(
     if given is None or (images and data):
         raise UsageError("say what to score: --images DIR or a file, or --data NAME; one of them")
     job = opened(run, "score", out=out, data=reference, which=which, device=device, needs_data=False)
+    DataRecipe.parse(job.data).require_there("--reference")
     table = Path(csv) if csv else job.folder / "score.csv"
     require_writable(table.parent)
     found = measure(

@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager
+from numbers import Integral
 from typing import TypeAlias
 
 import torch
@@ -22,9 +23,18 @@ NAMES = ("data", "chain", "init", "eval")
 
 
 def derive(seed: int, name: str, rank: int = 0) -> int:
-    """A 63-bit seed for one named stream; streams of different names or ranks are unrelated."""
-    digest = hashlib.sha256(f"{seed}/{name}/{rank}".encode()).digest()
+    """A 63-bit seed for one named stream; streams of different names or ranks are unrelated.
+
+    Raises `UsageError` for a seed that is no whole number of 64 bits.
+    """
+    digest = hashlib.sha256(f"{_whole(seed, 'seed')}/{name}/{rank}".encode()).digest()
     return int.from_bytes(digest[:8], "big") >> 1
+
+
+def _whole(seed: object, name: str) -> int:
+    if isinstance(seed, Integral) and not isinstance(seed, bool) and -(2**63) <= int(seed) < 2**64:
+        return int(seed)
+    raise UsageError(f"{name} is {seed!r}: a seed is a whole number of 64 bits, such as 0")
 
 
 def generator(seed: int, device: torch.device | str = "cpu") -> torch.Generator:
@@ -46,8 +56,8 @@ def as_generator(rng: RngLike, device: torch.device | str | None = None) -> torc
             )
         return rng
     device = torch.device(device or "cpu")
-    if isinstance(rng, int) and not isinstance(rng, bool):
-        return generator(rng, device)
+    if isinstance(rng, Integral) and not isinstance(rng, bool):
+        return generator(_whole(rng, "rng"), device)
     if rng is not None:
         raise UsageError(f"rng is {rng!r}: give a torch.Generator, a whole number as seed, or None")
     return _default_generator(device)
@@ -55,7 +65,7 @@ def as_generator(rng: RngLike, device: torch.device | str | None = None) -> torc
 
 def as_stream(rng: RngLike, device: torch.device | str | None = None) -> torch.Generator:
     """As `as_generator`, for a function that is called again and again: a seed raises `UsageError`."""
-    if isinstance(rng, int):
+    if isinstance(rng, Integral):
         raise UsageError(
             f"rng is the seed {rng}, with which every call would draw the same: make a generator once, "
             f"rng = generator({rng}), and pass that"

@@ -61,7 +61,11 @@ def _array(x: Any) -> np.ndarray | Tensor:
     try:
         array = np.asarray(x)
     except (ValueError, TypeError, RuntimeError) as error:
-        raise DataError(f"a {type(x).__name__} cannot be read as an array ({error})") from error
+        why = "its parts are of unlike shapes" if "inhomogeneous" in str(error) else str(error)
+        said = f"a {type(x).__name__} cannot be read as an array ({why})"
+        raise DataError(
+            f"{said}: give one array of all rows, or a pair (x, y), y being their labels"
+        ) from error
     if array.dtype == object or array.ndim == 0:
         raise DataError(
             f"a {type(x).__name__} is no data: give an array, a tensor, a pair (x, y), a torch Dataset or "

@@ -1,7 +1,7 @@
 """From the columns of a table to points and labels: which column is what, each decision a line.
 
-left out    row numbers: a column without a name that counts, or one named index or id that does; columns
-            of one value
+left out    names of rows: a first column without a name, or one named index, id and such, whose values all
+            differ; columns of one value
 labels      a column named y, label, class or target that looks like labels, or the only one of words
 numbers     the others, true and false being 1 and 0
 refused     other words, cells that are missing or no number (with on_error "skip" their rows are left out)
@@ -16,11 +16,10 @@ import numpy as np
 
 from ..core.errors import DataError, UsageError, unknown
 from ..core.spec import Table
-from .frame import Column, Frame
+from .frame import Column, Frame, counts_rows, idle, is_row_name, is_words
 from .readers import Arrays
 
 LABELS = ("label", "labels", "class", "classes", "target", "y")
-ROW_NUMBERS = ("index", "id", "unnamed: 0", "row", "rownames", "__index_level_0__")
 NONE = "none"
 """As the column of labels: there is none."""
 
@@ -109,7 +108,7 @@ def _label(frame: Frame, choice: Choice, notes: list[str]) -> Column | None:
         if _looks_like_labels(column):
             return column
         notes.append(f"column '{column.name}' is read as numbers: its values are no classes")
-    words = [c for c in free if _is_words(c) and not _is_row_name(frame, c) and len(set(c.cells)) > 1]
+    words = [c for c in free if is_words(c) and not is_row_name(frame, c) and len(set(c.cells)) > 1]
     if len(words) != 1 or choice.columns is not None or not _looks_like_labels(words[0]):
         return None
     return words[0]
@@ -120,7 +119,7 @@ def _looks_like_labels(column: Column) -> bool:
     written = [str(cell) for cell in column.cells]
     few = 2 * len(set(written)) <= len(written) or len(written) < 8
     known = column.values[np.isfinite(column.values)]
-    return few and (_is_words(column) or bool((known == np.round(known)).all()))
+    return few and (is_words(column) or bool((known == np.round(known)).all()))
 
 
 def _inputs(frame: Frame, choice: Choice, label: Column | None, notes: list[str]) -> list[Column]:
@@ -129,50 +128,23 @@ def _inputs(frame: Frame, choice: Choice, label: Column | None, notes: list[str]
         chosen = [_column(frame, name) for name in choice.columns]
     else:
         chosen = [c for c in frame.columns if c is not label]
-        counting = [c for c in chosen if _is_row_name(frame, c)] if len(chosen) > 1 else []
-        for column in counting:
-            name = f"column '{column.name}'" if column.name else "the first column, which has no name,"
-            notes.append(f"{name} numbers the rows and is left out")
-        empty = [c for c in chosen if c.missing.all()] if len(chosen) > 1 else []
-        notes += [f"column '{column.name}' is empty and is left out" for column in empty]
-        chosen = [c for c in chosen if c not in counting and c not in empty]
-        if len(chosen) > 1 and chosen[0].name == "column 1" and _counts(chosen[0].values):
-            notes.append("column 1 counts the rows: name the columns to keep, --columns, if it is no measure")
-    words = [c for c in chosen if _is_words(c) and (choice.columns is not None or len(set(c.cells)) > 1)]
+        left = {c: why for c in chosen if len(chosen) > 1 and (why := idle(frame, c))}
+        named = {c: f"column '{c.name}'" if c.name else "the first column, which has no name," for c in left}
+        notes += [f"{named[column]} {why} and is left out" for column, why in left.items()]
+        chosen = [c for c in chosen if c not in left]
+        counts = [c.name for c in chosen if len(chosen) > 1 and counts_rows(c.values)]
+        notes += [f"'{n}' counts the rows: name those to keep, --columns, if it is none" for n in counts]
+    words = [c for c in chosen if is_words(c)]
     if words:
         names = " and ".join(f"'{c.name}'" for c in words)
         verb = f"column {names} holds" if len(words) == 1 else f"columns {names} hold"
-        example = next(
-            str(cell) for cell, gone in zip(words[0].cells, words[0].missing, strict=True) if not gone
-        )
+        example = words[0].cells[int((np.isnan(words[0].values) & ~words[0].missing).argmax())]
         rest = ",".join(c.name for c in chosen if c not in words)
         raise DataError(
             f"{frame.what}: {verb} words, such as '{example}': give --label-column if that is "
             f"the class, or leave it out with --columns {rest or 'NAME,NAME'}"
         )
     return [replace(c, name=c.name or "column 1") for c in chosen]
-
-
-def _is_words(column: Column) -> bool:
-    """Whether most cells that are not missing are no numbers."""
-    if not isinstance(column.cells, list):
-        return False
-    known = ~column.missing
-    return bool(known.any()) and 2 * int(np.isfinite(column.values[known]).sum()) < int(known.sum())
-
-
-def _is_row_name(frame: Frame, column: Column) -> bool:
-    """A first column without a name whose values all differ, or one named index or id that counts."""
-    if column is not frame.columns[0]:
-        return False
-    if not column.name:
-        whole = _is_words(column) or bool((column.values == np.round(column.values)).all())
-        return whole and len(set(column.cells)) == len(column.cells)
-    return column.name.lower() in ROW_NUMBERS and _counts(column.values)
-
-
-def _counts(values: np.ndarray) -> bool:
-    return len(values) > 1 and bool((np.diff(values) == 1).all()) and values[0] in (0, 1)
 
 
 def _column(frame: Frame, name: str) -> Column:
@@ -232,7 +204,7 @@ def _classes(
     """Labels from 0 with their names, whole numbers in order; those of the stored table if there is one."""
     truth = isinstance(label.cells, list) and {cell.lower() for cell in label.cells} <= {"true", "false"}
     whole = not truth and bool((label.values == np.round(label.values)).all())
-    if not (truth or whole or _is_words(label)):
+    if not (truth or whole or is_words(label)):
         raise UsageError(f"column '{label.name}' holds no classes: its numbers are not whole")
     written = [str(int(v)) for v in label.values] if whole else [str(cell) for cell in label.cells]
     written = [cell.lower() for cell in written] if truth else written

@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import torch
@@ -170,6 +171,7 @@ def from_arrays(
     images: bool | None = None,
     channels: Channels | None = None,
     levels: tuple[float, float] | None = None,
+    background: str | None = None,
 ) -> Dataset:
     """A data set in memory; what was decided on the way is in its `notes`.
 
@@ -185,20 +187,21 @@ def from_arrays(
         images: False reads numbers whatever they look like, True images whose white is 255, 4095 and such.
         channels: "first" or "last", where the rule would choose the wrong axis.
         levels: the values of black and white of images; others are clipped.
+        background: the colour that shows through a fourth channel, alpha.
 
     Raises:
         DataError: an empty set, a wrong shape, values that are not finite, bad labels.
         UsageError: channels where there are none.
     """
-    rows, notes = stored(as_tensor(x), name, images=images, channels=channels, levels=levels)
+    how: dict[str, Any] = {"images": images, "channels": channels, "levels": levels, "background": background}
+    rows, notes = stored(as_tensor(x), name, **how)
     y = y.detach().cpu().numpy() if isinstance(y, Tensor) else y
     if y is not None and cond is None and classes is None and is_condition(y):
         cond, y = (y if y.ndim == 2 else y[:, None]).astype(np.float32), None
         notes += (f"y holds {cond.shape[1]} numbers a row that are no classes: conditions c of p(x | c)",)
     told = None if y is None else read_labels(y, len(rows), classes, name)
     what = f"{name} (conditions)"
-    how = {"images": images, "channels": channels, "levels": levels}
-    pairs = None if cond is None else stored(as_tensor(cond), what, **how).rows  # type: ignore[arg-type]
+    pairs = None if cond is None else stored(as_tensor(cond), what, **how).rows
     if pairs is not None and len(pairs) != len(rows):
         raise DataError(f"{name} has {len(rows)} rows but {len(pairs)} conditions")
     if factors is not None and len(factors) != len(rows):

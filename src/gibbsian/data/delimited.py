@@ -72,7 +72,7 @@ def _text(path: Path) -> tuple[str, list[str]]:
         if raw[:2] in (b"\xff\xfe", b"\xfe\xff"):
             return raw.decode("utf-16"), []
         try:
-            return raw.decode("utf-8-sig"), []
+            return raw.decode("utf-8-sig").replace("\u2212", "-"), []  # a minus sign as it is printed
         except UnicodeDecodeError:
             if b"\0" in raw:
                 raise
@@ -127,7 +127,8 @@ def _of_one_width(
 ) -> tuple[list[tuple[int, list[str]]], list[int]]:
     """Lines as wide as the first, or as the second where the first is a header that lacks the row names."""
     first = len(lines[0][1])
-    width = len(lines[1][1]) if len(lines) > 1 and len(lines[1][1]) == first + 1 else first
+    named = len(lines) > 1 and len(lines[1][1]) == first + 1 and _are_names([row[0] for _, row in lines[1:]])
+    width = first + named
     wrong = [number for number, cells in lines[1:] if len(cells) != width]
     if wrong and not skip:
         cells = next(len(cells) for number, cells in lines if number == wrong[0])
@@ -136,6 +137,11 @@ def _of_one_width(
             "lines out with --on-error skip"
         )
     return [lines[0], *(line for line in lines[1:] if len(line[1]) == width)], wrong
+
+
+def _are_names(cells: list[str]) -> bool:
+    """Whether a column may hold names or numbers of rows: all differ, and none is a decimal."""
+    return len(set(cells)) == len(cells) and not any(is_number(c) and not PLAIN.fullmatch(c) for c in cells)
 
 
 def _header(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -13,7 +14,12 @@ import numpy as np
 from ..core.errors import DataError
 from ..core.optional import pandas
 
-MISSING = ("", "na", "n/a", "nan", "null", "none", "?", "-", "#n/a", "<na>", "nat")
+MISSING = ("", "na", "n/a", "nan", "null", "none", "?", "-", "#n/a", "<na>", "nat", ".", "--")
+ROW_NUMBERS = re.compile(
+    r"(.*[_ ])?u?u?id|index|idx|row[_ .]?(id|names?|num|number|index)?|#|n[or]\.?|unnamed: [\d.]+|__index_.*",
+    re.IGNORECASE,
+)
+"""Names of columns that may number or name the rows."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,6 +72,41 @@ def numbers_of(cells: Sequence[str]) -> np.ndarray:
     except ValueError:
         values = np.array([float(cell) if is_number(cell) else np.nan for cell in cells])
     return np.where(np.isfinite(values), values, np.nan)
+
+
+def is_words(column: Column) -> bool:
+    """Whether most cells that are not missing are no numbers."""
+    if not isinstance(column.cells, list):
+        return False
+    known = ~column.missing
+    return bool(known.any()) and 2 * int(np.isfinite(column.values[known]).sum()) < int(known.sum())
+
+
+def is_row_name(frame: Frame, column: Column) -> bool:
+    """A first column without a name, or one named index or id, whose whole numbers or words all differ, or
+    begin anew a few times where it has no name."""
+    bare = column is frame.columns[0] and not column.name
+    if not (bare or ROW_NUMBERS.fullmatch(column.name)):
+        return False
+    whole = bool((column.values == np.round(column.values)).all())
+    if bare and whole and 2 * int((np.diff(column.values) == 1).sum()) > len(column.values):
+        return True
+    return (whole or is_words(column)) and len(set(column.cells)) == len(column.cells) > 1
+
+
+def counts_rows(values: np.ndarray) -> bool:
+    """Whether numbers go up by one from 0 or 1."""
+    return len(values) > 1 and bool((np.diff(values) == 1).all()) and values[0] in (0, 1)
+
+
+def idle(frame: Frame, column: Column) -> str:
+    """Why a column says nothing of a row, "" where it may."""
+    if is_row_name(frame, column):
+        return "numbers the rows"
+    if column.missing.all():
+        return "is empty"
+    same = is_words(column) and len(set(column.cells)) == 1
+    return f"is {column.cells[0]} in every row" if same else ""
 
 
 def frame_of(table: Any, what: str) -> Frame:

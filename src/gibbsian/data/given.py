@@ -6,6 +6,7 @@ what was given. Sets of images to measure with are brought to the model's shape,
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -17,6 +18,7 @@ from torch import Tensor
 from ..core.errors import DataError, UsageError
 from .dataset import Dataset, as_floats
 from .images import fit_all, read_head, read_holes, read_image, read_mask
+from .listing import all_images
 from .options import shape_name
 from .recipe import SUFFIXES, DataRecipe
 from .rows import ArrayRows
@@ -117,21 +119,25 @@ def shaped(data: Dataset, event_shape: tuple[int, ...]) -> Dataset:
 
 
 def _names(paths: list[Path]) -> list[str]:
-    stems = [path.stem for path in paths]
-    return stems if len(set(stems)) == len(stems) else [path.name.replace(".", "-") for path in paths]
+    below = Path(os.path.commonpath([path.parent for path in paths]))
+    ways = (
+        [path.stem for path in paths],
+        [path.name.replace(".", "-") for path in paths],
+        ["-".join(path.relative_to(below).parts).replace(".", "-") for path in paths],
+    )
+    return next((names for names in ways if len(set(names)) == len(names)), ways[-1])
 
 
 def image_paths(place: Path | str) -> list[Path]:
-    """The image file `place`, or those of the folder; raises `DataError` where there are none."""
+    """The image file `place`, or those of the folder, or else of the folders below; raises `DataError` where
+    there are none."""
     place = Path(place).expanduser()
     if place.is_file():
         return [place]
     if not place.is_dir():
         raise DataError(f"there is no image file or folder {place}")
     found = sorted(p for p in place.iterdir() if p.suffix.lower() in SUFFIXES and not p.name.startswith("."))
-    if not found:
-        raise DataError(f"{place} holds no images ({', '.join(sorted(SUFFIXES))})")
-    return found
+    return found or all_images(place, skip=True).paths
 
 
 def _one(path: Path, event_shape: tuple[int, ...], fit: bool, how: DataRecipe) -> np.ndarray:

@@ -23,11 +23,15 @@ from .recipe import DataRecipe
 
 PLAIN = DataRecipe("")
 """Images as they are."""
-LEVELS = ((0, 1), (-1, 1), (0, 255), (0, 1023), (0, 4095), (0, 16383), (0, 65535))
+LEVELS = ((0, 1), (-1, 1), (0, 255), (0, 1023), (0, 4095), (0, 16383), (0, 65535), (0, 2**32 - 1))
 """Values that may stand for black and white, the narrower first."""
+SLACK = 0.02
+"""How far values may pass 0 to 1 or -1 to 1, as resampling leaves them; they are clipped."""
 LANCZOS = Image.Resampling.LANCZOS
 GREY = frozenset({"1", "L", "LA", "La", "I", "F", "I;16", "I;16B", "I;16L", "I;16N"})
 """Pillow's kinds of images without colour."""
+SIGN, UNSIGNED, SIGNED, INK = 339, 1, 2, 262
+"""The tag of TIFF for the kind of its numbers with two of its values, and that for whether 0 is white (0)."""
 PAINTED = 32
 """How bright a pixel of a resampled mask is where an eighth of it was painted."""
 ORIENTATION, TURNED = 0x0112, frozenset({5, 6, 7, 8})
@@ -57,7 +61,7 @@ def read_head(path: Path) -> Head:
         more = bool(getattr(image, "is_animated", False))  # only kinds that can be have it
         cut = not _is_deep(image) and ";16" in _raw_mode(image)
         head = Head(_is_grey(image), (height, width), _has_alpha(image), more, cut)
-        return head._replace(span=_span(np.asarray(image))) if _is_deep(image) else head
+        return head._replace(span=_span(_values(image))) if _is_deep(image) else head
 
 
 def read_image(path: Path, how: DataRecipe = PLAIN) -> np.ndarray:
@@ -76,11 +80,13 @@ def _opened(path: Path) -> Iterator[Image.Image]:
     """A file as an image; whatever goes wrong in reading it is one `DataError`."""
     try:
         with Image.open(path) as image:
+            image.info["tags"] = getattr(image, "tag_v2", {})  # which a copy would lose
             yield image
     except (UnidentifiedImageError, OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
         if isinstance(error, GibbsianError):
             raise
-        raise DataError(f"{path} cannot be read as an image ({_reason(error)}): mend or remove it") from error
+        reason = _reason(error, path)
+        raise DataError(f"{path} cannot be read as an image ({reason}): mend or remove it") from error
 
 
 def as_bytes(image: Image.Image, how: DataRecipe = PLAIN) -> np.ndarray:
@@ -92,7 +98,8 @@ def levels_of(low: float, high: float) -> tuple[float, float]:
     """The narrowest of `LEVELS` that hold both; raises `ValueError` for values of none, or so dark in one
     that they are hardly meant for it.
     """
-    found = next((pair for pair in LEVELS if pair[0] <= low <= high <= pair[1]), None)
+    pairs = ((a, b, SLACK * (b == 1)) for a, b in LEVELS)
+    found = next(((a, b) for a, b, slack in pairs if a - slack <= low and high <= b + slack), None)
     if found is None or (found[1] > 1 and high < found[1] / 4):
         raise ValueError(f"values are {low:g} to {high:g}: name those of black and white, --levels LOW:HIGH")
     return float(found[0]), float(found[1])
@@ -155,7 +162,22 @@ def fit(image: Image.Image, how: DataRecipe) -> np.ndarray:
 
 def _is_deep(image: Image.Image) -> bool:
     """Whether grey pixels are no bytes."""
-    return image.mode in {"I", "F"} or image.mode.startswith("I;16")
+    signed = image.mode == "L" and _tag(image, SIGN, UNSIGNED) == SIGNED
+    return image.mode in {"I", "F"} or image.mode.startswith("I;16") or signed
+
+
+def _tag(image: Image.Image, tag: int, usual: int) -> int:
+    """What a TIFF says of its pixels; `usual` where it does not."""
+    value = image.info.get("tags", {}).get(tag, usual)
+    return int(value[0] if isinstance(value, tuple) else value)
+
+
+def _values(image: Image.Image) -> np.ndarray:
+    """The pixels with the sign that a TIFF gives them, which Pillow does not heed."""
+    values = np.asarray(image)
+    if image.mode == "I" and image.info.get("tags") and _tag(image, SIGN, UNSIGNED) == UNSIGNED:
+        return values.view(np.uint32)
+    return values.view(np.int8) if image.mode == "L" else values
 
 
 def _raw_mode(image: Image.Image) -> str:
@@ -189,10 +211,20 @@ def _eight_bits(image: Image.Image, levels: tuple[float, float] | None) -> Image
     """Grey pixels that are no bytes as bytes, which Pillow would cut off at 255; others as they are."""
     if not _is_deep(image):
         return image
-    values = np.asarray(image).astype(np.float64)
+    values = _values(image).astype(np.float64)
     span = _span(values)
     low, high = levels or levels_of(*span)
-    return Image.fromarray(np.round((values.clip(low, high) - low) * (255 / (high - low))).astype(np.uint8))
+    found = np.round((values.clip(low, high) - low) * (255 / (high - low))).astype(np.uint8)
+    grey = Image.fromarray(255 - found if _tag(image, INK, 1) == 0 else found)
+    clear = image.info.get("transparency")
+    if clear is None:
+        return grey
+    return Image.merge("LA", (grey, Image.fromarray(np.uint8(255) * (values != clear))))
+
+
+def laid_all(images: np.ndarray, behind: str) -> np.ndarray:
+    """Bytes (N, H, W, 4) of colours and alpha over that background, (N, H, W, 3)."""
+    return np.stack([np.asarray(_laid(Image.fromarray(np.ascontiguousarray(row)), behind)) for row in images])
 
 
 def fit_all(images: np.ndarray, size: Size | None, grey: bool | None, how: DataRecipe = PLAIN) -> np.ndarray:
@@ -204,6 +236,10 @@ def fit_all(images: np.ndarray, size: Size | None, grey: bool | None, how: DataR
     return np.stack([fit(Image.fromarray(row), how) for row in images])
 
 
-def _reason(error: Exception) -> str:
+def _reason(error: Exception, path: Path) -> str:
     text = str(error).splitlines()[0] if str(error) else type(error).__name__
-    return "not an image" if isinstance(error, UnidentifiedImageError) else text
+    if not isinstance(error, UnidentifiedImageError):
+        return text
+    with open(path, "rb") as file:
+        tiff = file.read(4) in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+    return "a TIFF of pixels that are not read: save 8, 16 or 32 bits, or an .npy" if tiff else "not an image"

@@ -1,7 +1,7 @@
 """Arrays by name: which of them are the data, which the labels, and of which part.
 
 x, images, data, features, ...                 with y, labels, target, ...: one part
-train_x, x_train, train_images, test_x, ...    several parts
+train_x, x_train, trainX, train_images, train, test_x, ...    several parts
 a single array                                 the data, whatever it is called
 """
 
@@ -19,12 +19,13 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 
 from ..core.errors import DataError
-from .labels import read_labels
 from .readers import Arrays, read_npz
 
-DATA = "x images image img data features inputs input samples pixel_values arr_0".split()
+DATA = [*"x images image img data features inputs input samples pixel_values arr_0".split(), ""]
 LABELS = "y labels label targets target class arr_1".split()
 NAMES = "label_names class_names".split()
+BETWEEN = re.compile(r"[_\W]+|(?<=[a-z])(?=[A-Z])|(?<=^[xyXY])(?=train|test|val)")
+"""Where the name of an array is cut into words."""
 PARTS = {
     **dict.fromkeys(("train", "training"), "train"),
     **dict.fromkeys(("test", "testing"), "test"),
@@ -47,7 +48,7 @@ def keys_of(names: Iterable[str], what: str) -> tuple[dict[str, Keys], tuple[str
     names = [name for name in names]
     stems: dict[str, dict[str, str]] = {}
     for name in names:
-        words = re.split(r"[_\W]+", name.lower())
+        words = [word.lower() for word in BETWEEN.split(name)]
         part = next((PARTS[word] for word in words if word in PARTS), "")
         stem = "_".join(word for word in words if word not in PARTS)
         stems.setdefault(part, {}).setdefault(stem, name)
@@ -83,19 +84,23 @@ def read_keyed(path: Path, split: str) -> tuple[Arrays, bool]:
     names = next((arrays[name] for name in NAMES if name in arrays), None)
     classes = None if names is None else tuple(str(name) for name in names)
     found = Arrays(arrays[x], None if y is None else arrays[y], classes, notes=notes)
-    if len(parts) == 2 and y is not None and classes is None:
-        found = _one_count(found, [arrays[keys.y] for keys in parts.values() if keys.y], split, str(path))
-    return found, len(parts) == 1
+    others = [keys for part, keys in parts.items() if part != ("test" if split == "test" else "train")]
+    return (_beside(found, arrays, others[0], f"{path}: {x}") if others else found), len(parts) == 1
 
 
-def _one_count(part: Arrays, columns: list[np.ndarray], split: str, what: str) -> Arrays:
-    """`part` with its labels counted as those of both parts are, since one may lack a class."""
-    if len({(column.ndim, column.shape[1:]) for column in columns}) > 1 or len(columns) < 2:
-        return part
-    n = [len(column) for column in columns]
-    found = read_labels(np.concatenate(columns), sum(n), None, what)
-    rows = slice(n[0], None) if split == "test" else slice(n[0])
-    return replace(part, y=found.y[rows], classes=found.classes, notes=(*part.notes, *found.notes))
+def _beside(part: Arrays, arrays: Mapping[str, np.ndarray], other: Keys, what: str) -> Arrays:
+    """`part` with the rows of the other behind, so that range, layout and classes are those of both."""
+    x, n = arrays[other.x], len(part.x)
+    alike = x.shape[1:] == part.x.shape[1:] and (x.dtype == np.uint8) == (part.x.dtype == np.uint8)
+    if not alike or 0 in (x.size, part.x.size):
+        said = f"{what} holds {part.x.dtype} of shape {part.x.shape}, {other.x} {x.dtype} of {x.shape}"
+        raise DataError(f"{said}: store both parts alike")
+    y = part.y
+    if y is not None and y.shape[:1] == (n,):
+        more = y[:1] if other.y is None else arrays[other.y]
+        known = more.shape[1:] == y.shape[1:] and len(more) == len(x) and more.dtype.kind == y.dtype.kind
+        y = np.concatenate([y, more if known else np.repeat(y[:1], len(x), 0)])  # which is not read
+    return replace(part, x=np.concatenate([part.x, x]), y=y, rows=n)
 
 
 def read_tensors(path: Path) -> dict[str, np.ndarray]:

@@ -13,8 +13,10 @@ images.
 from __future__ import annotations
 
 import json
+import os
 import re
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -32,8 +34,7 @@ MENDED = 10
 CLUTTER = {
     "__macosx": "in __MACOSX",
     ".ipynb_checkpoints": "notebook checkpoints",
-    "thumbs.db": "of a file manager",
-    "desktop.ini": "of a file manager",
+    **dict.fromkeys(("thumbs.db", "ehthumbs.db", "desktop.ini", "icon\r"), "of a file manager"),
     "@eadir": "thumbnails of a file server",
     "lost+found": "in lost+found",
     "$recycle.bin": "in $RECYCLE.BIN",
@@ -101,11 +102,11 @@ def list_images(root: Path, skip: bool = False) -> Listing:
     parts, said = _parts(root, left)
     found = {name: _images(part, left, skip) for name, part in parts.items()}
     classes = sorted({label for images in found.values() for label in images if label})
-    numbers = {label: i for i, label in enumerate(classes)}
+    numbers = {"": 0} | {label: i for i, label in enumerate(classes)}
     listed = {
         name: (
-            [path for paths in images.values() for path in paths],
-            [numbers.get(label, 0) for label, paths in images.items() for _ in paths],
+            [p for paths in images.values() for p in paths],
+            [numbers[c] for c in images for _ in images[c]],
         )
         for name, images in found.items()
     }
@@ -123,7 +124,7 @@ def all_images(root: Path, skip: bool = False) -> Listing:
     if not root.exists():
         raise DataError(f"there is no folder or file {root}: give the images")
     left: dict[Path, str] = {}
-    found = [root] if root.is_file() else _files(root, "**/*", left, skip)
+    found = [root] if root.is_file() else _files(root, True, left, skip)
     if not found:
         raise DataError(f"{root} holds no images ({', '.join(sorted(SUFFIXES))})")
     return Listing({"all": (found, [0] * len(found))}, [], left)
@@ -166,11 +167,11 @@ def _parts(root: Path, left: dict[Path, str]) -> tuple[dict[str, Path], tuple[st
     """The folders of "train" and "test" by their usual names, or one for all, and a line on that."""
     named: dict[str, list[Path]] = {"train": [], "test": [], "other": []}
     rest: list[Path] = []
-    for folder in _folders(root, left):
+    for folder in sorted(_folders(root, left), key=lambda folder: (len(folder.name), folder.name)):
         match = PART.fullmatch(folder.name)
         kind = "train" if match and match[1] else "test" if match and match[2] else "other"
         (named[kind] if match else rest).append(folder)
-    held = [*sorted(named["test"], key=_shortest), *sorted(named["other"], key=_shortest)]
+    held = [*named["test"], *named["other"]]
     if held and not rest and not named["train"]:
         raise DataError(
             f"{root} holds a folder {held[0].name} and none called train: give the one with the images to "
@@ -178,7 +179,7 @@ def _parts(root: Path, left: dict[Path, str]) -> tuple[dict[str, Path], tuple[st
         )
     if not named["train"] or (rest and not held):
         return {"train": root}, ()
-    train, *more = sorted(named["train"], key=_shortest)
+    train, *more = named["train"]
     unread = [*more, *held[1:], *rest]
     said = f"{train.name} is trained on"
     if held:
@@ -189,15 +190,11 @@ def _parts(root: Path, left: dict[Path, str]) -> tuple[dict[str, Path], tuple[st
     return parts, (said,) if held or unread else ()
 
 
-def _shortest(folder: Path) -> tuple[int, str]:
-    return len(folder.name), folder.name
-
-
 def _images(part: Path, left: dict[Path, str], skip: bool) -> dict[str, list[Path]]:
     """Image files by the name of the class folder that they lie in, "" for loose ones."""
-    folders, loose = {}, _files(part, "*", left, skip)
+    folders, loose = {}, _files(part, False, left, skip)
     for folder in _folders(part, left):
-        files = _files(folder, "**/*", left, skip)
+        files = _files(folder, True, left, skip)
         if files:
             folders[folder.name] = files
         else:
@@ -213,8 +210,9 @@ def _folders(part: Path, left: dict[Path, str]) -> list[Path]:
     return sorted(f for f in part.iterdir() if f.is_dir() and _taken(f, part, left))
 
 
-def _files(folder: Path, pattern: str, left: dict[Path, str], skip: bool) -> list[Path]:
-    files = sorted(f for f in folder.glob(pattern) if not f.is_dir() and _taken(f, folder, left))
+def _files(folder: Path, deep: bool, left: dict[Path, str], skip: bool) -> list[Path]:
+    found = _below(folder) if deep else folder.iterdir()
+    files = sorted(f for f in found if not f.is_dir() and _taken(f, folder, left))
     stray = [f for f in files if f.suffix.lower() not in SUFFIXES]
     if stray and not skip:
         raise DataError(
@@ -223,6 +221,16 @@ def _files(folder: Path, pattern: str, left: dict[Path, str], skip: bool) -> lis
         )
     left |= {f: f"{f.suffix or 'other'} files" for f in stray}
     return [f for f in files if f not in left]
+
+
+def _below(folder: Path) -> Iterator[Path]:
+    """All files below, those of linked folders too, each folder once."""
+    seen = {os.path.realpath(folder)}
+    for here, folders, files in os.walk(folder, followlinks=True):
+        found = {os.path.realpath(Path(here, name)): name for name in sorted(folders, reverse=True)}
+        folders[:] = [name for place, name in found.items() if place not in seen]
+        seen |= found.keys()
+        yield from (Path(here, name) for name in files)
 
 
 def _taken(path: Path, below: Path, left: dict[Path, str]) -> bool:

@@ -134,6 +134,8 @@ def _whole(recipe: DataRecipe, data_dir: str | Path | None, table: Table | None)
     if one:
         return first, one
     last, _ = _arrays("test", recipe, data_dir, table)
+    if first.rows is not None:  # the other part stands behind already
+        return replace(first, rows=None, y=None if last.y is None else first.y), one
     x = np.concatenate([first.x, last.x])
     y = None if first.y is None or last.y is None else np.concatenate([first.y, last.y])
     return Arrays(x, y, first.classes), one
@@ -173,8 +175,10 @@ def _built(name: str, split: str, arrays: Arrays, recipe: DataRecipe) -> Dataset
         images=recipe.images,
         channels=recipe.channels,
         levels=recipe.levels,
+        background=recipe.background,
     )
-    return resized(data, recipe)
+    data = resized(data, recipe)
+    return data if arrays.rows is None else data.take(arrays.rows)
 
 
 def _cut(data: Dataset, split: str) -> Dataset:

@@ -127,7 +127,8 @@ def dataset(
     else:
         _refuse(**of_tables, on_error=on_error)
         x, y, notes = collected(data, how)
-        read = from_arrays(x, y, name=name, images=images, channels=channels, levels=how.levels)
+        taken: dict[str, Any] = {"levels": how.levels, "background": background}
+        read = from_arrays(x, y, name=name, images=images, channels=channels, **taken)
         read = resized(replace(read, notes=(*notes, *read.notes)), how)
     return replace(in_units(replace(read, recipe=how), lambda: read.x, table), recipe=None)
 

@@ -37,7 +37,7 @@ def two_domains(source: Dataset, target: Dataset, name: str) -> Dataset:
     """
     if not source.is_image or not target.is_image:
         other = target if source.is_image else source
-        raise UsageError(f"'{name}' needs two sets of images, and {other.name} holds points")
+        raise UsageError(f"translation needs two sets of images, and {other.name} holds points")
     channels, height, width = target.event_shape
     if height != width and source.event_shape[1:] != (height, width):
         raise UsageError(f"'{name}': images of {height}x{width} cannot be cut to; choose square ones")

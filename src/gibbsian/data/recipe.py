@@ -135,8 +135,8 @@ class DataRecipe:
         """With absolute paths, so that it reads the same from every folder."""
         return replace(self, name=WORD.join(_absolute(part) for part in self.name.split(WORD)))
 
-    def require_there(self) -> None:
-        """Raise `DataError` where a file or folder is missing, with what to give if it was moved."""
+    def require_there(self, flag: str = "--data") -> None:
+        """Raise `DataError` where a file or folder is missing, with what to give, by `flag`, if moved."""
         gone = next((path for path in self.places if not path.exists()), None)
         if gone is None:
             return
@@ -146,7 +146,7 @@ class DataRecipe:
         gone, here = gone.absolute(), Path.cwd()
         why = f"relative paths begin at {here}; " if gone.is_relative_to(here) else ""
         raise DataError(
-            f"there is no {kind} {gone}: {why}give the {kind} that holds the {what}, --data {moved} if moved"
+            f"there is no {kind} {gone}: {why}give the {kind} that holds the {what}, {flag} {moved} if moved"
         )
 
 

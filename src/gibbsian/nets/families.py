@@ -8,13 +8,14 @@ whose name is the family's and whose object is a `Family`.
 from __future__ import annotations
 
 import dataclasses
+import shlex
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias, TypeVar
 
-from ..core.config import require_choices
+from ..core.config import override, require_choices
 from ..core.errors import UsageError, require_not_negative, unknown
-from ..core.found import require_trusted
+from ..core.found import given_like, require_trusted
 from ..core.kinds import Tagged
 
 T = TypeVar("T")
@@ -192,12 +193,16 @@ def trusted(config: T, allow: bool = False) -> T:
     """`config`, once it is sure that building it imports nothing but registered and installed networks.
 
     For settings that were read from a file: a `module:Class` in them would run code of the file's choice.
-    Raises `UsageError` naming it, unless `allow`.
+    A class that the person named from another folder stands for it. Raises `UsageError` naming it, unless
+    `allow`.
     """
-    for net in _nets(config):
-        if ":" in net.name and not allow:
+    changes: dict[str, Any] = {}
+    for key, net in _nets(config) if not allow else ():
+        if ":" in net.name and (given := given_like(net.name)) is not None:
+            changes[f"{key}name"] = given
+        elif ":" in net.name:
             require_trusted(net.name, "network", _remedy(net.name))
-    return config
+    return override(config, changes) if changes else config
 
 
 def says_too_little(name: str) -> bool:
@@ -209,17 +214,17 @@ def _remedy(name: str) -> str:
     """How to have a stored network again."""
     if says_too_little(name):
         return AGAIN
-    named = f"give net= in Python or --net {name} on the command line"
+    named = f"give net= in Python or --net {shlex.quote(name)} on the command line"
     return f"{named}, or trust them by trust=True or --trust"
 
 
-def _nets(config: Any) -> Iterator[AnyNet]:
-    """Every network's settings within a dataclass."""
+def _nets(config: Any, key: str = "") -> Iterator[tuple[str, AnyNet]]:
+    """Every network's settings within a dataclass, and the dotted name before its own."""
     if isinstance(config, AnyNet):
-        yield config
+        yield key, config
     elif dataclasses.is_dataclass(config):
         for f in dataclasses.fields(config):
-            yield from _nets(getattr(config, f.name))
+            yield from _nets(getattr(config, f.name), f"{key}{f.name}.")
     elif isinstance(config, Mapping):
-        for value in config.values():
-            yield from _nets(value)
+        for name, value in config.items():
+            yield from _nets(value, f"{key}{name}.")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import inspect
 from collections.abc import Callable
+from functools import partial
 from types import FunctionType
 from typing import Any
 
@@ -14,8 +15,6 @@ from ..core.errors import UsageError
 from ..core.found import imported
 from .families import AGAIN, AnyNet, says_too_little
 from .given import prepared_net, takes
-
-KNOWN = (nn.Module, FunctionType)
 
 
 def own(config: AnyNet, event_shape: tuple[int, ...]) -> nn.Module:
@@ -40,13 +39,14 @@ def made(config: AnyNet, event_shape: tuple[int, ...]) -> nn.Module:
     cls = custom(config.name)
     if isinstance(cls, nn.Module):
         return copy.deepcopy(cls)
+    thing = config.name.rpartition(":")[2]
     arguments = next((some for some in _orders(cls, (event_shape, config)) if takes(cls, some)), None)
     if arguments is None:
         raise UsageError(
             f"network '{config.name}' takes {inspect.signature(cls)}: it must be built as "
-            f"{cls.__name__}(event_shape, config) or {cls.__name__}(), or {AGAIN}"
+            f"{thing}(event_shape, config) or {thing}(), or {AGAIN}"
         )
-    called = f"{cls.__name__}({'event_shape, config' if arguments else ''})"
+    called = f"{thing}({'event_shape, config' if arguments else ''})"
     try:
         net = cls(*arguments)
     except Exception as error:  # it is a person's own code
@@ -76,9 +76,8 @@ def custom(path: str) -> Callable[..., Any]:
         cls = imported(path, "network")
     except UsageError as error:
         raise UsageError(f"{error}; {AGAIN}" if says_too_little(path) else str(error)) from error
-    usual = (
-        issubclass(cls, nn.Module) if isinstance(cls, type) else isinstance(cls, (nn.Module, FunctionType))
-    )
+    kinds = (nn.Module, FunctionType, partial)
+    usual = issubclass(cls, nn.Module) if isinstance(cls, type) else isinstance(cls, kinds)
     if not usual:
         raise UsageError(
             f"network '{path}' is not an nn.Module class, a function that makes one, or an instance: it must "

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
-from torch.nn.modules.batchnorm import _BatchNorm
+from torch.nn.modules.batchnorm import _BatchNorm, _NormBase
 from torch.nn.parameter import is_lazy
 
 from ..core.energy import value_and_grad
@@ -71,13 +71,19 @@ def warn_of_coupling(net: nn.Module, out: Tensor, *arguments: Tensor) -> None:
 
 
 def warn_of_batch_norm(net: nn.Module) -> None:
-    """A warning of layers of batch norm."""
-    found: Iterable[str] = (name for name, m in net.named_modules() if isinstance(m, _BatchNorm))
-    first = next(iter(found), None)
+    """A warning of layers of batch norm, and of instance norm with running statistics."""
+    norms = [(name, m) for name, m in net.named_modules() if isinstance(m, _NormBase)]
+    first = next((name for name, m in norms if isinstance(m, _BatchNorm)), None)
+    tracks = next((name for name, m in norms if m.track_running_stats), None)
     if first is not None:
         warn(
             f"batch norm ('{first}') makes E of a datum depend on its batch in the loss, and on running "
             "statistics in chains, which are then of another energy: take GroupNorm or LayerNorm"
+        )
+    elif tracks is not None:
+        warn(
+            f"instance norm ('{tracks}') takes running statistics in chains, which are then of another "
+            "energy: leave track_running_stats off"
         )
 
 

@@ -61,7 +61,7 @@ def end_energies(energies: Mapping[str, Tensor]) -> Any:
         label = {"model": "chains from the prior", "buffer": "chains from the buffer"}.get(name, name)
         panel.hist(energies[name].numpy(), edges, density=True, alpha=0.55, color=colour, label=label)
     named(panel, "Energy where chains end", "E", "density")
-    panel.legend(fontsize=8, frameon=False)
+    beside_title(panel)
     return figure
 
 

@@ -96,7 +96,7 @@ def fit(
         config, built = _own(paper, preset, given.full_name, dotted), paper
     else:
         config, told = resolved(paper, preset, given, dotted)
-        config = config if net is None else with_net(config, net)
+        config = config if net is None else with_net(config, net, given)
         built, notes = None, [*notes, *told]
     for note in notes if progress else ():
         _say(f"{given.name}: {note}")

@@ -92,7 +92,7 @@ def load_run(
     if paper is not None:
         stand_for(str(stored.get("system")), paper)
     config = from_config(stored, trust)
-    trusted(config.model, trust or net is not None)
+    config = replace(config, model=trusted(config.model, trust or net is not None))
     learner = from_run(config, _shape(run), copied(net))
     _restore(learner, checkpoint.load(source), averaged, str(source))
     learner.model.spec = replace(learner.model.spec, table=table_in(run.record()))

@@ -154,16 +154,18 @@ def _plain(value: object) -> str:
     return f"[{', '.join(map(str, value))}]" if isinstance(value, tuple) else str(value)
 
 
-def with_net(config: RunConfig, net: object) -> RunConfig:
+def with_net(config: RunConfig, net: object, dataset: Dataset) -> RunConfig:
     """The same settings with the class of a network of one's own in place of the network that they describe.
 
-    Loading the run then asks for the network again: no file brings code of its own.
+    Loading the run then asks for the network again: no file brings code of its own. Raises `UsageError` for
+    settings without a network, and where they ask for labels that the data do not have.
     """
     described = vars(config.model).get("net")
     if described is None:
         raise UsageError(
             f"{config.system} has no network in its settings that net= could replace: leave it out"
         )
+    _require_labels(described.classes, dataset)
     name = f"{type(net).__module__}:{type(net).__qualname__}"
     kept = {k: getattr(described, k) for k in ("classes", "head", "condition", "condition_dropout")}
     return replace(config, model=replace(config.model, net=CustomNetConfig(name=name, **kept)))
@@ -180,7 +182,11 @@ def require_match(spec: DataSpec, dataset: Dataset) -> None:
     _judge_units(dataset)
     if spec.condition:
         _require_conditions(spec, dataset)
-    if not spec.num_classes:
+    _require_labels(spec.num_classes, dataset)
+
+
+def _require_labels(classes: int, dataset: Dataset) -> None:
+    if not classes:
         return
     if dataset.y is None:
         raise UsageError(
@@ -188,9 +194,9 @@ def require_match(spec: DataSpec, dataset: Dataset) -> None:
             "a column named y or an array y, or train a model of x alone, such as igebm with net.classes 0"
         )
     found = len(dataset.classes)
-    if found != spec.num_classes:
+    if found != classes:
         raise UsageError(
-            f"net.classes is {spec.num_classes}, but {dataset.name} has {found}: set net.classes to {found}"
+            f"net.classes is {classes}, but {dataset.name} has {found}: set net.classes to {found}"
         )
 
 

@@ -49,7 +49,7 @@ def known_pixels(
     if missing.all() or not missing.any():
         what = "every" if missing.all() else "no"
         raise UsageError(f"mask '{text}' makes {what} pixel unknown: leave some of both kinds")
-    return ~missing.expand(n, 1, *size)
+    return ~missing[torch.arange(n) % len(missing)]  # validation images take the masks of the photos in turn
 
 
 def _region(text: str, word: str, rest: str, height: int, width: int) -> tuple[slice, slice]:

@@ -27,8 +27,8 @@ from .record import Restored
 from .task import DEFAULT, RestoreConfig, RestoreTask, labels_for, restore_task, validation_task
 from .training_images import TrainingImages
 
-VALIDATION, FILMED = 64, 16
-"""Validation images by which filters and settings are chosen, and images on film."""
+TEST, VALIDATION, FILMED = 64, 64, 16
+"""Test images, validation images by which filters and settings are chosen, and images on film."""
 
 
 def restore(
@@ -38,15 +38,16 @@ def restore(
     config: RestoreConfig = DEFAULT,
     *,
     image: str | Path | None = None,
-    n: int = 64,
+    n: int | None = None,
     label: str = "none",
     tune: bool = False,
     seed: int = 0,
     data_dir: str | Path | None = None,
     progress: Advance = silent,
 ) -> Restored:
-    """Corrupt `n` test images of `data`, restore them, and measure against the clean ones; or restore
-    `image`, which came corrupted: `gibbsian.restore(model, None, "mask.png", image="photo.png")`.
+    """Corrupt `n` test images of `data`, 64 or all of fewer by default, restore them, and measure against the
+    clean ones; or restore `image`, which came corrupted: `gibbsian.restore(model, None, "mask.png",
+    image="photo.png")`.
 
     Args:
         data: anything that `gibbsian.dataset` takes; images of one's own come in the model's size and colour.
@@ -76,6 +77,7 @@ def restore(
     if data is None:
         raise UsageError("say what to restore: a data set, or image=, a file or a folder of your own")
     test, train = (images_of(model, data, split, data_dir) for split in ("test", "train"))
+    n = min(TEST, len(test)) if n is None else n
     if not 2 <= n <= len(test):
         said = f"{name_of(data)} has {len(test)} test images"
         raise UsageError(f"n is {n}: intervals need 2 images or more, and {said}")
