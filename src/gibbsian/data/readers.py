@@ -22,8 +22,8 @@ from .factors import Factors
 @dataclass(frozen=True, eq=False)
 class Arrays:
     """What a reader returns: `x` (N, ...), labels `y` (N,), class names, conditions (N, ...), factors,
-    columns of a table, notes, lengths of the blocks of conditions. Of a file of two parts the first `rows` are
-    those of the part."""
+    columns of a table, notes, lengths of the blocks of conditions. Of a file of two parts the first `rows`
+    are those of the part."""
 
     x: np.ndarray
     y: np.ndarray | None = None

@@ -95,5 +95,5 @@ class Autoencoder(nn.Module):
         check_event(x, self.event_shape)
         check_label(y, self.labels, len(x))
         if y is None and self.labels:
-            raise UsageError("this energy is one of x and y, and y is missing: give labels or conditions")
+            raise UsageError("this network was called without labels: give y, classes or conditions")
         return (x - self.reconstruction(x, y)).flatten(1).square().sum(1) / 2
