@@ -28,8 +28,9 @@ import gibbsian as gb
 from experiments.sprites.regressor import HEADER, Errors, load, row
 from gibbsian.core.random import generator, seeded_init
 from gibbsian.data.shapes import Sprites, draw, render
+from gibbsian.models.net_energy import NetEnergy
 from gibbsian.models.score_matching.learner import Annealed
-from gibbsian.models.score_matching.told import ToldEnergy
+from gibbsian.models.score_matching.told import at_level
 from gibbsian.nets.layers import LabelVector, spread
 from gibbsian.report.pictures import save_image, sheet
 from gibbsian.report.tables import table
@@ -89,7 +90,7 @@ def train(sigmas: tuple[float, ...], steps: int, seed: int = 0) -> Posterior:
 
 
 def samples(
-    model: ToldEnergy,
+    model: NetEnergy,
     posterior: Posterior,
     asked: Sprites,
     sigmas: tuple[float, ...],
@@ -102,7 +103,7 @@ def samples(
     x = sigmas[0] * torch.randn(n, 1, 32, 32, generator=rng)
     with gb.frozen(model), gb.frozen(posterior):
         for k, sigma in enumerate(sigmas):
-            level, of_x = torch.full((n,), k), model.at_level(k)
+            level, of_x = torch.full((n,), k), at_level(model, k)
             temperature = (sigma / sigmas[-1]) ** 2
 
             of_c = partial(_of_c, posterior, level, asked)
@@ -130,7 +131,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", type=Path, default=None)
     given = parser.parse_args()
-    model = cast(ToldEnergy, gb.load(given.run).inner)
+    model = cast(NetEnergy, gb.load(given.run).inner)
     sigmas = cast(Annealed, model.sampler()).config.matching.sigmas
     if given.regressor is None:
         save_file(train(sigmas, given.steps).state_dict(), given.posterior)

@@ -8,7 +8,7 @@ import torch
 import gibbsian as gb
 from gibbsian.core.energy import value_and_grad
 from gibbsian.core.errors import UsageError
-from gibbsian.models.score_matching.told import ToldEnergy
+from gibbsian.models.score_matching.told import Told, at_level
 from gibbsian.objectives.score_matching import denoising
 
 TOLD = {"matching.levels": 3, "matching.told": True, "net.name": "mlp", "net.hidden": [8]}
@@ -30,12 +30,12 @@ def trained(data, **changes):
 
 def test_levels_differ_and_the_last_is_the_models(data):
     model = trained(data).inner
-    assert isinstance(model, ToldEnergy) and not model.claims_density
+    assert isinstance(model.net, Told) and not model.claims_density
     x, y = torch.randn(4, 2), torch.rand(4, 5)
-    each = [model.at_level(k, y)(x) for k in range(3)]
-    assert torch.equal(each[2], model.energy(x, y)) and torch.equal(each[2], model.at_level(-1, y)(x))
+    each = [at_level(model, k, y)(x) for k in range(3)]
+    assert torch.equal(each[2], model.energy(x, y)) and torch.equal(each[2], at_level(model, -1, y)(x))
     assert not torch.allclose(each[0], each[1]) and not torch.allclose(each[1], each[2])
-    mixed = model.at_level(torch.tensor([0, 1, 2, 0]), y)(x)
+    mixed = at_level(model, torch.tensor([0, 1, 2, 0]), y)(x)
     torch.testing.assert_close(mixed, torch.stack([each[0][0], each[1][1], each[2][2], each[0][3]]))
 
 
@@ -45,10 +45,10 @@ def test_conditions_left_out_are_zeros(data, dropout):
     x = torch.randn(4, 2)
     if dropout:
         assert torch.equal(model.neg_log_prob(x), model.neg_log_prob(x, torch.zeros(4, 5)))
-        assert torch.equal(model.at_level(0)(x), model.at_level(0, torch.zeros(4, 5))(x))
+        assert torch.equal(at_level(model, 0)(x), at_level(model, 0, torch.zeros(4, 5))(x))
     else:
         with pytest.raises(UsageError, match="condition_dropout"):
-            model.at_level(0)
+            at_level(model, 0)
 
 
 def test_without_conditions_and_saved(data, tmp_path):

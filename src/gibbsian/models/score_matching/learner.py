@@ -37,7 +37,7 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
-from ...core.energy import Energy, score_function
+from ...core.energy import score_function
 from ...core.errors import UsageError
 from ...core.position import Position
 from ...core.random import seeded_init
@@ -52,7 +52,7 @@ from ..net_energy import NetEnergy
 from ..networks import data_spec, energy_net
 from ..sampler import ChainStage, Sampler, Stages
 from .config import ScoreMatchingConfig
-from .told import ToldEnergy
+from .told import Told, at_level
 
 
 def build(
@@ -69,10 +69,9 @@ def build(
         of_net, seen = replace(of_net, condition=blocks), replace(spec, condition=blocks)
     with seeded_init(rng):
         net = energy_net(of_net, seen, net, curved=matching.method in ("exact", "sliced"))
-    unit = matching.sigma_min**2 if matching.levels > 1 else 1.0
-    model: NetEnergy = NetEnergy(net, spec, unit=unit)
     if matching.told:
-        model = ToldEnergy(net, spec, unit=unit, levels=matching.levels)
+        net = Told(net, sum(spec.condition), matching.levels)
+    model = NetEnergy(net, spec, unit=matching.sigma_min**2 if matching.levels > 1 else 1.0)
     model.samplers["default"] = Annealed(model, config, init_noise(config.start, spec))
     return ScoreMatching(config, model)
 
@@ -102,7 +101,7 @@ class ScoreMatching(Learner):
             level = self._levels(len(x), rng)
             sigma = torch.tensor(matching.sigmas, device=x.device)[level].to(x)
             eps = torch.randn(x.shape, generator=rng, device=x.device, dtype=x.dtype)
-            energy = model.at_level(level, y) if isinstance(model, ToldEnergy) else model.conditional(y)
+            energy = at_level(model, level, y)
             weight = 1.0 if matching.spread is None else 1 + (sigma / matching.spread).square()
             temperature = (sigma / matching.sigma_min).square()
             return denoising(energy, x, eps, sigma, temperature=temperature, weight=weight)
@@ -145,30 +144,26 @@ class Annealed(Sampler):
         marks = [steps * i // levels for i in range(levels + 1)]
         position: Position = self.noise.draw(n, rng).position
         for level, (sigma, (first, last)) in enumerate(zip(sigmas, pairwise(marks), strict=True)):
-            energy = self._energy(level, y)
+            energy = at_level(self.model, level, y)
             hotter = replace(chain, noise=chain.noise * sigma / sigmas[-1])
             kernel = langevin(hotter, self.model.spec)
             position = yield ChainStage(energy, kernel, last - first, position)
-
-    def _energy(self, level: int, y: Tensor | None = None) -> Energy:
-        """E at a level, counted from the largest noise."""
-        if isinstance(self.model, ToldEnergy):
-            return self.model.at_level(level, y)
-        return self.model.conditional(y)
 
     def decode(self, position: Position) -> Tensor:
         """The position itself, or with `jump` the mean of clean data given it."""
         x = cast(Tensor, position)
         if not self.config.jump:
             return x
-        return tweedie(x, self.config.matching.sigma_min, cast(Tensor, score_function(self._energy(-1), x)))
+        return tweedie(
+            x, self.config.matching.sigma_min, cast(Tensor, score_function(at_level(self.model, -1), x))
+        )
 
     def noisy_score(self, x: Tensor, sigma: float) -> Tensor:
         """The score of data with noise `sigma`: E is read at the temperature of that noise."""
         sigmas = self.config.matching.sigmas
         temperature = (sigma / sigmas[-1]) ** 2 if self.levels else 1.0
         nearest = min(range(len(sigmas)), key=lambda i: abs(math.log(sigmas[i] / sigma)))
-        return cast(Tensor, score_function(self._energy(nearest), x, temperature=temperature))
+        return cast(Tensor, score_function(at_level(self.model, nearest), x, temperature=temperature))
 
     def noised(self, x: Tensor, level: int, rng: torch.Generator) -> Tensor:
         """`x` with the noise of a level, counted from the smallest."""
@@ -188,7 +183,7 @@ class Annealed(Sampler):
         for level, sigma in enumerate(sigmas):
             eps = torch.randn(x.shape, generator=rng, device=x.device, dtype=x.dtype)
             temperature = (sigma / sigmas[-1]) ** 2
-            energy = self._energy(level)
+            energy = at_level(self.model, level)
             s = cast(Tensor, score_function(energy, x + sigma * eps, temperature=temperature))
             found.append((sigma * s + eps).flatten(1).square().sum(1) / 2)
         return torch.stack(found, 1)
