@@ -57,6 +57,8 @@ PAIR = {
 }
 
 SCORES = {"net.name": "mlp", "net.hidden": [16, 16], "chain.steps": 3}
+SNL = {"chain.steps": 3, "proposal.lead": 1, "proposal.ratio": 2}
+SNL_MLP = {"net.name": "mlp", "net.hidden": [16, 16]}
 NCE = {**SCORES, "noise.updates": 1, "noise.ratio": 2, "flow.hidden": [8], "flow.blocks": 2}
 # name of the case -> (system, data, changes of its default configuration)
 CASES: dict[str, Case] = {
@@ -188,6 +190,9 @@ CASES: dict[str, Case] = {
         "digits",
         {**SCORES, "matching.method": "finite_difference", "matching.probe": "sphere", "chain.clamp": True},
     ),
+    "snl": ("snl", "digits", {**SNL, **CONV_NET}),
+    "snl-points": ("snl", "toy:ring", {**SNL, **SNL_MLP}),
+    "snl-plain": ("snl", "toy:ring", {**SNL, **SNL_MLP, "proposal_is_base": False, "proposal.updates": 2}),
     "nce": ("nce", "digits", {**without_hidden(NCE), **CONV_NET, "noise_is_base": True}),
     "nce-points": ("nce", "toy:ring", NCE),
     "nce-uniform": (
@@ -285,6 +290,7 @@ RESUME: dict[str, Case] = {
         {**RESUME_SCORES, "matching.levels": 3, "train.accumulate": 2},
     ),
     "score_matching-sliced": ("score_matching", "toy:ring", {**RESUME_SCORES, "matching.method": "sliced"}),
+    "snl": ("snl", "toy:ring", {**SNL, **SNL_MLP, "train.accumulate": 2}),
     "nce": (
         "nce",
         "digits",

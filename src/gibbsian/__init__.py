@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from .core.random import Streams, generator, seeded_init
     from .core.records import Batch, Loss
     from .data.dataset import Dataset, from_arrays
+    from .data.episodes import transitions
     from .data.own import dataset
     from .energies.algebra import Ensemble, Mixture, Negation, Product, Scaled, Tempered
     from .energies.analytic import Gaussian, GaussianMixture
@@ -67,6 +68,8 @@ if TYPE_CHECKING:
     from .tasks.infer import infer
     from .tasks.ood.measure import measure_ood as ood
     from .tasks.restore.run import restore
+    from .tasks.rollout.measure import measure_rollouts
+    from .tasks.rollout.rollout import rollout
     from .tasks.score import score
     from .train.fit import fit
     from .train.load import load, load_run

@@ -25,6 +25,7 @@ from gibbsian.models.capabilities import (
     LatentSettings,
     Measured,
     MultiLevel,
+    Normalised,
     Scalable,
     Translator,
     classifier,
@@ -50,9 +51,11 @@ METHODS = {
 CAPABILITIES = {
     **{"Encoder": Encoder, "MultiLevel": MultiLevel, "Denoiser": Denoiser, "Translator": Translator},
     **{"Measured": Measured, "LatentSettings": LatentSettings, "Scalable": Scalable},
+    "Normalised": Normalised,
 }
 OFFERS = {
     "nce": "Measured Scalable",
+    "snl": "Measured Normalised",
     "score_matching": "MultiLevel Denoiser Scalable",
     "jem": "",
     "cebm": "Encoder",

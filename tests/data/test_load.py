@@ -16,6 +16,7 @@ from sklearn.datasets import load_digits
 from gibbsian.core.errors import DataError, UsageError
 from gibbsian.data.load import load
 from gibbsian.data.names import DATA_NAMES, SPRITES, TABLES, TOYS, entry
+from gibbsian.data.pointmass import MASSES
 from gibbsian.data.sources import SOURCES
 
 REAL = Path(os.environ.get("GIBBSIAN_DATA") or Path(__file__).parents[3] / "shared" / "data")
@@ -285,11 +286,10 @@ def test_bad_arguments_are_refused(name, options, message):
 
 def test_the_list_and_the_table_agree():
     listed = {line.name for line in DATA_NAMES}
-    assert {"digits", *SPRITES, *SOURCES, *(f"toy:{k}" for k in TOYS), *(f"table:{k}" for k in TABLES)} == {
-        name
-        for name in listed
-        if not name.isupper() and name not in ("A:to:B", "folder:DIR", "FILE.npz", "FILE.npy", "FILE.csv")
-    }
+    own = ("A:to:B", "folder:DIR", "FILE.npz", "FILE.npy", "FILE.csv", "episodes:FILE")
+    kinds = {"toy": TOYS, "table": TABLES, "pointmass": MASSES, "adroit_door": ["actions"]}
+    made = {f"{kind}:{k}" for kind, names in kinds.items() for k in names}
+    assert {"digits", *SPRITES, *SOURCES, *made} == {n for n in listed if not n.isupper() and n not in own}
     assert entry("orl").name == "faces" and entry("somewhere.npz") is None
 
 

@@ -1,4 +1,4 @@
-"""The measures of docs/sprites.md: errors modulo symmetry, tolerances, views of one concept, the sums of chains."""
+"""The measures of docs/sprites.md: errors modulo symmetry, tolerances, views of one concept."""
 
 from __future__ import annotations
 

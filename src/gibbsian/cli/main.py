@@ -36,6 +36,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "restore": ("restore:restore", "fill hidden pixels or take noise away, by chains from damaged images"),
     "translate": ("translate:translate", "move images of one domain into another, or into a class"),
     "crossclass": ("crossclass:crossclass", "chains of a conditional model from one class to another"),
+    "rollout": ("rollout:rollout", "many futures of one state, by a model of the steps of paths"),
     "ood": ("ood:ood", "tell data inside from other images, beside likelihood baselines"),
     "attack": ("attack:attack", "how easily a classifier is fooled, also through the chain that refines"),
     "study modes": ("study:modes", "classes and duplicates of a model's samplers, by length of chain"),

@@ -25,6 +25,7 @@ from .labels import is_condition, read_labels
 from .options import Channels
 from .recipe import DataRecipe
 from .rows import ArrayRows, BrokenRow, Rows, digest_of
+from .transitions import Transitions
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,6 +37,7 @@ class Dataset:
     "test". `notes` are lines on what was decided when the rows were read, for whoever asked for them;
     `recipe` reads them again, and is None for rows that came from arrays. `table` names the columns of a
     table, and says in what units models see them: `x` is as the table holds it, `batch` standardised.
+    `transitions` are the episodes that rows are the steps of.
     Build one from arrays with `from_arrays`.
     """
 
@@ -49,6 +51,7 @@ class Dataset:
     notes: tuple[str, ...] = ()
     recipe: DataRecipe | None = None
     table: Table | None = None
+    transitions: Transitions | None = None
     blocks: tuple[int, ...] = ()
 
     def __len__(self) -> int:
@@ -143,11 +146,17 @@ class Dataset:
         return replace(self, rows=self.rows.select(index), y=y, cond=cond, factors=factors)
 
     def split_off(self, validation: int) -> tuple[Dataset, Dataset]:
-        """(train, validation) without overlap: a fixed choice of `validation` rows, always the same.
+        """(train, validation) without overlap: a fixed choice of `validation` rows, always the same; of
+        transitions whole episodes, the last ones that have as many rows.
 
         The choice is the end of `numpy.random.RandomState(0).permutation(N)`; train keeps its order.
         """
         rest, last = carve(len(self), validation, f"{self.name} {self.split}")
+        if self.transitions is not None:
+            first, held = self.transitions.split(validation)
+            rest, last = torch.arange(len(self)).split([n := first.count, len(self) - n])
+            train = replace(self.subset(rest), transitions=first)
+            return train, replace(self.subset(last), split="validation", transitions=held)
         return self.subset(rest), replace(self.subset(last), split="validation")
 
 

@@ -20,8 +20,9 @@ from ..core.errors import UsageError, unknown
 from ..core.random import derive, generator
 from ..core.spec import Table
 from .dataset import Dataset, carve, from_arrays
+from .episodes import episodes_part
 from .folder import read_folder
-from .names import ALIASES, SPRITES, TOYS, entry
+from .names import ALIASES, SPRITES, TOYS, entry, is_episodes
 from .pairs import domains, two_domains
 from .public import read_named
 from .readers import Arrays, read_npz
@@ -118,6 +119,8 @@ def _part(recipe: DataRecipe, split: str, data_dir: str | Path | None, table: Ta
     if both:
         source, target = (_part(replace(recipe, name=one), split, data_dir) for one in both)
         return two_domains(source, target, name)
+    if is_episodes(name):
+        return episodes_part(recipe, split, data_dir)
     if name.startswith("folder:"):
         data, one = read_folder(Path(name.removeprefix("folder:")), split, recipe)
         return _cut(data, split) if one else data

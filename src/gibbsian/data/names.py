@@ -35,6 +35,17 @@ SPRITE_BLOCKS = {"shape": 3, "scale": 6, "position": 16, "rotation": 8}
 """Attributes of the built-in sprites, each a block of their conditions, and its length."""
 SPRITES = {"sprites": tuple(SPRITE_BLOCKS)} | {f"sprites:{k}": (k,) for k in SPRITE_BLOCKS}
 """The sets of them, and which blocks each has."""
+POINT_MASSES = {
+    "two_way": (1, "steps of a point to the left or the right, given its place"),
+    "ring": (2, "steps of a point in the plane in any direction, given its place"),
+}
+EPISODES = ("episodes:", "states:")
+"""Before the name of a file of paths: as steps given state and action, or the state alone."""
+
+
+def is_episodes(name: str) -> bool:
+    """Whether a name is that of a set of transitions."""
+    return name.startswith((*EPISODES, "pointmass:")) or name in ("adroit_door", "adroit_door:actions")
 
 
 @dataclass(frozen=True)
@@ -55,6 +66,7 @@ class DataName:
 
 _NIST = "Y. LeCun, C. Cortes, C. Burges"
 _SPRITES = "L. Matthey, I. Higgins, D. Hassabis, A. Lerchner, 2017 (Apache-2.0)"
+_ADROIT = "A. Rajeswaran and others, 2018 (Apache-2.0)"
 _CIFAR = "A. Krizhevsky, V. Nair, G. Hinton, 2009"
 
 DATA_NAMES = (
@@ -90,9 +102,16 @@ DATA_NAMES = (
                "exact rendering of any attributes", 5000) for k in SPRITE_BLOCKS),
     *(DataName(f"table:{k}", *line, 20) for k, line in TABLES.items()),
     *(DataName(f"toy:{k}", (2,), 0, what, "exact log-density and draws", 5000) for k, what in TOYS.items()),
+    *(DataName(f"pointmass:{k}", (n,), 0, what, "exact density of a step and of a place", 5000)
+      for k, (n, what) in POINT_MASSES.items()),
+    DataName("adroit_door", (39,), 0, "steps of a simulated hand opening a door, moved by a person", _ADROIT,
+             500),
+    DataName("adroit_door:actions", (39,), 0, "the same, given the actions too", _ADROIT, 500),
     DataName("A:to:B", (), 0, "two sets of images for translation: rows of B, each with an image of A", ""),
     DataName("folder:DIR", (), 0, "your images; sub-folders: classes, or train and test; or DIR@size=32", ""),
     DataName("FILE.npz", (), 0, "your arrays: x and y, images and labels, or train_x, test_x, ...", ""),
+    DataName("episodes:FILE", (), 0, "paths in an .npz or table: steps given state and action, states:FILE"
+             " given the state", ""),
     DataName("FILE.npy", (), 0, "your array, one row a sample", ""),
     DataName("FILE.csv", (), 0, "your table, or .tsv, .txt, .parquet; a column headed label: classes", ""),
 )  # fmt: skip

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from ..core.errors import DataError, UsageError, unknown
-from .names import entry
+from .names import EPISODES, entry
 from .options import CHOICES, OPTIONS, READ, Channels, rising, sides, written
 
 WORD = ":to:"
@@ -141,7 +141,9 @@ class DataRecipe:
         if gone is None:
             return
         folder = _absolute(self.name).startswith("folder:")
-        moved = replace(self, name="folder:DIR" if folder else f"FILE{gone.suffix}", table=None)
+        moved = replace(
+            self, name="folder:DIR" if folder else f"{_episodes(self.name)}FILE{gone.suffix}", table=None
+        )
         kind, what = ("folder", "images") if folder else ("file", "data")
         gone, here = gone.absolute(), Path.cwd()
         why = f"relative paths begin at {here}; " if gone.is_relative_to(here) else ""
@@ -185,11 +187,16 @@ def _place(name: str) -> Path | None:
     if name.startswith("folder:"):
         return Path(name.removeprefix("folder:")).expanduser()
     own = name.lower().endswith(FILES) and entry(name) is None
-    return Path(name).expanduser() if own else None
+    return Path(name.removeprefix(_episodes(name))).expanduser() if own else None
+
+
+def _episodes(name: str) -> str:
+    """The word before the file of a set of episodes, else ""."""
+    return next((word for word in EPISODES if name.startswith(word)), "")
 
 
 def _absolute(name: str) -> str:
     path = _place(name)
     if path is None:
         return name
-    return f"{'folder:' if name.startswith('folder:') else ''}{path.absolute()}"
+    return f"{'folder:' if name.startswith('folder:') else _episodes(name)}{path.absolute()}"

@@ -15,7 +15,7 @@ import numpy as np
 
 from .download import Remote
 from .matlab import read_svhn
-from .readers import Arrays, read_cifar, read_idx_pair, read_split_npz
+from .readers import Arrays, read_cifar, read_idx_pair, read_npz, read_split_npz
 from .sprites import read_sprites
 
 WHOLE = "whole"
@@ -143,7 +143,17 @@ _SPRITES = (
 )
 _FACADES = ("facades", "facades_pairs_64x64.npz")
 
+
+def _adroit(paths: list[Path], split: str) -> Arrays:
+    """Rows of all episodes, the number of each one's episode as y, actions as cond."""
+    arrays = read_npz(paths[0])
+    kept = np.arange(arrays["observations"].shape[1]) < arrays["lengths"][:, None]
+    number = np.repeat(np.arange(len(kept)), arrays["lengths"])
+    return Arrays(arrays["observations"][kept], number, cond=arrays["actions"][kept])
+
+
 SOURCES: dict[str, tuple[Source, ...]] = {
+    "adroit_door": (Source(("adroit_door_demos",), {"train": ("adroit_door_human_demos.npz",)}, _adroit),),
     "mnist": (
         _idx(
             ("mnist", "MNIST/raw"),

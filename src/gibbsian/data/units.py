@@ -58,7 +58,8 @@ def in_units(data: Dataset, train: Callable[[], Tensor], table: Table | None = N
     stay as they are.
     """
     recipe = data.recipe or DataRecipe(data.name)
-    if data.is_image or len(data.event_shape) != 1 or entry(recipe.name) is not None:
+    ours = entry(recipe.name) is not None or data.transitions is not None
+    if data.is_image or len(data.event_shape) != 1 or ours:
         if recipe.standardise is not None:
             raise UsageError(
                 f"standardise is for columns of your own, which {recipe.name} is not: leave it out"

@@ -49,6 +49,14 @@ def classifier(model: EnergyModel) -> Classifier:
 
 
 @runtime_checkable
+class Normalised(Protocol):
+    """A model that learns log Z at every condition, and can measure how well."""
+
+    def mass(self, rng: torch.Generator, y: Tensor | None = None, draws: int = 1000) -> Tensor:
+        """The integral of p(. | y) at each condition `(B, C)` by importance sampling, `(B,)`: 1 is right."""
+
+
+@runtime_checkable
 class Encoder(Protocol):
     """A model that gives each data point a latent."""
 

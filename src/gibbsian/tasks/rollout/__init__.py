@@ -1,0 +1,1 @@
+"""Paths of a model of transitions: one step after another, or whole, and how good they are."""
