@@ -62,6 +62,7 @@ if TYPE_CHECKING:
     from .starts.replay import ReplayBuffer
     from .starts.reservoir import ReservoirBuffer
     from .tasks.attack.robustness import attack
+    from .tasks.continual.run import continual
     from .tasks.convert.chain import translate
     from .tasks.convert.classes import crossclass
     from .tasks.evaluate import evaluate

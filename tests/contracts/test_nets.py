@@ -15,6 +15,7 @@ from gibbsian.nets.settings import (
     AutoencoderConfig,
     Conv1dConfig,
     ConvConfig,
+    GatedConfig,
     LevelsConfig,
     MLPConfig,
     ResidualConfig,
@@ -44,6 +45,8 @@ NETS = {
     "wide": (WideConfig(dropout=0.2, **SMALL), IMAGE),
     "wide_logits": (WideConfig(pool="flatten", classes=3, head="logits", **SMALL), IMAGE),
     "levels": (LevelsConfig(classes=3, **SMALL), IMAGE),
+    "gated": (GatedConfig(width=6, classes=3), (2,)),
+    "gated_softmax": (GatedConfig(width=6, classes=3, channels=(3, 4), gate="softmax"), IMAGE),
     "igebm_logits": (ResidualConfig(classes=3, head="logits", **SMALL), IMAGE),
 }
 

@@ -37,6 +37,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "translate": ("translate:translate", "move images of one domain into another, or into a class"),
     "crossclass": ("crossclass:crossclass", "chains of a conditional model from one class to another"),
     "rollout": ("rollout:rollout", "many futures of one state, by a model of the steps of paths"),
+    "continual": ("continual:continual", "learn classes in sequence, and see what is kept of earlier ones"),
     "ood": ("ood:ood", "tell data inside from other images, beside likelihood baselines"),
     "attack": ("attack:attack", "how easily a classifier is fooled, also through the chain that refines"),
     "study modes": ("study:modes", "classes and duplicates of a model's samplers, by length of chain"),

@@ -1,4 +1,4 @@
-"""Settings of the networks: energies of seven families, generators and autoencoders. No torch. The file is
+"""Settings of the networks: energies of eight families, generators and autoencoders. No torch. The file is
 long because these records share fields and bases, and are read beside one another.
 
 Lists that belong to the layers (`kernels`, `strides`, `paddings`) may be shorter than `channels`: their last
@@ -161,9 +161,29 @@ class AutoencoderConfig(AnyNet):
         _require_sizes(self, "channels")
 
 
+@dataclass(frozen=True, kw_only=True)
+class GatedConfig(AnyNet):
+    """A layer whose units the label opens and closes, for classifiers E(x, y) that learn in sequence."""
+
+    name: Literal["gated"] = "gated"
+    width: int = 400
+    """Units of that layer."""
+    channels: tuple[int, ...] = ()
+    """Feature maps of 3x3 convolutions before it, in pairs with a pooling after each; none for dense data."""
+    gate: Literal["unit", "softmax"] = "unit"
+    """relu(h + h g) with g of length 1, or h g with the entries of g positive and 1 in the mean."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        require_positive(width=self.width)
+        if len(self.channels) % 2 or any(n < 1 for n in self.channels):
+            raise UsageError(f"channels is {self.channels}: give pairs of sizes, such as (32, 32, 64, 64)")
+
+
 register_net("autoencoder", AutoencoderConfig, "gibbsian.nets.autoencoder:Autoencoder", channels_last=True)
 register_net("conv", ConvConfig, "gibbsian.nets.conv:ConvNet", channels_last=True)
 register_net("conv1d", Conv1dConfig, "gibbsian.nets.conv:ConvNet1d")
+register_net("gated", GatedConfig, "gibbsian.nets.gated:GatedNet", channels_last=True)
 register_net("igebm", ResidualConfig, "gibbsian.nets.igebm:IGEBMNet", channels_last=True)
 register_net("levels", LevelsConfig, "gibbsian.nets.levels:LevelNet", channels_last=True)
 register_net("mlp", MLPConfig, "gibbsian.nets.mlp:MLP", channels_last=True)

@@ -40,9 +40,11 @@ def beside_title(panel: Any) -> None:
 
 
 def numbered(panel: Any, cells: np.ndarray, limit: float, form: str = ".0f") -> None:
-    """The numbers of a map `(rows, columns)` in its cells, dark on those above `limit`; not of large maps."""
+    """The numbers of a map `(rows, columns)` in its cells, dark on those above `limit`; not of large maps,
+    and none where there is no number."""
     if cells.size <= 900:
-        for (row, column), value in np.ndenumerate(cells):
+        for row, column in np.argwhere(~np.isnan(cells)):
+            value = cells[row, column]
             ink = "black" if value > limit else "white"
             panel.text(column, row, f"{value:{form}}", ha="center", va="center", fontsize=7, color=ink)
 

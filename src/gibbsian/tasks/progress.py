@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from typing import TypeAlias
 
 from ..core.pace import Pace
@@ -18,3 +19,12 @@ def within(say: Callable[[str], None], what: str) -> Callable[[int, int], None]:
 
 def silent(done: int, total: int, note: str) -> None:
     """Says nothing."""
+
+
+Bars: TypeAlias = Callable[[str, str], AbstractContextManager[Advance]]
+"""`bars(what, unit)` opens a progress bar, and gives what is to be called with (done, of, note)."""
+
+
+def no_bars(what: str, unit: str) -> AbstractContextManager[Advance]:
+    """Progress that nobody watches."""
+    return nullcontext(silent)

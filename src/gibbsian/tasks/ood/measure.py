@@ -8,7 +8,6 @@ and that set is no part of the mean. So the model has seen neither, and the mean
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from pathlib import Path
 
@@ -21,7 +20,7 @@ from ...data.own import Given
 from ...metrics.auroc import auroc
 from ...models.model import EnergyModel
 from ..parts import model_of, name_of, policy_of
-from ..progress import Advance, silent
+from ..progress import Bars, no_bars
 from . import baselines as likelihoods
 from . import scores as known_scores
 from . import sets as known_sets
@@ -31,13 +30,6 @@ from .inside import choosing, inside_rows
 from .report import Report
 from .scores import Known, evaluate, png_bits
 from .sets import ImageSet
-
-Bars = Callable[[str, str], AbstractContextManager[Advance]]
-
-
-def no_bars(what: str, unit: str) -> AbstractContextManager[Advance]:
-    """Progress that nobody watches."""
-    return nullcontext(silent)
 
 
 def measure_ood(
