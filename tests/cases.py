@@ -177,6 +177,12 @@ CASES: dict[str, Case] = {
         {**without_hidden(SCORES), **CONV_NET, "matching.levels": 3, "jump": True, "pixels.dequantize": True},
     ),
     "score_matching-points": ("score_matching", "toy:ring", {**SCORES, "jump": True}),
+    "score_matching-told": (
+        "score_matching",
+        "digits",
+        {"net.name": "autoencoder", "net.channels": [4, 6], "net.middle": 8, "matching.levels": 3}
+        | {"matching.told": True, "matching.spread": 0.5, "chain.steps": 3},
+    ),
     "score_matching-sliced": ("score_matching", "toy:ring", {**SCORES, "matching.method": "sliced"}),
     "score_matching-exact": ("score_matching", "digits", {**SCORES, "matching.method": "exact"}),
     "score_matching-differences": (

@@ -15,7 +15,7 @@ from sklearn.datasets import load_digits
 
 from gibbsian.core.errors import DataError, UsageError
 from gibbsian.data.load import load
-from gibbsian.data.names import DATA_NAMES, TABLES, TOYS, entry
+from gibbsian.data.names import DATA_NAMES, SPRITES, TABLES, TOYS, entry
 from gibbsian.data.pointmass import MASSES
 from gibbsian.data.sources import SOURCES
 
@@ -289,7 +289,7 @@ def test_the_list_and_the_table_agree():
     own = ("A:to:B", "folder:DIR", "FILE.npz", "FILE.npy", "FILE.csv", "episodes:FILE")
     kinds = {"toy": TOYS, "table": TABLES, "pointmass": MASSES, "adroit_door": ["actions"]}
     made = {f"{kind}:{k}" for kind, names in kinds.items() for k in names}
-    assert {"digits", *SOURCES, *made} == {n for n in listed if not n.isupper() and n not in own}
+    assert {"digits", *SPRITES, *SOURCES, *made} == {n for n in listed if not n.isupper() and n not in own}
     assert entry("orl").name == "faces" and entry("somewhere.npz") is None
 
 

@@ -62,9 +62,10 @@ def test_second_differences_are_never_taken_in_bf16() -> None:
 
 def test_every_level_is_learnt_alike() -> None:
     learner = make(**LADDER)
-    counts = learner._noises(12, generator(0)).unique(return_counts=True)
-    assert counts[0].tolist() == pytest.approx([0.1, 0.2, 0.4, 0.8]) and counts[1].tolist() == [3, 3, 3, 3]
-    assert len(torch.stack([learner._noises(1, generator(s)) for s in range(40)]).unique()) == 4
+    counts = learner._levels(12, generator(0)).unique(return_counts=True)
+    assert counts[0].tolist() == [0, 1, 2, 3] and counts[1].tolist() == [3, 3, 3, 3]
+    assert learner.config.matching.sigmas == pytest.approx([0.8, 0.4, 0.2, 0.1])
+    assert len(torch.stack([learner._levels(1, generator(s)) for s in range(40)]).unique()) == 4
 
 
 def test_data_at_a_point_leave_no_residual() -> None:

@@ -32,6 +32,7 @@ SHAPES = {
     "stacked_mnist": (3, 28, 28),
     "dsprites": (1, 64, 64),
     "dsprites32": (1, 32, 32),
+    "sprites": (1, 32, 32),
     "folder": (3, 32, 32),
     "table:wine": (13,),
 }

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from ..core.errors import UsageError, require_some
+from .attributes import of_attributes, with_rendering
 from .kernels import kernel_options, kernel_settings, with_kernel
 from .options import Arg, Keys
 from .outputs import Outputs
@@ -27,10 +28,13 @@ def compose(
     *,
     op: Annotated[Operation, Arg("product, mixture or negation; and, or, not are the same")] = "product",
     classes: Annotated[str | None, Arg("one for each RUN (- for none), or several of one RUN", "3,7")] = None,
+    given: Annotated[
+        str | None, Arg("attributes, of models of sprites", "shape=heart,scale=0.8,x=0.3,y=0.6,rotation=40")
+    ] = None,
     weights: Annotated[str | None, Arg("powers in a product, shares in a mixture", "W,W")] = None,
     alpha: Annotated[float, Arg("power of what is negated", "A")] = 0.1,
     ceiling: Annotated[float | None, Arg("bound on the -log p of what is negated", "E")] = None,
-    plain: Annotated[bool, Arg("classes of one model: the papers' sum, without -(n-1) E(x)")] = False,
+    plain: Annotated[bool, Arg("classes or attributes: the papers' sum, without -(n-1) E(x)")] = False,
     n: Annotated[int, Arg("how many", "N", "-n")] = 64,
     out: Annotated[
         str | None, Arg("grid of images, points on their energy; or rows, .csv, .tsv, .npy", "FILE.png")
@@ -52,6 +56,9 @@ def compose(
 
     Several --classes of one RUN give p(x | c_1, ..., c_n) for causes that are independent given x,
     which takes E(x) away n - 1 times; --plain gives the product of its conditionals, as papers do.
+    --given names attributes of sprites in the same way, of one RUN trained on sprites with
+    --net.condition_dropout, or of one RUN an attribute (sprites:shape, ...); where it names all of them
+    their rendering stands beside the samples.
 
     Chains are Langevin chains with the settings of the parts, level by level where those have a
     ladder. mala, hmc and underdamped are exact where every part claims to be a density; any kernel
@@ -59,15 +66,22 @@ def compose(
     """
     require_some({"-n": n, "--steps": steps, "--columns": columns})
     options = kernel_options(kernel, settings or {})
-    given = tuple(_numbers("--weights", weights)) if weights else None
+    powers = tuple(_numbers("--weights", weights)) if weights else None
     from ..core.device import usable
     from ..models.sampler import RunOptions
+    from ..report.pictures import save_image
     from .machine import warn_if_emulated
 
     usable(device)
     warn_if_emulated(precision, device)
     kind = SAME.get(op, op)
-    model = _composed(_loaded(runs, device), kind, _classes(classes), given, (alpha, ceiling), plain).inner
+    models, sprite = _loaded(runs, device), None
+    if given is None:
+        model = _composed(models, kind, _classes(classes), powers, (alpha, ceiling), plain).inner
+    elif kind != "product" or classes:
+        raise UsageError("--given is a product of conditionals: leave out --op and --classes")
+    else:
+        model, sprite = of_attributes(runs, models, given, powers, plain)
     sampler = model.samplers.get("default")
     if kernel is not None:
         sampler = with_kernel(model, _from_noise(model, sampler), kernel, options, temperature)
@@ -78,6 +92,8 @@ def compose(
         model, n, sampler or model.sampler(), None, steps, seed, 512, gif is not None, None, computed
     )
     outputs.write(model, drawn, film, None, columns)
+    if sprite is not None and outputs.out:
+        save_image(with_rendering(drawn, sprite, columns), outputs.out)
     return result(
         f"{kind} of {', '.join(runs)}", n, kernel or "own", drawn, time.monotonic() - began, outputs
     )

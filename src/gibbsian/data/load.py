@@ -22,12 +22,13 @@ from ..core.spec import Table
 from .dataset import Dataset, carve, from_arrays
 from .episodes import episodes_part
 from .folder import read_folder
-from .names import ALIASES, TOYS, entry, is_episodes
+from .names import ALIASES, SPRITES, TOYS, entry, is_episodes
 from .pairs import domains, two_domains
 from .public import read_named
 from .readers import Arrays, read_npz
 from .recipe import ARRAYS, FILES, DataRecipe, is_table, unread
 from .resized import resized
+from .shapes import read_rendered
 from .sources import DIGITS, SOURCES
 from .tables import read_table
 from .toy import toy
@@ -126,7 +127,7 @@ def _part(recipe: DataRecipe, split: str, data_dir: str | Path | None, table: Ta
     read = _whole if split == "all" else partial(_arrays, split)
     arrays, one = read(recipe, data_dir, table)
     data = _built(name, split, arrays, recipe)
-    data = replace(data, table=arrays.table, notes=(*arrays.notes, *data.notes))
+    data = replace(data, table=arrays.table, blocks=arrays.blocks, notes=(*arrays.notes, *data.notes))
     return _cut(data, split) if one else data
 
 
@@ -156,6 +157,8 @@ def _arrays(
     if name.startswith("table:"):
         return read_table(name.removeprefix("table:"), split), False
     canonical = ALIASES.get(name, name)
+    if canonical in SPRITES:
+        return read_rendered(SPRITES[canonical], split), False
     if canonical == "digits":
         return _digits(split), False
     if canonical not in SOURCES:

@@ -30,6 +30,11 @@ TABLES = {
 }  # fmt: skip
 """Shape of a row, classes, what, credit."""
 
+SPRITE_SHAPES = ("square", "ellipse", "heart")
+SPRITE_BLOCKS = {"shape": 3, "scale": 6, "position": 16, "rotation": 8}
+"""Attributes of the built-in sprites, each a block of their conditions, and its length."""
+SPRITES = {"sprites": tuple(SPRITE_BLOCKS)} | {f"sprites:{k}": (k,) for k in SPRITE_BLOCKS}
+"""The sets of them, and which blocks each has."""
 POINT_MASSES = {
     "two_way": (1, "steps of a point to the left or the right, given its place"),
     "ring": (2, "steps of a point in the plane in any direction, given its place"),
@@ -91,6 +96,10 @@ DATA_NAMES = (
     DataName("dsprites", (1, 64, 64), 0, "shapes of 5 known factors (re-rendered, if the original is absent)",
              _SPRITES, 5000),
     DataName("dsprites32", (1, 32, 32), 0, "the same at half the size", _SPRITES, 5000),
+    DataName("sprites", (1, 32, 32), 0, "a square, ellipse or heart, rendered here; attributes as condition",
+             "exact rendering of any attributes", 5000),
+    *(DataName(f"sprites:{k}", (1, 32, 32), 0, f"the same with {k} alone as condition",
+               "exact rendering of any attributes", 5000) for k in SPRITE_BLOCKS),
     *(DataName(f"table:{k}", *line, 20) for k, line in TABLES.items()),
     *(DataName(f"toy:{k}", (2,), 0, what, "exact log-density and draws", 5000) for k, what in TOYS.items()),
     *(DataName(f"pointmass:{k}", (n,), 0, what, "exact density of a step and of a place", 5000)

@@ -22,7 +22,8 @@ from .factors import Factors
 @dataclass(frozen=True, eq=False)
 class Arrays:
     """What a reader returns: `x` (N, ...), labels `y` (N,), class names, conditions (N, ...), factors,
-    columns of a table, notes. Of a file of two parts the first `rows` are those of the part."""
+    columns of a table, notes, lengths of the blocks of conditions. Of a file of two parts the first `rows`
+    are those of the part."""
 
     x: np.ndarray
     y: np.ndarray | None = None
@@ -31,6 +32,7 @@ class Arrays:
     factors: Factors | None = None
     table: Table | None = None
     notes: tuple[str, ...] = ()
+    blocks: tuple[int, ...] = ()
     rows: int | None = None
 
 

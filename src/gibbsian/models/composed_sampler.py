@@ -50,6 +50,7 @@ class ComposedSampler(Sampler):
         self, samplers: Sequence[Sampler], compose: Composition, clamp: tuple[float, float] | None = None
     ) -> None:
         self.samplers, self.compose, self.clamp = samplers, compose, clamp
+        self.beyond_range = any(sampler.beyond_range for sampler in samplers)
 
     def stages(
         self, n: int, rng: torch.Generator, *, y: Tensor | None = None, steps: int | None = None

@@ -232,7 +232,8 @@ class ComposedEnergy(EnergyModel):
         parts = [part.inner for part in parts]
         spec = parts[0].spec
         super().__init__(spec.unconditional())
-        box = (spec.low, spec.high) if walls and spec.is_image else None
+        noised = any(s.beyond_range for part in parts for s in part.samplers.values())
+        box = (spec.low, spec.high) if walls and spec.is_image and not noised else None
         self.parts, self.compose = nn.ModuleList(parts), walled(compose, box)
         # E(x, y) of a conditional model says how likely x is for y, and nothing across its classes.
         self.claims_density = claims and all(_dense(part) for part in parts)

@@ -94,9 +94,11 @@ class Sampler(ABC):
 
     Attributes:
         temperature: T at which its stages sample exp(-energy / T) of the energy that they move on.
+        beyond_range: whether its stages move data with noise on them, which leave the range of the data.
     """
 
     temperature: float = 1.0
+    beyond_range: bool = False
 
     @abstractmethod
     def stages(
@@ -152,7 +154,7 @@ class WrappedSampler(Sampler):
 
     def __init__(self, inner: Sampler, make: Callable[..., Stages] | None = None) -> None:
         self.inner, self.make = inner, make or inner.stages
-        self.temperature = inner.temperature
+        self.temperature, self.beyond_range = inner.temperature, inner.beyond_range
 
     def stages(
         self, n: int, rng: torch.Generator, *, y: Tensor | None = None, steps: int | None = None

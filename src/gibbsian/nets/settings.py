@@ -1,5 +1,5 @@
-"""Settings of the networks: energies of six families, generators and autoencoders. No torch. The file is long
-because these records share fields and bases, and are read beside one another.
+"""Settings of the networks: energies of eight families, generators and autoencoders. No torch. The file is
+long because these records share fields and bases, and are read beside one another.
 
 Lists that belong to the layers (`kernels`, `strides`, `paddings`) may be shorter than `channels`: their last
 entry then serves all further layers.
@@ -142,6 +142,26 @@ class WideConfig(DropoutConfig):
 
 
 @dataclass(frozen=True, kw_only=True)
+class AutoencoderConfig(AnyNet):
+    """Half the squared distance between an image and its reconstruction, for energies that denoise."""
+
+    name: Literal["autoencoder"] = "autoencoder"
+    channels: tuple[int, ...] = (16, 48)
+    """Feature maps of the encoder's convolutions, each of which halves the side."""
+    middle: int = 256
+    """Features of the dense layer between encoder and decoder."""
+    activation: Activation = "swish"
+    head: Literal["scalar"] = "scalar"
+    """One energy."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not self.channels or self.middle < 1:
+            raise UsageError(f"channels {self.channels} and middle {self.middle}: each must be at least 1")
+        _require_sizes(self, "channels")
+
+
+@dataclass(frozen=True, kw_only=True)
 class GatedConfig(AnyNet):
     """A layer whose units the label opens and closes, for classifiers E(x, y) that learn in sequence."""
 
@@ -160,6 +180,7 @@ class GatedConfig(AnyNet):
             raise UsageError(f"channels is {self.channels}: give pairs of sizes, such as (32, 32, 64, 64)")
 
 
+register_net("autoencoder", AutoencoderConfig, "gibbsian.nets.autoencoder:Autoencoder", channels_last=True)
 register_net("conv", ConvConfig, "gibbsian.nets.conv:ConvNet", channels_last=True)
 register_net("conv1d", Conv1dConfig, "gibbsian.nets.conv:ConvNet1d")
 register_net("gated", GatedConfig, "gibbsian.nets.gated:GatedNet", channels_last=True)

@@ -81,19 +81,21 @@ def denoising(
     sigma: float | Tensor,
     *,
     temperature: float | Tensor = 1.0,
+    weight: float | Tensor = 1.0,
 ) -> Loss:
     """|sigma s(x + sigma eps) + eps|^2 / 2 with s = -grad E / T, for one `sigma` or one a row `(B,)`.
 
     `temperature` T, one or `(B,)`: one energy serves a ladder of noises where level i reads it at T_i =
     sigma_i^2 / sigma_0^2, which is the multi-scale loss |x - x' + sigma_0^2 grad E(x')|^2 / (2 sigma_i^2) at
-    x' = x + sigma_i eps (Z. Li, Y. Chen, F. Sommer 2019, arXiv 1910.07762). Metric `residual`: the mean of
+    x' = x + sigma_i eps (Z. Li, Y. Chen, F. Sommer 2019, arXiv 1910.07762). `weight`: of the loss of every
+    row, one or `(B,)`. Metric `residual`: the mean of
     (sigma s + eps)^2 over coordinates, 1 where E is flat. Source: Vincent 2011, times sigma^2.
     """
     _check(x, eps, "eps")
     sigma, temperature = _a_row(sigma, x, "sigma"), _a_row(temperature, x, "temperature")
     e, grad = value_and_grad(energy, x + expand(sigma, x) * eps, differentiable=True)
     residual = eps - expand(sigma / temperature, x) * cast(Tensor, grad)
-    half = 0.5 * dot(residual, residual)
+    half = 0.5 * dot(residual, residual) * weight
     told = {"residual": residual.detach().square().mean(), **_about(e, grad)}
     return Loss((half + 0 * e).mean(), told)
 

@@ -136,6 +136,8 @@ class Descent(Sampler):
     Raises `UsageError` for a level out of range.
     """
 
+    beyond_range = True
+
     def __init__(
         self, model: LadderEnergy, config: LadderConfig, x: Tensor | None = None, top: int | None = None
     ) -> None:

@@ -26,6 +26,13 @@ class MatchingConfig:
     """Smallest noise, at which the energy has temperature 1; the only one where levels is 1 (denoising)."""
     levels: int = 1
     """Noises from sigma_max to sigma_min, in equal ratios (denoising)."""
+    told: bool = False
+    """Tell the network the noise level, as one more block of its condition, so that each level has an energy
+    of its own (denoising, levels above 1)."""
+    spread: float | None = None
+    """Deviation of the data in units of a pixel: the loss of noise sigma then counts 1 + (sigma / spread)^2,
+    so that high noise is learnt as well as low (T. Karras et al. 2022, arXiv 2206.00364). None counts all
+    levels alike (denoising)."""
     probe: Literal["rademacher", "gaussian", "sphere"] = "rademacher"
     """Distribution of the random directions (sliced, finite_difference)."""
     reduced: bool = True
@@ -43,6 +50,12 @@ class MatchingConfig:
                 f"matching.sigma_min {self.sigma_min} must lie below sigma_max {self.sigma_max} for "
                 f"{self.levels} levels: lower it, or set matching.levels to 1"
             )
+        if self.told and self.levels == 1:
+            raise UsageError(
+                "matching.told tells the network which of several levels: set matching.levels too"
+            )
+        if self.spread is not None:
+            require_positive(**{"matching.spread": self.spread})
         if self.levels > 1 and self.method != "denoising":
             raise UsageError(
                 f"matching.levels is {self.levels}, but {self.method} has no noise: "

@@ -17,6 +17,10 @@ square of the distance. In few dimensions the shells overlap and E is a compromi
 sigma_0^2 E, of the order of squared distances, whatever the noise. So with a ladder E claims no density: it
 is a squared distance to the data in units of 2 sigma_0^2.
 
+With `matching.told` the network is told the level as well, as one more block of its condition. Each level has
+an energy E_i of its own then, of temperature T_i, whose last, E_0, is that of the model: what the compromise
+costs is gone, and chains that leave the shell of a level are not taken for those of another.
+
 Sampling anneals: a stage a level, on E at T_i with one step size s, hence x - (s/2) grad E + root(s T_i) xi,
 which are the annealed Langevin steps of Song and Ermon 2019, gamma_i ~ sigma_i^2, on s_i, if `chain.noise` is
 root s; a smaller one cools every level. Finally x + sigma_0^2 s(x), if asked for (`jump`).
@@ -24,6 +28,7 @@ root s; a smaller one cools every level. Finally x + sigma_0^2 s(x), if asked fo
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import replace
 from itertools import pairwise
@@ -47,6 +52,7 @@ from ..net_energy import NetEnergy
 from ..networks import data_spec, energy_net
 from ..sampler import ChainStage, Sampler, Stages
 from .config import ScoreMatchingConfig
+from .told import Told, at_level
 
 
 def build(
@@ -57,10 +63,15 @@ def build(
 ) -> ScoreMatching:
     """The learner of an energy network; its samples come by annealed or plain Langevin chains from noise."""
     spec = data_spec(config, event_shape)
+    matching, of_net, seen = config.matching, config.net, spec
+    if matching.told:
+        blocks = (*spec.condition, matching.levels)
+        of_net, seen = replace(of_net, condition=blocks), replace(spec, condition=blocks)
     with seeded_init(rng):
-        net = energy_net(config.net, spec, net, curved=config.matching.method in ("exact", "sliced"))
-    ladder = config.matching.levels > 1
-    model = NetEnergy(net, spec, unit=config.matching.sigma_min**2 if ladder else 1.0)
+        net = energy_net(of_net, seen, net, curved=matching.method in ("exact", "sliced"))
+    if matching.told:
+        net = Told(net, sum(spec.condition), matching.levels)
+    model = NetEnergy(net, spec, unit=matching.sigma_min**2 if matching.levels > 1 else 1.0)
     model.samplers["default"] = Annealed(model, config, init_noise(config.start, spec))
     return ScoreMatching(config, model)
 
@@ -85,12 +96,16 @@ class ScoreMatching(Learner):
         yield "energy", loss
 
     def _loss(self, x: Tensor, y: Tensor | None, rng: torch.Generator) -> Loss:
-        matching, energy = self.config.matching, self.model.conditional(y)
+        matching, model = self.config.matching, self.model
         if matching.method == "denoising":
-            sigma = self._noises(len(x), rng).to(x)
+            level = self._levels(len(x), rng)
+            sigma = torch.tensor(matching.sigmas, device=x.device)[level].to(x)
             eps = torch.randn(x.shape, generator=rng, device=x.device, dtype=x.dtype)
+            energy = at_level(model, level, y)
+            weight = 1.0 if matching.spread is None else 1 + (sigma / matching.spread).square()
             temperature = (sigma / matching.sigma_min).square()
-            return denoising(energy, x, eps, sigma, temperature=temperature)
+            return denoising(energy, x, eps, sigma, temperature=temperature, weight=weight)
+        energy = model.conditional(y)
         if matching.method == "exact":
             return exact(energy, x)
         v = probe(x, rng, matching.probe)
@@ -98,11 +113,12 @@ class ScoreMatching(Learner):
             return sliced(energy, x, v, reduced=matching.reduced)
         return finite_difference(energy, x, v, matching.delta)
 
-    def _noises(self, n: int, rng: torch.Generator) -> Tensor:
-        """sigma of each row `(n,)`: all levels as evenly as they go, from a random one on."""
-        sigmas = torch.tensor(self.config.matching.sigmas, device=rng.device)
-        first = torch.randint(len(sigmas), (), generator=rng, device=rng.device)
-        return sigmas[(first + torch.arange(n, device=rng.device)) % len(sigmas)]
+    def _levels(self, n: int, rng: torch.Generator) -> Tensor:
+        """The level of each row `(n,)`, from 0 at the largest noise: all as evenly as they go, from a random
+        one on."""
+        levels = len(self.config.matching.sigmas)
+        first = torch.randint(levels, (), generator=rng, device=rng.device)
+        return (first + torch.arange(n, device=rng.device)) % levels
 
 
 class Annealed(Sampler):
@@ -110,6 +126,7 @@ class Annealed(Sampler):
 
     def __init__(self, model: NetEnergy, config: ScoreMatchingConfig, noise: Start) -> None:
         self.model, self.config, self.noise = model, config, noise
+        self.beyond_range = bool(self.levels)
 
     @property
     def levels(self) -> int:
@@ -121,12 +138,13 @@ class Annealed(Sampler):
         self, n: int, rng: torch.Generator, *, y: Tensor | None = None, steps: int | None = None
     ) -> Stages:
         """One stage a level, `steps` in all."""
-        energy = self.model.conditional(draw_labels(self.model, n, y, rng))
+        y = draw_labels(self.model, n, y, rng)
         chain, sigmas = self.config.chain, self.config.matching.sigmas
         steps, levels = steps or chain.steps, len(sigmas)
         marks = [steps * i // levels for i in range(levels + 1)]
         position: Position = self.noise.draw(n, rng).position
-        for sigma, (first, last) in zip(sigmas, pairwise(marks), strict=True):
+        for level, (sigma, (first, last)) in enumerate(zip(sigmas, pairwise(marks), strict=True)):
+            energy = at_level(self.model, level, y)
             hotter = replace(chain, noise=chain.noise * sigma / sigmas[-1])
             kernel = langevin(hotter, self.model.spec)
             position = yield ChainStage(energy, kernel, last - first, position)
@@ -136,12 +154,16 @@ class Annealed(Sampler):
         x = cast(Tensor, position)
         if not self.config.jump:
             return x
-        return tweedie(x, self.config.matching.sigma_min, cast(Tensor, score_function(self.model.energy, x)))
+        return tweedie(
+            x, self.config.matching.sigma_min, cast(Tensor, score_function(at_level(self.model, -1), x))
+        )
 
     def noisy_score(self, x: Tensor, sigma: float) -> Tensor:
         """The score of data with noise `sigma`: E is read at the temperature of that noise."""
-        temperature = (sigma / self.config.matching.sigma_min) ** 2 if self.levels else 1.0
-        return cast(Tensor, score_function(self.model.energy, x, temperature=temperature))
+        sigmas = self.config.matching.sigmas
+        temperature = (sigma / sigmas[-1]) ** 2 if self.levels else 1.0
+        nearest = min(range(len(sigmas)), key=lambda i: abs(math.log(sigmas[i] / sigma)))
+        return cast(Tensor, score_function(at_level(self.model, nearest), x, temperature=temperature))
 
     def noised(self, x: Tensor, level: int, rng: torch.Generator) -> Tensor:
         """`x` with the noise of a level, counted from the smallest."""
@@ -158,10 +180,11 @@ class Annealed(Sampler):
         if not self.levels:
             raise UsageError("this score matching has no ladder of noise levels: train with matching.levels")
         found = []
-        for sigma in sigmas:
+        for level, sigma in enumerate(sigmas):
             eps = torch.randn(x.shape, generator=rng, device=x.device, dtype=x.dtype)
             temperature = (sigma / sigmas[-1]) ** 2
-            s = cast(Tensor, score_function(self.model.energy, x + sigma * eps, temperature=temperature))
+            energy = at_level(self.model, level)
+            s = cast(Tensor, score_function(energy, x + sigma * eps, temperature=temperature))
             found.append((sigma * s + eps).flatten(1).square().sum(1) / 2)
         return torch.stack(found, 1)
 
