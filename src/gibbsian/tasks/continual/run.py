@@ -8,7 +8,6 @@ finished is a file, so that an interrupted comparison goes on where it was.
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -18,7 +17,7 @@ import torch
 from torch import Tensor
 
 from ...core.errors import DivergedError, Interrupted, UsageError, require_some, unknown
-from ...core.files import own_path, write_whole
+from ...core.files import own_path
 from ...core.random import derive, generator
 from ...data.dataset import Dataset
 from ...data.own import Given
@@ -26,11 +25,11 @@ from ...models.learner import Learner
 from ...models.model import EnergyModel
 from ...nets.frozen import frozen
 from ...train.trainer import Trainer
-from ..cache import is_current
 from ..parts import name_of, train_and_held
 from ..progress import Advance, Bars, no_bars
 from .learners import InSequence
 from .methods import AGAIN, Method, Negative, Protocol, Work, chosen, own_samples, settings, training
+from .records import store, stored
 from .report import Continual, Run
 from .split import Task, in_tasks, with_rows, with_samples
 
@@ -143,11 +142,11 @@ def _all(
             for seed in range(seeds):
                 file = None if folder is None else folder / f"{work.protocol}-{name}-{seed}.json"
                 wanted = {"method": name, "seed": seed, **about, "settings": settings(method, work)}
-                run = _stored(file, wanted)
+                run = stored(file, wanted)
                 if run is None:
                     told = _Told(advance, done, total, f"{name}, seed {seed}")
                     run = _kept(name, method, work, parts, seed, told, folder)
-                    _store(file, wanted, run)
+                    store(file, wanted, run)
                 found[name].append(run)
                 done += len(parts)
     return found
@@ -234,26 +233,3 @@ def accuracy_of(model: EnergyModel, data: Dataset, seen: Tensor) -> float:
             told = seen[model.class_energies(batch.x)[:, seen].argmin(1)]  # type: ignore[operator]
             right += int((told == batch.y).sum())
     return right / len(data)
-
-
-def _stored(file: Path | None, wanted: dict[str, Any]) -> Run | None:
-    """The record of a seed, if it is there and of the same data and settings."""
-    if file is None or not file.is_file():
-        return None
-    try:
-        record = json.loads(file.read_text())
-        accuracy = [[float(a) for a in row] for row in record["accuracy"]]
-        return Run(accuracy, float(record["seconds"])) if is_current(record, wanted) else None
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
-        return None  # a damaged record: that seed is run again
-
-
-def _store(file: Path | None, wanted: dict[str, Any], run: Run) -> None:
-    if file is None:
-        return
-    try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        record = {**wanted, "accuracy": run.accuracy, "seconds": run.seconds}
-        write_whole(file, json.dumps(record, indent=1) + "\n")
-    except OSError as error:
-        raise UsageError(f"cannot write {file}: {error.strerror}; choose another folder") from error
