@@ -3,6 +3,7 @@
 python -m experiments.trajectories two_way [--seeds 3] [--steps 2000] [--out OUT.png]
 python -m experiments.trajectories ring
 python -m experiments.trajectories adroit [--actions] [--seeds 3] [--steps 800]
+python -m experiments.trajectories decay [--seeds 3]        nats on four of the sixteen by weight decay
 
 two_way and ring: KL(exact || histogram) of the place after one and after ten steps, in nats, of 20,000 paths
 from 0, and held-out nats a step. adroit: rollouts of 50 steps from windows of the held-out demonstrations.
@@ -34,6 +35,7 @@ from gibbsian.tasks.rollout.steps import Draw, sequential, steps_of
 PATHS, HORIZON = 20_000, 10
 GRIDS = {"two_way": (16.0, 80), "ring": (2.5, 20)}
 """Half the side of the box, and cells along a coordinate."""
+VALIDATION, DECAYS = 1000, (0.3, 1.0, 3.0, 10.0, 30.0)
 Method = tuple[Draw, Callable[[Tensor, Tensor], Tensor] | None]
 """What draws steps, and -log p of rows at conditions where there is one."""
 
@@ -191,20 +193,39 @@ def _picture(mass: PointMass, ends: dict[str, Tensor], box: float, bins: int) ->
     return figure
 
 
+def decay(seeds: int, how: Fitting) -> str:
+    """Nats of snl on the last four training demonstrations, learnt from the first twelve, by weight decay."""
+    train = gb.dataset("adroit_door", validation=VALIDATION)
+    held = gb.dataset("adroit_door", "validation", validation=VALIDATION)
+    assert held.cond is not None and held.transitions is not None
+    noisy = held.x + how.noise * torch.randn(held.x.shape, generator=gb.generator(0))
+    found: dict[str, list[float]] = {}
+    for weight in DECAYS:
+        for seed in range(seeds):
+            model = gb.fit("snl", train, preset="transitions", steps=how.steps, seed=seed, progress=False,
+                           train__batch_size=how.batch, train__weight_decay=weight)  # fmt: skip
+            with torch.no_grad():
+                found.setdefault(f"{weight:g}", []).append(float(model.neg_log_prob(noisy, held.cond).mean()))
+            print(weight, seed, round(found[f"{weight:g}"][-1], 3), flush=True)
+    print(f"{len(held.transitions.states)} demonstrations")
+    return table(["weight decay", "nats a step"], [[k, _cell(v)] for k, v in found.items()], True)
+
+
 def main() -> None:
     """The command."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("what", choices=[*GRIDS, "adroit"])
+    parser.add_argument("what", choices=[*GRIDS, "adroit", "decay"])
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--steps", type=int)
     parser.add_argument("--actions", action="store_true")
     parser.add_argument("--out", type=Path)
     asked = parser.parse_args()
-    if asked.what == "adroit":
+    if asked.what in ("adroit", "decay"):
         how = Fitting(asked.steps or 800, batch=128, decay=0.8, noise=0.1, weight_decay=1.0)
-        print(adroit(asked.seeds, how, asked.actions, (2, 5)))
+        found = decay(asked.seeds, how) if asked.what == "decay" else None
+        print(found or adroit(asked.seeds, how, asked.actions, (2, 5)))
     else:
         how = Fitting(asked.steps or 2000)
         print(point_mass(asked.what, asked.seeds, how, asked.out, (2, 8)))
