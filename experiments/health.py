@@ -36,7 +36,7 @@ from gibbsian.train.recipes import presets
 
 CUT = 130
 """Exit code of a run that was stopped after its first minutes."""
-INSIDE = ("digits", "toy:", "table:")
+INSIDE = ("digits", "toy:", "table:", "pointmass:")
 NARROW = {"ATEN_CPU_CAPABILITY": "avx2", "ONEDNN_MAX_CPU_ISA": "AVX2", "MKL_ENABLE_INSTRUCTIONS": "AVX2"}
 
 

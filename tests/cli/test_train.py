@@ -97,9 +97,9 @@ def test_own_network(cli, tiny, tmp_path, monkeypatch):
     [
         (
             "--net.name mlp --net.channels [3]",
-            "'net.channels' is no setting of 'mlp', but of conv, conv1d, igebm, levels",
+            "'net.channels' is no setting of 'mlp', but of autoencoder, conv, conv1d, gated, igebm",
         ),
-        ("--net mlp --net.channels [3]", "'net.channels' is no setting of 'mlp', but of conv, conv1d"),
+        ("--net mlp --net.channels [3]", "'net.channels' is no setting of 'mlp', but of autoencoder, conv"),
         ("--net.hidden [3]", "'net.hidden' is no setting of 'conv', but of mlp"),
         ("--net.name mpl", "unknown network 'mpl': did you mean 'mlp'"),
         ("--net.hiden [3]", "unknown option '--net.hiden': did you mean '--net.hidden'"),
@@ -118,7 +118,7 @@ def test_another_network_keeps_what_both_have_and_help_lists_its_settings(cli):
     assert "hidden" not in net and net["kernels"] == [3]
     text = cli(*words, "--help").out
     assert "--net.kernels" in text and "--net.hidden" not in text
-    assert "--net.name conv|conv1d|igebm|levels|mlp|wide = conv" in text
+    assert "--net.name autoencoder|conv|conv1d|gated|igebm|levels|mlp|wide = conv" in text
 
 
 BAD = [

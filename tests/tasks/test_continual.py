@@ -329,3 +329,19 @@ def test_records_say_what_they_are_of(tmp_path):
     record = json.loads((tmp_path / "seeds" / "generative-finetune-0.json").read_text())
     assert record["method"] == "finetune" and record["seed"] == 0 and record["tasks"] == 5
     assert record["settings"]["protocol"] == "generative" and len(record["accuracy"]) == 5
+
+
+@pytest.mark.parametrize(("protocol", "kept"), [("discriminative", [0, 3]), ("generative", [0, 0])])
+def test_one_adam_serves_all_tasks_of_the_discriminative_protocol(monkeypatch, protocol, kept):
+    made = []
+
+    class Watched(Trainer):
+        def fit(self, *args, **more):
+            state = next(iter(self.updater.optimizers["energy"].state.values()), {"step": 0})
+            made.append(int(state["step"]))
+            return super().fit(*args, **more)
+
+    monkeypatch.setattr(running, "Trainer", Watched)
+    more = {"steps": 3} if protocol == "discriminative" else {}
+    gb.continual(points(), protocol=protocol, methods=["finetune"], **TINY, **more)
+    assert made == kept

@@ -35,6 +35,8 @@ SHAPES = {
     "sprites": (1, 32, 32),
     "folder": (3, 32, 32),
     "table:wine": (13,),
+    "pointmass:two_way": (1,),
+    "adroit_door": (39,),
 }
 PRESETS = [(system, preset) for system in PAPERS for preset in presets(system)]
 each_preset = pytest.mark.parametrize(("system", "preset"), PRESETS, ids=["-".join(p) for p in PRESETS])

@@ -52,14 +52,22 @@ def out_of_memory(error: BaseException) -> bool:
 
 
 def did_you_mean(name: str, options: Iterable[str]) -> str:
-    """A hint ending for an unknown `name`: the nearest of `options`, or all of them.
+    """A hint ending for an unknown `name`: the nearest of `options`, or all, many of one "kind:" as one.
 
     >>> did_you_mean("igebn", ["igebm", "jem"])
     "did you mean 'igebm'?"
     """
     options = sorted(options)
     near = difflib.get_close_matches(name, options, n=1, cutoff=0.6)
-    return f"did you mean '{near[0]}'?" if near else f"choose from {', '.join(options)}"
+    return f"did you mean '{near[0]}'?" if near else f"choose from {', '.join(_kinds(options))}"
+
+
+def _kinds(options: list[str], most: int = 3) -> list[str]:
+    """The options, "kind:..." standing for more than `most` that begin so."""
+    kinds = [option.partition(":")[0] if ":" in option else "" for option in options]
+    crowded = {kind for kind in kinds if kind and kinds.count(kind) > most}
+    shown = (f"{k}:..." if k in crowded else o for k, o in zip(kinds, options, strict=True))
+    return list(dict.fromkeys(shown))
 
 
 def unknown(what: str, name: str, options: Iterable[str]) -> UsageError:
