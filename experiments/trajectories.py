@@ -3,7 +3,7 @@
 python -m experiments.trajectories two_way [--seeds 3] [--steps 2000] [--out OUT.png]
 python -m experiments.trajectories ring
 python -m experiments.trajectories adroit [--actions] [--seeds 3] [--steps 800]
-python -m experiments.trajectories decay [--seeds 3]        nats on four of the sixteen by weight decay
+python -m experiments.trajectories decay [--seeds 3]        by which each method's weight decay was chosen
 
 two_way and ring: KL(exact || histogram) of the place after one and after ten steps, in nats, of 20,000 paths
 from 0, and held-out nats a step. adroit: rollouts of 50 steps from windows of the held-out demonstrations.
@@ -14,9 +14,12 @@ from __future__ import annotations
 
 import argparse
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
+from itertools import product
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import torch
@@ -25,6 +28,7 @@ from torch import Tensor
 import gibbsian as gb
 from experiments.trajectory_baselines import Fitting, Mixture, Regression, fitted
 from gibbsian.data.dataset import Dataset
+from gibbsian.data.episodes import of_parts
 from gibbsian.data.pointmass import MASSES, PointMass
 from gibbsian.models.snl.model import SelfNormalisedEnergy
 from gibbsian.report.plots import named, panels
@@ -35,45 +39,62 @@ from gibbsian.tasks.rollout.steps import Draw, sequential, steps_of
 PATHS, HORIZON = 20_000, 10
 GRIDS = {"two_way": (16.0, 80), "ring": (2.5, 20)}
 """Half the side of the box, and cells along a coordinate."""
-VALIDATION, DECAYS = 1000, (0.3, 1.0, 3.0, 10.0, 30.0)
+FOLDS, DECAYS = 4, (0.1, 0.3, 1.0, 3.0, 10.0, 30.0)
+CHOSEN = {"regression": 0.3}
+"""Weight decays of the hand's methods; 10 of all others."""
+SNL, PROPOSAL, REGRESSION = "energy (snl)", "its Gaussian proposal", "regression"
 Method = tuple[Draw, Callable[[Tensor, Tensor], Tensor] | None]
 """What draws steps, and -log p of rows at conditions where there is one."""
 
 
 def methods(
-    train: Dataset, seed: int, how: Fitting, parts: tuple[int, ...]
+    train: Dataset,
+    seed: int,
+    how: Fitting,
+    parts: tuple[int, ...],
+    chosen: Mapping[str, float] = MappingProxyType({}),
+    weight: float = 0.0,
 ) -> dict[str, Callable[[], Method]]:
-    """What is compared, each trained when called."""
+    """What is compared, each trained when called, with the weight decay `chosen` for it, or `weight`."""
     made = train.transitions
     assert made is not None
     size, width = made.size, made.width
     preset = "point_mass" if size <= 2 else "transitions"
 
+    def decayed(label: str) -> Fitting:
+        return replace(how, weight_decay=chosen.get(label, weight))
+
     def energy() -> Method:
         model = gb.fit("snl", train, preset=preset, steps=how.steps, seed=seed, progress=False,
-                       train__batch_size=how.batch, net__hidden=how.hidden)  # fmt: skip
+                       train__batch_size=how.batch, net__hidden=how.hidden,
+                       train__weight_decay=decayed(SNL).weight_decay)  # fmt: skip
         return steps_of(model, made), model.neg_log_prob
 
     def proposal() -> Method:
-        model = gb.fit("snl", train, preset=preset, steps=400, seed=seed, progress=False, proposal__lead=400)
+        model = gb.fit("snl", train, preset=preset, steps=400, seed=seed, progress=False, proposal__lead=400,
+                       train__weight_decay=decayed(PROPOSAL).weight_decay)  # fmt: skip
         assert isinstance(model, SelfNormalisedEnergy)
         q = model.proposal
         return lambda c, rng: q.draw(len(c), rng, c), lambda x, c: -q.log_density(x, c)
 
     def regression() -> Method:
         with gb.seeded_init(seed):
-            model = fitted(Regression(size, width, how.hidden), train, how, seed)
+            model = fitted(Regression(size, width, how.hidden), train, decayed(REGRESSION), seed)
         return model.draw, None
 
     def mixture(k: int) -> Method:
         with gb.seeded_init(seed):
-            model = fitted(Mixture(size, width, how.hidden, k), train, how, seed)
+            model = fitted(Mixture(size, width, how.hidden, k), train, decayed(mixed(k)), seed)
         assert isinstance(model, Mixture)
         return model.draw, lambda x, c: -model.log_prob(x, c)
 
-    found: dict[str, Callable[[], Method]] = {"energy (snl)": energy, "its Gaussian proposal": proposal}
-    found["regression"] = regression
-    return found | {f"mixture of {k} Gaussians": partial(mixture, k) for k in parts}
+    found: dict[str, Callable[[], Method]] = {SNL: energy, PROPOSAL: proposal, REGRESSION: regression}
+    return found | {mixed(k): partial(mixture, k) for k in parts}
+
+
+def mixed(k: int) -> str:
+    """What a mixture of so many parts is called."""
+    return f"mixture of {k} Gaussians"
 
 
 def divergence(x: Tensor, mass: PointMass, steps: int, box: float, bins: int) -> float:
@@ -129,7 +150,7 @@ def adroit(seeds: int, how: Fitting, actions: bool, parts: tuple[int, ...]) -> s
     noisy = test.x + how.noise * torch.randn(test.x.shape, generator=gb.generator(0))
     found: dict[str, dict[str, list[float]]] = {}
     for seed in range(seeds):
-        for label, make in methods(train, seed, how, parts).items():
+        for label, make in methods(train, seed, how, parts, CHOSEN, 10.0).items():
             began = time.monotonic()
             draw, nats = make()
             with torch.no_grad():
@@ -193,22 +214,33 @@ def _picture(mass: PointMass, ends: dict[str, Tensor], box: float, bins: int) ->
     return figure
 
 
-def decay(seeds: int, how: Fitting) -> str:
-    """Nats of snl on the last four training demonstrations, learnt from the first twelve, by weight decay."""
-    train = gb.dataset("adroit_door", validation=VALIDATION)
-    held = gb.dataset("adroit_door", "validation", validation=VALIDATION)
-    assert held.cond is not None and held.transitions is not None
-    noisy = held.x + how.noise * torch.randn(held.x.shape, generator=gb.generator(0))
-    found: dict[str, list[float]] = {}
-    for weight in DECAYS:
-        for seed in range(seeds):
-            model = gb.fit("snl", train, preset="transitions", steps=how.steps, seed=seed, progress=False,
-                           train__batch_size=how.batch, train__weight_decay=weight)  # fmt: skip
+def decays(seeds: int, how: Fitting, parts: tuple[int, ...]) -> str:
+    """Nats on training demonstrations set aside, four folds of four, by weight decay; of the regression its
+    squared error."""
+    made = gb.dataset("adroit_door").transitions
+    assert made is not None
+    found: dict[str, dict[str, list[float]]] = {}
+    for weight, seed, fold in product(DECAYS, range(seeds), range(FOLDS)):
+        learnt, aside = _folded(made.states, fold)
+        train, held = (
+            of_parts(learnt, part, "folds", "train", memory=made.memory) for part in (learnt, aside)
+        )
+        assert held.cond is not None
+        noisy = held.x + how.noise * torch.randn(held.x.shape, generator=gb.generator(0))
+        for label, make in methods(train, seed, how, parts, {}, weight).items():
+            draw, nats = make()
             with torch.no_grad():
-                found.setdefault(f"{weight:g}", []).append(float(model.neg_log_prob(noisy, held.cond).mean()))
-            print(weight, seed, round(found[f"{weight:g}"][-1], 3), flush=True)
-    print(f"{len(held.transitions.states)} demonstrations")
-    return table(["weight decay", "nats a step"], [[k, _cell(v)] for k, v in found.items()], True)
+                square = (draw(held.cond, gb.generator(0)) - held.x).square().sum(1).mean()
+                value = nats(noisy, held.cond).mean() if nats else square
+            _keep(found, label, **{f"{weight:g}": float(value)})
+            print(weight, seed, fold, label, round(float(value), 3), flush=True)
+    keys = [f"{weight:g}" for weight in DECAYS]
+    return table(["", *keys], [[k, *(_cell(v[key]) for key in keys)] for k, v in found.items()], True)
+
+
+def _folded(paths: Sequence[Tensor], fold: int) -> tuple[list[Tensor], list[Tensor]]:
+    """The paths to learn from and those of the fold."""
+    return [p for i, p in enumerate(paths) if i % FOLDS != fold], list(paths[fold::FOLDS])
 
 
 def main() -> None:
@@ -223,8 +255,8 @@ def main() -> None:
     parser.add_argument("--out", type=Path)
     asked = parser.parse_args()
     if asked.what in ("adroit", "decay"):
-        how = Fitting(asked.steps or 800, batch=128, decay=0.8, noise=0.1, weight_decay=1.0)
-        found = decay(asked.seeds, how) if asked.what == "decay" else None
+        how = Fitting(asked.steps or 800, batch=128, decay=0.8, noise=0.1)
+        found = decays(asked.seeds, how, (2, 5)) if asked.what == "decay" else None
         print(found or adroit(asked.seeds, how, asked.actions, (2, 5)))
     else:
         how = Fitting(asked.steps or 2000)

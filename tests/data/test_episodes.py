@@ -26,14 +26,14 @@ def test_rows_go_back_to_the_paths_they_came_from(memory, actions) -> None:
         i, t = made.place(row)
         state, following = (torch.tensor(WALKS[i][k], dtype=torch.float32) for k in (t, t + 1))
         torch.testing.assert_close(made.following(state, data.x[row]), following, rtol=1e-4, atol=1e-4)
-        torch.testing.assert_close(made.state.outside(data.cond[row, :2]), state, rtol=1e-4, atol=1e-4)
+        torch.testing.assert_close(made.state.in_units(data.cond[row, :2]), state, rtol=1e-4, atol=1e-4)
         if memory:
             before = torch.tensor(WALKS[i][t - 1], dtype=torch.float32)
-            last = made.step.outside(data.cond[row, 2:4])
+            last = made.step.in_units(data.cond[row, 2:4])
             torch.testing.assert_close(last, state - before, rtol=1e-4, atol=1e-4)
         if actions is not None:
             done = torch.tensor(actions[i][t], dtype=torch.float32)
-            torch.testing.assert_close(made.action.outside(data.cond[row, -3:]), done, rtol=1e-4, atol=1e-4)
+            torch.testing.assert_close(made.action.in_units(data.cond[row, -3:]), done, rtol=1e-4, atol=1e-4)
 
 
 def test_parts_are_whole_episodes_in_the_units_of_training() -> None:

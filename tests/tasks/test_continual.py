@@ -167,7 +167,7 @@ def test_the_vae_is_a_bound_and_draws_from_its_decoder():
 def test_samples_seen_again_are_of_the_classes_asked_for():
     work = Work(gb.dataset("digits"), "generative")
     for name in ("energy", "vae"):
-        learner = METHODS[name].made(work, 0)
+        learner = METHODS["generative"][name].made(work, 0)
         x, y = own_samples(learner, 3, torch.tensor([2, 5]), gb.generator(0))
         assert x.shape == (6, 1, 8, 8) and y.tolist() == [2, 2, 2, 5, 5, 5]
         assert float(x.min()) >= -1 and float(x.max()) <= 1, "clamped to the range of pixels"
@@ -227,14 +227,18 @@ def test_a_seed_repeats_itself_and_seeds_differ():
     assert one.runs["energy"][0].accuracy != one.runs["energy"][1].accuracy
 
 
+def named(method, protocol):
+    return next(name for name, one in METHODS[protocol].items() if one is method)
+
+
 @pytest.fixture
 def counted(monkeypatch):
     """The seeds that were really learnt."""
     learnt, learn = [], running.learn
 
-    def counting(name, method, work, parts, seed, told):
-        learnt.append((name, seed))
-        return learn(name, method, work, parts, seed, told)
+    def counting(method, work, parts, seed, told):
+        learnt.append((named(method, work.protocol), seed))
+        return learn(method, work, parts, seed, told)
 
     monkeypatch.setattr(running, "learn", counting)
     return learnt
@@ -260,10 +264,10 @@ def test_finished_seeds_are_not_learnt_again(tmp_path, counted):
 def test_what_was_finished_outlives_an_interruption(error, tmp_path, monkeypatch, counted):
     learn = running.learn
 
-    def broken(name, *rest):
-        if name == "si":
+    def broken(method, work, *rest):
+        if named(method, work.protocol) == "si":
             raise error
-        return learn(name, *rest)
+        return learn(method, work, *rest)
 
     with monkeypatch.context() as patch:
         patch.setattr(running, "learn", broken)
@@ -345,3 +349,12 @@ def test_one_adam_serves_all_tasks_of_the_discriminative_protocol(monkeypatch, p
     more = {"steps": 3} if protocol == "discriminative" else {}
     gb.continual(points(), protocol=protocol, methods=["finetune"], **TINY, **more)
     assert made == kept
+
+
+def test_the_energy_of_each_protocol_is_called_what_it_is():
+    for protocol, about, settings in (
+        ("generative", "energy of (x, y)", {}),
+        ("discriminative", "E(x, y) with gates", {"steps": 1}),
+    ):
+        found = gb.continual("digits", protocol=protocol, methods=["energy"], tasks=2, **TINY, **settings)
+        assert f"energy ({about})" in found.text()

@@ -94,7 +94,7 @@ def test_the_energy_of_a_path_is_the_sum_of_its_steps(kind) -> None:
     path = torch.cat([windows.past[:, :-1], windows.true], 1)
     for t in range(6):
         past = path[:, t : t + made.lag]
-        x = made.step.inside(path[:, t + made.lag] - path[:, t + made.lag - 1])
+        x = made.step.standardised(path[:, t + made.lag] - path[:, t + made.lag - 1])
         done = None if windows.actions is None else windows.actions[:, t]
         wanted += model.neg_log_prob(x, made.condition(past, done)).detach()
     for goal in (None, windows.true[:, -1]):
@@ -142,7 +142,7 @@ def test_near_begins_at_no_step_and_within_keeps_the_range() -> None:
     c = torch.zeros(50, 2)
     still = steps_of(model, made, steps=1, near=0.0)
     model.samplers["default"].kernel = gb.MALA(1e-8)
-    wanted = made.step.inside(torch.zeros(2)).expand(50, 2)
+    wanted = made.step.standardised(torch.zeros(2)).expand(50, 2)
     torch.testing.assert_close(still(c, generator(0)), wanted, atol=1e-3, rtol=0)
     away = sequential(lambda c, rng: torch.full((len(c), 2), 9.0), made, made.states[0][None, :1], 20,
                       generator(0), within=True)  # fmt: skip
@@ -153,7 +153,7 @@ def test_measures_of_the_truth_are_those_of_the_truth() -> None:
     """Drawing the true steps again gives distance 0 and the share outside of the data themselves."""
     made = gb.transitions(WALKS, split="test", memory=False).transitions
     windows = Windows.of(made, 12, 5)
-    steps = iter([*made.step.inside(windows.true.diff(dim=1)).unbind(1)] * 2)
+    steps = iter([*made.step.standardised(windows.true.diff(dim=1)).unbind(1)] * 2)
     found = compare(lambda c, rng: next(steps), made, torch.cat(made.states), 12, 5, generator(0))
     assert max(found["steps"]["frechet"]) < 1e-5 and max(found["steps"]["score"]) < 1e-5
     assert found["shares"]["outside"] == pytest.approx(found["shares"]["outside_true"], abs=0.05)

@@ -110,11 +110,3 @@ class DataSpec:
         """Raise `UsageError` if labels or conditions `y` are given for a model of x alone."""
         if y is not None and not self.conditional:
             raise UsageError("this model has no labels: leave out the label, or train with net.classes > 0")
-
-    def refuse_no_condition(self, y: object) -> None:
-        """Raise `UsageError` if a model of p(x | c) is asked without a condition and knows no p(x)."""
-        if y is None and self.condition and not self.condition_dropout:
-            raise UsageError(
-                f"this model is one of p(x | c), c being {sum(self.condition)} numbers: give y, a row of "
-                "them, or train with net.condition_dropout, so that it knows p(x) too"
-            )

@@ -99,10 +99,8 @@ def candidates(concept: str, blocks: tuple[str, ...], n: int | None = None) -> t
     if concept == "position":
         x, y = torch.cartesian_prod(torch.linspace(0, 1, n), torch.linspace(0, 1, n)).unbind(1)
         at = {"x": x, "y": y, "scale": x, "rotation": x}
-        shape, names = (
-            torch.zeros(n * n, dtype=torch.int64),
-            [f"{a:.3g}, {b:.3g}" for a, b in zip(x, y, strict=True)],
-        )
+        shape = torch.zeros(n * n, dtype=torch.int64)
+        names = [f"{a:.3g}, {b:.3g}" for a, b in zip(x, y, strict=True)]
     elif concept == "scale":
         at["scale"] = torch.linspace(SMALLEST, 1, n)
         names = [f"{v:.3g}" for v in at["scale"]]

@@ -33,11 +33,11 @@ class Scale:
         constant = deviation <= 1e-6 * wide.abs().amax(0)
         return cls(wide.mean(0).float(), torch.where(constant, 1.0, deviation).float())
 
-    def inside(self, x: Tensor) -> Tensor:
+    def standardised(self, x: Tensor) -> Tensor:
         """As models see them."""
         return (x - self.shift) / self.scale
 
-    def outside(self, z: Tensor) -> Tensor:
+    def in_units(self, z: Tensor) -> Tensor:
         """In units."""
         return z * self.scale + self.shift
 
@@ -83,19 +83,19 @@ class Transitions:
 
     def condition(self, past: Tensor, action: Tensor | None = None) -> Tensor:
         """The condition `(B, C)` of states `past` `(B, lag, D)`, which end in the present, and actions."""
-        parts = [self.state.inside(past[:, -1])]
+        parts = [self.state.standardised(past[:, -1])]
         if self.memory:
-            parts.append(self.step.inside(past[:, -1] - past[:, -2]))
+            parts.append(self.step.standardised(past[:, -1] - past[:, -2]))
         if self.action is not None:
             if action is None:
                 raise UsageError("these transitions have actions: give the actions to follow, one a step")
-            parts.append(self.action.inside(action))
+            parts.append(self.action.standardised(action))
         c = torch.cat(parts, 1)
         return c if self.reach is None else c.clamp(*self.reach)
 
     def following(self, state: Tensor, x: Tensor) -> Tensor:
         """The next state, in units, of `state` `(B, D)` and a row `x` `(B, D)`."""
-        return state + self.step.outside(x)
+        return state + self.step.in_units(x)
 
     @property
     def count(self) -> int:
@@ -129,7 +129,7 @@ class Transitions:
         for i, path in enumerate(self.states):
             past = path.unfold(0, self.lag, 1).mT[:-1]
             done = self.actions[i][self.lag - 1 : len(path) - 1] if self.actions else None
-            x.append(self.step.inside(path[self.lag :] - path[self.lag - 1 : -1]))
+            x.append(self.step.standardised(path[self.lag :] - path[self.lag - 1 : -1]))
             cond.append(self.condition(past, done))
         return torch.cat(x), torch.cat(cond)
 

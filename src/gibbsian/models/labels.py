@@ -42,6 +42,23 @@ def class_or_condition(model: Conditional, n: int, y: Tensor | None, rng: torch.
     return known[torch.randint(len(known), (n,), generator=rng, device=rng.device)]
 
 
+def asked(spec: DataSpec, y: Tensor | None) -> Tensor | None:
+    """`y` as it is; zeros `(1, D)`, which stand for p(x), for a condition that is not given.
+
+    Raises `UsageError` for a y that the model does not take, and for a condition that it must have.
+    """
+    spec.refuse_labels(y)
+    if y is not None or not spec.condition:
+        return y
+    size = sum(spec.condition)
+    if not spec.condition_dropout:
+        raise UsageError(
+            f"this model is one of p(x | c), c being {size} numbers: give y, a row of them, or train with "
+            "net.condition_dropout, so that it knows p(x) too"
+        )
+    return torch.zeros(1, size)
+
+
 def keep_conditions(model: Conditional, cond: Tensor | None) -> None:
     """Keep `KEPT` of the conditions `(N, D)` of training rows in the model, spread over their order."""
     if not model.spec.condition or cond is None:

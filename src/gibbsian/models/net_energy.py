@@ -23,6 +23,7 @@ from ..energies.conditional import Given
 from ..energies.context import single
 from ..energies.link import link_energy
 from ..energies.reference import Box
+from .labels import asked
 from .model import EnergyModel
 
 
@@ -93,14 +94,10 @@ class NetEnergy(EnergyModel):
         return found if self.log_partition is None else found + self.log_partition.c.detach()
 
     def conditional(self, y: Tensor | None) -> Energy:
-        """E at labels or conditions y, on x alone; of a condition that is not given, at zeros.
-
-        Raises `UsageError` for a y that this model does not take, and for a condition that it must have.
+        """E at labels or conditions y, on x alone; of a condition that is not given, at zeros. Raises as
+        `labels.asked`.
         """
-        self.spec.refuse_labels(y)
-        self.spec.refuse_no_condition(y)
-        if y is None and self.spec.condition:
-            y = torch.zeros(1, sum(self.spec.condition))
+        y = asked(self.spec, y)
         return self.energy if y is None else Given(self.energy, y)
 
     def conditioned(self, y: Tensor | None = None) -> Energy:

@@ -7,6 +7,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from torch import nn
+
 from ..core.errors import UsageError, unknown
 from ..core.spec import DataSpec, Table
 from ..data.dataset import Dataset, carve
@@ -27,10 +29,11 @@ def name_of(data: Given) -> str:
     return DataRecipe.parse(str(data)).title if isinstance(data, (str, Path)) else ARRAYS
 
 
-def model_of(model: EnergyModel | str | Path) -> EnergyModel:
-    """The `inner` of a model, or of the run or model folder; raises `UsageError` for anything else."""
+def model_of(model: EnergyModel | str | Path, net: nn.Module | None = None) -> EnergyModel:
+    """The `inner` of a model, or of the run or model folder, whose network of one's own is `net`; raises
+    `UsageError` for anything else."""
     if isinstance(model, (str, Path)):
-        return load(model).inner
+        return load(model, net=net).inner
     if not isinstance(model, EnergyModel):
         raise UsageError(
             f"the first argument is a {type(model).__name__}: give a model, or the folder of a run"

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from ...core.energy import Energy
 from ...energies.conditional import Given
+from ..labels import asked
 from ..net_energy import NetEnergy
 
 
@@ -44,8 +45,6 @@ def at_level(model: NetEnergy, level: int | Tensor, y: Tensor | None = None) -> 
     """
     if not isinstance(model.net, Told):
         return model.conditional(y)
-    model.spec.refuse_labels(y)
-    model.spec.refuse_no_condition(y)
-    net = cast(Told, model.net)
+    y, net = asked(model.spec, y), cast(Told, model.net)
     levels = torch.as_tensor(level).reshape(-1) % net.levels
     return Given(model.energy, net.rows(levels, y, max(len(levels), 1 if y is None else len(y))))

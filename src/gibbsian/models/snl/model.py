@@ -15,7 +15,7 @@ from ...mcmc.base import Kernel
 from ...nets.frozen import frozen
 from ...nets.regression import GaussianRegression
 from ...objectives.nce import log_partition
-from ..labels import class_or_condition
+from ..labels import asked, class_or_condition
 from ..model import EnergyModel
 from ..sampler import ChainStage, Sampler, Stages
 
@@ -45,16 +45,9 @@ class SelfNormalisedEnergy(EnergyModel):
         self.net, self.proposal, self.partition, self.on_base = net, proposal, partition, proposal_is_base
 
     def condition(self, n: int, y: Tensor | None) -> Tensor | None:
-        """Conditions `(n, C)`: as given, zeros of a model that knows p(x) too; None of a model of x alone.
-
-        Raises `UsageError` for a condition that this model does not take or must have.
-        """
-        self.spec.refuse_labels(y)
-        self.spec.refuse_no_condition(y)
-        if not self.spec.condition:
-            return None
-        zeros = torch.zeros(1, sum(self.spec.condition), device=self.proposal.lower.device)
-        return (zeros if y is None else y).expand(n, -1)
+        """Conditions `(n, C)` by `labels.asked`, which says what it refuses; None of a model of x alone."""
+        c = asked(self.spec, y)
+        return None if c is None else c.to(self.proposal.lower.device).expand(n, -1)
 
     def energy(self, x: Position, y: Tensor | None = None) -> Tensor:
         """E(x | c), `(B,)`, without log Z."""

@@ -37,7 +37,7 @@ from .vae import ConditionalVAE, VAELearner
 
 Protocol: TypeAlias = Literal["generative", "discriminative"]
 Negative: TypeAlias = Literal["current", "all"]
-HIDDEN = (400, 400)
+HIDDEN, CHANNELS = (400, 400), (32, 32, 64, 64)
 CHAINS = 500
 """Stored chains of each class."""
 AGAIN = 1500
@@ -62,6 +62,11 @@ class Work:
     def classes(self) -> int:
         """Number of classes of all tasks together."""
         return len(self.data.classes)
+
+    @property
+    def coloured(self) -> bool:
+        """Whether data are images in colour, which the papers' classifiers see through convolutions."""
+        return self.data.is_image and self.data.event_shape[0] == 3
 
     @property
     def energy(self) -> RunConfig:
@@ -91,7 +96,6 @@ class Method:
     about: str
     learner: Callable[[Work], Learner]
     replay: Literal["none", "own", "real"] = "none"
-    protocols: tuple[str, ...] = ("generative", "discriminative")
     lr: float = 1e-3
 
     def made(self, work: Work, seed: int) -> Learner:
@@ -100,13 +104,14 @@ class Method:
             return self.learner(work)
 
 
+def _gated(work: Work) -> Learner:
+    more: dict[str, Any] = {"channels": CHANNELS, "gate": "softmax", "width": 1024} if work.coloured else {}
+    net = GatedConfig(classes=work.classes, **more)
+    model = NetEnergy(build_net(net, work.spec.event_shape), work.spec, logits_head=True)
+    return LabelContrast(model, work.negative)
+
+
 def _energy(work: Work) -> Learner:
-    if work.protocol == "discriminative":
-        channels = (32, 32, 64, 64) if work.data.is_image and work.spec.event_shape[0] == 3 else ()
-        more: dict[str, Any] = {"channels": channels, "gate": "softmax", "width": 1024} if channels else {}
-        net = GatedConfig(classes=work.classes, **more)
-        model = NetEnergy(build_net(net, work.spec.event_shape), work.spec, logits_head=True)
-        return LabelContrast(model, work.negative)
     seed = int(torch.randint(2**31, (), generator=torch.default_generator))
     learner = build("jem", work.energy.model, work.data.event_shape, seed)
     learner.model.spec = replace(learner.model.spec, table=work.data.table)
@@ -116,9 +121,9 @@ def _energy(work: Work) -> Learner:
 def _softmax(work: Work) -> JointEnergy:
     """The same widths as a plain classifier; convolutions for colour images without chains."""
     net: AnyNet = MLPConfig(hidden=HIDDEN, activation="relu", classes=work.classes, head="logits")
-    if work.protocol == "discriminative" and work.data.is_image and work.spec.event_shape[0] == 3:
+    if work.protocol == "discriminative" and work.coloured:
         net = ConvConfig(
-            channels=(32, 32, 64, 64), strides=(1, 2, 1, 2), pool="flatten", head_hidden=(1024,),
+            channels=CHANNELS, strides=(1, 2, 1, 2), pool="flatten", head_hidden=(1024,),
             activation="relu", classes=work.classes, head="logits",
         )  # fmt: skip
     return JointEnergy(build_net(net, work.spec.event_shape), work.spec)
@@ -128,15 +133,27 @@ def _vae(work: Work) -> Learner:
     return VAELearner(NetEnergy(ConditionalVAE(work.spec, HIDDEN, 32), work.spec))
 
 
-METHODS: dict[str, Method] = {
-    "energy": Method("energy of (x, y)", _energy, "own"),
+BASELINES: dict[str, Method] = {
     "finetune": Method("softmax, nothing kept", lambda work: Softmax(_softmax(work))),
     "ewc": Method("elastic weight consolidation", lambda work: EWC(_softmax(work), 50.0)),
     "si": Method("synaptic intelligence", lambda work: SI(_softmax(work), 0.1)),
     "lwf": Method("learning without forgetting", lambda work: LwF(_softmax(work))),
-    "vae": Method("a VAE given y, sees its samples again", _vae, "own", ("generative",)),
-    "replay": Method("softmax, sees all images again", lambda work: Softmax(_softmax(work)), "real"),
 }
+REPLAY = Method("softmax, sees all images again", lambda work: Softmax(_softmax(work)), "real")
+METHODS: dict[str, dict[str, Method]] = {
+    "generative": {
+        "energy": Method("energy of (x, y)", _energy, "own"),
+        **BASELINES,
+        "vae": Method("a VAE given y, sees its samples again", _vae, "own"),
+        "replay": REPLAY,
+    },
+    "discriminative": {
+        "energy": Method("E(x, y) with gates", _gated, lr=1e-4),
+        **BASELINES,
+        "replay": REPLAY,
+    },
+}
+"""Those of each protocol, by name."""
 PUBLISHED: dict[tuple[str, str], dict[str, str]] = {
     ("generative", "mnist"): {
         "energy": "64.99 ± 4.27", "ewc": "19.80 ± 0.05", "si": "19.67 ± 0.09", "nas": "19.52 ± 0.29",
@@ -150,36 +167,28 @@ PUBLISHED: dict[tuple[str, str], dict[str, str]] = {
 
 def chosen(names: list[str] | None, protocol: str) -> dict[str, Method]:
     """The methods of a protocol, or some by name; raises `UsageError` for unknown ones."""
-    offered = {name: method for name, method in METHODS.items() if protocol in method.protocols}
-    if protocol == "discriminative":
-        offered["energy"] = replace(offered["energy"], about="E(x, y) with gates", replay="none")
+    offered = METHODS[protocol]
     for name in names or ():
-        if name in METHODS and name not in offered:
+        if name in METHODS["generative"] and name not in offered:
             raise UsageError(f"method '{name}' has no classifier of the {protocol} protocol: leave it out")
         if name not in offered:
             raise unknown("method", name, offered)
     return {name: offered[name] for name in names or offered}
 
 
-def training(
-    name: str, method: Method, work: Work, rows: int, seed: int
-) -> tuple[TrainConfig, MonitorConfig]:
+def training(method: Method, work: Work, rows: int, seed: int) -> tuple[TrainConfig, MonitorConfig]:
     """How a task of so many rows is trained."""
     config = work.energy
     if work.protocol == "discriminative":
-        size, lr = work.batch_size or 128, 1e-4 if name == "energy" else method.lr
+        size = work.batch_size or 128
         steps = 2000 if work.steps is None else work.steps
         quiet = TrainConfig(sample_every=SEEN, save_every=1_000_000)
-        train = replace(quiet, steps=steps, batch_size=size, lr=lr, flip=_flips(work), seed=seed)
+        train = replace(quiet, steps=steps, batch_size=size, lr=method.lr, flip=work.coloured, seed=seed)
         return train, MonitorConfig(max_gap=1e6, max_grad=1e9)
     size = min(work.batch_size or config.train.batch_size, rows)
     steps = max(1, work.passes * rows // size)
     train = replace(config.train, steps=steps, batch_size=size, seed=seed, sample_every=SEEN)
     return train, config.monitor
-
-
-def _flips(work: Work) -> bool:
-    return work.data.is_image and work.spec.event_shape[0] == 3
 
 
 def settings(method: Method, work: Work) -> dict[str, Any]:
@@ -194,14 +203,12 @@ def settings(method: Method, work: Work) -> dict[str, Any]:
 @torch.no_grad()
 def own_samples(learner: Learner, n: int, classes: Tensor, rng: torch.Generator) -> tuple[Tensor, Tensor]:
     """`n` samples of each of `classes`, in the model's range, and their labels: ends of chains that go on
-    from the stored ones, or draws from the decoder.
+    from the stored ones, a class at a time and no more at once than are stored, or draws from the decoder.
     """
     y, net = classes.repeat_interleave(n), getattr(learner.model, "net", None)
     if isinstance(net, ConditionalVAE):
         return net.draw(y, rng), y
-    stored = learner.samplers()[
-        "buffer"
-    ]  # a class at a time, and no more at once than there are chains of it
+    stored = learner.samplers()["buffer"]
     parts = [
         learner.model.sample(min(CHAINS, n - first), y=int(c), rng=rng, sampler=stored).x
         for c in classes

@@ -83,9 +83,9 @@ class Continual:
         }  # fmt: skip
 
     def _plain(self, name: str) -> dict[str, Any]:
-        runs = self.runs[name]
+        runs, about = self.runs[name], METHODS[self.protocol][name].about
         return {
-            "about": METHODS[name].about, "seeds": len(runs), "accuracy": plain(self.finals(name)),
+            "about": about, "seeds": len(runs), "accuracy": plain(self.finals(name)),
             "forgetting": plain(_over([run.forgetting for run in runs])),
             "finals": [run.final for run in runs],
             "matrix": [row[: i + 1].tolist() for i, row in enumerate(self.matrix(name))],
@@ -110,7 +110,7 @@ class Continual:
         names = ["method", "accuracy", "forgotten", "s a seed", *(["published"] if known else [])]
         rows = [
             [
-                f"{name} ({METHODS[name].about})", _percent(self.finals(name)),
+                f"{name} ({METHODS[self.protocol][name].about})", _percent(self.finals(name)),
                 _percent(_over([run.forgetting for run in runs])),
                 f"{sum(run.seconds for run in runs) / len(runs):.0f}",
                 *([known.get(name, "-")] if known else []),

@@ -168,7 +168,7 @@ def _kept(
     """One seed; where it is interrupted or diverges, a line that says what of the others is there."""
     there = "nothing is kept without a folder" if folder is None else f"finished seeds are in {folder}"
     try:
-        return learn(name, method, work, parts, seed, told)
+        return learn(method, work, parts, seed, told)
     except (Interrupted, KeyboardInterrupt) as error:
         go_on = "" if folder is None else "; the same command goes on"
         raise Interrupted(f"interrupted in {name}, seed {seed}: {there}{go_on}") from error
@@ -176,7 +176,7 @@ def _kept(
         raise DivergedError(f"{name}, seed {seed}: {error}; {there}") from error
 
 
-def learn(name: str, method: Method, work: Work, parts: list[Task], seed: int, told: _Told) -> Run:
+def learn(method: Method, work: Work, parts: list[Task], seed: int, told: _Told) -> Run:
     """One method with one seed through all tasks."""
     began, learner = time.process_time(), method.made(work, seed)
     model, accuracy = learner.model, []
@@ -184,7 +184,7 @@ def learn(name: str, method: Method, work: Work, parts: list[Task], seed: int, t
     for i, task in enumerate(parts):
         rng = generator(derive(seed, f"again-{i}"))
         rows = _beside(task, parts[:i], learner, method, rng)
-        train, monitor = training(name, method, work, len(rows), derive(seed, f"task-{i}") % 2**31)
+        train, monitor = training(method, work, len(rows), derive(seed, f"task-{i}") % 2**31)
 
         def watch(trainer: Trainer, i: int = i) -> None:
             told(i, trainer.step, trainer.total)

@@ -59,7 +59,7 @@ class PathEnergy:
         h = path.shape[1] - lag
         past = path.unfold(1, lag, 1)[:, :h].transpose(2, 3).flatten(0, 1)
         done = None if self.actions is None else self.actions.flatten(0, 1)
-        x = made.step.inside(path[:, lag:] - path[:, lag - 1 : -1]).flatten(0, 1)
+        x = made.step.standardised(path[:, lag:] - path[:, lag - 1 : -1]).flatten(0, 1)
         return self.model.neg_log_prob(x, made.condition(past, done)).reshape(-1, h).sum(1)
 
     def rows(self, index: Index) -> PathEnergy:

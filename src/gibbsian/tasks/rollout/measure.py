@@ -64,6 +64,7 @@ class RolloutMeasures:
     windows: int
     episodes: int
     horizon: int
+    part: str
     kept: int
     steps: dict[str, list[float]]
     end: Interval
@@ -78,7 +79,7 @@ class RolloutMeasures:
         told = {"nats": self.nats, "mass": self.mass, "frechet_end": self.end}
         return {
             "windows": self.windows, "episodes": self.episodes, "horizon": self.horizon,
-            "components": self.kept, "per_step": self.steps, **self.shares,
+            "part": self.part, "components": self.kept, "per_step": self.steps, **self.shares,
             **{k: plain(v) for k, v in told.items() if v is not None},
         }  # fmt: skip
 
@@ -91,10 +92,11 @@ class RolloutMeasures:
             [str(t), *(f"{self.steps[k][t - 1]:.3g}" for k in ("frechet", "floor", "score"))] for t in shown
         ]
         head = ["step", f"Frechet distance ({self.kept} components)", "data, half to half", "energy score"]
-        lines = [f"{self.windows} windows of {self.episodes} episodes", table(head, body)]
+        of = f"{self.windows} windows of {self.episodes} episodes, {self.part} part"
+        lines = [of, table(head, body)]
         lines.append(f"Frechet distance at the end {cell(self.end)} (bootstrap over windows)")
         lines += [f"{k.replace('_', ' ')} {v:.2%}" for k, v in self.shares.items()]
-        lines += [f"held-out nats a step {cell(self.nats, '.4g')}"] if self.nats else []
+        lines += [f"nats a step {cell(self.nats, '.4g')}"] if self.nats else []
         lines += (
             [f"mass of p(. | c), 1 if normalised: {cell(self.mass)} over conditions"] if self.mass else []
         )
@@ -126,7 +128,7 @@ def measure_rollouts(
     known = torch.cat(transitions_of(train).states)
     measured = compare(draw, made, known, n, horizon, rng, within=within)
     nats, mass = likelihood(model, made, rng)
-    return RolloutMeasures(**measured, nats=nats, mass=mass)
+    return RolloutMeasures(**measured, part=held.split, nats=nats, mass=mass)
 
 
 def compare(
@@ -145,7 +147,7 @@ def compare(
         sequential(draw, made, windows.past, horizon, rng, windows.actions, within=within)[:, 1:]
         for _ in range(2)
     ]
-    true, inside = windows.true[:, 1:], made.state.inside
+    true, inside = windows.true[:, 1:], made.state.standardised
     directions = components(inside(known))
     a, b, z = (inside(paths) for paths in (*both, true))
     steps = {

@@ -18,10 +18,10 @@ from ...data.own import Given
 from ...data.transitions import Scale, Transitions
 from ...metrics.paths import components, outside
 from ...models.model import EnergyModel, device_of
-from ...train.load import load, trained_on
-from ..parts import name_of, part_of
+from ...train.load import trained_on
+from ..parts import model_of, name_of, part_of
 from .joint import CANDIDATES, PathEnergy, joint, towards
-from .start import State, actions_of, begun_at, state_of
+from .start import State, begun_at, state_of
 from .steps import sequential, steps_of
 
 CHAIN = 200
@@ -73,7 +73,7 @@ class Rollout:
         """Matplotlib figure of the futures; needs the extra `plot`."""
         from ...report.paths import futures
 
-        known = Scale.of(self.known).inside(self.known)
+        known = Scale.of(self.known).standardised(self.known)
         directions = components(known, 1.0).float()
         return futures(self.paths, self.true, self.known, self.goal, (self.low, self.high), directions)
 
@@ -119,24 +119,19 @@ def rollout(
     require_positive(n=n, horizon=horizon)
     model, held, train = opened(model, data, data_dir, net)
     made = transitions_of(held)
-    past, done, true = begun_at(start, held, made, horizon)
-    done = done if actions is None else actions_of(actions, made, horizon)
-    if isinstance(done, str):
-        raise UsageError(done)
+    past, done, true = begun_at(start, held, made, horizon, actions)
     end = None if goal is None else state_of(goal, held, made, "goal")[-1]
     whole = joint or end is not None
-    draw, rng = steps_of(model, made, steps if not whole else None, near), generator(
-        derive(seed, "rollout"), device_of(model)
-    )  # fmt: skip
-    m = n * CANDIDATES if end is not None else n
-
-    def repeated(count: int) -> tuple[Tensor, Tensor | None]:
-        return past.expand(count, -1, -1), None if done is None else done.expand(count, -1, -1)
-
-    paths = sequential(draw, made, repeated(m)[0], horizon, rng, repeated(m)[1], within=within)
-    about: dict[str, Any] = {"start": _told(start), "n": n, "horizon": horizon, "joint": whole, "seed": seed}
+    rng = generator(derive(seed, "rollout"), device_of(model))
+    draw = steps_of(model, made, None if whole else steps, near)
+    m = n if end is None else n * CANDIDATES
+    past, done = past.expand(m, -1, -1), None if done is None else done.expand(m, -1, -1)
+    paths = sequential(draw, made, past, horizon, rng, done, within=within)
+    about: dict[str, Any] = {"start": _told(start, held.split), "n": n, "horizon": horizon, "joint": whole}
+    about["seed"] = seed
     if whole:
-        paths, more = _joint(model, made, repeated(n), paths, end, steps or CHAIN, rng)
+        fixed = past[:n], None if done is None else done[:n]
+        paths, more = _joint(model, made, fixed, paths, end, steps or CHAIN, rng)
         about |= more
     every = torch.cat(transitions_of(train).states)
     return Rollout(paths, true, every, made.low, made.high, end, about)
@@ -170,25 +165,22 @@ def opened(
     data_dir: str | Path | None,
     net: nn.Module | None = None,
 ) -> tuple[EnergyModel, Dataset, Dataset]:
-    """A model with the held-out and the training part of its transitions; raises as `rollout`."""
-    if isinstance(model, (str, Path)):
-        data = data if data is not None else trained_on(Path(model)) or None
-        model = load(model, net=net)
-    if not isinstance(model, EnergyModel):
-        raise UsageError(
-            f"the first argument is a {type(model).__name__}: give a model, or the folder of a run"
-        )
+    """A model with the held-out and the training part of its transitions, or with those given in memory as
+    both; raises as `rollout`."""
+    if data is None and isinstance(model, (str, Path)):
+        data = trained_on(Path(model)) or None
+    model = model_of(model, net)
     if data is None:
         raise UsageError("what this model learnt is not known: name its transitions as data")
     if isinstance(data, Dataset) and data.recipe is None:
-        return model.inner, data, data
+        return model, data, data
     train, held = (part_of(data, split, model.spec, data_dir=data_dir) for split in ("train", "test"))
     if held.transitions is None:
         raise UsageError(
             f"{name_of(data)} holds no transitions: name a set of them, such as episodes:FILE.npz, or make "
             "one with gibbsian.transitions"
         )
-    return model.inner, held, train
+    return model, held, train
 
 
 def transitions_of(data: Dataset) -> Transitions:
@@ -198,7 +190,7 @@ def transitions_of(data: Dataset) -> Transitions:
     return data.transitions
 
 
-def _told(start: State) -> str:
+def _told(start: State, split: str) -> str:
     if isinstance(start, int):
-        return f"row {start} of the held-out part"
+        return f"row {start} of the {'held-out' if split == 'test' else split} part"
     return str(start) if isinstance(start, (str, Path)) else "a state of your own"

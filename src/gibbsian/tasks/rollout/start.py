@@ -18,20 +18,33 @@ State: TypeAlias = int | str | Path | Tensor | np.ndarray | list[float]
 
 
 def begun_at(
-    start: State, held: Dataset, made: Transitions, horizon: int
-) -> tuple[Tensor, Tensor | None | str, Tensor | None]:
-    """States `(1, lag, D)`, the actions that follow or why there are none, and the states that follow."""
-    past = state_of(start, held, made, "start")[None]
-    wanted = f"these transitions have actions: give actions of {horizon} steps, or a row to begin at"
+    start: State,
+    held: Dataset,
+    made: Transitions,
+    horizon: int,
+    actions: Tensor | np.ndarray | None = None,
+) -> tuple[Tensor, Tensor | None, Tensor | None]:
+    """States `(1, lag, D)`, the actions to follow `(1, H, A)`, given or done after a row, and what states
+    followed it. Raises `UsageError` where there are too few actions.
+    """
+    past, true = state_of(start, held, made, "start")[None], None
+    done = None if actions is None else actions_of(actions, made, horizon)
+    if isinstance(start, int):
+        i, t = made.place(start)
+        true = made.states[i][t : t + horizon + 1]
+    if done is not None or made.action is None:
+        return past, done, true
     if not isinstance(start, int):
-        return past, wanted if made.action is not None else None, None
-    i, t = made.place(start)
-    true = made.states[i][t : t + horizon + 1]
-    if made.action is None:
-        return past, None, true
-    done = made.actions[i][t : t + horizon]
-    told = f"after row {start} there are {len(done)} actions: take a row further up, or a smaller horizon"
-    return past, done[None] if len(done) == horizon else told, true
+        raise UsageError(
+            f"these transitions have actions: give actions of {horizon} steps, or a row to begin at"
+        )
+    followed = made.actions[i][t : t + horizon]
+    if len(followed) < horizon:
+        raise UsageError(
+            f"after row {start} there are {len(followed)} actions: take a row further up, or a smaller "
+            "horizon"
+        )
+    return past, followed[None], true
 
 
 def state_of(given: State, held: Dataset, made: Transitions, what: str) -> Tensor:

@@ -60,7 +60,7 @@ def steps_of(
     if near is not None and not 0 <= near < float("inf"):
         raise UsageError(f"near is {near}: a number of deviations of a step, such as 0.1")
     device = device_of(model)
-    still = made.step.inside(torch.zeros(made.size))
+    still = made.step.standardised(torch.zeros(made.size))
 
     def draw(c: Tensor, rng: torch.Generator) -> Tensor:
         if near is None:
