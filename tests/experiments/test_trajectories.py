@@ -6,8 +6,8 @@ import pytest
 import torch
 
 import gibbsian as gb
-from experiments.trajectories import GRIDS, HORIZON, divergence
-from experiments.trajectory_baselines import Fitting, Mixture, Regression, fitted
+from experiments.trajectories.baselines import Fitting, Mixture, Regression, fitted
+from experiments.trajectories.masses import GRIDS, HORIZON, divergence
 from gibbsian.core.random import generator
 from gibbsian.data.pointmass import MASSES
 

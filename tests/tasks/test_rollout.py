@@ -169,7 +169,8 @@ def test_measures_of_a_model_and_its_nats() -> None:
     x, _ = data.transitions.rows()
     wanted = float(0.5 * x.square().sum(1).mean()) + np.log(2 * np.pi)
     assert found.nats.estimate == pytest.approx(wanted, rel=1e-4) and found.mass.estimate == pytest.approx(1)
-    assert "held-out nats" in found.text() and found.to_dict()["per_step"]["score"][0] > 0
+    assert "test part" in found.text() and "nats a step" in found.text()
+    assert found.to_dict()["per_step"]["score"][0] > 0
     assert gb.measure_rollouts(walker(data), data, n=10, horizon=3).nats is None
     assert SNLConfig().claims_density
 

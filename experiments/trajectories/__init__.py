@@ -1,0 +1,1 @@
+"""Energies of the steps of paths beside regression and mixture-density networks."""
