@@ -89,6 +89,7 @@ def main() -> None:
         named(panel, "", "views", "share right")
         beside_title(panel)
         panel.set(xscale="log", xticks=counts, xticklabels=[str(n) for n in counts], ylim=(0, 1))
+        panel.minorticks_off()
         figure.savefig(given.out, dpi=110)
 
 
