@@ -131,6 +131,7 @@ def test_classes_are_inferred(cli, runs, tmp_path):
         ("{whole} --images {views} --concept scale", "--net.condition_dropout"),
         ("{short_run} --images {views}", "conditions have no names"),
         ("{igebm} --images {views}", "add --fit"),
+        ("{igebm} --images {views} --concept shape", "knows classes alone"),
     ],
 )
 def test_what_cannot_be_inferred_is_one_line(words, said, cli, trained, runs, views):

@@ -170,6 +170,7 @@ def test_measures_of_a_model_and_its_nats() -> None:
     wanted = float(0.5 * x.square().sum(1).mean()) + np.log(2 * np.pi)
     assert found.nats.estimate == pytest.approx(wanted, rel=1e-4) and found.mass.estimate == pytest.approx(1)
     assert "test part" in found.text() and "nats a step" in found.text()
+    assert "train part" in gb.measure_rollouts(learner.model, KINDS["plain"]("train"), n=2, horizon=2).text()
     assert found.to_dict()["per_step"]["score"][0] > 0
     assert gb.measure_rollouts(walker(data), data, n=10, horizon=3).nats is None
     assert SNLConfig().claims_density

@@ -44,6 +44,8 @@ def infer(
     if concept != "class" or not spec.num_classes:
         from ..data import attributes
 
+        if spec.num_classes:
+            raise UsageError(f"--concept is '{concept}', but {run} knows classes alone: leave it out")
         blocks = attributes.blocks_of(job.data, run)
         names, c = attributes.candidates(concept, blocks, candidates)
         require_apart(run, job.model, blocks)
