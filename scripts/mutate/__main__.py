@@ -11,7 +11,7 @@ from pathlib import Path
 
 from .choose import STORED
 from .draw import areas, drawn
-from .kept import EQUIVALENT, SURVIVORS, kept, reasons
+from .lists import EQUIVALENT, SURVIVORS, kept, reasons
 from .mutation import Mutation
 from .results import GOAL, Result, Store, Summary, digest
 from .run import Attempts

@@ -9,6 +9,8 @@ import ast
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
+from .left_out import skipped
+
 Swap = tuple[int, int, str]
 """Bytes from here to there of a line, and what takes their place."""
 
@@ -41,10 +43,6 @@ DROPPED = {"detach", "abs", "square", "sqrt", "exp", "log", "neg", "clone", "con
 """Methods without arguments that may be left out."""
 ORDERED = {"isinstance", "issubclass", "getattr", "hasattr", "setattr", "cast", "tree_map", "map", "zip"}
 """Functions that fail at once when two arguments are swapped, or in which the order does not matter."""
-SAID = {"warn", "notify", "print", "require_positive", "require_not_negative", "unknown", "log"}
-"""Functions whose arguments are words for a person."""
-TEXTUAL = {"str", "list[str]", "tuple[list[str], dict[str, Any]]"}
-"""Annotations of what a function returns that only makes text."""
 
 
 @dataclass(frozen=True)
@@ -93,7 +91,7 @@ class _Finder:
 
     def walk(self, node: ast.AST) -> Found:
         """What a node and all below it offer, but for what is left out."""
-        if _skipped(node):
+        if skipped(node):
             return
         if type(node) in self.offers:
             yield from self.offers[type(node)](node)
@@ -228,32 +226,3 @@ class _Finder:
 
 def _is_text(node: ast.expr) -> bool:
     return isinstance(node, ast.Constant) and isinstance(node.value, (str, bytes))
-
-
-def _skipped(node: ast.AST) -> bool:
-    """Text for people, types, and what is only for a type checker."""
-    if isinstance(node, ast.FunctionDef):
-        returned = ast.unparse(node.returns) if node.returns else ""
-        return node.name in ("__repr__", "__str__", "extra_repr") or returned in TEXTUAL
-    if isinstance(node, ast.Call):
-        name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
-        own = name in SAID and not (name == "log" and isinstance(node.func, ast.Attribute) and not node.args)
-        return own or name.endswith(("Error", "Warning")) or name == "TypeVar"
-    if isinstance(node, ast.If):
-        return ast.unparse(node.test) == "TYPE_CHECKING"
-    if isinstance(node, ast.AnnAssign):
-        return ast.unparse(node.annotation) in ("TypeAlias", "ClassVar[str]")
-    if isinstance(node, ast.Assign):
-        return (
-            isinstance(node.value, ast.Subscript)
-            and not isinstance(node.targets[0], ast.Tuple)
-            and _is_type(node)
-        )
-    return isinstance(node, (ast.Raise, ast.Assert, ast.JoinedStr, ast.Import, ast.ImportFrom))
-
-
-def _is_type(node: ast.Assign) -> bool:
-    """`Found = Iterator[...]` at the top of a module, a name in capitals of a type."""
-    value = node.value
-    assert isinstance(value, ast.Subscript)
-    return isinstance(value.value, ast.Name) and value.value.id[:1].isupper()

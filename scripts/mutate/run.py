@@ -9,7 +9,7 @@ from pathlib import Path
 from .choose import Chooser
 from .mutation import Mutation
 from .results import Outcome, Result, Store
-from .sandbox import Run, Sandbox, warm_up
+from .sandbox import WARM, Run, Sandbox, warm_up
 
 Tell = Callable[[Mutation, Result], None]
 Waiting = Generator[None, None, Run]
@@ -17,10 +17,15 @@ ENDS: dict[str, Outcome] = {"passed": "survived", "failed": "killed", "timed out
 
 
 class Attempts:
-    """Tries mutations of the tree at `root`, each for at most `limit` seconds; results go to `store`."""
+    """Tries mutations of the tree at `root`, each for at most `limit` seconds of the processor.
 
-    def __init__(self, root: Path, store: Store, limit: float, tell: Tell) -> None:
-        self.root, self.store, self.limit, self.tell = root, store, limit, tell
+    Results go to `store`, and to `tell` as they come; `warm` are the modules that all runs share.
+    """
+
+    def __init__(
+        self, root: Path, store: Store, limit: float, tell: Tell, warm: Sequence[str] = WARM
+    ) -> None:
+        self.root, self.store, self.limit, self.tell, self.warm = root, store, limit, tell, warm
         self.chooser = Chooser(root)
         self.healthy: dict[str, bool] = {}
 
@@ -28,12 +33,12 @@ class Attempts:
         """Try all of them, `jobs` at a time."""
         if not mutations:
             return
-        warm_up()
+        warm_up(self.warm)
         waiting = list(reversed(mutations))
         boxes: list[Sandbox] = []
         try:
             boxes += (Sandbox(self.root) for _ in range(min(jobs, len(mutations))))
-            running = {box: iter(()) for box in boxes}
+            running: dict[Sandbox, Iterator[None]] = {box: iter(()) for box in boxes}
             while running:
                 for box, attempt in list(running.items()):
                     if next(attempt, "ended") != "ended":

@@ -55,9 +55,9 @@ class Run:
     output: str
 
 
-def warm_up() -> None:
+def warm_up(names: Sequence[str] = WARM) -> None:
     """Import what every run needs."""
-    for name in WARM:
+    for name in names:
         try:
             importlib.import_module(name)
         except ImportError:
@@ -70,7 +70,8 @@ class Sandbox:
     def __init__(self, root: Path) -> None:
         self.home = Path(tempfile.mkdtemp(prefix="mutate-"))
         self.tree, self.log, self.scratch = self.home / "tree", self.home / "log", self.home / "tests"
-        ignored = [line.strip("/") for line in (root / ".gitignore").read_text().splitlines()]
+        listed = root / ".gitignore"
+        ignored = [line.strip("/") for line in listed.read_text().splitlines()] if listed.exists() else []
         shutil.copytree(root, self.tree, ignore=shutil.ignore_patterns(".git", *ignored), symlinks=True)
         # Checked by their text: a changed file may have the size and the second of the one before.
         compileall.compile_dir(

@@ -48,7 +48,7 @@ class Listener:
             return (yield)
         finally:
             sys.settrace(None)
-            threading.settrace(None)  # type: ignore[arg-type]
+            threading.settrace(None)
             self.seconds[name] += sum(os.times()[:4]) - began
 
 
