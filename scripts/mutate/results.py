@@ -42,25 +42,36 @@ def digest(root: Path) -> str:
 
 
 class Store:
-    """Results in a file, one a line; those of another state of the tree are not used, or only its kills."""
+    """Results in a file, one a line; those of another state of the tree are not used, or only its kills.
+
+    `healthy` says of test files whether they pass without a mutation, which is kept beside the results.
+    """
 
     def __init__(self, path: Path, tree: str, *, trust_kills: bool = False) -> None:
         self.path, self.tree = path, tree
         lines = path.read_text().splitlines() if path.exists() else []
-        found = [Result(**json.loads(line)) for line in lines]
-        self.held = {
-            r.key: r
-            for r in found
-            if r.tree == tree or (trust_kills and r.outcome in ("killed", "timed out"))
-        }
+        found = [json.loads(line) for line in lines]
+        tests = (line for line in found if "passes" in line and line["tree"] == tree)
+        self.healthy: dict[str, bool] = {line["test"]: line["passes"] for line in tests}
+        known = (Result(**line) for line in found if "passes" not in line)
+        kills = ("killed", "timed out") if trust_kills else ()
+        self.held = {r.key: r for r in known if r.tree == tree or r.outcome in kills}
 
     def add(self, result: Result) -> None:
         """Keep a result."""
         result = replace(result, tree=self.tree)
         self.held[result.key] = result
+        self._write(asdict(result))
+
+    def judge(self, test: str, passes: bool) -> None:
+        """Keep whether a test file passes without a mutation."""
+        self.healthy[test] = passes
+        self._write({"test": test, "passes": passes, "tree": self.tree})
+
+    def _write(self, line: dict[str, Any]) -> None:
         self.path.parent.mkdir(parents=True, exist_ok=True)
         with self.path.open("a") as file:
-            file.write(json.dumps(asdict(result)) + "\n")
+            file.write(json.dumps(line) + "\n")
 
 
 @dataclass(frozen=True)

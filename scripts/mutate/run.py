@@ -27,7 +27,6 @@ class Attempts:
     ) -> None:
         self.root, self.store, self.limit, self.tell, self.warm = root, store, limit, tell, warm
         self.chooser = Chooser(root)
-        self.healthy: dict[str, bool] = {}
 
     def run(self, mutations: Sequence[Mutation], jobs: int) -> None:
         """Try all of them, `jobs` at a time."""
@@ -55,7 +54,7 @@ class Attempts:
     def _attempt(self, box: Sandbox, mutation: Mutation) -> Iterator[None]:
         """One mutation; a test file that fails without it too is left out and the others are tried."""
         tests, cpu = self.chooser.tests(mutation), 0.0
-        while tests := [name for name in tests if self.healthy.get(name, True)]:
+        while tests := [name for name in tests if self.store.healthy.get(name, True)]:
             run = yield from self._wait(box, mutation, tests)
             cpu += run.cpu
             guilty = tests if run.outcome == "timed out" else [run.failed or tests[0]]
@@ -75,10 +74,10 @@ class Attempts:
     def _pass_alone(self, box: Sandbox, tests: list[str]) -> Generator[None, None, bool]:
         """Whether test files pass without a mutation, in half of the time."""
         for name in tests:
-            if name not in self.healthy:
+            if name not in self.store.healthy:
                 run = yield from self._wait(box, None, [name])
-                self.healthy[name] = run.outcome == "passed"
-        return all(self.healthy[name] for name in tests)
+                self.store.judge(name, run.outcome == "passed")
+        return all(self.store.healthy[name] for name in tests)
 
     def _wait(self, box: Sandbox, mutation: Mutation | None, tests: Sequence[str]) -> Waiting:
         box.start(mutation, tests, self.limit if mutation else self.limit / 2)
