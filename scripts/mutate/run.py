@@ -36,7 +36,8 @@ class Attempts:
         waiting = list(reversed(mutations))
         boxes: list[Sandbox] = []
         try:
-            boxes += (Sandbox(self.root) for _ in range(min(jobs, len(mutations))))
+            for _ in range(min(jobs, len(mutations))):
+                boxes.append(Sandbox(self.root, boxes[0] if boxes else None))
             running: dict[Sandbox, Iterator[None]] = {box: iter(()) for box in boxes}
             while running:
                 for box, attempt in list(running.items()):

@@ -65,20 +65,28 @@ def warm_up(names: Sequence[str] = WARM) -> None:
 
 
 class Sandbox:
-    """A copy of the tree; `start` changes a line and begins a run, `poll` ends it and puts the line back."""
+    """A copy of the tree, or of another sandbox's: `start` changes a line and begins a run, `poll` ends it and
+    puts the line back.
+    """
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, like: Sandbox | None = None) -> None:
         self.home = Path(tempfile.mkdtemp(prefix="mutate-"))
         self.tree, self.log, self.scratch = self.home / "tree", self.home / "log", self.home / "tests"
+        self.pid = 0
+        self.before: tuple[Path, str] | None = None
+        try:
+            self._copy(root) if like is None else shutil.copytree(like.tree, self.tree, symlinks=True)
+        except BaseException:
+            self.close()
+            raise
+
+    def _copy(self, root: Path) -> None:
         listed = root / ".gitignore"
         ignored = [line.strip("/") for line in listed.read_text().splitlines()] if listed.exists() else []
         shutil.copytree(root, self.tree, ignore=shutil.ignore_patterns(".git", *ignored), symlinks=True)
         # Checked by their text: a changed file may have the size and the second of the one before.
-        compileall.compile_dir(
-            self.tree / SOURCE, quiet=2, invalidation_mode=PycInvalidationMode.CHECKED_HASH
-        )
-        self.pid = 0
-        self.before: tuple[Path, str] | None = None
+        mode = PycInvalidationMode.CHECKED_HASH
+        compileall.compile_dir(self.tree / SOURCE, quiet=2, invalidation_mode=mode)
 
     def close(self) -> None:
         """End what runs, and remove the copy."""
