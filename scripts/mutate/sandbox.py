@@ -65,8 +65,8 @@ def warm_up(names: Sequence[str] = WARM) -> None:
 
 
 class Sandbox:
-    """A copy of the tree, or of another sandbox's: `start` changes a line and begins a run, `poll` ends it and
-    puts the line back.
+    """A copy of the tree, or of the sandbox `like`: `start` changes a line and begins a run, `poll` ends the
+    run and puts the line back.
     """
 
     def __init__(self, root: Path, like: Sandbox | None = None) -> None:
