@@ -370,6 +370,7 @@ def test_the_papers_numbers() -> None:
     assert (model.buffer.capacity, model.buffer.share, model.buffer.anneal) == (10_000, 0.6, 5000)
     assert train.clip_moments and train.weight_decay == 3e-5 and model.negatives == "sample"
     assert train.steps == model.vae.steps + 25_000
+    assert model.net.name == "wide"  # one that spectral norm held at 1 would leave the penalty no effect
 
 
 def test_its_extra_metric_is_the_elbo_whatever_the_energy() -> None:

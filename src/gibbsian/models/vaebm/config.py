@@ -55,7 +55,8 @@ class VAEBMConfig:
     pixels: PixelConfig = field(default_factory=PixelConfig)
     loss: LossConfig = field(default_factory=LossConfig)
     spectral: float = 0.2
-    """Weight of the sum of the energy's largest singular values."""
+    """Weight of the sum of the energy's largest singular values; where spectral norm makes them 1 it does
+    nothing."""
     energy_on: Literal["x", "xz"] = "x"
     """What the energy sees: data alone, or data and latents."""
     potential: Literal["reparametrised", "released"] = "reparametrised"
