@@ -245,6 +245,22 @@ def test_gradients_of_stage_two_reach_the_energy_alone(energy_on: str, negatives
     assert all(p.grad is not None for p in learner.model.net.parameters())
 
 
+@pytest.mark.parametrize("step", [0, 2])
+@pytest.mark.parametrize("l2", [0.0, 1e-3, 0.5])
+def test_decay_joins_the_gradient_of_the_energy_and_leaves_the_vae(step: int, l2: float) -> None:
+    """As weight_decay of torch.optim.Adam does, which is what the released code calls."""
+    found = []
+    for weight in (0.0, l2):
+        learner = made(l2=weight).train()
+        ((_, loss),) = learner.losses(batch(), step, generator(1))
+        loss.value.backward()
+        found.append([p.grad for p in learner.parameters()])
+    energies = {id(p) for p in learner.model.net.parameters()} if step else set()
+    for p, without, under in zip(learner.parameters(), *found, strict=True):
+        wanted = without + l2 * p.detach() if id(p) in energies else without
+        assert under is without is None or torch.allclose(under, wanted, atol=1e-6)
+
+
 def test_warm_up_weighs_the_divergence() -> None:
     vae = replace(GROUPS, kl_warmup=4, steps=10)
     found = []
@@ -368,7 +384,7 @@ def test_the_papers_numbers() -> None:
     assert (model.chain.step_size, model.chain.steps, model.sampling.steps) == (8e-5, 10, 16)
     assert (model.spectral, train.batch_size, train.lr, train.beta1) == (0.2, 32, 4e-5, 0.99)
     assert (model.buffer.capacity, model.buffer.share, model.buffer.anneal) == (10_000, 0.6, 5000)
-    assert train.clip_moments and train.weight_decay == 3e-5 and model.negatives == "sample"
+    assert train.clip_moments and (model.l2, train.weight_decay) == (3e-5, 0) and model.negatives == "sample"
     assert train.steps == model.vae.steps + 25_000
     assert model.net.name == "wide"  # one that spectral norm held at 1 would leave the penalty no effect
 

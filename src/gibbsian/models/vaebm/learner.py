@@ -136,6 +136,9 @@ class VAEBM(Learner):
         if cfg.spectral:
             size = self.steepness(model.net)
             loss = loss + Loss(cfg.spectral * size, {"spectral": size.detach()})
+        if cfg.l2:
+            squared = torch.stack([p.square().sum() for p in model.net.parameters()]).sum()
+            loss = loss + Loss(cfg.l2 / 2 * squared)
         yield "energy", loss
         self.buffer.write(drawn, torch.cat(leaves(ends.raw)[:-1], 1))
 
