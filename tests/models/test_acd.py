@@ -17,6 +17,7 @@ from gibbsian.mcmc.base import run
 from gibbsian.models.acd.config import ACDConfig
 from gibbsian.models.acd.learner import ACD, Noisy, drawn
 from gibbsian.models.build import build
+from gibbsian.train.recipes import presets
 
 POINTS = {
     **{"net.name": "mlp", "net.hidden": [8], "net.activation": "swish"},
@@ -141,6 +142,14 @@ def test_the_generator_learns_when_its_turn_has_come() -> None:
     x = Batch(torch.randn(8, 2, generator=generator(0)))
     turns = [[g for g, _ in learner.losses(x, step, generator(1))] for step in range(6)]
     assert turns == 2 * [["energy"], ["energy"], ["energy", "base", "width"]]
+
+
+def test_rates_of_the_released_code() -> None:
+    """Adam's 3e-5 of the energy, 6e-5 of the generator, and .02 of the posterior's width."""
+    recipe = presets("acd")["cifar10-paper"]
+    learner = make(base_rate=recipe.model.base_rate, width_rate=recipe.model.width_rate)
+    rates = {k: recipe.train.lr * learner.lr_multiplier(k, 0) for k in learner.parameter_groups()}
+    assert rates == pytest.approx({"energy": 3e-5, "base": 6e-5, "width": 0.02})
 
 
 def test_samplers() -> None:
