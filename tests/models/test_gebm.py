@@ -33,6 +33,10 @@ def make(event: tuple[int, ...] = (2,), **changes: object) -> GEBM:
     )
 
 
+def batch() -> Batch:
+    return Batch(torch.randn(16, 2, generator=torch.Generator().manual_seed(3)))
+
+
 class Identity(nn.Module):
     """G(z) = z."""
 
@@ -104,10 +108,47 @@ def test_kale_and_the_log_partition_are_those_of_the_known_tilt(known) -> None:
     assert abs(float(known.model.log_partition.detach()) - SHIFT**2 / 2) < 5 * sd * 1.5
 
 
-def test_the_base_learns_when_its_turn_has_come() -> None:
-    learner = make(energy_first=4, energy_steps=2, period=3)
-    due = [step for step in range(24) if learner.base_due(step)]
-    assert due == [3, 5, 7, 11, 13, 15, 19, 21, 23]
+@pytest.mark.parametrize("c", [-1.0, 0.3, 2.0])
+def test_the_error_of_c_is_measured_and_no_part_of_the_likelihood(c) -> None:
+    """log q(x) takes A of 10,000 base samples, whatever c was learnt."""
+    learner = make(**{"generator.name": "flow", "generator.hidden": [8], "generator.blocks": 2})
+    learner.model.learnt.net = Slope()
+    x = torch.randn(50, 2, generator=torch.Generator().manual_seed(0))
+    found = []
+    for value in (0.0, c):
+        with torch.no_grad():
+            learner.model.log_partition.fill_(value)
+        found.append(learner.model.extra_metrics(x, torch.Generator().manual_seed(1)))
+    a = -found[0]["log_partition_error"]
+    assert found[1]["log_partition_error"] == pytest.approx(c - a, abs=1e-5)
+    with torch.no_grad():
+        e, base = learner.model.energy(x), learner.model.base_log_density(x)
+    assert found[1]["log_likelihood"] == pytest.approx(float((base - e).mean()) - a, abs=1e-4)
+    assert found[0]["log_likelihood"] == pytest.approx(found[1]["log_likelihood"], abs=1e-5)
+
+
+@pytest.mark.parametrize("step", [3, 4, 9])
+def test_the_penalty_has_another_weight_once_the_base_is_frozen(step) -> None:
+    learner = make(penalty=2.0, frozen_base_penalty=0.5, freeze_base_at=4)
+    _, loss = next(iter(learner.losses(batch(), step, torch.Generator().manual_seed(1))))
+    weight = 2.0 if step < 4 else 0.5
+    wanted = weight * loss.metrics["penalty"] - loss.metrics["divergence"]
+    assert loss.metrics["penalty"] > 1e-4
+    torch.testing.assert_close(loss.value.detach(), wanted)
+
+
+@pytest.mark.parametrize(
+    ("first", "every", "period", "due"),
+    [
+        (4, 2, 3, [3, 5, 7, 11, 13, 15, 19, 21, 23]),
+        (5, 2, 3, [4, 6, 8, 13, 15, 17, 22]),
+        (5, 3, 2, [4, 7, 12, 15, 20, 23]),
+        (0, 4, 9, [3, 7, 11, 15, 19, 23]),
+    ],
+)
+def test_the_base_learns_when_its_turn_has_come(first, every, period, due) -> None:
+    learner = make(energy_first=first, energy_steps=every, period=period)
+    assert [step for step in range(24) if learner.base_due(step)] == due
     assert all(make().base_due(step) for step in range(10))
 
 
@@ -152,6 +193,8 @@ def test_energy_has_a_floor(known) -> None:
 def test_a_flow_base_gives_a_density() -> None:
     model = make(**{"generator.name": "flow", "base": "likelihood"}).model
     assert model.generator.latent == 2
+    with torch.no_grad():
+        model.log_partition.fill_(0.7)
     x = torch.randn(5, 2)
     wanted = model.energy(x) + model.log_partition - model.generator.log_density(x)
     torch.testing.assert_close(model.neg_log_prob(x), wanted)
