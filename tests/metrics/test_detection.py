@@ -85,6 +85,17 @@ def test_mean_over_sets_is_that_of_the_areas() -> None:
     assert mean_auroc((inside, outside[:1])).half_width == pytest.approx(auroc(inside, outside[0]).half_width)
 
 
+@pytest.mark.parametrize("sets", [1, 2, 3])
+def test_interval_of_a_mean_over_sets(sets) -> None:
+    """The sets' own errors are independent: 1 / k^2 of the sum of their variances, written out over pairs."""
+    inside, outside = draw(50, 3), [draw(40 + 10 * k, 4 + k, 1.0) for k in range(sets)]
+    psi = [(o[:, None] > inside).double() for o in outside]
+    of_sets = sum(p.mean(1).var() / len(p) for p in psi) / sets**2
+    of_inside = torch.stack([p.mean(0) for p in psi]).mean(0).var() / 50
+    wanted = 1.959964 * float((of_sets + of_inside).sqrt())
+    assert mean_auroc((inside, outside)).half_width == pytest.approx(wanted, rel=1e-6)
+
+
 def test_interval_of_a_gain_is_delong_s_paired_one() -> None:
     """With one set: var(a_i - b_i) / n + var(a_j - b_j) / m over the standings, written out over pairs."""
     one, other = (draw(50, 3), draw(40, 4, 1.0)), (draw(50, 3) + draw(50, 5), draw(40, 4, 1.0) + draw(40, 6))

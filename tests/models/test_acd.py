@@ -144,6 +144,17 @@ def test_the_generator_learns_when_its_turn_has_come() -> None:
     assert turns == 2 * [["energy"], ["energy"], ["energy", "base", "width"]]
 
 
+@pytest.mark.parametrize(("w", "step"), [(0.25, 0.1), (1.0, 0.02), (1e-4, 2.0)])
+def test_the_refining_chain_has_the_temperature_of_the_density(w, step) -> None:
+    """Noise root(w step): whatever chain.noise says, the chain samples exp(-E / w)."""
+    changes = {"chain.step_size": step, "chain.noise": 0.7, "entropy_weight": w, "refine": True}
+    learner = make(**changes)
+    assert learner.model.sampler().kernel.temperature == pytest.approx(w)
+    assert learner.model.temperature == w
+    plain = make(**{**changes, "entropy_weight": 0.0})
+    assert plain.model.sampler().kernel.temperature == pytest.approx(0.7**2 / step)
+
+
 def test_rates_of_the_released_code() -> None:
     """Adam's 3e-5 of the energy, 6e-5 of the generator, and .02 of the posterior's width."""
     recipe = presets("acd")["cifar10-paper"]

@@ -82,6 +82,35 @@ def test_training_chains_are_constant_at_data_and_rising_from_noise() -> None:
     assert ramp.at(0).step_size == 2 * config.contrast.dt
 
 
+@pytest.mark.parametrize(("dt", "other"), [(0.05, 0.02), (0.02, 0.05), (0.1, 0.01)])
+def test_each_ramp_rises_in_the_time_of_its_own_chain(dt, other) -> None:
+    """Half way from the cutoff to time 1 the temperature is half of epsilon."""
+    step = round(0.8 / dt)
+    train = make(**{"contrast.dt": dt, "flow.dt": other, "contrast.cutoff": 0.6}).config
+    kernel = training_kernel(train, "ramp")
+    sampling = make(**{"contrast.dt": other, "flow.dt": dt, "contrast.cutoff": 0.6}).model
+    for ramp in (kernel, sampling.sampler("langevin").kernel):
+        assert ramp.at(0).temperature == 0 and ramp.at(0).step_size == 2 * dt
+        assert ramp.at(step).temperature == pytest.approx(train.contrast.epsilon / 2)
+        assert ramp.at(round(1 / dt) + 1).temperature == train.contrast.epsilon
+
+
+@pytest.mark.parametrize("weight", [0.25, 1.0, 3.0])
+def test_the_flow_is_weighed_beside_the_contrast(weight) -> None:
+    changes = {"contrast.weight": 0.5, "contrast.floor": 0.0}
+    loss = one(make(**{**changes, "flow.weight": weight}), 5)
+    wanted = 0.5 * loss.metrics["energy_gap"] + weight * loss.metrics["flow"]
+    torch.testing.assert_close(loss.value.detach(), wanted)
+    alone = one(make(**{**changes, "contrast.weight": 0.0, "flow.weight": weight}), 5)
+    assert float(alone.value.detach()) == pytest.approx(float(alone.metrics["flow"]))
+
+
+@pytest.mark.parametrize("epsilon", [0.01, 0.1, 2.0])
+def test_its_density_is_at_temperature_epsilon(epsilon) -> None:
+    model = make(**{"contrast.epsilon": epsilon}).model
+    torch.testing.assert_close(model.neg_log_prob(X), model.net(X) / epsilon)
+
+
 @pytest.mark.parametrize(
     ("changes", "claimed"),
     [

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import pytest
 import torch
@@ -83,10 +84,13 @@ def test_every_way_of_drawing_finds_the_tilted_density(kind, known) -> None:
     assert float(x[:, 1].var()) == pytest.approx(variance, abs=0.08)  # 5 sd of a variance, sqrt(2/8000)
 
 
-def test_sharpened_chains_follow_beta(known) -> None:
-    sampler = known.model.sampler_with(LatentConfig("mala", 60, 1.0, beta=2.0))
+@pytest.mark.parametrize("kind", ["mala", "hmc", "independent", "importance", "rejection"])
+@pytest.mark.parametrize("beta", [0.5, 1.25])
+def test_every_way_follows_beta(kind, beta, known) -> None:
+    """n = 4,000: 5 sd of the mean are .08."""
+    sampler = known.model.sampler_with(replace(KINDS[kind], beta=beta, steps=2 * KINDS[kind].steps))
     x = known.model.sample(4000, rng=torch.Generator().manual_seed(1), sampler=sampler, chunk=4000).x
-    assert float(x[:, 0].mean()) == pytest.approx(-2 * SHIFT, abs=0.08)
+    assert float(x[:, 0].mean()) == pytest.approx(-beta * SHIFT, abs=0.08)
 
 
 def test_shrinking_steps_end_small(known) -> None:

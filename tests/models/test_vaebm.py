@@ -122,6 +122,23 @@ def test_tilted_chains_agree_with_importance_weights() -> None:
     assert plain.abs().max() > 8, "the tilt should be visible"
 
 
+@pytest.mark.parametrize("groups", [(3,), (3, 2)])
+def test_an_energy_on_pairs_is_read_at_the_mean_code(groups) -> None:
+    """E(x) of data alone: z is the decoder's at the means of q(z | x), so that it is one number whatever
+    the batch and the stream."""
+    model, x = steep(made(energy_on="xz", vae=replace(GROUPS, groups=groups))).model, batch().x
+    with torch.no_grad():
+        for p in model.net.parameters():  # fresh ones do not look at z
+            p.add_(0.3 * torch.randn(p.shape, generator=generator(6)))
+        z = model.vae.decode(model.vae.encode(x).mean).z
+        wanted = model.net(x, z)
+        assert float((model.net(x, 0 * z) - wanted).abs().mean()) > 0.05
+        torch.testing.assert_close(model.energy(x), wanted)
+        torch.testing.assert_close(model.energy(x[:3]), wanted[:3])
+        found = vae_stage.bound(model.vae, x)
+        torch.testing.assert_close(model.neg_log_prob(x), found.nll + found.kl + wanted)
+
+
 # -- potentials ------------------------------------------------------------------------------------------
 
 
