@@ -62,6 +62,19 @@ def test_every_row_has_mass_1_at_every_blur(kind, blur) -> None:
     assert best - 1e-9 <= found <= best + (3 * min(blur, 1) + 0.01) * mean
 
 
+@pytest.mark.parametrize("side", [0, 1])
+def test_one_row_far_from_a_thousand_is_coupled_too(side) -> None:
+    """Its distances are some thousand times the mean, where exp(-distance) is 0; its partner is what lies
+    furthest that way."""
+    pair = [normal(13, 1000, 2), normal(14, 1000, 2)]
+    pair[side][7] = torch.tensor([300.0, 0.0])
+    plan = transport_plan(*pair, blur=1 / 16)
+    for axis in (0, 1):
+        torch.testing.assert_close(plan.sum(axis), torch.ones(1000).double(), rtol=0, atol=1e-9)
+    partner = plan.select(side, 7) @ pair[1 - side]
+    assert float(partner[0]) > 2.5
+
+
 @pytest.mark.parametrize("blur", [0.01, 0.05, 0.5])
 def test_the_plan_is_the_entropic_one(blur) -> None:
     """Sinkhorn's fixed point by 5,000 rounds in logarithms; half a per cent of the mass may lie elsewhere."""
