@@ -163,6 +163,16 @@ def test_rates_of_the_released_code() -> None:
     assert rates == pytest.approx({"energy": 3e-5, "base": 6e-5, "width": 0.02})
 
 
+@pytest.mark.parametrize("entropy", [0.0, 1e-4])
+def test_one_draw_of_the_generator_serves_all_losses_of_an_update(entropy) -> None:
+    """As in VERA's code; the particles of the entropy's gradient are others, around it."""
+    learner, seen = make(entropy_weight=entropy), []
+    learner.generator.register_forward_pre_hook(lambda module, given: seen.append(given))
+    losses(learner, torch.randn(8, 2, generator=generator(0)))
+    assert len(seen) == (3 if entropy else 2)
+    assert all(torch.equal(a, b) for given in seen for a, b in zip(given, seen[0], strict=True))
+
+
 def test_samplers() -> None:
     """The generator's draws, refined where asked for; `output` mean leaves its noise out."""
     model, rng = make(refine=True).eval().model, generator(5)
