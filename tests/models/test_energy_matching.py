@@ -15,8 +15,9 @@ from gibbsian.data.toy import toy
 from gibbsian.mcmc import Heun
 from gibbsian.models.energy_matching.config import EnergyMatchingConfig
 from gibbsian.models.energy_matching.learner import EnergyMatching, Rising, build, training_kernel
+from gibbsian.objectives.flow import flow_loss, transported
 from gibbsian.train.fit import finished, prepare
-from gibbsian.train.recipes import resolve
+from gibbsian.train.recipes import presets, resolve
 
 X = torch.randn((8, 2), generator=generator(0))
 
@@ -93,6 +94,24 @@ def test_each_ramp_rises_in_the_time_of_its_own_chain(dt, other) -> None:
         assert ramp.at(0).temperature == 0 and ramp.at(0).step_size == 2 * dt
         assert ramp.at(step).temperature == pytest.approx(train.contrast.epsilon / 2)
         assert ramp.at(round(1 / dt) + 1).temperature == train.contrast.epsilon
+
+
+@pytest.mark.parametrize("blur", [0.001, 0.1, 10.0])
+def test_pairs_are_coupled_at_its_blur(blur) -> None:
+    learner, rng = make(**{"flow.blur": blur}), generator(1)
+    x_0 = learner.noise.draw(len(X), rng).position
+    x_1 = transported(x_0, X, rng, blur=blur)
+    wanted = flow_loss(learner.model.energy, x_0, x_1, torch.rand(len(X), generator=rng))
+    torch.testing.assert_close(one(learner, 0).value, wanted.value)
+
+
+def test_the_papers_numbers() -> None:
+    recipe = presets("energy_matching")["cifar10-paper"]
+    flow, contrast, train = recipe.model.flow, recipe.model.contrast, recipe.train
+    assert (flow.blur, flow.updates, flow.weight, flow.time, flow.dt) == (0.001, 145_000, 1, 3.25, 0.01)
+    assert (contrast.epsilon, contrast.cutoff, contrast.weight, contrast.floor) == (0.01, 1, 1e-3, 0.02)
+    assert (contrast.trim, contrast.steps, contrast.dt, contrast.clamp) == (0.1, 200, 0.01, True)
+    assert (train.lr, train.beta1, train.beta2, train.batch_size) == (1.2e-3, 0.9, 0.95, 512)
 
 
 @pytest.mark.parametrize("weight", [0.25, 1.0, 3.0])

@@ -131,6 +131,12 @@ def test_the_error_of_c_is_measured_and_no_part_of_the_likelihood(c) -> None:
     assert found[0]["log_likelihood"] == pytest.approx(found[1]["log_likelihood"], abs=1e-5)
 
 
+@pytest.mark.parametrize("rate", [0.5, 1.0, 4.0])
+def test_the_base_learns_at_its_own_rate(rate) -> None:
+    learner = make(base_rate=rate)
+    assert {k: learner.lr_multiplier(k, 7) for k in learner.parameter_groups()} == {"energy": 1, "base": rate}
+
+
 @pytest.mark.parametrize("step", [3, 4, 9])
 def test_the_penalty_has_another_weight_once_the_base_is_frozen(step) -> None:
     learner = make(penalty=2.0, frozen_base_penalty=0.5, freeze_base_at=4)

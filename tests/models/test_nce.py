@@ -121,6 +121,17 @@ def test_a_tilted_noise_is_judged_by_its_whole_energy(objective) -> None:
         torch.testing.assert_close(loss.value, told.detach())
 
 
+@pytest.mark.parametrize("sigma", [0.1, 0.7, 3.0])
+def test_conditional_noise_has_its_deviation(sigma) -> None:
+    """E = x_1^2 at data in 0: of noise sigma eps the mean is sigma^2; 5 standard errors of 2,000 draws."""
+    learner = make(objective="conditional", **{"noise.sigma": sigma, "noise.ratio": 2, "noise.updates": 1})
+    learner.model.net.forward = lambda x: x[:, 0].square()
+    data = Batch(torch.zeros(1000, 2))
+    yields(learner, batch(), 0)
+    loss = dict(yields(learner, data, 1))["energy"]
+    assert abs(float(loss.metrics["energy_neg"]) / sigma**2 - 1) < 5 * math.sqrt(2 / 2000)
+
+
 def test_neg_log_prob_is_a_normalised_density(known) -> None:
     x = batch(6).x
     truth = torch.distributions.MultivariateNormal(torch.tensor([-SHIFT, 0.0]), torch.eye(2))

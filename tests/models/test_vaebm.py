@@ -21,6 +21,7 @@ from gibbsian.models.vaebm import vae_stage
 from gibbsian.models.vaebm.config import BufferConfig, VAEBMConfig
 from gibbsian.models.vaebm.learner import VAEBM
 from gibbsian.nets.frozen import frozen
+from gibbsian.nets.penalty import matrices
 from gibbsian.nets.settings import ConvConfig, MLPConfig, VAEConfig
 from gibbsian.objectives.settings import LossConfig
 from gibbsian.starts.noise import NormalLeaves
@@ -260,6 +261,18 @@ def test_gradients_of_stage_two_reach_the_energy_alone(energy_on: str, negatives
     loss.value.backward()
     assert group == "energy" and all(p.grad is None for p in learner.model.vae.parameters())
     assert all(p.grad is not None for p in learner.model.net.parameters())
+
+
+@pytest.mark.parametrize("weight", [0.05, 0.2, 3.0])
+def test_the_penalty_on_singular_values_is_weighed(weight: float) -> None:
+    found = []
+    for spectral in (0.0, weight):
+        ((_, loss),) = made(spectral=spectral).train().losses(batch(), 2, generator(1))
+        found.append(loss)
+    size = found[1].metrics["spectral"]
+    exact = sum(torch.linalg.svdvals(w)[0] for w in matrices(made().model.net))
+    torch.testing.assert_close(size, exact.detach(), rtol=0.02, atol=0.0)
+    torch.testing.assert_close(found[1].value - found[0].value, weight * size)
 
 
 @pytest.mark.parametrize("step", [0, 2])
