@@ -74,6 +74,19 @@ def test_data_at_a_point_leave_no_residual() -> None:
     assert group == "energy" and float(loss.value.detach()) < 1e-9
 
 
+@pytest.mark.parametrize("spread", [None, 0.1, 0.5, 2.0])
+def test_high_noise_weighs_more_where_the_data_spread_less(spread) -> None:
+    """A flat energy leaves |eps|^2 / 2 a row, times 1 + sigma^2 / spread^2."""
+    learner = make((3,), **{**LADDER, "matching.spread": spread})
+    learner.model.net.forward = lambda x: 0 * x.sum(1)
+    ((_, loss),) = learner.losses(Batch(torch.zeros(16, 3)), 0, generator(1))
+    rng = generator(1)
+    sigma = torch.tensor(learner.config.matching.sigmas)[learner._levels(16, rng)]
+    row = torch.randn(16, 3, generator=rng).square().sum(1) / 2
+    weight = 1.0 if spread is None else 1 + (sigma / spread) ** 2
+    torch.testing.assert_close(loss.value.detach(), (weight * row).mean())
+
+
 def test_the_sampler_anneals_temperature_at_one_step_size() -> None:
     """s_i = s T_i of the score at noise sigma_i: gamma_i = gamma sigma_i^2 / sigma_L^2."""
     model = at_the_origin().model
