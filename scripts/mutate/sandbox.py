@@ -39,8 +39,8 @@ ENOUGH = 4000
 """Characters of the end of a run's output that are looked at."""
 MEMORY = 6 * 2**30
 """Bytes that a run may take: a size that was changed may be any size."""
-WAITING = 6
-"""How many times longer a run may take on a busy machine."""
+WAITING, SHORT = 6, 60.0
+"""How many times longer a run may take on a busy machine, and the limit that this counts from at least."""
 NOTHING_RUN, BROKEN = 5, 70
 """Exit codes of pytest without a test, and of a run that did not come as far as pytest."""
 
@@ -111,7 +111,7 @@ class Sandbox:
         """How the run ended, None while it goes on."""
         pid, status, usage = os.wait4(self.pid, os.WNOHANG)
         # The limit is one of the processor, which the kernel keeps; what waits for nothing ends much later.
-        late = time.monotonic() - self.began > WAITING * self.limit
+        late = time.monotonic() - self.began > WAITING * max(self.limit, SHORT)
         if not pid and not late:
             return None
         if not pid:
