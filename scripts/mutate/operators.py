@@ -41,7 +41,19 @@ TWINS = {a: b for first, second in PAIRS for a, b in ((first, second), (second, 
 TWIN_METHODS = {a: b for first, second in (*PAIRS, *METHODS) for a, b in ((first, second), (second, first))}
 DROPPED = {"detach", "abs", "square", "sqrt", "exp", "log", "neg", "clone", "contiguous"}
 """Methods without arguments that may be left out."""
-ORDERED = {"isinstance", "issubclass", "getattr", "hasattr", "setattr", "cast", "tree_map", "map", "zip"}
+ORDERED = {
+    "isinstance",
+    "issubclass",
+    "getattr",
+    "hasattr",
+    "setattr",
+    "cast",
+    "tree_map",
+    "map",
+    "zip",
+    "max",
+    "min",
+}
 """Functions that fail at once when two arguments are swapped, or in which the order does not matter."""
 
 
