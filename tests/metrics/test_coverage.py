@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from sklearn.neighbors import NearestNeighbors
 
 from gibbsian.core.errors import UsageError
-from gibbsian.metrics.coverage import coverage, nearest_distance, nearest_neighbour_ratio, neighbour_radii
+from gibbsian.metrics.coverage import coverage, neighbour_radii
 
 
 def points(n: int, d: int = 5, seed: int = 0, shift: float = 0.0) -> torch.Tensor:

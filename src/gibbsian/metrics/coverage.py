@@ -65,24 +65,6 @@ def neighbour_radii(x: Tensor, k: int, *, chunk: int = 1024) -> Tensor:
     return torch.cat(radii)
 
 
-def nearest_distance(x: Tensor, to: Tensor, *, chunk: int = 1024) -> Tensor:
-    """Distance (N,) from each row of `x` (N, D) to the nearest row of `to` (M, D)."""
-    x, to = table(x, "the sample", rows=1), table(to, "the reference", rows=1)
-    return torch.cat([distance.amin(1) for _, distance in _chunks(x, to, chunk)])
-
-
-def nearest_neighbour_ratio(samples: Tensor, train: Tensor, test: Tensor, *, chunk: int = 1024) -> float:
-    """Memorisation: mean distance from samples to the nearest training row, over the same for test rows.
-
-    About 1 for samples as new as the held-out data, well below 1 for copies of the training rows,
-    above 1 for samples that are far from all data. All (rows, D).
-    """
-    held_out = nearest_distance(test, train, chunk=chunk).mean()
-    if held_out == 0:
-        raise UsageError("every test row is also a training row: the ratio needs held-out data")
-    return float(nearest_distance(samples, train, chunk=chunk).mean() / held_out)
-
-
 def _chunks(x: Tensor, y: Tensor, chunk: int) -> Iterator[tuple[slice, Tensor]]:
     """Distances (chunk, M) from successive rows of `x` to all rows of `y`."""
     for start in range(0, len(x), chunk):
