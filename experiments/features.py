@@ -30,19 +30,20 @@ from gibbsian.models.samples import draw_samples
 from gibbsian.report.tables import table
 from gibbsian.tasks.chains import every_label
 from gibbsian.tasks.classifier import save_classifier
-from gibbsian.tasks.evaluator import evaluator_for
+from gibbsian.tasks.feature_names import features_named
 from gibbsian.tasks.features import (
     ASSETS,
     ROLES,
     SHIPPED,
+    SmallNet,
     asset,
     classifier_for,
     classifier_rng,
     train_classifier,
 )
-from gibbsian.tasks.image_evaluator import ImageEvaluator
+from gibbsian.tasks.image_evaluator import ImageEvaluator, LabelledImages
 
-UPDATES = {"digits": 2000, "mnist": 3000, "fashion_mnist": 4000, "cifar10": 4000}
+UPDATES = {"digits": 2000, "mnist": 3000, "fashion_mnist": 4000, "cifar10": 3000}
 NOISE, BLUR, FEW = (0.1, 0.2, 0.4, 0.8), (1.0, 2.0, 4.0), 20
 """Deviations for pixels in [-1, 1], deviations in pixels of 28, and images that are repeated."""
 
@@ -65,9 +66,10 @@ def evaluator_and_clean(name: str, n: int, features: str | None = None) -> tuple
     test = gb.dataset(name, "test")
     order = torch.randperm(len(test), generator=gb.generator(1))
     held, clean = (test.subset(part[:n]) for part in order.chunk(2))
-    evaluator = evaluator_for(gb.dataset(name), n, gb.generator(0), features=features, held=held)
-    assert isinstance(evaluator, ImageEvaluator)
-    return evaluator, clean
+    train = gb.dataset(name)
+    space = features_named(features, train)
+    kind = LabelledImages if isinstance(space, SmallNet) else ImageEvaluator
+    return kind(train, held, n, gb.generator(0), -1.0, 1.0, space), clean  # type: ignore[arg-type]
 
 
 def spoiled_sets(train: Dataset, clean: Dataset) -> dict[str, Tensor]:

@@ -37,6 +37,7 @@ SYSTEMS = (
     "coopnets acd gebm vaebm cebm"
 ).split()
 CHECKPOINTS, DRAWS, ASIDE, ROW = 4, 3, 5000, 20
+KEYS = ("feature_distance", "confidence", "recall", "diversity", "near_copies")
 COLOURS = (
     "#2a6f97 #e09f3e #9e2a2b #6a994e #7b5ea7 #495057 #00a6a6 #d1495b #8d6a2b #5e60ce #43aa8b #f3722c "
     "#577590 #b56576 #000000"
@@ -82,15 +83,16 @@ def minute(run: Path, checkpoint: Path) -> float:
 
 
 def measure(path: Path, runs: list[str], n: int) -> None:
-    """Fill `path` with the distances of all checkpoints; those that are there already are not taken again."""
+    """Fill `path` with the measures of all checkpoints; those there already, in these features, stay."""
     told: dict[str, Any] = json.loads(path.read_text()) if path.exists() else {}
     for name in runs:
         folder, _, sampler = name.partition("@")
         run, rows = Path(folder), told.setdefault(name, {})
+        features = held_out(stored_config(run).data, n, "test", -1.0, 1.0).record["features"]
         for checkpoint, draws in spread(run):
-            if checkpoint.name not in rows:
+            if rows.get(checkpoint.name, {}).get("features") != features:
                 found = distances(gb.load(checkpoint), stored_config(run).data, n, sampler, draws)
-                rows[checkpoint.name] = {"minutes": minute(run, checkpoint), **found}
+                rows[checkpoint.name] = {"minutes": minute(run, checkpoint), "features": features, **found}
                 path.write_text(json.dumps(told, indent=1) + "\n")
                 print(name, checkpoint.name, json.dumps(rows[checkpoint.name]), flush=True)
 
@@ -111,7 +113,7 @@ def distances(model: EnergyModel, data: str, n: int, name: str, draws: int) -> d
         sets.append({part: held_out(data, n, part, low, high).measure(x) for part in ("test", "validation")})
     out = {}
     for part in ("test", "validation"):
-        for key in ("feature_distance", "confidence", "recall"):
+        for key in KEYS:
             values = [s[part][key] for s in sets]
             found = over(values) if draws > 1 else None
             out[f"{part}_{key}"] = [found.estimate, found.half_width] if found else values
@@ -130,8 +132,8 @@ def show(path: Path) -> str:
     told = json.loads(path.read_text())
     last = {name: max(rows.values(), key=lambda r: r["minutes"]) for name, rows in told.items() if rows}
     ranked = sorted(last.items(), key=lambda item: item[1]["validation_feature_distance"][0])
-    head = ["", "minutes", "test distance", "set aside", "confidence", "recall"]
-    keys = ("test_feature_distance", "validation_feature_distance", "test_confidence", "test_recall")
+    head = ["", "minutes", "test distance", "set aside", *(key.replace("_", " ") for key in KEYS[1:])]
+    keys = ("test_feature_distance", "validation_feature_distance", *(f"test_{key}" for key in KEYS[1:]))
     cells = {name: [" ± ".join(f"{v:.3g}" for v in row[k]) for k in keys] for name, row in ranked}
     body = [[label(name), f"{last[name]['minutes']:.1f}", *cells[name]] for name in cells]
     return table(head, body, markdown=True)

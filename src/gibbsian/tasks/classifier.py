@@ -154,11 +154,9 @@ def read_classifier(path: Path) -> Classifier:
         classifier.net.eval()
     except UNREADABLE as error:
         reason = str(error).splitlines()[0]
-        raise DataError(
-            f"{path} is not a classifier of {NAME} ({reason}): delete it to train it again"
-        ) from error
+        raise DataError(f"{path} is not a classifier of {NAME} ({reason})") from error
     if checksum(weights) != about.get("sha256"):
-        raise DataError(f"the weights in {path} are not those of its record: delete it to train it again")
+        raise DataError(f"the weights in {path} are not those of its record")
     return classifier
 
 

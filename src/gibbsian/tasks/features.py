@@ -21,8 +21,8 @@ from typing import TypeAlias
 import torch
 from tqdm import tqdm
 
-from ..core.errors import UsageError, unknown
-from ..core.pace import Pace
+from ..core.errors import DataError, UsageError, unknown
+from ..core.pace import Pace, to_stderr
 from ..core.random import derive, generator, seeded_init
 from ..data.batches import Batches
 from ..data.dataset import Dataset
@@ -93,12 +93,16 @@ def classifier_for(
         shipped = load_classifier(dataset.name, role)
         if shipped.event_shape == dataset.event_shape and shipped.classes == dataset.classes:
             return shipped
-    path = (cache or cache_folder() / "classifiers") / f"{dataset.fingerprint[:16]}-{role}.safetensors"
-    if not path.is_file():
-        rng = classifier_rng(dataset.name, role)
-        trained = train_classifier(dataset, rng, updates=updates, role=role, progress=progress)
-        save_classifier(trained, path)
-    return read_classifier(path)
+    path = (cache or cache_folder() / "classifiers") / f"{NAME}-{dataset.fingerprint[:16]}-{role}.safetensors"
+    if path.is_file():
+        try:
+            return read_classifier(path)
+        except DataError as error:
+            to_stderr(f"{error}: trained again")
+    rng = classifier_rng(dataset.name, role)
+    trained = train_classifier(dataset, rng, updates=updates, role=role, progress=progress)
+    save_classifier(trained, path)
+    return trained
 
 
 def train_classifier(

@@ -17,7 +17,7 @@ from ..report.pictures import pictured
 from .feature_names import FeatureNet, labelled
 from .features import SmallNet, classifier_for
 from .point_evaluator import Draw, HeldOutEvaluator
-from .random_features import NAME
+from .random_features import NAME, PixelFeatures
 
 MANY = 50
 """Held-out images below which their number is told as few."""
@@ -60,6 +60,7 @@ class ImageEvaluator(HeldOutEvaluator):
         return {
             "feature_distance": frechet_distance(features, self.held_features),
             **self.of_classes(x),
+            **self.of_pixels(x),
             "precision": near.precision,
             "recall": near.recall,
             **self.novelty.measure(x),
@@ -72,6 +73,17 @@ class ImageEvaluator(HeldOutEvaluator):
     def of_classes(self, x: Tensor) -> dict[str, float]:
         """Measures of a classifier's answers to pictures `x` in [-1, 1]; none without labels."""
         return {}
+
+    def of_pixels(self, x: Tensor) -> dict[str, float]:
+        """The distance in another space, where the first one knows no classes."""
+        if self.features.name != NAME:
+            return {}
+        space = self._pixel_space
+        return {"pixel_distance": frechet_distance(space.features(x), space.features(self.held_x))}
+
+    @cached_property
+    def _pixel_space(self) -> PixelFeatures:
+        return PixelFeatures(self.train)
 
     def identity(self) -> dict[str, Any]:
         """With the range of samples, and all of the weights."""

@@ -97,4 +97,10 @@ def warnings(rows: Rows) -> tuple[str, ...]:
             told.append(
                 f"{found:.0%} of the samples are near copies of training rows, {usual:.0%} of held-out data"
             )
+    orders = [
+        sorted((row for row in rows if key in rows[row]), key=lambda row: rows[row][key].estimate)
+        for key in ("feature_distance", "pixel_distance")
+    ]
+    if orders[1] and orders[0] != orders[1]:
+        told.append(f"pixels put the rows in another order: {', '.join(orders[1])}")
     return tuple(told)

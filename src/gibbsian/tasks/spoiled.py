@@ -55,7 +55,9 @@ def _salted(x: Tensor, rng: torch.Generator) -> Tensor:
 
 
 def _blurred(x: Tensor, rng: torch.Generator) -> Tensor:
-    return blur(x, rng, sigma=BLUR)
+    for _ in range(1 + int(torch.randint(3, (), generator=rng))):  # one pass is as wide as 5 pixels at most
+        x = blur(x, rng, sigma=BLUR)
+    return x
 
 
 def _boxed(x: Tensor, rng: torch.Generator) -> Tensor:
