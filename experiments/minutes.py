@@ -106,7 +106,7 @@ def spread(run: Path) -> list[tuple[Path, int]]:
 
 def distances(model: EnergyModel, data: str, n: int, name: str, draws: int) -> dict[str, Any]:
     """Measures against both held-out parts: estimate, and half-width where there are draws for one."""
-    rng, sets = Streams(0).eval, []
+    rng, sets = Streams(0).eval, list[dict[str, dict[str, float]]]()
     sampler, low, high = model.sampler(name or "default"), model.spec.low, model.spec.high
     for _ in range(draws):
         x = draw_samples(model, sampler, n, rng=rng, y=every_label(model, n, rng)).x
@@ -117,7 +117,7 @@ def distances(model: EnergyModel, data: str, n: int, name: str, draws: int) -> d
             values = [s[part][key] for s in sets]
             found = over(values) if draws > 1 else None
             out[f"{part}_{key}"] = [found.estimate, found.half_width] if found else values
-    return out
+    return out | {"held_near_copies": held_out(data, n, "test", low, high).of_held()["near_copies"]}
 
 
 @cache
@@ -133,8 +133,12 @@ def show(path: Path) -> str:
     last = {name: max(rows.values(), key=lambda r: r["minutes"]) for name, rows in told.items() if rows}
     ranked = sorted(last.items(), key=lambda item: item[1]["validation_feature_distance"][0])
     head = ["", "minutes", "test distance", "set aside", *(key.replace("_", " ") for key in KEYS[1:])]
+    if ranked and (held := ranked[0][1].get("held_near_copies")) is not None:
+        head[-1] += f" (held-out {held:.3g})"
     keys = ("test_feature_distance", "validation_feature_distance", *(f"test_{key}" for key in KEYS[1:]))
-    cells = {name: [" ± ".join(f"{v:.3g}" for v in row[k]) for k in keys] for name, row in ranked}
+    cells = {
+        name: [" ± ".join(f"{v:.3g}" for v in row.get(k, [])) or "-" for k in keys] for name, row in ranked
+    }
     body = [[label(name), f"{last[name]['minutes']:.1f}", *cells[name]] for name in cells]
     return table(head, body, markdown=True)
 

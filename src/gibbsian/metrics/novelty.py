@@ -35,8 +35,9 @@ class NearestRow:
     def __call__(self, x: Tensor) -> Tensor:
         """(N,) float64; raises `UsageError` for rows that are not finite."""
         x = (table(x, "the sample", rows=1) - self.centre).float()  # rounded as `rows`: a copy is at 0
-        nearest = [(self.half_squares - part @ self.rows.T).argmin(1) for part in x.split(CHUNK)]
-        return (x - self.rows[torch.cat(nearest)]).double().norm(dim=1)
+        score = (torch.addmm(self.half_squares, part, self.rows.T, alpha=-1) for part in x.split(CHUNK))
+        nearest = torch.cat([one.argmin(1) for one in score])
+        return (x - self.rows[nearest]).double().norm(dim=1)
 
 
 class Novelty:
