@@ -69,7 +69,7 @@ def evaluator_and_clean(name: str, n: int, features: str | None = None) -> tuple
     train = gb.dataset(name)
     space = features_named(features, train)
     kind = LabelledImages if isinstance(space, SmallNet) else ImageEvaluator
-    return kind(train, held, n, gb.generator(0), -1.0, 1.0, space), clean  # type: ignore[arg-type]
+    return kind(train, held, n, gb.generator(0), -1.0, 1.0, space), clean
 
 
 def spoiled_sets(train: Dataset, clean: Dataset) -> dict[str, Tensor]:

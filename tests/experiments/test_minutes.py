@@ -1,4 +1,4 @@
-"""The table of systems: diversity and near copies beside distances, and figures of other features taken anew."""
+"""The table of systems: diversity and near copies are in it; figures of other features are taken anew."""
 
 from __future__ import annotations
 

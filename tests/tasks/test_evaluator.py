@@ -117,7 +117,7 @@ def test_rows_of_numbers_are_measured_in_units_of_their_columns(shape, tmp_path)
     found = evaluator_for(x, 200, rng(), held=torch.randn(200, *shape, generator=rng(1)) * scale)
     draws = found.baselines()
     good, noise = (found.measure(draws[name](200, rng(2))) for name in ("training data", "noise"))
-    assert good["near_copies"] == 1 and good["nn_ratio"] == 0 and 0.5 < good["diversity"] < 2
+    assert good["near_copies"] == 1 and good["nn_ratio"] < 1e-3 and 0.3 < good["diversity"] < 3
     assert good["sliced_w2"] < noise["sliced_w2"] and good["mmd2"] < noise["mmd2"]
     shifted = torch.randn(200, *shape, generator=rng(3)) * scale
     shifted.flatten(1)[:, 0] += 2  # two deviations of the first column, a five-hundredth of the last

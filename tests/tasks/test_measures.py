@@ -15,7 +15,7 @@ from experiments.features import evaluator_and_clean, spoiled_sets
 from gibbsian.metrics.coverage import coverage
 from gibbsian.metrics.frechet import frechet_distance
 from gibbsian.tasks.feature_names import features_named
-from gibbsian.tasks.features import ROLES, load_classifier
+from gibbsian.tasks.features import ROLES, SHIPPED, load_classifier
 
 PAGE = (Path(__file__).parents[2] / "docs" / "measures.md").read_text()
 REAL = Path(os.environ.get("GIBBSIAN_DATA") or Path(__file__).parents[3] / "shared" / "data")
@@ -57,9 +57,9 @@ def measured(name: str, features: str | None) -> dict[str, dict[str, float]]:
         pytest.skip(f"no data sets in {REAL}: set GIBBSIAN_DATA")
     os.environ.setdefault("GIBBSIAN_DATA", str(REAL))
     evaluator, clean = evaluator_and_clean(name, 200 if name == "digits" else 500, features)
-    sets = spoiled_sets(evaluator.train, clean)
+    sets, judged = spoiled_sets(evaluator.train, clean), features is None and "judge" in SHIPPED[name]
     return {
-        kind: evaluator.measure(x, clean.y if len(x) == len(clean) and features is None else None)
+        kind: evaluator.measure(x, clean.y if judged and len(x) == len(clean) else None)
         for kind, x in sets.items()
     }
 
@@ -80,6 +80,8 @@ def in_order(values: list[float], cell: str, share: bool) -> bool:
 @pytest.mark.parametrize("name", SETS)
 @pytest.mark.parametrize(("measure", "kind"), CELLS[0])
 def test_what_the_page_says_is_seen(measure, kind, name):
+    if measure == "asked_class" and "judge" not in SHIPPED[name]:
+        pytest.skip(f"no judge of {name} is in the package")
     cell = CELLS[0][measure, kind]
     values = ranked(measured(name, None), measure, kind)
     assert len(values) > (3 if kind in ("noise", "blur") else 1)

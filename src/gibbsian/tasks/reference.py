@@ -18,7 +18,7 @@ from .point_evaluator import HeldOutEvaluator, SampleEvaluator
 
 VERSION = 1
 """Of the measures: another one makes all reference rows anew."""
-PROBE = 32
+PROBE = 16
 ALIKE, COPIED = 0.5, 0.05
 """Told are a diversity below the one, and near copies that exceed those of held-out data by the other."""
 
@@ -68,18 +68,21 @@ def _measured(
 
 
 def cost(evaluator: SampleEvaluator, n: int, draws: int) -> str:
-    """A line on how long measuring will take, found by a few draws of noise."""
-    few = evaluator.baselines()["noise"](min(n, PROBE), torch.Generator().manual_seed(0))
-    evaluator.measure(few)  # once for what is made but once
-    begun = time.monotonic()
-    evaluator.measure(few)
-    row = (
-        draws * (time.monotonic() - begun) * (n / len(few) if isinstance(evaluator, HeldOutEvaluator) else 1)
-    )
+    """A line on how long measuring will take, by what it takes for a little noise, and a little more."""
+
+    def seconds(rows: int) -> float:
+        x = evaluator.baselines()["noise"](rows, torch.Generator().manual_seed(0))
+        begun = time.monotonic()
+        evaluator.measure(x)
+        return time.monotonic() - begun
+
+    few, more = PROBE, min(n, 8 * PROBE)
+    seconds(few)  # what is made but once
+    little, row = seconds(few), seconds(more)
+    row += max(row - little, 0) / (more - few) * (n - more) if n > more else 0
     others = len(evaluator.baselines())
-    return (
-        f"measuring {draws} draws takes about {row:.1g} s beside sampling, and {others} times that at first"
-    )
+    told = f"about {float(f'{draws * row:.1g}'):g} s beside sampling, and {others} times that at first"
+    return f"measuring {draws} draws takes {told}"
 
 
 def warnings(rows: Rows) -> tuple[str, ...]:
