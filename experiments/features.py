@@ -44,7 +44,7 @@ from gibbsian.tasks.features import (
 from gibbsian.tasks.image_evaluator import ImageEvaluator, LabelledImages
 
 UPDATES = {"digits": 2000, "mnist": 3000, "fashion_mnist": 4000, "cifar10": 3000}
-NOISE, BLUR, FEW = (0.1, 0.2, 0.4, 0.8), (1.0, 2.0, 4.0), 20
+NOISE, BLUR, FEW = (0.1, 0.2, 0.4), (1.0, 2.0, 4.0), 20
 """Deviations for pixels in [-1, 1], deviations in pixels of 28, and images that are repeated."""
 
 

@@ -65,6 +65,14 @@ def test_one_outlier_does_not_swell_density():
     assert got.precision > 0.9 and got.density < 0.5 and got.coverage < 0.01
 
 
+def test_wide_balls_of_outliers_are_cut():
+    reference = torch.cat([points(300, 2), torch.full((1, 2), 30.0, dtype=torch.float64)])
+    far = points(50, 2, seed=1) + 25
+    assert coverage(reference, far).precision == 1
+    assert coverage(reference, far, widest=0.9).precision == 0
+    assert coverage(reference, points(300, 2, seed=1), widest=0.9).precision > 0.8
+
+
 def test_bad_arguments_are_refused():
     with pytest.raises(UsageError, match="choose from 1 to 2"):
         coverage(points(3), points(30), k=3)

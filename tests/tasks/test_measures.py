@@ -12,7 +12,7 @@ import torch
 
 import gibbsian as gb
 from experiments.features import evaluator_and_clean, spoiled_sets
-from gibbsian.metrics.coverage import coverage
+from gibbsian.metrics.coverage import TYPICAL, coverage
 from gibbsian.metrics.frechet import frechet_distance
 from gibbsian.tasks.feature_names import features_named
 from gibbsian.tasks.features import ROLES, SHIPPED, load_classifier
@@ -46,6 +46,14 @@ def tables() -> list[dict[tuple[str, str], str]]:
         elif not rest:
             kinds = []
     return found
+
+
+def seen(cell: str, name: str) -> str:
+    """ "rises" or "falls"; skips the sets that a cell leaves out, as in "falls (not CIFAR-10)"."""
+    word, _, rest = cell.partition(" (not ")
+    if name.replace("_", "") in rest.lower().replace("-", ""):
+        pytest.skip(f"the page says that it is not seen on {name}")
+    return word
 
 
 CELLS = [{key: cell for key, cell in one.items() if cell != "-"} for one in tables()]
@@ -82,7 +90,7 @@ def in_order(values: list[float], cell: str, share: bool) -> bool:
 def test_what_the_page_says_is_seen(measure, kind, name):
     if measure == "asked_class" and "judge" not in SHIPPED[name]:
         pytest.skip(f"no judge of {name} is in the package")
-    cell = CELLS[0][measure, kind]
+    cell = seen(CELLS[0][measure, kind], name)
     values = ranked(measured(name, None), measure, kind)
     assert len(values) > (3 if kind in ("noise", "blur") else 1)
     assert in_order(values, cell, measure in SHARES), values
@@ -91,7 +99,7 @@ def test_what_the_page_says_is_seen(measure, kind, name):
 @pytest.mark.parametrize("name", SETS)
 @pytest.mark.parametrize(("measure", "kind"), CELLS[1])
 def test_what_is_seen_without_labels(measure, kind, name):
-    cell = CELLS[1][measure, kind]
+    cell = seen(CELLS[1][measure, kind], name)
     values = ranked(measured(name, "random"), measure, kind)
     assert in_order(values, cell, measure in SHARES), values
 
@@ -101,7 +109,7 @@ def test_every_measure_is_on_the_page():
     assert {*measured("digits", None)["clean"], *measured("digits", "random")["clean"]} <= said | {"classes"}
 
 
-@pytest.mark.parametrize("features", [None, "random", "pixels"])
+@pytest.mark.parametrize("features", [None, "random"])
 @pytest.mark.parametrize("name", SETS)
 def test_uniform_noise_is_no_image(name, features):
     assert measured(name, features)["uniform noise"]["precision"] <= 0.02
@@ -110,17 +118,16 @@ def test_uniform_noise_is_no_image(name, features):
 
 
 @pytest.mark.data
-@pytest.mark.parametrize("features", ["random", "pixels"])
 @pytest.mark.parametrize("file", OWN)
-def test_uniform_noise_is_no_image_of_unlabelled_sets(file, features):
+def test_uniform_noise_is_no_image_of_unlabelled_sets(file):
     if not (REAL / file).is_file():
         pytest.skip(f"no {file} in {REAL}")
     arrays = np.load(REAL / file)
     images = next(a for a in map(arrays.__getitem__, arrays.files) if a.dtype == np.uint8 and a.ndim >= 3)
     train, held = gb.from_arrays(images[:600], images=True).split_off(200)
-    space = features_named(features, train)
+    space = features_named("random", train)
     noise = torch.rand(200, *train.event_shape, generator=gb.generator(0)) * 2 - 1
-    assert coverage(space.features(held.x), space.features(noise)).precision <= 0.02
+    assert coverage(space.features(held.x), space.features(noise), widest=TYPICAL).precision <= 0.02
 
 
 @pytest.mark.parametrize("name", SETS[:3])

@@ -11,7 +11,7 @@ from torch import Tensor
 from ..data.dataset import Dataset
 from ..metrics.baselines import class_gaussians, one_gaussian
 from ..metrics.classes import accuracy, class_entropy, class_histogram, confidence
-from ..metrics.coverage import coverage
+from ..metrics.coverage import TYPICAL, coverage
 from ..metrics.frechet import frechet_distance
 from ..report.pictures import pictured
 from .feature_names import FeatureNet, labelled
@@ -56,7 +56,7 @@ class ImageEvaluator(HeldOutEvaluator):
         """All measures of the module's list but `normalised`, which needs floor and ceiling."""
         x = self.as_picture(x)
         features = self.features.features(x)
-        near = coverage(self.held_features, features)
+        near = coverage(self.held_features, features, widest=TYPICAL)
         return {
             "feature_distance": frechet_distance(features, self.held_features),
             **self.of_classes(x),

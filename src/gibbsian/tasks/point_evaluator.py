@@ -21,7 +21,7 @@ from torch import Tensor
 from ..data.dataset import Dataset
 from ..data.toy import toy
 from ..metrics.baselines import one_gaussian
-from ..metrics.coverage import coverage
+from ..metrics.coverage import TYPICAL, coverage
 from ..metrics.novelty import Novelty
 from ..metrics.toy import GridDivergence, grid_divergence, mode_recall
 from ..metrics.two_sample import mmd2, sliced_wasserstein
@@ -147,7 +147,7 @@ class RowsEvaluator(HeldOutEvaluator):
     def measure(self, x: Tensor, y: Tensor | None = None) -> dict[str, float]:
         """The measures of the module's list."""
         x = self._units(x.detach().cpu())
-        near = coverage(self.held_out, x)
+        near = coverage(self.held_out, x, widest=TYPICAL)
         return {
             "sliced_w2": self._sliced(x),
             "mmd2": mmd2(x, self.held_out),
