@@ -39,6 +39,15 @@ def test_every_kind_of_sample_is_told():
     assert far["nn_ratio"] > 5 and far["near_copies"] == 0
 
 
+def test_the_ratio_is_of_distances_to_training_rows_over_those_of_held_out_ones():
+    """By hand: samples at 2 from {0, 10} over held-out rows at 1; the other way round it would be 1 / 1."""
+    train, held, samples = (torch.tensor(v)[:, None] for v in ([0.0, 10.0], [1.0, 9.0], [2.0, 8.0]))
+    found = Novelty(train, held).measure(samples)
+    assert found == {"nn_ratio": 2.0, "near_copies": 0.0, "diversity": 6 / 8}
+    assert Novelty(held, train).measure(samples)["nn_ratio"] == 1.0
+    assert Novelty(train, held).measure(torch.tensor([[0.4], [8.0]]))["near_copies"] == 0.5
+
+
 @pytest.mark.parametrize(("n", "held"), [(50, 400), (400, 50), (17, 16)])
 def test_diversity_is_among_equal_numbers(n, held):
     found = Novelty(points(500, 1), points(held, 2)).measure(points(n, 3))
