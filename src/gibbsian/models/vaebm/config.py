@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import ClassVar, Literal
 
 from ...core.config import require_choices
 from ...core.errors import UsageError, require_not_negative
@@ -20,6 +20,7 @@ KERNELS = ("langevin", "kinetic", "mala", "hmc")
 class BufferConfig:
     """Stored noise of the latents, from which a growing share of the training chains goes on."""
 
+    step_counted: ClassVar[tuple[str, ...]] = ("anneal",)
     capacity: int = 10_000
     """Chains in the buffer."""
     share: float = 0.6
