@@ -27,7 +27,7 @@ class TrainConfig:
     beta2: float = 0.999
     """Adam's second-moment decay."""
     weight_decay: float = 0.0
-    """Decoupled weight decay."""
+    """Decoupled weight decay (AdamW), of every group of weights."""
     warmup: int = 0
     """Updates over which the learning rate rises from 0."""
     decay: float = 0.0

@@ -32,7 +32,7 @@ class GEBMConfig:
     energy_steps: int = 5
     """Updates of the energy for each one of the base."""
     energy_first: int = 100
-    """Updates of the energy before the first of the base, and before the first of every period."""
+    """Updates of the energy before each of the first two of the base, and the first of every period."""
     period: int = 500
     """Updates of the base in one period."""
     penalty: float = 1.0

@@ -3,6 +3,9 @@
     energy, c:  max  F = -mean_P (E + c) - mean_G exp(-(E + c)) + 1     (KALE, c learns A)
     base:       min  -mean_P E - A(batch)                               (gradient by softmax(-E) weights)
 
+The base draws for the energy in train mode, as for its own updates (the released code: in eval mode, which
+is another under batch normalisation). Kinetic chains on latents begin with velocities of N(0, I) (there: 0).
+
 The model is in `model.py`. With `divergence` jensen_shannon and the like the same networks are a GAN or an
 f-GAN, whose critic is read as an energy (see `objectives.divergence`): the critic that a GAN discards.
 """
@@ -76,8 +79,13 @@ class GEBM(Learner):
             yield "base", self._base_loss(len(batch), rng)
 
     def base_due(self, step: int) -> bool:
-        """Whether the base learns at an update: every `energy_steps`, after `energy_first` of a period."""
+        """Whether the base learns at an update: every `energy_steps`, but each of its first two times and the
+        first of a period after `energy_first`."""
         first, every = max(self.config.energy_first, self.config.energy_steps), self.config.energy_steps
+        again = first - every if self.config.period > 1 else 0
+        if first <= step < first + again:
+            return False
+        step -= again if step >= first else 0
         place = step % (first + (self.config.period - 1) * every) + 1
         return place >= first and (place - first) % every == 0
 

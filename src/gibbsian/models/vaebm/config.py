@@ -56,7 +56,11 @@ class VAEBMConfig:
     pixels: PixelConfig = field(default_factory=PixelConfig)
     loss: LossConfig = field(default_factory=LossConfig)
     spectral: float = 0.2
-    """Weight of the sum of the energy's largest singular values."""
+    """Weight of the sum of the energy's largest singular values; where spectral norm makes them 1 it does
+    nothing."""
+    l2: float = 0.0
+    """Weight decay of the energy within Adam, as the released code has it: this times the weights joins their
+    gradient. (train.weight_decay acts apart from the gradient, and on the VAE too.)"""
     energy_on: Literal["x", "xz"] = "x"
     """What the energy sees: data alone, or data and latents."""
     potential: Literal["reparametrised", "released"] = "reparametrised"
@@ -68,7 +72,7 @@ class VAEBMConfig:
 
     def __post_init__(self) -> None:
         require_choices(self, "vaebm")
-        require_not_negative(spectral=self.spectral)
+        require_not_negative(spectral=self.spectral, l2=self.l2)
         for name, latent in (("chain", self.chain), ("sample", self.sample)):
             if latent is not None and latent.kernel not in KERNELS:
                 raise UsageError(
