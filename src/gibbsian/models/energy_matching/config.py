@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import ClassVar, Literal
 
 from ...core.config import require_choices
 from ...core.errors import UsageError, require_not_negative, require_positive
@@ -16,6 +16,7 @@ from ...nets.settings import ConvConfig
 class FlowConfig:
     """The way from noise to data, and how it is sampled."""
 
+    step_counted: ClassVar[tuple[str, ...]] = ("updates",)
     updates: int = 5000
     """Updates of the flow alone, before the contrastive phase."""
     weight: float = 1.0

@@ -51,7 +51,6 @@ class GEBM(Learner):
     config: GEBMConfig
     model: TiltedGenerator
     mean_reduced = False
-    step_counted = ("freeze_base_at",)
 
     def parameter_groups(self) -> dict[str, nn.Module]:
         """The energy with its log-partition, and the base unless it is frozen."""
@@ -72,7 +71,7 @@ class GEBM(Learner):
             self._begin_partition(rng)
         x_pos = noised_data(batch, self.config.pixels, rng)
         yield "energy", self._energy_loss(x_pos, step, rng)
-        if self.config.base_frozen(step):
+        if self.config.base_frozen(self.planned(step)):
             return
         if self.config.base == "likelihood":
             yield "base", Loss(-self.model.base_log_density(x_pos).mean())
@@ -108,7 +107,7 @@ class GEBM(Learner):
     # -- pieces -------------------------------------------------------------------------------------
 
     def _energy_loss(self, x_pos: Tensor, step: int, rng: torch.Generator) -> Loss:
-        base_frozen = self.config.base_frozen(step)
+        base_frozen = self.config.base_frozen(self.planned(step))
         with torch.no_grad():
             # Batch statistics of a frozen generator must not go on moving.
             learns = self.config.base != "frozen" and not base_frozen

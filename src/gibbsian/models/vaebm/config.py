@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import ClassVar, Literal
 
 from ...core.config import require_choices
 from ...core.errors import UsageError, require_not_negative
@@ -20,6 +20,7 @@ KERNELS = ("langevin", "kinetic", "mala", "hmc")
 class BufferConfig:
     """Stored noise of the latents, from which a growing share of the training chains goes on."""
 
+    step_counted: ClassVar[tuple[str, ...]] = ("anneal",)
     capacity: int = 10_000
     """Chains in the buffer."""
     share: float = 0.6
@@ -59,7 +60,7 @@ class VAEBMConfig:
     nothing."""
     l2: float = 0.0
     """Weight decay of the energy within Adam, as the released code has it: this times the weights joins their
-    gradient. (train.weight_decay acts apart from the gradient, and on the VAE too.)"""
+    gradient. train.weight_decay acts apart from the gradient, and on the VAE too."""
     energy_on: Literal["x", "xz"] = "x"
     """What the energy sees: data alone, or data and latents."""
     potential: Literal["reparametrised", "released"] = "reparametrised"

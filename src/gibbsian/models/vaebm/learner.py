@@ -63,7 +63,6 @@ class VAEBM(Learner):
 
     config: VAEBMConfig
     model: TiltedVAE
-    step_counted = ("vae.steps",)
 
     def __init__(
         self,
@@ -88,7 +87,7 @@ class VAEBM(Learner):
 
     def lr_multiplier(self, group: str, step: int) -> float:
         """The VAE's and the critic's own rate, which falls by a cosine to 0 over stage one."""
-        return 1.0 if group == "energy" else vae_stage.lr_multiplier(self.config.vae, step)
+        return 1.0 if group == "energy" else vae_stage.lr_multiplier(self.config.vae, self.planned(step))
 
     def samplers(self) -> dict[str, Sampler]:
         """Chains that go on from stored noise of the latents, as training does, with fresh noise of x."""
@@ -96,7 +95,7 @@ class VAEBM(Learner):
 
     def losses(self, batch: Batch, step: int, rng: torch.Generator) -> Iterator[tuple[str, Loss]]:
         """The losses of the stage that an update belongs to."""
-        x = noised_data(batch, self.config.pixels, rng)
+        x, step = noised_data(batch, self.config.pixels, rng), self.planned(step)
         update = step - self.config.vae.steps
         if update >= 0:
             yield from self._contrast(x, update, rng)
