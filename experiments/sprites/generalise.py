@@ -1,13 +1,13 @@
-"""Combinations never seen: a sum of two energies beside supervised generators, by the share of cells seen.
+"""Combinations never seen: a sum of two energies beside supervised generators, by the share seen.
 
-python -m experiments.sprites.generalise size|shape --regressor FILE --out FOLDER [--shares 0,.01,...] [--seed 0]
+python -m experiments.sprites.generalise size|shape --regressor FILE --out FOLDER [--shares 0,.01,...]
 
-The grid is every size (or shape) at every place. The energy of sizes learns from all sizes in the centre, that
-of places from all places at the least size, each alone, by score matching with noise levels. Then their sum is
-tuned on the cells seen: both axes, and a share of the others. A generator learns from conditions to images on
-the same cells with as many updates. Errors are mean squares a pixel (white 1) on cells not seen, with 95 %
-over cells; `right` is the share in which the regressor (of `--side 16`) finds both attributes. FOLDER keeps
-the runs, so that the same command goes on where it was stopped, with results.json, curve.png and images.png.
+The grid is every size (or shape) at every place. The energy of sizes learns from all sizes in the centre,
+that of places from all places at the least size, each alone, by score matching with noise levels. Then their
+sum is tuned on the cells seen: both axes, and a share of the others. A generator learns from conditions to
+images on the same cells with as many updates. Errors are mean squares a pixel (white 1) on cells not seen,
+with 95 % over cells; right is the share in which the regressor (one of --side 16) finds both attributes.
+FOLDER keeps the runs, so that the command goes on where it was stopped, and results.json, curve.png, images.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ import time
 from collections.abc import Callable
 from copy import deepcopy
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
@@ -31,6 +32,7 @@ from experiments.sprites.generators import GENERATORS, trained
 from experiments.sprites.parts import Anywhere, Summed
 from experiments.sprites.regressor import Errors, Regressor
 from gibbsian.core.energy import score_function
+from gibbsian.core.errors import UsageError
 from gibbsian.core.random import derive, generator, seeded_init
 from gibbsian.metrics.interval import Interval, mean_interval, share_interval
 from gibbsian.models.sampler import RunOptions
@@ -50,8 +52,9 @@ SHOWN = 16
 
 @dataclass(frozen=True)
 class Budget:
-    """Updates on 64 images each of the first attribute's energy, of the place's, and of their sum; steps of the
-    chains; cells not seen that are measured; highest noises at which the place counts, and how strongly."""
+    """Updates, on 64 images each, of the first attribute's energy, of the place's, and of their sum; steps of
+    the chains; cells not seen that are measured; highest noises at which the place counts, and how strongly.
+    """
 
     first: int = 400
     place: int = 800
@@ -91,7 +94,7 @@ class Energies:
         return self._parts
 
     def images(self, asked: Tensor, seen: Tensor | None, name: str, plain: bool = False) -> Tensor:
-        """Samples of the cells with numbers `asked`: of the sum tuned on cells `seen`, or as trained apart."""
+        """Samples of the cells with numbers `asked`, of the sum tuned on cells `seen` or as trained apart."""
         net = Summed(*deepcopy(self.apart()), self.sizes, self.budget.told, plain)
         which, steps = (self.grid.place_axis, 0) if seen is None else (seen, self.budget.tune)
         model = self._fit(name if steps else "", net, which, self.conditions, steps)
@@ -111,8 +114,8 @@ class Energies:
     def _fit(
         self, name: str, net: nn.Module, which: Tensor, c: Tensor, steps: int, dropout: float = 0.0
     ) -> Any:
-        kept = {"out": self.out / name, "resume": "auto"} if name else {}
-        settings = {
+        kept: dict[str, Any] = {"out": self.out / name, "resume": "auto"} if name else {}
+        settings: dict[str, Any] = {
             "matching__levels": LADDER.levels, "matching__sigma_max": LADDER.sigma_max,
             "start__scale": LADDER.sigma_max, "chain__steps": self.budget.chain,
             "net__condition_dropout": dropout, "train__precision": "bf16", "train__save_every": 100_000,
@@ -154,7 +157,7 @@ def at_share(share: float, energies: Energies, regressor: Regressor) -> tuple[di
         methods[APART] = lambda: energies.images(both, None, "apart")
         methods[PLAIN] = lambda: energies.images(both, None, "plain", plain=True)
     for name in GENERATORS:
-        methods[name] = lambda name=name: _generated(name, energies, seen)[both]
+        methods[name] = partial(_generated, name, energies, seen, both)
     methods |= {"blank": lambda: torch.zeros(len(both), SIDE, SIDE), "renders": lambda: grid.images[both]}
     rows: dict[str, Any] = {}
     tiles = [grid.images[asked][:SHOWN]]
@@ -169,12 +172,12 @@ def at_share(share: float, energies: Energies, regressor: Regressor) -> tuple[di
     return rows, torch.cat(tiles)
 
 
-def _generated(name: str, energies: Energies, seen: Tensor) -> Tensor:
-    """What a generator that learnt on the cells `seen` makes of all cells."""
+def _generated(name: str, energies: Energies, seen: Tensor, asked: Tensor) -> Tensor:
+    """What a generator that learnt on the cells `seen` makes of those `asked`."""
     grid, c = energies.grid, energies.conditions
     model = trained(name, c[seen], grid.images[seen], energies.budget.updates, energies.seed)
     with torch.no_grad():
-        return cast(Tensor, model(c)).clamp(0, 1)
+        return cast(Tensor, model(c[asked])).clamp(0, 1)
 
 
 def _cell(row: dict[str, Any]) -> str:
@@ -215,7 +218,9 @@ def main() -> None:
     print(table(head, [[n, *(_cell(r[n]) if n in r else "" for r in found.values())] for n in names]))
 
 
-def study(attribute: str, shares: str, file: Path, out: Path, budget: Budget, seed: int = 0) -> dict[str, Any]:
+def study(
+    attribute: str, shares: str, file: Path, out: Path, budget: Budget, seed: int = 0
+) -> dict[str, Any]:
     """The rows by share, kept in `out`, where those that are there already are not made again."""
     out.mkdir(parents=True, exist_ok=True)
     energies = Energies(cells(attribute), budget, seed, out)
@@ -223,7 +228,7 @@ def study(attribute: str, shares: str, file: Path, out: Path, budget: Budget, se
     about = {"attribute": attribute, "seed": seed, **asdict(budget)}
     kept = json.loads(results.read_text()) if results.is_file() else {}
     if kept and kept["about"] != about:
-        raise gb.UsageError(f"{out} holds results of other settings: give another folder with --out")
+        raise UsageError(f"{out} holds results of other settings: give another folder with --out")
     found: dict[str, Any] = kept.get("rows", {})
     for share in shares.split(","):
         if share not in found:

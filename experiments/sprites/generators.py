@@ -1,8 +1,8 @@
-"""Supervised generators, from conditions to an image by squared error: what sums of energies are compared with.
+"""Supervised generators, from conditions to an image by squared error, for comparison with sums of energies.
 
-    deconvolution   dense layers, then transposed convolutions that double the side, as Du et al. 2020 took
-    broadcast       the condition beside the coordinates at every pixel, then convolutions of stride 1, which
-                    have less to learn of places (N. Watters et al. 2019, arXiv 1901.07017)
+deconvolution   dense layers, then transposed convolutions that double the side, as Du et al. 2020 took
+broadcast       the condition beside the coordinates at every pixel, then convolutions of stride 1, which
+                have less to learn of places (N. Watters et al. 2019, arXiv 1901.07017)
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ GENERATORS = {"deconvolution": Deconvolution, "broadcast": Broadcast}
 
 
 def trained(name: str, c: Tensor, images: Tensor, steps: int, seed: int = 0) -> nn.Module:
-    """A generator after `steps` updates of Adam on batches of 64, at a rate that rises to 2e-3 and falls to 0."""
+    """A generator after `steps` updates of Adam on batches of 64, at rates up to 2e-3 that fall to 0."""
     rng = generator(seed)
     with seeded_init(rng):
         model = GENERATORS[name](c.shape[1])

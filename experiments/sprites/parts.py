@@ -10,8 +10,8 @@ from gibbsian.nets.precision import widened
 
 
 class Anywhere(nn.Module):
-    """A sprite that is somewhere: E = |x|^2 / 2 - sigma^2 log sum_u exp(m_u / sigma^2), m circular convolutions
-    of stride 1, so that E is the same wherever the sprite is.
+    """A sprite that is somewhere: E = |x|^2 / 2 - sigma^2 log sum_u exp(m_u / sigma^2), m by circular
+    convolutions of stride 1, so that E is the same wherever the sprite is.
 
     Images `(B, 1, H, W)` and rows `(B, labels + levels)` of a label and a one-hot level to `(B,)`; u are the
     pixels.
@@ -43,8 +43,9 @@ def _circular(inputs: int, outputs: int, kernel: int) -> nn.Conv2d:
 
 
 class Summed(nn.Module):
-    """`first(x, [a, level])` + `strength` (`second(x, [b, level])` - `second(x, [0, level])`) of rows [a, b,
-    level], the difference, which is -log p(b | x), at the `told` highest noises alone: at lower ones x tells b.
+    """`first(x, [a, level])` + `strength` (`second(x, [b, level])` - `second(x, [0, level])`) of rows
+    [a, b, level]. The difference is -log p(b | x); it counts at the `told` highest noises alone, as at lower
+    ones x tells b.
 
     Where `second` has seen one value of a alone, its own E(x) takes that value away again. `plain` adds
     `first` and `second` at all levels, and takes nothing away.

@@ -29,8 +29,8 @@ PIXELS = 16
 
 
 class Regressor(nn.Module):
-    """Images `(B, side, side)` in [0, 1], the side a multiple of 8, to `(B, 8)`: logits of the shape, scale, x,
-    y, cos, sin of the phase."""
+    """Images `(B, side, side)` in [0, 1], the side a multiple of 8, to `(B, 8)`: logits of the shape, scale,
+    x, y, cos, sin of the phase."""
 
     def __init__(self, side: int = SIDE) -> None:
         super().__init__()

@@ -2,11 +2,11 @@
 
 python -m experiments.sprites.tries somewhere|low_noise --regressor FILE --out FOLDER [--steps 2000] [-n 128]
 
-    somewhere   a mixture over places: E = |x|^2 / 2 - sigma^2 log sum_u exp(m_u / sigma^2 + b_u), m convolutions of
-                x with gains and biases by all attributes, b log weights by all attributes. One sprite is at one
-                place, so that places need not be learnt by the convolutions
-    low_noise   the preset's network, with `matching.spread` .15 for .5, which weighs high noise more, and noises
-                from 4 on
+    somewhere   a mixture over places: E = |x|^2 / 2 - sigma^2 log sum_u exp(m_u / sigma^2 + b_u), m by
+                convolutions of x, b log weights, both by all attributes. One sprite is at one place, so
+                that the convolutions need not learn places
+    low_noise   the preset's network without `matching.spread`, so that low noise counts as much as high,
+                and noises from 4 on
 The run in FOLDER goes on where it was stopped.
 """
 
@@ -36,7 +36,7 @@ LADDER = MatchingConfig(levels=12, sigma_max=8.0)
 
 
 class Somewhere(nn.Module):
-    """Images `(B, 1, 32, 32)` and rows `(B, labels + levels)` to `(B,)`: four maps at each of 16 x 16 places."""
+    """Images `(B, 1, 32, 32)` and rows `(B, labels + levels)` to `(B,)`: four maps at 16 x 16 places each."""
 
     def __init__(self, labels: int, sigmas: tuple[float, ...], maps: int = 32, parts: int = 4) -> None:
         super().__init__()
@@ -65,7 +65,7 @@ def trained(kind: str, out: Path, steps: int) -> gb.EnergyModel:
     """The model of one try, gone on with where `out` holds a run."""
     settings: dict[str, Any] = {"preset": "sprites", "train__precision": "bf16", "steps": steps}
     if kind == "low_noise":
-        settings |= {"matching__sigma_max": 4.0, "start__scale": 4.0, "matching__spread": 0.15}
+        settings |= {"matching__sigma_max": 4.0, "start__scale": 4.0, "matching__spread": None}
     else:
         with seeded_init(generator(0)):
             settings["net"] = Somewhere(33, LADDER.sigmas)
