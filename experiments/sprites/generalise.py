@@ -53,8 +53,8 @@ SHOWN = 16
 @dataclass(frozen=True)
 class Budget:
     """Updates, on 64 images each, of the first attribute's energy, of the place's, and of their sum; steps of
-    the chains; cells not seen that are measured; highest noises at which the place counts, and how strongly.
-    """
+    the chains; cells not seen that are measured; highest noises at which the place counts, and how strongly;
+    1 to hold the first energy while the sum is tuned, since what is seen are mostly sprites of one kind."""
 
     first: int = 400
     place: int = 800
@@ -63,6 +63,7 @@ class Budget:
     measured: int = 160
     told: int = 6
     strength: float = 4.0
+    hold: int = 1
 
     @property
     def updates(self) -> int:
@@ -93,11 +94,17 @@ class Energies:
             self._parts = nets
         return self._parts
 
-    def images(self, asked: Tensor, seen: Tensor | None, name: str, plain: bool = False) -> Tensor:
-        """Samples of the cells with numbers `asked`, of the sum tuned on cells `seen` or as trained apart."""
+    def tuned(self, seen: Tensor | None, name: str, plain: bool = False) -> tuple[Summed, Any]:
+        """The sum and its model, tuned on the cells `seen`, or as trained apart."""
         net = Summed(*deepcopy(self.apart()), self.sizes, self.budget.told, plain)
-        which, steps = (self.grid.place_axis, 0) if seen is None else (seen, self.budget.tune)
-        model = self._fit(name if steps else "", net, which, self.conditions, steps)
+        net.first.requires_grad_(not self.budget.hold)
+        if seen is None:
+            return net, self._fit("", net, self.grid.place_axis, self.conditions, 0)
+        return net, self._fit(name, net, seen, self.conditions, self.budget.tune)
+
+    def images(self, asked: Tensor, seen: Tensor | None, name: str, plain: bool = False) -> Tensor:
+        """Samples of the cells with numbers `asked`, from `tuned`."""
+        net, model = self.tuned(seen, name, plain)
         net.strength = self.budget.strength
         y = self.conditions[asked]
         options = RunOptions(precision="bf16")

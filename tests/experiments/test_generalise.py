@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 import torch
@@ -106,3 +107,16 @@ def test_parts_trained_once_serve_every_sum(tmp_path):
     images = energies.images(torch.arange(3), None, "apart")
     assert images.shape == (3, SIDE, SIDE) and 0 <= float(images.min()) and float(images.max()) <= 1
     assert energies.apart() is parts
+
+
+@pytest.mark.parametrize("hold", [0, 1])
+def test_the_first_energy_is_held_while_the_sum_is_tuned(hold, tmp_path):
+    grid = cells("shape")
+    energies = Energies(grid, replace(TOY, hold=hold), 0, tmp_path)
+    first, place = energies.apart()
+    net = energies.tuned(grid.seen(0.5, 0), "sum")[0]
+    moved = [
+        any(not torch.equal(a, b) for a, b in zip(part.parameters(), old.parameters(), strict=True))
+        for part, old in ((net.first, first), (net.second, place))
+    ]
+    assert moved == [not hold, True]
