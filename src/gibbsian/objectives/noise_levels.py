@@ -1,8 +1,9 @@
 """Learning energies U(x, sigma) of noised data that are normalised: three losses, each blind to something.
 
-    denoising        mean (eps - sigma grad U)^2: the slope in x; blind to the weights of modes apart
-    time score       (sigma dU/dsigma + |eps|^2 - d)^2 / 4d: the slope in sigma; ties the constants of levels
-    classification   which of two levels has this noise? Differences of levels at one x: weights, constants
+    denoising        mean (eps - sigma grad U)^2: the slope in x; blind to a function of sigma, and all but
+                     blind to the weights of modes that are apart
+    time score       (sigma dU/dsigma + |eps|^2 - d)^2 / 4d: the slope in sigma; blind to a function of x
+    classification   which of two levels has this noise? Differences of levels at one x; blind to the same
 
 at x = x_0 + sigma eps with d coordinates. The first is P. Vincent, 2011, weighted as by T. Karras et al.,
 2022, arXiv 2206.00364; the second F. Guth, Z. Kadkhodaie, E. Simoncelli, "Learning normalized image densities
