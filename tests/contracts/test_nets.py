@@ -19,6 +19,7 @@ from gibbsian.nets.settings import (
     LevelsConfig,
     MLPConfig,
     ResidualConfig,
+    ResidualMLPConfig,
     WideConfig,
 )
 from gibbsian.nets.spectral import cached_weights
@@ -45,6 +46,8 @@ NETS = {
     "wide": (WideConfig(dropout=0.2, **SMALL), IMAGE),
     "wide_logits": (WideConfig(pool="flatten", classes=3, head="logits", **SMALL), IMAGE),
     "levels": (LevelsConfig(classes=3, **SMALL), IMAGE),
+    "residual_mlp": (ResidualMLPConfig(width=6), IMAGE),
+    "residual_mlp_classes": (ResidualMLPConfig(width=6, blocks=1, classes=3), (2,)),
     "gated": (GatedConfig(width=6, classes=3), (2,)),
     "gated_softmax": (GatedConfig(width=6, classes=3, channels=(3, 4), gate="softmax"), IMAGE),
     "igebm_logits": (ResidualConfig(classes=3, head="logits", **SMALL), IMAGE),

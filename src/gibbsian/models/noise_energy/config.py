@@ -98,12 +98,14 @@ class NoiseEnergyConfig:
     losses: LossesConfig = field(default_factory=LossesConfig)
     sampling: LevelSamplingConfig = field(default_factory=LevelSamplingConfig)
     pixels: PixelConfig = field(default_factory=PixelConfig)
+    label_dropout: float = 0.1
+    """Share of labels that training leaves out, with net.classes, so that U(x) is known beside U(x | y)."""
     jump: bool = True
     """End with the mean of clean data given the least noise (Tweedie's formula)."""
 
     def __post_init__(self) -> None:
-        if self.net.classes:
-            raise UsageError("noise_energy takes no classes: make the label a condition, net.condition")
+        if not 0 <= self.label_dropout < 1:
+            raise UsageError(f"label_dropout is {self.label_dropout}: it is a share in [0, 1)")
         if self.net.head != "scalar":
             raise UsageError("noise_energy needs one energy a level: set net.head to scalar")
         if self.net.kinked:
@@ -116,8 +118,11 @@ class NoiseEnergyConfig:
                 raise UsageError(f"{name} is {least}: a number of principal axes is 1 or more")
         if self.leading and self.axes and self.leading > self.axes:
             raise UsageError(f"leading is {self.leading}, but the base has {self.axes} axes: raise axes")
-        if self.sampling.guidance and not self.net.condition_dropout:
-            raise UsageError("sampling.guidance needs p(x) beside p(x | c): set net.condition_dropout")
+        both = self.label_dropout if self.net.classes else self.net.condition_dropout
+        if self.sampling.guidance and not both:
+            raise UsageError(
+                "sampling.guidance needs p(x) beside p(x | c): set net.condition_dropout, or label_dropout"
+            )
 
 
 CONFIG = NoiseEnergyConfig

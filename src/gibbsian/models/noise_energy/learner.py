@@ -20,6 +20,7 @@ from functools import partial
 from typing import cast
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ...core.position import expand
@@ -61,11 +62,12 @@ def build(
     base = NoisedGaussian(size, min(config.axes or MOST_AXES, size))
     require_fits(spec, config.leading, len(base.variances))
     waves = net is None and not isinstance(config.net, CustomNetConfig)
-    blocks = (2 * WAVES if waves else 1, *spec.condition)
+    given = (config.net.classes,) if config.net.classes else spec.condition
+    blocks = (2 * WAVES if waves else 1, *given)
     seen = (config.leading,) if config.leading else spec.event_shape
-    told = replace(spec, event_shape=seen, condition=blocks)
+    told = replace(spec, event_shape=seen, num_classes=0, condition=blocks)
     with seeded_init(rng):
-        net = energy_net(replace(config.net, condition=blocks), told, net, curved=True)
+        net = energy_net(replace(config.net, classes=0, condition=blocks), told, net, curved=True)
     noise = config.noise
     model = NoiseEnergy(net, spec, base, (noise.sigma_min, noise.sigma_max), config.leading, waves)
     model.samplers["default"] = LevelDescent(model, config)
@@ -102,7 +104,7 @@ class NoiseLevels(Learner):
         """Denoising and time score by one gradient, the classification on a part of the batch."""
         config, model = self.config.losses, self.model
         x = noised_data(batch, self.config.pixels, rng)
-        y = batch.y if model.spec.condition else None
+        y = self._told(batch, rng) if model.spec.conditional else None
         sigma = drawn_levels(self.config.noise, len(x), rng)
         eps = torch.randn(x.shape, generator=rng, device=x.device, dtype=x.dtype)
         noised = x + expand(sigma, x) * eps
@@ -116,6 +118,14 @@ class NoiseLevels(Learner):
             value = value + config.classification * told
             metrics["classification"] = told.detach()
         yield "energy", Loss(value, metrics)
+
+    def _told(self, batch: Batch, rng: torch.Generator) -> Tensor:
+        """Conditions as the batch has them; labels as one-hot rows, some of them zeros."""
+        assert batch.y is not None
+        if self.model.spec.condition:
+            return batch.y
+        kept = torch.rand(len(batch.y), 1, generator=rng, device=batch.y.device) >= self.config.label_dropout
+        return F.one_hot(batch.y, self.model.spec.num_classes) * kept.float()
 
     def _classification(
         self, x: Tensor, noised: Tensor, sigma: Tensor, own: Tensor, y: Tensor | None, rng: torch.Generator

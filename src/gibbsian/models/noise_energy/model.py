@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import cast
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ...core.energy import Energy, score_function
@@ -88,6 +89,9 @@ class NoiseEnergy(EnergyModel):
         """What the network is told beside v: the level `(B,)`, and conditions."""
         level = told(sigma) if self.waves else sigma.log()[:, None]
         c = asked(self.spec, y)
+        if classes := self.spec.num_classes:
+            c = level.new_zeros(1, classes) if c is None else c
+            c = c if c.is_floating_point() else F.one_hot(c, classes)
         return level if c is None else torch.cat([level, c.to(level).expand(len(sigma), -1)], 1)
 
     def energy(self, x: Position, y: Tensor | None = None) -> Tensor:
@@ -98,6 +102,17 @@ class NoiseEnergy(EnergyModel):
     def neg_log_prob(self, x: Position, y: Tensor | None = None) -> Tensor:
         """The energy itself, in nats: -log p of data with the least noise, as far as training has come."""
         return self.energy(x, y)
+
+    @property
+    def knows_marginal(self) -> bool:
+        """Whether it knows p(x), without a label or condition."""
+        return not self.spec.condition or self.spec.condition_dropout > 0
+
+    def logits(self, x: Tensor) -> Tensor:
+        """-U(x | y) of every class at the least noise, `(B, classes)`: their softmax is p(y | x) for classes
+        that are as likely, as U is normalised for each."""
+        labels = torch.arange(self.spec.num_classes, device=x.device)
+        return torch.stack([-self.energy(x, y.expand(len(x))) for y in labels], 1)
 
     def at_level(self, sigma: float, y: Tensor | None = None) -> AtLevel:
         """U at one level of noise, as an energy of x alone."""
@@ -118,7 +133,7 @@ class NoiseEnergy(EnergyModel):
         """Of data `x` with the least noise: `log_likelihood` in nats as the model claims it, that of the
         Gaussian base, and the claim in bits a dimension for 256 grey levels in the model's range.
         """
-        if self.spec.condition and not self.spec.condition_dropout:
+        if not self.knows_marginal:
             return {}
         noised = x + self.sigma_min * torch.randn(x.shape, generator=rng, device=x.device)
         level = torch.full((1,), self.sigma_min, device=x.device)

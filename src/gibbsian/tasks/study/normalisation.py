@@ -114,7 +114,7 @@ def study_normalisation(
     inner = model.inner
     if not isinstance(inner, NoiseEnergy):
         raise UsageError("this model has no normalised noise levels to anneal over: train noise_energy")
-    if inner.spec.condition and not inner.spec.condition_dropout:
+    if not inner.knows_marginal:
         raise UsageError("this model knows p(x | c) alone: train with net.condition_dropout for its log Z")
     require_draws(draws, n, 2)
     require_some({"moves": moves, "levels": levels - 1})
