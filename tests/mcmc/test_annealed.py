@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from gibbsian.core.random import generator
-from gibbsian.mcmc.annealed import PathStep, annealed
+from gibbsian.mcmc.annealed import PathStep, annealed, bridged
 from gibbsian.mcmc.mala import MALA
 
 
@@ -64,3 +64,13 @@ def test_a_shorter_path_is_worth_fewer_draws():
     fine = annealed(path([2.0 * 0.9**k for k in range(12)], 2, maps=False), x, generator(5))
     coarse = annealed(path([2.0, 2.0 * 0.9**11], 2, maps=False), x, generator(5))
     assert coarse.ess < fine.ess
+
+
+@pytest.mark.parametrize("log_z", [-1.3, 0.0, 4.0])
+def test_both_ways_together_are_nearer_than_either(log_z):
+    """Gaussian works: log w ~ N(log Z - v / 2, v) down and N(-log Z - v / 2, v) up."""
+    v, n = 9.0, 4000
+    down = log_z - v / 2 + 3 * torch.randn(n, generator=generator(0))
+    up = -log_z - v / 2 + 3 * torch.randn(n, generator=generator(1))
+    assert bridged(down, up) == pytest.approx(log_z, abs=0.15)
+    assert float(down.mean()) < log_z - 4 < log_z + 4 < -float(up.mean())
