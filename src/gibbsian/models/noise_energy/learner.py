@@ -94,6 +94,8 @@ class NoiseLevels(Learner):
     def setup(self, data: Dataset) -> None:
         """Fit the base to the training data, to `BASE_ROWS` of them spread over their order."""
         index = torch.linspace(0, len(data) - 1, min(len(data), BASE_ROWS)).round().long()
+        exact = self.options.precision != "bf16"
+        self.model.samplers["default"] = LevelDescent(self.model, self.config, exact=exact)
         self.model.base.fit(data.batch(index, self.model.spec.low, self.model.spec.high).x)
 
     def parameter_groups(self) -> dict[str, nn.Module]:
@@ -102,9 +104,14 @@ class NoiseLevels(Learner):
 
     def losses(self, batch: Batch, step: int, rng: torch.Generator) -> Iterator[tuple[str, Loss]]:
         """Denoising and time score by one gradient, the classification on a part of the batch."""
-        config, model = self.config.losses, self.model
         x = noised_data(batch, self.config.pixels, rng)
-        y = self._told(batch, rng) if model.spec.conditional else None
+        y = self._told(batch, rng) if self.model.spec.conditional else None
+        half = self.options.precision == "bf16"
+        with torch.autocast(x.device.type, dtype=torch.bfloat16, enabled=half):
+            yield "energy", self._loss(x, y, rng)
+
+    def _loss(self, x: Tensor, y: Tensor | None, rng: torch.Generator) -> Loss:
+        config, model = self.config.losses, self.model
         sigma = drawn_levels(self.config.noise, len(x), rng)
         eps = torch.randn(x.shape, generator=rng, device=x.device, dtype=x.dtype)
         noised = x + expand(sigma, x) * eps
@@ -117,7 +124,7 @@ class NoiseLevels(Learner):
             told = self._classification(x, noised, sigma, own, y, rng)
             value = value + config.classification * told
             metrics["classification"] = told.detach()
-        yield "energy", Loss(value, metrics)
+        return Loss(value, metrics)
 
     def _told(self, batch: Batch, rng: torch.Generator) -> Tensor:
         """Conditions as the batch has them; labels as one-hot rows, some of them zeros."""

@@ -17,6 +17,7 @@ from ...core.spec import DataSpec
 from ...energies.context import Index, single, take
 from ...energies.noised_gaussian import NoisedGaussian
 from ...nets.frozen import frozen
+from ...nets.precision import full_precision, widened
 from ..labels import asked
 from ..model import EnergyModel
 
@@ -72,10 +73,11 @@ class NoiseEnergy(EnergyModel):
 
     def energy_at(self, x: Tensor, sigma: Tensor, y: Tensor | None = None) -> Tensor:
         """U(x, sigma), or U(x, sigma | c), `(B,)`, in nats, of data with noise of levels `(B,)` or `(1,)`."""
-        sigma = sigma.expand(len(x))
-        s = self.spread
-        tilt: Tensor = self.net(self.seen(x, sigma) / s, self.rows(sigma, y))
-        return self.base.neg_log_density(x, sigma) + s / sigma * tilt
+        sigma, s = sigma.expand(len(x)), self.spread
+        with full_precision(x):
+            base, v, row = self.base.neg_log_density(x, sigma), self.seen(x, sigma) / s, self.rows(sigma, y)
+        tilt = widened(self.net(v, row))
+        return base + s / sigma * tilt
 
     def seen(self, x: Tensor, sigma: Tensor) -> Tensor:
         """v, `(B, *event)` or `(B, leading)`."""

@@ -11,6 +11,8 @@ from ...core.energy import Energy
 from ...core.errors import UsageError
 from ...core.position import Position
 from ...energies.algebra import Negation, Scaled
+from ...mcmc.kernel import Kernel
+from ...mcmc.langevin import Langevin
 from ...mcmc.mala import MALA
 from ...mcmc.probability_flow import ProbabilityFlow
 from ...noise.levels import polynomial_levels
@@ -27,6 +29,7 @@ class LevelDescent(Sampler):
         model: gives the energy of each level.
         config: steps, corrections and guidance; whether the last noise is taken off.
         x: where to begin instead, `(N, *event)`, with its noise `sigma`.
+        exact: whether corrections have a Metropolis test, which in bfloat16 would be one of rounding.
     """
 
     beyond_range = True
@@ -37,8 +40,9 @@ class LevelDescent(Sampler):
         config: NoiseEnergyConfig,
         x: Tensor | None = None,
         sigma: float | None = None,
+        exact: bool = True,
     ) -> None:
-        self.model, self.config, self.x = model, config, x
+        self.model, self.config, self.x, self.exact = model, config, x, exact
         self.top = sigma or model.sigma_max
 
     def __repr__(self) -> str:
@@ -63,9 +67,18 @@ class LevelDescent(Sampler):
             here, ahead = self.energy(sigma, y), self.energy(to, y)
             x = yield ChainStage(here, ProbabilityFlow(sigma, to, ahead), 1, x)
             if sampling.corrections:
-                kernel = MALA(sampling.step_size * to**2)
-                x = yield ChainStage(ahead, kernel, sampling.corrections, x)
-        yield ChainStage(self.energy(model.sigma_min, y), MALA(model.sigma_min**2), 0, x)
+                x = yield ChainStage(ahead, self.kernel(to), sampling.corrections, x)
+        yield from self.last(x, y)
+
+    def kernel(self, sigma: float) -> Kernel:
+        """The corrections at a level."""
+        step = self.config.sampling.step_size * sigma**2
+        return MALA(step) if self.exact else Langevin(step)
+
+    def last(self, x: Position, y: Tensor | None) -> Stages:
+        """The least noise, without a step."""
+        sigma = self.model.sigma_min
+        yield ChainStage(self.energy(sigma, y), self.kernel(sigma), 0, x)
 
     def energy(self, sigma: float, y: Tensor | None) -> Energy:
         """U(. | y) at a level, guided where the settings say so."""
@@ -85,10 +98,11 @@ class LevelDescent(Sampler):
         return clean.clamp(spec.low, spec.high) if spec.is_image else clean
 
     def from_data(self, x: Tensor, rng: torch.Generator, y: Tensor | None = None) -> DataChain:
-        """MALA at the least noise, from data with that noise."""
-        sigma, step = self.model.sigma_min, self.config.sampling.step_size
+        """The corrections at the least noise, from data with that noise."""
+        sigma = self.model.sigma_min
         noised = x + sigma * torch.randn(x.shape, generator=rng, device=x.device)
-        return DataChain(self.model.conditioned(y), MALA(step * sigma**2), noised)
+        moved = self.model.conditioned(y)
+        return DataChain(moved, self.kernel(sigma), noised, lambda end: self.last(end, y))
 
     # -- noise levels, as tasks ask for them ------------------------------------------------------------
 
@@ -117,4 +131,4 @@ class LevelDescent(Sampler):
         """From data with Gaussian noise `sigma` down to clean ones, in steps as short as from the top."""
         model = self.model
         sigma = min(max(sigma, 1.01 * model.sigma_min), model.sigma_max)
-        return LevelDescent(model, self.config, x, sigma), self.config.sampling.steps
+        return LevelDescent(model, self.config, x, sigma, self.exact), self.config.sampling.steps
