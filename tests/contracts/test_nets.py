@@ -46,7 +46,7 @@ NETS = {
     "wide": (WideConfig(dropout=0.2, **SMALL), IMAGE),
     "wide_logits": (WideConfig(pool="flatten", classes=3, head="logits", **SMALL), IMAGE),
     "levels": (LevelsConfig(classes=3, **SMALL), IMAGE),
-    "residual_mlp": (ResidualMLPConfig(width=6), IMAGE),
+    "residual_mlp": (ResidualMLPConfig(width=6, dropout=0.3), IMAGE),
     "residual_mlp_classes": (ResidualMLPConfig(width=6, blocks=1, classes=3), (2,)),
     "gated": (GatedConfig(width=6, classes=3), (2,)),
     "gated_softmax": (GatedConfig(width=6, classes=3, channels=(3, 4), gate="softmax"), IMAGE),

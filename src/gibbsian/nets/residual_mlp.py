@@ -6,7 +6,7 @@ energy or the score?", 2021; J. Thornton et al., 2025, for this form under noise
 
     h = W x,    h <- h + B act(A act(gain(y) norm(h) + bias(y))) a block,    f = V act(norm(h))
 
-Blocks begin as the identity, V at a tenth of its usual size. Gains and biases are linear in y.
+h passes through dropout after each. Blocks begin as the identity, V at a tenth of its usual size. Gains and biases are linear in y.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from ..core.errors import UsageError
+from .dropout import Dropout
 from .layers import LabelVector, activation, check_event, check_label
 from .precision import widened
 from .settings import ResidualMLPConfig
@@ -51,6 +52,9 @@ class ResidualMLP(nn.Module):
         self.act = activation(config.activation, config.negative_slope)
         self.into = nn.Linear(size, width)
         self.blocks = nn.ModuleList(Block(width, self.labels, self.act) for _ in range(config.blocks))
+        self.dropout = nn.ModuleList(
+            Dropout(config.dropout) for _ in range(config.blocks if config.dropout else 0)
+        )
         self.norm, self.out = nn.LayerNorm(width), nn.Linear(width, size)
         with torch.no_grad():
             self.out.weight.mul_(0.1)
@@ -58,8 +62,9 @@ class ResidualMLP(nn.Module):
     def direction(self, x: Tensor, y: Tensor | None = None) -> Tensor:
         """f(x, y), `(B, D)`."""
         h = self.into(x.flatten(1))
-        for block in self.blocks:
+        for i, block in enumerate(self.blocks):
             h = h + block(h, y)
+            h = self.dropout[i](h) if len(self.dropout) else h
         return widened(self.out(self.act(self.norm(h))))
 
     def forward(self, x: Tensor, y: Tensor | None = None) -> Tensor:

@@ -170,6 +170,8 @@ class ResidualMLPConfig(AnyNet):
     """Features of every layer."""
     blocks: int = 2
     """Residual blocks, of two layers each."""
+    dropout: float = 0.0
+    """Probability of dropping a feature after each block in training, in [0, 1)."""
     activation: Activation = "swish"
     head: Literal["scalar"] = "scalar"
     """One energy."""
@@ -177,6 +179,8 @@ class ResidualMLPConfig(AnyNet):
     def __post_init__(self) -> None:
         super().__post_init__()
         require_positive(**{"width": self.width, "blocks": self.blocks})
+        if not 0 <= self.dropout < 1:
+            raise UsageError(f"dropout is {self.dropout}: it is a probability in [0, 1)")
 
 
 @dataclass(frozen=True, kw_only=True)
