@@ -6,7 +6,8 @@ energy or the score?", 2021; J. Thornton et al., 2025, for this form under noise
 
     h = W x,    h <- h + B act(A act(gain(y) norm(h) + bias(y))) a block,    f = V act(norm(h))
 
-h passes through dropout after each. Blocks begin as the identity, V at a tenth of its usual size. Gains and biases are linear in y.
+h passes through dropout after each. Blocks begin as the identity, V at a tenth of its usual size. Gains and
+biases are linear in y.
 """
 
 from __future__ import annotations
