@@ -32,7 +32,7 @@ from gibbsian.report.tables import table
 from gibbsian.tasks.study.normalisation import study_normalisation
 
 ROWS, BOX, POINTS = 50_000, 3.0, 400
-LOSSES: dict[str, dict[str, float]] = {
+LOSSES: dict[str, dict[str, Any]] = {
     "all": {},
     "denoising": {"losses.time_score": 0.0, "losses.classification": 0.0},
     "time": {"losses.classification": 0.0},
