@@ -26,6 +26,7 @@ from experiments.grid import Grid
 from experiments.plane import blurred
 from gibbsian.core.random import generator
 from gibbsian.data.toy import Mixture, toy
+from gibbsian.energies.context import single
 from gibbsian.models.model import EnergyModel
 from gibbsian.nets.frozen import frozen
 from gibbsian.report.tables import table
@@ -73,12 +74,12 @@ def measured(model: EnergyModel, truth: Known, sigma: float) -> dict[str, float]
     with frozen(model):
         log_z = grid.log_z(lambda x: model.neg_log_prob(x))
         log_q = grid.log_density(lambda x: model.neg_log_prob(x))
-    p = blurred(grid.log_density(lambda x: -truth.density.log_density(x.double())).exp(),
+    p = blurred(grid.log_density(lambda x: -truth.density.log_density(single(x).double())).exp(),
                 sigma * (POINTS - 1) / (2 * BOX))  # fmt: skip
     cells = grid.log_weights().exp()
     mass, q = p * cells / (p * cells).sum(), log_q.exp() * cells
     kl = torch.where(mass > 1e-12, mass * ((mass / cells).log() - log_q), 0.0).sum()
-    near = torch.cdist(grid.points().double(), truth.modes.double()).argmin(1)
+    near = torch.cdist(grid.points(), truth.modes.float()).argmin(1)
     found = [torch.zeros(len(truth.modes)).double().index_add(0, near, m.flatten()) for m in (mass, q)]
     return {"kl": float(kl), "weights": float((found[0] - found[1]).abs().max()), "log_z": log_z}
 
