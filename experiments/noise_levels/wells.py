@@ -5,8 +5,8 @@ python -m experiments.noise_levels.wells [--updates 4000]
 N(0, 1/9) and N(0, 16/9) hardly overlap, so that denoising sees the slope of each and not how they stand to
 one another (F. Guth, Z. Kadkhodaie, E. Simoncelli 2025, there in 1,000 dimensions).
 
-Printed for each choice of losses, at the least noise, over draws of each well that were not trained on: mean of U - (-log p), and the
-share of the narrow well that follows from its difference, exp(-a) / (exp(-a) + exp(-b)), which is 1/2.
+Printed for each choice of losses, at the least noise, over draws of each well that were not trained on: mean
+of U - (-log p), and the share of the narrow well that follows from its difference, which is 1/2.
 """
 
 from __future__ import annotations

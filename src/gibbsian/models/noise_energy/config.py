@@ -93,7 +93,7 @@ class NoiseEnergyConfig:
     axes: int | None = None
     """Principal axes of the base with a variance of their own; None takes all, up to 1,024."""
     leading: int | None = None
-    """The network sees and bends these leading principal coordinates alone; None gives it all of x."""
+    """The network sees and bends so many leading principal coordinates at most; None gives it all of x."""
     noise: NoiseConfig = field(default_factory=NoiseConfig)
     losses: LossesConfig = field(default_factory=LossesConfig)
     sampling: LevelSamplingConfig = field(default_factory=LevelSamplingConfig)

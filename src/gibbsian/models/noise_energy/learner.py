@@ -40,7 +40,7 @@ from ..data_noise import noised_data
 from ..learner import Learner
 from ..networks import data_spec, energy_net
 from .config import NoiseConfig, NoiseEnergyConfig
-from .model import WAVES, NoiseEnergy, require_fits
+from .model import WAVES, NoiseEnergy
 from .sampler import LevelDescent
 
 MOST_AXES = 1024
@@ -60,16 +60,16 @@ def build(
     spec = data_spec(config, event_shape)
     size = math.prod(event_shape)
     base = NoisedGaussian(size, min(config.axes or MOST_AXES, size))
-    require_fits(spec, config.leading, len(base.variances))
+    leading = min(config.leading, len(base.variances)) if config.leading else None
     waves = net is None and not isinstance(config.net, CustomNetConfig)
     given = (config.net.classes,) if config.net.classes else spec.condition
     blocks = (2 * WAVES if waves else 1, *given)
-    seen = (config.leading,) if config.leading else spec.event_shape
+    seen = (leading,) if leading else spec.event_shape
     told = replace(spec, event_shape=seen, num_classes=0, condition=blocks)
     with seeded_init(rng):
         net = energy_net(replace(config.net, classes=0, condition=blocks), told, net, curved=True)
     noise = config.noise
-    model = NoiseEnergy(net, spec, base, (noise.sigma_min, noise.sigma_max), config.leading, waves)
+    model = NoiseEnergy(net, spec, base, (noise.sigma_min, noise.sigma_max), leading, waves)
     model.samplers["default"] = LevelDescent(model, config)
     return NoiseLevels(config, model)
 

@@ -11,7 +11,6 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ...core.energy import Energy, score_function
-from ...core.errors import UsageError
 from ...core.position import Position
 from ...core.spec import DataSpec
 from ...energies.context import Index, single, take
@@ -167,11 +166,3 @@ class AtLevel:
     def rows(self, index: Index) -> AtLevel:
         """The same of the chains at `index`."""
         return AtLevel(self.model, self.sigma, take(self.y, index))
-
-
-def require_fits(spec: DataSpec, leading: int | None, axes: int) -> None:
-    """Raise `UsageError` where the network is to see more coordinates than the base has axes."""
-    if leading and leading > axes:
-        raise UsageError(
-            f"leading is {leading}, but data of shape {spec.event_shape} have a base of {axes} principal axes"
-        )
