@@ -30,7 +30,9 @@ from gibbsian.report.pictures import grid, save_image, to_uint8
 from gibbsian.report.tables import over, table
 from gibbsian.tasks.chains import every_label
 from gibbsian.tasks.evaluator import SampleEvaluator, evaluator_for
+from gibbsian.train.checkpoint import step_of
 from gibbsian.train.fit import stored_config
+from gibbsian.train.folder import RunFolder
 
 SYSTEMS = (
     "igebm generative_convnet short_run icd drl energy_matching score_matching nce cfebm "
@@ -46,7 +48,7 @@ COLOURS = (
 def train(data: str, minutes: float, systems: list[str], runs: Path) -> None:
     """Every system for so many minutes, some four checkpoints kept; a run that exists is left as it is.
 
-    The pace is that of the first stage: a system with later, slower ones keeps fewer.
+    The pace is that of the first part: a system with later, slower ones keeps fewer.
     """
     for system in systems:
         out = runs / f"{data}-{system}"
@@ -81,6 +83,13 @@ def minute(run: Path, checkpoint: Path) -> float:
     return ((checkpoint / "state.json").stat().st_mtime - (run / "config.yaml").stat().st_mtime) / 60
 
 
+def spent(run: Path, checkpoint: Path) -> dict[str, float]:
+    """Updates at a checkpoint, and the minutes of a processor that they took, if known."""
+    step = step_of(checkpoint)
+    known = RunFolder(run).record().get("spent", {}).get(str(step))
+    return {"updates": step} | ({"processor": known[1] / 60} if known else {})
+
+
 def measure(path: Path, runs: list[str], n: int) -> None:
     """Fill `path` with the distances of all checkpoints; those that are there already are not taken again."""
     told: dict[str, Any] = json.loads(path.read_text()) if path.exists() else {}
@@ -90,7 +99,11 @@ def measure(path: Path, runs: list[str], n: int) -> None:
         for checkpoint, draws in spread(run):
             if checkpoint.name not in rows:
                 found = distances(gb.load(checkpoint), stored_config(run).data, n, sampler, draws)
-                rows[checkpoint.name] = {"minutes": minute(run, checkpoint), **found}
+                rows[checkpoint.name] = {
+                    "minutes": minute(run, checkpoint),
+                    **spent(run, checkpoint),
+                    **found,
+                }
                 path.write_text(json.dumps(told, indent=1) + "\n")
                 print(name, checkpoint.name, json.dumps(rows[checkpoint.name]), flush=True)
 
@@ -130,11 +143,17 @@ def show(path: Path) -> str:
     told = json.loads(path.read_text())
     last = {name: max(rows.values(), key=lambda r: r["minutes"]) for name, rows in told.items() if rows}
     ranked = sorted(last.items(), key=lambda item: item[1]["validation_feature_distance"][0])
-    head = ["", "minutes", "test distance", "set aside", "confidence", "recall"]
+    head = ["", "minutes", "of a processor", "updates", "test distance", "set aside", "confidence", "recall"]
     keys = ("test_feature_distance", "validation_feature_distance", "test_confidence", "test_recall")
     cells = {name: [" ± ".join(f"{v:.3g}" for v in row[k]) for k in keys] for name, row in ranked}
-    body = [[label(name), f"{last[name]['minutes']:.1f}", *cells[name]] for name in cells]
+    body = [[label(name), *times(last[name]), *cells[name]] for name in cells]
     return table(head, body, markdown=True)
+
+
+def times(row: dict[str, Any]) -> list[str]:
+    """Minutes by the wall clock and of a processor, and updates; - where they are not known."""
+    processor = f"{row['processor']:.1f}" if "processor" in row else "-"
+    return [f"{row['minutes']:.1f}", processor, f"{row['updates']:,}" if "updates" in row else "-"]
 
 
 def label(name: str) -> str:

@@ -25,6 +25,7 @@ from torch.nn.modules import module as hooks
 
 import gibbsian as gb
 from experiments.grid import Grid
+from gibbsian.core.config import step_counted
 from gibbsian.core.errors import GibbsianError
 from gibbsian.data.load import load
 from gibbsian.data.toy import toy
@@ -33,7 +34,7 @@ from gibbsian.models.samples import draw_samples
 from gibbsian.nets.frozen import frozen
 from gibbsian.report.tables import over, table
 from gibbsian.tasks.evaluator import evaluator_for
-from gibbsian.train.budget import rescaled
+from gibbsian.train.budget import scaled
 from gibbsian.train.fit import finished, prepare
 from gibbsian.train.recipes import RunConfig, presets, resolve
 
@@ -85,7 +86,7 @@ def _rows(inputs: tuple[Any, ...]) -> int:
     return len(first) if isinstance(first, Tensor) and first.dim() else 0
 
 
-def scaled(system: str, data: str, budget: float, sharpness: float | None = None) -> RunConfig:
+def sized(system: str, data: str, budget: float, sharpness: float | None = None) -> RunConfig:
     """The toy preset with as many updates as `budget` pays for; with another `sharpness` if one is given."""
     fixed: dict[str, Any] = {"train.sample_every": 0}
     if sharpness is not None:
@@ -94,8 +95,7 @@ def scaled(system: str, data: str, budget: float, sharpness: float | None = None
     spent = total_cost(plain, data)
     share = budget / spent
     changes: dict[str, Any] = {"train.steps": max(round(plain.train.steps * share), 20)}
-    counted = prepare(plain, load(data)).trainer.learner.step_counted
-    changes |= rescaled(plain.model, counted, share)
+    changes |= scaled(step_counted(plain.model), share)
     return resolve(system, data=data, changes={**fixed, **changes})
 
 
@@ -177,7 +177,7 @@ def blurred(p: Tensor, cells: float) -> Tensor:
 def one(name: str, data: str, budget: float, sharpness: float | None) -> dict[str, Any]:
     """A row of the table: or the reason why there is none."""
     try:
-        config = scaled(name, data, budget, sharpness)
+        config = sized(name, data, budget, sharpness)
         model, seconds, rows = trained(config, data)
     except GibbsianError as error:
         return {"failed": str(error)}

@@ -52,6 +52,7 @@ def methods(
 
     def proposal() -> Method:
         model = gb.fit("snl", train, preset=preset, steps=400, seed=seed, progress=False, proposal__lead=400,
+                       proposal__updates=400,
                        train__weight_decay=decayed(PROPOSAL).weight_decay)  # fmt: skip
         assert isinstance(model, SelfNormalisedEnergy)
         q = model.proposal

@@ -61,11 +61,10 @@ def test_a_generators_run_is_looked_at_and_its_gap_not_blamed_on_chains():
         ({"energy_gap": lambda i: -0.01 * 1.4**i}, "grew from", "bad", "train.lr"),
         ({"energy_gap": lambda i: -5 + wobble(i)}, "below 0", "watch", "chain.steps"),
         ({"energy_gap": lambda i: 5 + wobble(i)}, "above 0", "watch", "energy_l2"),
-        ({"energy_gap": wobble, "saturated": 0.8}, "80% of", "bad", "chain.step_size"),
-        ({"energy_gap": wobble, "saturated": 0.3}, "30% of", "watch", ""),
         ({"energy_gap": wobble, "clipped": 0.97}, "clipped", "watch", "chain.clip"),
         ({"energy_gap": wobble, "drift_noise": 0.01}, "wander", "watch", "chain.noise"),
         ({"energy_gap": wobble, "drift_noise": 400.0}, "K-step sampler", "watch", "chain.noise"),
+        ({"energy_gap": wobble, "drift_noise": 14.0}, "K-step sampler", "good", ""),
         ({"energy_gap": wobble, "redrawn": 2.0}, "80 chains ended non-finite", "watch", "chain.clip"),
         ({"energy_gap": wobble, "energy_pos": 1e5}, "their gap", "watch", "energy_l2"),
     ],
@@ -73,6 +72,51 @@ def test_a_generators_run_is_looked_at_and_its_gap_not_blamed_on_chains():
 def test_results(measures, part, grade, remedy):
     found = said(log(**measures), part)
     assert found.grade == grade and remedy in found.remedy
+
+
+GOOD = {"rows": 6e4, "filled": 1.0, "border": 0.79, "border_data": 0.815, "diversity": 1.2, "nearness": 1.3,
+        "told_apart": 0.9, "apart": 5.0, "agreement": 0.95, "chance": 0.1, "recipe": 400.0}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("seen", "part"),
+    [
+        ({}, None),
+        ({"border": 0.97}, "97% of the samples' values lie at the border of the range, 82% of the data's"),
+        ({"border": 0.9}, None),  # not far beyond the data's own 81.5 %
+        ({"border": 0.6, "border_data": 0.02}, "2% of the data's"),
+        ({"border": 0.4, "border_data": 0.02}, None),
+        ({"filled": 0.02}, "fill 2.0% of the range"),
+        ({"agreement": 0.13}, "labels say nothing"),
+        ({"agreement": 0.35}, None),
+        ({"nearness": 0.2}, "copies of training rows"),
+        ({"diversity": 0.3}, "collapsed on a few"),
+        ({"nearness": 5.0}, "as far from the nearest training row"),
+        ({"told_apart": 0.52}, "nearly flat"),
+        ({"recipe": 40_000.0}, "400 updates are 0.01 of the recipe's 40000"),
+        ({name: None for name in GOOD}, None),
+    ],
+)
+def test_a_model_is_held_against_its_data(seen, part):
+    lines = log(energy_gap=wobble, drift_noise=1.0)
+    found = [f.what for f in diagnose(DONE, CONFIG, lines, {**GOOD, **seen}) if f.grade != "good"]
+    assert len(found) == (part is not None) and (part is None or part in found[0]), found
+
+
+def test_a_gap_is_held_against_what_parts_noise_from_data():
+    lines = log(energy_gap=lambda i: -1 + 0.1 * wobble(i), drift_noise=1.0)
+    graded = {
+        apart: [f.grade for f in diagnose(DONE, CONFIG, lines, {"apart": apart}) if "gap" in f.what]
+        for apart in (10.0, 2.0)
+    }
+    assert graded == {10.0: ["good"], 2.0: ["watch"]}
+
+
+def test_a_part_that_never_came_is_the_first_word():
+    record = {**DONE, "plan": {"recipe": 400, "made": 400, "parts": [100, 400]}}
+    found = diagnose(record, CONFIG, log(energy_gap=wobble))
+    bad = [f for f in found if f.grade != "good"]
+    assert "begins at update 400 of 400 never came" in bad[0].what and "--resume auto" in bad[0].remedy
 
 
 def test_divergence_tells_the_reason_and_the_remedy():

@@ -51,11 +51,21 @@ def cut(runs, tmp_path):
     shutil.copytree(runs["igebm"], tmp_path / "cut")
     config = tmp_path / "cut" / "config.yaml"
     config.write_text(config.read_text().replace("  steps: 3\n", "  steps: 5000\n"))
+    record = tmp_path / "cut" / "run.json"
+    record.write_text(record.read_text().replace('"recipe": 3', '"recipe": 5000'))
     return str(tmp_path / "cut")
 
 
 def test_a_cut_run_is_not_called_good(cli, cut):
-    assert cli("doctor", cut).out.startswith("watch  cut short by its budget of time at step 3 of 5000")
+    assert "watch  cut short by its budget of time at step 3 of 5000" in cli("doctor", cut).out
+
+
+def test_a_recipe_that_was_gone_through_in_fewer_updates_is_done(cli, cut):
+    record = Path(cut) / "run.json"
+    record.write_text(record.read_text().replace('"made": 3', '"made": 5000'))
+    assert cli("doctor", cut).out.startswith(
+        "good   done at step 3, in which a recipe of 5000 was gone through"
+    )
 
 
 @pytest.mark.parametrize(

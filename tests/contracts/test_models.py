@@ -42,7 +42,7 @@ from gibbsian.train.trainer import Trainer
 
 METHODS = {
     EnergyModel: "conditioned energy neg_log_prob sample sampler save",
-    Learner: "losses lr_multiplier milestones parameter_groups reset_training_state samplers setup "
+    Learner: "losses lr_multiplier milestones parameter_groups planned reset_training_state samplers setup "
     "transform_gradients",
     Sampler: "decode from_data stages",
 }

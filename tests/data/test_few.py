@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
 
@@ -25,6 +26,13 @@ def test_they_are_of_every_class_in_order_and_always_the_same() -> None:
     assert torch.equal(rows, rows.sort().values) and torch.equal(rows, few(data, 4).x[:, 0].long())
     assert set(few(data, 2).x[:, 0].tolist()) < set(part.x[:, 0].tolist()), "fewer are a part of more"
     assert len(few(data, 20)) == 60
+
+
+@pytest.mark.parametrize("per_class", [1, 4, 7])
+def test_they_are_the_first_of_the_permutation_and_not_of_the_data(per_class) -> None:
+    order = np.random.RandomState(0).permutation(60)
+    wanted = sorted(row for c in range(3) for row in [r for r in order if r % 3 == c][:per_class])
+    assert few(numbered(), per_class).x[:, 0].tolist() == wanted != list(range(3 * per_class))
 
 
 def test_what_is_not_there_is_one_line() -> None:

@@ -56,6 +56,16 @@ def test_the_factors_themselves_score_one():
     assert scores.disentanglement > 0.98 and scores.completeness > 0.98 and scores.informativeness > 0.99
 
 
+@pytest.mark.parametrize("order", [[0, 1, 2], [2, 0, 1], [1, 2, 0]])
+def test_the_gap_is_to_the_second_largest(order):
+    """A factor of 4 values, a latent that is it, one that tells its halves, one constant: (log 4 - log 2) /
+    log 4."""
+    v = torch.arange(4).repeat(25)
+    z = torch.stack([v, v // 2, 0 * v], 1)[:, order].double()
+    assert mig(z, v[:, None]) == pytest.approx(0.5)
+    assert mig(z[:, [order.index(0), order.index(1)]], v[:, None]) == pytest.approx(0.5)
+
+
 def test_noise_scores_nothing():
     """Factor score: 800 checks of a vote at chance 1/3 have deviation 0.017 (z < 5)."""
     factors = grid(copies=20)

@@ -72,6 +72,14 @@ def test_memorisation_ratio():
     assert nearest_neighbour_ratio(points(500, seed=3, shift=10), train, test) > 5
 
 
+def test_the_ratio_is_of_distances_to_training_rows_of_held_out_ones():
+    """By hand: a sample at 2 from {0, 10} over a test row at 1; the other way round it would be 2 / 5."""
+    train, test, samples = (torch.tensor(rows)[:, None] for rows in ([0.0, 10.0], [1.0], [2.0]))
+    assert nearest_neighbour_ratio(samples, train, test) == 2.0
+    assert nearest_neighbour_ratio(samples, test, train) == pytest.approx(1 / 5)
+    assert nearest_neighbour_ratio(train, samples, test) == pytest.approx(5.0)
+
+
 def test_nearest_distance_in_chunks():
     x, y = points(100, seed=1), points(70, seed=2)
     want = NearestNeighbors(n_neighbors=1).fit(y.numpy()).kneighbors(x.numpy())[0][:, 0]

@@ -32,9 +32,9 @@ def test_equal_scikit_learn_with_and_without_ties(digits) -> None:
     truth, scores = torch.cat([torch.ones(150), torch.zeros(90)]), -torch.cat([inside, outside])
     rng = generator(0)
     wanted = average_precision_score(truth, scores)
-    assert aupr(inside, outside, rng=rng).estimate == pytest.approx(wanted, abs=1e-7)
+    assert aupr(inside, outside, rng=rng).estimate == pytest.approx(wanted, abs=1e-13)
     turned = average_precision_score(1 - truth, -scores)
-    assert aupr(inside, outside, rng=rng, positive="outside").estimate == pytest.approx(turned, abs=1e-7)
+    assert aupr(inside, outside, rng=rng, positive="outside").estimate == pytest.approx(turned, abs=1e-13)
     fpr, tpr, _ = roc_curve(truth, scores, drop_intermediate=False)
     for recall in (0.95, 0.9, 1.0):
         first = fpr[tpr >= recall - 1e-12].min()
@@ -83,6 +83,17 @@ def test_mean_over_sets_is_that_of_the_areas() -> None:
     areas = [auroc(inside, x).estimate for x in outside]
     assert mean_auroc((inside, outside)).estimate == pytest.approx(sum(areas) / 2)
     assert mean_auroc((inside, outside[:1])).half_width == pytest.approx(auroc(inside, outside[0]).half_width)
+
+
+@pytest.mark.parametrize("sets", [1, 2, 3])
+def test_interval_of_a_mean_over_sets(sets) -> None:
+    """The sets' own errors are independent: 1 / k^2 of the sum of their variances, written out over pairs."""
+    inside, outside = draw(50, 3), [draw(40 + 10 * k, 4 + k, 1.0) for k in range(sets)]
+    psi = [(o[:, None] > inside).double() for o in outside]
+    of_sets = sum(p.mean(1).var() / len(p) for p in psi) / sets**2
+    of_inside = torch.stack([p.mean(0) for p in psi]).mean(0).var() / 50
+    wanted = 1.959964 * float((of_sets + of_inside).sqrt())
+    assert mean_auroc((inside, outside)).half_width == pytest.approx(wanted, rel=1e-6)
 
 
 def test_interval_of_a_gain_is_delong_s_paired_one() -> None:

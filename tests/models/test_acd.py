@@ -17,6 +17,7 @@ from gibbsian.mcmc.base import run
 from gibbsian.models.acd.config import ACDConfig
 from gibbsian.models.acd.learner import ACD, Noisy, drawn
 from gibbsian.models.build import build
+from gibbsian.train.recipes import presets
 
 POINTS = {
     **{"net.name": "mlp", "net.hidden": [8], "net.activation": "swish"},
@@ -141,6 +142,35 @@ def test_the_generator_learns_when_its_turn_has_come() -> None:
     x = Batch(torch.randn(8, 2, generator=generator(0)))
     turns = [[g for g, _ in learner.losses(x, step, generator(1))] for step in range(6)]
     assert turns == 2 * [["energy"], ["energy"], ["energy", "base", "width"]]
+
+
+@pytest.mark.parametrize(("w", "step"), [(0.25, 0.1), (1.0, 0.02), (1e-4, 2.0)])
+def test_the_refining_chain_has_the_temperature_of_the_density(w, step) -> None:
+    """Noise root(w step): whatever chain.noise says, the chain samples exp(-E / w)."""
+    changes = {"chain.step_size": step, "chain.noise": 0.7, "entropy_weight": w, "refine": True}
+    learner = make(**changes)
+    assert learner.model.sampler().kernel.temperature == pytest.approx(w)
+    assert learner.model.temperature == w
+    plain = make(**{**changes, "entropy_weight": 0.0})
+    assert plain.model.sampler().kernel.temperature == pytest.approx(0.7**2 / step)
+
+
+def test_rates_of_the_released_code() -> None:
+    """Adam's 3e-5 of the energy, 6e-5 of the generator, and .02 of the posterior's width."""
+    recipe = presets("acd")["cifar10-paper"]
+    learner = make(base_rate=recipe.model.base_rate, width_rate=recipe.model.width_rate)
+    rates = {k: recipe.train.lr * learner.lr_multiplier(k, 0) for k in learner.parameter_groups()}
+    assert rates == pytest.approx({"energy": 3e-5, "base": 6e-5, "width": 0.02})
+
+
+@pytest.mark.parametrize("entropy", [0.0, 1e-4])
+def test_one_draw_of_the_generator_serves_all_losses_of_an_update(entropy) -> None:
+    """As in VERA's code; the particles of the entropy's gradient are others, around it."""
+    learner, seen = make(entropy_weight=entropy), []
+    learner.generator.register_forward_pre_hook(lambda module, given: seen.append(given))
+    losses(learner, torch.randn(8, 2, generator=generator(0)))
+    assert len(seen) == (3 if entropy else 2)
+    assert all(torch.equal(a, b) for given in seen for a, b in zip(given, seen[0], strict=True))
 
 
 def test_samplers() -> None:

@@ -51,7 +51,11 @@ def test_the_papers_policy_takes_the_labels_of_the_batch(tiny_run) -> None:
 def test_neg_log_prob_without_a_label_is_the_least(tiny_run) -> None:
     trainer = tiny_run("igebm", "digits", {**CONV, "net.classes": 10}).trainer
     model, x = trainer.model.eval(), batch_of(trainer).x
+    with torch.no_grad():
+        for p in model.parameters():  # fresh ones tell no class from another
+            p.add_(0.3 * torch.randn(p.shape, generator=rng(4)))
     rows = torch.stack([model.neg_log_prob(x, torch.full((16,), c)) for c in range(10)])
+    assert float((rows.amax(0) - rows.amin(0)).min().detach()) > 1e-3 * float(rows.detach().abs().max())
     torch.testing.assert_close(model.neg_log_prob(x), rows.amin(0))
     torch.testing.assert_close(rows[3] * model.temperature, model.energy(x, torch.full((16,), 3)))
 

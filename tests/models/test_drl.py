@@ -145,6 +145,19 @@ def test_loss_weights_and_data_enter_as_in_the_paper() -> None:
     assert float(loss.metrics["energy_gap"]) > 0.1
 
 
+@pytest.mark.parametrize("levels", [2, 4, 6])
+def test_each_level_has_its_weight_in_the_loss(levels) -> None:
+    """An energy of 1 everywhere leaves the mean weight of the levels drawn."""
+    learner = make(**{"ladder.levels": levels})
+    learner.model.net.forward = lambda y, level: 1 + 0 * y.sum(1)
+    loss = next(iter(learner.losses(Batch(torch.zeros(64, 2)), 0, generator(5))))[1]
+    drawn = torch.randint(levels, (64,), generator=generator(5))
+    weights = torch.tensor(learner.model.ladder.weights)
+    assert weights[0] > weights[-1] and len(drawn.unique()) == levels
+    assert float(loss.metrics["energy_pos"]) == pytest.approx(float(weights[drawn].mean()))
+    assert float(loss.metrics["energy_neg"]) == pytest.approx(float(weights[drawn].mean()))
+
+
 def test_sampling_goes_down_from_any_level() -> None:
     learner = exact(make(**{"ladder.steps": 1, "ladder.noise_factor": 1.0}))
     drawn = learner.model.sample(3, rng=generator(6))

@@ -15,8 +15,9 @@ from gibbsian.data.toy import toy
 from gibbsian.mcmc import Heun
 from gibbsian.models.energy_matching.config import EnergyMatchingConfig
 from gibbsian.models.energy_matching.learner import EnergyMatching, Rising, build, training_kernel
+from gibbsian.objectives.flow import flow_loss, transported
 from gibbsian.train.fit import finished, prepare
-from gibbsian.train.recipes import resolve
+from gibbsian.train.recipes import presets, resolve
 
 X = torch.randn((8, 2), generator=generator(0))
 
@@ -80,6 +81,53 @@ def test_training_chains_are_constant_at_data_and_rising_from_noise() -> None:
     ramp = training_kernel(config, "ramp")
     assert ramp.temperature_schedule is not None and ramp.at(0).temperature == 0.0
     assert ramp.at(0).step_size == 2 * config.contrast.dt
+
+
+@pytest.mark.parametrize(("dt", "other"), [(0.05, 0.02), (0.02, 0.05), (0.1, 0.01)])
+def test_each_ramp_rises_in_the_time_of_its_own_chain(dt, other) -> None:
+    """Half way from the cutoff to time 1 the temperature is half of epsilon."""
+    step = round(0.8 / dt)
+    train = make(**{"contrast.dt": dt, "flow.dt": other, "contrast.cutoff": 0.6}).config
+    kernel = training_kernel(train, "ramp")
+    sampling = make(**{"contrast.dt": other, "flow.dt": dt, "contrast.cutoff": 0.6}).model
+    for ramp in (kernel, sampling.sampler("langevin").kernel):
+        assert ramp.at(0).temperature == 0 and ramp.at(0).step_size == 2 * dt
+        assert ramp.at(step).temperature == pytest.approx(train.contrast.epsilon / 2)
+        assert ramp.at(round(1 / dt) + 1).temperature == train.contrast.epsilon
+
+
+@pytest.mark.parametrize("blur", [0.001, 0.1, 10.0])
+def test_pairs_are_coupled_at_its_blur(blur) -> None:
+    learner, rng = make(**{"flow.blur": blur}), generator(1)
+    x_0 = learner.noise.draw(len(X), rng).position
+    x_1 = transported(x_0, X, rng, blur=blur)
+    wanted = flow_loss(learner.model.energy, x_0, x_1, torch.rand(len(X), generator=rng))
+    torch.testing.assert_close(one(learner, 0).value, wanted.value)
+
+
+def test_the_papers_numbers() -> None:
+    recipe = presets("energy_matching")["cifar10-paper"]
+    flow, contrast, train = recipe.model.flow, recipe.model.contrast, recipe.train
+    assert (flow.blur, flow.updates, flow.weight, flow.time, flow.dt) == (0.001, 145_000, 1, 3.25, 0.01)
+    assert (contrast.epsilon, contrast.cutoff, contrast.weight, contrast.floor) == (0.01, 1, 1e-3, 0.02)
+    assert (contrast.trim, contrast.steps, contrast.dt, contrast.clamp) == (0.1, 200, 0.01, True)
+    assert (train.lr, train.beta1, train.beta2, train.batch_size) == (1.2e-3, 0.9, 0.95, 512)
+
+
+@pytest.mark.parametrize("weight", [0.25, 1.0, 3.0])
+def test_the_flow_is_weighed_beside_the_contrast(weight) -> None:
+    changes = {"contrast.weight": 0.5, "contrast.floor": 0.0}
+    loss = one(make(**{**changes, "flow.weight": weight}), 5)
+    wanted = 0.5 * loss.metrics["energy_gap"] + weight * loss.metrics["flow"]
+    torch.testing.assert_close(loss.value.detach(), wanted)
+    alone = one(make(**{**changes, "contrast.weight": 0.0, "flow.weight": weight}), 5)
+    assert float(alone.value.detach()) == pytest.approx(float(alone.metrics["flow"]))
+
+
+@pytest.mark.parametrize("epsilon", [0.01, 0.1, 2.0])
+def test_its_density_is_at_temperature_epsilon(epsilon) -> None:
+    model = make(**{"contrast.epsilon": epsilon}).model
+    torch.testing.assert_close(model.neg_log_prob(X), model.net(X) / epsilon)
 
 
 @pytest.mark.parametrize(

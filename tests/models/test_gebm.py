@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import pytest
 import torch
@@ -31,6 +32,10 @@ def make(event: tuple[int, ...] = (2,), **changes: object) -> GEBM:
     return build(
         "gebm", override(GEBMConfig(), {**POINTS, **changes}), event, torch.Generator().manual_seed(0)
     )
+
+
+def batch() -> Batch:
+    return Batch(torch.randn(16, 2, generator=torch.Generator().manual_seed(3)))
 
 
 class Identity(nn.Module):
@@ -79,10 +84,13 @@ def test_every_way_of_drawing_finds_the_tilted_density(kind, known) -> None:
     assert float(x[:, 1].var()) == pytest.approx(variance, abs=0.08)  # 5 sd of a variance, sqrt(2/8000)
 
 
-def test_sharpened_chains_follow_beta(known) -> None:
-    sampler = known.model.sampler_with(LatentConfig("mala", 60, 1.0, beta=2.0))
+@pytest.mark.parametrize("kind", ["mala", "hmc", "independent", "importance", "rejection"])
+@pytest.mark.parametrize("beta", [0.5, 1.25])
+def test_every_way_follows_beta(kind, beta, known) -> None:
+    """n = 4,000: 5 sd of the mean are .08."""
+    sampler = known.model.sampler_with(replace(KINDS[kind], beta=beta, steps=2 * KINDS[kind].steps))
     x = known.model.sample(4000, rng=torch.Generator().manual_seed(1), sampler=sampler, chunk=4000).x
-    assert float(x[:, 0].mean()) == pytest.approx(-2 * SHIFT, abs=0.08)
+    assert float(x[:, 0].mean()) == pytest.approx(-beta * SHIFT, abs=0.08)
 
 
 def test_shrinking_steps_end_small(known) -> None:
@@ -104,10 +112,55 @@ def test_kale_and_the_log_partition_are_those_of_the_known_tilt(known) -> None:
     assert abs(float(known.model.log_partition.detach()) - SHIFT**2 / 2) < 5 * sd * 1.5
 
 
-def test_the_base_learns_when_its_turn_has_come() -> None:
-    learner = make(energy_first=4, energy_steps=2, period=3)
-    due = [step for step in range(24) if learner.base_due(step)]
-    assert due == [3, 5, 7, 11, 13, 15, 19, 21, 23]
+@pytest.mark.parametrize("c", [-1.0, 0.3, 2.0])
+def test_the_error_of_c_is_measured_and_no_part_of_the_likelihood(c) -> None:
+    """log q(x) takes A of 10,000 base samples, whatever c was learnt."""
+    learner = make(**{"generator.name": "flow", "generator.hidden": [8], "generator.blocks": 2})
+    learner.model.learnt.net = Slope()
+    x = torch.randn(50, 2, generator=torch.Generator().manual_seed(0))
+    found = []
+    for value in (0.0, c):
+        with torch.no_grad():
+            learner.model.log_partition.fill_(value)
+        found.append(learner.model.extra_metrics(x, torch.Generator().manual_seed(1)))
+    a = -found[0]["log_partition_error"]
+    assert found[1]["log_partition_error"] == pytest.approx(c - a, abs=1e-5)
+    with torch.no_grad():
+        e, base = learner.model.energy(x), learner.model.base_log_density(x)
+    assert found[1]["log_likelihood"] == pytest.approx(float((base - e).mean()) - a, abs=1e-4)
+    assert found[0]["log_likelihood"] == pytest.approx(found[1]["log_likelihood"], abs=1e-5)
+
+
+@pytest.mark.parametrize("rate", [0.5, 1.0, 4.0])
+def test_the_base_learns_at_its_own_rate(rate) -> None:
+    learner = make(base_rate=rate)
+    assert {k: learner.lr_multiplier(k, 7) for k in learner.parameter_groups()} == {"energy": 1, "base": rate}
+
+
+@pytest.mark.parametrize("step", [3, 4, 9])
+def test_the_penalty_has_another_weight_once_the_base_is_frozen(step) -> None:
+    learner = make(penalty=2.0, frozen_base_penalty=0.5, freeze_base_at=4)
+    _, loss = next(iter(learner.losses(batch(), step, torch.Generator().manual_seed(1))))
+    weight = 2.0 if step < 4 else 0.5
+    wanted = weight * loss.metrics["penalty"] - loss.metrics["divergence"]
+    assert loss.metrics["penalty"] > 1e-4
+    torch.testing.assert_close(loss.value.detach(), wanted)
+
+
+@pytest.mark.parametrize(
+    ("first", "every", "period", "due"),
+    [
+        (4, 2, 3, [3, 7, 9, 13, 15, 17, 21, 23]),
+        (5, 2, 3, [4, 9, 11, 16, 18, 20]),
+        (5, 3, 2, [4, 9, 14, 17, 22]),
+        (3, 1, 9, [2, *range(5, 13), *range(15, 24)]),
+        (5, 2, 1, [4, 9, 14, 19]),
+        (0, 4, 9, [3, 7, 11, 15, 19, 23]),
+    ],
+)
+def test_the_base_learns_when_its_turn_has_come(first, every, period, due) -> None:
+    learner = make(energy_first=first, energy_steps=every, period=period)
+    assert [step for step in range(24) if learner.base_due(step)] == due
     assert all(make().base_due(step) for step in range(10))
 
 
@@ -152,6 +205,8 @@ def test_energy_has_a_floor(known) -> None:
 def test_a_flow_base_gives_a_density() -> None:
     model = make(**{"generator.name": "flow", "base": "likelihood"}).model
     assert model.generator.latent == 2
+    with torch.no_grad():
+        model.log_partition.fill_(0.7)
     x = torch.randn(5, 2)
     wanted = model.energy(x) + model.log_partition - model.generator.log_density(x)
     torch.testing.assert_close(model.neg_log_prob(x), wanted)

@@ -6,6 +6,7 @@ import math
 
 import pytest
 import torch
+import torch.nn.functional as F
 
 import gibbsian as gb
 from experiments.grid import Grid
@@ -96,6 +97,39 @@ def test_each_loss_trains_its_own_group() -> None:
         touched = {name.split(".")[1] for name, p in learner.named_parameters() if p.grad is not None}
         assert touched == {{"noise": "noise", "energy": "net", "log_partition": "log_partition"}[group]}
     assert (learner.lr_multiplier("log_partition", 0), learner.lr_multiplier("energy", 0)) == (10.0, 1.0)
+
+
+@pytest.mark.parametrize("objective", ["binary", "ranking", "conditional"])
+def test_a_tilted_noise_is_judged_by_its_whole_energy(objective) -> None:
+    """With q as base E is net - log q, of data and of noise: the loss of a network of 0 has log q alone."""
+    learner = make(noise_is_base=True, objective=objective, **{"noise.updates": 1})
+    learner.model.net.forward = lambda x: SHIFT * x[:, 0]
+    data = batch()
+    yields(learner, data, 0)
+    loss = dict(yields(learner, data, 1))["energy"]
+    for x in (data.x, batch(seed=9).x):
+        wanted = SHIFT * x[:, 0] - learner.noise.log_density(x)
+        torch.testing.assert_close(learner.model.conditioned()(x), wanted)
+    whole = float(learner.model.conditioned()(data.x).mean())
+    assert float(loss.metrics["energy_pos"]) == pytest.approx(whole, rel=1e-5)
+    if objective == "binary":  # log q cancels in h, which is -net - c - log nu
+        noise = learner.noise.draw(learner.config.noise.ratio * len(data), generator(1))
+        h = [
+            -SHIFT * x[:, 0] - learner.log_z.c - math.log(learner.config.noise.ratio) for x in (data.x, noise)
+        ]
+        told = F.softplus(-h[0]).mean() + learner.config.noise.ratio * F.softplus(h[1]).mean()
+        torch.testing.assert_close(loss.value, told.detach())
+
+
+@pytest.mark.parametrize("sigma", [0.1, 0.7, 3.0])
+def test_conditional_noise_has_its_deviation(sigma) -> None:
+    """E = x_1^2 at data in 0: of noise sigma eps the mean is sigma^2; 5 standard errors of 2,000 draws."""
+    learner = make(objective="conditional", **{"noise.sigma": sigma, "noise.ratio": 2, "noise.updates": 1})
+    learner.model.net.forward = lambda x: x[:, 0].square()
+    data = Batch(torch.zeros(1000, 2))
+    yields(learner, batch(), 0)
+    loss = dict(yields(learner, data, 1))["energy"]
+    assert abs(float(loss.metrics["energy_neg"]) / sigma**2 - 1) < 5 * math.sqrt(2 / 2000)
 
 
 def test_neg_log_prob_is_a_normalised_density(known) -> None:

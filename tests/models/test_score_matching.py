@@ -74,6 +74,19 @@ def test_data_at_a_point_leave_no_residual() -> None:
     assert group == "energy" and float(loss.value.detach()) < 1e-9
 
 
+@pytest.mark.parametrize("spread", [None, 0.1, 0.5, 2.0])
+def test_high_noise_weighs_more_where_the_data_spread_less(spread) -> None:
+    """A flat energy leaves |eps|^2 / 2 a row, times 1 + sigma^2 / spread^2."""
+    learner = make((3,), **{**LADDER, "matching.spread": spread})
+    learner.model.net.forward = lambda x: 0 * x.sum(1)
+    ((_, loss),) = learner.losses(Batch(torch.zeros(16, 3)), 0, generator(1))
+    rng = generator(1)
+    sigma = torch.tensor(learner.config.matching.sigmas)[learner._levels(16, rng)]
+    row = torch.randn(16, 3, generator=rng).square().sum(1) / 2
+    weight = 1.0 if spread is None else 1 + (sigma / spread) ** 2
+    torch.testing.assert_close(loss.value.detach(), (weight * row).mean())
+
+
 def test_the_sampler_anneals_temperature_at_one_step_size() -> None:
     """s_i = s T_i of the score at noise sigma_i: gamma_i = gamma sigma_i^2 / sigma_L^2."""
     model = at_the_origin().model
@@ -96,6 +109,28 @@ def test_annealed_chain_ends_at_the_smoothed_data_and_the_jump_takes_the_noise_o
     assert abs(z) < 5
     jumped = at_the_origin(jump=True).model.sample(8, rng=generator(2)).x
     assert float(jumped.abs().max()) < 1e-6
+
+
+@pytest.mark.parametrize("sigma", [0.8, 0.4, 0.25, 0.1])
+def test_the_score_at_a_level_is_read_at_its_temperature(sigma) -> None:
+    """For data at 0 it is -x / sigma^2, whatever the noise; without a ladder that of the one level."""
+    x = torch.randn(5, 3, generator=generator(7))
+    sampler = at_the_origin().model.sampler()
+    torch.testing.assert_close(sampler.noisy_score(x, sigma), -x / sigma**2)
+    single = at_the_origin(**{"matching.levels": 1}).model.sampler()
+    torch.testing.assert_close(single.noisy_score(x, sigma), -x)
+
+
+def test_the_terms_of_levels_are_the_loss_at_each() -> None:
+    """Nothing is left for data at 0; at distance d from it |d|^2 / 2 sigma_i^2, and no cross term."""
+    sampler, x = at_the_origin().model.sampler(), torch.zeros(400, 3)
+    assert float(sampler.level_terms(x, generator(1)).max()) < 1e-9
+    sigmas = torch.tensor(at_the_origin().config.matching.sigmas)
+    found = sampler.level_terms(x + torch.tensor([0.3, 0.0, -0.4]), generator(1))
+    torch.testing.assert_close(found, (0.125 / sigmas.square()).expand(400, 4))
+    for level, sigma in enumerate(sigmas.flip(0)):  # counted from the smallest
+        noised = sampler.noised(torch.ones(20_000, 3), level, generator(2)) - 1
+        assert float(noised.std()) == pytest.approx(float(sigma), rel=0.02)
 
 
 def test_temperature_and_match_follow_from_the_loss_not_from_the_chain() -> None:

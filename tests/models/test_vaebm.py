@@ -21,6 +21,7 @@ from gibbsian.models.vaebm import vae_stage
 from gibbsian.models.vaebm.config import BufferConfig, VAEBMConfig
 from gibbsian.models.vaebm.learner import VAEBM
 from gibbsian.nets.frozen import frozen
+from gibbsian.nets.penalty import matrices
 from gibbsian.nets.settings import ConvConfig, MLPConfig, VAEConfig
 from gibbsian.objectives.settings import LossConfig
 from gibbsian.starts.noise import NormalLeaves
@@ -120,6 +121,23 @@ def test_tilted_chains_agree_with_importance_weights() -> None:
     assert z.abs().max() < 5
     plain = (x.mean(0) - mean) / error
     assert plain.abs().max() > 8, "the tilt should be visible"
+
+
+@pytest.mark.parametrize("groups", [(3,), (3, 2)])
+def test_an_energy_on_pairs_is_read_at_the_mean_code(groups) -> None:
+    """E(x) of data alone: z is the decoder's at the means of q(z | x), so that it is one number whatever
+    the batch and the stream."""
+    model, x = steep(made(energy_on="xz", vae=replace(GROUPS, groups=groups))).model, batch().x
+    with torch.no_grad():
+        for p in model.net.parameters():  # fresh ones do not look at z
+            p.add_(0.3 * torch.randn(p.shape, generator=generator(6)))
+        z = model.vae.decode(model.vae.encode(x).mean).z
+        wanted = model.net(x, z)
+        assert float((model.net(x, 0 * z) - wanted).abs().mean()) > 0.05
+        torch.testing.assert_close(model.energy(x), wanted)
+        torch.testing.assert_close(model.energy(x[:3]), wanted[:3])
+        found = vae_stage.bound(model.vae, x)
+        torch.testing.assert_close(model.neg_log_prob(x), found.nll + found.kl + wanted)
 
 
 # -- potentials ------------------------------------------------------------------------------------------
@@ -245,6 +263,34 @@ def test_gradients_of_stage_two_reach_the_energy_alone(energy_on: str, negatives
     assert all(p.grad is not None for p in learner.model.net.parameters())
 
 
+@pytest.mark.parametrize("weight", [0.05, 0.2, 3.0])
+def test_the_penalty_on_singular_values_is_weighed(weight: float) -> None:
+    found = []
+    for spectral in (0.0, weight):
+        ((_, loss),) = made(spectral=spectral).train().losses(batch(), 2, generator(1))
+        found.append(loss)
+    size = found[1].metrics["spectral"]
+    exact = sum(torch.linalg.svdvals(w)[0] for w in matrices(made().model.net))
+    torch.testing.assert_close(size, exact.detach(), rtol=0.02, atol=0.0)
+    torch.testing.assert_close(found[1].value - found[0].value, weight * size)
+
+
+@pytest.mark.parametrize("step", [0, 2])
+@pytest.mark.parametrize("l2", [0.0, 1e-3, 0.5])
+def test_decay_joins_the_gradient_of_the_energy_and_leaves_the_vae(step: int, l2: float) -> None:
+    """As weight_decay of torch.optim.Adam does, which is what the released code calls."""
+    found = []
+    for weight in (0.0, l2):
+        learner = made(l2=weight).train()
+        ((_, loss),) = learner.losses(batch(), step, generator(1))
+        loss.value.backward()
+        found.append([p.grad for p in learner.parameters()])
+    energies = {id(p) for p in learner.model.net.parameters()} if step else set()
+    for p, without, under in zip(learner.parameters(), *found, strict=True):
+        wanted = without + l2 * p.detach() if id(p) in energies else without
+        assert under is without is None or torch.allclose(under, wanted, atol=1e-6)
+
+
 def test_warm_up_weighs_the_divergence() -> None:
     vae = replace(GROUPS, kl_warmup=4, steps=10)
     found = []
@@ -368,8 +414,9 @@ def test_the_papers_numbers() -> None:
     assert (model.chain.step_size, model.chain.steps, model.sampling.steps) == (8e-5, 10, 16)
     assert (model.spectral, train.batch_size, train.lr, train.beta1) == (0.2, 32, 4e-5, 0.99)
     assert (model.buffer.capacity, model.buffer.share, model.buffer.anneal) == (10_000, 0.6, 5000)
-    assert train.clip_moments and train.weight_decay == 3e-5 and model.negatives == "sample"
+    assert train.clip_moments and (model.l2, train.weight_decay) == (3e-5, 0) and model.negatives == "sample"
     assert train.steps == model.vae.steps + 25_000
+    assert model.net.name == "wide"  # one that spectral norm held at 1 would leave the penalty no effect
 
 
 def test_its_extra_metric_is_the_elbo_whatever_the_energy() -> None:

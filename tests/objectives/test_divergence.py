@@ -65,6 +65,9 @@ def test_c_is_stationary_at_the_log_partition() -> None:
     (slope,) = torch.autograd.grad(loss.value, c)
     assert abs(float(slope)) < 1e-12 and abs(float(loss.metrics["log_partition_error"])) < 1e-12
     assert float(loss.metrics["divergence"]) == pytest.approx(float(kale(e[:1], e)), rel=1e-12)
+    for moved in (-2.0, 0.4):
+        told = energy_loss(e[:1], e, c.detach() + moved).metrics
+        assert float(told["log_partition_error"]) == pytest.approx(moved, rel=1e-12)
 
 
 def test_base_gradient_is_weighted_by_softmax() -> None:

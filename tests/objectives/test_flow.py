@@ -4,7 +4,7 @@ from scipy.optimize import linear_sum_assignment
 
 from gibbsian.core.errors import UsageError
 from gibbsian.core.random import generator
-from gibbsian.objectives.flow import flow_loss, transported
+from gibbsian.objectives.flow import flow_loss, transport_plan, transported
 
 
 def normal(seed: int, *shape: int) -> torch.Tensor:
@@ -38,6 +38,54 @@ def test_coupling_comes_near_the_best_assignment() -> None:
     got = transported(x_0, x_1, generator(0), blur=0.005)
     assert best <= float(cost.mean()) / 2
     assert float((x_0 - got).square().sum(1).mean()) < 1.1 * best
+
+
+def sets(kind: str) -> tuple[torch.Tensor, torch.Tensor]:
+    x_0 = normal(9, 100, 2)
+    far = torch.cat([normal(10, 99, 2), torch.full((1, 2), 1e4).double()])
+    ends = {"near": normal(10, 100, 2) + 1, "far": far, "apart": normal(10, 100, 2).sign() * 30, "same": x_0}
+    return x_0, ends[kind]
+
+
+@pytest.mark.parametrize("kind", ["near", "far", "apart", "same"])
+@pytest.mark.parametrize("blur", [1e-300, 0.001, 0.005, 0.05, 0.5, 5.0])
+def test_every_row_has_mass_1_at_every_blur(kind, blur) -> None:
+    """And the plan costs no less than the best assignment, and little more at small blurs."""
+    x_0, x_1 = sets(kind)
+    plan = transport_plan(x_0, x_1, blur=blur)
+    assert (plan >= 0).all()
+    for axis in (0, 1):
+        torch.testing.assert_close(plan.sum(axis), torch.ones(100).double(), rtol=0, atol=1e-9)
+    cost = torch.cdist(x_0, x_1).square()
+    best = float(cost[linear_sum_assignment(cost)].mean())
+    found, mean = float((plan * cost).sum()) / 100, float(cost.mean())
+    assert best - 1e-9 <= found <= best + (3 * min(blur, 1) + 0.01) * mean
+
+
+@pytest.mark.parametrize("side", [0, 1])
+def test_one_row_far_from_a_thousand_is_coupled_too(side) -> None:
+    """Its distances are some thousand times the mean, where exp(-distance) is 0; its partner is what lies
+    furthest that way."""
+    pair = [normal(13, 1000, 2), normal(14, 1000, 2)]
+    pair[side][7] = torch.tensor([300.0, 0.0])
+    plan = transport_plan(*pair, blur=1 / 16)
+    for axis in (0, 1):
+        torch.testing.assert_close(plan.sum(axis), torch.ones(1000).double(), rtol=0, atol=1e-9)
+    partner = plan.select(side, 7) @ pair[1 - side]
+    assert float(partner[0]) > 2.5
+
+
+@pytest.mark.parametrize("blur", [0.01, 0.05, 0.5])
+def test_the_plan_is_the_entropic_one(blur) -> None:
+    """Sinkhorn's fixed point by 5,000 rounds in logarithms; half a per cent of the mass may lie elsewhere."""
+    x_0, x_1 = normal(11, 20, 2), normal(12, 20, 2)
+    cost = torch.cdist(x_0, x_1).square()
+    wanted = -cost / (blur * cost.mean())
+    for _ in range(5000):
+        wanted = wanted - wanted.logsumexp(0)
+        wanted = wanted - wanted.logsumexp(1, keepdim=True)
+    apart = (transport_plan(x_0, x_1, blur=blur) - wanted.exp()).abs().sum() / 2
+    assert float(apart) / 20 < 0.005
 
 
 def test_every_row_of_data_is_used_about_once() -> None:

@@ -152,6 +152,32 @@ def test_the_csv_holds_every_row_and_the_density_where_it_is_claimed():
     assert float(rows[7]["energy"]) == found.energy[7]
 
 
+ROWS = np.tile(np.stack([np.linspace(0, 1, 10), np.linspace(2, 4, 10)], 1), (10, 1))
+
+
+@pytest.mark.parametrize(
+    ("row", "beyond", "flagged"),
+    [
+        ([0.5, 3.0], 0.0, False),
+        ([0.5, 1.9], 0.05, False),  # a twentieth of the second column's range below it
+        ([0.5, 1.5], 0.25, True),  # its energy is lower than that of any row of the data
+        ([-3.0, 3.0], 3.0, True),
+        ([1.5, 9.0], 2.5, True),
+    ],
+)
+def test_a_row_beyond_the_training_rows_is_flagged_and_told(row, beyond, flagged):
+    found = gb.score(model((2,)), np.array([[0.5, 3.0], row]), reference=ROWS)
+    assert found.beyond is not None and found.beyond.tolist() == pytest.approx([0, beyond], abs=1e-5)
+    assert found.flagged is not None and found.flagged.tolist() == [False, flagged]
+    assert ("where the energy was never trained" in found.text()) == (beyond > 0)
+    assert ("beyond" in found.csv()) == (beyond > 0) == ("beyond" in found.to_dict()["rows"][0])
+
+
+def test_images_lie_within_their_range_and_have_no_such_column():
+    found = gb.score(model(), grey([0, 255]), reference=TRAIN)
+    assert found.beyond is not None and found.beyond.tolist() == [0, 0] and "beyond" not in found.csv()
+
+
 def test_the_sheet_shows_the_ends():
     found = gb.score(model(), grey([255, 0, 128] * 12))
     assert [float(x.float().mean()) for x in found.images.values()] == pytest.approx([0, 128, 255])

@@ -74,7 +74,11 @@ LATENT_FAULTS = {
     "coopnets, step x 100": ("coopnets", {"chain__step_size": 200.0}, "drift"),
     "acd, lr x 1000": ("acd", {"train__lr": 0.3}, "weight gradient"),
     "gebm, lr x 1000": ("gebm", {"train__lr": 0.3}, "log-partition"),
-    "vaebm, stage two, lr x 100": ("vaebm", {"vae__steps": 5, "train__lr": 0.1}, "energy gap"),
+    "vaebm, stage two, lr x 100": (
+        "vaebm",
+        {"vae__steps": 5, "buffer__anneal": 500, "train__lr": 0.1},
+        "energy gap",
+    ),
     "vaebm, stage two, step x 200": ("vaebm", {"vae__steps": 5, "chain__step_size": 4.0}, "latent chain"),
     "cebm, lr x 100": ("cebm", {"train__lr": 0.2}, "drift"),
     "cebm, step x 100": ("cebm", {"chain__step_size": 200.0}, "drift"),

@@ -52,6 +52,8 @@ def test_non_finite_numbers_alarm_at_once(key: str, value: float) -> None:
         ("drift", 0.149 * 16, 0.151 * 16),
         ("saturated", 0.58 + 0.49 * 0.42, 0.58 + 0.51 * 0.42),
         ("divergent", 0.49, 0.51),
+        ("log_partition_error", 2.9, 3.1),
+        ("log_partition_error", -2.9, -3.1),
     ],
 )
 def test_bounds_must_be_broken_in_a_row(key: str, inside: float, outside: float) -> None:

@@ -13,13 +13,9 @@ from PIL import Image
 
 import gibbsian as gb
 from gibbsian.core.errors import UsageError
-from gibbsian.models.build import build
-from gibbsian.models.cfebm.config import CFEBMConfig, StagesConfig
-from gibbsian.models.papers import PAPERS
 from gibbsian.train import budget as budget_module
 from gibbsian.train import trainer as trainer_module
-from gibbsian.train.budget import Budget, advice, rescaled
-from gibbsian.train.recipes import resolve
+from gibbsian.train.budget import Budget
 from gibbsian.train.settings import TrainConfig
 
 NET = {"net.name": "mlp", "net.hidden": [8]}
@@ -117,19 +113,16 @@ class Clock:
 
 
 def test_a_budget_of_time_is_estimated_then_kept(tiny_run, tmp_path: Path, monkeypatch) -> None:
-    from gibbsian.train import budget
-
-    monkeypatch.setattr(budget, "time", Clock())
+    monkeypatch.setattr(budget_module, "time", Clock())
     said: list[str] = []
     trainer = tiny_run(
         "igebm", "toy:ring", {**MLP, "train.steps": 10_000}, out=tmp_path, notify=said.append
     ).trainer
     outcome = trainer.fit(minutes=1.0, progress=False)
-    # the clock is read once an update, and nine times before the estimate: one update a second
-    assert said == ["budget of 1 min: 60 updates planned"]
-    assert (outcome.step, outcome.state) == (60, "done")
+    assert said[0].startswith("budget of 1 min: ") and "updates planned, 0.00" in said[0]
+    assert 12 <= outcome.step <= 60 and outcome.state == "done"  # the clock is read once to thrice an update
     slow = tiny_run("igebm", "toy:ring", {**MLP, "train.steps": 10_000}).trainer
-    assert slow.fit(minutes=0.1, progress=False).state in ("stopped", "done") and slow.step <= 10
+    assert slow.fit(minutes=0.1, progress=False).state == "done" and slow.step <= 6
 
 
 def test_a_budget_never_exceeds_the_steps_asked_for(tiny_run) -> None:
@@ -141,38 +134,36 @@ def test_a_budget_never_exceeds_the_steps_asked_for(tiny_run) -> None:
 def estimates(monkeypatch):
     """The estimates of a budget by their step, where an update takes `seconds(step)`."""
 
-    def told(
-        seconds: Callable[[int], float], last: int, minutes: float, milestones: tuple[int, ...] = ()
-    ) -> dict:
+    def told(seconds: Callable[[int], float], last: int, minutes: float, *parts, whole: int = 10_000) -> dict:
         now = [0.0]
         monkeypatch.setattr(budget_module.time, "monotonic", lambda: now[0])
-        budget, found = Budget(minutes, 0, milestones), {}
+        budget, found = Budget(minutes, 0, *parts), {}
         for step in range(1, last + 1):
             now[0] += seconds(step)
-            found[step] = budget.estimate(step)
+            found[step] = budget.estimate(step, step, whole)
         return {step: total for step, total in found.items() if total is not None}
 
     return told
 
 
 def test_a_budget_is_planned_anew_where_the_pace_changes(estimates) -> None:
-    """Ten updates a second before update 100, one a second after: 60 s plan 600 updates, then 150."""
-    told = estimates(lambda step: 0.1 if step <= 100 else 1.0, 199, 1.0, milestones=(100,))
-    assert told == {10: 600, 110: 150}
+    """Ten updates a second before update 100, one a second after, of which nothing is known: 60 s plan 600
+    updates, then 150."""
+    told = estimates(lambda step: 0.1 if step <= 100 else 1.0, 149, 1.0, [100])
+    assert told[10] == pytest.approx(600, abs=1) and told[106] == pytest.approx(150, abs=1)
 
 
-def test_a_budget_follows_a_pace_that_changes_early(estimates) -> None:
-    """Twenty quick updates first, as when only the energy of a pair learns."""
-    told = estimates(lambda step: 0.1 if step <= 20 else 0.5, 1000, 10.0)
-    assert told[10] == 6000 and told[100] == pytest.approx(1325, abs=2)
-    assert told[1000] == pytest.approx(1216, abs=1)  # 600 s hold 20 quick and 1,196 slow ones
+def test_a_budget_knows_what_later_parts_cost(estimates) -> None:
+    """A part of 100 updates of .1 s and one of 300 of 1 s: 155 s hold half of the recipe."""
+    told = estimates(lambda step: 0.1, 20, 155 / 60, [100], [0.1, 1.0], whole=400)
+    assert told[10] == pytest.approx(10 + 390 * (155 - 1) / (9 + 300), abs=1)
 
 
 def test_a_budget_follows_other_work_on_the_machine(estimates) -> None:
     """One update a second for 1,000, while something else ran, then two: the last estimate hits the hour."""
     told = estimates(lambda step: 1.0 if step <= 1000 else 0.5, 6200, 60.0)
-    assert told[1000] == 3600 and list(told) == [10, 100, 1000, 1500, 2250, 3375, 5062]
-    assert told[5062] == pytest.approx(1000 + 2 * 2600, abs=2)
+    assert told[10] == 3600 and list(told.values())[-1] == pytest.approx(1000 + 2 * 2600, abs=2)
+    assert 20 < len(told) < 100
 
 
 def test_a_budget_counts_anew_after_a_rollback(monkeypatch) -> None:
@@ -184,35 +175,8 @@ def test_a_budget_counts_anew_after_a_rollback(monkeypatch) -> None:
     budget.restart(0)
     for step in range(1, 11):
         now[0] += 1.0
-        found = budget.estimate(step)
+        found = budget.estimate(step, step, 10_000)
     assert found == 520
-
-
-@pytest.mark.parametrize(
-    ("total", "want"),
-    [
-        (20, ", 2 times the recipe's: --stages.fade '[6, 2]' --stages.hold '[8]'"),
-        (5, ", 0.5 times the recipe's: --stages.fade '[2, 0]' --stages.hold '[2]'"),
-        (12, ""),
-    ],
-)
-def test_a_budget_unlike_the_recipe_tells_what_else_to_change(total: int, want: str) -> None:
-    stages = StagesConfig(fade=(3, 1), hold=(4,))
-    told = advice(CFEBMConfig(stages=stages), ("stages.fade", "stages.hold"), total, 10)
-    assert told == (f"{want} would divide them as it does" if want else "")
-
-
-def test_settings_that_count_updates_exist_and_are_told(tiny_run) -> None:
-    for name in PAPERS:
-        config = resolve(name).model
-        counted = build(name, config, (1, 32, 32)).step_counted
-        assert rescaled(config, counted, 2.0).keys() <= set(counted)
-    for frozen_at, want in ((20, True), (40, False)):  # beyond the recipe's end it was chosen for the budget
-        said: list[str] = []
-        changes = {"generator.hidden": [8], "freeze_base_at": frozen_at, "train.steps": 30, **NET}
-        tiny_run("gebm", "toy:ring", changes, notify=said.append).trainer.fit(minutes=0.03, progress=False)
-        assert any("updates planned" in text for text in said)
-        assert any("the recipe's: --freeze_base_at " in text for text in said) == want
 
 
 def test_ending_before_the_last_stage_is_told(tiny_run) -> None:

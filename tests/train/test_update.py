@@ -105,6 +105,18 @@ def test_one_optimiser_step_a_round(monkeypatch) -> None:
     assert calls == ["energy", "generator"]
 
 
+@pytest.mark.parametrize(("number", "energy", "made"), [(0, 1.0, 3.0), (4, 0.5, 0.0), (9, 2.0, 0.25)])
+def test_each_group_steps_at_its_own_rate(number, energy, made, monkeypatch) -> None:
+    """Adam's first step is the rate in every weight with a gradient."""
+    learner = Toy()
+    rates = {("energy", number): energy, ("generator", number): made}
+    monkeypatch.setattr(learner, "lr_multiplier", lambda group, step: rates[group, step], raising=False)
+    Updater(learner, TrainConfig(batch_size=12), lambda m: None)(data(), step(number))
+    moved = [(m.weight - 0.3).abs() for m in learner.parameter_groups().values()]
+    for found, rate in zip(moved, (energy, made), strict=True):
+        torch.testing.assert_close(found, torch.full_like(found, 0.01 * rate), rtol=1e-4, atol=1e-9)
+
+
 def test_buffer_draws_of_micro_batches_are_disjoint(tiny_run, monkeypatch) -> None:
     trainer = tiny_run("igebm", "toy:ring", {**MLP, "train.accumulate": 4, "start.reinit": 0.0}).trainer
     buffer, slots = trainer.learner.buffer, []

@@ -1,4 +1,4 @@
-"""How a run fares, in plain words, from its log alone. No torch.
+"""How a run fares, in plain words, from its log and how its model stands to its data. No torch.
 
 The remedies are those that help in practice: go back to the last good checkpoint with another seed, lower the
 learning rate, give the chains more steps, put a small penalty (about .1) on the energies. They are the advice
@@ -9,62 +9,48 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from statistics import fmean, median, pstdev
-from typing import Any, Literal
+from typing import Any
 
-Line = Mapping[str, Any]
+from .causes import CAUSES
+from .run_log import Finding, Line, Log
+
 RESTART = (
     "start from the last good weights with another seed (--init-from RUN --seed 1), lower train.lr, raise "
     "chain.steps, add loss.energy_l2 0.1, or let --monitor.policy rollback do so"
 )
 
 
-@dataclass(frozen=True)
-class Finding:
-    """One thing worth saying: `grade` good, watch or bad; `remedy` is empty where nothing need be done."""
+def diagnose(
+    record: Line,
+    config: Mapping[str, Any],
+    lines: Sequence[Line],
+    seen: Mapping[str, float | None] | None = None,
+) -> list[Finding]:
+    """Results on a run: its state if that is good, then the bad before what is to be watched and the good,
+    causes first.
 
-    grade: Literal["good", "watch", "bad"]
-    what: str
-    remedy: str = ""
-
-
-def diagnose(record: Line, config: Mapping[str, Any], lines: Sequence[Line]) -> list[Finding]:
-    """Results on a run, in the order in which a person would look.
-
-    `record` is run.json, `config` is config.yaml, `lines` are those of metrics.jsonl, oldest first.
+    `record` is run.json, `config` is config.yaml, `lines` are those of metrics.jsonl, oldest first, and
+    `seen` the numbers of a `Checkup` of the model beside its data, and the updates of its `recipe`.
     """
     logged = [line for line in lines if "lr" in line]
-    first = [_state(record, config, lines)]
+    log, state = Log(logged, config, record, seen or {}), _state(record, config, lines)
+    causes = [found for rule in CAUSES if (found := rule(log)) is not None]
     if not logged:
-        return [*first, Finding("watch", "no updates are logged yet: nothing more can be said")]
-    found = [rule(Log(logged, config)) for rule in RULES]
-    return [*first, *_rollbacks(lines), *(f for f in found if f is not None), *_validation(lines)]
+        return _ordered(
+            state, [*causes, Finding("watch", "no updates are logged yet: nothing more can be said")]
+        )
+    told = [found for rule in RULES if (found := rule(log)) is not None]
+    rest = [*_rollbacks(lines), *told, *_validation(lines)]
+    return _ordered(state, [*causes, *rest])
 
 
-@dataclass(frozen=True)
-class Log:
-    """The logged updates and the configuration."""
-
-    lines: Sequence[Line]
-    config: Mapping[str, Any]
-
-    def all(self, key: str) -> list[float]:
-        """The finite values of a measure, oldest first."""
-        numbers = [float(line[key]) for line in self.lines if line.get(key) is not None]
-        return [x for x in numbers if math.isfinite(x)]
-
-    def late(self, key: str) -> list[float]:
-        """The last quarter, at least five values."""
-        values = self.all(key)
-        return values[-max(5, len(values) // 4) :]
-
-    def setting(self, dotted: str, default: float) -> float:
-        """A number of the configuration."""
-        inner: Any = self.config
-        for part in dotted.split("."):
-            inner = inner.get(part) if isinstance(inner, Mapping) else None
-        return float(inner) if isinstance(inner, (int, float)) else default
+def _ordered(state: Finding, found: Sequence[Finding]) -> list[Finding]:
+    """The state first, unless something is bad."""
+    every = sorted(found, key=lambda f: ("bad", "watch", "good").index(f.grade))
+    if state.grade == "good" or not every or every[0].grade != "bad":
+        return [state, *every]
+    return [every[0], state, *every[1:]]
 
 
 def _state(record: Line, config: Mapping[str, Any], lines: Sequence[Line]) -> Finding:
@@ -76,12 +62,21 @@ def _state(record: Line, config: Mapping[str, Any], lines: Sequence[Line]) -> Fi
     total = "" if isinstance(steps, int) and step > steps else f" of {steps}"  # a budget of time goes beyond
     if state == "diverged":
         reasons = [str(line["reason"]) for line in lines if line.get("event") == "diverged"]
-        return Finding("bad", f"diverged: {reasons[-1] if reasons else f'at step {step}'}", RESTART)
+        what, _, remedy = (reasons[-1] if reasons else f"diverged at step {step}").rpartition(": ")
+        return Finding("bad", what or remedy, f"{remedy}; or {RESTART}" if what else RESTART)
     if state in ("running", "stopped"):
         told = "running, or killed without a word" if state == "running" else "stopped"
         return Finding(
             "watch", f"{told} at step {step}{total}", "--resume auto goes on, if it is not running"
         )
+    plan = record.get("plan") or {}
+    if (
+        state == "done"
+        and isinstance(steps, int)
+        and step < steps
+        and plan.get("made", 0) >= plan.get("recipe", 1)
+    ):
+        return Finding("good", f"done at step {step}, in which a recipe of {steps} was gone through")
     if state == "done" and isinstance(steps, int) and step < steps:
         return Finding(
             "watch",
@@ -115,6 +110,11 @@ def _gap(log: Log) -> Finding | None:
             "bad", f"energy gap grew from {before:.3g} to {now:.3g}: data and samples part", RESTART
         )
     mean, spread = fmean(late), pstdev(late)
+    apart = log.number("apart")
+    if abs(mean) < 0.25 * apart:
+        return Finding(
+            "good", f"energy gap {mean:+.3g} +- {spread:.2g}, where noise is {apart:.3g} above data"
+        )
     if not log.all("drift"):
         return Finding("good", f"energy gap {mean:+.3g} +- {spread:.2g}, of data less noise or a generator's")
     if mean < -3 * spread - 1e-12:
@@ -130,20 +130,6 @@ def _gap(log: Log) -> Finding | None:
             "lower train.lr, or add loss.energy_l2 0.1",
         )
     return Finding("good", f"energy gap {mean:+.3g} +- {spread:.2g}, without a trend")
-
-
-def _saturation(log: Log) -> Finding | None:
-    late = log.late("saturated")
-    if not late:
-        return None
-    share = fmean(late)
-    if share > 0.5:
-        return Finding(
-            "bad",
-            f"{share:.0%} of the chains' pixels lie at the border of the range",
-            "lower chain.step_size, add loss.energy_l2, or drop chain.clamp",
-        )
-    return Finding("watch" if share > 0.2 else "good", f"{share:.0%} of the chains' pixels lie at the border")
 
 
 def _clipping(log: Log) -> Finding | None:
@@ -170,7 +156,7 @@ def _balance(log: Log) -> Finding | None:
         )
     if ratio > 10:
         return Finding(
-            "watch",
+            "watch" if ratio > 100 else "good",
             f"drift is {ratio:.3g} times the noise: chains descend, what is learnt is the K-step sampler",
             "fine for samples; for a density raise chain.noise towards the root of chain.step_size",
         )
@@ -200,7 +186,7 @@ def _size(log: Log) -> Finding | None:
     )
 
 
-RULES: tuple[Callable[[Log], Finding | None], ...] = (_gap, _balance, _saturation, _clipping, _redrawn, _size)
+RULES: tuple[Callable[[Log], Finding | None], ...] = (_gap, _balance, _clipping, _redrawn, _size)
 
 
 def _validation(lines: Sequence[Line]) -> list[Finding]:

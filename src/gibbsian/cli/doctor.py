@@ -3,22 +3,28 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
-from ..core.errors import CheckpointError, GibbsianError
+from ..core.errors import CheckpointError, GibbsianError, UsageError
 from ..data.recipe import DataRecipe
-from .diagnose import Finding, diagnose
+from .diagnose import diagnose
 from .options import Arg
 from .result import Result, table
+from .run_log import Finding
+from .runs import DataDir
 
 
 def doctor(
     run: Annotated[str | None, Arg("run folder to look at; this machine by default")] = None,
+    *,
+    data_dir: DataDir = None,
 ) -> Result:
     """Check this machine: versions, devices, threads, and a few seconds of proof that sign, gradient and
-    kernels are exact. With RUN, read its log instead and say how it fares and what to change."""
-    return machine() if run is None else patient(Path(run))
+    kernels are exact. With RUN, read its log instead, draw a few samples, hold them and the energies against
+    the data it was trained on, and say how it fares and what to change, the likeliest cause first."""
+    return machine() if run is None else patient(Path(run), data_dir)
 
 
 def machine() -> Result:
@@ -38,7 +44,7 @@ def machine() -> Result:
     return Result({"versions": known, "checks": checks, "ok": passed}, text, 0 if passed else 1)
 
 
-def patient(path: Path) -> Result:
+def patient(path: Path, data_dir: str | None = None) -> Result:
     """Results on a run folder; raises `CheckpointError` where there is none."""
     from ..train.folder import RunFolder
 
@@ -46,19 +52,38 @@ def patient(path: Path) -> Result:
     if not path.is_dir():
         raise CheckpointError(f"no run folder {path}: give the --out of a training")
     config = folder.config()
-    results = [*diagnose(folder.record(), config, folder.lines()), *_missing(str(config.get("data", "")))]
-    data: dict[str, Any] = {"run": str(path), "results": [vars(f) for f in results]}
+    seen, missing = _seen(path, data_dir) if folder.newest() else ({}, [])
+    seen["recipe"] = _recipe(config)
+    results = [*diagnose(folder.record(), config, folder.lines(), seen), *missing]
+    data: dict[str, Any] = {"run": str(path), "seen": seen, "results": [vars(f) for f in results]}
     return Result(data, "\n".join(map(_told, results)))
 
 
-def _missing(data: str) -> list[Finding]:
-    """A finding where the data of a run are no longer in their place."""
+def _recipe(config: Mapping[str, Any]) -> float | None:
+    """The updates of the preset of a run; none of an unknown one."""
+    from ..train.recipes import presets
+
     try:
-        DataRecipe.parse(data).require_there()
+        return float(presets(str(config.get("system")))[str(config.get("preset"))].train.steps)
+    except (GibbsianError, KeyError):
+        return None
+
+
+def _seen(path: Path, data_dir: str | None) -> tuple[dict[str, float | None], list[Finding]]:
+    """How the model of a run stands to its data; where that cannot be judged, a finding that says why."""
+    from ..data.load import load
+    from ..tasks.checkup import checkup
+    from ..train.load import load_run, trained_on
+
+    try:
+        name = trained_on(path)
+        if not name:
+            raise UsageError("they were given in Python, and are not kept: train on a file of them")
+        DataRecipe.parse(name).require_there()
+        return vars(checkup(load_run(path).model, load(name, data_dir=data_dir))), []
     except GibbsianError as error:
         what, _, remedy = str(error).partition(": ")
-        return [Finding("watch", f"the data of this run: {what}", remedy)]
-    return []
+        return {}, [Finding("watch", f"not held against the data of this run: {what}", remedy)]
 
 
 def _told(finding: Finding) -> str:

@@ -178,6 +178,7 @@ def _prepare(
     for note in [*dataset.notes, *told]:
         _say(f"{title}: {note}")
     print(f"{config.system} on {title}, preset {config.preset}, in {where['out']}", file=sys.stderr)
+    where["given"] = asked[1] if asked else ()
     return prepare(config, dataset, **where, validate=validate, notify=_say, device=device)
 
 

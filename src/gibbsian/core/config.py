@@ -64,6 +64,16 @@ def dotted(values: Mapping[str, Any], head: str = "") -> dict[str, Any]:
     return out
 
 
+def step_counted(config: Any, head: str = "") -> dict[str, Any]:
+    """The settings of a dataclass that count updates and are not 0, by their dotted names: those that each
+    section names in its class attribute `step_counted`."""
+    found = {f"{head}{k}": v for k in getattr(config, "step_counted", ()) if (v := getattr(config, k))}
+    inner = vars(config) if dataclasses.is_dataclass(config) else {}
+    for name, section in inner.items():
+        found |= step_counted(section, f"{head}{name}.")
+    return found
+
+
 def require_choices(config: Any, section: str = "") -> None:
     """Raise `UsageError` unless every `Literal` field of a dataclass holds one of its options."""
     for name, hint in type_hints(type(config)).items():

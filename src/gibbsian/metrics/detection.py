@@ -127,7 +127,7 @@ def _average_precision(positive: Tensor, negative: Tensor) -> float:
     positive, negative = positive.sort().values, negative.sort().values
     right = torch.searchsorted(positive, positive, right=True)
     wrong = torch.searchsorted(negative, positive, right=True)
-    return float((right / (right + wrong)).double().mean())
+    return float((right.double() / (right + wrong)).mean())
 
 
 def _bounded(

@@ -31,12 +31,12 @@ class Learner(nn.Module, ABC):
         model: the model that it trains.
         options: precision and compiling of its chains, set by the trainer.
         mean_reduced: whether its losses are means over samples; gradient accumulation needs this.
-        step_counted: settings that count updates, which should grow with a run for it to keep its shape.
+        recipe_step: set by the trainer where a budget of time stretches the recipe, see `planned`.
     """
 
     options: RunOptions = RunOptions()
     mean_reduced: bool = True
-    step_counted: tuple[str, ...] = ()
+    recipe_step: int | None = None
 
     def __init__(self, config: Any, model: EnergyModel) -> None:
         super().__init__()
@@ -62,8 +62,14 @@ class Learner(nn.Module, ABC):
         """
 
     def milestones(self) -> tuple[int, ...]:
-        """Updates at which training turns to something new, such as the energy of a trained base."""
+        """Updates, as `planned` counts them, at which training turns to something new, such as the energy of
+        a trained base."""
         return ()
+
+    def planned(self, step: int) -> int:
+        """The update of the recipe that update `step` stands for: `step`, unless a budget of time makes more
+        or fewer. Settings named in the `step_counted` of their section are compared with it."""
+        return step if self.recipe_step is None else self.recipe_step
 
     def lr_multiplier(self, group: str, step: int) -> float:
         """Factor on the learning rate of a group at an update."""

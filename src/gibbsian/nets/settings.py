@@ -8,7 +8,7 @@ entry then serves all further layers.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal, TypeAlias
+from typing import Any, ClassVar, Literal, TypeAlias
 
 from ..core.config import require_choices
 from ..core.errors import UsageError, require_not_negative, require_positive
@@ -272,6 +272,7 @@ class GeneratorConfig:
 class VAEConfig:
     """Family, latents, objective and training of a VAE; raises `UsageError` for values out of range."""
 
+    step_counted: ClassVar[tuple[str, ...]] = ("kl_warmup", "steps")
     name: Literal["mlp", "conv"] = "mlp"
     """Dense layers, which are quickest on a CPU up to 28x28, or convolutions (images only)."""
     kind: Literal["plain", "beta_tc", "factor"] = "plain"

@@ -5,10 +5,13 @@
 
 Pairs are coupled by optimal transport within the batch, which straightens the lines and makes the velocity
 nearer to a gradient field (A. Tong et al., TMLR 2024, arXiv 2302.00482; M. Balcerak et al., 2025, arXiv
-2504.10612, eq. 8).
+2504.10612, eq. 8). The released codes draw pairs from the optimal assignment; here from an entropic plan,
+which comes to it as its `blur` falls, and in many dimensions is far from it at the default.
 """
 
 from __future__ import annotations
+
+import math
 
 import torch
 from torch import Tensor
@@ -19,6 +22,8 @@ from ..core.position import expand
 from ..core.records import Loss
 
 ROUNDS = 100
+LEAST = 1e-6
+TINY = torch.finfo(torch.float64).tiny
 
 
 def flow_loss(energy: Energy, x_0: Tensor, x_1: Tensor, t: Tensor) -> Loss:
@@ -43,24 +48,45 @@ def flow_loss(energy: Energy, x_0: Tensor, x_1: Tensor, t: Tensor) -> Loss:
 
 @torch.no_grad()
 def transported(x_0: Tensor, x_1: Tensor, rng: torch.Generator, *, blur: float = 0.02) -> Tensor:
-    """Rows of `x_1` `(B, *event)` coupled to those of `x_0` `(B, *event)`, drawn from the transport plan.
+    """Rows of `x_1` `(B, *event)` coupled to those of `x_0` `(B, *event)`, drawn from `transport_plan`."""
+    return x_1[torch.multinomial(transport_plan(x_0, x_1, blur=blur), 1, generator=rng)[:, 0]]
 
-    The plan is the entropic one for squared distances (M. Cuturi, NIPS 2013), with a regularisation of
-    `blur` > 0 times the mean distance; small blurs come near the optimal assignment.
+
+@torch.no_grad()
+def transport_plan(x_0: Tensor, x_1: Tensor, *, blur: float = 0.02) -> Tensor:
+    """The entropic plan `(B, B)` for squared distances (M. Cuturi, NIPS 2013); rows and columns sum to 1.
+
+    `blur` > 0 is its regularisation over the mean squared distance. At .001 its mean distance is within a few
+    % of that of the optimal assignment, which the papers take; below 1e-6 it is as at 1e-6.
+
+    The regularisation falls to `blur` by quarters from about 1, each beginning at the potentials of the last,
+    which keeps the kernel from vanishing. What the rounds leave of the error in the sums is mended as by
+    J. Altschuler et al., NIPS 2017, algorithm 2: what is too much is scaled down, what lacks is spread.
     """
     require_positive(blur=blur)
+    blur = max(blur, LEAST)
     cost = torch.cdist(x_0.flatten(1), x_1.flatten(1)).square().double()
-    cost = cost / (blur * cost.mean()).clamp(min=torch.finfo(cost.dtype).tiny)
-    plan = _sinkhorn(cost)
-    return x_1[torch.multinomial(plan, 1, generator=rng)[:, 0]]
+    cost = cost / cost.mean().clamp(min=TINY)
+    f = cost.amin(1)
+    g = (cost - f[:, None]).amin(0)
+    for k in range(max(0, math.ceil(-math.log(blur, 4))), -1, -1):
+        kernel = ((f[:, None] + g - cost) / (blur * 4**k)).exp()
+        u, v = _scaled(kernel)
+        f, g = f + blur * 4**k * u.log(), g + blur * 4**k * v.log()
+    plan = u[:, None] * kernel * v
+    plan = plan / plan.sum(0).clamp(min=1)
+    rows, columns = ((1 - plan.sum(axis)).clamp(min=0) for axis in (1, 0))
+    return plan + rows[:, None] * columns / rows.sum().clamp(min=TINY)
 
 
-def _sinkhorn(cost: Tensor) -> Tensor:
-    """The plan `(B, B)` with uniform marginals for `cost` in units of the regularisation."""
-    kernel = torch.exp(-(cost - cost.amin(1, keepdim=True)))
-    u = torch.ones_like(kernel[:, 0])
-    tiny = torch.finfo(kernel.dtype).tiny
-    for _ in range(ROUNDS):
-        v = 1 / (u @ kernel).clamp(min=tiny)
-        u = 1 / (kernel @ v).clamp(min=tiny)
-    return u[:, None] * kernel * v
+def _scaled(kernel: Tensor) -> tuple[Tensor, Tensor]:
+    """Factors on rows and columns that make their sums 1: of the rows exactly, of the columns to 1e-3 or
+    as far as `ROUNDS` go."""
+    u, v = torch.ones_like(kernel[:, 0]), torch.ones_like(kernel[0])
+    for k in range(ROUNDS):
+        sums = (u @ kernel).clamp(min=TINY)
+        if k % 10 == 9 and float((sums * v - 1).abs().max()) < 1e-3:  # not each time: it waits for the device
+            break
+        v = 1 / sums
+        u = 1 / (kernel @ v).clamp(min=TINY)
+    return u, v

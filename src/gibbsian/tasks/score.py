@@ -3,7 +3,9 @@
     energy   E/T with the base measure, as `neg_log_prob`: -log p(x) up to a constant where the model claims a
              density, else a number that only ranks
     rank     share of training rows with lower energy: 0.99 is less typical than 99 of 100 of them
-    flagged  whether the energy is above the threshold, which a share `rate` of held-out rows exceeds
+    flagged  whether the energy is above the threshold, which a share `rate` of held-out rows exceeds, or a
+             value lies beyond those of all training rows by more than a tenth of their range: there the
+             energy was never trained, and may be as low as it likes
 
 The threshold is the energy of a held-out row, so that with n of them no rate below 1/n can be set; its
 interval is between order statistics, from Wilson's for the share. Conditional models give the energy without
@@ -30,10 +32,11 @@ from ..nets.frozen import frozen
 from ..report.outside import EXAMPLES
 from ..train.load import load, trained_on
 from .parts import class_number, name_of, part_of, policy_of
-from .scores import Scores, Threshold
+from .scores import Scores, Threshold, beyond
 
-ROWS, MOST = 500, 5000
-"""Rows at once, and training and held-out rows at most."""
+ROWS, MOST, MARGIN = 500, 5000, 0.1
+"""Rows at once, training and held-out rows at most, and how far beyond the range of training an energy holds,
+as a share of that range."""
 
 
 def score(
@@ -91,11 +94,14 @@ def score(
         asked = asked.subset(kept)
     known = None if trained is None else read.energies(trained)[0].sort().values
     rank = None if known is None else torch.searchsorted(known, energy).double() / len(known)
+    left = None if trained is None else read.beyond(asked, trained)
     flagged = None if at is None else ~(energy <= at.value.estimate)
+    if flagged is not None and left is not None:
+        flagged = flagged | (left > MARGIN)
     told = str(label) if model.spec.num_classes else ""
     return Scores(
         name_of(data), asked.names, energy, rank, flagged, at, 0 if known is None else len(known),
-        held_energy, model.claims_density, told, (*asked.notes, *extra), _examples(asked, energy),
+        held_energy, model.claims_density, told, (*asked.notes, *extra), _examples(asked, energy), left,
     )  # fmt: skip
 
 
@@ -161,6 +167,20 @@ class _Reader:
                 )
                 kept.append(index[good])
         return torch.cat(parts), torch.cat(kept)
+
+    def beyond(self, data: Dataset, trained: Dataset) -> Tensor:
+        """How far the values of each row lie beyond those of training rows `(n,)`, the furthest, as a share
+        of their range: of each column, of images of the range of the model."""
+        low, high = (torch.tensor(v) for v in (self.model.spec.low, self.model.spec.high))
+        if not data.is_image:
+            known = trained.batch(torch.arange(len(trained)), *self._range).x
+            low, high = known.amin(0), known.amax(0)
+        parts = torch.arange(len(data)).split(ROWS)
+        return torch.cat([beyond(data.batch(index, *self._range).x, low, high) for index in parts])
+
+    @property
+    def _range(self) -> tuple[float, float]:
+        return self.model.spec.low, self.model.spec.high
 
     def _labels(self, batch: Batch, n: int) -> Tensor | None:
         y, spec = batch.y, self.model.spec

@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass, field
 from typing import Any
 
+import torch
 from PIL import Image
 from torch import Tensor
 
@@ -18,6 +19,12 @@ from .parts import title_of
 
 LISTED = 5
 """Rows at either end of the short table."""
+
+
+def beyond(x: Tensor, low: Tensor, high: Tensor) -> Tensor:
+    """How far each row of `x` `(N, ...)` leaves `low` to `high` at most, as a share of that range, `(N,)`."""
+    left = torch.maximum(low - x, x - high) / (high - low).clamp(min=1e-12)
+    return left.flatten(1).amax(1).clamp(min=0).double()
 
 
 @dataclass(frozen=True)
@@ -58,7 +65,8 @@ class Scores:
         names: files below the folder, or row numbers.
         energy: `(n,)` float64; low is typical.
         rank: `(n,)`, the share of `trained` training rows with lower energy; None where none are known.
-        flagged: `(n,)` bool, energy above `threshold`, or not finite; None without a threshold.
+        flagged: `(n,)` bool, energy above `threshold`, not finite or `beyond`; None without a threshold.
+        beyond: `(n,)`, how far the row leaves the range of the training rows, as a share of it.
         held: energies of the held-out rows behind the threshold.
         claims_density: whether the energy is -log p(x) up to a constant, or only ranks.
         label: what a conditional model was told: "none", "true" or a class.
@@ -77,6 +85,7 @@ class Scores:
     label: str = ""
     notes: tuple[str, ...] = ()
     images: dict[str, Tensor] = field(default_factory=dict, repr=False)
+    beyond: Tensor | None = None
 
     def __len__(self) -> int:
         return len(self.names)
@@ -89,6 +98,11 @@ class Scores:
         """Row numbers `(n,)`, the most typical first."""
         return self.energy.argsort(stable=True)
 
+    @property
+    def _left(self) -> int:
+        """Rows beyond the range of training."""
+        return 0 if self.beyond is None else int((self.beyond > 0).sum())
+
     def rows(self) -> list[dict[str, Any]]:
         """One dictionary a row; `neg_log_prob` is there where the model claims a density."""
         columns: dict[str, list[Any]] = {"name": list(self.names), "energy": self.energy.tolist()}
@@ -98,6 +112,8 @@ class Scores:
             columns["rank"] = self.rank.tolist()
         if self.flagged is not None:
             columns["flagged"] = ["yes" if flag else "no" for flag in self.flagged.tolist()]
+        if self._left and self.beyond is not None:
+            columns["beyond"] = self.beyond.tolist()
         return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
 
     def csv(self) -> str:
@@ -135,6 +151,11 @@ class Scores:
         if self.flagged is not None and self.threshold is not None:
             count = int(self.flagged.sum())
             lines += [f"{count} flagged, {100 * count / len(self):.1f} %", self.threshold.text()]
+        if self._left and self.beyond is not None:
+            lines.append(
+                f"{self._left} beyond the training rows, by up to {float(self.beyond.max()):.3g} of their "
+                "range, where the energy was never trained: what is a tenth or more beyond is flagged"
+            )
         if self.rank is not None:
             lines.append(f"rank: share of {self.trained} training rows with lower energy")
         return "\n".join([*lines, *self.notes, "", self._table()])

@@ -1,58 +1,74 @@
-"""A budget of time, turned into a number of updates after the first few, and anew as the pace changes."""
+"""A budget of time that keeps the shape of its recipe.
+
+A recipe is `whole` updates in parts, such as a base and then the energy on it; `position` is how much of it
+is done. Where the time pays for another number, every setting that counts updates goes with it: an update
+moves the position by more or less than 1, and learners read it by `Learner.planned`. What an update costs in
+each part is measured before, so that the time left is divided as the recipe's updates would divide it, and
+divided anew as the pace changes: other work on the machine comes and goes, and the last part comes all the
+same.
+"""
 
 from __future__ import annotations
 
+import sys
 import time
-from collections.abc import Sequence
-from operator import attrgetter
+from bisect import bisect_right
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from typing import Any
 
 from ..core.errors import UsageError
 
-SOONEST = 10
-"""Updates before the first estimate."""
+SOONEST, DUE = 10, 0.1
+"""Updates before the first estimate, and the share of the time left between two."""
 
 
-def rescaled(config: object, step_counted: Sequence[str], factor: float) -> dict[str, Any]:
-    """The settings of `config` that count updates, times `factor`; those that are 0 stay out.
+def scaled(settings: Mapping[str, Any], factor: float) -> dict[str, Any]:
+    """Settings that count updates, times `factor`: at least 1, and in lists entry for entry.
 
-    >>> from gibbsian.models.gebm.config import GEBMConfig
-    >>> rescaled(GEBMConfig(freeze_base_at=20_000), ["freeze_base_at"], 2.5)
-    {'freeze_base_at': 50000}
+    >>> scaled({"freeze_base_at": 20_000, "stages.fade": (3, 1)}, 0.25)
+    {'freeze_base_at': 5000, 'stages.fade': (1, 1)}
     """
-    values = {name: attrgetter(name)(config) for name in step_counted}
-    return {
-        name: tuple(round(n * factor) for n in value) if isinstance(value, tuple) else round(value * factor)
-        for name, value in values.items()
-        if value
-    }
+    return {name: _times(value, factor) for name, value in settings.items()}
 
 
-def advice(config: object, step_counted: Sequence[str], total: int, own: int) -> str:
-    """How to divide `total` updates as a recipe does its `own`; empty where it makes little difference."""
-    asked = rescaled(config, step_counted, total / own) if own else {}
-    if not asked or abs(total - own) <= 0.25 * own:
-        return ""
-    options = " ".join(f"--{name} {_shell_word(value)}" for name, value in asked.items())
-    return f", {total / own:.2g} times the recipe's: {options} would divide them as it does"
+def told(settings: Mapping[str, Any], factor: float) -> str:
+    """What becomes of settings that count updates, in words."""
+    changed = [
+        f"{k} {_word(v)} -> {_word(new)}" for k, v in settings.items() if (new := _times(v, factor)) != v
+    ]
+    return f", and so of what counts them: {', '.join(changed)}" if changed else ""
 
 
-def _shell_word(value: int | tuple[int, ...]) -> str:
-    return f"'{list(value)}'" if isinstance(value, tuple) else str(value)
+def _times(value: Any, factor: float) -> Any:
+    if isinstance(value, (tuple, list)):
+        return type(value)(_times(n, factor) for n in value)
+    return max(round(value * factor), 1) if value else value
+
+
+def _word(value: Any) -> str:
+    return str(list(value)) if isinstance(value, tuple) else str(value)
 
 
 class Budget:
     """`minutes` from now (None for no limit); raises `UsageError` unless positive.
 
-    `first` is the step at which the run begins or goes on; at each of `milestones` the pace may change.
+    `milestones` are the positions at which parts of the recipe begin, and `costs` what an update takes in
+    each part, relative to each other.
     """
 
-    def __init__(self, minutes: float | None, first: int, milestones: tuple[int, ...] = ()) -> None:
+    def __init__(
+        self,
+        minutes: float | None,
+        step: int = 0,
+        milestones: Sequence[int] = (),
+        costs: Sequence[float] = (),
+    ) -> None:
         if minutes is not None and not 0 < minutes < float("inf"):
             raise UsageError(f"minutes is {minutes}: it must be a positive number")
-        self.minutes, self.milestones = minutes, milestones
+        self.minutes, self.milestones, self.costs = minutes, milestones, costs
         self.begun = time.monotonic()
-        self._first, self._next, self._mark = first, first + SOONEST, (first, 0.0)
+        self.restart(step)
 
     @property
     def seconds(self) -> float:
@@ -60,30 +76,41 @@ class Budget:
         return time.monotonic() - self.begun
 
     @property
-    def over(self) -> bool:
-        """Whether the time is up."""
-        return self.minutes is not None and self.seconds > 60 * self.minutes
+    def left(self) -> float:
+        """Seconds to go, infinite without a limit."""
+        return float("inf") if self.minutes is None else 60 * self.minutes - self.seconds
 
     def restart(self, step: int) -> None:
-        """Count anew from `step`, which is a milestone or to which a rollback has led: the updates before it
-        say nothing of the pace."""
-        self._first, self._next, self._mark = step, step + SOONEST, (step, self.seconds)
+        """Count anew from `step`, to which a rollback has led or at which a part begins: the updates before
+        it say nothing of the pace."""
+        self._mark, self._part = (step, time.monotonic()), 0
+        self._due, self._soonest = DUE * self.left, step + SOONEST
 
-    def estimate(self, step: int) -> int | None:
-        """The step at which the time will be up, by the pace since the last estimate; None between estimates.
-
-        They come 10, 100 and 1,000 updates after the start and after every milestone (the first updates of
-        adversarial training may be of one kind only), then each half as far again as the one before: other
-        work on the machine comes and goes.
-        """
+    def estimate(self, step: int, position: float, whole: float) -> int | None:
+        """The step at which the time will be up, if what is left of the recipe is spread over the time left,
+        by the pace since the last estimate; None between estimates."""
         if self.minutes is None:
             return None
-        if step in self.milestones:
+        part = bisect_right(self.milestones, position)
+        if part != self._part:
             self.restart(step)
-        if step < self._next:
+            self._part = part
+        made, spent = step - self._mark[0], time.monotonic() - self._mark[1]
+        if not made or (spent < self._due and step < self._soonest):
             return None
-        now = self.seconds
-        pace = (step - self._mark[0]) / (now - self._mark[1])
-        made = step - self._first
-        self._mark, self._next = (step, now), self._first + (made * 10 if made < 1000 else made * 3 // 2)
-        return step + max(int(pace * (60 * self.minutes - now)), 0)
+        self._mark, self._due, self._soonest = (step, time.monotonic()), DUE * self.left, sys.maxsize
+        return self.reach(step, position, whole, max(spent, 1e-9) / made)
+
+    def reach(self, step: int, position: float, whole: float, seconds: float) -> int:
+        """The step at which the time will be up where an update takes so many `seconds` now."""
+        return step + int(max(self.left, 0.0) / seconds * self._thrift(position, whole))
+
+    def _thrift(self, position: float, whole: float) -> float:
+        """What an update costs now, over its mean in all that is left of the recipe."""
+        marks = [position, *(m for m in self.milestones if position < m < whole), whole]
+        lengths = [b - a for a, b in pairwise(marks)]
+        part = bisect_right(self.milestones, position)
+        costs = self.costs[part : part + len(lengths)]
+        if len(costs) < len(lengths) or whole <= position:
+            return 1.0
+        return costs[0] * (whole - position) / sum(n * c for n, c in zip(lengths, costs, strict=True))

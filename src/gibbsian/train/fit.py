@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -27,7 +27,7 @@ from .load import from_run, locate, table_in
 from .matching import require_match, resolved, with_net
 from .memory import within_memory
 from .observers import default_observers
-from .recipes import Recipe, RunConfig, from_config, presets
+from .recipes import Recipe, RunConfig, from_config, presets, unlike_preset
 from .resume import as_stored, go_on, require_same, resume_source
 from .tensorboard import TensorBoard
 from .trainer import Observer, Outcome, Trainer, Validator
@@ -111,6 +111,7 @@ def fit(
         notify=_say if progress else lambda text: None,
         device=device,
         log=log,
+        given=dotted,
     )
     prepared.trainer.fit(dotted.get("train.steps"), minutes=minutes, progress=progress)
     model = finished(prepared.trainer)
@@ -141,8 +142,9 @@ def prepare(
     notify: Callable[[str], None] = lambda text: None,
     device: str = "cpu",
     log: str | None = None,
+    given: Collection[str] = (),
 ) -> Prepared:
-    """Learner, trainer and run folder of a run, resumed or initialised as asked.
+    """Learner, trainer and run folder of a run, resumed or initialised as asked; `given` as `Trainer` has it.
 
     Raises `UsageError` when both `resume` and `init_from` are given, or when `out` already holds a run and
     neither resuming nor another folder was asked for.
@@ -182,6 +184,7 @@ def prepare(
         validate=validate,
         notify=notify,
         observers=observers,
+        given={*given, *unlike_preset(config)},
     )
     if folder:
         trainer.observers = [*observers, *default_observers(trainer, folder)]

@@ -3,7 +3,7 @@
 config.yaml   resolved configuration        samples/*.png
 run.json      versions, seed, data, state   checkpoints/step-000500/, checkpoints/best/
 metrics.jsonl one object a log line         checkpoints/left-*, which a run that went back left behind
-curves.png    losses, energies, gap and chains so far
+curves.png    losses, energies, gap, chains
 files.json    the files of a large folder of images when the run began, so that rows and parts stay the same
 """
 
@@ -35,14 +35,13 @@ class RunFolder:
 
     def __init__(self, path: Path | str) -> None:
         self.path = own_path(path)
-        self.checkpoints = self.path / "checkpoints"
+        self.checkpoints, self.samples = self.path / "checkpoints", self.path / "samples"
         self.best = self.checkpoints / "best"
-        self.samples = self.path / "samples"
         self.metrics = self.path / "metrics.jsonl"
         self.curves = self.path / "curves.png"
         self.files = self.path / "files.json"
         self.logged = self._drawn = 0
-        self._due = 0.0
+        self._due, self._clock = 0.0, (time.monotonic(), time.process_time())
         self.loggers: list[Callable[[dict[str, Any]], None]] = []
 
     def create(self, config: dict[str, Any], record: dict[str, Any]) -> None:
@@ -210,7 +209,17 @@ class RunFolder:
         for old in checkpoint.listed(self.checkpoints)[:-keep]:
             if old != path:
                 shutil.rmtree(old, ignore_errors=True)
+        self._spend(step)
         return path
+
+    def _spend(self, step: int) -> None:
+        """Note the seconds that training has taken to `step`, and those of the processor, in `run.json`."""
+        now = (time.monotonic(), time.process_time())
+        spent = {k: v for k, v in self.record().get("spent", {}).items() if int(k) < step}
+        last, then = max(spent.values(), default=[0.0, 0.0]), self._clock
+        new = [round(a + b - c, 2) for a, b, c in zip(last, now, then, strict=True)]
+        self._clock = now
+        self.update_record(spent=spent | {str(step): new})
 
     def newest(self) -> Path | None:
         """The newest checkpoint, or none."""

@@ -22,7 +22,7 @@ from ..data.labels import listed
 from ..data.own import is_own, model_range
 from ..nets.families import CustomNetConfig
 from ..nets.settings import GeneratorConfig, MapsConfig, VAEConfig, per_layer
-from .recipes import RunConfig, changed, default_preset, resolve
+from .recipes import RunConfig, changed, default_preset, resolve, shaped
 
 SIDE, SHORT, WIDEST = 32, 8, 128
 """Pixels a side for which presets are deep enough; samples at which a signal is short; most feature maps."""
@@ -48,7 +48,9 @@ def resolved(
     if preset is None and points and default_preset(system, data.name) == "images":
         preset = default_preset(system, "toy:own" if data.event_shape == (2,) else "table:own")
     config = resolve(system, preset=preset, data=data.full_name, changes=changes)
-    return fitted(config, data, changes)
+    config, shape = shaped(config, changes)
+    config, told = fitted(config, data, changes)
+    return config, [*told, *shape]
 
 
 def fitted(config: RunConfig, data: Dataset, changes: Mapping[str, Any]) -> tuple[RunConfig, list[str]]:

@@ -20,9 +20,12 @@ def make_optimizer(module: nn.Module, config: TrainConfig) -> torch.optim.Optimi
     return torch.optim.Adam(params, config.lr, betas, fused=True)
 
 
-def lr_factor(step: int, total: int, config: TrainConfig) -> float:
-    """Factor on the learning rate of update `step` (from 0): linear warm-up, flat, cosine to lr_end."""
-    factor = min(1.0, (step + 1) / config.warmup) if config.warmup else 1.0
+def lr_factor(step: float, total: float, config: TrainConfig, warm: float | None = None) -> float:
+    """Factor on the learning rate of update `step` (from 0): linear warm-up, flat, cosine to lr_end.
+
+    `warm` is the update that the warm-up counts, where that is another.
+    """
+    factor = min(1.0, ((step if warm is None else warm) + 1) / config.warmup) if config.warmup else 1.0
     first = total * (1 - config.decay)
     if config.decay and step >= first:
         share = (step - first) / max(total - first, 1)

@@ -5,17 +5,18 @@ preset of a paper or ours  ->  a YAML file's sections  ->  dotted overrides  -> 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field, fields, replace
 from functools import cache
 from typing import Any
 
-from ..core.config import dotted, from_dict, override, to_dict
+from ..core.config import dotted, from_dict, override, step_counted, to_dict
 from ..core.errors import UsageError, did_you_mean, unknown
 from ..data.recipe import DataRecipe, is_table
 from ..models.papers import PaperEntry, entry, stored_entry
 from ..models.presets import Values, mapping
 from ..nets.families import trusted
+from .budget import scaled, told
 from .settings import MonitorConfig, TrainConfig
 
 OUTSIDE = ("data", "note", "train", "monitor")
@@ -208,3 +209,32 @@ def changed(config: RunConfig, changes: Mapping[str, Any]) -> RunConfig:
             hint = f"did you mean {' or '.join(inside)}?" if inside else known
             raise UsageError(f"unknown key '{name}': {hint}")
     return replace(config, **{k: override(getattr(config, k), v) for k, v in sections.items() if v})
+
+
+def shaped(config: RunConfig, changes: Collection[str]) -> tuple[RunConfig, list[str]]:
+    """`config` with what counts updates, and is not in `changes`, scaled where other than the preset's
+    updates were asked for; and that in words."""
+    own = presets(config.system)[config.preset].train.steps
+    if "train.steps" not in changes or config.train.steps in (0, own):
+        return config, []
+    counted, factor = counts(config, changes), config.train.steps / own
+    said = told(counted, factor)
+    note = f"{config.train.steps} updates are {factor:.2g} of the recipe's {own}{said}"
+    return changed(config, scaled(counted, factor)), [note] if said else []
+
+
+def counts(config: RunConfig, given: Collection[str] = ()) -> dict[str, Any]:
+    """The settings of model and training that count updates, without those that were `given`."""
+    both = {**step_counted(config.model), **step_counted(config.train, "train.")}
+    return {name: value for name, value in both.items() if name not in given}
+
+
+def unlike_preset(config: RunConfig) -> set[str]:
+    """The settings that count updates and do not stand as the preset says, for as many updates as are asked
+    for: somebody chose them."""
+    if not config.preset or config.preset not in presets(config.system):
+        return set()
+    recipe = presets(config.system)[config.preset]
+    plain = replace(config, model=recipe.model, train=recipe.train)
+    usual = scaled(counts(plain), config.train.steps / max(recipe.train.steps, 1))
+    return {name for name, value in counts(config).items() if usual.get(name) != value}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
-from typing import Literal, TypeAlias
+from typing import ClassVar, Literal, TypeAlias
 
 from ..core.config import require_choices
 from ..core.errors import UsageError, require_not_negative, require_positive
@@ -15,6 +15,7 @@ Compiling: TypeAlias = Literal["never", "auto", "always"]
 class TrainConfig:
     """The training loop."""
 
+    step_counted: ClassVar[tuple[str, ...]] = ("warmup",)
     steps: int = 2000
     """Weight updates."""
     batch_size: int = 128
@@ -26,7 +27,7 @@ class TrainConfig:
     beta2: float = 0.999
     """Adam's second-moment decay."""
     weight_decay: float = 0.0
-    """Decoupled weight decay."""
+    """Decoupled weight decay (AdamW), of every group of weights."""
     warmup: int = 0
     """Updates over which the learning rate rises from 0."""
     decay: float = 0.0

@@ -8,7 +8,9 @@ other files, because the loop, its events and its state read best together.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+import time
+from bisect import bisect_right
+from collections.abc import Callable, Collection, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any
@@ -16,6 +18,7 @@ from typing import Any
 import torch
 from tqdm import tqdm
 
+from ..core.config import step_counted
 from ..core.errors import (
     CheckpointError,
     DataError,
@@ -37,7 +40,7 @@ from ..models.model import EnergyModel, device_of
 from ..models.sampler import RunOptions
 from . import checkpoint
 from .average import Average
-from .budget import SOONEST, Budget, advice
+from .budget import SOONEST, Budget, told
 from .folder import RunFolder
 from .monitor import Monitor, scale_of
 from .optim import lr_factor
@@ -47,7 +50,7 @@ from .update import Step, Updater
 
 Observer = Callable[["Trainer"], None]
 Validator = Callable[[EnergyModel, torch.Generator], float]
-LOOP = ("step", "total", "lr_multiplier", "rollbacks", "best", "metrics")
+LOOP = ("step", "total", "position", "whole", "lr_multiplier", "rollbacks", "best", "metrics")
 
 
 @dataclass(frozen=True)
@@ -71,6 +74,8 @@ class Trainer:
         observers: called with the trainer every `sample_every` updates, with averaged weights in place.
         validate: a measure, lower is better, taken every `validate_every` updates; the best is kept.
         notify: where one-line messages go.
+        given: settings that a person gave. A budget of time stretches those that count updates with the run,
+            unless any of the learner's is among them.
     """
 
     def __init__(
@@ -84,6 +89,7 @@ class Trainer:
         observers: Sequence[Observer] = (),
         validate: Validator | None = None,
         notify: Callable[[str], None] = lambda text: None,
+        given: Collection[str] = (),
     ) -> None:
         self.learner, self.data, self.config, self.folder = learner, data, config, folder
         self.observers, self.validate, self.notify = observers, validate, notify
@@ -95,11 +101,13 @@ class Trainer:
         self.updater = Updater(learner, config, self._examine)
         self.average = Average(learner.parameter_groups(), config.average)
         self.step, self.total, self.lr_multiplier, self.rollbacks = 0, config.steps, 1.0, 0
+        self.position, self.whole, self.given = 0.0, float(config.steps), frozenset(given)
         self.best: float | None = None
         self.last_batch: Batch | None = None
         self.metrics: dict[str, float] = {}
         self._memory: list[checkpoint.Tree] = []
         self._pace: Pace | None = None
+        self._told, self._fixed, self._latest = 0, False, -1.0
         learner.options = RunOptions(config.precision, config.compile)
         keep_conditions(self.model, data.cond)
         learner.setup(data)
@@ -113,8 +121,11 @@ class Trainer:
         """One step of training; raises `DivergedError` before weights or buffer take harm."""
         batch = self.batches.next(*self.pixel_range()).to(self.device)
         step = Step(self.step, self.lr, self.streams.chain)
+        self.learner.recipe_step = None if self.position == self.step else int(self.position)
         logged = self.updater(batch, step)
         self.average.update()
+        self._latest = self.position
+        self.position += (self.whole - self.position) / max(self.total - self.step, 1)
         self.step += 1
         self.last_batch, self.metrics = batch, {**logged, "lr": step.lr}
         return logged
@@ -122,7 +133,8 @@ class Trainer:
     @property
     def lr(self) -> float:
         """Learning rate of the next update."""
-        return self.config.lr * self.lr_multiplier * lr_factor(self.step, self.total, self.config)
+        warm = self.step if "train.warmup" in self.given else self.position
+        return self.config.lr * self.lr_multiplier * lr_factor(self.position, self.whole, self.config, warm)
 
     def pixel_range(self) -> tuple[float, float]:
         """Values of black and white pixels in this model."""
@@ -145,14 +157,24 @@ class Trainer:
         """
         if steps is not None and steps < 0:
             raise UsageError(f"steps is {steps}: it must be 0 or more")
-        budget = Budget(minutes, self.step, self.learner.milestones())
         if self.step == 0 or steps is not None:
             self.total = self.config.steps if steps is None else steps
         if steps is None and minutes is not None:
             self.total = max(self.total, self.step + SOONEST + 1)  # time to learn the pace
+        elif steps is not None and self.position == self.step:
+            self.whole = float(steps)
+        budget, self._told = Budget(minutes, self.step), 0
+        self._fixed = self.stretches and self.position < self.whole
+        self._spread()
         with Signals() as signals, self._bar(progress, minutes) as bar:
             try:
-                state = self._loop(signals, bar, budget, self.total if steps is not None else None)
+                cap = self.total if steps is not None else None
+                budget.milestones, budget.costs = self._parts(minutes)
+                if budget.costs:
+                    seconds = budget.costs[self._part]
+                    possible = budget.reach(self.step, self.position, self.whole, seconds)
+                    self._plan(min(possible, cap or possible), bar, budget)
+                self._loop(signals, bar, budget, cap)
             except DataError as error:
                 raise DataError(f"{error}; at step {self.step}: {self._stop()}") from error
             except (RuntimeError, MemoryError) as error:
@@ -161,19 +183,19 @@ class Trainer:
                 size = self.config.batch_size
                 hint = f"lower train.batch_size, which is {size}, the capacity of the buffer or net.channels"
                 raise GibbsianError(f"out of memory at step {self.step}: {hint}; {self._stop()}") from error
-        self._finish(state)
-        if missed := [stage for stage in self.learner.milestones() if self.step <= stage]:
-            lower = [f"lower --{name}" for name in self.learner.step_counted]
-            ways = ["give more --steps or --minutes", *lower]
+        self._finish("done")
+        if missed := [part for part in self.learner.milestones() if self._latest < part]:
+            names = [f"--{name}" for name in step_counted(self.learner.config)]
             self.notify(
                 f"ended after {self.step} updates, before the part of training that begins at {missed[0]}: "
-                f"{', or '.join(ways)}"
+                f"give more --steps or --minutes{', or lower '.join(['', *names])}"
             )
-        return Outcome(self.step, budget.seconds, self.rollbacks, self.metrics, self.best, state)
+        return Outcome(self.step, budget.seconds, self.rollbacks, self.metrics, self.best, "done")
 
-    def _loop(self, signals: Signals, bar: tqdm[Any], budget: Budget, cap: int | None) -> str:
+    def _loop(self, signals: Signals, bar: tqdm[Any], budget: Budget, cap: int | None) -> None:
         self._remember()
-        while self.step < self.total:
+        while self.step < self.total and (budget.left > 0 or self._owed(budget)):
+            begun = self._part
             try:
                 self.update()
             except DivergedError as error:
@@ -182,22 +204,80 @@ class Trainer:
                 budget.restart(self.step)
             else:
                 self._after_update(bar)
+                if self._part > begun:
+                    self._remember()  # a fault of the new part should not cost the one before
             if signals.received:
                 self._interrupt(signals.name)
-            if (possible := budget.estimate(self.step)) is not None:
+            if (possible := budget.estimate(self.step, self.position, self.whole)) is not None:
                 self._plan(min(possible, cap or possible), bar, budget)
-            if budget.over and self.step < self.total:
-                return "stopped"
-        return "done"
+
+    # -- the plan -----------------------------------------------------------------------------------
+
+    @property
+    def stretches(self) -> bool:
+        """Whether what the learner counts in updates goes with a budget of time."""
+        counted = step_counted(self.learner.config)
+        return not self.given & counted.keys() and bool(counted or not self.learner.milestones())
+
+    def _spread(self) -> None:
+        """The updates to come go through what is left of the recipe; beyond it they go on at its pace."""
+        if not self._fixed:
+            pace = self.position / self.step if self.step else 1.0
+            self.whole = self.position + pace * (self.total - self.step)
+
+    def _parts(self, minutes: float | None) -> tuple[list[int], list[float]]:
+        """Where parts of the recipe begin, and seconds of an update in each, tried out on a copy of now."""
+        marks = [m for m in self.learner.milestones() if m < self.whole]
+        if minutes is None or not marks or not self.stretches:
+            return marks, []
+        kept, examine = checkpoint.snapshot(self.state_dict()), self.updater.examine
+        try:
+            self.updater.examine = lambda metrics: None
+            batch = self.batches.next(*self.pixel_range()).to(self.device)
+            return marks, [self._cost(part, batch, 0.6 * minutes) for part in (0, *marks)]
+        finally:
+            self.updater.examine = examine
+            self.load_state_dict(kept)
+
+    def _cost(self, part: int, batch: Batch, most: float) -> float:
+        """Seconds of an update at a place in the recipe, the least of three tries if they fit into `most`."""
+        self.learner.recipe_step, tries = part, list[float]()
+        while len(tries) < 3 and sum(tries) < most:
+            begun = time.monotonic()
+            self.updater(batch, Step(part, 0.0, self.streams.chain))
+            tries.append(time.monotonic() - begun)
+        return min(tries)
+
+    @property
+    def _part(self) -> int:
+        """The part of the recipe that the next update belongs to."""
+        return bisect_right(self.learner.milestones(), self.position)
+
+    def _owed(self, budget: Budget) -> bool:
+        """Whether the budget has not seen the last part, of which there is one update at least."""
+        return bool(self._fixed and budget.milestones and self._latest < budget.milestones[-1])
 
     def _plan(self, total: int, bar: tqdm[Any], budget: Budget) -> None:
         """Take `total` updates as the end, and say so when it is news."""
-        if abs(total - self.total) > 0.1 * self.total:
-            own, learner = self.config.steps, self.learner
-            whole = all(step < own for step in budget.milestones)  # else they were set for this budget
-            more = advice(learner.config, learner.step_counted, total, own) if whole else ""
-            self.notify(f"budget of {budget.minutes:g} min: {total} updates planned{more}")
+        if self._owed(budget):
+            total = max(total, self.step + 1)
+            last, left = budget.milestones[-1], total - self.step
+            self.position = max(self.position, left * last - (left - 1) * self.whole)
+        if abs(total - self._told) > 0.25 * self._told:
+            self._told = total
+            self.notify(f"budget of {budget.minutes:g} min: {total} updates planned{self._shape(total)}")
         self.total = bar.total = total
+        self._spread()
+
+    def _shape(self, total: int) -> str:
+        """How `total` updates compare with the recipe's, in words."""
+        factor, config = total / self.whole, self.learner.config
+        if not self._fixed or abs(factor - 1) < 0.05:
+            given = [name for name in step_counted(config) if name in self.given]
+            return f"; what counts updates stays, as {given[0]} was given" if given else ""
+        counted = {**step_counted(config), **step_counted(self.config, "train.")}
+        scaled = {name: value for name, value in counted.items() if name not in self.given}
+        return f", {factor:.2g} of the recipe's {self.whole:.0f}{told(scaled, factor)}"
 
     def _after_update(self, bar: tqdm[Any]) -> None:
         config, last = self.config, self.step == self.total
@@ -248,7 +328,14 @@ class Trainer:
         if self.folder:
             self.save()
             self.folder.draw(always=True)
-            self.folder.update_record(state=state, step=self.step, rollbacks=self.rollbacks, best=self.best)
+            plan = {"recipe": round(self.whole), "made": int(self.position)}
+            self.folder.update_record(
+                state=state,
+                step=self.step,
+                rollbacks=self.rollbacks,
+                best=self.best,
+                plan={**plan, "parts": list(self.learner.milestones())},
+            )
 
     def _interrupt(self, name: str) -> None:
         raise Interrupted(f"{name} at step {self.step}: {self._stop()}")

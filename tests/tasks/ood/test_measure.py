@@ -17,6 +17,7 @@ from gibbsian.core.errors import DataError, UsageError
 from gibbsian.core.spec import DataSpec
 from gibbsian.metrics.interval import Interval
 from gibbsian.models.model import EnergyModel
+from gibbsian.tasks.ood import measure
 from gibbsian.tasks.ood.baselines import Budget
 from gibbsian.tasks.ood.cells import Choice, Scored
 from gibbsian.tasks.ood.measure import measure_ood
@@ -134,6 +135,15 @@ def test_without_a_choice_all_sets_count() -> None:
     found = Report("cifar10", 0, (3, 2, 2), x, sets, scored)
     assert found.choice is None and found.others == ["dtd"] and found.gains == {}
     assert "not here, for want of files" in found.text()
+
+
+def test_numbers_that_leave_the_training_rows_are_told() -> None:
+    inside, away = torch.rand(10, 2), torch.tensor([[0.5, 9.0], [0.5, 0.5]])
+    box = torch.tensor([[0.0, 0.0], [1.0, 1.0]])
+    sets = [ImageSet("near", inside, ""), ImageSet("far", away, "")]
+    told = measure._left(sets, box)
+    assert len(told) == 1 and told[0].startswith("far: 50% of the rows leave the range of the training rows")
+    assert measure._left(sets, (255 * box).byte()) == []
 
 
 def test_short_cells() -> None:

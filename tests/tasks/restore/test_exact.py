@@ -11,13 +11,17 @@ from dataclasses import replace
 import pytest
 import torch
 
+from gibbsian.core.config import override
 from gibbsian.core.errors import UsageError
 from gibbsian.core.random import generator
 from gibbsian.energies.algebra import Product
 from gibbsian.energies.reference import Tether
 from gibbsian.mcmc.base import run
 from gibbsian.mcmc.langevin import Langevin
+from gibbsian.models.build import build
+from gibbsian.models.sampler import next_stage
 from gibbsian.models.samples import run_stages
+from gibbsian.models.score_matching.config import ScoreMatchingConfig
 from gibbsian.tasks.restore.complete import complete, completions_at
 from gibbsian.tasks.restore.corruption import Corrupted, HiddenPixels
 from gibbsian.tasks.restore.methods import stages_of, tweedie, usual_method
@@ -90,6 +94,38 @@ def test_tweedie_is_the_posterior_mean_where_the_law_has_the_noise(normal, corre
     assert torch.allclose(found.flatten(), wanted, atol=1e-9)
     done = complete(correlated, Corrupted(x, sigma=sigma), Config(method="tweedie"), rng=generator(0))
     assert done.x.shape == (1, 1, 1, 2, 2) and done.method == "tweedie"
+
+
+@pytest.mark.parametrize("sigma", [0.8, 0.4, 0.2, 0.1])
+def test_tweedie_reads_a_ladder_at_the_temperature_of_the_noise(sigma):
+    """The best energy for data at 0 takes all of the noise away, whatever there is of it."""
+    x = sigma * torch.randn(6, 1, 2, 2, generator=generator(0))
+    assert float(tweedie(ladder(), Corrupted(x, sigma=sigma), None).abs().max()) < 1e-5
+    half = tweedie(ladder(), Corrupted(x, sigma=sigma), None, 0.5)
+    torch.testing.assert_close(half, x / 2)
+
+
+@pytest.mark.parametrize("levels", [2, 4])
+def test_known_pixels_have_the_noise_of_each_level(levels):
+    """Clean ones would be met by an energy that has learnt noisy images alone."""
+    model, known = ladder(levels), torch.ones(1, 1, 2, 2, dtype=torch.bool)
+    x = torch.full((3000, 1, 2, 2), 0.5)
+    made = stages_of(model, Corrupted(x, known), "anneal", Config(steps=levels), x, None, generator(1))
+    stage, found = next(made), []
+    while stage is not None:
+        found.append((stage.energy.known - x).std().item())
+        stage = next_stage(made, stage.position)
+    sigmas = model.sampler().config.matching.sigmas
+    assert found == pytest.approx(sigmas, rel=0.05) and len(sigmas) == levels
+
+
+def ladder(levels=4):
+    """A model of noise levels .8 to .1 whose energy is the best for data at 0."""
+    changes = {"net.name": "mlp", "net.hidden": [8], "matching.levels": levels}
+    changes |= {"matching.sigma_max": 0.8, "matching.sigma_min": 0.1}
+    model = build("score_matching", override(ScoreMatchingConfig(), changes), (1, 2, 2), generator(0)).model
+    model.net.forward = lambda x: x.flatten(1).square().sum(1) / 2
+    return model.eval()
 
 
 def test_known_pixels_are_bit_equal_on_the_way_and_at_the_end(normal):

@@ -239,3 +239,23 @@ def test_a_photo_and_a_painted_mask_in_one_call(model, tmp_path, size, painted):
 def test_without_data_or_a_photo_nothing_is_restored(model):
     with pytest.raises(UsageError, match="image="):
         restore(model, None, "bottom")
+
+
+@pytest.mark.parametrize(("system", "clamped"), [("igebm", True), ("drl", False)])
+def test_chains_begin_in_the_range_in_which_the_energy_was_trained(system, clamped, tiny_run):
+    """A ladder was trained on noisy data, beyond it."""
+    model = tiny_run(system, "digits", {"net.channels": [4, 4]}).trainer.model
+    x = torch.tensor([-1.7, 0.5, 3.0]).view(3, 1, 1, 1).expand(3, 1, 8, 8)
+    begin = Initialiser(model, Config(start="given", completions=1), None, generator(0)).draw(
+        Corrupted(x, sigma=0.3)
+    )
+    assert torch.equal(begin, x.clamp(model.spec.low, model.spec.high) if clamped else x)
+
+
+def test_what_lies_beyond_the_range_is_told(tiny_run):
+    model = tiny_run("igebm", "digits", {"net.channels": [4, 4], "chain.steps": 1}).trainer.model
+    found = restore(model, "digits", GaussianNoise(0.5), Config(steps=1), n=2)
+    assert any("where the energy was not trained: chains begin at them clamped" in n for n in found.notes)
+    assert "chains begin at them clamped" in found.text()
+    quiet = restore(model, "digits", "bottom", Config(steps=1), n=2)
+    assert not any("clamped" in note for note in quiet.notes)

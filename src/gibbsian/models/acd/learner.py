@@ -151,23 +151,20 @@ class ACD(Learner):
         return {"base": self.config.base_rate, "width": self.config.width_rate}.get(group, 1.0)
 
     def losses(self, batch: Batch, step: int, rng: torch.Generator) -> Iterator[tuple[str, Loss]]:
-        """The losses whose turn it is."""
+        """The losses whose turn it is, on one draw of the generator (as in VERA's code)."""
         x_pos = noised_data(batch, self.config.pixels, rng)
-        yield "energy", self._energy_loss(x_pos, rng)
+        z, eps = drawn(self.generator, self.model.spec.event_shape, len(batch), rng)
+        yield "energy", self._energy_loss(x_pos, z, eps, rng)
         if (step + 1) % self.config.energy_steps:
             return
-        z, eps = self._drawn(len(batch), rng)
         yield "base", self._base_loss(x_pos, z, eps, rng)
         if self.config.entropy_weight:
             yield "width", self._width_loss(z, eps, rng)
 
-    def _drawn(self, n: int, rng: torch.Generator) -> tuple[Tensor, Tensor]:
-        return drawn(self.generator, self.model.spec.event_shape, n, rng)
-
-    def _energy_loss(self, x_pos: Tensor, rng: torch.Generator) -> Loss:
+    def _energy_loss(self, x_pos: Tensor, z: Tensor, eps: Tensor, rng: torch.Generator) -> Loss:
         self.generator.project()
         with torch.no_grad():
-            x_gen = self.generator(*self._drawn(len(x_pos), rng))
+            x_gen = self.generator(z, eps)
         loss = contrast(*energies_of_both(self.model.energy, x_pos, x_gen, precision=self.options.precision))
         if not self.config.penalty:
             return loss

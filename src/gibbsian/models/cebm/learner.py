@@ -6,7 +6,8 @@
 An energy with a latent variable, but without a generator: the network gives sufficient statistics t(x), the
 prior of z is conjugate to them, and so z is integrated out exactly. E(x) trains by persistent Langevin chains
 as any energy does, and the posterior p(z | x) comes for free, in closed form (`energies/conjugate.py`).
-Chains of the paper are cold (2.8e-5): see `ConjugateEnergy` for what that means for the posterior.
+Chains of the paper are cold (2.8e-5): see `ConjugateEnergy` for what that means for the posterior. The
+released code draws them from its buffer with replacement, here they are distinct.
 """
 
 from __future__ import annotations

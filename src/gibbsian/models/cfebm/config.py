@@ -5,7 +5,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from dataclasses import dataclass, field
 from itertools import accumulate
-from typing import Literal, NamedTuple, TypeVar
+from typing import ClassVar, Literal, NamedTuple, TypeVar
 
 from ...core.config import require_choices
 from ...core.errors import UsageError, require_not_negative
@@ -30,6 +30,7 @@ class Turn(NamedTuple):
 class StagesConfig:
     """The image sizes and when each learns; lists with fewer entries than sizes repeat their last one."""
 
+    step_counted: ClassVar[tuple[str, ...]] = ("fade", "hold")
     smallest: int = 4
     """Pixels a side of the smallest images, at least; the data's size is halved while that is even."""
     count: int | None = None

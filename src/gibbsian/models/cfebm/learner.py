@@ -59,7 +59,6 @@ class CFEBM(Learner):
 
     config: CFEBMConfig
     model: PyramidEnergy
-    step_counted = ("stages.fade", "stages.hold")
 
     def __init__(self, config: CFEBMConfig, model: PyramidEnergy) -> None:
         super().__init__(config, model)
@@ -80,7 +79,7 @@ class CFEBM(Learner):
     def lr_multiplier(self, group: str, step: int) -> float:
         """The factor of the stage of this update."""
         stages, count = self.config.stages, len(self.model.sizes)
-        return stages.lr_multiplier(stages.turn(step, count).stage, count)
+        return stages.lr_multiplier(stages.turn(self.planned(step), count).stage, count)
 
     def samplers(self) -> dict[str, Sampler]:
         """A model that translates draws from images that training has met; `translation` is for others."""
@@ -91,7 +90,7 @@ class CFEBM(Learner):
     def losses(self, batch: Batch, step: int, rng: torch.Generator) -> Iterator[tuple[str, Loss]]:
         """The contrast of the stage's size; then later stages take over its weights."""
         model = self.model
-        model.latest.fill_(step)
+        model.latest.fill_(self.planned(step))
         stage, alpha = model.turn
         cfg, batch = self.config, self._share(batch, stage)
         ends = self._ends(self._begun(batch, rng), len(batch), rng)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import ClassVar, Literal
 
 from ...core.config import require_choices
 from ...core.errors import UsageError, require_not_negative, require_positive
@@ -16,12 +16,14 @@ from ...nets.settings import ConvConfig
 class FlowConfig:
     """The way from noise to data, and how it is sampled."""
 
+    step_counted: ClassVar[tuple[str, ...]] = ("updates",)
     updates: int = 5000
     """Updates of the flow alone, before the contrastive phase."""
     weight: float = 1.0
     """Weight of the flow's loss in the contrastive phase."""
     blur: float = 0.02
-    """Regularisation of the transport plan, over the mean squared distance."""
+    """Regularisation of the transport plan, over the mean squared distance; at .001 nearly the optimal
+    assignment, as released."""
     sampler: Literal["heun", "langevin"] = "heun"
     """Gradient flow by Heun's method, or Langevin steps whose temperature rises on the way."""
     time: float = 1.0

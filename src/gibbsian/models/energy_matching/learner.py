@@ -116,7 +116,6 @@ class EnergyMatching(Learner):
 
     config: EnergyMatchingConfig
     model: NetEnergy
-    step_counted = ("flow.updates",)
 
     def __init__(self, config: EnergyMatchingConfig, model: NetEnergy, noise: GaussianNoise) -> None:
         super().__init__(config, model)
@@ -139,7 +138,7 @@ class EnergyMatching(Learner):
         """The flow's loss, the contrast, or both."""
         config = self.config
         x = noised_data(batch, config.pixels, rng)
-        if step < config.flow.updates or not config.contrast.weight:
+        if self.planned(step) < config.flow.updates or not config.contrast.weight:
             yield "energy", self._flow(x, rng)
             return
         loss = self._contrast(x, rng)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import ClassVar, Literal
 
 from ...core.config import require_choices
 from ...core.errors import UsageError, require_not_negative, require_positive
@@ -17,6 +17,7 @@ from ...nets.settings import ConvConfig, GeneratorConfig
 class GEBMConfig:
     """One Generalized EBM: a base generator, an energy on its samples, a way to draw latents."""
 
+    step_counted: ClassVar[tuple[str, ...]] = ("freeze_base_at",)
     net: AnyNet = field(default_factory=ConvConfig)
     """The energy."""
     generator: GeneratorConfig = field(default_factory=GeneratorConfig)
@@ -31,7 +32,7 @@ class GEBMConfig:
     energy_steps: int = 5
     """Updates of the energy for each one of the base."""
     energy_first: int = 100
-    """Updates of the energy before the first of the base, and before the first of every period."""
+    """Updates of the energy before each of the first two of the base, and the first of every period."""
     period: int = 500
     """Updates of the base in one period."""
     penalty: float = 1.0

@@ -3,6 +3,9 @@
     energy, c:  max  F = -mean_P (E + c) - mean_G exp(-(E + c)) + 1     (KALE, c learns A)
     base:       min  -mean_P E - A(batch)                               (gradient by softmax(-E) weights)
 
+The base draws for the energy in train mode, as for its own updates (the released code: in eval mode, which
+is another under batch normalisation). Kinetic chains on latents begin with velocities of N(0, I) (there: 0).
+
 The model is in `model.py`. With `divergence` jensen_shannon and the like the same networks are a GAN or an
 f-GAN, whose critic is read as an energy (see `objectives.divergence`): the critic that a GAN discards.
 """
@@ -48,7 +51,6 @@ class GEBM(Learner):
     config: GEBMConfig
     model: TiltedGenerator
     mean_reduced = False
-    step_counted = ("freeze_base_at",)
 
     def parameter_groups(self) -> dict[str, nn.Module]:
         """The energy with its log-partition, and the base unless it is frozen."""
@@ -69,7 +71,7 @@ class GEBM(Learner):
             self._begin_partition(rng)
         x_pos = noised_data(batch, self.config.pixels, rng)
         yield "energy", self._energy_loss(x_pos, step, rng)
-        if self.config.base_frozen(step):
+        if self.config.base_frozen(self.planned(step)):
             return
         if self.config.base == "likelihood":
             yield "base", Loss(-self.model.base_log_density(x_pos).mean())
@@ -77,8 +79,13 @@ class GEBM(Learner):
             yield "base", self._base_loss(len(batch), rng)
 
     def base_due(self, step: int) -> bool:
-        """Whether the base learns at an update: every `energy_steps`, after `energy_first` of a period."""
+        """Whether the base learns at an update: every `energy_steps`, but each of its first two times and the
+        first of a period after `energy_first`."""
         first, every = max(self.config.energy_first, self.config.energy_steps), self.config.energy_steps
+        again = first - every if self.config.period > 1 else 0
+        if first <= step < first + again:
+            return False
+        step -= again if step >= first else 0
         place = step % (first + (self.config.period - 1) * every) + 1
         return place >= first and (place - first) % every == 0
 
@@ -100,7 +107,7 @@ class GEBM(Learner):
     # -- pieces -------------------------------------------------------------------------------------
 
     def _energy_loss(self, x_pos: Tensor, step: int, rng: torch.Generator) -> Loss:
-        base_frozen = self.config.base_frozen(step)
+        base_frozen = self.config.base_frozen(self.planned(step))
         with torch.no_grad():
             # Batch statistics of a frozen generator must not go on moving.
             learns = self.config.base != "frozen" and not base_frozen

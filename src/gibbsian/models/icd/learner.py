@@ -14,9 +14,10 @@ parameter asks for a gradient, so that only x_K leads to the weights.
 
 Chains start from a reservoir, an even sample of all ends so far, and stored images are augmented before they
 go on. An end does not replace the one it came from, so chains grow more slowly than in a replay buffer: among
-t ends the mean one has about log t chains of K steps behind it. Augmented chains do not sample exp(-E/T), so
-they never claim a density. Nor do models whose sampler terms are on: at the data's distribution
-these cancel for one ratio of their weights only (b = a D T), and bend E otherwise.
+t ends the mean one has about log t chains of K steps behind it. Ends are stored in full precision (in the
+released code in 8 bits, drawn with noise within a bin). Augmented chains do not sample exp(-E/T), so they
+never claim a density. Nor do models whose sampler terms are on: at the data's distribution these cancel for
+one ratio of their weights only (b = a D T), and bend E otherwise.
 """
 
 from __future__ import annotations

@@ -19,7 +19,8 @@ exp(-E(x)/T) with T = 5e-5, while the softmax is taken at T = 1. `claims_density
 distribution alone. Only at T = 1 (preset toy) are p(x) and p(y | x) those of one p(x, y).
 
 Samples are chains of p(x | y) for the class asked for. The released code sorts chains of p(x) by the class
-that the model sees in them, which is another thing where the model is unsure.
+that the model sees in them, which is another thing where the model is unsure. It also draws chains from its
+buffer with replacement, so that some go on twice in one update; here, and in `cebm`, none does.
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import ClassVar, Literal
 
 from ...core.config import require_choices
 from ...core.errors import UsageError, require_not_negative, require_positive
@@ -16,6 +16,7 @@ from ...nets.settings import ConvConfig, GeneratorConfig
 class NoiseConfig:
     """The density q that data are told from; raises `UsageError` for values out of range."""
 
+    step_counted: ClassVar[tuple[str, ...]] = ("updates",)
     distribution: Literal["gaussian", "uniform", "flow"] = "gaussian"
     """A Gaussian with the data's covariance, uniform on their box, or a flow that learns alongside."""
     updates: int = 100

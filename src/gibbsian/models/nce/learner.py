@@ -124,7 +124,6 @@ class NCE(Learner):
 
     config: NCEConfig
     model: NetEnergy
-    step_counted = ("noise.updates",)
 
     def __init__(self, config: NCEConfig, model: NetEnergy, noise: Density) -> None:
         super().__init__(config, model)
@@ -173,7 +172,7 @@ class NCE(Learner):
         x = noised_data(batch, self.config.pixels, rng)
         if isinstance(self.noise, FlowDensity):
             yield "noise", Loss(-self.noise.log_density(x).mean())
-        if step < self.config.noise.lead:
+        if self.planned(step) < self.config.noise.lead:
             if isinstance(self.noise, GaussianDensity):
                 self.noise.update(x)
             return

@@ -16,6 +16,7 @@ from ..nce.config import SamplingConfig
 class ProposalConfig:
     """q(x | c), a Gaussian around a regression; raises `UsageError` for values out of range."""
 
+    step_counted: ClassVar[tuple[str, ...]] = ("lead", "updates")
     hidden: tuple[int, ...] = (64, 64)
     """Widths of the network that gives its mean and scales (of conditional models)."""
     lead: int = 500

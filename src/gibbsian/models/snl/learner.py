@@ -72,7 +72,6 @@ class SNL(Learner):
 
     config: SNLConfig
     model: SelfNormalisedEnergy
-    step_counted = ("proposal.lead", "proposal.updates")
 
     def __init__(self, config: SNLConfig, model: SelfNormalisedEnergy) -> None:
         super().__init__(config, model)
@@ -106,7 +105,7 @@ class SNL(Learner):
 
     def losses(self, batch: Batch, step: int, rng: torch.Generator) -> Iterator[tuple[str, Loss]]:
         """The proposal's -log q, after its lead the loss of the energy and of b."""
-        settings, model = self.config.proposal, self.model
+        settings, model, step = self.config.proposal, self.model, self.planned(step)
         x = noised_data(batch, self.config.pixels, rng)
         y = batch.y if model.spec.condition else None
         if not settings.updates or step < settings.updates:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import ClassVar, Literal
 
 from ...core.config import require_choices
 from ...core.errors import UsageError, require_not_negative
@@ -20,6 +20,7 @@ KERNELS = ("langevin", "kinetic", "mala", "hmc")
 class BufferConfig:
     """Stored noise of the latents, from which a growing share of the training chains goes on."""
 
+    step_counted: ClassVar[tuple[str, ...]] = ("anneal",)
     capacity: int = 10_000
     """Chains in the buffer."""
     share: float = 0.6
@@ -55,7 +56,11 @@ class VAEBMConfig:
     pixels: PixelConfig = field(default_factory=PixelConfig)
     loss: LossConfig = field(default_factory=LossConfig)
     spectral: float = 0.2
-    """Weight of the sum of the energy's largest singular values."""
+    """Weight of the sum of the energy's largest singular values; where spectral norm makes them 1 it does
+    nothing."""
+    l2: float = 0.0
+    """Weight decay of the energy within Adam, as the released code has it: this times the weights joins their
+    gradient. (train.weight_decay acts apart from the gradient, and on the VAE too.)"""
     energy_on: Literal["x", "xz"] = "x"
     """What the energy sees: data alone, or data and latents."""
     potential: Literal["reparametrised", "released"] = "reparametrised"
@@ -67,7 +72,7 @@ class VAEBMConfig:
 
     def __post_init__(self) -> None:
         require_choices(self, "vaebm")
-        require_not_negative(spectral=self.spectral)
+        require_not_negative(spectral=self.spectral, l2=self.l2)
         for name, latent in (("chain", self.chain), ("sample", self.sample)):
             if latent is not None and latent.kernel not in KERNELS:
                 raise UsageError(

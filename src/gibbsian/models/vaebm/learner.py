@@ -3,7 +3,8 @@
 Stage one trains the VAE by its ELBO (or with the total correlation weighed: beta-TC, FactorVAE). Stage two
 freezes it and trains E by contrast: data against where chains on the VAE's own noise ended (see `model.py`).
 Chains begin at stored eps_z with a probability that grows to `buffer.share`, else at N(0, I); eps_x is always
-fresh.
+fresh. Ends return to the slots that their chains were drawn from (the released code: a queue of the newest
+ends). E sees data in their range, [-1, 1] for images (there: [0, 1]).
 
 With `energy_on` xz the energy is E([h(x), g(z)]), and h(x, z) ~ p(x, z) exp(-E(x, z)); data meet it with
 z ~ q(z | x), so training fits the joint distribution q(z | x) p_data(x), not that of x alone.
@@ -62,7 +63,6 @@ class VAEBM(Learner):
 
     config: VAEBMConfig
     model: TiltedVAE
-    step_counted = ("vae.steps",)
 
     def __init__(
         self,
@@ -87,7 +87,7 @@ class VAEBM(Learner):
 
     def lr_multiplier(self, group: str, step: int) -> float:
         """The VAE's and the critic's own rate, which falls by a cosine to 0 over stage one."""
-        return 1.0 if group == "energy" else vae_stage.lr_multiplier(self.config.vae, step)
+        return 1.0 if group == "energy" else vae_stage.lr_multiplier(self.config.vae, self.planned(step))
 
     def samplers(self) -> dict[str, Sampler]:
         """Chains that go on from stored noise of the latents, as training does, with fresh noise of x."""
@@ -95,7 +95,7 @@ class VAEBM(Learner):
 
     def losses(self, batch: Batch, step: int, rng: torch.Generator) -> Iterator[tuple[str, Loss]]:
         """The losses of the stage that an update belongs to."""
-        x = noised_data(batch, self.config.pixels, rng)
+        x, step = noised_data(batch, self.config.pixels, rng), self.planned(step)
         update = step - self.config.vae.steps
         if update >= 0:
             yield from self._contrast(x, update, rng)
@@ -136,6 +136,9 @@ class VAEBM(Learner):
         if cfg.spectral:
             size = self.steepness(model.net)
             loss = loss + Loss(cfg.spectral * size, {"spectral": size.detach()})
+        if cfg.l2:
+            squared = torch.stack([p.square().sum() for p in model.net.parameters()]).sum()
+            loss = loss + Loss(cfg.l2 / 2 * squared)
         yield "energy", loss
         self.buffer.write(drawn, torch.cat(leaves(ends.raw)[:-1], 1))
 

@@ -21,6 +21,7 @@ from ...metrics.auroc import auroc
 from ...models.model import EnergyModel
 from ..parts import model_of, name_of, policy_of
 from ..progress import Bars, no_bars
+from ..scores import beyond
 from . import baselines as likelihoods
 from . import scores as known_scores
 from . import sets as known_sets
@@ -121,8 +122,20 @@ def measure_ood(
         missing=missing,
         choice=choice,
         baselines={one.name: one.record for one in trained},
-        notes=notes,
+        notes=(*notes, *_left(present, inside.train)),
     )
+
+
+def _left(sets: Sequence[ImageSet], train: Tensor) -> list[str]:
+    """Of rows of numbers, which share of a set lies where no energy was trained: beyond the training rows."""
+    if not train.is_floating_point():
+        return []  # images, which have no values beyond those of black and white
+    shares = {s.name: float((beyond(s.x, train.amin(0), train.amax(0)) > 0).float().mean()) for s in sets}
+    return [
+        f"{name}: {share:.0%} of the rows leave the range of the training rows, where no score was trained"
+        for name, share in shares.items()
+        if share
+    ]
 
 
 def _baselines(

@@ -25,7 +25,7 @@ from .measure import CleanImages, baselines, drawn, measured
 from .methods import own_steps
 from .record import Restored
 from .task import DEFAULT, RestoreConfig, RestoreTask, labels_for, restore_task, validation_task
-from .training_images import TrainingImages
+from .training_images import TrainingImages, in_range
 
 TEST, VALIDATION, FILMED = 64, 64, 16
 """Test images, validation images by which filters and settings are chosen, and images on film."""
@@ -138,6 +138,14 @@ def _restored(
         progress=lambda made, total: progress(made, total, "chains"),
     )  # fmt: skip
     seconds = time.monotonic() - began
+    left = (task.corrupted.x - in_range(model, task.corrupted.x)).abs() > 0
+    notes = () if train is None or task.source == "files" else train.notes
+    if bool(left.any()) and done.method == "chain" and (config.start or "given") == "given":
+        share = float(left.float().mean())
+        notes += (
+            f"{share:.0%} of the values lie beyond {task.low:g} to {task.high:g}, where the energy was not "
+            "trained: chains begin at them clamped",
+        )
     others, strengths = baselines(task, known, held[0] if held else None, y, config.completions)
     judge = None if task.clean is None else _classifier(train, "judge")
     rows, versus = ({}, {}) if task.clean is None else measured(task, done, config.average, others, judge)
@@ -146,7 +154,7 @@ def _restored(
     return Restored(
         task.source, len(task), seed, task.corruption.name, _taken(model, config, done), label, seconds,
         str(device), rows, versus, energies, strengths, judge.name if judge else "", task.names,
-        () if train is None or task.source == "files" else train.notes, tuned,
+        notes, tuned,
         pictures=drawn(task, done, config.average, others),
         films={"restore": film_frames(tops, done.frame_energies)} if tops else {},
     )  # fmt: skip

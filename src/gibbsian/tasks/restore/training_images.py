@@ -107,7 +107,7 @@ class Initialiser:
         """One for each completion, `(N, C, H, W)`: of nearest images the k-th for the k-th."""
         times = self.config.completions
         if start == "given":
-            return [corrupted.x] * times
+            return [in_range(self.model, corrupted.x)] * times
         if start == "median":
             return [median_filter(corrupted.x)] * times
         if start == "noise":
@@ -143,6 +143,11 @@ class Initialiser:
             TrainingImages(x[d].__getitem__, int(d.sum()), None if labels is None else labels[d])
             for d in dealt
         ]
+
+
+def in_range(model: EnergyModel, x: Tensor) -> Tensor:
+    """`x` clamped to the range in which the energy of `model` was trained, unless that was on noisy data."""
+    return x if model.sampler().beyond_range else x.clamp(model.spec.low, model.spec.high)
 
 
 def usual_start(corrupted: Corrupted) -> Start:
