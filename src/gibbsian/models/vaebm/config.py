@@ -60,7 +60,7 @@ class VAEBMConfig:
     nothing."""
     l2: float = 0.0
     """Weight decay of the energy within Adam, as the released code has it: this times the weights joins their
-    gradient. (train.weight_decay acts apart from the gradient, and on the VAE too.)"""
+    gradient. train.weight_decay acts apart from the gradient, and on the VAE too."""
     energy_on: Literal["x", "xz"] = "x"
     """What the energy sees: data alone, or data and latents."""
     potential: Literal["reparametrised", "released"] = "reparametrised"
