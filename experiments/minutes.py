@@ -39,6 +39,7 @@ SYSTEMS = (
     "coopnets acd gebm vaebm cebm"
 ).split()
 CHECKPOINTS, DRAWS, ASIDE, ROW = 4, 3, 5000, 20
+KEYS = ("feature_distance", "confidence", "recall", "diversity", "near_copies")
 COLOURS = (
     "#2a6f97 #e09f3e #9e2a2b #6a994e #7b5ea7 #495057 #00a6a6 #d1495b #8d6a2b #5e60ce #43aa8b #f3722c "
     "#577590 #b56576 #000000"
@@ -91,16 +92,18 @@ def spent(run: Path, checkpoint: Path) -> dict[str, float]:
 
 
 def measure(path: Path, runs: list[str], n: int) -> None:
-    """Fill `path` with the distances of all checkpoints; those that are there already are not taken again."""
+    """Fill `path` with the measures of all checkpoints; those there already, in these features, stay."""
     told: dict[str, Any] = json.loads(path.read_text()) if path.exists() else {}
     for name in runs:
         folder, _, sampler = name.partition("@")
         run, rows = Path(folder), told.setdefault(name, {})
+        features = held_out(stored_config(run).data, n, "test", -1.0, 1.0).record["features"]
         for checkpoint, draws in spread(run):
-            if checkpoint.name not in rows:
+            if rows.get(checkpoint.name, {}).get("features") != features:
                 found = distances(gb.load(checkpoint), stored_config(run).data, n, sampler, draws)
                 rows[checkpoint.name] = {
                     "minutes": minute(run, checkpoint),
+                    "features": features,
                     **spent(run, checkpoint),
                     **found,
                 }
@@ -117,18 +120,18 @@ def spread(run: Path) -> list[tuple[Path, int]]:
 
 def distances(model: EnergyModel, data: str, n: int, name: str, draws: int) -> dict[str, Any]:
     """Measures against both held-out parts: estimate, and half-width where there are draws for one."""
-    rng, sets = Streams(0).eval, []
+    rng, sets = Streams(0).eval, list[dict[str, dict[str, float]]]()
     sampler, low, high = model.sampler(name or "default"), model.spec.low, model.spec.high
     for _ in range(draws):
         x = draw_samples(model, sampler, n, rng=rng, y=every_label(model, n, rng)).x
         sets.append({part: held_out(data, n, part, low, high).measure(x) for part in ("test", "validation")})
     out = {}
     for part in ("test", "validation"):
-        for key in ("feature_distance", "confidence", "recall"):
+        for key in KEYS:
             values = [s[part][key] for s in sets]
             found = over(values) if draws > 1 else None
             out[f"{part}_{key}"] = [found.estimate, found.half_width] if found else values
-    return out
+    return out | {"held_near_copies": held_out(data, n, "test", low, high).of_held()["near_copies"]}
 
 
 @cache
@@ -143,9 +146,14 @@ def show(path: Path) -> str:
     told = json.loads(path.read_text())
     last = {name: max(rows.values(), key=lambda r: r["minutes"]) for name, rows in told.items() if rows}
     ranked = sorted(last.items(), key=lambda item: item[1]["validation_feature_distance"][0])
-    head = ["", "minutes", "of a processor", "updates", "test distance", "set aside", "confidence", "recall"]
-    keys = ("test_feature_distance", "validation_feature_distance", "test_confidence", "test_recall")
-    cells = {name: [" ± ".join(f"{v:.3g}" for v in row[k]) for k in keys] for name, row in ranked}
+    head = ["", "minutes", "of a processor", "updates", "test distance", "set aside"]
+    head += [key.replace("_", " ") for key in KEYS[1:]]
+    if ranked and (held := ranked[0][1].get("held_near_copies")) is not None:
+        head[-1] += f" (held-out {held:.3g})"
+    keys = ("test_feature_distance", "validation_feature_distance", *(f"test_{key}" for key in KEYS[1:]))
+    cells = {
+        name: [" ± ".join(f"{v:.3g}" for v in row.get(k, [])) or "-" for k in keys] for name, row in ranked
+    }
     body = [[label(name), *times(last[name]), *cells[name]] for name in cells]
     return table(head, body, markdown=True)
 

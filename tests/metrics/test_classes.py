@@ -38,7 +38,7 @@ def test_confidence_and_accuracy():
 
 
 def test_bad_probabilities_are_refused():
-    for bad in (torch.zeros(3, 4), torch.tensor([[1.5, -0.5]]), torch.ones(3)):
+    for bad in (torch.full((3, 4), 0.3), torch.tensor([[1.5, -0.5]]), torch.ones(3)):
         with pytest.raises(UsageError, match="probabilities"):
             class_entropy(bad)
     with pytest.raises(UsageError, match="labels"):

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from sklearn.neighbors import NearestNeighbors
 
 from gibbsian.core.errors import UsageError
-from gibbsian.metrics.coverage import coverage, nearest_distance, nearest_neighbour_ratio, neighbour_radii
+from gibbsian.metrics.coverage import coverage, neighbour_radii
 
 
 def points(n: int, d: int = 5, seed: int = 0, shift: float = 0.0) -> torch.Tensor:
@@ -65,29 +65,14 @@ def test_one_outlier_does_not_swell_density():
     assert got.precision > 0.9 and got.density < 0.5 and got.coverage < 0.01
 
 
-def test_memorisation_ratio():
-    train, test = points(500, seed=1), points(500, seed=2)
-    assert nearest_neighbour_ratio(points(500, seed=3), train, test) == pytest.approx(1, abs=0.1)
-    assert nearest_neighbour_ratio(train[:100] + 1e-6, train, test) < 1e-4
-    assert nearest_neighbour_ratio(points(500, seed=3, shift=10), train, test) > 5
-
-
-def test_the_ratio_is_of_distances_to_training_rows_of_held_out_ones():
-    """By hand: a sample at 2 from {0, 10} over a test row at 1; the other way round it would be 2 / 5."""
-    train, test, samples = (torch.tensor(rows)[:, None] for rows in ([0.0, 10.0], [1.0], [2.0]))
-    assert nearest_neighbour_ratio(samples, train, test) == 2.0
-    assert nearest_neighbour_ratio(samples, test, train) == pytest.approx(1 / 5)
-    assert nearest_neighbour_ratio(train, samples, test) == pytest.approx(5.0)
-
-
-def test_nearest_distance_in_chunks():
-    x, y = points(100, seed=1), points(70, seed=2)
-    want = NearestNeighbors(n_neighbors=1).fit(y.numpy()).kneighbors(x.numpy())[0][:, 0]
-    np.testing.assert_allclose(nearest_distance(x, y, chunk=7).numpy(), want, rtol=1e-9)
+def test_wide_balls_of_outliers_are_cut():
+    reference = torch.cat([points(300, 2), torch.full((1, 2), 30.0, dtype=torch.float64)])
+    far = points(50, 2, seed=1) + 25
+    assert coverage(reference, far).precision == 1
+    assert coverage(reference, far, widest=0.9).precision == 0
+    assert coverage(reference, points(300, 2, seed=1), widest=0.9).precision > 0.8
 
 
 def test_bad_arguments_are_refused():
     with pytest.raises(UsageError, match="choose from 1 to 2"):
         coverage(points(3), points(30), k=3)
-    with pytest.raises(UsageError, match="held-out"):
-        nearest_neighbour_ratio(points(5), points(5), points(5))

@@ -10,8 +10,11 @@ import torch
 
 from gibbsian.core.errors import UsageError
 from gibbsian.metrics.interval import Interval
+from gibbsian.models.sampler import WrappedSampler
+from gibbsian.report.tables import summary
 from gibbsian.tasks import evaluate as task
 from gibbsian.tasks.evaluate import ALWAYS, evaluate, validator
+from gibbsian.tasks.reference import warnings
 
 MLP = {"net.name": "mlp", "net.hidden": [8], "chain.steps": 16, "start.capacity": 64}
 UNIT = {"pixels.low": 0.0, "pixels.high": 1.0}
@@ -42,7 +45,8 @@ def test_data_of_another_shape_are_refused_before_any_draw(system):
 
 def test_report_of_a_labelled_model(system):
     report = evaluate(system("igebm", "digits", {**UNIT, "net.classes": 10}), "digits", n=40, draws=2, seed=3)
-    assert list(report.rows) == ["model", "training data", "class Gaussians", "one Gaussian", "noise"]
+    baselines = ["training data", "class Gaussians", "one Gaussian", "noise", "held-out data"]
+    assert list(report.rows) == ["model", *baselines]
     assert {"feature_distance", "normalised", "asked_class", "nn_ratio"} <= set(report.model)
     assert report.rows["training data"]["normalised"].estimate == pytest.approx(0.0, abs=1e-12)
     assert report.rows["noise"]["normalised"].estimate == pytest.approx(1.0)
@@ -61,9 +65,110 @@ def test_same_seed_same_report(system):
 
 
 def test_intervals_of_few_draws_are_students():
-    found = task.summary([{"a": float(v), "b": math.nan} for v in (1, 2, 3)])
+    found = summary([{"a": float(v), "b": math.nan} for v in (1, 2, 3)])
     assert found["a"].half_width == pytest.approx(4.3027 / math.sqrt(3), rel=1e-4)
     assert math.isnan(found["b"].estimate) and isinstance(found["b"], Interval)
+
+
+@pytest.fixture
+def cached(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    return tmp_path / "gibbsian" / "reference"
+
+
+def test_rows_of_the_data_are_measured_once(system, cached, monkeypatch):
+    model, told = system("short_run", "digits", {"start.kind": "noise"}), []
+    first = evaluate(model, "digits", n=40, draws=2, progress=told.append)
+    assert told[0].startswith("measuring 2 draws takes about") and "measuring noise" in told
+    again = evaluate(model, "digits", n=40, draws=2, progress=told.clear() or told.append)
+    assert again.to_dict() == first.to_dict() and "measuring noise" not in told
+    assert len(list(cached.iterdir())) == 1
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"n": 50},
+        {"draws": 3},
+        {"seed": 1},
+        {"features": "random"},
+        {"against": "validation", "validation": 60},
+    ],
+)
+def test_rows_of_other_settings_are_others(other, system, cached):
+    model, told = system("short_run", "digits", {"start.kind": "noise"}), []
+    evaluate(model, "digits", **{"n": 40, "draws": 2})
+    evaluate(model, "digits", **{"n": 40, "draws": 2, **other}, progress=told.append)
+    assert "measuring noise" in told and len(list(cached.iterdir())) == 2
+
+
+@pytest.mark.parametrize("content", [b"", b"hello", "of another file"])
+def test_damaged_rows_are_measured_anew_in_one_line(content, system, cached):
+    model, told = system("short_run", "digits", {"start.kind": "noise"}), []
+    first = evaluate(model, "digits", n=40, draws=2)
+    (path,) = cached.iterdir()
+    if isinstance(content, str):
+        evaluate(model, "digits", n=41, draws=2)
+        content = next(p for p in cached.iterdir() if p != path).read_bytes()
+    path.write_bytes(content)
+    again = evaluate(model, "digits", n=40, draws=2, progress=told.append)
+    assert again.rows == first.rows and sum("measured anew" in line for line in told) == 1
+    evaluate(model, "digits", n=40, draws=2, progress=told.clear() or told.append)
+    assert not any("anew" in line for line in told)
+
+
+def test_a_cache_that_cannot_be_written_is_told(system, tmp_path, monkeypatch):
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
+    told = []
+    evaluate(
+        system("short_run", "digits", {"start.kind": "noise"}), "digits", n=40, draws=2, progress=told.append
+    )
+    assert sum("not kept for another time" in line for line in told) == 1
+
+
+def rows(**model: float) -> dict[str, dict[str, Interval]]:
+    plain = {"model": model, "held-out data": {"near_copies": 0.1, "diversity": 1.0}}
+    return {row: {k: Interval(v, v, v) for k, v in of.items()} for row, of in plain.items()}
+
+
+@pytest.mark.parametrize(
+    ("found", "said"),
+    [
+        ({"diversity": 0.31}, "samples repeat one another: the next one is 0.31 times"),
+        ({"diversity": 0.9, "near_copies": 0.6}, "60% of the samples are near copies of training rows, 10%"),
+        ({"diversity": 0.6, "near_copies": 0.12}, ""),
+        ({"diversity": 1.9}, ""),
+        ({}, ""),
+    ],
+)
+def test_what_the_rows_together_say_is_told(found, said):
+    told = warnings(rows(**found))
+    assert len(told) == bool(said) and all(line.startswith(said) for line in told)
+
+
+def test_spaces_that_disagree_are_told():
+    found = rows(feature_distance=1.0, pixel_distance=2.0)
+    found["noise"] = {"feature_distance": Interval(3, 3, 3), "pixel_distance": Interval(1, 1, 1)}
+    assert warnings(found) == ("pixels put the rows in another order: noise, model",)
+    found["noise"]["pixel_distance"] = Interval(4, 4, 4)
+    assert warnings(found) == ()
+
+
+def test_samples_that_repeat_one_another_are_warned_of(system, cached):
+    model = system("short_run", "digits", {"start.kind": "noise"})
+    model.samplers["default"] = Few(model.sampler())
+    report = evaluate(model, "digits", n=200, draws=2)
+    assert report.model["diversity"].estimate < 0.1 and "samples repeat one another" in report.notes[0]
+    assert "samples repeat one another" in report.text()
+
+
+class Few(WrappedSampler):
+    """Ten images again and again."""
+
+    def decode(self, position):
+        x = self.inner.decode(position)
+        return x[torch.arange(len(x)) % 10]
 
 
 def test_validation_needs_no_test_split(system, monkeypatch):

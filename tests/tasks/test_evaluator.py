@@ -48,7 +48,12 @@ def test_copies_and_classes_are_told():
     copies = evaluator.train.take(100)
     x = copies.batch(torch.arange(100), -1.0, 1.0).x
     found = evaluator.measure(x, copies.y)
-    assert found["nn_ratio"] < 1e-6 and found["asked_class"] > 0.95 and found["classes"] == 10
+    assert (
+        found["nn_ratio"] == 0
+        and found["near_copies"] == 1
+        and found["asked_class"] > 0.95
+        and found["classes"] == 10
+    )
     assert evaluator.measure(x, (copies.y + 1) % 10)["asked_class"] < 0.05
 
 
@@ -94,7 +99,9 @@ def test_images_of_ones_own_are_measured(kind, tmp_path):
     assert list(measured) == ["training data", "one Gaussian", "noise"]
     distances = [one["feature_distance"] for one in measured.values()]
     assert distances == sorted(distances)
-    assert set(measured["noise"]) == {"feature_distance", "precision", "recall", "nn_ratio"}
+    distances = {"feature_distance", "pixel_distance", "nn_ratio", "diversity"}
+    assert set(measured["noise"]) == {*distances, "near_copies", "precision", "recall"}
+    assert measured["training data"]["near_copies"] == 1 and set(found.of_held()) <= set(measured["noise"])
 
 
 def test_held_out_rows_of_ones_own_are_taken_whole():
@@ -110,6 +117,7 @@ def test_rows_of_numbers_are_measured_in_units_of_their_columns(shape, tmp_path)
     found = evaluator_for(x, 200, rng(), held=torch.randn(200, *shape, generator=rng(1)) * scale)
     draws = found.baselines()
     good, noise = (found.measure(draws[name](200, rng(2))) for name in ("training data", "noise"))
+    assert good["near_copies"] == 1 and good["nn_ratio"] < 1e-3 and 0.3 < good["diversity"] < 3
     assert good["sliced_w2"] < noise["sliced_w2"] and good["mmd2"] < noise["mmd2"]
     shifted = torch.randn(200, *shape, generator=rng(3)) * scale
     shifted.flatten(1)[:, 0] += 2  # two deviations of the first column, a five-hundredth of the last

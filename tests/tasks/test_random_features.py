@@ -95,7 +95,7 @@ def test_the_space_is_the_same_for_the_same_images():
 def test_features_by_name_take_images_of_any_shape(shape):
     r = np.random.default_rng(0)
     train = gb.from_arrays(r.integers(0, 256, (12, *shape), dtype=np.uint8), images=True)
-    for name in ("random", "digits", "mnist", "cifar10"):
+    for name in ("random", "pixels", "digits", "mnist", "cifar10"):
         space = features_named(name, train)
         found = space.features(train.x)
         assert len(found) == 12 and bool(found.isfinite().all()) and len(space.sha256) == 64
@@ -104,8 +104,8 @@ def test_features_by_name_take_images_of_any_shape(shape):
 def test_names_are_checked():
     unlabelled = gb.from_arrays(drawn_photos(20))
     assert features_named(None, unlabelled).name == NAME
-    assert features_named(None, gb.dataset("digits")).name == "gibbsian-small-v1/digits"
-    assert features_named("cifar10", unlabelled).name == "gibbsian-small-v1/cifar10 at 32x32"
+    assert features_named(None, gb.dataset("digits")).name == "gibbsian-small-v2/digits"
+    assert features_named("cifar10", unlabelled).name == "gibbsian-small-v2/cifar10 at 32x32"
     with pytest.raises(UsageError, match="no labels.*random"):
         features_named("classes", unlabelled)
     with pytest.raises(UsageError, match="did you mean 'random'"):

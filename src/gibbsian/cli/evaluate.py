@@ -26,7 +26,7 @@ def evaluate(
     data: Annotated[str | None, Arg("data set; the one of training by default", "NAME")] = None,
     features: Annotated[
         str | None,
-        Arg("of images: classes (the default with labels), random (without), or digits, mnist, ...", "NAME"),
+        Arg("of images: classes (the default with labels), random (without), pixels, or digits, ...", "NAME"),
     ] = None,
     out: Annotated[str | None, Arg("folder for report.json and report.txt", "DIR")] = None,
     which: Which = "newest",

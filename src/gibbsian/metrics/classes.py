@@ -1,7 +1,7 @@
 """What a classifier says about samples: which classes, how evenly, how surely.
 
-`probabilities` is (N, C), rows summing to 1. Entropies are in nats: C classes in equal parts have
-entropy log C.
+`probabilities` is (N, C), rows summing to 1, or to less where the rest is that of no class at all.
+Entropies are in nats: C classes in equal parts have entropy log C.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ def class_entropy(probabilities: Tensor) -> float:
 
 
 def confidence(probabilities: Tensor) -> float:
-    """Mean probability of the likeliest class, from 1/C to 1."""
+    """Mean probability of the likeliest class, at most 1."""
     return float(_checked(probabilities).amax(1).mean())
 
 
@@ -39,6 +39,8 @@ def accuracy(probabilities: Tensor, y: Tensor) -> float:
 
 def _checked(probabilities: Tensor) -> Tensor:
     p = table(probabilities, "probabilities", rows=1)
-    if probabilities.dim() != 2 or bool((p < 0).any()) or bool(((p.sum(1) - 1).abs() > 1e-3).any()):
-        raise UsageError("probabilities must have shape (N, C), no number below 0 and rows that sum to 1")
+    if probabilities.dim() != 2 or bool((p < 0).any()) or bool((p.sum(1) > 1 + 1e-3).any()):
+        raise UsageError(
+            "probabilities must have shape (N, C), no number below 0, rows that sum to 1 or less"
+        )
     return p

@@ -9,7 +9,9 @@ With B_k(x, X) the ball around x that just holds its k-th neighbour in X (x itse
 
 For two samples of one distribution density is 1 and coverage 1 - 2^-k on average (large equal
 numbers), whereas precision and recall have no such known level: report them beside the numbers for
-held-out data. Distances are Euclidean, in the space of the given features; rows are taken in chunks.
+held-out data. One outlying row of the reference has a ball that may hold anything, noise too: `widest`
+is the quantile of radii beyond which balls are cut (`TYPICAL` in reports, 1 in the papers).
+Distances are Euclidean, in the space of the given features; rows are taken in chunks.
 """
 
 from __future__ import annotations
@@ -23,6 +25,8 @@ from torch import Tensor
 from ..core.errors import UsageError
 from .arrays import pair, table
 
+TYPICAL = 0.9
+
 
 @dataclass(frozen=True)
 class Coverage:
@@ -34,13 +38,16 @@ class Coverage:
     coverage: float
 
 
-def coverage(reference: Tensor, samples: Tensor, *, k: int = 3, chunk: int = 1024) -> Coverage:
+def coverage(
+    reference: Tensor, samples: Tensor, *, k: int = 3, widest: float = 1.0, chunk: int = 1024
+) -> Coverage:
     """Precision, recall, density and coverage of `samples` (M, D) against `reference` (N, D).
 
     Raises `UsageError` unless N and M exceed `k`.
     """
     x, y = pair(reference, samples, "reference and samples")
-    radius_x, radius_y = neighbour_radii(x, k, chunk=chunk), neighbour_radii(y, k, chunk=chunk)
+    radii = (neighbour_radii(rows, k, chunk=chunk) for rows in (x, y))
+    radius_x, radius_y = (r.clamp(max=float(r.quantile(widest))) for r in radii)
     balls = torch.zeros(len(y), dtype=torch.int64)
     recalled = covered = 0
     for rows, distance in _chunks(x, y, chunk):
@@ -63,24 +70,6 @@ def neighbour_radii(x: Tensor, k: int, *, chunk: int = 1024) -> Tensor:
         distance[torch.arange(len(own)), own] = torch.inf
         radii.append(distance.kthvalue(k, dim=1).values)
     return torch.cat(radii)
-
-
-def nearest_distance(x: Tensor, to: Tensor, *, chunk: int = 1024) -> Tensor:
-    """Distance (N,) from each row of `x` (N, D) to the nearest row of `to` (M, D)."""
-    x, to = table(x, "the sample", rows=1), table(to, "the reference", rows=1)
-    return torch.cat([distance.amin(1) for _, distance in _chunks(x, to, chunk)])
-
-
-def nearest_neighbour_ratio(samples: Tensor, train: Tensor, test: Tensor, *, chunk: int = 1024) -> float:
-    """Memorisation: mean distance from samples to the nearest training row, over the same for test rows.
-
-    About 1 for samples as new as the held-out data, well below 1 for copies of the training rows,
-    above 1 for samples that are far from all data. All (rows, D).
-    """
-    held_out = nearest_distance(test, train, chunk=chunk).mean()
-    if held_out == 0:
-        raise UsageError("every test row is also a training row: the ratio needs held-out data")
-    return float(nearest_distance(samples, train, chunk=chunk).mean() / held_out)
 
 
 def _chunks(x: Tensor, y: Tensor, chunk: int) -> Iterator[tuple[slice, Tensor]]:

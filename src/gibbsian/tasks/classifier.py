@@ -7,6 +7,7 @@ that the numbers are the same before and after a net is stored.
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
@@ -15,33 +16,58 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from ..core.errors import DataError, UsageError
 from ..data.dataset import as_floats
 from .cache import UNREADABLE, read_cached, save_cached
+from .spoiled import KINDS
 
-NAME = "gibbsian-small-v1"
+NAME = "gibbsian-small-v2"
+"""With the version: figures of two versions are not to be compared."""
 WIDTH = 64
 
 
 class Net(nn.Module):
-    """The network: `forward` (B, C, H, W) to features (B, 64), `head` to logits (B, classes)."""
+    """A network: `forward` (B, C, H, W) to features (B, 64), `head` to logits of the classes and of none of
+    them, and to guesses of how far an image is spoiled (see `spoiled`).
 
-    def __init__(self, event_shape: tuple[int, ...], classes: int) -> None:
+    That of the role "features" has large filters, means over 4 x 4 cells and features in (-1, 1), the "judge"
+    small filters, cells as they are, and features of at least 0: they agree for what they see alone.
+    """
+
+    def __init__(self, event_shape: tuple[int, ...], classes: int, role: str = "features") -> None:
         super().__init__()
         channels, height, width = event_shape
-        cells = _halved(_halved(height)) * _halved(_halved(width))
+        large = min(height, width) > 16
+        small = tuple(min(_halved(_halved(n)) if large else _halved(n), 8) for n in (height, width))
         self.body = nn.Sequential(
-            nn.Conv2d(channels, 32, 3, 1, 1), nn.ReLU(),
+            nn.Conv2d(channels, 32, 5 if large else 3, 2 if large else 1, 2 if large else 1), nn.SiLU(),
+            nn.Conv2d(32, 64, 5, 2, 2), nn.SiLU(), nn.AdaptiveAvgPool2d(4),
+            nn.Flatten(), nn.Linear(16 * 64, 128), nn.SiLU(), nn.Linear(128, WIDTH), nn.Tanh(),
+        ) if role == "features" else nn.Sequential(
+            nn.Conv2d(channels, 32, 3, 2 if large else 1, 1), nn.ReLU(),
             nn.Conv2d(32, 64, 3, 2, 1), nn.ReLU(),
-            nn.Conv2d(64, 64, 3, 2, 1), nn.ReLU(),
-            nn.Flatten(), nn.Linear(64 * cells, WIDTH), nn.ReLU(),
+            nn.Conv2d(64, 48, 3, 1, 1), nn.ReLU(), nn.AdaptiveAvgPool2d(small),
+            nn.Flatten(), nn.Linear(48 * math.prod(small), WIDTH), nn.ReLU(),
         )  # fmt: skip
-        self.head = nn.Linear(WIDTH, classes)
+        self.head = nn.Linear(WIDTH, classes + 1 + KINDS)
 
     def forward(self, x: Tensor) -> Tensor:
         """Features of images in [-1, 1]."""
         return self.body(x)
+
+    def probabilities(self, x: Tensor) -> Tensor:
+        """(B, classes), what is missing to a sum of 1 being the probability of none of them."""
+        return self.head(self(x))[:, :-KINDS].softmax(1)[:, :-1]
+
+    def loss(self, x: Tensor, y: Tensor, severity: Tensor) -> Tensor:
+        """Cross-entropy with the class as far as an image is not spoiled, squared error of the severities."""
+        out, none = self.head(self(x)), severity.sum(1)
+        target = F.one_hot(y, out.shape[1] - KINDS) * (1 - none)[:, None]
+        target[:, -1] = none
+        wrong = (out[:, -KINDS:] - severity).square().sum(1).mean()
+        return F.cross_entropy(out[:, :-KINDS], target) + wrong
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,13 +86,13 @@ class Classifier:
     @cached_property
     def net(self) -> Net:
         """The network with these weights, in eval mode, its parameters frozen."""
-        net = Net(self.event_shape, len(self.classes))
+        net = Net(self.event_shape, len(self.classes), self.record["role"])
         net.load_state_dict(unpack(self.weights))
         return net.eval().requires_grad_(False)
 
     @property
     def name(self) -> str:
-        """The feature space, such as gibbsian-small-v1/mnist; a judge's name ends in -judge."""
+        """The feature space, such as gibbsian-small-v2/mnist; a judge's name ends in -judge."""
         ending = "" if self.record["role"] == "features" else f"-{self.record['role']}"
         return f"{self.record['name']}/{self.record['data']}{ending}"
 
@@ -80,8 +106,8 @@ class Classifier:
         return self._chunked(self.net, x, low, high, chunk)
 
     def probabilities(self, x: Tensor, *, low: float = -1.0, high: float = 1.0, chunk: int = 512) -> Tensor:
-        """Probability of each class, (N, C) float32, rows summing to 1."""
-        return self._chunked(lambda rows: self.net.head(self.net(rows)).softmax(1), x, low, high, chunk)
+        """Probability of each class, (N, C) float32; what a row lacks to 1 is that of no image of the set."""
+        return self._chunked(self.net.probabilities, x, low, high, chunk)
 
     def answers(self, x: Tensor, *, low: float = -1.0, high: float = 1.0, chunk: int = 512) -> Tensor:
         """Number of the likeliest class, (N,) int64."""
@@ -128,11 +154,9 @@ def read_classifier(path: Path) -> Classifier:
         classifier.net.eval()
     except UNREADABLE as error:
         reason = str(error).splitlines()[0]
-        raise DataError(
-            f"{path} is not a classifier of {NAME} ({reason}): delete it to train it again"
-        ) from error
+        raise DataError(f"{path} is not a classifier of {NAME} ({reason})") from error
     if checksum(weights) != about.get("sha256"):
-        raise DataError(f"the weights in {path} are not those of its record: delete it to train it again")
+        raise DataError(f"the weights in {path} are not those of its record")
     return classifier
 
 

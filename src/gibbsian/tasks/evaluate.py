@@ -23,9 +23,8 @@ from .chains import CHAINS, chain_report, every_label
 from .evaluator import SampleEvaluator, evaluator_for, require_same_kind
 from .parts import model_of, name_of, part_of
 from .progress import within
+from .reference import cost, reference_rows, warnings
 
-KEYS = ("feature_distance", "kl_forward", "sliced_w2")
-"""Measures to choose a checkpoint by, the first that there is."""
 SHOWN = 40
 """Classes in a table at most."""
 ALWAYS = ("acceptance", "drift_noise", "saturated", "energy_ess", "energy_rhat")
@@ -149,6 +148,7 @@ def evaluate(
         held=held, data_dir=data_dir,
     )  # fmt: skip
     require_same_kind(evaluator, name_of(data), model.spec.event_shape)
+    progress(cost(evaluator, n, draws))
     sets, classes = [], []
     for k in range(draws):
         what = f"drawing {n} samples ({k + 1} of {draws})"
@@ -164,9 +164,7 @@ def evaluate(
         again = Streams(seed, device=device).eval
         others = (_drawn(model, n, again, other, options, far) for _ in range(draws))
         rows[name] = summary([evaluator.measure(one.x, one.y) for one in others], n)
-    for name, draw in evaluator.baselines().items():
-        progress(f"measuring {name}")
-        rows[name] = summary([evaluator.measure(draw(n, draw_rng)) for _ in range(draws)], n)
+    rows |= reference_rows(evaluator, n, draws, seed, draw_rng, progress)
     progress("looking at the chains")
     chains = summary([chain_report(model, rng, sampler, options) for _ in range(draws)])
     progress("asking the model itself")
@@ -177,7 +175,7 @@ def evaluate(
     own = summary([measured.extra_metrics(x, rng) if measured else {} for _ in range(draws)])
     return Report(
         name_of(data), n, draws, seed, evaluator.record, _normalised(rows), chains, own,
-        _by_class(classes, test), evaluator.notes,
+        _by_class(classes, test), (*warnings(rows), *evaluator.notes),
     )  # fmt: skip
 
 
@@ -202,8 +200,7 @@ def validator(
                     data, n, own, low=low, high=high, against="validation", validation=held, data_dir=data_dir
                 )
             )
-        found = evaluators[0].measure(draw_samples(model, model.sampler(), n, rng=rng).x)
-        return next((found[k] for k in KEYS if k in found), float("nan"))
+        return evaluators[0].distance(draw_samples(model, model.sampler(), n, rng=rng).x)
 
     return measure
 
@@ -236,8 +233,8 @@ def _normalised(rows: dict[str, dict[str, Interval]]) -> dict[str, dict[str, Int
     floor = rows["training data"]["feature_distance"].estimate
     span = rows["noise"]["feature_distance"].estimate - floor
     for measures in rows.values():
-        d = measures["feature_distance"]
-        measures["normalised"] = Interval(*((v - floor) / span for v in (d.estimate, d.low, d.high)))
+        if d := measures.get("feature_distance"):
+            measures["normalised"] = Interval(*((v - floor) / span for v in (d.estimate, d.low, d.high)))
     return rows
 
 

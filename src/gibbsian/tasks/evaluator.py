@@ -5,7 +5,8 @@ they look. One evaluator a kind of data; each turns samples into named numbers.
     normalised         (distance - floor) / (noise - floor), floor: training data, noise: uniform pixels
     confidence, class_entropy (nats), classes    of a small classifier's answers, for labelled images
     precision, recall  k-nearest-neighbour estimates in feature space
-    nn_ratio           distance to the nearest training image, over the same of held-out images
+    nn_ratio, near_copies, diversity    distances in pixels to the nearest image, see `metrics.novelty`
+    pixel_distance     without labels, the distance in other features
 
 Points and tables are measured by `point_evaluator`.
 """

@@ -2,6 +2,7 @@
 
 classes                a small classifier of the set's own classes (`features`): the default with labels
 random                 responses of fixed random filters (`random_features`): the default without
+pixels                 main directions of pixels (`random_features`): shown beside random
 digits, mnist, ...     the classifier of a public set that is in the package, images brought to its shape
 """
 
@@ -17,9 +18,9 @@ from ..core.errors import UsageError, unknown
 from ..data.dataset import Dataset, as_floats
 from .classifier import Classifier
 from .features import SHIPPED, classifier_for, load_classifier
-from .random_features import RandomFeatures
+from .random_features import PixelFeatures, RandomFeatures
 
-FEATURES = ("classes", "random", *SHIPPED)
+FEATURES = ("classes", "random", "pixels", *SHIPPED)
 
 
 class FeatureNet(Protocol):
@@ -50,8 +51,8 @@ def features_named(name: str | None, train: Dataset) -> FeatureNet:
     if name is not None and name not in FEATURES:
         raise unknown("features", name, FEATURES)
     name = name or ("classes" if labelled(train) else "random")
-    if name == "random":
-        return RandomFeatures(train)
+    if name in ("random", "pixels"):
+        return (RandomFeatures if name == "random" else PixelFeatures)(train)
     if name == "classes" and not labelled(train):
         raise UsageError(
             f"{train.name} has no labels, so no features of its classes: take random, or those of "

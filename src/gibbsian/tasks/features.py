@@ -1,16 +1,16 @@
-"""The small classifier whose features and labels the measures use: `gibbsian-small-v1`.
+"""The small classifiers whose features and labels the measures use: `gibbsian-small-v2`.
 
-    x in [-1, 1] -> conv 3x3, 32 -> conv 3x3 /2, 64 -> conv 3x3 /2, 64 -> linear 64 -> linear C
+They are trained on clean images and on spoiled ones (see `spoiled`) to say the class, how far an image is
+spoiled and in what way: a classifier that has only seen clean images puts noise among them. The 64 numbers
+before the last layer are the features. It is not Inception: distances in this space are named after it and
+compare only with one another.
 
-with ReLU after all but the last; the 64 numbers before the last layer are the features. It is not
-Inception: distances in this space are named after it and compare only with one another. Two nets
-of different seeds exist for a set: "features" measures distances, and an independent "judge" says
-whether a sample drawn for a class is of that class.
+Two nets of different architectures and seeds exist for a set: "features" measures distances, and an
+independent "judge" says whether a sample drawn for a class is of that class.
 
-Weights for digits, mnist, fashion_mnist and cifar10 (10,000 training images) are in the package;
-`classifier_for` trains and caches others. Stacked digits are seen channel by channel, with mnist's.
-
-    python -m scripts.train_classifier NAME [--role judge] [--epochs N] [--data-dir DIR]
+Weights for digits, mnist, fashion_mnist and cifar10 (10,000 training images) are in the package, made by
+`python -m experiments.features train NAME [--role judge]`; `classifier_for` trains and caches others.
+Stacked digits are seen channel by channel, with mnist's.
 """
 
 from __future__ import annotations
@@ -19,11 +19,10 @@ from pathlib import Path
 from typing import TypeAlias
 
 import torch
-from torch import nn
 from tqdm import tqdm
 
-from ..core.errors import UsageError, unknown
-from ..core.pace import Pace
+from ..core.errors import DataError, UsageError, unknown
+from ..core.pace import Pace, to_stderr
 from ..core.random import derive, generator, seeded_init
 from ..data.batches import Batches
 from ..data.dataset import Dataset
@@ -31,6 +30,7 @@ from ..data.names import ALIASES
 from ..data.places import cache_folder
 from ..metrics.classes import accuracy
 from .classifier import NAME, Classifier, Net, checksum, pack, read_classifier, save_classifier
+from .spoiled import spoiled
 from .stacked import StackedClassifier
 
 SmallNet: TypeAlias = Classifier | StackedClassifier
@@ -47,11 +47,10 @@ SHIPPED = {
 STACKED = {"stacked_mnist": "mnist"}
 """Sets of which every channel is an image of another set."""
 
-EPOCHS = {"digits": 40, "mnist": 2, "fashion_mnist": 3, "cifar10": 10}
 BATCH_SIZE = 64
-UPDATES = 3000
-MOST = 60
-"""Passes over a set without a name, at most: after so many a small one has no more to teach."""
+UPDATES = 1500
+MOST = 100
+"""Passes over a set, at most: after so many a small one has no more to teach."""
 LEARNING_RATE = 1e-3
 
 
@@ -94,39 +93,41 @@ def classifier_for(
         shipped = load_classifier(dataset.name, role)
         if shipped.event_shape == dataset.event_shape and shipped.classes == dataset.classes:
             return shipped
-    path = (cache or cache_folder() / "classifiers") / f"{dataset.fingerprint[:16]}-{role}.safetensors"
-    if not path.is_file():
-        rng = classifier_rng(dataset.name, role)
-        trained = train_classifier(dataset, rng, updates=updates, role=role, progress=progress)
-        save_classifier(trained, path)
-    return read_classifier(path)
+    path = (cache or cache_folder() / "classifiers") / f"{NAME}-{dataset.fingerprint[:16]}-{role}.safetensors"
+    if path.is_file():
+        try:
+            return read_classifier(path)
+        except DataError as error:
+            to_stderr(f"{error}: trained again")
+    rng = classifier_rng(dataset.name, role)
+    trained = train_classifier(dataset, rng, updates=updates, role=role, progress=progress)
+    save_classifier(trained, path)
+    return trained
 
 
 def train_classifier(
     dataset: Dataset,
     rng: torch.Generator,
     *,
-    epochs: int | None = None,
     updates: int = UPDATES,
     role: str = "features",
     test: Dataset | None = None,
     progress: bool = False,
 ) -> Classifier:
-    """Train the net on labelled images: Adam, its rate falling to 0 along a cosine.
+    """Train the net on labelled images, clean and spoiled: Adam, its rate falling to 0 along a cosine.
 
-    `rng` (CPU) gives the weights and the order: the same seed gives the same net. `epochs` default to those
-    of the named sets, or to about `updates`, at most `MOST` passes. With `test` its accuracy is recorded.
+    `rng` (CPU) gives weights, order and what is spoiled: the same seed gives the same net. It takes
+    `updates`, at most `MOST` passes. With `test` its accuracy is recorded.
     Raises `UsageError` for unlabelled data and for data that are no images.
     """
     _check_labelled(dataset)
     with seeded_init(rng):
-        net = Net(dataset.event_shape, len(dataset.classes))
-    per_epoch = -(-len(dataset) // BATCH_SIZE)
-    epochs = epochs or EPOCHS.get(dataset.name) or min(MOST, max(1, updates // per_epoch))
-    _fit(net, Batches(dataset, BATCH_SIZE, rng), epochs * per_epoch, progress)
+        net = Net(dataset.event_shape, len(dataset.classes), role)
+    updates = min(MOST * -(-len(dataset) // BATCH_SIZE), updates)
+    _fit(net, Batches(dataset, BATCH_SIZE, rng), updates, rng, progress)
     weights = pack(net)
     record = {
-        "name": NAME, "role": role, "data": dataset.name, "train_n": len(dataset), "epochs": epochs,
+        "name": NAME, "role": role, "data": dataset.name, "train_n": len(dataset), "updates": updates,
         "fingerprint": dataset.fingerprint, "sha256": checksum(weights),
     }  # fmt: skip
     classifier = Classifier(weights, dataset.event_shape, dataset.classes, record)
@@ -155,7 +156,7 @@ def classifier_rng(name: str, role: str) -> torch.Generator:
     return generator(derive(0, f"{NAME}/{name}/{role}"))
 
 
-def _fit(net: Net, batches: Batches, steps: int, progress: bool) -> None:
+def _fit(net: Net, batches: Batches, steps: int, rng: torch.Generator, progress: bool) -> None:
     net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     optimiser = torch.optim.Adam(net.parameters(), LEARNING_RATE)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, steps)
@@ -164,8 +165,9 @@ def _fit(net: Net, batches: Batches, steps: int, progress: bool) -> None:
         if progress and bar.disable:
             pace(made, steps)
         batch = batches.next()
-        x = batch.x.contiguous(memory_format=torch.channels_last)
-        loss = nn.functional.cross_entropy(net.head(net(x)), batch.y)  # type: ignore[arg-type]
+        x, severity = spoiled(batch.x, rng)
+        assert batch.y is not None
+        loss = net.loss(x.contiguous(memory_format=torch.channels_last), batch.y, severity)
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()

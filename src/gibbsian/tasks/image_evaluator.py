@@ -2,26 +2,25 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from functools import cached_property
+from typing import Any
 
 import torch
 from torch import Tensor
 
-from ..core.errors import UsageError
 from ..data.dataset import Dataset
 from ..metrics.baselines import class_gaussians, one_gaussian
 from ..metrics.classes import accuracy, class_entropy, class_histogram, confidence
-from ..metrics.coverage import coverage, nearest_neighbour_ratio
+from ..metrics.coverage import TYPICAL, coverage
 from ..metrics.frechet import frechet_distance
 from ..report.pictures import pictured
 from .feature_names import FeatureNet, labelled
 from .features import SmallNet, classifier_for
 from .point_evaluator import Draw, HeldOutEvaluator
-from .random_features import NAME
+from .random_features import NAME, PixelFeatures
 
-NEIGHBOURS, MANY = 10_000, 50
-"""Training images to look for copies among, and held-out ones below which their number is told as few."""
+MANY = 50
+"""Held-out images below which their number is told as few."""
 
 
 class ImageEvaluator(HeldOutEvaluator):
@@ -57,21 +56,38 @@ class ImageEvaluator(HeldOutEvaluator):
         """All measures of the module's list but `normalised`, which needs floor and ceiling."""
         x = self.as_picture(x)
         features = self.features.features(x)
-        near = coverage(self.held_features, features)
-        found = {
+        near = coverage(self.held_features, features, widest=TYPICAL)
+        return {
             "feature_distance": frechet_distance(features, self.held_features),
             **self.of_classes(x),
+            **self.of_pixels(x),
             "precision": near.precision,
             "recall": near.recall,
+            **self.novelty.measure(x),
         }
-        with suppress(UsageError):  # all held-out rows are training rows too
-            held = self.held_x.flatten(1)
-            found["nn_ratio"] = nearest_neighbour_ratio(x.flatten(1), self._neighbours, held)
-        return found
+
+    def distance(self, x: Tensor) -> float:
+        """The feature distance."""
+        return frechet_distance(self.features.features(self.as_picture(x)), self.held_features)
 
     def of_classes(self, x: Tensor) -> dict[str, float]:
         """Measures of a classifier's answers to pictures `x` in [-1, 1]; none without labels."""
         return {}
+
+    def of_pixels(self, x: Tensor) -> dict[str, float]:
+        """The distance in another space, where the first one knows no classes."""
+        if self.features.name != NAME:
+            return {}
+        space = self._pixel_space
+        return {"pixel_distance": frechet_distance(space.features(x), space.features(self.held_x))}
+
+    @cached_property
+    def _pixel_space(self) -> PixelFeatures:
+        return PixelFeatures(self.train)
+
+    def identity(self) -> dict[str, Any]:
+        """With the range of samples, and all of the weights."""
+        return {**super().identity(), "range": [self.low, self.high], "weights": self.features.sha256}
 
     def as_picture(self, x: Tensor) -> Tensor:
         """Samples in [low, high] as a picture file would hold them, `(n, C, H, W)` in [-1, 1], on the CPU."""
@@ -93,10 +109,8 @@ class ImageEvaluator(HeldOutEvaluator):
         """Training images in [low, high]."""
         return self.train.batch(torch.arange(len(self.train)), self.low, self.high).x
 
-    @cached_property
-    def _neighbours(self) -> Tensor:
-        """Training images to look for copies among; at most the first 10,000."""
-        return self._all(self.train.take(min(NEIGHBOURS, len(self.train)))).flatten(1)
+    def _rows(self) -> tuple[Tensor, Tensor]:
+        return self._all(self.train), self.held_x
 
     def _all(self, data: Dataset) -> Tensor:
         return data.batch(torch.arange(len(data)), -1.0, 1.0).x

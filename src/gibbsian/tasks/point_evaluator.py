@@ -5,24 +5,25 @@ Of rows of numbers, each column divided by its deviation over training rows:
     sliced_w2          sliced Wasserstein distance to held-out rows
     mmd2               unbiased squared maximum mean discrepancy, below 0 by chance where there is none
     precision, recall  k-nearest-neighbour estimates
-    nn_ratio           distance to the nearest training row, over the same of held-out rows
+    nn_ratio, near_copies, diversity    distances to the nearest row, see `metrics.novelty`
 """
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from contextlib import suppress
+from functools import cached_property
+from typing import Any
 
 import torch
 from torch import Tensor
 
-from ..core.errors import UsageError
 from ..data.dataset import Dataset
 from ..data.toy import toy
 from ..metrics.baselines import one_gaussian
-from ..metrics.coverage import coverage, nearest_neighbour_ratio
-from ..metrics.toy import grid_divergence, mode_recall
+from ..metrics.coverage import TYPICAL, coverage
+from ..metrics.novelty import Novelty
+from ..metrics.toy import GridDivergence, grid_divergence, mode_recall
 from ..metrics.two_sample import mmd2, sliced_wasserstein
 
 Draw = Callable[[int, torch.Generator], Tensor]
@@ -44,9 +45,21 @@ class SampleEvaluator(ABC):
     def measure(self, x: Tensor, y: Tensor | None = None) -> dict[str, float]:
         """Named numbers of samples `x` `(n, *event)`, drawn for the classes `y` `(n,)` if given."""
 
+    @abstractmethod
+    def distance(self, x: Tensor) -> float:
+        """The measure to choose a checkpoint by, lower being better."""
+
     def by_class(self, x: Tensor, y: Tensor | None = None) -> dict[str, dict[str, float]]:
         """Shares of samples by the names of classes, where there are any."""
         return {}
+
+    def of_held(self) -> dict[str, float]:
+        """What those measures that compare with held-out rows say of these rows themselves."""
+        return {}
+
+    def identity(self) -> dict[str, Any]:
+        """All that measures of the same samples depend on."""
+        return dict(self.record)
 
     @abstractmethod
     def baselines(self) -> dict[str, Draw]:
@@ -63,6 +76,23 @@ class HeldOutEvaluator(SampleEvaluator):
         self.record = {"against": held.split, "held_out": len(self.held)}
         self.notes = tuple(dict.fromkeys((*train.notes, *held.notes)))
 
+    @cached_property
+    def novelty(self) -> Novelty:
+        """Distances to all training rows, and among samples."""
+        return Novelty(*self._rows())
+
+    @abstractmethod
+    def _rows(self) -> tuple[Tensor, Tensor]:
+        """Training rows and held-out ones, as `novelty` is to see them."""
+
+    def of_held(self) -> dict[str, float]:
+        """Of `novelty`."""
+        return self.novelty.of_held()
+
+    def identity(self) -> dict[str, Any]:
+        """The record, with both parts of the data."""
+        return {**self.record, "train": self.train.fingerprint, "held": self.held.fingerprint}
+
 
 class PointEvaluator(SampleEvaluator):
     """Points of the plane against an exact density: grid divergence both ways, sliced W2, modes found."""
@@ -77,7 +107,7 @@ class PointEvaluator(SampleEvaluator):
     def measure(self, x: Tensor, y: Tensor | None = None) -> dict[str, float]:
         """KL(density || samples), KL(samples || density) on a grid, sliced Wasserstein, mode recall."""
         x = x.detach().double().cpu()
-        divergence = grid_divergence(x, self.density.log_density, self.density.box)
+        divergence = self._divergence(x)
         out = {
             "kl_forward": divergence.forward,
             "kl_reverse": divergence.reverse,
@@ -87,6 +117,13 @@ class PointEvaluator(SampleEvaluator):
             modes = mode_recall(x, self.density.modes, 3 * self.density.spread)
             out |= {"mode_recall": modes.recall, "mode_quality": modes.quality}
         return out
+
+    def distance(self, x: Tensor) -> float:
+        """KL(density || samples)."""
+        return self._divergence(x.detach().double().cpu()).forward
+
+    def _divergence(self, x: Tensor) -> GridDivergence:
+        return grid_divergence(x, self.density.log_density, self.density.box)
 
     def baselines(self) -> dict[str, Draw]:
         """Exact draws, one Gaussian, uniform noise on the box."""
@@ -105,21 +142,29 @@ class RowsEvaluator(HeldOutEvaluator):
         super().__init__(train, held, n, rng)
         self.x = train.x[torch.randperm(len(train), generator=rng, device=rng.device).cpu()[:MOST]]
         self.deviation = self.x.flatten(1).double().std(0, correction=0).clamp(min=1e-12)
-        self.known, self.held_out = self._units(self.x), self._units(self.held.x)
+        self.held_out = self._units(self.held.x)
 
     def measure(self, x: Tensor, y: Tensor | None = None) -> dict[str, float]:
         """The measures of the module's list."""
         x = self._units(x.detach().cpu())
-        near = coverage(self.held_out, x)
-        found = {
-            "sliced_w2": sliced_wasserstein(x, self.held_out, torch.Generator().manual_seed(0)),
+        near = coverage(self.held_out, x, widest=TYPICAL)
+        return {
+            "sliced_w2": self._sliced(x),
             "mmd2": mmd2(x, self.held_out),
             "precision": near.precision,
             "recall": near.recall,
+            **self.novelty.measure(x),
         }
-        with suppress(UsageError):  # all held-out rows are training rows too
-            found["nn_ratio"] = nearest_neighbour_ratio(x, self.known, self.held_out)
-        return found
+
+    def distance(self, x: Tensor) -> float:
+        """Sliced Wasserstein distance to held-out rows."""
+        return self._sliced(self._units(x.detach().cpu()))
+
+    def _sliced(self, x: Tensor) -> float:
+        return sliced_wasserstein(x, self.held_out, torch.Generator().manual_seed(0))
+
+    def _rows(self) -> tuple[Tensor, Tensor]:
+        return self._units(self.train.x), self.held_out
 
     def baselines(self) -> dict[str, Draw]:
         """Training rows, one Gaussian, and uniform noise between the least and the greatest value."""

@@ -1,10 +1,11 @@
-"""Features of images that need no labels, `gibbsian-random-v1`: what fixed random filters see of them.
+"""Features of images that need no labels: two spaces so unlike that where they agree it is not their doing.
 
-At full, half and quarter size: the channels, and the absolute responses of 16 random 3 x 3 filters a size
-(drawn from seed 0, of mean 0 in every channel and norm 1), each averaged over the quarters of the image. Then
-standardised, and turned to their 32 main directions (fewer for few images), by training images. They see
-colour, brightness, place, contrast and sharpness, and nothing of what is shown. Distances in pixels would not
-do: they fall where images are blurred.
+gibbsian-random-v1  what fixed random filters see. At full, half and quarter size: the channels, and the
+                    absolute responses of 16 random 3 x 3 filters a size (drawn from seed 0, of mean 0 in
+                    every channel and norm 1), each averaged over the quarters of the image; standardised, and
+                    turned to their 32 main directions (fewer for few images), by training images. They see
+                    colour, brightness, place, contrast and sharpness, and nothing of what is shown.
+gibbsian-pixels-v1  the 32 main directions of the pixels of training images, and the distance from these
 """
 
 from __future__ import annotations
@@ -20,12 +21,29 @@ from torch.nn import functional as F
 from ..core.random import generator
 from ..data.dataset import Dataset, as_floats
 
-NAME = "gibbsian-random-v1"
+NAME, PIXELS = "gibbsian-random-v1", "gibbsian-pixels-v1"
 WIDTH, SIZES, QUARTERS, DIRECTIONS, FITTED, CHUNK = 16, 3, 2, 32, 2000, 512
 
 
-class RandomFeatures:
-    """Features fitted to the first 2,000 images of a set; `features` maps images to `(N, 32)` or fewer."""
+class FittedFeatures:
+    """Features fitted to the first 2,000 images of a set."""
+
+    name: str
+    mean: Tensor
+    directions: Tensor
+    deviation = torch.ones(1, dtype=torch.float64)
+
+    @cached_property
+    def sha256(self) -> str:
+        """64 hexadecimal digits of what was fitted."""
+        fitted = torch.cat([self.mean, self.deviation, self.directions.flatten()])
+        return hashlib.sha256(fitted.numpy().tobytes()).hexdigest()
+
+
+class RandomFeatures(FittedFeatures):
+    """Responses of fixed random filters; `features` maps images to `(N, 32)` or fewer."""
+
+    name = NAME
 
     def __init__(self, train: Dataset) -> None:
         self.event_shape = train.event_shape
@@ -39,24 +57,35 @@ class RandomFeatures:
         most = max(2, min(DIRECTIONS, len(seen) // 4))
         self.directions = torch.linalg.svd(standard, full_matrices=False).Vh[:most].T
 
-    @property
-    def name(self) -> str:
-        """The feature space."""
-        return NAME
-
-    @cached_property
-    def sha256(self) -> str:
-        """64 hexadecimal digits of what was fitted."""
-        fitted = torch.cat([self.mean, self.deviation, self.directions.flatten()])
-        return hashlib.sha256(fitted.numpy().tobytes()).hexdigest()
-
     def features(self, x: Tensor, *, low: float = -1.0, high: float = 1.0) -> Tensor:
         """The features of floats `(N, C, H, W)` in [low, high], or of uint8 images, `(N, K)` float64."""
-        x = as_floats(x, -1.0, 1.0) if x.dtype == torch.uint8 else (x - low) * (2 / (high - low)) - 1
+        x = _scaled(x, low, high)
         return ((self._seen(x).double() - self.mean) / self.deviation) @ self.directions
 
     def _seen(self, x: Tensor) -> Tensor:
         return torch.cat([_averages(part, self.filters) for part in x.float().cpu().split(CHUNK)])
+
+
+class PixelFeatures(FittedFeatures):
+    """Main directions of pixels, and the distance from them; `features` maps images to `(N, 33)` or fewer."""
+
+    name = PIXELS
+
+    def __init__(self, train: Dataset) -> None:
+        x = as_floats(train.take(min(FITTED, len(train))).x, -1.0, 1.0).flatten(1).double()
+        self.mean, most = x.mean(0), max(2, min(DIRECTIONS, len(x) // 4))
+        vectors = torch.linalg.eigh((x - self.mean) @ (x - self.mean).T).eigenvectors[:, -most:]
+        self.directions = torch.linalg.qr((x - self.mean).T @ vectors).Q
+
+    def features(self, x: Tensor, *, low: float = -1.0, high: float = 1.0) -> Tensor:
+        """The features of floats `(N, C, H, W)` in [low, high], or of uint8 images, `(N, K)` float64."""
+        centred = _scaled(x, low, high).cpu().flatten(1).double() - self.mean
+        inside = centred @ self.directions
+        return torch.cat([inside, (centred - inside @ self.directions.T).norm(dim=1, keepdim=True)], 1)
+
+
+def _scaled(x: Tensor, low: float, high: float) -> Tensor:
+    return as_floats(x, -1.0, 1.0) if x.dtype == torch.uint8 else (x - low) * (2 / (high - low)) - 1
 
 
 def _averages(x: Tensor, filters: Sequence[Tensor]) -> Tensor:

@@ -51,7 +51,7 @@ def test_chains_that_diffuse_drift_away(tiny_run) -> None:
     model = make(tiny_run, "short_run", **{"chain.noise": 0.5, "chain.steps": 2})
     model.net.forward = lambda x, y=None: 0 * x.flatten(1).sum(1)
     found = study_longrun(model, "digits", steps=(0, 1, 20), n=100, draws=3)
-    assert found.drift.estimate > 100 and found.drift.low > 0
+    assert found.drift.estimate > 20 and found.drift.low > 0
     assert found.rows[20]["moved"].estimate > found.rows[1]["moved"].estimate > 0.3
 
 

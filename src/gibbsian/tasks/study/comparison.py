@@ -11,7 +11,7 @@ from torch import Tensor
 
 from ...core.position import Position
 from ...core.random import derive, generator
-from ...metrics.coverage import coverage
+from ...metrics.coverage import TYPICAL, coverage
 from ...metrics.duplicates import duplicate_share
 from ...metrics.frechet import frechet_distance
 from ...metrics.interval import Interval
@@ -74,7 +74,10 @@ class SamplerComparison:
     def measure(self, x: Tensor, y: Tensor) -> dict[str, float]:
         """The measures of the module's list, of pictures `x` in [-1, 1] that the classifier calls `y`."""
         features, held = self.evaluator.classifier.features(x), self.evaluator.held_features
-        found, near = modes(y, self.classes, reference=self.histograms["data"]), coverage(held, features)
+        found, near = (
+            modes(y, self.classes, reference=self.histograms["data"]),
+            coverage(held, features, widest=TYPICAL),
+        )
         return {
             "modes": float(found.found),
             "kl": found.kl,

@@ -187,11 +187,11 @@ def _measured(evaluator: LabelledImages, end: Snapshot, start: Tensor, draw: int
     part = slice(draw * n, (draw + 1) * n)
     x, begun = end.x[part].cpu(), start[part].cpu()
     good = finite(x)
-    told = evaluator.measure(torch.where(good[:, None, None, None], x, evaluator.low))
+    kept = torch.where(good[:, None, None, None], x, evaluator.low)
     apart = (begun - begun.roll(1, 0)).flatten(1).norm(dim=1).mean()
     return {
-        "feature_distance": told["feature_distance"],
-        "confidence": told["confidence"],
+        "feature_distance": evaluator.distance(kept),
+        "confidence": evaluator.of_classes(evaluator.as_picture(kept))["confidence"],
         "neg_log_prob": float(end.neg_log_prob[part].mean()),
         "moved": float((x - begun)[good].flatten(1).norm(dim=1).mean() / apart),
         "lost": float((~good).float().mean()),
