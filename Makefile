@@ -3,7 +3,7 @@ unexport PYTHONDONTWRITEBYTECODE
 export OMP_NUM_THREADS ?= 2
 PYTHON := .venv/bin/python
 
-.PHONY: demo test lint slow docs bench setup clean
+.PHONY: demo test lint slow mutate docs bench setup clean
 
 setup:
 	@bash scripts/setup.sh
@@ -21,6 +21,9 @@ lint: setup  ## style and types
 	@$(PYTHON) -m ruff check .
 	@$(PYTHON) -m mypy
 
+mutate: setup  ## change single lines in a copy of the tree, and see that a test fails for each
+	@$(PYTHON) -m scripts.mutate $(ARGS)
+
 bench:  ## time chains beside other libraries, and make the page of it
 	@bash benchmarks/setup.sh
 	@benchmarks/.venv/bin/python -m benchmarks all --write docs/benchmarks.md
@@ -29,4 +32,4 @@ docs: setup  ## pages that are generated from the code
 	@$(PYTHON) -m scripts.reference > docs/cli.md
 
 clean:
-	rm -rf .venv demo .pytest_cache .mypy_cache .ruff_cache
+	rm -rf .venv demo .mutate .pytest_cache .mypy_cache .ruff_cache

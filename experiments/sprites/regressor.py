@@ -1,6 +1,6 @@
-"""An attribute regressor of 32 x 32 sprites: what is in an image, and how far from what was asked for.
+"""An attribute regressor of sprites: what is in an image, and how far from what was asked for.
 
-python -m experiments.sprites.regressor OUT.safetensors [--steps 4000]
+python -m experiments.sprites.regressor OUT.safetensors [--steps 4000] [--side 32]
 
 A small convolutional network, trained on fresh renders with the blur, noise and lost contrast that samples of
 energies have. The table has its own errors on held-out renders, clean and marred (the floor of every table
@@ -20,23 +20,24 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from gibbsian.core.random import generator, seeded_init
-from gibbsian.data.shapes import SYMMETRY, Sprites, draw, render
+from gibbsian.data.shapes import SIDE, SYMMETRY, Sprites, draw, render
 from gibbsian.metrics.interval import share_interval
 from gibbsian.report.tables import table
 
 PIXELS = 16
-"""Pixels of the way that position goes from 0 to 1."""
+"""Pixels of the way that position goes from 0 to 1, of 32 x 32 images."""
 
 
 class Regressor(nn.Module):
-    """Images `(B, 32, 32)` in [0, 1] to `(B, 8)`: logits of the shape, scale, x, y, cos, sin of the phase."""
+    """Images `(B, side, side)` in [0, 1], the side a multiple of 8, to `(B, 8)`: logits of the shape, scale,
+    x, y, cos, sin of the phase."""
 
-    def __init__(self) -> None:
+    def __init__(self, side: int = SIDE) -> None:
         super().__init__()
         self.net = nn.Sequential(
             nn.Conv2d(1, 32, 5, 2, 2), nn.SiLU(), nn.Conv2d(32, 64, 3, 2, 1), nn.SiLU(),
             nn.Conv2d(64, 64, 3, 2, 1), nn.SiLU(), nn.Flatten(),
-            nn.Linear(1024, 256), nn.SiLU(), nn.Linear(256, 8),
+            nn.Linear(side * side, 256), nn.SiLU(), nn.Linear(256, 8),
         )  # fmt: skip
 
     def forward(self, images: Tensor) -> Tensor:
@@ -94,16 +95,16 @@ def marred(images: Tensor, rng: torch.Generator) -> Tensor:
     return (1 - 0.3 * contrast) * blurred + 0.1 * noise * torch.randn(images.shape, generator=rng)
 
 
-def train(steps: int = 4000, seed: int = 0) -> Regressor:
+def train(steps: int = 4000, seed: int = 0, side: int = SIDE) -> Regressor:
     """A regressor after `steps` updates on 128 fresh renders each, half of them marred."""
     rng = generator(seed)
     with seeded_init(rng):
-        model = Regressor()
+        model = Regressor(side)
     opt = torch.optim.Adam(model.parameters(), 2e-3)
     schedule = torch.optim.lr_scheduler.OneCycleLR(opt, 2e-3, steps)
     for _ in range(steps):
         asked = draw(128, rng)
-        images = render(asked)
+        images = render(asked, side)
         images = torch.cat([images[:64], marred(images[64:], rng)])
         loss = _loss(model(images), asked)
         opt.zero_grad()
@@ -120,9 +121,9 @@ def _loss(out: Tensor, asked: Sprites) -> Tensor:
     return F.cross_entropy(out[:, :3], asked.shape) + (weight * (out[:, 3:] - target).square()).sum(1).mean()
 
 
-def load(path: Path) -> Regressor:
+def load(path: Path, side: int = SIDE) -> Regressor:
     """A regressor that `main` wrote."""
-    model = Regressor()
+    model = Regressor(side)
     model.load_state_dict(load_file(path))
     return model.eval()
 
@@ -147,16 +148,17 @@ def main() -> None:
     )
     parser.add_argument("out", type=Path)
     parser.add_argument("--steps", type=int, default=4000)
+    parser.add_argument("--side", type=int, default=SIDE)
     asked = parser.parse_args()
-    model = train(asked.steps)
+    model = train(asked.steps, side=asked.side)
     save_file(model.state_dict(), asked.out)
     rng = generator(1)
     held, other = draw(5000, rng), draw(5000, rng)
-    clean = render(held)
+    clean = render(held, asked.side)
     rows = [
         row("held-out renders", Errors.between(model.read(clean), held)),
         row("the same, marred", Errors.between(model.read(marred(clean, rng)), held)),
-        row("random sprites", Errors.between(model.read(render(other)), held)),
+        row("random sprites", Errors.between(model.read(render(other, asked.side)), held)),
     ]
     print(table(HEADER, rows))
 

@@ -57,6 +57,11 @@ def test_differentiable_keeps_the_graph_to_parameters_and_position() -> None:
     torch.testing.assert_close(scale.grad, wanted)
 
 
+def test_the_callers_position_is_left_as_it_was() -> None:
+    value_and_grad(quadratic, X, differentiable=True)
+    assert not X.requires_grad
+
+
 def test_hessian_vector_products() -> None:
     v = torch.tensor([[1.0, 0.0], [0.0, 1.0], [1.0, 1.0]], dtype=torch.float64)
     torch.testing.assert_close(hessian_vector(quadratic, X, v), v @ A)

@@ -46,6 +46,8 @@ def test_softplus_is_exact_on_both_sides_of_its_series():
 def test_vanishing_densities_are_floored_at_eps():
     for name in ("square", "abs", "neg_log"):
         assert float(link_energy(torch.zeros(()), name, eps=1e-3)) == pytest.approx(-math.log(1e-3), rel=1e-6)
+        for e in (link_energy(torch.zeros(1), name), Link(lambda g: g, name)(torch.zeros(1))):
+            assert float(e) == pytest.approx(12 * math.log(10), rel=1e-6)
 
 
 def test_link_of_a_network():

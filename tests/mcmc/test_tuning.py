@@ -12,6 +12,7 @@ from gibbsian.core.errors import GibbsianError, UsageError
 from gibbsian.core.random import generator
 from gibbsian.energies.analytic import Gaussian
 from gibbsian.mcmc import HMC, MALA, Langevin, Underdamped, run, tune
+from gibbsian.mcmc.tuning import _Moments
 
 F64 = torch.float64
 TARGET = Gaussian([0.0, 0.0, 0.0], [[1.0, 0.3, 0.0], [0.3, 0.5, 0.0], [0.0, 0.0, 2.0]], dtype=F64)
@@ -72,6 +73,16 @@ def test_the_metric_is_the_variance_up_to_a_factor():
     assert metric.shape == (3,) and metric.log().mean().abs() < 1e-9
     assert torch.allclose(metric / var, (metric / var)[0].expand(3), rtol=0.3)
     assert tuned.step_size > 0.2
+
+
+def test_moments_of_batches_are_those_of_all_rows():
+    x = torch.randn(60, 3, generator=generator(0)) * torch.tensor([0.1, 1.0, 10.0])
+    x[40:] += 5
+    moments = _Moments()
+    for part in x.split([10, 30, 20]):
+        moments.add(part)
+    variance = x.double().var(0, correction=0)
+    torch.testing.assert_close(moments.metric(), ((variance / variance.log().mean().exp()).float(),))
 
 
 def test_the_metric_of_a_pair_has_a_tensor_a_leaf():

@@ -38,8 +38,9 @@ def test_the_energy_score_is_least_for_the_right_spread() -> None:
     for s, value in scores.items():
         assert value == pytest.approx((2 / torch.pi) ** 0.5 * ((1 + s * s) ** 0.5 - s / 2**0.5), abs=0.01)
     assert min(scores, key=scores.get) == 1.0
-    with pytest.raises(UsageError, match="give the same"):
-        energy_score(first, second, y[:-1])
+    for bad in ((first[1:], second, y), (first, second[1:], y), (first, second, y[1:])):
+        with pytest.raises(UsageError, match="give the same"):
+            energy_score(*bad)
 
 
 def test_outside_counts_each_coordinate() -> None:

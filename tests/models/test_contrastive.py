@@ -70,6 +70,8 @@ def test_non_finite_chains_are_drawn_anew_counted_and_never_stored(share: str) -
     assert float(metrics["redrawn"]) == float(metrics["divergent"]) == float(left.float().mean())
     assert all(math.isfinite(float(v)) for v in metrics.values())
     assert ("drift" in metrics) == (share == "some")
+    if share == "some":
+        assert float(metrics["drift"]) == pytest.approx(float(ends.chain.info.drift[~left].mean()))
     latent = chain_metrics(ends, latent=True)
     length = math.sqrt(ends.x[0].numel())
     assert "drift" not in latent and ("drift_z" in latent) == ("drift" in metrics)

@@ -190,6 +190,7 @@ def test_data_beyond_the_box_are_refused() -> None:
         ({"noise.updates": 0}, "needs at least 1 batch"),
         ({"noise.ratio": 0}, "noise.ratio is 0"),
         ({"noise.distribution": "normal"}, "noise.distribution"),
+        ({"chain.kernel": "hmc"}, "chain.kernel is 'hmc'"),
         ({"chain.step_size": 0.0}, "chain.step_size is 0"),
         ({"partition_rate": 0.0}, "partition_rate is 0"),
     ],

@@ -8,7 +8,7 @@ import torch.nn.functional as F
 
 from gibbsian.core.errors import UsageError
 from gibbsian.core.random import generator, seeded_init
-from gibbsian.nets.igebm import IGEBMNet, ResBlock
+from gibbsian.nets.igebm import NEAR_ZERO, IGEBMNet, ResBlock
 from gibbsian.nets.layers import activation
 from gibbsian.nets.settings import ResidualConfig
 
@@ -35,6 +35,12 @@ def test_a_plain_norm_would_lose_the_identity_start():
     b, h = block().eval(), images(4, 6, 8, 8)
     b.conv2.kernel.lower_bound = False
     assert (b(h) - F.leaky_relu(h, 0.2)).abs().mean() > 0.05
+
+
+@pytest.mark.parametrize(("kernel", "std"), [("conv1", 1.0), ("conv2", NEAR_ZERO)])
+def test_kernels_begin_as_normal_numbers(kernel, std):
+    weight = getattr(block(20, 20), kernel).kernel.weight
+    assert float(weight.detach().std()) == pytest.approx(std, rel=0.05)
 
 
 def test_block_pools_before_its_last_activation():

@@ -24,6 +24,10 @@ def test_polynomial_falls_by_its_power(a, b, gamma):
     assert math.log(schedule(2 * far) / schedule(far)) / math.log(2) == pytest.approx(-gamma, abs=1e-6)
 
 
+def test_polynomial_by_default():
+    assert Polynomial(2.0)(3) == pytest.approx(2 * 4**-0.55)
+
+
 def test_staircase():
     stairs = Staircase(1e-4, 0.1, 200)
     assert [stairs(k) for k in (0, 199, 200, 400)] == pytest.approx([1e-4, 1e-4, 1e-5, 1e-6])

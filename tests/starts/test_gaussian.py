@@ -58,6 +58,7 @@ def test_one_gaussian_passes_labels_on_clamps_and_reloads():
 def test_a_flat_class_does_not_break_the_root():
     start = ClassGaussian((2,)).fit(torch.ones(10, 2))
     assert torch.isfinite(start.draw(5, generator(0)).position).all()
+    torch.testing.assert_close(start.scale[0], 0.01 * torch.eye(2))
 
 
 def test_wrong_use_is_refused():

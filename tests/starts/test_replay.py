@@ -94,6 +94,14 @@ def test_stored_labels_come_back_with_their_chains():
     assert torch.equal(drawn.y, drawn.position[:, 0].long() % 4)
 
 
+def test_contents_are_copies():
+    buffer = make(classes=3)
+    x, y = buffer.contents()
+    x += 1
+    y += 1
+    assert buffer.stored.max() <= 1 and buffer.label.tolist() == [k % 3 for k in range(20)]
+
+
 def test_batch_labels_meet_any_chain():
     buffer = named(make(12, classes=4, labels="batch"))
     y = torch.full((12,), 3)

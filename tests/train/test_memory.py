@@ -89,6 +89,7 @@ def test_what_was_decided_is_trained_and_stored(monkeypatch, tmp_path, capsys) -
     told, stored = capsys.readouterr().err, stored_config(tmp_path / "run")
     assert f"train.batch_size is {stored.train.batch_size} instead of 64" in told
     assert f"start.capacity is {stored.model.start.capacity} instead of 5000" in told
+    assert "as training would take about" in told and "MiB of 31 MiB that are free" in told
 
 
 @pytest.mark.parametrize(

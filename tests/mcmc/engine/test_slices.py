@@ -16,6 +16,7 @@ from gibbsian.core.random import generator, seeded_init
 from gibbsian.mcmc import HMC, Langevin, run
 from gibbsian.mcmc.engine.memory import UNKNOWN_MEMORY, free_bytes
 from gibbsian.mcmc.engine.slices import (
+    HEAVY,
     MANY,
     SLICE,
     Sliced,
@@ -295,6 +296,11 @@ def test_few_chains_cost_nothing_and_many_two_small_calls():
     energy.seen.clear()
     sliced(energy, torch.zeros(2, 2), 1)
     assert energy.seen == [], "a number asks for no measurement"
+
+
+def test_few_large_chains_that_take_half_of_what_is_free_are_not_measured():
+    energy, x = Counted(8), torch.zeros(2, 300_000)
+    assert automatic(energy, x, lambda device: 2 * HEAVY * x.nbytes) == 2 and energy.seen == []
 
 
 def test_automatic_slices_save_what_the_constant_says(monkeypatch):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
+from PIL import Image
 from torch import Tensor, nn
 
 from gibbsian.core.errors import UsageError
@@ -124,10 +125,13 @@ def test_ratio_of_matched_systems_is_in_nats_else_in_deviations() -> None:
         torch.testing.assert_close(found, its - own, rtol=1e-5, atol=1e-5)
 
 
-def test_complexity_adds_the_length_of_a_png_in_deviations() -> None:
+def test_complexity_adds_the_length_of_a_png_in_deviations(tmp_path) -> None:
     system, x, train = Known4(), torch.cat([images(4, 4), torch.zeros(1, 4, 4, dtype=torch.uint8)]), images()
     bits, energies = png_bits(x), -score("energy", system, x)
     assert bits[-1] < bits[:-1].min() and bits.min() > 0
+    Image.fromarray(x[0].numpy()).save(tmp_path / "x.png", optimize=True)
+    assert float(bits[0]) == 8 * ((tmp_path / "x.png").stat().st_size - 57)
+    assert Scale(2.0, 4.0)(torch.tensor([2.0, 10.0])).tolist() == [0, 2]
     own, its = Scale.of(-score("energy", system, train)), Scale.of(png_bits(train))
     torch.testing.assert_close(
         score("complexity", system, x), its(bits) - own(energies), rtol=1e-5, atol=1e-5

@@ -18,13 +18,14 @@ from gibbsian.energies.algebra import Product
 from gibbsian.energies.reference import Tether
 from gibbsian.mcmc.base import run
 from gibbsian.mcmc.langevin import Langevin
+from gibbsian.mcmc.mala import MALA
 from gibbsian.models.build import build
 from gibbsian.models.sampler import next_stage
 from gibbsian.models.samples import run_stages
 from gibbsian.models.score_matching.config import ScoreMatchingConfig
 from gibbsian.tasks.restore.complete import complete, completions_at
 from gibbsian.tasks.restore.corruption import Corrupted, HiddenPixels
-from gibbsian.tasks.restore.methods import stages_of, tweedie, usual_method
+from gibbsian.tasks.restore.methods import pull, stages_of, tweedie, usual_method
 from gibbsian.tasks.restore.task import RestoreConfig as Config
 
 MANY = 2000
@@ -46,6 +47,14 @@ def test_hidden_pixels_follow_the_conditional_density(correlated, scores):
     found = done.x[:, 0].flatten(1)
     assert (scores(found[:, u], wanted, correlated.biased(unknown)).abs() < 4.5).all()
     assert torch.equal(found[:, [0, 3]], x.flatten()[[0, 3]].expand(MANY, 2))
+
+
+@pytest.mark.parametrize(("factor", "weight", "wanted"), [(1, 1, 0.2), (2, 1, 0.4), (0.5, 3, 0.3)])
+def test_the_pull_of_a_step_to_the_image(correlated, factor, weight, wanted):
+    """s T w / 2 sigma^2 of s = .2, T = .5, sigma = .5."""
+    config = Config(step_factor=factor, data_weight=weight)
+    assert pull(Langevin(0.2, temperature=0.5), correlated, 0.5, config) == pytest.approx(wanted)
+    assert pull(MALA(0.2), correlated, 0.5, config) == 0
 
 
 @pytest.mark.parametrize("temperature", [1.0, 0.01])
