@@ -158,3 +158,16 @@ def test_soft_labels_and_missing_labels(case):
     else:
         with pytest.raises(UsageError, match="without labels"):
             net(x)
+
+
+def test_the_inner_product_has_a_number_beside_it():
+    """E(0) is -root(D) b, which no inner product with x could be."""
+    with seeded_init(generator(0)):
+        net = build(ResidualMLPConfig(width=6), (4,))
+    x = torch.randn(3, 4, generator=generator(1))
+    plain = net(x)
+    assert net(torch.zeros(1, 4)).tolist() == [0.0]
+    with torch.no_grad():
+        net.number.bias.fill_(0.5)
+    torch.testing.assert_close(net(torch.zeros(1, 4)), torch.tensor([-1.0]))
+    torch.testing.assert_close(net(x), plain - 1.0)

@@ -1,13 +1,14 @@
-"""A dense residual network in the form of an inner product, E(x, y) = -<x, f(x, y)>.
+"""A dense residual network, mostly an inner product: E(x, y) = -<x, f(x, y)> - root(D) b(x, y).
 
 Where f is about linear in the size of x, the gradient -(f + J'x), J = df/dx, is about -2 f: a network that
 points to the data, which an energy of free form learns only late (T. Salimans, J. Ho, "Should EBMs model the
 energy or the score?", 2021; J. Thornton et al., 2025, for this form under noise).
 
-    h = W x,    h <- h + B act(A act(gain(y) norm(h) + bias(y))) a block,    f = V act(norm(h))
+    h = W x,    h <- h + B act(A act(gain(y) norm(h) + bias(y))) a block,    (f, b) = V act(norm(h))
 
-h passes through dropout after each. Blocks begin as the identity, V at a tenth of its usual size. Gains and
-biases are linear in y.
+Without the number b, E would be 0 at x = 0 whatever the data, and no normalised energy could be learnt. h
+passes through dropout after each block. Blocks begin as the identity, f at a tenth of its usual size, b at 0.
+Gains and biases are linear in y.
 """
 
 from __future__ import annotations
@@ -56,21 +57,22 @@ class ResidualMLP(nn.Module):
         self.dropout = nn.ModuleList(
             Dropout(config.dropout) for _ in range(config.blocks if config.dropout else 0)
         )
-        self.norm, self.out = nn.LayerNorm(width), nn.Linear(width, size)
+        self.norm, self.out, self.number = nn.LayerNorm(width), nn.Linear(width, size), nn.Linear(width, 1)
         with torch.no_grad():
             self.out.weight.mul_(0.1)
-
-    def direction(self, x: Tensor, y: Tensor | None = None) -> Tensor:
-        """f(x, y), `(B, D)`."""
-        h = self.into(x.flatten(1))
-        for i, block in enumerate(self.blocks):
-            h = h + block(h, y)
-            h = self.dropout[i](h) if len(self.dropout) else h
-        return widened(self.out(self.act(self.norm(h))))
+            for weights in self.number.parameters():
+                weights.zero_()
 
     def forward(self, x: Tensor, y: Tensor | None = None) -> Tensor:
         check_event(x, self.event_shape)
         check_label(y, self.labels, len(x))
         if y is None and self.labels:
             raise UsageError("this network was called without labels: give y, classes or conditions")
-        return -(x.flatten(1) * self.direction(x, y)).sum(1)
+        x = x.flatten(1)
+        h = self.into(x)
+        for i, block in enumerate(self.blocks):
+            h = h + block(h, y)
+            h = self.dropout[i](h) if len(self.dropout) else h
+        h = self.act(self.norm(h))
+        f, b = widened(self.out(h)), widened(self.number(h))
+        return -(x * f).sum(1) - x.shape[1] ** 0.5 * b[:, 0]
