@@ -190,6 +190,16 @@ CASES: dict[str, Case] = {
         "digits",
         {**SCORES, "matching.method": "finite_difference", "matching.probe": "sphere", "chain.clamp": True},
     ),
+    "noise_energy": (
+        "noise_energy",
+        "digits",
+        {"net.width": 8, "net.blocks": 1, "leading": 5, "sampling.steps": 2, "sampling.corrections": 1},
+    ),
+    "noise_energy-points": (
+        "noise_energy",
+        "toy:ring",
+        {"net.name": "mlp", "net.hidden": [8], "net.activation": "swish", "sampling.steps": 2, "jump": False},
+    ),
     "snl": ("snl", "digits", {**SNL, **CONV_NET}),
     "snl-points": ("snl", "toy:ring", {**SNL, **SNL_MLP}),
     "snl-plain": ("snl", "toy:ring", {**SNL, **SNL_MLP, "proposal_is_base": False, "proposal.updates": 2}),
@@ -290,6 +300,11 @@ RESUME: dict[str, Case] = {
         {**RESUME_SCORES, "matching.levels": 3, "train.accumulate": 2},
     ),
     "score_matching-sliced": ("score_matching", "toy:ring", {**RESUME_SCORES, "matching.method": "sliced"}),
+    "noise_energy": (
+        "noise_energy",
+        "digits",
+        {"net.width": 8, "net.blocks": 1, "sampling.steps": 2, "train.accumulate": 2},
+    ),
     "snl": ("snl", "toy:ring", {**SNL, **SNL_MLP, "train.accumulate": 2}),
     "nce": (
         "nce",

@@ -57,6 +57,7 @@ OFFERS = {
     "nce": "Measured Scalable",
     "snl": "Measured Normalised",
     "score_matching": "MultiLevel Denoiser Scalable",
+    "noise_energy": "MultiLevel Denoiser Measured",
     "jem": "",
     "cebm": "Encoder",
     "vaebm": "Encoder Measured LatentSettings",

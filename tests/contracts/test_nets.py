@@ -19,6 +19,7 @@ from gibbsian.nets.settings import (
     LevelsConfig,
     MLPConfig,
     ResidualConfig,
+    ResidualMLPConfig,
     WideConfig,
 )
 from gibbsian.nets.spectral import cached_weights
@@ -45,6 +46,8 @@ NETS = {
     "wide": (WideConfig(dropout=0.2, **SMALL), IMAGE),
     "wide_logits": (WideConfig(pool="flatten", classes=3, head="logits", **SMALL), IMAGE),
     "levels": (LevelsConfig(classes=3, **SMALL), IMAGE),
+    "residual_mlp": (ResidualMLPConfig(width=6, dropout=0.3), IMAGE),
+    "residual_mlp_classes": (ResidualMLPConfig(width=6, blocks=1, classes=3), (2,)),
     "gated": (GatedConfig(width=6, classes=3), (2,)),
     "gated_softmax": (GatedConfig(width=6, classes=3, channels=(3, 4), gate="softmax"), IMAGE),
     "igebm_logits": (ResidualConfig(classes=3, head="logits", **SMALL), IMAGE),
@@ -155,3 +158,16 @@ def test_soft_labels_and_missing_labels(case):
     else:
         with pytest.raises(UsageError, match="without labels"):
             net(x)
+
+
+def test_the_inner_product_has_a_number_beside_it():
+    """E(0) is -root(D) b, which no inner product with x could be."""
+    with seeded_init(generator(0)):
+        net = build(ResidualMLPConfig(width=6), (4,))
+    x = torch.randn(3, 4, generator=generator(1))
+    plain = net(x)
+    assert net(torch.zeros(1, 4)).tolist() == [0.0]
+    with torch.no_grad():
+        net.number.bias.fill_(0.5)
+    torch.testing.assert_close(net(torch.zeros(1, 4)), torch.tensor([-1.0]))
+    torch.testing.assert_close(net(x), plain - 1.0)

@@ -42,6 +42,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "attack": ("attack:attack", "how easily a classifier is fooled, also through the chain that refines"),
     "study modes": ("study:modes", "classes and duplicates of a model's samplers, by length of chain"),
     "study longrun": ("study:longrun", "whether chains of thousands of steps still look like data"),
+    "study normalisation": ("study:normalisation", "log Z of energies over noise levels, by annealing"),
     "study dimension": ("study:dimension", "free directions of the energy at held-out images"),
     "study calibration": ("study:calibration", "how far a classifier's answers are to be believed"),
     "export": ("export:export", "make a model folder that gibbsian.load reads, without training state"),

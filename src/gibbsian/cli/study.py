@@ -78,6 +78,34 @@ def longrun(
     return finished(run, found, "longrun", job.folder, topic="longrun", which=which)
 
 
+def normalisation(
+    run: Run,
+    *,
+    levels: Annotated[int, Arg("noise levels between the ends", "N")] = 200,
+    moves: Annotated[int, Arg("steps of MALA at each", "N")] = 2,
+    n: Annotated[int, Arg("rows of one draw", "N", "-n")] = 100,
+    draws: Draws = 3,
+    seed: Seed = 0,
+    data: Data = None,
+    out: Out = None,
+    which: Which = "newest",
+    device: Device = "cpu",
+    data_dir: DataDir = None,
+) -> Result:
+    """Whether an energy over noise levels is normalised: log Z by annealing from the largest noise, and back
+    from held-out data. Writes normalisation.json and normalisation.txt. Intervals are of 95 %.
+    """
+    from ..tasks.study.normalisation import study_normalisation
+
+    require_positive(n=n, draws=draws)
+    job = opened(run, "study", out=out, data=data, which=which, device=device)
+    found = study_normalisation(
+        job.model, job.data, levels=levels, moves=moves, n=n, draws=draws, seed=seed, data_dir=data_dir,
+        progress=say,
+    )  # fmt: skip
+    return finished(run, found, "normalisation", job.folder, topic="normalisation", which=which)
+
+
 def dimension(
     run: Run,
     *,

@@ -110,7 +110,7 @@ def prepared_net(
     require_slope(net, x, *y)
     warn_of_coupling(net, out, x, *y)
     if curved:
-        _require_curved(found, net, x)
+        _require_curved(found, net, x, *y)
     return found
 
 
@@ -153,12 +153,12 @@ def kinked_layer(holder: object) -> str:
     return next((f"{type(m).__name__} ('{name}')" for name, m in layers if isinstance(m, KINKED)), "")
 
 
-def _require_curved(found: nn.Module, net: nn.Module, x: Tensor) -> None:
+def _require_curved(found: nn.Module, net: nn.Module, x: Tensor, *y: Tensor) -> None:
     """Raise `UsageError` if the second derivative at the rows `x` is 0 and the first is not."""
     devices, v = [x.device] if x.device.type == "cuda" else [], torch.linspace(1, 2, x.numel())
     try:
         with torch.random.fork_rng(devices=devices), evaluating(net):
-            _, grad, (bend,) = curvature(found, x, [v.to(x).view_as(x)])
+            _, grad, (bend,) = curvature(lambda at: found(at, *y), x, [v.to(x).view_as(x)])
     except RuntimeError as error:
         raise UsageError(
             f"{type(net).__name__} cannot be differentiated twice by x: {reason(error)}"

@@ -1,4 +1,4 @@
-"""Settings of the networks: energies of eight families, generators and autoencoders. No torch. The file is
+"""Settings of the networks: energies of nine families, generators and autoencoders. No torch. The file is
 long because these records share fields and bases, and are read beside one another.
 
 Lists that belong to the layers (`kernels`, `strides`, `paddings`) may be shorter than `channels`: their last
@@ -162,6 +162,28 @@ class AutoencoderConfig(AnyNet):
 
 
 @dataclass(frozen=True, kw_only=True)
+class ResidualMLPConfig(AnyNet):
+    """A dense residual network whose inner product with x is the energy, for energies that denoise."""
+
+    name: Literal["residual_mlp"] = "residual_mlp"
+    width: int = 256
+    """Features of every layer."""
+    blocks: int = 2
+    """Residual blocks, of two layers each."""
+    dropout: float = 0.0
+    """Probability of dropping a feature after each block in training, in [0, 1)."""
+    activation: Activation = "swish"
+    head: Literal["scalar"] = "scalar"
+    """One energy."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        require_positive(**{"width": self.width, "blocks": self.blocks})
+        if not 0 <= self.dropout < 1:
+            raise UsageError(f"dropout is {self.dropout}: it is a probability in [0, 1)")
+
+
+@dataclass(frozen=True, kw_only=True)
 class GatedConfig(AnyNet):
     """A layer whose units the label opens and closes, for classifiers E(x, y) that learn in sequence."""
 
@@ -187,6 +209,7 @@ register_net("gated", GatedConfig, "gibbsian.nets.gated:GatedNet", channels_last
 register_net("igebm", ResidualConfig, "gibbsian.nets.igebm:IGEBMNet", channels_last=True)
 register_net("levels", LevelsConfig, "gibbsian.nets.levels:LevelNet", channels_last=True)
 register_net("mlp", MLPConfig, "gibbsian.nets.mlp:MLP", channels_last=True)
+register_net("residual_mlp", ResidualMLPConfig, "gibbsian.nets.residual_mlp:ResidualMLP")
 register_net("wide", WideConfig, "gibbsian.nets.wide:WideNet", channels_last=True)
 
 

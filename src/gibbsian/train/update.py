@@ -89,13 +89,13 @@ class Updater:
         group, loss = first
         optimizer = self.optimizers[group]
         optimizer.zero_grad(set_to_none=True)
-        losses = [self._backward(loss)]
+        params = [p for g in optimizer.param_groups for p in g["params"]]
+        losses = [self._backward(loss, params)]
         for other in others:
             name, loss = next(other, ("nothing", loss))
             if name != group:
                 raise RuntimeError(f"micro-batches of one step disagree: {group} and {name}")
-            losses.append(self._backward(loss))
-        params = [p for g in optimizer.param_groups for p in g["params"]]
+            losses.append(self._backward(loss, params))
         norm = grad_norm(params)
         metrics = _to_floats({**_mean(losses), "grad_norm": norm})
         self.examine(metrics)
@@ -107,9 +107,13 @@ class Updater:
         """The error for a learner of others that does not keep its contract."""
         return UsageError(f"{type(self.learner).__name__}.{what} {found!r:.60}: {remedy}")
 
-    def _backward(self, loss: Loss) -> Loss:
-        """Add this micro-batch's share to the gradients, and let go of its graph."""
-        (loss.value / self.config.accumulate).backward()
+    def _backward(self, loss: Loss, params: list[Tensor]) -> Loss:
+        """Add this micro-batch's share to the gradients, and let go of its graph.
+
+        Those of `params` alone: losses of a gradient by x would otherwise be differentiated by x once more.
+        """
+        wanted = [p for p in params if p.requires_grad]
+        (loss.value / self.config.accumulate).backward(inputs=wanted)
         return Loss(loss.value.detach(), loss.metrics)
 
     def _apply(self, optimizer: torch.optim.Optimizer, params: list[Tensor], lr: float) -> None:

@@ -1,0 +1,1 @@
+"""Energies over noise levels against exact answers: docs/noise-energy.md."""

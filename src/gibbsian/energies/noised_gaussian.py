@@ -1,0 +1,121 @@
+"""The Gaussian of the data with noise on them, N(mean, C + sigma^2 I): a normalised energy at every level.
+
+C is the covariance along the K leading principal axes, and one variance along all others (M. Tipping,
+C. Bishop, "Probabilistic principal component analysis", 1999); with K = D it is that of the data. Noise of
+deviation sigma leaves the axes as they are, so that its density, its draws and the map from one level to
+another cost two products with the axes.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor, nn
+
+from ..core.errors import UsageError
+from ..core.random import RngLike, as_generator
+
+LOG_2PI = math.log(2 * math.pi)
+LEAST = 1e-6
+"""The least variance, as a share of the largest: data may not vary along some axes."""
+EXACT = 4096
+"""Coordinates up to which all principal axes are found, by the eigenvectors of the covariance."""
+
+
+class NoisedGaussian(nn.Module):
+    """N(mean, C + sigma^2 I) of events of `size` D coordinates, flattened, with `axes` K <= D of its own.
+
+    Until `fit`, mean 0 and C = I. Buffers: `mean` (D,), `variances` (K,) falling, `axes` (D, K), `rest` (),
+    the variance along the other D - K directions. Raises `UsageError` for an impossible K.
+    """
+
+    def __init__(self, size: int, axes: int | None = None) -> None:
+        super().__init__()
+        count = size if axes is None else axes
+        if not 1 <= count <= size:
+            raise UsageError(
+                f"base of {count} principal axes for data of {size} coordinates: give 1 to {size}"
+            )
+        self.mean: Tensor
+        self.variances: Tensor
+        self.axes: Tensor
+        self.rest: Tensor
+        self.register_buffer("mean", torch.zeros(size))
+        self.register_buffer("variances", torch.ones(count))
+        self.register_buffer("axes", torch.eye(size)[:, :count].contiguous())
+        self.register_buffer("rest", torch.ones(()))
+
+    @property
+    def size(self) -> int:
+        """D."""
+        return len(self.mean)
+
+    @torch.no_grad()
+    def fit(self, x: Tensor) -> None:
+        """Take mean, axes and variances from data `(N, *event)`.
+
+        Raises `UsageError` for fewer than 2 rows.
+        """
+        if len(x) < 2:
+            raise UsageError(f"a Gaussian of {len(x)} rows: give it at least 2")
+        points = x.flatten(1).double()
+        mean, count = points.mean(0), len(self.variances)
+        points = points - mean
+        if self.size <= EXACT:
+            values, vectors = torch.linalg.eigh(points.T @ points / (len(points) - 1))
+            values, vectors = values.flip(0)[:count], vectors.flip(1)[:, :count]
+        else:
+            _, roots, vectors = torch.svd_lowrank(points, q=min(count, *points.shape), niter=4)
+            values = roots.square() / (len(points) - 1)
+        kept = torch.zeros(count).to(values)
+        kept[: len(values)] = values
+        least = LEAST * float(values.max().clamp(min=1e-12))
+        others = (points.square().sum() / (len(points) - 1) - kept.sum()) / max(self.size - count, 1)
+        self.mean.copy_(mean)
+        self.variances.copy_(kept.clamp(min=least))
+        self.axes[:, : vectors.shape[1]] = vectors.to(self.axes)
+        self.rest.copy_(others.clamp(min=least))
+
+    def coordinates(self, x: Tensor) -> Tensor:
+        """x - mean along the axes, `(B, K)`."""
+        return (x.flatten(1) - self.mean) @ self.axes
+
+    def neg_log_density(self, x: Tensor, sigma: Tensor) -> Tensor:
+        """-log N(x; mean, C + sigma^2 I) in nats, `(B,)`, at `x` `(B, *event)`, levels `(B,)` or `(1,)`."""
+        centred = x.flatten(1) - self.mean
+        along = centred @ self.axes
+        noise, others = sigma.square(), self.size - len(self.variances)
+        total = self.variances + noise[:, None]
+        square = (along.square() / total).sum(1)
+        log_volume = total.log().sum(1)
+        if others:
+            off = (centred.square().sum(1) - along.square().sum(1)).clamp(min=0)
+            square = square + off / (self.rest + noise)
+            log_volume = log_volume + others * (self.rest + noise).log()
+        return 0.5 * (square + log_volume + self.size * LOG_2PI)
+
+    def draw(self, n: int, sigma: float, rng: RngLike = None) -> Tensor:
+        """`n` draws `(n, D)`."""
+        rng = as_generator(rng)
+        white = torch.randn(n, self.size, generator=rng, device=rng.device)
+        roots = (self.variances + sigma**2).sqrt(), (self.rest + sigma**2).sqrt()
+        return self.mean + self.scaled(white, *roots)
+
+    def signal(self, x: Tensor, sigma: Tensor) -> Tensor:
+        """(C / (C + sigma^2))^(1/2) (x - mean), `(B, D)`: of covariance C whatever the level."""
+        noise = sigma.square()[:, None]
+        kept = (self.variances / (self.variances + noise)).sqrt()
+        return self.scaled(x.flatten(1) - self.mean, kept, (self.rest / (self.rest + noise)).sqrt())
+
+    def carried(self, x: Tensor, sigma: float, to: float) -> tuple[Tensor, Tensor]:
+        """`x` `(B, *event)` by the linear map that takes this Gaussian at one level to that at another, and
+        the log-determinant of the map, a number."""
+        along = ((self.variances + to**2) / (self.variances + sigma**2)).sqrt()
+        off = ((self.rest + to**2) / (self.rest + sigma**2)).sqrt()
+        moved = self.mean + self.scaled(x.flatten(1) - self.mean, along, off)
+        return moved.view_as(x), along.log().sum() + (self.size - len(along)) * off.log()
+
+    def scaled(self, centred: Tensor, along: Tensor, off: Tensor) -> Tensor:
+        """`centred` `(B, D)` times a factor for each axis, `(K,)` or `(B, K)`, and `off` for the rest."""
+        return off * centred + ((centred @ self.axes) * (along - off)) @ self.axes.T

@@ -1,0 +1,112 @@
+"""The Gaussian of data with noise: against torch's own density, in all axes and in a few."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch.distributions import MultivariateNormal
+
+from gibbsian.core.errors import UsageError
+from gibbsian.core.random import generator
+from gibbsian.energies.noised_gaussian import NoisedGaussian
+
+D, SIGMA = 5, 0.4
+
+
+def data(n=400):
+    mix = torch.randn(D, D, generator=generator(0))
+    return 1.5 + torch.randn(n, D, generator=generator(1)) @ mix
+
+
+def fitted(axes=None):
+    found = NoisedGaussian(D, axes)
+    found.fit(data())
+    return found
+
+
+def covariance(base):
+    """C as the module's words have it."""
+    rest = base.rest * torch.eye(D)
+    return rest + base.axes @ torch.diag(base.variances - base.rest) @ base.axes.T
+
+
+@pytest.mark.parametrize("axes", [None, 2, 1])
+def test_the_density_is_that_of_a_gaussian_with_noise(axes):
+    base, x = fitted(axes), data(7)
+    want = MultivariateNormal(base.mean, covariance(base) + SIGMA**2 * torch.eye(D))
+    got = base.neg_log_density(x, torch.tensor([SIGMA]))
+    torch.testing.assert_close(got, -want.log_prob(x), rtol=1e-4, atol=1e-4)
+
+
+def test_with_all_axes_mean_and_covariance_are_those_of_the_data():
+    base, x = fitted(), data()
+    torch.testing.assert_close(base.mean, x.mean(0))
+    torch.testing.assert_close(covariance(base), x.T.cov(), rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("axes", [2, 4])
+def test_with_few_axes_the_rest_has_the_variance_that_is_left(axes):
+    base = fitted(axes)
+    torch.testing.assert_close(covariance(base).trace(), data().T.cov().trace(), rtol=1e-4, atol=1e-4)
+    every = fitted().variances
+    torch.testing.assert_close(base.rest, every[axes:].mean(), rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("axes", [None, 2])
+def test_draws_have_the_covariance_with_noise(axes):
+    base = fitted(axes)
+    x = base.draw(200_000, SIGMA, generator(2))
+    torch.testing.assert_close(x.mean(0), base.mean, atol=0.03, rtol=0)
+    want = covariance(base) + SIGMA**2 * torch.eye(D)
+    assert float((x.T.cov() - want).abs().max() / want.abs().max()) < 0.015
+
+
+@pytest.mark.parametrize("axes", [None, 2])
+def test_the_signal_has_the_covariance_of_clean_data_at_every_level(axes):
+    base = fitted(axes)
+    for sigma in (0.1, 3.0):
+        x = base.draw(200_000, sigma, generator(3))
+        v = base.signal(x, torch.full((len(x),), sigma))
+        assert float((v.T.cov() - covariance(base)).abs().max() / covariance(base).abs().max()) < 0.015
+
+
+@pytest.mark.parametrize("axes", [None, 2])
+def test_the_map_between_levels_keeps_the_density_but_for_its_volume(axes):
+    base, x = fitted(axes), data(9)
+    moved, volume = base.carried(x, 2.0, 0.3)
+    before = base.neg_log_density(x, torch.tensor([2.0]))
+    after = base.neg_log_density(moved, torch.tensor([0.3]))
+    torch.testing.assert_close(before - after + volume, torch.zeros(9), atol=2e-4, rtol=0)
+    back, inverse = base.carried(moved, 0.3, 2.0)
+    torch.testing.assert_close(back, x, atol=1e-4, rtol=1e-4)
+    torch.testing.assert_close(inverse, -volume)
+
+
+def test_axes_along_which_data_do_not_vary_keep_it_proper():
+    base = NoisedGaussian(3)
+    base.fit(torch.cat([torch.randn(50, 2, generator=generator(0)), torch.ones(50, 1)], 1))
+    assert bool(base.neg_log_density(torch.ones(1, 3), torch.tensor([0.1])).isfinite())
+    assert float(base.variances.min()) > 0
+
+
+def test_images_of_many_pixels_take_the_leading_axes(monkeypatch):
+    monkeypatch.setattr("gibbsian.energies.noised_gaussian.EXACT", 2)
+    torch.manual_seed(0)
+    base = fitted(2)
+    torch.testing.assert_close(base.variances, fitted_exactly(2), rtol=0.02, atol=0)
+
+
+def fitted_exactly(count):
+    values = torch.linalg.eigvalsh(data().T.cov())
+    return values.flip(0)[:count]
+
+
+@pytest.mark.parametrize("axes", [0, 6, -1])
+def test_an_impossible_number_of_axes_is_refused(axes):
+    with pytest.raises(UsageError, match=f"{axes} principal axes for data of 5"):
+        NoisedGaussian(D, axes)
+
+
+def test_one_row_has_no_covariance():
+    with pytest.raises(UsageError, match="of 1 rows"):
+        NoisedGaussian(D).fit(torch.zeros(1, D))

@@ -1,0 +1,227 @@
+"""Energies over noise levels: what they are before training, what they learn, what tasks ask of them."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+from torch import nn
+
+import gibbsian as gb
+from gibbsian.core.errors import UsageError
+from gibbsian.core.random import generator
+from gibbsian.core.records import Batch
+from gibbsian.models.build import build
+from gibbsian.models.noise_energy.learner import drawn_levels
+from gibbsian.models.noise_energy.model import NoiseEnergy
+from gibbsian.tasks.study.normalisation import study_normalisation
+
+TOY = {"net.width": 16, "net.blocks": 1, "pixels.low": -2.5, "pixels.high": 2.5, "jump": False}
+
+
+def made(event=(2,), own=None, fit=True, **changes):
+    config = {"net": {"name": "residual_mlp", "width": 8, "blocks": 1}, "noise": {"sigma_min": 0.1}}
+    learner = build("noise_energy", config | changes, event, 0, own)
+    if fit:
+        learner.model.base.fit(rows(event))
+    return learner
+
+
+def rows(event, n=200):
+    x = torch.randn(n, math.prod(event), generator=generator(3))
+    x[:, 0] = 2 * x[:, 0] + 1
+    return x.view(n, *event)
+
+
+def flat(net):
+    """The network silenced."""
+    with torch.no_grad():
+        for p in net.parameters():
+            p.zero_()
+
+
+def test_without_its_network_it_is_the_noised_gaussian_of_the_data():
+    model = made().model
+    flat(model.net)
+    x = rows((2,), 6)
+    want = model.base.neg_log_density(x, torch.tensor([0.1]))
+    torch.testing.assert_close(model.neg_log_prob(x), want)
+    drawn = model.sample(4000, seed=1, steps=40).x
+    torch.testing.assert_close(drawn.mean(0), model.base.mean, atol=0.15, rtol=0)
+    assert float(drawn[:, 0].std()) == pytest.approx(float(rows((2,))[:, 0].std()), rel=0.06)
+
+
+def test_as_noise_grows_the_network_says_less():
+    model = made().model
+    x, far = rows((2,), 5), torch.tensor([1e4])
+    off = model.energy_at(1e4 * x, far) - model.base.neg_log_density(1e4 * x, far)
+    assert float(off.detach().abs().max()) < 1e-3
+
+
+def test_the_tilt_is_that_of_the_formula():
+    """U by hand, coordinate by coordinate, where the axes are those of the data and the network is linear."""
+
+    class Linear(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.w = nn.Parameter(torch.tensor([0.5, -2.0]))
+
+        def forward(self, v, y):
+            return (v * self.w).sum(1) + 3 * y[:, 0] + 0 * v.square().sum(1)
+
+    model = made(fit=False).model
+    model.net, model.waves = Linear(), False
+    model.base.mean.copy_(torch.tensor([1.0, 0.0]))
+    model.base.variances.copy_(torch.tensor([4.0, 1.0]))
+    sigma, s = 2.0, math.sqrt(2.5)
+    x = torch.tensor([[3.0, -1.0]])
+    v = torch.tensor([2.0 * math.sqrt(4 / 8), -1.0 * math.sqrt(1 / 5)]) / s
+    tilt = 0.5 * v[0] - 2 * v[1] + 3 * math.log(sigma)
+    gaussian = 0.5 * (4 / 8 + 1 / 5 + math.log(8 * 5) + 2 * math.log(2 * math.pi))
+    got = model.energy_at(x, torch.tensor([sigma]))
+    torch.testing.assert_close(got[0], gaussian + s / sigma * tilt)
+
+
+@pytest.mark.parametrize("leading", [1, 3])
+def test_the_network_bends_the_leading_coordinates_alone(leading):
+    model = made((4,), leading=leading).model
+    x = rows((4,), 5)
+    tilt = model.energy(x) - model.base.neg_log_density(x, torch.tensor([0.1]))
+    moved = x + model.base.axes[:, leading:].sum(1)
+    after = model.energy(moved) - model.base.neg_log_density(moved, torch.tensor([0.1]))
+    torch.testing.assert_close(tilt, after, atol=2e-4, rtol=1e-4)
+    assert model.seen(x, torch.tensor([0.1])).shape == (5, leading)
+
+
+def test_levels_lie_within_their_ends_around_the_centre():
+    noise = made().config.noise
+    sigma = drawn_levels(noise, 20_000, generator(0))
+    assert float(sigma.min()) >= noise.sigma_min * 0.999
+    assert float(sigma.max()) <= noise.sigma_max * 1.001
+    assert float(sigma.log().median().exp()) == pytest.approx(noise.centre, rel=0.15)
+
+
+@pytest.mark.parametrize("event", [(2,), (1, 8, 8)])
+def test_scores_and_levels_are_those_of_the_energy(event):
+    model = made(event).model
+    x = rows(event, 4).requires_grad_()
+    (grad,) = torch.autograd.grad(model.energy_at(x, torch.full((4,), 0.7)).sum(), x)
+    torch.testing.assert_close(model.noisy_score(x.detach(), 0.7), -grad, atol=1e-5, rtol=1e-4)
+    sampler = model.sampler()
+    terms = sampler.level_terms(x.detach(), generator(0))
+    assert terms.shape == (4, sampler.levels)
+    assert sampler.sigmas[0] == pytest.approx(model.sigma_min)
+
+
+def test_ours_is_told_waves_and_a_network_of_ones_own_log_sigma():
+    class Mine(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.seen = []
+            self.f = nn.Sequential(nn.Linear(3, 8), nn.SiLU(), nn.Linear(8, 1))
+
+        def forward(self, v, y):
+            self.seen.append(y)
+            return self.f(torch.cat([v, y], 1))[:, 0]
+
+    net = Mine()
+    model = made(own=net).model
+    model.energy_at(rows((2,), 3), torch.tensor([0.1, 1.0, 3.0]))
+    torch.testing.assert_close(net.seen[-1], torch.tensor([[0.1], [1.0], [3.0]]).log())
+
+
+C = torch.rand(300, 3, generator=generator(7))
+LABELS = torch.arange(300) % 3
+GIVEN = {"conditions": (C, {"net.condition_dropout": 0.3}), "labels": (LABELS, {"net.classes": 3})}
+
+
+@pytest.mark.parametrize("kind", GIVEN)
+def test_conditions_and_labels_with_guidance_and_dropout(kind):
+    given, changes = GIVEN[kind]
+    x = torch.randn(300, 2, generator=generator(0))
+    changes |= {"sampling.guidance": 1.0, "train.batch_size": 32, "train.warmup": 0, "train.average": 0.0}
+    model = gb.fit("noise_energy", (x, given), steps=3, progress=False, **changes, **TOY)
+    drawn = model.sample(5, y=given[0] if kind == "conditions" else 1, steps=3)
+    assert drawn.x.shape == (5, 2)
+    alone, told = model.neg_log_prob(x[:4]), model.neg_log_prob(x[:4], given[:4])
+    assert not torch.equal(alone, told)
+    if kind == "labels":
+        torch.testing.assert_close(model.logits(x[:4])[torch.arange(4), LABELS[:4]], -told)
+
+
+def test_labels_are_left_out_as_often_as_asked():
+    learner = made(label_dropout=0.25, net={"name": "residual_mlp", "width": 4, "classes": 3})
+    y = torch.arange(30_000) % 3
+    told = learner._told(Batch(torch.zeros(30_000, 2), y), generator(0))
+    kept = told.sum(1)
+    assert float(kept.mean()) == pytest.approx(0.75, abs=0.01)
+    assert torch.equal(told.argmax(1)[kept > 0], y[kept > 0])
+
+
+@pytest.mark.parametrize(
+    ("changes", "match"),
+    [
+        ({"noise": {"sigma_min": 3.0, "sigma_max": 1.0}}, "must lie below"),
+        ({"losses": {"denoising": 0, "time_score": 0, "classification": 0}}, "all three losses"),
+        ({"losses": {"pairs": 0}}, "losses.pairs is 0"),
+        ({"net": {"name": "mlp", "activation": "relu"}}, "second derivative is 0"),
+        ({"label_dropout": 1.0}, "label_dropout is 1.0"),
+        ({"sampling": {"guidance": 1.0}}, "condition_dropout"),
+        ({"leading": 3, "axes": 2}, "leading is 3, but the base has 2"),
+        ({"axes": 0}, "axes is 0"),
+    ],
+)
+def test_settings_that_cannot_be(changes, match):
+    with pytest.raises(UsageError, match=match):
+        made(**changes)
+
+
+def test_log_z_of_an_offset_energy_is_its_offset():
+    model = made().model
+    flat(model.net)
+    found = study_normalisation(model, "toy:ring", levels=20, moves=1, n=50, draws=2)
+    assert abs(found.rows["log_z"].estimate) < 1e-3
+    assert found.gap < 1e-3
+    plain, offset = model.energy_at, 0.8
+    model.energy_at = lambda x, sigma, y=None: plain(x, sigma, y) + offset * (sigma.min() < 0.2)
+    found = study_normalisation(model, "toy:ring", levels=20, moves=1, n=50, draws=2)
+    for bound in ("log_z", "lower", "upper"):
+        assert found.rows[bound].estimate == pytest.approx(-offset, abs=1e-3)
+    assert found.per_dimension == pytest.approx(offset / 2, abs=1e-3)
+    assert "0.4" in found.text()
+
+
+def test_only_energies_over_noise_levels_can_be_annealed():
+    other = build("igebm", {"net": {"name": "mlp"}}, (2,), 0).model
+    with pytest.raises(UsageError, match="no normalised noise levels"):
+        study_normalisation(other, "toy:ring")
+
+
+def test_bits_count_the_range_of_the_data():
+    model = made((1, 8, 8)).model
+    assert isinstance(model, NoiseEnergy)
+    assert model.bits(0.0) == pytest.approx(7.0)  # [-1, 1]
+    assert model.bits(64 * math.log(2)) == pytest.approx(8.0)
+    metrics = model.extra_metrics(rows((1, 8, 8), 20), generator(0))
+    assert metrics["bits_per_dimension"] == pytest.approx(model.bits(-metrics["log_likelihood"]), rel=1e-6)
+
+
+@pytest.mark.slow
+def test_it_learns_weights_that_denoising_alone_does_not():
+    mode = (torch.rand(4000, generator=generator(0)) < 0.2).float()
+    x = 0.25 * torch.randn(4000, 2, generator=generator(1))
+    x[:, 0] += 4 * mode - 2
+    far = {}
+    for name, losses in {
+        "all": {"losses.time_score": 1.0, "losses.classification": 1.0, "losses.pairs": 1.0},
+        "denoising": {"losses.time_score": 0.0, "losses.classification": 0.0},
+    }.items():
+        settings = {**TOY, "net.width": 64, "noise.sigma_min": 0.1, "noise.sigma_max": 20.0, **losses}
+        settings |= {"train.decay": 0.5, "train.average": 0.99, "train.lr": 2e-3}
+        model = gb.fit("noise_energy", x, steps=1200, progress=False, seed=0, **settings)
+        with torch.no_grad():
+            at = model.neg_log_prob(torch.tensor([[-2.0, 0.0], [2.0, 0.0]]))
+        far[name] = abs(float(at[1] - at[0]) - math.log(4))
+    assert far["all"] < 0.1
+    assert far["denoising"] > 5 * far["all"]
