@@ -1,7 +1,7 @@
 """The training loop: update -> log -> look -> validate -> save, until done, out of time or interrupted.
 
 N + N updates equal 2N bit for bit on a CPU: a checkpoint holds weights, averages, optimisers, replay
-buffer, every random stream, the place in the data and the length of the log. Slightly longer than
+buffer, every random stream, the place in the data and in the recipe, and the length of the log. Longer than
 other files, because the loop, its events and its state read best together.
 """
 
@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import math
 import time
-from bisect import bisect_right
 from collections.abc import Callable, Collection, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
@@ -40,17 +39,18 @@ from ..models.model import EnergyModel, device_of
 from ..models.sampler import RunOptions
 from . import checkpoint
 from .average import Average
-from .budget import SOONEST, Budget, told
+from .budget import SOONEST, Budget
 from .folder import RunFolder
 from .monitor import Monitor, scale_of
 from .optim import lr_factor
+from .plan import Plan
 from .settings import MonitorConfig, TrainConfig
 from .signals import Signals
 from .update import Step, Updater
 
 Observer = Callable[["Trainer"], None]
 Validator = Callable[[EnergyModel, torch.Generator], float]
-LOOP = ("step", "total", "position", "whole", "lr_multiplier", "rollbacks", "best", "metrics")
+LOOP = ("step", "total", "lr_multiplier", "rollbacks", "best", "metrics")
 
 
 @dataclass(frozen=True)
@@ -74,8 +74,7 @@ class Trainer:
         observers: called with the trainer every `sample_every` updates, with averaged weights in place.
         validate: a measure, lower is better, taken every `validate_every` updates; the best is kept.
         notify: where one-line messages go.
-        given: settings that a person gave. A budget of time stretches those that count updates with the run,
-            unless any of the learner's is among them.
+        given: settings that a person gave, which a budget of time leaves as they are (see `Plan`).
     """
 
     def __init__(
@@ -101,13 +100,12 @@ class Trainer:
         self.updater = Updater(learner, config, self._examine)
         self.average = Average(learner.parameter_groups(), config.average)
         self.step, self.total, self.lr_multiplier, self.rollbacks = 0, config.steps, 1.0, 0
-        self.position, self.whole, self.given = 0.0, float(config.steps), frozenset(given)
+        self.plan = Plan(learner, config, given)
         self.best: float | None = None
         self.last_batch: Batch | None = None
         self.metrics: dict[str, float] = {}
         self._memory: list[checkpoint.Tree] = []
         self._pace: Pace | None = None
-        self._told, self._fixed, self._latest = 0, False, -1.0
         learner.options = RunOptions(config.precision, config.compile)
         keep_conditions(self.model, data.cond)
         learner.setup(data)
@@ -121,11 +119,10 @@ class Trainer:
         """One step of training; raises `DivergedError` before weights or buffer take harm."""
         batch = self.batches.next(*self.pixel_range()).to(self.device)
         step = Step(self.step, self.lr, self.streams.chain)
-        self.learner.recipe_step = None if self.position == self.step else int(self.position)
+        self.learner.recipe_step = None if self.plan.position == self.step else int(self.plan.position)
         logged = self.updater(batch, step)
         self.average.update()
-        self._latest = self.position
-        self.position += (self.whole - self.position) / max(self.total - self.step, 1)
+        self.plan.advance(self.step, self.total)
         self.step += 1
         self.last_batch, self.metrics = batch, {**logged, "lr": step.lr}
         return logged
@@ -133,8 +130,9 @@ class Trainer:
     @property
     def lr(self) -> float:
         """Learning rate of the next update."""
-        warm = self.step if "train.warmup" in self.given else self.position
-        return self.config.lr * self.lr_multiplier * lr_factor(self.position, self.whole, self.config, warm)
+        plan = self.plan
+        warm = self.step if "train.warmup" in plan.given else plan.position
+        return self.config.lr * self.lr_multiplier * lr_factor(plan.position, plan.whole, self.config, warm)
 
     def pixel_range(self) -> tuple[float, float]:
         """Values of black and white pixels in this model."""
@@ -161,19 +159,18 @@ class Trainer:
             self.total = self.config.steps if steps is None else steps
         if steps is None and minutes is not None:
             self.total = max(self.total, self.step + SOONEST + 1)  # time to learn the pace
-        elif steps is not None and self.position == self.step:
-            self.whole = float(steps)
-        budget, self._told = Budget(minutes, self.step), 0
-        self._fixed = self.stretches and self.position < self.whole
-        self._spread()
+        elif steps is not None and self.plan.position == self.step:
+            self.plan.whole = float(steps)
+        budget = Budget(minutes, self.step)
+        self.plan.begin(self.step, self.total)
         with Signals() as signals, self._bar(progress, minutes) as bar:
             try:
                 cap = self.total if steps is not None else None
-                budget.milestones, budget.costs = self._parts(minutes)
+                budget.milestones, budget.costs = self.plan.marks, self._costs(minutes)
                 if budget.costs:
-                    seconds = budget.costs[self._part]
-                    possible = budget.reach(self.step, self.position, self.whole, seconds)
-                    self._plan(min(possible, cap or possible), bar, budget)
+                    seconds = budget.costs[self.plan.part]
+                    possible = budget.reach(self.step, self.plan.position, self.plan.whole, seconds)
+                    self._end_at(min(possible, cap or possible), bar, budget)
                 self._loop(signals, bar, budget, cap)
             except DataError as error:
                 raise DataError(f"{error}; at step {self.step}: {self._stop()}") from error
@@ -184,7 +181,7 @@ class Trainer:
                 hint = f"lower train.batch_size, which is {size}, the capacity of the buffer or net.channels"
                 raise GibbsianError(f"out of memory at step {self.step}: {hint}; {self._stop()}") from error
         self._finish("done")
-        if missed := [part for part in self.learner.milestones() if self._latest < part]:
+        if missed := self.plan.missed:
             names = [f"--{name}" for name in step_counted(self.learner.config)]
             self.notify(
                 f"ended after {self.step} updates, before the part of training that begins at {missed[0]}: "
@@ -194,8 +191,8 @@ class Trainer:
 
     def _loop(self, signals: Signals, bar: tqdm[Any], budget: Budget, cap: int | None) -> None:
         self._remember()
-        while self.step < self.total and (budget.left > 0 or self._owed(budget)):
-            begun = self._part
+        while self.step < self.total and (budget.left > 0 or self.plan.owed(budget)):
+            begun = self.plan.part
             try:
                 self.update()
             except DivergedError as error:
@@ -204,37 +201,32 @@ class Trainer:
                 budget.restart(self.step)
             else:
                 self._after_update(bar)
-                if self._part > begun:
+                if self.plan.part > begun:
                     self._remember()  # a fault of the new part should not cost the one before
             if signals.received:
                 self._interrupt(signals.name)
-            if (possible := budget.estimate(self.step, self.position, self.whole)) is not None:
-                self._plan(min(possible, cap or possible), bar, budget)
+            possible = budget.estimate(self.step, self.plan.position, self.plan.whole)
+            if possible is not None:
+                self._end_at(min(possible, cap or possible), bar, budget)
 
-    # -- the plan -----------------------------------------------------------------------------------
+    def _end_at(self, total: int, bar: tqdm[Any], budget: Budget) -> None:
+        """Take `total` updates as the end, and say so when it is news."""
+        self.total, said = self.plan.ending(self.step, total, budget)
+        bar.total = self.total
+        if said:
+            self.notify(said)
 
-    @property
-    def stretches(self) -> bool:
-        """Whether what the learner counts in updates goes with a budget of time."""
-        counted = step_counted(self.learner.config)
-        return not self.given & counted.keys() and bool(counted or not self.learner.milestones())
-
-    def _spread(self) -> None:
-        """The updates to come go through what is left of the recipe; beyond it they go on at its pace."""
-        if not self._fixed:
-            pace = self.position / self.step if self.step else 1.0
-            self.whole = self.position + pace * (self.total - self.step)
-
-    def _parts(self, minutes: float | None) -> tuple[list[int], list[float]]:
-        """Where parts of the recipe begin, and seconds of an update in each, tried out on a copy of now."""
-        marks = [m for m in self.learner.milestones() if m < self.whole]
-        if minutes is None or not marks or not self.stretches:
-            return marks, []
+    def _costs(self, minutes: float | None) -> list[float]:
+        """Seconds of an update in each part of the recipe, tried out on a copy of now; none where parts are
+        not to be planned."""
+        marks = self.plan.marks
+        if minutes is None or not marks or not self.plan.stretches:
+            return []
         kept, examine = checkpoint.snapshot(self.state_dict()), self.updater.examine
         try:
             self.updater.examine = lambda metrics: None
             batch = self.batches.next(*self.pixel_range()).to(self.device)
-            return marks, [self._cost(part, batch, 0.6 * minutes) for part in (0, *marks)]
+            return [self._cost(part, batch, 0.6 * minutes) for part in (0, *marks)]
         finally:
             self.updater.examine = examine
             self.load_state_dict(kept)
@@ -247,37 +239,6 @@ class Trainer:
             self.updater(batch, Step(part, 0.0, self.streams.chain))
             tries.append(time.monotonic() - begun)
         return min(tries)
-
-    @property
-    def _part(self) -> int:
-        """The part of the recipe that the next update belongs to."""
-        return bisect_right(self.learner.milestones(), self.position)
-
-    def _owed(self, budget: Budget) -> bool:
-        """Whether the budget has not seen the last part, of which there is one update at least."""
-        return bool(self._fixed and budget.milestones and self._latest < budget.milestones[-1])
-
-    def _plan(self, total: int, bar: tqdm[Any], budget: Budget) -> None:
-        """Take `total` updates as the end, and say so when it is news."""
-        if self._owed(budget):
-            total = max(total, self.step + 1)
-            last, left = budget.milestones[-1], total - self.step
-            self.position = max(self.position, left * last - (left - 1) * self.whole)
-        if abs(total - self._told) > 0.25 * self._told:
-            self._told = total
-            self.notify(f"budget of {budget.minutes:g} min: {total} updates planned{self._shape(total)}")
-        self.total = bar.total = total
-        self._spread()
-
-    def _shape(self, total: int) -> str:
-        """How `total` updates compare with the recipe's, in words."""
-        factor, config = total / self.whole, self.learner.config
-        if not self._fixed or abs(factor - 1) < 0.05:
-            given = [name for name in step_counted(config) if name in self.given]
-            return f"; what counts updates stays, as {given[0]} was given" if given else ""
-        counted = {**step_counted(config), **step_counted(self.config, "train.")}
-        scaled = {name: value for name, value in counted.items() if name not in self.given}
-        return f", {factor:.2g} of the recipe's {self.whole:.0f}{told(scaled, factor)}"
 
     def _after_update(self, bar: tqdm[Any]) -> None:
         config, last = self.config, self.step == self.total
@@ -328,13 +289,12 @@ class Trainer:
         if self.folder:
             self.save()
             self.folder.draw(always=True)
-            plan = {"recipe": round(self.whole), "made": int(self.position)}
             self.folder.update_record(
                 state=state,
                 step=self.step,
                 rollbacks=self.rollbacks,
                 best=self.best,
-                plan={**plan, "parts": list(self.learner.milestones())},
+                plan=self.plan.record(),
             )
 
     def _interrupt(self, name: str) -> None:
@@ -412,6 +372,7 @@ class Trainer:
             "monitor": self.monitor.state_dict(),
             "data": {"fingerprint": self.data.fingerprint},
             "loop": {k: getattr(self, k) for k in LOOP},
+            "plan": self.plan.state_dict(),
             "log": {"lines": self.folder.logged if self.folder else 0},
         }
 
@@ -436,6 +397,7 @@ class Trainer:
             self.monitor.load_state_dict(tree["monitor"])
             for key in LOOP:
                 setattr(self, key, tree["loop"][key])
+            self.plan.load_state_dict(tree.get("plan", {}), self.step, self.total)
             if begins:
                 self.notify(f"averages begin at the weights of step {self.step}")
         except (KeyError, TypeError, ValueError, RuntimeError, AttributeError) as error:
