@@ -23,6 +23,7 @@ from gibbsian.models.capabilities import (
     Denoiser,
     Encoder,
     LatentSettings,
+    LevelEnergies,
     Measured,
     MultiLevel,
     Normalised,
@@ -51,13 +52,13 @@ METHODS = {
 CAPABILITIES = {
     **{"Encoder": Encoder, "MultiLevel": MultiLevel, "Denoiser": Denoiser, "Translator": Translator},
     **{"Measured": Measured, "LatentSettings": LatentSettings, "Scalable": Scalable},
-    "Normalised": Normalised,
+    **{"Normalised": Normalised, "LevelEnergies": LevelEnergies},
 }
 OFFERS = {
     "nce": "Measured Scalable",
     "snl": "Measured Normalised",
     "score_matching": "MultiLevel Denoiser Scalable",
-    "noise_energy": "MultiLevel Denoiser Measured",
+    "noise_energy": "MultiLevel LevelEnergies Denoiser Measured",
     "jem": "",
     "cebm": "Encoder",
     "vaebm": "Encoder Measured LatentSettings",

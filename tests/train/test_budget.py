@@ -192,11 +192,11 @@ def test_a_budget_reaches_the_last_part_with_its_share(system: str, load, timed)
     """60 s where each part costs three times as much as the one before; also where other work slows all."""
     made, said, seen = timed(system, 1.0, lambda part: 0.2 * 3**part, load=load)
     parts = len(made.learner.milestones())
-    assert seen[-1][0] == parts and made.plan.position == pytest.approx(made.plan.whole)
-    marks = [0, *made.learner.milestones(), made.plan.whole]
+    assert seen[-1][0] == parts and made.schedule.position == pytest.approx(made.schedule.whole)
+    marks = [0, *made.learner.milestones(), made.schedule.whole]
     lengths = [b - a for a, b in pairwise(marks)]
     last = sum(part == parts for part, _ in seen[-made.step :]) / made.step
-    assert last == pytest.approx(lengths[-1] / made.plan.whole, abs=0.35 if load(60) > 1 else 0.1)
+    assert last == pytest.approx(lengths[-1] / made.schedule.whole, abs=0.35 if load(60) > 1 else 0.1)
     assert "of the recipe's" in said[0] and " -> " in said[0]
 
 
@@ -209,7 +209,7 @@ def test_the_numbers_of_the_last_update_are_those_of_the_last_part(timed) -> Non
 def test_what_is_given_is_not_scaled(timed) -> None:
     made, said, _ = timed("gebm", 0.2, lambda part: 0.2, given=["freeze_base_at"])
     assert (
-        made.plan.position == made.step
+        made.schedule.position == made.step
         and "what counts updates stays, as freeze_base_at was given" in said[0]
     )
     assert "before the part of training that begins at" in said[-1]
@@ -221,40 +221,40 @@ def test_a_budget_that_goes_on_keeps_the_plan(timed, tmp_path: Path) -> None:
     assert record["plan"] == {"recipe": 3000, "made": 3000, "parts": [1000]} and record["spent"]
     again, said, seen = timed("vaebm", 0.5, lambda part: 0.2, {}, out=tmp_path, resume="auto")
     assert again.step > 1.5 * made.step and {part for part, _ in seen[-50:]} == {1}
-    assert again.plan.position / again.step == pytest.approx(made.plan.position / made.step)
+    assert again.schedule.position / again.step == pytest.approx(made.schedule.position / made.step)
 
 
 def test_an_interrupted_plan_is_finished(tiny_run, tmp_path: Path) -> None:
     """Half of the recipe in one budget that was cut; the rest in as many updates as are asked for."""
     changes = {"net.name": "mlp", "net.hidden": [8], "vae.hidden": [8], "vae.steps": 6, "chain.steps": 1}
     made = tiny_run("vaebm", "toy:ring", {**changes, "train.steps": 20}, out=tmp_path).trainer
-    made.total, made.plan.fixed = 40, True
+    made.total, made.schedule.fixed = 40, True
     for _ in range(20):
         made.update()
     made.save()
     again = tiny_run("vaebm", "toy:ring", {**changes, "train.steps": 20}, out=tmp_path, resume="auto").trainer
-    assert (again.step, again.plan.position) == (20, pytest.approx(10))
+    assert (again.step, again.schedule.position) == (20, pytest.approx(10))
     again.fit(30, progress=False)
-    assert (again.step, again.plan.position) == (30, pytest.approx(20))
+    assert (again.step, again.schedule.position) == (30, pytest.approx(20))
 
 
-def test_a_state_without_a_plan_is_at_its_step(tiny_run) -> None:
+def test_a_state_without_a_schedule_is_at_its_step(tiny_run) -> None:
     """As states were before budgets stretched recipes."""
     changes = {"net.name": "mlp", "net.hidden": [8], "vae.hidden": [8], "vae.steps": 6, "chain.steps": 1}
     made = tiny_run("vaebm", "toy:ring", {**changes, "train.steps": 20}).trainer
     for _ in range(3):
         made.update()
-    tree = {key: part for key, part in made.state_dict().items() if key != "plan"}
+    tree = {key: part for key, part in made.state_dict().items() if key != "schedule"}
     again = tiny_run("vaebm", "toy:ring", {**changes, "train.steps": 20}).trainer
     again.load_state_dict(tree)
-    assert (again.step, again.plan.position, again.plan.whole) == (3, 3.0, 20.0)
+    assert (again.step, again.schedule.position, again.schedule.whole) == (3, 3.0, 20.0)
 
 
 def test_a_warm_up_goes_along_unless_given(tiny_run) -> None:
     for given, want in (((), 0.5), (("train.warmup",), 0.1)):
         changes = {"net.name": "mlp", "net.hidden": [8], "chain.steps": 1, "train.warmup": 10}
         made = tiny_run("short_run", "toy:ring", {**changes, "train.steps": 100}, given=given).trainer
-        made.plan.position, made.total = 4.0, 20  # of 100
+        made.schedule.position, made.total = 4.0, 20  # of 100
         assert made.lr / made.config.lr == pytest.approx(want)
 
 

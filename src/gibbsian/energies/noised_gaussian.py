@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from ..core.errors import UsageError
-from ..core.random import RngLike, as_generator
+from ..core.random import RngLike, as_generator, seeded_init
 
 LOG_2PI = math.log(2 * math.pi)
 LEAST = 1e-6
@@ -66,7 +66,8 @@ class NoisedGaussian(nn.Module):
             values, vectors = torch.linalg.eigh(points.T @ points / (len(points) - 1))
             values, vectors = values.flip(0)[:count], vectors.flip(1)[:, :count]
         else:
-            _, roots, vectors = torch.svd_lowrank(points, q=min(count, *points.shape), niter=4)
+            with seeded_init(0):  # the method begins at random directions
+                _, roots, vectors = torch.svd_lowrank(points, q=min(count, *points.shape), niter=4)
             values = roots.square() / (len(points) - 1)
         kept = torch.zeros(count).to(values)
         kept[: len(values)] = values

@@ -11,7 +11,9 @@ from typing import Protocol, TypeVar, runtime_checkable
 import torch
 from torch import Tensor, nn
 
+from ..core.energy import Energy
 from ..core.errors import UsageError
+from ..energies.noised_gaussian import NoisedGaussian
 from ..mcmc.settings import LatentConfig
 from .model import EnergyModel
 from .sampler import Sampler
@@ -54,6 +56,25 @@ class Normalised(Protocol):
 
     def mass(self, rng: torch.Generator, y: Tensor | None = None, draws: int = 1000) -> Tensor:
         """The integral of p(. | y) at each condition `(B, C)` by importance sampling, `(B,)`: 1 is right."""
+
+
+@runtime_checkable
+class LevelEnergies(Protocol):
+    """A model with an energy at every level of noise, above a Gaussian whose constant is known at each."""
+
+    base: NoisedGaussian
+    sigma_min: float
+    sigma_max: float
+
+    @property
+    def knows_marginal(self) -> bool:
+        """Whether it knows p(x), without a label or condition."""
+
+    def at_level(self, sigma: float, y: Tensor | None = None) -> Energy:
+        """-log p of data with noise `sigma`, as an energy of x."""
+
+    def top(self, n: int, sigma: float, rng: torch.Generator) -> Tensor:
+        """`n` draws `(n, *event_shape)` of the Gaussian with noise `sigma`."""
 
 
 @runtime_checkable

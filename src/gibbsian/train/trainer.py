@@ -43,7 +43,7 @@ from .budget import SOONEST, Budget
 from .folder import RunFolder
 from .monitor import Monitor, scale_of
 from .optim import lr_factor
-from .plan import Plan
+from .schedule import TrainingSchedule
 from .settings import MonitorConfig, TrainConfig
 from .signals import Signals
 from .update import Step, Updater
@@ -74,7 +74,7 @@ class Trainer:
         observers: called with the trainer every `sample_every` updates, with averaged weights in place.
         validate: a measure, lower is better, taken every `validate_every` updates; the best is kept.
         notify: where one-line messages go.
-        given: settings that a person gave, which a budget of time leaves as they are (see `Plan`).
+        given: settings that a person gave, which a budget of time leaves alone (see `TrainingSchedule`).
     """
 
     def __init__(
@@ -100,7 +100,7 @@ class Trainer:
         self.updater = Updater(learner, config, self._examine)
         self.average = Average(learner.parameter_groups(), config.average)
         self.step, self.total, self.lr_multiplier, self.rollbacks = 0, config.steps, 1.0, 0
-        self.plan = Plan(learner, config, given)
+        self.schedule = TrainingSchedule(learner, config, given)
         self.best: float | None = None
         self.last_batch: Batch | None = None
         self.metrics: dict[str, float] = {}
@@ -119,10 +119,12 @@ class Trainer:
         """One step of training; raises `DivergedError` before weights or buffer take harm."""
         batch = self.batches.next(*self.pixel_range()).to(self.device)
         step = Step(self.step, self.lr, self.streams.chain)
-        self.learner.recipe_step = None if self.plan.position == self.step else int(self.plan.position)
+        self.learner.recipe_step = (
+            None if self.schedule.position == self.step else int(self.schedule.position)
+        )
         logged = self.updater(batch, step)
         self.average.update()
-        self.plan.advance(self.step, self.total)
+        self.schedule.advance(self.step, self.total)
         self.step += 1
         self.last_batch, self.metrics = batch, {**logged, "lr": step.lr}
         return logged
@@ -130,9 +132,9 @@ class Trainer:
     @property
     def lr(self) -> float:
         """Learning rate of the next update."""
-        plan = self.plan
-        warm = self.step if "train.warmup" in plan.given else plan.position
-        return self.config.lr * self.lr_multiplier * lr_factor(plan.position, plan.whole, self.config, warm)
+        place, whole = self.schedule.position, self.schedule.whole
+        warm = self.step if "train.warmup" in self.schedule.given else place
+        return self.config.lr * self.lr_multiplier * lr_factor(place, whole, self.config, warm)
 
     def pixel_range(self) -> tuple[float, float]:
         """Values of black and white pixels in this model."""
@@ -159,17 +161,17 @@ class Trainer:
             self.total = self.config.steps if steps is None else steps
         if steps is None and minutes is not None:
             self.total = max(self.total, self.step + SOONEST + 1)  # time to learn the pace
-        elif steps is not None and self.plan.position == self.step:
-            self.plan.whole = float(steps)
+        elif steps is not None and self.schedule.position == self.step:
+            self.schedule.whole = float(steps)
         budget = Budget(minutes, self.step)
-        self.plan.begin(self.step, self.total)
+        self.schedule.begin(self.step, self.total)
         with Signals() as signals, self._bar(progress, minutes) as bar:
             try:
                 cap = self.total if steps is not None else None
-                budget.milestones, budget.costs = self.plan.marks, self._costs(minutes)
+                budget.milestones, budget.costs = self.schedule.marks, self._costs(minutes)
                 if budget.costs:
-                    seconds = budget.costs[self.plan.part]
-                    possible = budget.reach(self.step, self.plan.position, self.plan.whole, seconds)
+                    seconds = budget.costs[self.schedule.part]
+                    possible = budget.reach(self.step, self.schedule.position, self.schedule.whole, seconds)
                     self._end_at(min(possible, cap or possible), bar, budget)
                 self._loop(signals, bar, budget, cap)
             except DataError as error:
@@ -181,7 +183,7 @@ class Trainer:
                 hint = f"lower train.batch_size, which is {size}, the capacity of the buffer or net.channels"
                 raise GibbsianError(f"out of memory at step {self.step}: {hint}; {self._stop()}") from error
         self._finish("done")
-        if missed := self.plan.missed:
+        if missed := self.schedule.missed:
             names = [f"--{name}" for name in step_counted(self.learner.config)]
             self.notify(
                 f"ended after {self.step} updates, before the part of training that begins at {missed[0]}: "
@@ -191,8 +193,8 @@ class Trainer:
 
     def _loop(self, signals: Signals, bar: tqdm[Any], budget: Budget, cap: int | None) -> None:
         self._remember()
-        while self.step < self.total and (budget.left > 0 or self.plan.owed(budget)):
-            begun = self.plan.part
+        while self.step < self.total and (budget.left > 0 or self.schedule.owed(budget)):
+            begun = self.schedule.part
             try:
                 self.update()
             except DivergedError as error:
@@ -201,17 +203,17 @@ class Trainer:
                 budget.restart(self.step)
             else:
                 self._after_update(bar)
-                if self.plan.part > begun:
+                if self.schedule.part > begun:
                     self._remember()  # a fault of the new part should not cost the one before
             if signals.received:
                 self._interrupt(signals.name)
-            possible = budget.estimate(self.step, self.plan.position, self.plan.whole)
+            possible = budget.estimate(self.step, self.schedule.position, self.schedule.whole)
             if possible is not None:
                 self._end_at(min(possible, cap or possible), bar, budget)
 
     def _end_at(self, total: int, bar: tqdm[Any], budget: Budget) -> None:
         """Take `total` updates as the end, and say so when it is news."""
-        self.total, said = self.plan.ending(self.step, total, budget)
+        self.total, said = self.schedule.ending(self.step, total, budget)
         bar.total = self.total
         if said:
             self.notify(said)
@@ -219,8 +221,8 @@ class Trainer:
     def _costs(self, minutes: float | None) -> list[float]:
         """Seconds of an update in each part of the recipe, tried out on a copy of now; none where parts are
         not to be planned."""
-        marks = self.plan.marks
-        if minutes is None or not marks or not self.plan.stretches:
+        marks = self.schedule.marks
+        if minutes is None or not marks or not self.schedule.stretches:
             return []
         kept, examine = checkpoint.snapshot(self.state_dict()), self.updater.examine
         try:
@@ -294,7 +296,7 @@ class Trainer:
                 step=self.step,
                 rollbacks=self.rollbacks,
                 best=self.best,
-                plan=self.plan.record(),
+                plan=self.schedule.record(),
             )
 
     def _interrupt(self, name: str) -> None:
@@ -372,7 +374,7 @@ class Trainer:
             "monitor": self.monitor.state_dict(),
             "data": {"fingerprint": self.data.fingerprint},
             "loop": {k: getattr(self, k) for k in LOOP},
-            "plan": self.plan.state_dict(),
+            "schedule": self.schedule.state_dict(),
             "log": {"lines": self.folder.logged if self.folder else 0},
         }
 
@@ -397,7 +399,7 @@ class Trainer:
             self.monitor.load_state_dict(tree["monitor"])
             for key in LOOP:
                 setattr(self, key, tree["loop"][key])
-            self.plan.load_state_dict(tree.get("plan", {}), self.step, self.total)
+            self.schedule.load_state_dict(tree.get("schedule", {}), self.step, self.total)
             if begins:
                 self.notify(f"averages begin at the weights of step {self.step}")
         except (KeyError, TypeError, ValueError, RuntimeError, AttributeError) as error:

@@ -23,7 +23,7 @@ from ..model import EnergyModel
 WAVES = 16
 
 
-def told(sigma: Tensor) -> Tensor:
+def level_waves(sigma: Tensor) -> Tensor:
     """sin and cos of log sigma times `WAVES` frequencies from .2 to 3, `(B, 2 WAVES)`, of levels `(B,)`."""
     angles = sigma.log()[:, None] * torch.linspace(0.2, 3.0, WAVES, device=sigma.device)
     return torch.cat([angles.sin(), angles.cos()], 1)
@@ -40,7 +40,7 @@ class NoiseEnergy(EnergyModel):
     the Gaussian, which is normalised.
 
     Args:
-        net: called as `net(v, y)` with rows y of `told`, or of log sigma alone, and the condition behind.
+        net: called as `net(v, y)`, y rows of `level_waves`, or of log sigma alone, and the condition behind.
         spec: shape, range and condition of the data.
         base: the Gaussian.
         levels: least and largest noise.
@@ -88,12 +88,16 @@ class NoiseEnergy(EnergyModel):
 
     def rows(self, sigma: Tensor, y: Tensor | None) -> Tensor:
         """What the network is told beside v: the level `(B,)`, and conditions."""
-        level = told(sigma) if self.waves else sigma.log()[:, None]
+        level = level_waves(sigma) if self.waves else sigma.log()[:, None]
         c = asked(self.spec, y)
         if classes := self.spec.num_classes:
             c = level.new_zeros(1, classes) if c is None else c
             c = c if c.is_floating_point() else F.one_hot(c, classes)
         return level if c is None else torch.cat([level, c.to(level).expand(len(sigma), -1)], 1)
+
+    def top(self, n: int, sigma: float, rng: torch.Generator) -> Tensor:
+        """`n` draws of the base with noise `sigma`, `(n, *event)`: of the model, where that is large."""
+        return self.base.draw(n, sigma, rng).view(-1, *self.spec.event_shape)
 
     def energy(self, x: Position, y: Tensor | None = None) -> Tensor:
         """U at the least noise, `(B,)`."""

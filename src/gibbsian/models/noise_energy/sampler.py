@@ -60,8 +60,7 @@ class LevelDescent(Sampler):
         y = draw_labels(model, n, y, rng)
         if self.x is not None and n != len(self.x):
             raise UsageError(f"{n} chains from {len(self.x)} rows: draw as many at a time as there are rows")
-        begun = model.base.draw(n, self.top, rng).view(-1, *model.spec.event_shape)
-        x: Position = begun if self.x is None else self.x
+        x: Position = self.x if self.x is not None else model.top(n, self.top, rng)
         levels = polynomial_levels(self.top, model.sigma_min, (steps or sampling.steps) + 1)
         for sigma, to in zip(levels, levels[1:], strict=False):
             here, ahead = self.energy(sigma, y), self.energy(to, y)

@@ -13,13 +13,14 @@ tuned on a pilot.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
 
 from ...core.device import device_of
 from ...core.errors import UsageError, require_some
@@ -27,10 +28,11 @@ from ...core.random import derive, generator
 from ...core.show import tables
 from ...data.load import load
 from ...mcmc.annealed import Annealed, PathStep, annealed, bridged
+from ...mcmc.kernel import Kernel
 from ...mcmc.mala import MALA
 from ...metrics.interval import Interval, require_draws
+from ...models.capabilities import LevelEnergies, offered
 from ...models.model import EnergyModel
-from ...models.noise_energy.model import NoiseEnergy
 from ...nets.frozen import frozen
 from ...noise.levels import geometric_levels
 from ...report.tables import cell, over, plain
@@ -117,71 +119,63 @@ def study_normalisation(
 
     Raises `UsageError` for models of another kind, fewer than 2 levels, and more rows than held-out data.
     """
-    inner = model.inner
-    if not isinstance(inner, NoiseEnergy):
+    of, spec = offered(model.inner, LevelEnergies), model.inner.spec
+    if of is None:
         raise UsageError("this model has no normalised noise levels to anneal over: train noise_energy")
-    if not inner.knows_marginal:
+    if not of.knows_marginal:
         raise UsageError("this model knows p(x | c) alone: train with net.condition_dropout for its log Z")
     require_draws(draws, n, 2)
     require_some({"moves": moves, "levels": levels - 1})
     held_out = load(data, "test", data_dir=data_dir)
     if len(held_out) < n * draws:
-        raise UsageError(f"{draws} draws of {n} rows, but {data} holds out {len(held_out)}: lower -n")
-    device, rng = device_of(inner), generator(derive(seed, "normalisation"))
-    pick = torch.randperm(len(held_out), generator=rng)[: n * draws]
-    rows = held_out.batch(pick, inner.spec.low, inner.spec.high).x.to(device)
-    found: dict[str, list[Annealed]] = {"forward": [], "reverse": []}
-    with frozen(inner):
-        down = _path(inner, levels, moves, rng, progress)
-        for k in range(draws):
+        raise UsageError(
+            f"{draws} draws of {n} rows, but {held_out.name} holds out {len(held_out)}: lower -n"
+        )
+    device = device_of(model)
+    rng = generator(derive(seed, "normalisation"), device)
+    pick = torch.randperm(len(held_out), generator=rng, device=device)[: n * draws].cpu()
+    rows = held_out.batch(pick, spec.low, spec.high).x.to(device)
+    found: dict[str, list[Annealed]] = {"down": [], "up": []}
+    with frozen(model):
+        progress("tuning steps")
+        sigmas = geometric_levels(of.sigma_max, of.sigma_min, levels)
+        kernels = _tuned(of, sigmas, moves, rng)
+        down, up = (_path(of, way, kernels, moves) for way in (sigmas, sigmas[::-1]))
+        for k, x in enumerate(rows.split(n)):
             progress(f"draw {k + 1} of {draws}")
-            begun = inner.base.draw(n, inner.sigma_max, rng).view(-1, *inner.spec.event_shape)
-            found["forward"].append(annealed(down, begun, rng))
-            x = rows[k * n : (k + 1) * n]
+            found["down"].append(annealed(down, of.top(n, of.sigma_max, rng), rng))
             noise = torch.randn(x.shape, generator=rng, device=device)
-            found["reverse"].append(annealed(_up(inner, down), x + inner.sigma_min * noise, rng))
-    return _study(found, data, n, levels, seed, inner.base.size)
+            found["up"].append(annealed(up, x + of.sigma_min * noise, rng))
+    return _study(found, data, n, levels, seed, of.base.size)
+
+
+def _tuned(
+    of: LevelEnergies, sigmas: Sequence[float], moves: int, rng: torch.Generator
+) -> dict[float, Kernel]:
+    """The kernel of every level, by `PILOT` rows on their way down that are not used again."""
+    x, scale = of.top(PILOT, sigmas[0], rng), 0.5
+    kernels: dict[float, Kernel] = {sigmas[0]: MALA(scale * sigmas[0] ** 2)}
+    for pair in pairwise(sigmas):
+        kernels[pair[1]] = MALA(scale * pair[1] ** 2)
+        tried = annealed(_path(of, pair, kernels, moves), x, rng)
+        x, scale = tried.x, scale * 2 ** (tried.acceptance - AIM)
+    return kernels
 
 
 def _path(
-    model: NoiseEnergy, levels: int, moves: int, rng: torch.Generator, progress: Callable[[str], None]
+    of: LevelEnergies, sigmas: Sequence[float], kernels: Mapping[float, Kernel], moves: int
 ) -> list[PathStep]:
-    """The way down, its steps tuned on `PILOT` rows that are not used again."""
-    progress("tuning steps")
-    sigmas = geometric_levels(model.sigma_max, model.sigma_min, levels)
-    x = model.base.draw(PILOT, sigmas[0], rng).view(-1, *model.spec.event_shape)
-    path, scale = [], 0.5
-    for sigma, to in zip(sigmas, sigmas[1:], strict=False):
-        step = PathStep(
-            model.at_level(sigma), model.at_level(to), _carry(model, sigma, to), MALA(scale * to**2), moves
-        )
-        tried = annealed([step], x, rng)
-        x, scale = tried.x, scale * 2 ** (tried.acceptance - AIM)
-        path.append(step)
-    return path
-
-
-def _up(model: NoiseEnergy, down: list[PathStep]) -> list[PathStep]:
-    """The same levels from the least; at each the step of the way down."""
-    sigmas = geometric_levels(model.sigma_max, model.sigma_min, len(down) + 1)
-    pairs = zip(sigmas[:0:-1], sigmas[-2::-1], strict=True)
-    kernels = [down[0].kernel, *(step.kernel for step in down[:-1])][::-1]
+    """From level to level in this order, each with its kernel."""
     return [
-        replace(
-            step, energy=model.at_level(a), to=model.at_level(b), carry=_carry(model, a, b), kernel=kernel
-        )
-        for step, kernel, (a, b) in zip(down, kernels, pairs, strict=True)
+        PathStep(of.at_level(a), of.at_level(b), partial(of.base.carried, sigma=a, to=b), kernels[b], moves)
+        for a, b in pairwise(sigmas)
     ]
-
-
-def _carry(model: NoiseEnergy, sigma: float, to: float) -> Callable[[Tensor], tuple[Tensor, Tensor]]:
-    return lambda x: model.base.carried(x, sigma, to)
 
 
 def _study(
     found: dict[str, list[Annealed]], data: str, n: int, levels: int, seed: int, size: int
 ) -> NormalisationStudy:
-    down, up = found["forward"], found["reverse"]
+    down, up = found["down"], found["up"]
     rows = {
         "log_z": over([bridged(a.log_weights, b.log_weights) for a, b in zip(down, up, strict=True)]),
         "lower": over([float(a.log_weights.mean()) for a in down]),

@@ -12,7 +12,7 @@ from .budget import Budget, told
 from .settings import TrainConfig
 
 
-class Plan:
+class TrainingSchedule:
     """The place in a recipe of `whole` updates, of which `position` are done.
 
     Args:
