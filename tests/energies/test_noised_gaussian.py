@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 import torch
 from torch.distributions import MultivariateNormal
@@ -74,6 +76,7 @@ def test_the_signal_has_the_covariance_of_clean_data_at_every_level(axes):
 def test_the_map_between_levels_keeps_the_density_but_for_its_volume(axes):
     base, x = fitted(axes), data(9)
     moved, volume = base.carried(x, 2.0, 0.3)
+    assert bool((base.coordinates(moved) * base.coordinates(x) > 0).all())  # nothing is turned round
     before = base.neg_log_density(x, torch.tensor([2.0]))
     after = base.neg_log_density(moved, torch.tensor([0.3]))
     torch.testing.assert_close(before - after + volume, torch.zeros(9), atol=2e-4, rtol=0)
@@ -111,3 +114,30 @@ def test_an_impossible_number_of_axes_is_refused(axes):
 def test_one_row_has_no_covariance():
     with pytest.raises(UsageError, match="of 1 rows"):
         NoisedGaussian(D).fit(torch.zeros(1, D))
+
+
+def test_before_a_fit_it_is_standard():
+    base = NoisedGaussian(2)
+    at = torch.tensor([[1.0, 2.0]])
+    want = 0.5 * (5 / 1.25 + 2 * math.log(2 * math.pi * 1.25))
+    assert float(base.neg_log_density(at, torch.tensor([0.5]))) == pytest.approx(want, rel=1e-6)
+    few = NoisedGaussian(2, 1)
+    assert float(few.neg_log_density(at, torch.tensor([0.5]))) == pytest.approx(want, rel=1e-6)
+
+
+def test_coordinates_are_from_the_mean():
+    base = fitted()
+    torch.testing.assert_close(base.coordinates(base.mean[None]), torch.zeros(1, D), atol=1e-5, rtol=0)
+    x = data(3)
+    torch.testing.assert_close(base.coordinates(x) @ base.axes.T + base.mean, x, atol=1e-4, rtol=1e-4)
+
+
+def test_more_axes_than_rows_tell_leave_the_least_variance(monkeypatch):
+    for exact in (4096, 2):
+        monkeypatch.setattr("gibbsian.energies.noised_gaussian.EXACT", exact)
+        base = NoisedGaussian(D)
+        base.fit(data()[:3])
+        assert base.variances[2:].tolist() == pytest.approx([1e-6 * float(base.variances[0])] * 3, rel=1e-3)
+    two = NoisedGaussian(D)
+    two.fit(data()[:2])
+    assert float(two.variances[0]) > 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import pytest
 import torch
@@ -14,7 +15,7 @@ from gibbsian.core.random import generator
 from gibbsian.core.records import Batch
 from gibbsian.models.build import build
 from gibbsian.models.noise_energy.learner import drawn_levels
-from gibbsian.models.noise_energy.model import NoiseEnergy
+from gibbsian.models.noise_energy.model import NoiseEnergy, level_waves
 from gibbsian.tasks.study.normalisation import study_normalisation
 
 TOY = {"net.width": 16, "net.blocks": 1, "pixels.low": -2.5, "pixels.high": 2.5, "jump": False}
@@ -100,6 +101,12 @@ def test_levels_lie_within_their_ends_around_the_centre():
     assert float(sigma.min()) >= noise.sigma_min * 0.999
     assert float(sigma.max()) <= noise.sigma_max * 1.001
     assert float(sigma.log().median().exp()) == pytest.approx(noise.centre, rel=0.15)
+    inner = replace(noise, uniform=0.0, width=0.3)
+    narrow = drawn_levels(inner, 20_000, generator(0)).log()
+    assert float(narrow.mean()) == pytest.approx(math.log(noise.centre), abs=0.02)
+    assert float(narrow.std()) == pytest.approx(0.3, rel=0.03)
+    even = drawn_levels(replace(noise, uniform=1.0), 20_000, generator(0)).log()
+    assert float(even.std()) == pytest.approx(math.log(100) / 12**0.5, rel=0.02)
 
 
 @pytest.mark.parametrize("event", [(2,), (1, 8, 8)])
@@ -165,6 +172,11 @@ def test_labels_are_left_out_as_often_as_asked():
         ({"noise": {"sigma_min": 3.0, "sigma_max": 1.0}}, "must lie below"),
         ({"losses": {"denoising": 0, "time_score": 0, "classification": 0}}, "all three losses"),
         ({"losses": {"pairs": 0}}, "losses.pairs is 0"),
+        ({"losses": {"apart": 0}}, "losses.apart is 0"),
+        ({"sampling": {"steps": 0}}, "sampling.steps is 0"),
+        ({"sampling": {"corrections": -1}}, "sampling.corrections is -1"),
+        ({"noise": {"uniform": 1.5}}, "noise.uniform is 1.5"),
+        ({"noise": {"width": 0}}, "noise.width is 0"),
         ({"net": {"name": "mlp", "activation": "relu"}}, "second derivative is 0"),
         ({"label_dropout": 1.0}, "label_dropout is 1.0"),
         ({"sampling": {"guidance": 1.0}}, "condition_dropout"),
@@ -189,7 +201,141 @@ def test_log_z_of_an_offset_energy_is_its_offset():
     for bound in ("log_z", "lower", "upper"):
         assert found.rows[bound].estimate == pytest.approx(-offset, abs=1e-3)
     assert found.per_dimension == pytest.approx(offset / 2, abs=1e-3)
+    assert found.measured
+    with pytest.raises(UsageError, match="holds out"):
+        study_normalisation(model, "toy:ring", n=10**6, draws=2)
+    with pytest.raises(UsageError, match="levels is 0"):
+        study_normalisation(model, "toy:ring", levels=1, n=50, draws=2)
     assert "0.4" in found.text()
+
+
+def slope(energy, *at):
+    at = [a.detach().clone().requires_grad_() for a in at]
+    return torch.autograd.grad(energy(*at).sum(), at)
+
+
+@pytest.mark.parametrize("kind", ["points", "labels"])
+def test_the_loss_of_a_batch_by_hand(kind):
+    """Denoising, time score and classification of the same draws, each from its definition."""
+    net = {"name": "residual_mlp", "width": 6, "blocks": 1, "classes": 3 if kind == "labels" else 0}
+    weights = {"denoising": 0.7, "time_score": 0.4, "classification": 0.3, "pairs": 0.5, "apart": 2.0}
+    learner = made((3,), net=net, losses=weights, label_dropout=0.0)
+    with torch.no_grad():
+        for p in learner.parameters():
+            p.add_(0.2 * torch.randn(p.shape, generator=generator(4)))
+    model, x, labels = learner.model, rows((3,), 8), torch.arange(8) % 3
+    batch = Batch(x, labels if kind == "labels" else None)
+    ((group, loss),) = learner.losses(batch, 0, generator(5))
+
+    rng = generator(5)
+    y = learner._told(batch, rng) if kind == "labels" else None
+    sigma, eps = drawn_levels(learner.config.noise, 8, rng), torch.randn(8, 3, generator=rng)
+    noised = x + sigma[:, None] * eps
+    by_x, by_sigma = slope(lambda at, level: model.energy_at(at, level, y), noised, sigma)
+    s2 = float(model.base.variances.mean())
+    denoising = ((eps - sigma[:, None] * by_x) ** 2).mean(1) * (1 + sigma**2 / s2)
+    time = (sigma * by_sigma + (eps**2).sum(1) - 3) ** 2 / 12
+    step = torch.randn(4, generator=rng)
+    there = (sigma[:4] * (2.0 / 3**0.5 * step).exp()).clamp(0.1, 10.0)
+    moved = x[:4] + there[:, None] * torch.randn(4, 3, generator=rng)
+    y = None if y is None else y[:4]
+    e = {
+        (a, b): model.energy_at(at, level, y).detach()
+        for a, at in (("here", noised[:4]), ("there", moved))
+        for b, level in (("here", sigma[:4]), ("there", there))
+    }
+    told = -torch.sigmoid(e["here", "there"] - e["here", "here"]).log()
+    told = (told - torch.sigmoid(e["there", "here"] - e["there", "there"]).log()).mean() / 2
+    assert group == "energy"
+    torch.testing.assert_close(loss.metrics["denoising"], denoising.mean(), rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(loss.metrics["time_score"], time.mean(), rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(loss.metrics["classification"], told, rtol=1e-4, atol=1e-5)
+    want = 0.7 * denoising.mean() + 0.4 * time.mean() + 0.3 * told
+    torch.testing.assert_close(loss.value.detach(), want, rtol=1e-4, atol=1e-5)
+    loss.value.backward()
+    assert all(bool(p.grad.isfinite().all()) for p in model.net.parameters())
+
+
+def test_without_its_weight_no_level_is_told():
+    ((_, loss),) = made(losses={"classification": 0.0}).losses(Batch(rows((2,), 4)), 0, generator(0))
+    assert "classification" not in loss.metrics
+
+
+def test_the_base_is_fitted_to_the_data_of_the_run():
+    model = gb.fit("noise_energy", 0.5 + rows((2,)) / 3, steps=1, progress=False, **TOY)
+    torch.testing.assert_close(model.inner.base.mean, 0.5 + rows((2,)).mean(0) / 3, atol=1e-3, rtol=1e-3)
+
+
+def test_levels_come_down_with_corrections_where_asked():
+    for corrections, want in ((0, 4), (2, 7)):
+        model = made(sampling={"steps": 3, "corrections": corrections}).model
+        drawn = model.sample(5, seed=0)
+        assert len(drawn.chains) == want
+        stages = model.sampler().stages(5, generator(0))
+        stage = next(stages)
+        assert (stage.kernel.sigma, stage.steps) == (10.0, 1)
+        if corrections:
+            stage = stages.send(stage.position)
+            assert stage.steps == 2
+            assert stage.kernel.step_size == pytest.approx(0.5 * stage.energy.sigma**2)
+
+
+@pytest.mark.parametrize("jump", [True, False])
+def test_the_last_noise_is_taken_off_where_asked(jump):
+    model = made(jump=jump).model
+    flat(model.net)
+    x = rows((2,), 4)
+    kept = model.base.variances / (model.base.variances + 0.01)
+    wiener = model.base.mean + (model.base.coordinates(x) * kept) @ model.base.axes.T
+    torch.testing.assert_close(model.sampler().decode(x), wiener if jump else x, atol=1e-4, rtol=1e-4)
+
+
+def test_guidance_is_a_sum_of_both_energies():
+    net = {"name": "residual_mlp", "width": 6, "classes": 3}
+    model = made(net=net, sampling={"guidance": 0.7}).model
+    with torch.no_grad():
+        for p in model.net.parameters():
+            p.add_(0.3 * torch.randn(p.shape, generator=generator(4)))
+    x, y = rows((2,), 4), torch.tensor([0, 1, 2, 0])
+    guided = model.sampler().energy(0.5, y)
+    torch.testing.assert_close(
+        guided(x), 1.7 * model.at_level(0.5, y)(x) - 0.7 * model.at_level(0.5)(x), atol=1e-4, rtol=1e-4
+    )
+
+
+def test_what_tasks_see_of_the_levels():
+    sampler = made(sampling={"steps": 4}).model.sampler()
+    assert sampler.levels == 5
+    x = torch.zeros(4000, 2)
+    for level in (0, 4):
+        assert float(sampler.noised(x, level, generator(0)).std()) == pytest.approx(
+            sampler.sigmas[level], rel=0.03
+        )
+    chain = sampler.from_data(x, generator(0))
+    assert float(chain.position.std()) == pytest.approx(0.1, rel=0.03)
+    assert chain.energy.sigma == pytest.approx(0.1)
+    assert chain.kernel.step_size == pytest.approx(0.005)
+    assert [stage.steps for stage in chain.remaining(x)] == [0]
+    down, steps = sampler.descent(x[:3], 2.0)
+    assert (down.top, steps) == (2.0, 4)
+    stage = next(down.stages(3, generator(0)))
+    assert torch.equal(stage.position, x[:3])
+    assert stage.kernel.sigma == pytest.approx(2.0)
+    with pytest.raises(UsageError, match="5 chains from 3 rows"):
+        next(down.stages(5, generator(0)))
+
+
+def test_noise_below_the_least_counts_as_the_least():
+    model, x = made().model, rows((2,), 3)
+    torch.testing.assert_close(model.noisy_score(x, 0.01), model.noisy_score(x, 0.1))
+
+
+def test_the_level_as_waves():
+    told = level_waves(torch.tensor([1.0, math.e]))
+    assert told.shape == (2, 32)
+    assert told[0].tolist() == [0.0] * 16 + [1.0] * 16
+    assert float(told[1, 15]) == pytest.approx(math.sin(3.0), abs=1e-5)
+    assert float(told[1, 16]) == pytest.approx(math.cos(0.2), abs=1e-5)
 
 
 def test_only_energies_over_noise_levels_can_be_annealed():
