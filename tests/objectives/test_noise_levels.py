@@ -99,8 +99,8 @@ def test_the_noise_alone_has_no_error():
 
 def test_values_by_hand():
     eps, sigma = torch.tensor([[1.0, 2.0]]), torch.tensor([0.5])
-    by_x = torch.tensor([[2.0, 0.0]])  # errors 1 - 1, 2 - 0: mean 2, times 1 + .25
-    assert denoising_error(by_x, eps, sigma, 1.0).tolist() == [2.5]
+    by_x = torch.tensor([[2.0, 0.0]])  # errors 1 - 1, 2 - 0: mean 2, times 1 + (.5 / .25)^2
+    assert denoising_error(by_x, eps, sigma, 0.25).tolist() == [10.0]
     assert time_score_error(torch.tensor([4.0]), eps, sigma).tolist() == [pytest.approx(25 / 8)]
     assert classification_error(torch.zeros(1), torch.zeros(1)).tolist() == [pytest.approx(math.log(2))]
     assert float(classification_error(torch.tensor(3.0), torch.tensor(1.0))) == pytest.approx(
