@@ -8,7 +8,7 @@ from sklearn.metrics import roc_auc_score
 
 from gibbsian.core.errors import UsageError
 from gibbsian.core.random import generator
-from gibbsian.metrics.auroc import auroc
+from gibbsian.metrics.auroc import auroc, standings
 
 
 def draw(n: int, seed: int, shift: float = 0.0) -> torch.Tensor:
@@ -68,3 +68,11 @@ def test_what_it_refuses() -> None:
         auroc(torch.zeros(5), torch.tensor([1.0, float("nan")]))
     with pytest.raises(UsageError, match="level is 1"):
         auroc(torch.zeros(5), torch.zeros(5), 1.0)
+
+
+def test_each_row_has_the_share_of_the_others_beyond_it():
+    inside, outside = torch.tensor([0.0, 2.0]), torch.tensor([1.0, 2.0, 3.0, -1.0])
+    below, above = standings(inside, outside)
+    assert below.tolist() == [0.75, 0.375]  # of those outside above; a tie counts by half
+    assert above.tolist() == [0.5, 0.75, 1.0, 0.0]
+    assert float(below.mean()) == float(above.mean()) == auroc(inside, outside).estimate

@@ -72,3 +72,11 @@ def test_other_shapes_are_refused_in_one_line(shapes) -> None:
     pos, neg, other = (torch.zeros(s) for s in shapes)
     with pytest.raises(UsageError, match=r"give one number a sample"):
         self_normalised(pos, neg, other, torch.zeros(()), torch.zeros(()))
+
+
+def test_how_many_draws_the_weights_are_worth():
+    """Weights 1, 1, 1, 3 over q = 1: mass 3/2, squared over the mean of squares 3 is 3/4."""
+    e_neg, zero = -torch.tensor([1.0, 1.0, 1.0, 3.0]).log(), torch.zeros(4)
+    told = self_normalised(torch.zeros(2), e_neg, zero, torch.tensor(0.0), torch.tensor(0.0)).metrics
+    assert float(told["mass"]) == pytest.approx(1.5)
+    assert float(told["effective"]) == pytest.approx(0.75)

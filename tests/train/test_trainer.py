@@ -256,3 +256,19 @@ def test_a_line_now_and_then_where_no_terminal_shows_a_bar(monkeypatch, tiny_run
     said.clear()
     tiny_run("igebm", "toy:ring", {**MLP}, notify=said.append).trainer.fit(3, progress=False)
     assert said == []
+
+
+def test_a_rollback_lowers_the_rate_of_all_updates_after(tiny_run) -> None:
+    made = tiny_run("short_run", "toy:ring", {"net.name": "mlp", "net.hidden": [4], "chain.steps": 1}).trainer
+    whole = made.lr
+    made.lr_multiplier = 0.25
+    assert made.lr == pytest.approx(whole / 4) and whole > 0
+
+
+def test_the_last_three_good_states_are_kept(tiny_run) -> None:
+    changes = {"net.name": "mlp", "net.hidden": [4], "chain.steps": 1, "monitor.policy": "rollback"}
+    made = tiny_run("short_run", "toy:ring", changes).trainer
+    for _ in range(5):
+        made.update()
+        made._remember()
+    assert [tree["loop"]["step"] for tree in made._memory] == [3, 4, 5]
