@@ -118,7 +118,7 @@ def test_another_network_keeps_what_both_have_and_help_lists_its_settings(cli):
     assert "hidden" not in net and net["kernels"] == [3]
     text = cli(*words, "--help").out
     assert "--net.kernels" in text and "--net.hidden" not in text
-    assert "--net.name autoencoder|conv|conv1d|gated|igebm|levels|mlp|residual_mlp|wide = conv" in text
+    assert "--net.name autoencoder|conv|conv1d|gated|igebm|levels|mlp|residual_mlp|unet|wide = conv" in text
 
 
 BAD = [

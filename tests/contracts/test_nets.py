@@ -20,6 +20,7 @@ from gibbsian.nets.settings import (
     MLPConfig,
     ResidualConfig,
     ResidualMLPConfig,
+    UNetConfig,
     WideConfig,
 )
 from gibbsian.nets.spectral import cached_weights
@@ -48,6 +49,8 @@ NETS = {
     "levels": (LevelsConfig(classes=3, **SMALL), IMAGE),
     "residual_mlp": (ResidualMLPConfig(width=6, dropout=0.3), IMAGE),
     "residual_mlp_classes": (ResidualMLPConfig(width=6, blocks=1, classes=3), (2,)),
+    "unet": (UNetConfig(channels=(3, 4), middle=5, dropout=0.3), (1, 8, 8)),
+    "unet_classes": (UNetConfig(channels=(3,), middle=5, blocks=2, classes=3), (2, 6, 4)),
     "gated": (GatedConfig(width=6, classes=3), (2,)),
     "gated_softmax": (GatedConfig(width=6, classes=3, channels=(3, 4), gate="softmax"), IMAGE),
     "igebm_logits": (ResidualConfig(classes=3, head="logits", **SMALL), IMAGE),

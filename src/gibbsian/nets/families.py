@@ -33,7 +33,8 @@ class AnyNet(Tagged):
     """Family: mlp, conv (plain convolutions), conv1d (the same of signals), igebm (residual, spectral norm),
     levels (the same, told a noise level: for drl), wide (residual, no norm: for classifiers), gated (by
     the label, for classes in sequence), autoencoder (distance to a reconstruction, for score matching),
-    residual_mlp (inner product with a dense network, for noise_energy), or your own module:Class.
+    residual_mlp (inner product with a dense network, for noise_energy), unet (the same with convolutions),
+    or your own module:Class.
     Another family keeps the settings that both have."""
 
     activation: Activation = "leaky_relu"

@@ -184,6 +184,33 @@ class ResidualMLPConfig(AnyNet):
 
 
 @dataclass(frozen=True, kw_only=True)
+class UNetConfig(AnyNet):
+    """A U-shaped residual network whose inner product with an image is the energy, to denoise it."""
+
+    name: Literal["unet"] = "unet"
+    channels: tuple[int, ...] = (32, 64)
+    """Feature maps at each size: half the side of x, then half of that, and so on."""
+    blocks: int = 1
+    """Residual blocks of two convolutions at each size, on the way down and again on the way up."""
+    middle: int = 256
+    """Features of the dense layer between."""
+    dropout: float = 0.0
+    """Probability of dropping a feature after each block in training, in [0, 1)."""
+    activation: Activation = "swish"
+    head: Literal["scalar"] = "scalar"
+    """One energy."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not self.channels:
+            raise UsageError("channels is empty: give the feature maps of at least one size")
+        _require_sizes(self, "channels")
+        require_positive(**{"blocks": self.blocks, "middle": self.middle})
+        if not 0 <= self.dropout < 1:
+            raise UsageError(f"dropout is {self.dropout}: it is a probability in [0, 1)")
+
+
+@dataclass(frozen=True, kw_only=True)
 class GatedConfig(AnyNet):
     """A layer whose units the label opens and closes, for classifiers E(x, y) that learn in sequence."""
 
@@ -210,6 +237,7 @@ register_net("igebm", ResidualConfig, "gibbsian.nets.igebm:IGEBMNet", channels_l
 register_net("levels", LevelsConfig, "gibbsian.nets.levels:LevelNet", channels_last=True)
 register_net("mlp", MLPConfig, "gibbsian.nets.mlp:MLP", channels_last=True)
 register_net("residual_mlp", ResidualMLPConfig, "gibbsian.nets.residual_mlp:ResidualMLP")
+register_net("unet", UNetConfig, "gibbsian.nets.unet:UNet")
 register_net("wide", WideConfig, "gibbsian.nets.wide:WideNet", channels_last=True)
 
 
