@@ -206,3 +206,8 @@ def test_wrong_words_are_one_line(data, more, told):
         gb.score(model(), data, **more)
     with pytest.raises(UsageError, match="score_function"):
         gb.score(Brightness(), grey([1]))
+
+
+def test_rows_with_another_number_of_columns_are_refused():
+    with pytest.raises(UsageError, match=r"rows of shape \(3,\), this model takes \(2,\)"):
+        gb.score(model((2,)), np.zeros((5, 3), np.float32))

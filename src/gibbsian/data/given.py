@@ -97,7 +97,11 @@ def _mask_of(place: Path, photo: Path) -> Path:
 
 
 def shaped(data: Dataset, event_shape: tuple[int, ...]) -> Dataset:
-    """Images in the size and colour (C, H, W) = `event_shape`, which a note tells; others as they are."""
+    """Images in the size and colour (C, H, W) = `event_shape`, which a note tells, rows of a table
+    standardised; others as they are, also rows with more or fewer columns than the table.
+    """
+    if data.table is not None and data.event_shape != (len(data.table.scale),):
+        return data
     if data.table is not None:
         return replace(data, rows=ArrayRows(data.table.standardised(data.x), data.rows.names), table=None)
     if not data.is_image or len(event_shape) != 3 or data.event_shape == tuple(event_shape):
