@@ -67,6 +67,7 @@ if TYPE_CHECKING:
     from .tasks.convert.classes import crossclass
     from .tasks.evaluate import evaluate
     from .tasks.infer import infer
+    from .tasks.loglik import loglik
     from .tasks.ood.measure import measure_ood as ood
     from .tasks.restore.run import restore
     from .tasks.rollout.measure import measure_rollouts

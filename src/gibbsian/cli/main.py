@@ -32,6 +32,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "score": ("score:score", "energy, rank and flag of every image or row of your own"),
     "compose": ("compose:compose", "draw from a product, a mixture or a negation of trained systems"),
     "infer": ("infer:infer", "say which concept, a class or an attribute, explains several views"),
+    "loglik": ("loglik:loglik", "log p of data in nats and bits, with log Z measured first"),
     "evaluate": ("evaluate:evaluate", "measure quality, diversity and chains of a trained system"),
     "restore": ("restore:restore", "fill hidden pixels or take noise away, by chains from damaged images"),
     "translate": ("translate:translate", "move images of one domain into another, or into a class"),

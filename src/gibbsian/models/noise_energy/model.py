@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import cast
 
@@ -15,6 +14,7 @@ from ...core.position import Position
 from ...core.spec import DataSpec
 from ...energies.context import Index, single, take
 from ...energies.noised_gaussian import NoisedGaussian
+from ...metrics.likelihood import bits_per_dimension
 from ...nets.frozen import frozen
 from ...nets.precision import full_precision, widened
 from ..labels import asked
@@ -147,12 +147,9 @@ class NoiseEnergy(EnergyModel):
         base = float(self.base.neg_log_density(noised, level).mean())
         found = {"log_likelihood": -mean, "base_log_likelihood": -base}
         if self.spec.is_image:
-            found["bits_per_dimension"] = self.bits(mean)
+            span = self.spec.high - self.spec.low
+            found["bits_per_dimension"] = bits_per_dimension(mean, self.base.size, span)
         return found
-
-    def bits(self, nats: float) -> float:
-        """Bits a dimension of `nats` = -log p(x), for 256 grey levels over the range of the data."""
-        return nats / (self.base.size * math.log(2)) + 8 - math.log2(self.spec.high - self.spec.low)
 
 
 @dataclass(frozen=True, eq=False)
