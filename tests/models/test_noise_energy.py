@@ -13,9 +13,11 @@ import gibbsian as gb
 from gibbsian.core.errors import UsageError
 from gibbsian.core.random import generator
 from gibbsian.core.records import Batch
+from gibbsian.mcmc.probability_flow import ProbabilityFlow
 from gibbsian.models.build import build
 from gibbsian.models.noise_energy.learner import drawn_levels
 from gibbsian.models.noise_energy.model import NoiseEnergy, level_waves
+from gibbsian.models.sampler import next_stage
 from gibbsian.tasks.study.normalisation import study_normalisation
 
 TOY = {"net.width": 16, "net.blocks": 1, "pixels.low": -2.5, "pixels.high": 2.5, "jump": False}
@@ -316,8 +318,8 @@ def test_what_tasks_see_of_the_levels():
     assert chain.energy.sigma == pytest.approx(0.1)
     assert chain.kernel.step_size == pytest.approx(0.005)
     assert [stage.steps for stage in chain.remaining(x)] == [0]
-    down, steps = sampler.descent(x[:3], 2.0)
-    assert (down.top, steps) == (2.0, 4)
+    down = sampler.descent(x[:3], 2.0)
+    assert down.top == 2.0
     stage = next(down.stages(3, generator(0)))
     assert torch.equal(stage.position, x[:3])
     assert stage.kernel.sigma == pytest.approx(2.0)
@@ -370,3 +372,17 @@ def test_it_learns_weights_that_denoising_alone_does_not():
         far[name] = abs(float(at[1] - at[0]) - math.log(4))
     assert far["all"] < 0.1
     assert far["denoising"] > 5 * far["all"]
+
+
+@pytest.mark.parametrize("corrections", [0, 2])
+def test_stages_say_what_noise_their_chains_have(corrections):
+    model = made(sampling={"steps": 3, "corrections": corrections}).model
+    made_stages, x = model.sampler().stages(4, generator(0), steps=5), torch.zeros(4000, 2)
+    stage, found = next(made_stages), []
+    while stage is not None:
+        sigma = stage.kernel.sigma if isinstance(stage.kernel, ProbabilityFlow) else stage.energy.sigma
+        found.append(sigma)
+        assert float(stage.noised(x, generator(1)).std()) == pytest.approx(sigma, rel=0.03)
+        stage = next_stage(made_stages, stage.position)
+    assert len(found) == (11 if corrections else 6)
+    assert found[0] == 10.0 and found[-1] == 0.1

@@ -99,9 +99,9 @@ class MultiLevel(Protocol):
     def level_terms(self, x: Tensor, rng: torch.Generator) -> Tensor:
         """A term of every level at one draw of its noise, `(B, levels)`, low where data are likely."""
 
-    def descent(self, x: Tensor, sigma: float) -> tuple[Sampler, int]:
-        """The sampler from data with Gaussian noise of deviation `sigma` down to clean ones, and its number
-        of stages. Raises `UsageError` where chains cannot begin there.
+    def descent(self, x: Tensor, sigma: float) -> Sampler:
+        """The sampler from data with Gaussian noise of deviation `sigma` down to clean ones. Raises
+        `UsageError` where chains cannot begin there.
         """
 
 

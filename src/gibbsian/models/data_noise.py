@@ -23,3 +23,8 @@ def noised_data(batch: Batch, pixels: PixelConfig, rng: torch.Generator) -> Tens
     if pixels.noise:
         x = x + pixels.noise * torch.randn(x.shape, generator=rng, device=x.device, dtype=x.dtype)
     return x
+
+
+def with_noise(sigma: float, x: Tensor, rng: torch.Generator) -> Tensor:
+    """`x` plus Gaussian noise of deviation `sigma`."""
+    return x + sigma * torch.randn(x.shape, generator=rng, device=x.device, dtype=x.dtype)

@@ -58,6 +58,8 @@ class ChainStage:
         position: where the B chains begin.
         energy_on_latents: set where chains move latents z of a generator G: E(G(z)), the model's own part of
             `energy`; None for chains on data.
+        noised: clean data with the noise that chains of this stage have on them, drawn from a generator; None
+            where they have none.
     """
 
     energy: Energy
@@ -65,6 +67,7 @@ class ChainStage:
     steps: int
     position: Position
     energy_on_latents: PullBack | None = None
+    noised: Callable[[Tensor, torch.Generator], Tensor] | None = None
 
     __repr__ = one_line
 

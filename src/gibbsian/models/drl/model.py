@@ -6,6 +6,7 @@ move on; samples go down the ladder from N(0, I).
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any, NamedTuple, cast
 
 import torch
@@ -121,13 +122,13 @@ class LadderEnergy(EnergyModel):
             found.append(e / of.b2)
         return torch.stack(found, 1)
 
-    def descent(self, x: Tensor, sigma: float) -> tuple[Sampler, int]:
+    def descent(self, x: Tensor, sigma: float) -> Sampler:
         """From data with noise `sigma` at the level nearest to it, brought to that level's scale."""
         bar = (sigma**2 / (1 + sigma**2)) ** 0.5
         bars = self.ladder.sigma_bar
         level = min(range(1, len(bars)), key=lambda t: abs(bars[t] - bar))
         own = cast(Descent, self.sampler())
-        return Descent(self, own.config, x * (1 - bar**2) ** 0.5, level), level
+        return Descent(self, own.config, x * (1 - bar**2) ** 0.5, level)
 
 
 class Descent(Sampler):
@@ -162,7 +163,11 @@ class Descent(Sampler):
             x_next = cast(Tensor, x)
             energy, start = self.model.conditional(x_next, t), self.model.start(x_next, t)
             kernel = self.model.kernel(t, self.config.noise_factor)
-            x = yield ChainStage(energy, kernel, steps or self.config.steps, start)
+            noised = partial(self._with_noise_of, t)
+            x = yield ChainStage(energy, kernel, steps or self.config.steps, start, noised=noised)
+
+    def _with_noise_of(self, level: int, x: Tensor, rng: torch.Generator) -> Tensor:
+        return self.model.noised(x, level, rng)
 
     def from_data(self, x: Tensor, rng: torch.Generator, y: Tensor | None = None) -> DataChain:
         """The conditional of the middle level given its noisier neighbour, which Gao et al. run for long; its

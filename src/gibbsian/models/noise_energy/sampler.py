@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import cast
 
 import torch
@@ -16,6 +17,7 @@ from ...mcmc.langevin import Langevin
 from ...mcmc.mala import MALA
 from ...mcmc.probability_flow import ProbabilityFlow
 from ...noise.levels import polynomial_levels
+from ..data_noise import with_noise
 from ..labels import draw_labels
 from ..sampler import ChainStage, DataChain, Sampler, Stages
 from .config import NoiseEnergyConfig
@@ -64,9 +66,11 @@ class LevelDescent(Sampler):
         levels = polynomial_levels(self.top, model.sigma_min, (steps or sampling.steps) + 1)
         for sigma, to in zip(levels, levels[1:], strict=False):
             here, ahead = self.energy(sigma, y), self.energy(to, y)
-            x = yield ChainStage(here, ProbabilityFlow(sigma, to, ahead), 1, x)
+            noised = partial(with_noise, sigma)
+            x = yield ChainStage(here, ProbabilityFlow(sigma, to, ahead), 1, x, noised=noised)
             if sampling.corrections:
-                x = yield ChainStage(ahead, self.kernel(to), sampling.corrections, x)
+                noised = partial(with_noise, to)
+                x = yield ChainStage(ahead, self.kernel(to), sampling.corrections, x, noised=noised)
         yield from self.last(x, y)
 
     def kernel(self, sigma: float) -> Kernel:
@@ -77,7 +81,8 @@ class LevelDescent(Sampler):
     def last(self, x: Position, y: Tensor | None) -> Stages:
         """The least noise, without a step."""
         sigma = self.model.sigma_min
-        yield ChainStage(self.energy(sigma, y), self.kernel(sigma), 0, x)
+        noised = partial(with_noise, sigma)
+        yield ChainStage(self.energy(sigma, y), self.kernel(sigma), 0, x, noised=noised)
 
     def energy(self, sigma: float, y: Tensor | None) -> Energy:
         """U(. | y) at a level, guided where the settings say so."""
@@ -99,8 +104,7 @@ class LevelDescent(Sampler):
     def from_data(self, x: Tensor, rng: torch.Generator, y: Tensor | None = None) -> DataChain:
         """The corrections at the least noise, from data with that noise."""
         sigma = self.model.sigma_min
-        noised = x + sigma * torch.randn(x.shape, generator=rng, device=x.device)
-        moved = self.model.conditioned(y)
+        moved, noised = self.model.conditioned(y), with_noise(sigma, x, rng)
         return DataChain(moved, self.kernel(sigma), noised, lambda end: self.last(end, y))
 
     # -- noise levels, as tasks ask for them ------------------------------------------------------------
@@ -118,7 +122,7 @@ class LevelDescent(Sampler):
 
     def noised(self, x: Tensor, level: int, rng: torch.Generator) -> Tensor:
         """`x` `(B, *event)` with the noise of a level, counted from the least."""
-        return x + self.sigmas[level] * torch.randn(x.shape, generator=rng, device=x.device, dtype=x.dtype)
+        return with_noise(self.sigmas[level], x, rng)
 
     @torch.no_grad()
     def level_terms(self, x: Tensor, rng: torch.Generator) -> Tensor:
@@ -126,8 +130,8 @@ class LevelDescent(Sampler):
         found = [self.model.at_level(s)(self.noised(x, i, rng)) for i, s in enumerate(self.sigmas)]
         return torch.stack(found, 1)
 
-    def descent(self, x: Tensor, sigma: float) -> tuple[Sampler, int]:
+    def descent(self, x: Tensor, sigma: float) -> Sampler:
         """From data with Gaussian noise `sigma` down to clean ones, in steps as short as from the top."""
         model = self.model
         sigma = min(max(sigma, 1.01 * model.sigma_min), model.sigma_max)
-        return LevelDescent(model, self.config, x, sigma, self.exact), self.config.sampling.steps
+        return LevelDescent(model, self.config, x, sigma, self.exact)

@@ -31,6 +31,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
 from itertools import pairwise
 from typing import cast
 
@@ -45,7 +46,7 @@ from ...core.records import Batch, Loss
 from ...objectives.score_matching import denoising, exact, finite_difference, probe, sliced, tweedie
 from ...starts.base import Start
 from ..chains import init_noise, langevin
-from ..data_noise import noised_data
+from ..data_noise import noised_data, with_noise
 from ..labels import draw_labels
 from ..learner import Learner
 from ..net_energy import NetEnergy
@@ -147,7 +148,8 @@ class Annealed(Sampler):
             energy = at_level(self.model, level, y)
             hotter = replace(chain, noise=chain.noise * sigma / sigmas[-1])
             kernel = langevin(hotter, self.model.spec)
-            position = yield ChainStage(energy, kernel, last - first, position)
+            noised = partial(with_noise, sigma) if self.levels else None
+            position = yield ChainStage(energy, kernel, last - first, position, noised=noised)
 
     def decode(self, position: Position) -> Tensor:
         """The position itself, or with `jump` the mean of clean data given it."""
@@ -168,7 +170,7 @@ class Annealed(Sampler):
     def noised(self, x: Tensor, level: int, rng: torch.Generator) -> Tensor:
         """`x` with the noise of a level, counted from the smallest."""
         sigma = self.config.matching.sigmas[len(self.config.matching.sigmas) - 1 - level]
-        return x + sigma * torch.randn(x.shape, generator=rng, device=x.device, dtype=x.dtype)
+        return with_noise(sigma, x, rng)
 
     def level_terms(self, x: Tensor, rng: torch.Generator) -> Tensor:
         """|sigma_i s_i(x + sigma_i eps) + eps|^2 / 2 at one draw of eps for every level, `(B, levels)`.
@@ -188,6 +190,6 @@ class Annealed(Sampler):
             found.append((sigma * s + eps).flatten(1).square().sum(1) / 2)
         return torch.stack(found, 1)
 
-    def descent(self, x: Tensor, sigma: float) -> tuple[Sampler, int]:
+    def descent(self, x: Tensor, sigma: float) -> Sampler:
         """Refused: these chains begin at noise."""
         raise UsageError("only a drl model anneals noisy images from their own level: use chain or tweedie")

@@ -170,22 +170,23 @@ def _anneal(
     model: EnergyModel, corrupted: Corrupted, config: RestoreConfig, y: Tensor | None, rng: torch.Generator
 ) -> Stages:
     """The sampler's stages, or for noisy images of a ladder those from its level of noise down."""
-    made, level = _descent(model, corrupted, config, y, rng)
+    made, known = _descent(model, corrupted, config, y, rng), corrupted.known
     stage: ChainStage | None = next(made)
     while stage is not None:
-        kernel, known = paced(stage.kernel, config.step_factor), corrupted.known
+        kernel = paced(stage.kernel, config.step_factor)
         if known is None:
             end = yield ChainStage(stage.energy, kernel, stage.steps, stage.position)
         else:
-            energy = Restricted(stage.energy, _at_level(model, corrupted.x, level - 1, rng), known)
+            clean = corrupted.x
+            energy = Restricted(stage.energy, stage.noised(clean, rng) if stage.noised else clean, known)
             end = energy.impose((yield ChainStage(energy, kernel, stage.steps, stage.position)))
-        stage, level = next_stage(made, end), level - 1
+        stage = next_stage(made, end)
 
 
 def _descent(
     model: EnergyModel, corrupted: Corrupted, config: RestoreConfig, y: Tensor | None, rng: torch.Generator
-) -> tuple[Stages, int]:
-    """The stages and how many there are, the last being that of the cleanest level."""
+) -> Stages:
+    """The stages, the last being that of the cleanest level."""
     n, sampler = len(corrupted), model.sampler()
     if corrupted.sigma is not None:
         ladder = offered(model, MultiLevel)
@@ -193,18 +194,10 @@ def _descent(
             raise UsageError(
                 "only a drl model anneals noisy images from their own level: use chain or tweedie"
             )
-        sampler, count = ladder.descent(corrupted.x, corrupted.sigma)
+        sampler = ladder.descent(corrupted.x, corrupted.sigma)
     elif corrupted.known is None:
         raise UsageError("method anneal begins at noise: it needs known pixels; use method chain")
-    else:
-        count = len(own_stages(model, 1, generator(0, corrupted.x.device)))
-    return sampler.stages(n, rng, y=y, steps=config.steps), count
-
-
-def _at_level(model: EnergyModel, x: Tensor, level: int, rng: torch.Generator) -> Tensor:
-    """Clean pixels as chains of a level have them."""
-    ladder = offered(model, MultiLevel)
-    return x if ladder is None or not ladder.levels else ladder.noised(x, level, rng)
+    return sampler.stages(n, rng, y=y, steps=config.steps)
 
 
 def _latent(
