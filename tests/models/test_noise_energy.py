@@ -386,3 +386,34 @@ def test_stages_say_what_noise_their_chains_have(corrections):
         stage = next_stage(made_stages, stage.position)
     assert len(found) == (11 if corrections else 6)
     assert found[0] == 10.0 and found[-1] == 0.1
+
+
+def gaussian_of(x, **sampling):
+    """N of the rows with the least noise, exactly: a model without a tilt."""
+    model = made(sampling={"steps": 12, "corrections": 15, "step_size": 0.3} | sampling).model
+    flat(model.net)
+    model.base.fit(x)
+    return model
+
+
+def test_products_are_sampled_level_by_level():
+    a = gaussian_of(rows((2,)))
+    b = gaussian_of(0.5 * rows((2,)).flip(1) - 1)
+    drawn = gb.product(a, b).sample(3000, seed=1)
+    means, precisions = [], []
+    for model in (a, b):
+        base = model.base
+        precisions.append(torch.linalg.inv(base.axes @ torch.diag(base.variances + 0.01) @ base.axes.T))
+        means.append(base.mean)
+    covariance = torch.linalg.inv(sum(precisions))
+    mean = covariance @ sum(p @ m for p, m in zip(precisions, means, strict=True))
+    torch.testing.assert_close(drawn.x.mean(0), mean, atol=0.06, rtol=0)
+    torch.testing.assert_close(drawn.x.T.cov(), covariance, atol=0.06, rtol=0.1)
+
+
+def test_other_levels_do_not_run_side_by_side():
+    a, b = gaussian_of(rows((2,))), gaussian_of(rows((2,)))
+    b.sigma_max = 5.0
+    b.samplers["default"].top = 5.0
+    with pytest.raises(UsageError, match="come down other levels of noise"):
+        gb.product(a, b).sample(5)

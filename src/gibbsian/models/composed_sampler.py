@@ -17,6 +17,7 @@ from ..energies.reference import Box
 from ..mcmc.kernel import Kernel
 from ..mcmc.langevin import Langevin
 from ..mcmc.mala import MALA
+from ..mcmc.probability_flow import ProbabilityFlow
 from .sampler import ChainStage, Sampler, Stages, WrappedSampler, next_stage
 from .samples import run_stages
 
@@ -70,22 +71,25 @@ class ComposedSampler(Sampler):
             raise _unlike("move positions of other shapes")
         if any(stage.energy_on_latents is not None for stage in parts):
             raise _unlike("move latents")
-        kernel, temperatures = shared_kernel([stage.kernel for stage in parts])
+        kernel, temperatures = shared_kernel([stage.kernel for stage in parts], self.compose)
         if self.clamp and isinstance(kernel, Langevin):  # a Metropolis test stops at walls by itself
             kernel = replace(kernel, clamp=self.clamp)
         energies = [Tempered(stage.energy, t) for stage, t in zip(parts, temperatures, strict=True)]
         most = max(stage.steps for stage in parts)
-        return ChainStage(self.compose(energies), kernel, most, parts[0].position)
+        return ChainStage(self.compose(energies), kernel, most, parts[0].position, noised=parts[0].noised)
 
 
-def shared_kernel(kernels: Sequence[Kernel]) -> tuple[Kernel, list[float]]:
+def shared_kernel(kernels: Sequence[Kernel], compose: Composition) -> tuple[Kernel, list[float]]:
     """The kernel at temperature 1 for a composition of energies over the temperatures that it returns.
 
     It is Langevin or MALA with the least step s T. Langevin keeps the clamp of the first; its clips add up,
-    if all have one.
+    if all have one. Steps of the probability flow between two levels become one of the composition, which
+    only begins chains well: the corrections after it sample.
 
-    Raises `UsageError` for kernels of other kinds, and without noise.
+    Raises `UsageError` for kernels of other kinds, for flows between other levels, and without noise.
     """
+    if all(isinstance(kernel, ProbabilityFlow) for kernel in kernels):
+        return _shared_flow(cast("Sequence[ProbabilityFlow]", kernels), compose), [1.0] * len(kernels)
     if all(isinstance(kernel, MALA) for kernel in kernels):
         exact = cast("Sequence[MALA]", kernels)
         steps, temperatures = [k.step_size for k in exact], [k.temperature for k in exact]
@@ -104,6 +108,13 @@ def shared_kernel(kernels: Sequence[Kernel]) -> tuple[Kernel, list[float]]:
         clamp=plain[0].clamp,
     )
     return moved, temperatures
+
+
+def _shared_flow(flows: Sequence[ProbabilityFlow], compose: Composition) -> ProbabilityFlow:
+    first = flows[0]
+    if any((flow.sigma, flow.to) != (first.sigma, first.to) for flow in flows):
+        raise _unlike("come down other levels of noise")
+    return ProbabilityFlow(first.sigma, first.to, compose([flow.ahead for flow in flows]))
 
 
 class MixtureSampler(ComposedSampler):
