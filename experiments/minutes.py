@@ -36,13 +36,13 @@ from gibbsian.train.folder import RunFolder
 
 SYSTEMS = (
     "igebm generative_convnet short_run icd drl energy_matching score_matching nce cfebm "
-    "coopnets acd gebm vaebm cebm"
+    "coopnets acd gebm vaebm cebm jem noise_energy"
 ).split()
 CHECKPOINTS, DRAWS, ASIDE, ROW = 4, 3, 5000, 20
 KEYS = ("feature_distance", "confidence", "recall", "diversity", "near_copies")
 COLOURS = (
     "#2a6f97 #e09f3e #9e2a2b #6a994e #7b5ea7 #495057 #00a6a6 #d1495b #8d6a2b #5e60ce #43aa8b #f3722c "
-    "#577590 #b56576 #000000"
+    "#577590 #b56576 #000000 #a44a3f #3d5a80"
 ).split()
 
 
