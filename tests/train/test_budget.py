@@ -200,6 +200,20 @@ def test_a_budget_reaches_the_last_part_with_its_share(system: str, load, timed)
     assert "of the recipe's" in said[0] and " -> " in said[0]
 
 
+@pytest.mark.parametrize("system", ["vaebm", "energy_matching"])
+@pytest.mark.parametrize(("slow", "times"), [(1.5, 20), (2, 100)], ids=["four", "one"])
+def test_a_slow_beginning_does_not_cut_the_first_part(system: str, slow: float, times: float, timed) -> None:
+    """The first updates wait for memory and files; the first part must not end by their pace."""
+    cost, tried = [0.02, 0.2], 0.65  # three tries of both parts
+
+    def load(now: float) -> float:
+        return times if tried < now < tried + slow else 1.0
+
+    made, _, seen = timed(system, 1.0, lambda part: cost[part], load=load)
+    first = sum(part == 0 for part, _ in seen[-made.step :]) / made.step
+    assert first == pytest.approx(made.learner.milestones()[0] / made.schedule.whole, abs=0.12)
+
+
 def test_the_numbers_of_the_last_update_are_those_of_the_last_part(timed) -> None:
     for system, key in (("vaebm", "spectral"), ("energy_matching", "energy_neg"), ("gebm", "penalty")):
         _, _, seen = timed(system, 0.5, lambda part: 0.2, {"spectral": 0.1} if system == "vaebm" else None)

@@ -15,12 +15,14 @@ import time
 from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
+from statistics import median
 from typing import Any
 
 from ..core.errors import UsageError
 
-SOONEST, DUE = 10, 0.1
-"""Updates before the first estimate, and the share of the time left between two."""
+SOONEST, FEW, DUE = 10, 3, 0.1
+"""Updates before the first estimate, before one where a part ends, and the share of the time left between two
+elsewhere."""
 
 
 def scaled(settings: Mapping[str, Any], factor: float) -> dict[str, Any]:
@@ -83,23 +85,44 @@ class Budget:
     def restart(self, step: int) -> None:
         """Count anew from `step`, to which a rollback has led or at which a part begins: the updates before
         it say nothing of the pace."""
-        self._mark, self._part = (step, time.monotonic()), 0
+        self._mark, self._place, self._part = (step, time.monotonic()), 0.0, 0
+        self._first: list[float] | None = [time.monotonic()]
         self._due, self._soonest = DUE * self.left, step + SOONEST
 
     def estimate(self, step: int, position: float, whole: float) -> int | None:
         """The step at which the time will be up, if what is left of the recipe is spread over the time left,
-        by the pace since the last estimate; None between estimates."""
+        by the pace since the last estimate; None between estimates.
+
+        One is also made before a part ends, which may have been planned by a pace of long ago.
+        """
         if self.minutes is None:
             return None
         part = bisect_right(self.milestones, position)
         if part != self._part:
             self.restart(step)
-            self._part = part
+            self._part, self._place = part, position
         made, spent = step - self._mark[0], time.monotonic() - self._mark[1]
-        if not made or (spent < self._due and step < self._soonest):
+        if self._first is not None and made:
+            self._first.append(time.monotonic())
+        if not made or (spent < self._due and step < self._soonest and not self._ends(position, made)):
             return None
-        self._mark, self._due, self._soonest = (step, time.monotonic()), DUE * self.left, sys.maxsize
-        return self.reach(step, position, whole, max(spent, 1e-9) / made)
+        self._mark, self._place = (step, time.monotonic()), position
+        self._due, self._soonest = DUE * self.left, sys.maxsize
+        seconds = self._pace(spent / made)
+        return self.reach(step, position, whole, max(seconds, 1e-9))
+
+    def _pace(self, mean: float) -> float:
+        """Seconds of an update: their median at first, as some of the first wait for memory and files."""
+        if self._first is None:
+            return mean
+        found, self._first = median(b - a for a, b in pairwise(self._first)), None
+        return found
+
+    def _ends(self, position: float, made: int) -> bool:
+        """Whether the part may end with the next update, and there were enough for an estimate."""
+        part = bisect_right(self.milestones, position)
+        pace = (position - self._place) / made
+        return made >= FEW and part < len(self.milestones) and position + pace >= self.milestones[part]
 
     def reach(self, step: int, position: float, whole: float, seconds: float) -> int:
         """The step at which the time will be up where an update takes so many `seconds` now."""
