@@ -17,12 +17,11 @@ from gibbsian.core.errors import UsageError
 from gibbsian.core.random import generator
 from gibbsian.core.spec import DataSpec
 from gibbsian.mcmc.base import run as run_chain
-from gibbsian.mcmc.settings import LatentConfig
 from gibbsian.models import folder as model_folder
 from gibbsian.models.capabilities import (
+    Adjustable,
     Denoiser,
     Encoder,
-    LatentSettings,
     LevelEnergies,
     Measured,
     MultiLevel,
@@ -51,18 +50,18 @@ METHODS = {
 
 CAPABILITIES = {
     **{"Encoder": Encoder, "MultiLevel": MultiLevel, "Denoiser": Denoiser, "Translator": Translator},
-    **{"Measured": Measured, "LatentSettings": LatentSettings, "Scalable": Scalable},
+    **{"Measured": Measured, "Adjustable": Adjustable, "Scalable": Scalable},
     **{"Normalised": Normalised, "LevelEnergies": LevelEnergies},
 }
 OFFERS = {
     "nce": "Measured Scalable",
     "snl": "Measured Normalised",
     "score_matching": "MultiLevel Denoiser Scalable",
-    "noise_energy": "MultiLevel LevelEnergies Denoiser Measured",
+    "noise_energy": "MultiLevel LevelEnergies Denoiser Measured Adjustable",
     "jem": "",
     "cebm": "Encoder",
-    "vaebm": "Encoder Measured LatentSettings",
-    "gebm": "Measured LatentSettings",
+    "vaebm": "Encoder Measured Adjustable",
+    "gebm": "Measured Adjustable",
     "drl": "MultiLevel",
     "cfebm": "Translator",
 }
@@ -113,7 +112,7 @@ class Trained:
 
     @property
     def moves_data(self) -> bool:
-        return not isinstance(self.model, LatentSettings)
+        return not isinstance(self.model, Adjustable) or self.model.section != "latent"
 
 
 @pytest.fixture(scope="module")
@@ -373,9 +372,11 @@ def test_capabilities_do_what_they_say(trained, small_data) -> None:
     if measured := offered(model, Measured):
         found = measured.extra_metrics(x, generator(0))
         assert found and all(math.isfinite(v) for v in found.values())
-    if settings := offered(model, LatentSettings):
-        mala = settings.sampler_with(LatentConfig("mala", 2, 0.1))
-        assert model.sample(3, sampler=mala).x.shape == (3, *x.shape[1:])
+    if settings := offered(model, Adjustable):
+        other = replace(getattr(model, settings.section), steps=3)
+        drawn = model.sample(3, sampler=settings.sampler_with(other))
+        assert drawn.x.shape == (3, *x.shape[1:])
+        assert settings.sampler_with(other) is not model.sampler()
     if translator := offered(model, Translator):
         assert model.sample(6, sampler=translator.translation(x, steps=2)).x.shape == x.shape
 

@@ -190,7 +190,7 @@ class Library:
 
     def capabilities(self, x: Tensor) -> dict[str, Callable[[], Any]]:
         """What only some models offer, by name."""
-        from gibbsian.models.capabilities import Encoder, LatentSettings, MultiLevel, Translator, offered
+        from gibbsian.models.capabilities import Adjustable, Encoder, MultiLevel, Translator, offered
 
         model, found = self.model, dict[str, Callable[[], Any]]()
         if (levels := offered(model, MultiLevel)) is not None:
@@ -201,7 +201,7 @@ class Library:
             found["translated"] = lambda: self._by_plan(model.translation(x, steps=DATA_STEPS), len(x))
         if self.name == "drl":
             found["descent"] = lambda: self._by_plan(_from_level_one(model, x), len(x))
-        if isinstance(model, LatentSettings):
+        if isinstance(model, Adjustable) and model.section == "latent":
             for kernel in LATENT_KERNELS:
                 settings = self._latent_settings(kernel)
                 found[f"latent_{kernel}"] = lambda s=settings: self._by_plan(model.sampler_with(s), N)

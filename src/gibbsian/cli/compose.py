@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from ..core.errors import UsageError, require_some
 from .attributes import of_attributes, with_rendering
-from .kernels import kernel_options, kernel_settings, with_kernel
+from .drawing import apart, drawing_sampler, moving_settings
+from .kernels import kernel_options, with_kernel
 from .options import Arg, Keys
 from .outputs import Outputs
 from .result import Result
@@ -49,7 +50,7 @@ def compose(
     device: Device = "cpu",
     precision: Precision = "fp32",
     compile: Compile = "never",
-    settings: Annotated[Mapping[str, Any] | None, Keys(kernel_settings, "--kernel")] = None,
+    settings: Annotated[Mapping[str, Any] | None, Keys(moving_settings, "--kernel")] = None,
 ) -> Result:
     """Draw from densities of trained models put together, each at its own temperature: p_1 p_2
     (product, "and"), w_1 p_1 + w_2 p_2 (mixture, "or"), p_1 / p_2^alpha (negation, "not").
@@ -62,10 +63,12 @@ def compose(
 
     Chains are Langevin chains with the settings of the parts, level by level where those have a
     ladder. mala, hmc and underdamped are exact where every part claims to be a density; any kernel
-    moves models whose own chains cannot be put together, from noise.
+    moves models whose own chains cannot be put together, from noise. Energies over noise levels
+    (noise_energy) go down the levels together: give them --sampling.corrections, which sample the sum.
     """
     require_some({"-n": n, "--steps": steps, "--columns": columns})
-    options = kernel_options(kernel, settings or {})
+    own, drawing = apart(settings)
+    options = kernel_options(kernel, own)
     powers = tuple(_numbers("--weights", weights)) if weights else None
     from ..core.device import usable
     from ..models.sampler import RunOptions
@@ -75,7 +78,7 @@ def compose(
     usable(device)
     warn_if_emulated(precision, device)
     kind = SAME.get(op, op)
-    models, sprite = _loaded(runs, device), None
+    models, sprite = _loaded(runs, device, drawing), None
     if given is None:
         model = _composed(models, kind, _classes(classes), powers, (alpha, ceiling), plain).inner
     elif kind != "product" or classes:
@@ -99,10 +102,14 @@ def compose(
     )
 
 
-def _loaded(runs: Sequence[str], device: str) -> list[EnergyModel]:
+def _loaded(runs: Sequence[str], device: str, drawing: Mapping[str, Any]) -> list[EnergyModel]:
+    """The models, each drawn from as `drawing` says."""
     from ..train.load import load
 
-    return [load(run).to(device) for run in runs]
+    models = [load(run).to(device) for run in runs]
+    for model in models if drawing else ():
+        model.inner.samplers["default"] = drawing_sampler(model.inner, drawing) or model.inner.sampler()
+    return models
 
 
 def _composed(

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 from ..core.device import usable
 from ..core.errors import UsageError
 from ..core.files import write_whole
-from .latents import latent_sampler, latent_settings
+from .drawing import drawing_sampler, drawing_settings
 from .options import Arg, Keys
 from .result import Result, plain
 from .results import say, with_cut
@@ -34,12 +34,13 @@ def evaluate(
     precision: Precision = "fp32",
     compile: Compile = "never",
     data_dir: DataDir = None,
-    settings: Annotated[Mapping[str, Any] | None, Keys(latent_settings, "a run")] = None,
+    settings: Annotated[Mapping[str, Any] | None, Keys(drawing_settings, "a run")] = None,
 ) -> Result:
     """Measure samples against held-out data, with baselines beside, and the chains that drew them. Intervals
     are of 95 % over the draws.
 
-    Systems with latents (gebm, vaebm) take --latent.beta, --latent.kernel and the like in place of their own.
+    Systems with latents (gebm, vaebm) take --latent.beta, --latent.kernel and the like in place of their own,
+    energies over noise levels (noise_energy) --sampling.steps, --sampling.corrections and the like.
     """
     from ..models.sampler import RunOptions
     from ..tasks.evaluate import evaluate as measure
@@ -62,7 +63,7 @@ def evaluate(
         seed=seed,
         features=features,
         data_dir=data_dir,
-        sampler=latent_sampler(model, settings),
+        sampler=drawing_sampler(model, settings),
         options=RunOptions(precision, compile),
         progress=say,
     )

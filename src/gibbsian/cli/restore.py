@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from ..core.errors import DataError, UsageError
 from ..data.recipe import DataRecipe
-from .options import Arg
+from .drawing import drawing_sampler, drawing_settings
+from .options import Arg, Keys
 from .result import Result
 from .results import finished, opened, progress, say
 from .runs import DataDir, Device, Run, Which
@@ -74,6 +76,7 @@ def restore(
     which: Which = "newest",
     device: Device = "cpu",
     data_dir: DataDir = None,
+    settings: Annotated[Mapping[str, Any] | None, Keys(drawing_settings, "a run")] = None,
 ) -> Result:
     """Restore corrupted images, and write restore.json, restore.txt, a picture of before and after, restored
     images, and a film of the chains. Intervals are of 95 % over images.
@@ -82,6 +85,7 @@ def restore(
     classifier says, how far completions differ, beside baselines that are chosen on validation images.
     Images of yours are taken as they came: corrupted; where the run was trained at a size, they are brought
     to it. A mask has the size of the run's images or of yours. Known pixels are kept bit for bit.
+    Energies over noise levels (noise_energy) restore better with --sampling.corrections.
     """
     from ..data.given import changes, given_images, image_paths
     from ..tasks.restore.run import restore as of_test_images
@@ -100,6 +104,7 @@ def restore(
         raise UsageError("--clean speaks of --image; test images are corrupted and measured anyway")
     job = opened(run, "restore", out=out, data=data, which=which, device=device, needs_data=image is None)
     model, known = job.model, job.data
+    model.samplers["default"] = drawing_sampler(model, settings) or model.sampler()
     with progress("restore") as advance:
         if image is None:
             found = of_test_images(

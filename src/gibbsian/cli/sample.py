@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from ..core.device import usable
 from ..core.errors import UsageError, require_some, unknown
-from .kernels import KERNELS, kernel_options, kernel_settings, with_kernel
-from .latents import PREFIX, latent_sampler, latent_settings
-from .options import Arg, Given, Keys, Setting
+from .drawing import apart, drawing_sampler, moving_settings
+from .kernels import KERNELS, kernel_options, with_kernel
+from .options import Arg, Keys
 from .outputs import Outputs
 from .result import Result
 from .results import progress, say
@@ -59,7 +59,7 @@ def sample(
     device: Device = "cpu",
     precision: Precision = "fp32",
     compile: Compile = "never",
-    settings: Annotated[Mapping[str, Any] | None, Keys(drawing_settings, "--kernel")] = None,
+    settings: Annotated[Mapping[str, Any] | None, Keys(moving_settings, "--kernel")] = None,
 ) -> Result:
     """Draw from a trained model by its own chain from noise, or by another kernel. Without --out, --npz,
     --gif or --strip a picture is written to samples.png, else rows of a table to samples.csv, or arrays to
@@ -70,15 +70,16 @@ def sample(
     mala, hmc and underdamped are exact at any step size: they begin where the model's own chain ends and
     move on E/T, so they ask for a model whose training chain samples exp(-E/T), or for --temperature.
 
-    Systems with latents (gebm, vaebm) take --latent.beta, --latent.kernel and the like in place of their own.
+    Systems with latents (gebm, vaebm) take --latent.beta, --latent.kernel and the like in place of their own,
+    energies over noise levels (noise_energy) --sampling.steps, --sampling.corrections and the like.
     """
     require_some({"-n": n, "--steps": steps, "--columns": columns})
-    if start != "noise" and any(k.startswith(PREFIX) for k in settings or {}):
-        raise UsageError(f"--{PREFIX}* draws latents from noise: leave out --start {start}")
+    own, drawing = apart(settings)
+    if start != "noise" and drawing:
+        raise UsageError(f"--{next(iter(drawing))} is for samples from noise: leave out --start {start}")
     if temperature is not None and kernel is None:
         raise UsageError(f"--temperature needs a kernel: add --kernel {' or '.join(KERNELS)}")
-    given = settings or {}
-    options = kernel_options(kernel, {k: v for k, v in given.items() if not k.startswith(PREFIX)})
+    options = kernel_options(kernel, own)
     from ..models.composed import conditional
     from ..models.sampler import RunOptions
     from ..train.load import load_samplers
@@ -90,7 +91,7 @@ def sample(
     if condition is not None:
         model = conditional(model, read_condition(condition))
         samplers = model.samplers
-    sampler = latent_sampler(model, given) or chosen_sampler(samplers, start, run)
+    sampler = drawing_sampler(model, drawing) or chosen_sampler(samplers, start, run)
     if kernel is not None:
         sampler = with_kernel(model, sampler, kernel, options, temperature)
     outputs = Outputs.chosen(model, out, npz, gif, strip)
@@ -107,11 +108,6 @@ def sample(
     if cut := cut_short(run, which):
         say(f"training was cut short: {cut}")
     return result(run, n, kernel or "own", drawn, seconds, outputs)
-
-
-def drawing_settings(given: Given) -> list[Setting]:
-    """`--kernel.*` of the kernel on the command line, and `--latent.*`."""
-    return [*kernel_settings(given), *latent_settings(given)]
 
 
 def chosen_sampler(samplers: Mapping[str, Sampler], start: str, run: str) -> Sampler:

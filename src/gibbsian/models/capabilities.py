@@ -6,7 +6,7 @@ of a score-matching model is in its sampler alone. `offered` asks both.
 
 from __future__ import annotations
 
-from typing import Protocol, TypeVar, runtime_checkable
+from typing import Any, Protocol, TypeVar, runtime_checkable
 
 import torch
 from torch import Tensor, nn
@@ -14,7 +14,6 @@ from torch import Tensor, nn
 from ..core.energy import Energy
 from ..core.errors import UsageError
 from ..energies.noised_gaussian import NoisedGaussian
-from ..mcmc.settings import LatentConfig
 from .model import EnergyModel
 from .sampler import Sampler
 
@@ -130,12 +129,14 @@ class Measured(Protocol):
 
 
 @runtime_checkable
-class LatentSettings(Protocol):
-    """A model whose chains move latents, which may be drawn in other ways than its own."""
+class Adjustable(Protocol):
+    """A model that may be drawn from in other ways than its own: by other settings of the attribute, and the
+    section of its configuration, that `section` names.
+    """
 
-    latent: LatentConfig
+    section: str
 
-    def sampler_with(self, latent: LatentConfig) -> Sampler:
+    def sampler_with(self, settings: Any) -> Sampler:
         """The sampler of other settings."""
 
 

@@ -50,6 +50,7 @@ class TiltedGenerator(EnergyModel):
     """
 
     one_latent = True
+    section = "latent"
 
     def __init__(
         self,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from typing import cast
 
@@ -20,7 +21,7 @@ from ...noise.levels import polynomial_levels
 from ..data_noise import with_noise
 from ..labels import draw_labels
 from ..sampler import ChainStage, DataChain, Sampler, Stages
-from .config import NoiseEnergyConfig
+from .config import LevelSamplingConfig, NoiseEnergyConfig
 from .model import NoiseEnergy
 
 
@@ -50,6 +51,10 @@ class LevelDescent(Sampler):
     def __repr__(self) -> str:
         sampling = self.config.sampling
         return f"LevelDescent({sampling.steps} steps from noise {self.top:g} to {self.model.sigma_min:g})"
+
+    def with_settings(self, sampling: LevelSamplingConfig) -> LevelDescent:
+        """The same with other steps, corrections and guidance."""
+        return LevelDescent(self.model, replace(self.config, sampling=sampling), self.x, self.top, self.exact)
 
     def stages(
         self, n: int, rng: torch.Generator, *, y: Tensor | None = None, steps: int | None = None

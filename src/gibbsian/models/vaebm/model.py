@@ -53,6 +53,7 @@ class TiltedVAE(EnergyModel):
     """
 
     one_latent = False
+    section = "latent"
 
     def __init__(self, net: nn.Module, vae: VAE, spec: DataSpec, config: VAEBMConfig) -> None:
         super().__init__(spec)
