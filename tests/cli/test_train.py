@@ -123,7 +123,7 @@ def test_another_network_keeps_what_both_have_and_help_lists_its_settings(cli):
 
 BAD = [
     ("train", 2, "SYSTEM is missing"),
-    ("train --data mnist", 2, "the best of ours there: gibbsian train"),
+    ("train --data mnist", 2, "the best samples of ours there: gibbsian train"),
     ("train --data folder:x", 2, "say: gibbsian train short_run --data folder:x;"),
     ("train igebn", 2, "did you mean 'igebm'?"),
     ("train igebm --preset cifar", 2, "did you mean 'cifar10'?"),

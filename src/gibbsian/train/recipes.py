@@ -88,7 +88,7 @@ BEST: dict[str, tuple[str, str]] = {
     "mnist": ("coopnets", "mnist"),
     "fashion_mnist": ("coopnets", "fashion_mnist"),
 }
-"""System and preset with the best samples within 20 minutes on one core: docs/ladders.md."""
+"""System and preset with the best samples within minutes on one core: docs/results.md."""
 
 
 def suggestion(data: str | None) -> str:
@@ -96,8 +96,9 @@ def suggestion(data: str | None) -> str:
     name = data or "digits"
     system, preset = BEST.get(name, ("short_run", ""))
     named = f" --preset {preset}" if preset and preset != default_preset(system, name) else ""
-    why = "the best of ours there" if name in BEST else "say"
-    return f"{why}: gibbsian train {system} --data {name}{named}; all systems: gibbsian list systems"
+    why = "the best samples of ours there" if name in BEST else "say"
+    density = f"; for a density: gibbsian train noise_energy --data {name}"
+    return f"{why}: gibbsian train {system} --data {name}{named}{density}; all systems: gibbsian list systems"
 
 
 @dataclass(frozen=True)
