@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from ..core.config import override
 from ..core.errors import UsageError
@@ -50,15 +50,16 @@ def drawing_sampler(model: EnergyModel, settings: Mapping[str, Any] | None) -> S
 
     Raises `UsageError` for a model that has other settings or none, and for bad values.
     """
-    from ..models.capabilities import Adjustable
+    from ..models.capabilities import Adjustable, offered
 
     given = of_drawing(settings)
     if not given:
         return None
+    adjustable = offered(model, Adjustable)
     for name in given:
         wanted = name.partition(".")[0]
-        if not isinstance(model, Adjustable) or model.section != wanted:
+        if adjustable is None or adjustable.section != wanted:
             raise UsageError(f"--{name} is for {SECTIONS[wanted][1]}: leave it out")
-    adjustable = cast(Adjustable, model)
+    assert adjustable is not None
     changes = {name.partition(".")[2]: value for name, value in given.items()}
-    return adjustable.sampler_with(override(getattr(model, adjustable.section), changes))
+    return adjustable.sampler_with(override(getattr(adjustable, adjustable.section), changes))

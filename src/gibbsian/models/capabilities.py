@@ -130,8 +130,8 @@ class Measured(Protocol):
 
 @runtime_checkable
 class Adjustable(Protocol):
-    """A model that may be drawn from in other ways than its own: by other settings of the attribute, and the
-    section of its configuration, that `section` names.
+    """What may be drawn from in other ways than its own: by other settings of its attribute, and of the
+    section of a configuration, that `section` names.
     """
 
     section: str

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, cast
+from typing import cast
 
 import torch
 import torch.nn.functional as F
@@ -19,11 +19,6 @@ from ...nets.frozen import frozen
 from ...nets.precision import full_precision, widened
 from ..labels import asked
 from ..model import EnergyModel
-from ..sampler import Sampler
-from .config import LevelSamplingConfig
-
-if TYPE_CHECKING:
-    from .sampler import LevelDescent
 
 WAVES = 16
 
@@ -52,8 +47,6 @@ class NoiseEnergy(EnergyModel):
         leading: how many principal coordinates the network sees, as events `(leading,)`; None for all of x.
         waves: whether the network is told the level by waves.
     """
-
-    section = "sampling"
 
     def __init__(
         self,
@@ -133,15 +126,6 @@ class NoiseEnergy(EnergyModel):
     def conditioned(self, y: Tensor | None = None) -> Energy:
         """U at the least noise, at conditions; raises as `labels.asked`."""
         return self.at_level(self.sigma_min, asked(self.spec, y))
-
-    @property
-    def sampling(self) -> LevelSamplingConfig:
-        """How the default sampler draws."""
-        return cast("LevelDescent", self.sampler()).config.sampling
-
-    def sampler_with(self, settings: LevelSamplingConfig) -> Sampler:
-        """The sampler of other settings."""
-        return cast("LevelDescent", self.sampler()).with_settings(settings)
 
     # -- what tasks ask for ---------------------------------------------------------------------------
 

@@ -36,6 +36,7 @@ class LevelDescent(Sampler):
     """
 
     beyond_range = True
+    section = "sampling"
 
     def __init__(
         self,
@@ -52,9 +53,15 @@ class LevelDescent(Sampler):
         sampling = self.config.sampling
         return f"LevelDescent({sampling.steps} steps from noise {self.top:g} to {self.model.sigma_min:g})"
 
-    def with_settings(self, sampling: LevelSamplingConfig) -> LevelDescent:
-        """The same with other steps, corrections and guidance."""
-        return LevelDescent(self.model, replace(self.config, sampling=sampling), self.x, self.top, self.exact)
+    @property
+    def sampling(self) -> LevelSamplingConfig:
+        """Steps, corrections and guidance."""
+        return self.config.sampling
+
+    def sampler_with(self, settings: LevelSamplingConfig) -> LevelDescent:
+        """The same with other ones."""
+        config = replace(self.config, sampling=settings)
+        return LevelDescent(self.model, config, self.x, self.top, self.exact)
 
     def stages(
         self, n: int, rng: torch.Generator, *, y: Tensor | None = None, steps: int | None = None
