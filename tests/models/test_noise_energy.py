@@ -182,6 +182,7 @@ def test_labels_are_left_out_as_often_as_asked():
         ({"net": {"name": "mlp", "activation": "relu"}}, "second derivative is 0"),
         ({"label_dropout": 1.0}, "label_dropout is 1.0"),
         ({"sampling": {"guidance": 1.0}}, "condition_dropout"),
+        ({"leading": 3, "net": {"name": "unet"}}, "net.name unet sees images, and leading 3"),
         ({"leading": 3, "axes": 2}, "leading is 3, but the base has 2"),
         ({"axes": 0}, "axes is 0"),
     ],

@@ -68,8 +68,8 @@ def through(blocks: nn.Module, h: Tensor, y: Tensor | None) -> Tensor:
 class UNet(nn.Module):
     """E(x) or E(x, y) of images `(B, C, H, W)`, `(B,)`; y are rows `(B, label_size)` or class numbers `(B,)`.
 
-    Raises `UsageError` for an event that is no image, for sides that cannot be halved once for each of
-    `channels`, and where a network with labels is called without.
+    Sides that cannot be halved once for each of `channels` are padded by zeros. Raises `UsageError` for an
+    event that is no image, and where a network with labels is called without.
     """
 
     def __init__(self, event_shape: tuple[int, ...], config: UNetConfig) -> None:
@@ -77,10 +77,8 @@ class UNet(nn.Module):
         self.event_shape, self.labels = tuple(event_shape), config.label_size
         inputs, maps, middle = image_channels(event_shape), config.channels, config.middle
         (height, width), parts = self.event_shape[1:], 2 ** len(maps)
-        if height % parts or width % parts:
-            raise UsageError(
-                f"images of {height}x{width} cannot be halved {len(maps)} times: set net.channels to fewer"
-            )
+        self.pad = (0, -width % parts, 0, -height % parts)
+        places = -(-height // parts) * -(-width // parts)
         self.act = activation(config.activation, config.negative_slope)
 
         def blocks() -> nn.ModuleList:
@@ -89,7 +87,7 @@ class UNet(nn.Module):
                 for m in maps
             )
 
-        area, steps = maps[-1] * (height // parts) * (width // parts), list(zip(maps, maps[1:], strict=False))
+        area, steps = maps[-1] * places, list(zip(maps, maps[1:], strict=False))
         self.stem = nn.Conv2d(4 * inputs, maps[0], 3, padding=1)
         self.before, self.after = blocks(), blocks()
         self.down = nn.ModuleList(nn.Conv2d(4 * a, b, 1) for a, b in steps)
@@ -110,7 +108,7 @@ class UNet(nn.Module):
 
     def parts(self, x: Tensor, y: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """f(x, y), of the shape of `x`, and b(x, y) `(B,)`."""
-        h, seen = self.stem(F.pixel_unshuffle(x, 2)), list[Tensor]()
+        h, seen = self.stem(F.pixel_unshuffle(F.pad(x, self.pad), 2)), list[Tensor]()
         for k, blocks in enumerate(self.before):
             h = through(blocks, self.down[k - 1](F.pixel_unshuffle(h, 2)) if k else h, y)
             seen.append(h)
@@ -119,5 +117,5 @@ class UNet(nn.Module):
         for k in reversed(range(len(seen))):
             h = through(self.after[k], h, y)
             h = seen[k - 1] + F.pixel_shuffle(self.up[k - 1](h), 2) if k else h
-        f = F.pixel_shuffle(self.out(self.act(normed(h))), 2)
+        f = F.pixel_shuffle(self.out(self.act(normed(h))), 2)[..., : x.shape[2], : x.shape[3]]
         return widened(f), widened(self.number(g))[:, 0]

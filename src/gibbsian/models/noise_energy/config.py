@@ -8,7 +8,7 @@ from typing import ClassVar
 from ...core.errors import UsageError, require_not_negative, require_positive
 from ...data.settings import PixelConfig
 from ...nets.families import AnyNet
-from ...nets.settings import ResidualMLPConfig
+from ...nets.settings import AutoencoderConfig, MapsConfig, ResidualMLPConfig, UNetConfig
 
 
 @dataclass(frozen=True)
@@ -116,6 +116,11 @@ class NoiseEnergyConfig:
         for name, least in (("axes", self.axes), ("leading", self.leading)):
             if least is not None and least < 1:
                 raise UsageError(f"{name} is {least}: a number of principal axes is 1 or more")
+        if self.leading and isinstance(self.net, (MapsConfig, AutoencoderConfig, UNetConfig)):
+            raise UsageError(
+                f"net.name {self.net.name} sees images, and leading {self.leading} would give it coordinates: set "
+                "leading to null, or net.name to residual_mlp"
+            )
         if self.leading and self.axes and self.leading > self.axes:
             raise UsageError(f"leading is {self.leading}, but the base has {self.axes} axes: raise axes")
         both = self.label_dropout if self.net.classes else self.net.condition_dropout
