@@ -118,8 +118,8 @@ class NoiseEnergyConfig:
                 raise UsageError(f"{name} is {least}: a number of principal axes is 1 or more")
         if self.leading and isinstance(self.net, (MapsConfig, AutoencoderConfig, UNetConfig)):
             raise UsageError(
-                f"net.name {self.net.name} sees images, and leading {self.leading} would give it numbers: set "
-                "leading to null, or net.name to residual_mlp"
+                f"net.name {self.net.name} sees images, and leading {self.leading} would give it numbers: "
+                "set leading to null, or net.name to residual_mlp"
             )
         if self.leading and self.axes and self.leading > self.axes:
             raise UsageError(f"leading is {self.leading}, but the base has {self.axes} axes: raise axes")
