@@ -20,7 +20,9 @@ def loglik(
     bound: Annotated[float, Arg("|log Z| in nats a dimension beyond which log p is refused", "B")] = 0.1,
     levels: Annotated[int, Arg("noise levels of the annealing", "N")] = 200,
     moves: Annotated[int, Arg("steps of MALA at each", "N")] = 2,
-    rows: Annotated[int, Arg("chains of one draw of it", "N")] = 100,
+    rows: Annotated[
+        int | None, Arg("chains of one draw of it; 100, or as many as held-out rows allow", "N")
+    ] = None,
     draws: Annotated[int, Arg("independent draws of it", "N")] = 3,
     seed: Annotated[int, Arg("of noise and chains", "S")] = 0,
     reference: Annotated[

@@ -23,6 +23,7 @@ from ..core.errors import UsageError, require_positive
 from ..core.random import derive, generator
 from ..core.show import tables
 from ..data.dataset import Dataset
+from ..data.load import load as load_data
 from ..data.own import Given
 from ..data.recipe import DataRecipe, named
 from ..metrics.interval import Interval, mean_interval
@@ -38,7 +39,7 @@ from .study.normalisation import NormalisationStudy, study_normalisation
 
 BOUND = 0.1
 """|log Z| in nats a dimension up to which it is a correction; beyond, the model is no density to speak of."""
-CHUNK = 500
+CHUNK, CHAINS = 500, 100
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,7 +91,7 @@ def loglik(
     bound: float = BOUND,
     levels: int = 200,
     moves: int = 2,
-    rows: int = 100,
+    rows: int | None = None,
     draws: int = 3,
     held: str | None = None,
     seed: int = 0,
@@ -105,7 +106,8 @@ def loglik(
         data: rows, in any form that `gb.dataset` takes; by default those that the run held out.
         n: rows at most.
         bound: |log Z| in nats a dimension beyond which log p is refused.
-        levels: of the annealing; `moves` steps of MALA at each, with `draws` sets of `rows` chains.
+        levels: of the annealing; `moves` steps of MALA at each, with `draws` sets of `rows` chains, by default
+            100, or as many as there are held-out rows for.
         held: name of the data from whose held-out rows chains anneal upwards; those of training by default.
         seed: of the noise and the chains.
         net: the network of a run that was trained with one of your own.
@@ -114,7 +116,7 @@ def loglik(
         UsageError: a model of another kind, a log Z that was not measured well enough or is beyond `bound`,
             data of another shape.
     """
-    require_positive(n=n, bound=bound)
+    require_positive(n=n, bound=bound, draws=draws)
     if isinstance(model, (str, Path)):
         held = held or trained_on(Path(model)) or None
         model = load(model, net=net)
@@ -128,6 +130,7 @@ def loglik(
     index = torch.randperm(len(found), generator=rng)[:n]
     if len(index) < 2:
         raise UsageError(f"n is {len(index)}: a mean with an interval takes 2 rows or more")
+    rows = rows or min(CHAINS, len(load_data(held, "test", data_dir=data_dir)) // draws)
     study = study_normalisation(
         inner, held, levels=levels, moves=moves, n=rows, draws=draws, seed=seed, data_dir=data_dir,
         progress=progress,

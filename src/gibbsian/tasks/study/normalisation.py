@@ -129,7 +129,7 @@ def study_normalisation(
     held_out = load(data, "test", data_dir=data_dir)
     if len(held_out) < n * draws:
         raise UsageError(
-            f"{draws} draws of {n} rows, but {held_out.name} holds out {len(held_out)}: lower -n"
+            f"{draws} draws of {n} rows, but {held_out.name} holds out {len(held_out)}: ask for fewer"
         )
     device = device_of(model)
     rng = generator(derive(seed, "normalisation"), device)
