@@ -119,7 +119,7 @@ def test_other_models_and_shapes_are_refused():
 def test_tables_have_log_p_in_their_units(tmp_path, capsys):
     """100 times as wide a column lowers log p by log 100; the command on a file of one's own."""
     rng = generator(8)
-    x = torch.randn(400, 2, generator=rng) * torch.tensor([1.0, 100.0]) + 3
+    x = torch.randn(1600, 2, generator=rng) * torch.tensor([1.0, 100.0]) + 3
     path = tmp_path / "t.csv"
     path.write_text("a,b\n" + "\n".join(f"{a:.5f},{b:.5f}" for a, b in x.tolist()))
     run = tmp_path / "run"
@@ -131,4 +131,4 @@ def test_tables_have_log_p_in_their_units(tmp_path, capsys):
     want = float(exact.log_prob(x).mean())
     assert told["nats"]["its Gaussian base"]["value"] == pytest.approx(want, abs=0.3)
     assert want - 3 < told["nats"]["with the least noise"]["value"] < want + 0.3  # hardly trained
-    assert (run / "loglik" / "loglik.txt").exists() and told["normalisation"]["n"] == 20
+    assert (run / "loglik" / "loglik.txt").exists() and told["normalisation"]["n"] == 80

@@ -106,8 +106,8 @@ def loglik(
         data: rows, in any form that `gb.dataset` takes; by default those that the run held out.
         n: rows at most.
         bound: |log Z| in nats a dimension beyond which log p is refused.
-        levels: of the annealing; `moves` steps of MALA at each, with `draws` sets of `rows` chains, by default
-            100, or as many as there are held-out rows for.
+        levels: of the annealing; `moves` steps of MALA at each, with `draws` sets of `rows` chains; 100, or
+            as many as there are held-out rows for.
         held: name of the data from whose held-out rows chains anneal upwards; those of training by default.
         seed: of the noise and the chains.
         net: the network of a run that was trained with one of your own.
