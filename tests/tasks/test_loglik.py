@@ -123,12 +123,12 @@ def test_tables_have_log_p_in_their_units(tmp_path, capsys):
     path = tmp_path / "t.csv"
     path.write_text("a,b\n" + "\n".join(f"{a:.5f},{b:.5f}" for a, b in x.tolist()))
     run = tmp_path / "run"
-    gb.fit("noise_energy", str(path), out=run, steps=1, progress=False, net__width=8)
-    words = ["--levels", "20", "--moves", "1", "--draws", "2", "--bound", "9"]
+    gb.fit("noise_energy", str(path), out=run, steps=150, progress=False, net__width=16)
+    words = ["--levels", "60", "--moves", "2", "--draws", "2", "--bound", "9"]
     assert main(["loglik", str(run), "-n", "200", *words, "--data", str(path), "--json"]) == 0
     told = json.loads(capsys.readouterr().out)
     exact = torch.distributions.MultivariateNormal(x.mean(0), x.T.cov() + 0.01 * torch.diag(x.var(0)))
     want = float(exact.log_prob(x).mean())
     assert told["nats"]["its Gaussian base"]["value"] == pytest.approx(want, abs=0.3)
-    assert want - 3 < told["nats"]["with the least noise"]["value"] < want + 0.3  # hardly trained
+    assert want - 0.5 < told["nats"]["with the least noise"]["value"] < want + 0.3
     assert (run / "loglik" / "loglik.txt").exists() and told["normalisation"]["n"] == 80
