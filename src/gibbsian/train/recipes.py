@@ -85,7 +85,7 @@ def recipe(values: Values, config: type[Any]) -> Recipe:
 
 BEST: dict[str, tuple[str, str]] = {
     "digits": ("short_run", "digits"),
-    "mnist": ("coopnets", "mnist"),
+    "mnist": ("jem", "mnist"),
     "fashion_mnist": ("coopnets", "fashion_mnist"),
 }
 """System and preset with the best samples within minutes on one core: docs/results.md."""
