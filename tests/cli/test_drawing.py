@@ -11,8 +11,9 @@ def run(tmp_path_factory):
     import gibbsian as gb
 
     folder = tmp_path_factory.mktemp("noise") / "run"
-    small = {"net__width": 8, "net__blocks": 1, "net__classes": 10, "sampling__steps": 3}
-    gb.fit("noise_energy", "digits", out=folder, steps=2, progress=False, **small)
+    small = {"net__name": "residual_mlp", "net__width": 8, "net__classes": 10, "sampling__steps": 3}
+    small |= {"train__lr": 0.02, "train__warmup": 0, "train__average": 0.0}
+    gb.fit("noise_energy", "digits", out=folder, steps=4, progress=False, **small)
     return folder
 
 

@@ -14,7 +14,10 @@ from gibbsian.cli.options import parse
 PAGE = (Path(__file__).parents[2] / "docs" / "noise-energy.md").read_text()
 BLOCKS = re.findall(r"^```python\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
 COMMANDS = re.findall(r"^gibbsian (study normalisation|\w+) (.*?)\s*(?:#|$)", PAGE, re.MULTILINE)
-SMALL = {"steps=2000": "steps=2, net__width=8, sampling__steps=3", "steps=200,": "steps=2,"}
+SMALL = {
+    "steps=2000": "steps=2, net__channels=(4,), net__middle=8, sampling__steps=3",
+    "steps=200,": "steps=2,",
+}
 
 
 def test_the_block_runs() -> None:

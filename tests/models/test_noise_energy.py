@@ -18,6 +18,7 @@ from gibbsian.models.build import build
 from gibbsian.models.noise_energy.learner import drawn_levels
 from gibbsian.models.noise_energy.model import NoiseEnergy, level_waves
 from gibbsian.models.sampler import next_stage
+from gibbsian.nets.dropout import without_dropout
 from gibbsian.tasks.study.normalisation import study_normalisation
 
 TOY = {"net.width": 16, "net.blocks": 1, "pixels.low": -2.5, "pixels.high": 2.5, "jump": False}
@@ -418,3 +419,25 @@ def test_other_levels_do_not_run_side_by_side():
     b.samplers["default"].top = 5.0
     with pytest.raises(UsageError, match="come down other levels of noise"):
         gb.product(a, b).sample(5)
+
+
+def test_dropout_ends_where_it_is_settled():
+    """The same loss twice once dropout is off, also by torch's own; two losses before."""
+    net = {"name": "residual_mlp", "width": 16, "dropout": 0.5}
+    learner = made(net=net, settle_at=10)
+    assert learner.milestones() == (10,) and made().milestones() == ()
+    batch, found = Batch(rows((2,), 16)), {}
+    with torch.no_grad():
+        for p in learner.model.net.parameters():
+            p.add_(0.3 * torch.randn(p.shape, generator=generator(4)))
+    for step in (9, 10):
+        for _ in range(2):
+            learner.train()
+            ((_, loss),) = learner.losses(batch, step, generator(0))
+            found.setdefault(step, []).append(float(loss.value.detach()))
+    assert found[9][0] != found[9][1] and found[10][0] == found[10][1]
+    torch_own = nn.Sequential(nn.Dropout(0.5)).train()
+    without_dropout(torch_own)
+    assert not torch_own[0].training
+    with pytest.raises(UsageError, match="settle_at is -1"):
+        made(settle_at=-1)

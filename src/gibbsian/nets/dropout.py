@@ -35,3 +35,10 @@ class Dropout(nn.Module):
 
     def extra_repr(self) -> str:
         return f"rate={self.rate}"
+
+
+def without_dropout(net: nn.Module) -> None:
+    """Leave dropout out until `net` is set to training again."""
+    for module in net.modules():
+        if isinstance(module, (Dropout, nn.Dropout)):
+            module.eval()

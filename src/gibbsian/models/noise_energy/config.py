@@ -84,6 +84,7 @@ class LevelSamplingConfig:
 class NoiseEnergyConfig:
     """Energies of data at every level of noise, each normalised."""
 
+    step_counted: ClassVar[tuple[str, ...]] = ("settle_at",)
     takes_condition: ClassVar[bool] = True
     """It learns p(x | c) too."""
     claims_density: ClassVar[bool] = True
@@ -100,10 +101,13 @@ class NoiseEnergyConfig:
     pixels: PixelConfig = field(default_factory=PixelConfig)
     label_dropout: float = 0.1
     """Share of labels that training leaves out, with net.classes, so that U(x) is known beside U(x | y)."""
+    settle_at: int = 0
+    """Update from which dropout is off, so that losses see the network that U is read of; 0 for never."""
     jump: bool = True
     """End with the mean of clean data given the least noise (Tweedie's formula)."""
 
     def __post_init__(self) -> None:
+        require_not_negative(settle_at=self.settle_at)
         if not 0 <= self.label_dropout < 1:
             raise UsageError(f"label_dropout is {self.label_dropout}: it is a share in [0, 1)")
         if self.net.head != "scalar":

@@ -28,6 +28,7 @@ from ...core.random import seeded_init
 from ...core.records import Batch, Loss
 from ...data.dataset import Dataset
 from ...energies.noised_gaussian import NoisedGaussian
+from ...nets.dropout import without_dropout
 from ...nets.families import CustomNetConfig
 from ...objectives.noise_levels import (
     classification_error,
@@ -102,8 +103,14 @@ class NoiseLevels(Learner):
         """One group: the network."""
         return {"energy": self.model.net}
 
+    def milestones(self) -> tuple[int, ...]:
+        """Where dropout ends."""
+        return (self.config.settle_at,) if self.config.settle_at else ()
+
     def losses(self, batch: Batch, step: int, rng: torch.Generator) -> Iterator[tuple[str, Loss]]:
         """Denoising and time score by one gradient, the classification on a part of the batch."""
+        if self.config.settle_at and self.planned(step) >= self.config.settle_at:
+            without_dropout(self.model.net)
         x = noised_data(batch, self.config.pixels, rng)
         y = self._told(batch, rng) if self.model.spec.conditional else None
         half = self.options.precision == "bf16"
