@@ -20,7 +20,7 @@ from gibbsian.mcmc.langevin import Langevin
 from gibbsian.mcmc.mala import MALA
 from gibbsian.models.build import build
 from gibbsian.models.capabilities import Measured, offered
-from gibbsian.models.nce.config import NCEConfig
+from gibbsian.models.nce.config import NCEConfig, SamplingConfig
 from gibbsian.models.sampler import RunOptions
 
 MLP = {"net.name": "mlp", "net.hidden": [8], "flow.hidden": [8], "flow.blocks": 2}
@@ -235,3 +235,8 @@ def test_weights_of_another_run_leave_its_noise_behind() -> None:
     other = Batch(3 * data.x + 1)
     yields(learner, other, 0), yields(learner, other, 1)
     torch.testing.assert_close(learner.noise.centre, other.x.mean(0))
+
+
+def test_the_kernel_of_samples_is_one_of_two():
+    with pytest.raises(UsageError, match=r"unknown chain\.kernel 'hmc': choose from langevin, mala"):
+        SamplingConfig(kernel="hmc")
