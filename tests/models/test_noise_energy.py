@@ -441,3 +441,11 @@ def test_dropout_ends_where_it_is_settled():
     assert not torch_own[0].training
     with pytest.raises(UsageError, match="settle_at is -1"):
         made(settle_at=-1)
+
+
+def test_the_flow_of_a_product_has_the_slope_of_all_at_both_ends():
+    a, b = gaussian_of(rows((2,)), corrections=0), gaussian_of(0.5 * rows((2,)).flip(1) - 1, corrections=0)
+    stage, x = next(gb.product(a, b).sampler().stages(5, generator(0))), rows((2,), 5)
+    flow = stage.kernel
+    for energy, sigma in ((stage.energy, flow.sigma), (flow.ahead, flow.to)):
+        torch.testing.assert_close(energy(x), a.at_level(sigma)(x) + b.at_level(sigma)(x))
