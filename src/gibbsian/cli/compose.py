@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from ..core.errors import UsageError, require_some
 from .attributes import of_attributes, with_rendering
-from .drawing import apart, drawing_sampler, moving_settings
+from .drawing import apart, moving_settings, redrawn
 from .kernels import kernel_options, with_kernel
 from .options import Arg, Keys
 from .outputs import Outputs
@@ -107,8 +107,8 @@ def _loaded(runs: Sequence[str], device: str, drawing: Mapping[str, Any]) -> lis
     from ..train.load import load
 
     models = [load(run).to(device) for run in runs]
-    for model in models if drawing else ():
-        model.inner.samplers["default"] = drawing_sampler(model.inner, drawing) or model.inner.sampler()
+    for model in models:
+        redrawn(model.inner, drawing)
     return models
 
 

@@ -45,6 +45,14 @@ def of_drawing(settings: Mapping[str, Any] | None) -> dict[str, Any]:
     return {k: v for k, v in (settings or {}).items() if k.partition(".")[0] in SECTIONS}
 
 
+def redrawn(model: EnergyModel, settings: Mapping[str, Any] | None) -> EnergyModel:
+    """`model`, whose default sampler draws by `settings`; raises as `drawing_sampler`."""
+    changed = drawing_sampler(model, settings)
+    if changed is not None:
+        model.samplers["default"] = changed
+    return model
+
+
 def drawing_sampler(model: EnergyModel, settings: Mapping[str, Any] | None) -> Sampler | None:
     """The sampler of changed settings, none where nothing is changed.
 

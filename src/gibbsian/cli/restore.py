@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from ..core.errors import DataError, UsageError
 from ..data.recipe import DataRecipe
-from .drawing import drawing_sampler, drawing_settings
+from .drawing import drawing_settings, redrawn
 from .options import Arg, Keys
 from .result import Result
 from .results import finished, opened, progress, say
@@ -103,8 +103,7 @@ def restore(
     if clean and image is None:
         raise UsageError("--clean speaks of --image; test images are corrupted and measured anyway")
     job = opened(run, "restore", out=out, data=data, which=which, device=device, needs_data=image is None)
-    model, known = job.model, job.data
-    model.samplers["default"] = drawing_sampler(model, settings) or model.sampler()
+    model, known = redrawn(job.model, settings), job.data
     with progress("restore") as advance:
         if image is None:
             found = of_test_images(

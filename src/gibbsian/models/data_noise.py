@@ -20,9 +20,7 @@ def noised_data(batch: Batch, pixels: PixelConfig, rng: torch.Generator) -> Tens
         span, base = pixels.high - pixels.low, pixels.low
         jitter = torch.rand(x.shape, generator=rng, device=x.device, dtype=x.dtype)
         x = base + (x - base) * (255 / 256) + jitter * (span / 256)
-    if pixels.noise:
-        x = x + pixels.noise * torch.randn(x.shape, generator=rng, device=x.device, dtype=x.dtype)
-    return x
+    return with_noise(pixels.noise, x, rng) if pixels.noise else x
 
 
 def with_noise(sigma: float, x: Tensor, rng: torch.Generator) -> Tensor:

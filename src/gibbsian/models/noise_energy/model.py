@@ -17,6 +17,7 @@ from ...energies.noised_gaussian import NoisedGaussian
 from ...metrics.likelihood import bits_per_dimension
 from ...nets.frozen import frozen
 from ...nets.precision import full_precision, widened
+from ..data_noise import with_noise
 from ..labels import asked
 from ..model import EnergyModel
 
@@ -140,7 +141,7 @@ class NoiseEnergy(EnergyModel):
         """
         if not self.knows_marginal:
             return {}
-        noised = x + self.sigma_min * torch.randn(x.shape, generator=rng, device=x.device)
+        noised = with_noise(self.sigma_min, x, rng)
         level = torch.full((1,), self.sigma_min, device=x.device)
         with frozen(self):
             mean = float(torch.cat([self.energy(part) for part in noised.split(1000)]).mean())
