@@ -17,10 +17,11 @@ import torch
 import gibbsian as gb
 from gibbsian.core.errors import GibbsianError
 from gibbsian.data.load import load
+from gibbsian.models.samples import draw_samples
 from gibbsian.nets.frozen import frozen
-from gibbsian.report.pictures import grid, save_image, to_uint8
+from gibbsian.report.pictures import grid, save_gif, save_image, to_uint8
 from gibbsian.tasks.evaluate import Report, evaluate
-from gibbsian.tasks.film import film
+from gibbsian.tasks.film import Film, frames
 from gibbsian.train.fit import finished, prepare
 from gibbsian.train.recipes import resolve
 
@@ -32,10 +33,10 @@ def main() -> int:
     try:
         model = train(out / "run", args.seed, args.steps)
         say(f"trained in {time.monotonic() - begun:.0f} s; sampling")
-        drawn = gb.sample(model, 100, seed=args.seed)
+        drawn = model.sample(100, seed=args.seed)
         low, high = model.spec.low, model.spec.high
         save_image(grid(to_uint8(drawn.x, low, high), columns=10), out / "samples.png")
-        film(model, 16, out / "chains.gif", rng=gb.generator(args.seed))
+        film(model, out / "chains.gif", args.seed)
         histogram(model, out / "energies.png", args.seed)
         report = evaluate(model, "digits", n=400, draws=5, seed=args.seed, progress=say)
     except GibbsianError as error:
@@ -68,6 +69,13 @@ def train(folder: Path, seed: int, steps: int | None) -> gb.EnergyModel:
     return finished(prepared.trainer)
 
 
+def film(model: gb.EnergyModel, path: Path, seed: int) -> None:
+    """Sixteen chains from noise to sample."""
+    watched = Film(model.sampler())
+    draw_samples(model, watched, 16, rng=gb.generator(seed), chunk=16, observe=watched.observe)
+    save_gif(frames(model, watched), path)
+
+
 def histogram(model: gb.EnergyModel, path: Path, seed: int) -> None:
     """Energies of held-out data, of samples and of uniform noise."""
     import matplotlib
@@ -80,7 +88,7 @@ def histogram(model: gb.EnergyModel, path: Path, seed: int) -> None:
     rng = gb.generator(seed)
     sets = {
         "held-out digits": test.batch(torch.arange(len(test)), low, high).x,
-        "samples": gb.sample(model, 400, seed=seed).x,
+        "samples": model.sample(400, seed=seed).x,
         "noise": low + (high - low) * torch.rand(400, *model.spec.event_shape, generator=rng),
     }
     with frozen(model), torch.no_grad():
