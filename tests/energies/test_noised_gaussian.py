@@ -73,16 +73,31 @@ def test_the_signal_has_the_covariance_of_clean_data_at_every_level(axes):
 
 
 @pytest.mark.parametrize("axes", [None, 2])
-def test_the_map_between_levels_keeps_the_density_but_for_its_volume(axes):
-    base, x = fitted(axes), data(9)
-    moved, volume = base.carried(x, 2.0, 0.3)
-    assert bool((base.coordinates(moved) * base.coordinates(x) > 0).all())  # nothing is turned round
-    before = base.neg_log_density(x, torch.tensor([2.0]))
-    after = base.neg_log_density(moved, torch.tensor([0.3]))
-    torch.testing.assert_close(before - after + volume, torch.zeros(9), atol=2e-4, rtol=0)
-    back, inverse = base.carried(moved, 0.3, 2.0)
-    torch.testing.assert_close(back, x, atol=1e-4, rtol=1e-4)
-    torch.testing.assert_close(inverse, -volume)
+def test_the_reverse_of_added_noise_is_a_part_of_the_joint_density(axes):
+    """p(x, to) q(x' | x) = p(x', sigma) r(x | x'), r of the mean x' - added grad U and `reverse`."""
+    base, x, sigma, to = fitted(axes), data(9), 2.0, 0.3
+    more = x + (sigma**2 - to**2) ** 0.5 * torch.randn(x.shape, generator=generator(6))
+    at = more.clone().requires_grad_()
+    u = base.neg_log_density(at, torch.tensor([sigma]))
+    slope = torch.autograd.grad(u.sum(), at)[0]
+    spread = base.reverse(sigma, to)
+    back = spread.neg_log_density(x - more + (sigma**2 - to**2) * slope, torch.zeros(1))
+    var = sigma**2 - to**2
+    there = ((more - x).square() / var + math.log(2 * math.pi * var)).flatten(1).sum(1) / 2
+    joint = base.neg_log_density(x, torch.tensor([to])) + there
+    torch.testing.assert_close(u.detach() + back, joint, atol=2e-3, rtol=1e-4)
+
+
+def test_less_doubt_is_a_smaller_reverse():
+    base = fitted(2)
+    known = base.reverse(2.0, 0.3, 0.0)
+    variance = 0.3**2 * (2.0**2 - 0.3**2) / 2.0**2  # of noise in between, both ends known
+    torch.testing.assert_close(known.variances, torch.full((2,), variance))
+    half, whole = base.reverse(2.0, 0.3, 0.5), base.reverse(2.0, 0.3)
+    torch.testing.assert_close(2 * half.variances, known.variances + whole.variances)
+    torch.testing.assert_close(2 * half.rest, known.rest + whole.rest)
+    kept = torch.cat([base.variances, base.rest.expand(base.size - 2)])
+    assert base.doubt(0.7) == pytest.approx(float((kept / (kept + 0.49)).mean()), rel=1e-5)
 
 
 def test_axes_along_which_data_do_not_vary_keep_it_proper():

@@ -22,12 +22,12 @@ def gaussian(scale, shift=0.0):
 
 
 def stretch(scale, to, d):
-    return lambda x: (x * (to / scale), torch.tensor(d * math.log(to / scale)))
+    return lambda x, rng: (x * (to / scale), torch.tensor(d * math.log(to / scale)))
 
 
 def path(scales, d, *, maps=True, shift=0.0, moves=1):
     pairs = list(zip(scales, scales[1:], strict=False))
-    still = lambda x: (x, torch.tensor(0.0))  # noqa: E731
+    still = lambda x, rng: (x, torch.tensor(0.0))  # noqa: E731
     return [
         PathStep(
             gaussian(a, 0.0 if k == 0 else shift),
@@ -74,3 +74,16 @@ def test_both_ways_together_are_nearer_than_either(log_z):
     up = -log_z - v / 2 + 3 * torch.randn(n, generator=generator(1))
     assert bridged(down, up) == pytest.approx(log_z, abs=0.15)
     assert float(down.mean()) < log_z - 4 < log_z + 4 < -float(up.mean())
+
+
+def test_resampling_keeps_the_mean_weight_and_more_draws():
+    """Constants differ by .7; the start is off, so that rows without resampling are worth few."""
+    scales = [2.0 * 0.8**k for k in range(12)]
+    steps = path(scales, 2, maps=False, shift=0.7)
+    x = 2 * torch.randn(4000, 2, generator=generator(7))
+    alone = annealed(steps, x, generator(8))
+    found = annealed(steps, x, generator(8), resampling=0.5)
+    assert found.log_z == pytest.approx(-0.7, abs=0.1)
+    assert found.ess >= 0.4 * 4000 > alone.ess
+    variance = (found.log_weights.softmax(0).float()[:, None] * found.x.square()).sum(0)
+    torch.testing.assert_close(variance, torch.full((2,), scales[-1] ** 2), rtol=0.15, atol=0)

@@ -17,7 +17,7 @@ def loglik(
         str | None, Arg("rows: a data set, FILE or folder; those held out by default", "NAME")
     ] = None,
     n: Annotated[int, Arg("rows at most", "N", "-n")] = 1000,
-    bound: Annotated[float, Arg("|log Z| in nats a dimension beyond which log p is refused", "B")] = 0.1,
+    bound: Annotated[float, Arg("|log Z| in nats a dimension beyond which log p is left out", "B")] = 0.1,
     levels: Annotated[int, Arg("noise levels of the annealing", "N")] = 200,
     moves: Annotated[int, Arg("steps of MALA at each", "N")] = 2,
     rows: Annotated[
@@ -34,9 +34,10 @@ def loglik(
     data_dir: DataDir = None,
 ) -> Result:
     """log p of data in nats and bits a dimension, with the least noise of the model and, for images, with
-    uniform noise of a grey level. log Z is measured by annealing both ways and subtracted; where that cannot
-    be measured, or is beyond --bound, nothing is said but why. Writes loglik.json and loglik.txt. For models
-    with normalised noise levels, such as noise_energy. Intervals are of 95 %.
+    uniform noise of a grey level. log Z is measured by annealing and subtracted; where that cannot be
+    measured, or is beyond --bound, only what the sampler's own density is at least is said, and why. Writes
+    loglik.json and loglik.txt. For models with normalised noise levels, such as noise_energy. Intervals are
+    of 95 %.
     """
     from ..tasks.loglik import loglik as measure
 

@@ -2,8 +2,7 @@
 
 C is the covariance along the K leading principal axes, and one variance along all others (M. Tipping,
 C. Bishop, "Probabilistic principal component analysis", 1999); with K = D it is that of the data. Noise of
-deviation sigma leaves the axes as they are, so that its density, its draws and the map from one level to
-another cost two products with the axes.
+deviation sigma leaves the axes as they are, so that a density and a draw cost two products with the axes.
 """
 
 from __future__ import annotations
@@ -109,13 +108,29 @@ class NoisedGaussian(nn.Module):
         kept = (self.variances / (self.variances + noise)).sqrt()
         return self.scaled(x.flatten(1) - self.mean, kept, (self.rest / (self.rest + noise)).sqrt())
 
-    def carried(self, x: Tensor, sigma: float, to: float) -> tuple[Tensor, Tensor]:
-        """`x` `(B, *event)` by the linear map that takes this Gaussian at one level to that at another, and
-        the log-determinant of the map, a number."""
-        along = ((self.variances + to**2) / (self.variances + sigma**2)).sqrt()
-        off = ((self.rest + to**2) / (self.rest + sigma**2)).sqrt()
-        moved = self.mean + self.scaled(x.flatten(1) - self.mean, along, off)
-        return moved.view_as(x), along.log().sum() + (self.size - len(along)) * off.log()
+    def doubt(self, sigma: float) -> float:
+        """Mean over axes of C / (C + sigma^2): what noise `sigma` leaves unknown, over its variance."""
+        others = self.size - len(self.variances)
+        kept = (self.variances / (self.variances + sigma**2)).sum()
+        return float(kept + others * self.rest / (self.rest + sigma**2)) / self.size
+
+    def reverse(self, sigma: float, to: float, share: float = 1.0) -> NoisedGaussian:
+        """What data with noise `to` < `sigma` are around their mean given data with noise `sigma`.
+
+        `share`: how much of this Gaussian's doubt about clean data there is; 1 if it is their density, 0 if
+        they are known.
+        """
+        found = NoisedGaussian(self.size, len(self.variances)).to(self.mean)
+        added = sigma**2 - to**2
+
+        def left(variances: Tensor) -> Tensor:
+            doubt = share * variances / (variances + sigma**2)
+            return added / sigma**2 * (to**2 + added * doubt)
+
+        found.axes = self.axes
+        found.variances.copy_(left(self.variances))
+        found.rest.copy_(left(self.rest))
+        return found
 
     def scaled(self, centred: Tensor, along: Tensor, off: Tensor) -> Tensor:
         """`centred` `(B, D)` times a factor for each axis, `(K,)` or `(B, K)`, and `off` for the rest."""

@@ -1,9 +1,12 @@
-"""Annealed importance sampling along a path of energies, with maps between them.
+"""Annealed importance sampling along a path of energies, with a way from each to the next.
 
-    log w = sum over steps of  U_k(x) - U_{k+1}(T_k x) + log |det T_k|,   then a move that keeps exp(-U_{k+1})
+    log w = sum over steps of  U_k(x) - U_{k+1}(x') + log back(x | x') / there(x' | x),
+    then moves that keep exp(-U_{k+1})
 
-exp(log w) has the mean Z_last / Z_first, whatever the moves' mixing (R. Neal, 2001; the maps: C. Jarzynski,
-2002; M. Arbel, A. Matthews, A. Doucet, 2021), so that a path of normalised energies must give 1.
+A way is a map, whose ratio is log |det|, or a draw of a density (`mcmc.noise_moves`). exp(log w) has the mean
+Z_last / Z_first, whatever the moves' mixing (R. Neal, 2001; the maps: M. Arbel, A. Matthews, A. Doucet, 2021;
+densities: P. Del Moral, A. Doucet, A. Jasra, 2006), so that a path of normalised energies must give 1. With
+resampling the rows whose weights fall behind give way to others (sequential Monte Carlo).
 """
 
 from __future__ import annotations
@@ -19,14 +22,15 @@ from torch import Tensor
 from ..core.energy import Energy, value
 from ..core.show import one_line
 from .base import Kernel, run
-from .importance import effective_sample_size
+from .importance import effective_sample_size, resample
 
-Carry = Callable[[Tensor], tuple[Tensor, Tensor]]
+Carry = Callable[[Tensor, torch.Generator], tuple[Tensor, Tensor]]
+"""Rows `(N, *event)` at the next energy, and log of what the way back has over the way there, `(N,)`."""
 
 
 @dataclass(frozen=True)
 class PathStep:
-    """One step of a path: the energy left and the one reached, the map between, the kernel and its moves."""
+    """One step of a path: the energy left and the one reached, the way between, the kernel and its moves."""
 
     energy: Energy
     to: Energy
@@ -73,16 +77,23 @@ def bridged(down: Tensor, up: Tensor) -> float:
     return (low + high) / 2
 
 
-def annealed(path: Sequence[PathStep], x: Tensor, rng: torch.Generator) -> Annealed:
+def annealed(
+    path: Sequence[PathStep], x: Tensor, rng: torch.Generator, *, resampling: float = 0.0
+) -> Annealed:
     """Carry rows `x` `(N, *event)`, which are draws of exp(-U) of the first energy, along `path`.
 
-    The kernels must be exact, such as MALA, for the mean weight to be right.
+    The kernels must be exact, such as MALA, for the mean weight to be right. `resampling`: share of N below
+    which the effective sample size makes rows be drawn anew in proportion to their weights, all of which are
+    then their mean; 0 for never, which leaves the rows independent.
     """
     log_w, accepted = torch.zeros(len(x), dtype=torch.float64, device=x.device), []
     for step in path:
         with torch.no_grad():
-            moved, volume = step.carry(x)
-            log_w += (value(step.energy, x) - value(step.to, moved) + volume).double()
+            moved, ratio = step.carry(x, rng)
+            log_w += (value(step.energy, x) - value(step.to, moved) + ratio).double()
+        if resampling and float(effective_sample_size(log_w)) < resampling * len(x):
+            moved = moved[resample(log_w, len(x), rng)]
+            log_w = (log_w.logsumexp(0) - math.log(len(x))).expand(len(x)).clone()
         chain = run(step.kernel, step.to, moved, steps=step.moves, rng=rng)
         x = cast(Tensor, chain.position)
         if chain.info.acceptance is not None:

@@ -1,16 +1,18 @@
-"""log p of data in nats and bits, by a model whose constant was measured before anything is said.
+"""log p of data in nats and bits: what a sampler of known density gives at least, and what the energy says.
 
     log p(x) = -U(x, sigma_min) - log Z
 
 at rows with the model's least noise, a density of x + noise; for images also at rows with uniform noise of
-a grey level (B. Uria, I. Murray, H. Larochelle, 2013), the usual dequantisation. log Z is found by annealing
-both ways (`tasks.study.normalisation`) and subtracted, so that a claim of the model alone is never quoted.
+a grey level (B. Uria, I. Murray, H. Larochelle, 2013), the usual dequantisation. log Z is measured
+(`tasks.study.normalisation`) and subtracted; where it is not known or too large, the energy's claim is left
+out, and why is said. The bound of the sampler (`tasks.noise_path.sampler_bound`) stands in any case.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections import defaultdict
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -31,23 +33,29 @@ from ..metrics.likelihood import STEPS, bits_per_dimension
 from ..models.capabilities import LevelEnergies, offered
 from ..models.model import EnergyModel
 from ..nets.frozen import frozen
+from ..noise.levels import geometric_levels
 from ..report.tables import cell, plain
 from ..report.tables import table as drawn
 from ..train.load import load, trained_on
+from .noise_path import Level, sampler_bound, tuned
 from .parts import name_of, part_of
 from .study.normalisation import NormalisationStudy, study_normalisation
 
 BOUND = 0.1
 """|log Z| in nats a dimension up to which it is a correction; beyond, the model is no density to speak of."""
 CHUNK, CHAINS = 500, 100
+LEAST, AT_LEAST, BASE = "with the least noise", "its sampler, at least", "its Gaussian base"
+UNTOUCHED = (AT_LEAST, BASE)
+"""What needs no log Z."""
 
 
 @dataclass(frozen=True, eq=False)
 class LogLikelihood:
     """Mean log p of `n` rows with the noise named, in nats, log Z subtracted; 95 % over rows and of log Z.
 
-    `rows`: log p of each row with noise `sigma`, `(n,)`. `base`: of the model's Gaussian there. `study`: how
-    log Z was found. `span`: of the grey levels of images, 0 for other data.
+    `rows`: log p of each row with noise `sigma`, `(n,)`, by the first of `means`. `study`: how log Z was
+    found. `span`: of the grey levels of images. `refused`: why log p of the energy itself is left out, empty
+    where it is not.
     """
 
     data: str
@@ -57,6 +65,7 @@ class LogLikelihood:
     rows: Tensor
     study: NormalisationStudy
     span: float | None
+    refused: str
 
     __repr__ = tables
 
@@ -68,13 +77,14 @@ class LogLikelihood:
         """Plain values."""
         means = {name: plain(v) | {"bits": self.bits(v.estimate)} for name, v in self.means.items()}
         head = {"data": self.data, "n": self.n, "sigma": self.sigma, "nats": means}
-        return {**head, "normalisation": self.study.to_dict()}
+        return {**head, "refused": self.refused, "normalisation": self.study.to_dict()}
 
     def text(self) -> str:
         """A table, and what was measured of log Z."""
         body = [[name, cell(v, ".5g"), f"{self.bits(v.estimate):.3f}"] for name, v in self.means.items()]
         log_z = cell(self.study.rows["log_z"])
         said = f"log Z {log_z} nats is subtracted, {self.study.per_dimension:.4f} a dimension"
+        said = f"log p of the energy itself is left out: {self.refused}" if self.refused else said
         head = [f"{self.data}, n = {self.n}", "nats", "bits a dimension"]
         return f"{drawn(head, body)}\n{said}; noise {self.sigma:g} in the model's range"
 
@@ -105,7 +115,7 @@ def loglik(
         model: a model with normalised noise levels, or the folder of a run of one, such as noise_energy.
         data: rows, in any form that `gb.dataset` takes; by default those that the run held out.
         n: rows at most.
-        bound: |log Z| in nats a dimension beyond which log p is refused.
+        bound: |log Z| in nats a dimension beyond which log p of the energy is left out.
         levels: of the annealing; `moves` steps of MALA at each, with `draws` sets of `rows` chains; 100, or
             as many as there are held-out rows for.
         held: name of the data from whose held-out rows chains anneal upwards; those of training by default.
@@ -113,8 +123,7 @@ def loglik(
         net: the network of a run that was trained with one of your own.
 
     Raises:
-        UsageError: a model of another kind, a log Z that was not measured well enough or is beyond `bound`,
-            data of another shape.
+        UsageError: a model of another kind, data of another shape.
     """
     require_positive(n=n, bound=bound, draws=draws)
     if isinstance(model, (str, Path)):
@@ -135,28 +144,32 @@ def loglik(
         inner, held, levels=levels, moves=moves, n=rows, draws=draws, seed=seed, data_dir=data_dir,
         progress=progress,
     )  # fmt: skip
-    require_measured(study, bound)
     progress("log p")
-    nats = _nats(inner, of, found, index, rng, study)
-    means = {name: _interval(value, study, name != "its Gaussian base") for name, value in nats.items()}
+    refused = doubt(study, bound)
+    with frozen(inner):
+        sigmas = geometric_levels(of.sigma_max, of.sigma_min, levels)
+        path = tuned(of, sigmas, moves, generator(derive(seed, "loglik pilot"), device_of(inner)))
+        nats = _nats(inner, of, found, index, rng, path)
+    log_z = study.rows["log_z"]
+    own = {} if refused else {k: v - log_z.estimate for k, v in nats.items() if k not in UNTOUCHED}
+    means = {k: _interval(v, log_z.half_width) for k, v in own.items()}
+    means |= {k: _interval(nats[k]) for k in UNTOUCHED}
     span = inner.spec.high - inner.spec.low if found.is_image else None
     name = name_of(data) if data is not None else held
-    return LogLikelihood(name, len(index), of.sigma_min, means, next(iter(nats.values())), study, span)
+    rows_of = own[LEAST] if own else nats[AT_LEAST]
+    return LogLikelihood(name, len(index), of.sigma_min, means, rows_of, study, span, refused)
 
 
-def require_measured(study: NormalisationStudy, bound: float = BOUND) -> None:
-    """Raise `UsageError` unless log Z is known, and within `bound` nats a dimension."""
-    lower, upper = (study.rows[name].estimate for name in ("lower", "upper"))
-    if not study.measured:
-        raise UsageError(
-            f"log p is not known: log Z lies between {lower:.4g} and {upper:.4g} nats, {study.gap:.3f} a "
-            "dimension apart, too far to subtract it; raise levels or moves, or train longer"
-        )
+def doubt(study: NormalisationStudy, bound: float = BOUND) -> str:
+    """Why the energy is no density to quote: log Z is not known, or beyond `bound` nats a dimension."""
+    if study.doubt:
+        return f"log Z is not known, {study.doubt}; raise levels or moves, or train longer"
     if study.per_dimension > bound:
-        raise UsageError(
+        return (
             f"log Z is {study.rows['log_z'].estimate:.4g} nats, {study.per_dimension:.3f} a dimension, "
-            f"beyond the bound of {bound:g}: this energy is no density yet; train longer, or raise bound"
+            f"beyond the bound of {bound:g}; train longer, or raise bound"
         )
+    return ""
 
 
 def _rows(data: Given, model: EnergyModel, data_dir: str | Path | None) -> Dataset:
@@ -174,35 +187,30 @@ def _nats(
     data: Dataset,
     index: Tensor,
     rng: torch.Generator,
-    study: NormalisationStudy,
+    path: Sequence[Level],
 ) -> dict[str, Tensor]:
-    """log p of rows with each kind of noise, and of the Gaussian base, `(n,)` in float64, in the units of a
-    table.
+    """-U of rows with each kind of noise, the bound of the sampler and log p of the Gaussian base, `(n,)` in
+    float64, in the units of a table.
     """
     spec, device = model.spec, device_of(model)
     scale = 0.0 if spec.table is None else sum(map(math.log, spec.table.scale))
-    log_z = study.rows["log_z"].estimate + scale
     level = torch.full((1,), of.sigma_min, device=device)
-    found: dict[str, list[Tensor]] = {"with the least noise": []}
-    if data.is_image:
-        found["dequantised"] = []
-    found["its Gaussian base"] = []
-    with frozen(model):
-        for part in index.split(CHUNK):
-            x = data.batch(part, spec.low, spec.high).x.to(device)
-            noised = x + of.sigma_min * torch.randn(x.shape, generator=rng).to(device)
-            found["with the least noise"].append(-model.neg_log_prob(noised).double().cpu() - log_z)
-            base = of.base.neg_log_density(noised, level).double().cpu()
-            found["its Gaussian base"].append(-base - scale)
-            if data.is_image:
-                grey = (torch.rand(x.shape, generator=rng).to(device) - 0.5) * (spec.high - spec.low) / STEPS
-                found["dequantised"].append(-model.neg_log_prob(x + grey).double().cpu() - log_z)
-    return {name: torch.cat(parts) for name, parts in found.items()}
+    own = generator(derive(rng.initial_seed(), "paths"), device)
+    found: dict[str, list[Tensor]] = defaultdict(list)
+    for part in index.split(CHUNK):
+        x = data.batch(part, spec.low, spec.high).x.to(device)
+        noised = x + of.sigma_min * torch.randn(x.shape, generator=rng).to(device)
+        found[LEAST].append(-model.neg_log_prob(noised))
+        if data.is_image:
+            grey = (torch.rand(x.shape, generator=rng).to(device) - 0.5) * (spec.high - spec.low) / STEPS
+            found["dequantised"].append(-model.neg_log_prob(x + grey))
+        found[AT_LEAST].append(sampler_bound(of, path, noised, own))
+        found[BASE].append(-of.base.neg_log_density(noised, level))
+    return {name: torch.cat(parts).double().cpu() - scale for name, parts in found.items()}
 
 
-def _interval(values: Tensor, study: NormalisationStudy, corrected: bool) -> Interval:
-    """Of the mean over rows, with the half-width of log Z in squares where it was subtracted."""
+def _interval(values: Tensor, more: float = 0.0) -> Interval:
+    """Of the mean over rows, with the half-width `more` of log Z in squares where it was subtracted."""
     found = mean_interval(values)
-    more = study.rows["log_z"].half_width if corrected else 0.0
     half = math.hypot(found.half_width, more)
     return Interval(found.estimate, found.estimate - half, found.estimate + half)
