@@ -401,9 +401,13 @@ def gaussian_of(x, **sampling):
     return model
 
 
-def test_products_are_sampled_level_by_level():
-    a = gaussian_of(rows((2,)))
-    b = gaussian_of(0.5 * rows((2,)).flip(1) - 1)
+WEIGHTED = {"steps": 60, "corrections": 1, "resample": True}
+
+
+@pytest.mark.parametrize("sampling", [{}, WEIGHTED, WEIGHTED | {"corrections": 0}])
+def test_products_are_sampled_level_by_level(sampling):
+    a = gaussian_of(rows((2,)), **sampling)
+    b = gaussian_of(0.5 * rows((2,)).flip(1) - 1, **sampling)
     drawn = gb.product(a, b).sample(3000, seed=1)
     means, precisions = [], []
     for model in (a, b):
@@ -452,3 +456,16 @@ def test_the_flow_of_a_product_has_the_slope_of_all_at_both_ends():
     flow = stage.kernel
     for energy, sigma in ((stage.energy, flow.sigma), (flow.ahead, flow.to)):
         torch.testing.assert_close(energy(x), a.at_level(sigma)(x) + b.at_level(sigma)(x))
+
+
+def test_weights_take_chains_of_one_condition():
+    model = made(net={"name": "residual_mlp", "width": 16, "classes": 3}, sampling=WEIGHTED).model
+    assert model.sample(5, seed=0, y=torch.ones(5).long()).x.shape == (5, 2)
+    with pytest.raises(UsageError, match="must have the same label"):
+        model.sample(5, seed=0, y=torch.tensor([0, 1, 2, 0, 1]))
+
+
+def test_products_take_noise_off_in_one_way():
+    a, b = gaussian_of(rows((2,))), gaussian_of(rows((2,)), resample=True)
+    with pytest.raises(UsageError, match="or in other ways"):
+        gb.product(a, b).sample(5)

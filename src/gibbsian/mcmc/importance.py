@@ -10,11 +10,12 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from ..core.draws import Recorder, Replay, Rng, uniform
 from ..core.errors import GibbsianError, UsageError
 from ..core.random import RngLike, as_generator
 
 
-def resample(log_weights: Tensor, n: int, rng: RngLike = None) -> Tensor:
+def resample(log_weights: Tensor, n: int, rng: RngLike | Rng = None) -> Tensor:
     """`n` indices, sorted, of draws taken in proportion to exp(`log_weights`), int64 `(n,)`.
 
     Systematic resampling: one uniform number shifts a comb of `n` teeth over the cumulative weights (Kitagawa
@@ -33,8 +34,8 @@ def resample(log_weights: Tensor, n: int, rng: RngLike = None) -> Tensor:
     if n < 0:
         raise UsageError(f"n is {n}: the number of draws must be 0 or more")
     total = _normalised(log_weights).exp().cumsum(0)
-    rng = as_generator(rng, total.device)
-    shift = torch.rand((), generator=rng, dtype=torch.float64, device=total.device)
+    drawn = rng if isinstance(rng, (Recorder, Replay)) else as_generator(rng, total.device)
+    shift = uniform(total.sum(), drawn)
     # Teeth in (0, 1] and an end of exactly 1: a weight of 0 is never met, an index beyond N neither.
     teeth = (torch.arange(1, n + 1, dtype=torch.float64, device=total.device) - shift) / max(n, 1)
     return torch.searchsorted(total / total[-1], teeth)

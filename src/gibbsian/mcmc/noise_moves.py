@@ -37,7 +37,7 @@ def denoised(
     added = sigma**2 - to**2
     z = spread.draw(len(x), 0.0, rng).view_as(x)
     moved = x - added * _slope(energy, x) + z
-    return moved, _log_normal(x - moved, added) + spread.neg_log_density(z, z.new_zeros(1))
+    return moved, log_normal(x - moved, added) + spread.neg_log_density(z, z.new_zeros(1))
 
 
 def noised(
@@ -47,14 +47,14 @@ def noised(
     added = to**2 - sigma**2
     moved = x + added**0.5 * torch.randn(x.shape, generator=rng, device=x.device, dtype=x.dtype)
     z = x - moved + added * _slope(ahead, moved)
-    return moved, -spread.neg_log_density(z, z.new_zeros(1)) - _log_normal(moved - x, added)
+    return moved, -spread.neg_log_density(z, z.new_zeros(1)) - log_normal(moved - x, added)
 
 
 def _slope(energy: Energy, x: Tensor) -> Tensor:
     return cast(Tensor, value_and_grad(energy, x)[1])
 
 
-def _log_normal(z: Tensor, variance: float) -> Tensor:
+def log_normal(z: Tensor, variance: float) -> Tensor:
     """log N(z; 0, variance I), `(N,)`."""
     z = z.flatten(1)
     return -0.5 * (z.square().sum(1) / variance + z.shape[1] * math.log(2 * math.pi * variance))

@@ -18,10 +18,12 @@ from ..mcmc.kernel import Kernel
 from ..mcmc.langevin import Langevin
 from ..mcmc.mala import MALA
 from ..mcmc.probability_flow import ProbabilityFlow
+from ..mcmc.weighted_descent import WeightedDescent
 from .sampler import ChainStage, Sampler, Stages, WrappedSampler, next_stage
 from .samples import run_stages
 
 Composition = Callable[[Sequence[Energy]], Energy]
+Descent = ProbabilityFlow | WeightedDescent
 
 
 class OfLabel(WrappedSampler):
@@ -83,13 +85,13 @@ def shared_kernel(kernels: Sequence[Kernel], compose: Composition) -> tuple[Kern
     """The kernel at temperature 1 for a composition of energies over the temperatures that it returns.
 
     It is Langevin or MALA with the least step s T. Langevin keeps the clamp of the first; its clips add up,
-    if all have one. Steps of the probability flow between two levels become one of the composition, which
-    only begins chains well: the corrections after it sample.
+    if all have one. Steps between two levels become one of the composition: the probability flow only begins
+    chains well, weights or the corrections after it sample.
 
-    Raises `UsageError` for kernels of other kinds, for flows between other levels, and without noise.
+    Raises `UsageError` for kernels of other kinds, for steps between other levels, and without noise.
     """
-    if all(isinstance(kernel, ProbabilityFlow) for kernel in kernels):
-        return _shared_flow(cast("Sequence[ProbabilityFlow]", kernels), compose), [1.0] * len(kernels)
+    if all(isinstance(kernel, (ProbabilityFlow, WeightedDescent)) for kernel in kernels):
+        return _shared_descent(cast("Sequence[Descent]", kernels), compose), [1.0] * len(kernels)
     if all(isinstance(kernel, MALA) for kernel in kernels):
         exact = cast("Sequence[MALA]", kernels)
         steps, temperatures = [k.step_size for k in exact], [k.temperature for k in exact]
@@ -110,11 +112,11 @@ def shared_kernel(kernels: Sequence[Kernel], compose: Composition) -> tuple[Kern
     return moved, temperatures
 
 
-def _shared_flow(flows: Sequence[ProbabilityFlow], compose: Composition) -> ProbabilityFlow:
-    first = flows[0]
-    if any((flow.sigma, flow.to) != (first.sigma, first.to) for flow in flows):
-        raise _unlike("come down other levels of noise")
-    return ProbabilityFlow(first.sigma, first.to, compose([flow.ahead for flow in flows]))
+def _shared_descent(steps: Sequence[Descent], compose: Composition) -> Descent:
+    first = steps[0]
+    if any((type(s), s.sigma, s.to) != (type(first), first.sigma, first.to) for s in steps):
+        raise _unlike("come down other levels of noise, or in other ways")
+    return replace(first, ahead=compose([step.ahead for step in steps]))
 
 
 class MixtureSampler(ComposedSampler):

@@ -72,6 +72,8 @@ class LevelSamplingConfig:
     """Steps of MALA at each level after."""
     step_size: float = 0.5
     """Of these, in units of sigma squared."""
+    resample: bool = False
+    """Take noise off at random, and draw chains anew at each level by their weights: for sums of energies."""
     guidance: float = 0.0
     """w in (1 + w) U(x | c) - w U(x), of a model that knows conditions and p(x)."""
 

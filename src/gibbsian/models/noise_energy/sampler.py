@@ -1,4 +1,4 @@
-"""Samples of energies over noise levels: down the probability flow, with MALA at each level if asked for."""
+"""Samples of energies over noise levels: down the probability flow or by weights, with MALA at each level."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from ...mcmc.kernel import Kernel
 from ...mcmc.langevin import Langevin
 from ...mcmc.mala import MALA
 from ...mcmc.probability_flow import ProbabilityFlow
+from ...mcmc.weighted_descent import WeightedDescent
 from ...noise.levels import polynomial_levels
 from ..data_noise import with_noise
 from ..labels import draw_labels
@@ -66,12 +67,18 @@ class LevelDescent(Sampler):
     def stages(
         self, n: int, rng: torch.Generator, *, y: Tensor | None = None, steps: int | None = None
     ) -> Stages:
-        """A step of the flow between two levels, then the corrections there; `steps` of the flow in all.
+        """A step between two levels, then the corrections there; `steps` between levels in all.
 
-        Raises `UsageError` for another number of chains than of rows `x`.
+        Raises `UsageError` for another number of chains than of rows `x`, and where chains of unlike
+        conditions would be drawn in place of one another.
         """
         model, sampling = self.model, self.config.sampling
         y = draw_labels(model, n, y, rng)
+        if sampling.resample and y is not None and bool((y != y[:1]).any()):
+            raise UsageError(
+                "sampling.resample draws chains in place of others, which must have the same label or "
+                "condition: ask for one at a time"
+            )
         if self.x is not None and n != len(self.x):
             raise UsageError(f"{n} chains from {len(self.x)} rows: draw as many at a time as there are rows")
         x: Position = self.x if self.x is not None else model.top(n, self.top, rng)
@@ -79,11 +86,16 @@ class LevelDescent(Sampler):
         for sigma, to in zip(levels, levels[1:], strict=False):
             here, ahead = self.energy(sigma, y), self.energy(to, y)
             noised = partial(with_noise, sigma)
-            x = yield ChainStage(here, ProbabilityFlow(sigma, to, ahead), 1, x, noised=noised)
+            x = yield ChainStage(here, self.between(sigma, to, ahead), 1, x, noised=noised)
             if sampling.corrections:
                 noised = partial(with_noise, to)
                 x = yield ChainStage(ahead, self.kernel(to), sampling.corrections, x, noised=noised)
         yield from self.last(x, y)
+
+    def between(self, sigma: float, to: float, ahead: Energy) -> Kernel:
+        """From level to level."""
+        weighted = self.config.sampling.resample
+        return WeightedDescent(sigma, to, ahead) if weighted else ProbabilityFlow(sigma, to, ahead)
 
     def kernel(self, sigma: float) -> Kernel:
         """The corrections at a level."""
