@@ -55,6 +55,10 @@ def longrun(
     run: Run,
     *,
     steps: Annotated[str, Arg("times at which chains are looked at", "K,K")] = "0,10,100,1000,10000",
+    climb: Annotated[
+        float | None,
+        Arg("first up to this Gaussian noise, in [0, 1], and down; for models with levels of it", "SIGMA"),
+    ] = None,
     n: Annotated[int, Arg("chains of one draw", "N", "-n")] = 500,
     draws: Draws = 3,
     seed: Seed = 0,
@@ -73,8 +77,9 @@ def longrun(
     times = numbers("--steps", steps)
     job = opened(run, "study", out=out, data=data, which=which, device=device)
     found = study_longrun(
-        job.model, job.data, steps=times, n=n, draws=draws, seed=seed, data_dir=data_dir, progress=say
-    )
+        job.model, job.data, steps=times, climb=climb, n=n, draws=draws, seed=seed, data_dir=data_dir,
+        progress=say,
+    )  # fmt: skip
     return finished(run, found, "longrun", job.folder, topic="longrun", which=which)
 
 

@@ -25,6 +25,10 @@ def translate(
     ] = None,
     to: Annotated[int | None, Arg("class to move to, of a conditional model", "Y")] = None,
     steps: Annotated[int | None, Arg("chain steps; the model's own number by default", "K")] = None,
+    noise: Annotated[
+        float | None,
+        Arg("begin at images with this Gaussian noise, in [0, 1]; for models with levels of noise", "SIGMA"),
+    ] = None,
     n: Annotated[int, Arg("images of a data set's test part", "N", "-n")] = 64,
     fit: Annotated[bool, Arg("crop, resample and recolour image files to what the model takes")] = False,
     seed: Annotated[int, Arg("of the chains and of the choice of images", "S")] = 0,
@@ -39,7 +43,9 @@ def translate(
     domain change, is the content kept?
 
     Models made for it: gibbsian train cfebm --mode translate --data facades (or SOURCE:to:TARGET). Any
-    other energy on images can be tried; a conditional one moves to the class --to.
+    other energy on images can be tried; a conditional one moves to the class --to. Models with levels of
+    noise, such as noise_energy, can start at one: --noise .2 keeps what is coarse and draws the rest anew,
+    also for edits of images that were painted on.
     """
     from ..data.given import changes, given_images
     from ..tasks.convert.translation import translate_data_set, translate_files
@@ -57,14 +63,16 @@ def translate(
             images, spec.event_shape, low=spec.low, high=spec.high, fit=fit, like=job.data
         )
         with progress("translate") as bar:
-            found = translate_files(job.model, x, names, to=to, steps=steps, seed=seed, progress=bar)
+            found = translate_files(
+                job.model, x, names, to=to, steps=steps, noise=noise, seed=seed, progress=bar
+            )
     elif not job.data:
         raise UsageError(f"{run} does not say what it was trained on: give the run folder")
     else:
         with progress("translate") as bar:
             found = translate_data_set(
-                job.model, job.data, images, n=n, to=to, steps=steps, seed=seed, data_dir=data_dir,
-                progress=bar,
+                job.model, job.data, images, n=n, to=to, steps=steps, noise=noise, seed=seed,
+                data_dir=data_dir, progress=bar,
             )  # fmt: skip
     return finished(
         run, found, "translate", job.folder, pictures=found.pictures, films=found.films, which=which

@@ -54,6 +54,21 @@ def test_a_class_is_asked_of_conditional_models_only():
         translation(small("igebm"), torch.zeros(2, 1, 4, 4))
 
 
+def test_levels_of_noise_are_begun_at_where_asked():
+    """More noise moves an image further from its source; the first stage begins with just that noise."""
+    net = {"net.name": "residual_mlp", "net.width": 16, "net.hidden": None}
+    made = resolve("noise_energy", data="digits", changes={k: v for k, v in net.items() if v})
+    model, x = from_run(made, (1, 8, 8)).model.eval(), images(400, -0.5)
+    stage = next(translation(model, x, noise=0.15, steps=4).stages(400, generator(0)))
+    assert float((stage.position - x).std()) == pytest.approx(0.3, rel=0.03)
+    far = [float((translate(model, x, rng=0, noise=s)[0] - x).square().mean()) for s in (0.05, 0.2, 0.8)]
+    assert far[0] < 0.5 * far[1] and far[1] < 0.8 * far[2]
+    with pytest.raises(UsageError, match="knows no levels of noise"):
+        translate(small("igebm"), images(3, 0.0), noise=0.1)
+    with pytest.raises(UsageError, match="noise"):
+        translate(model, images(3, 0.0), noise=0.0)
+
+
 def test_a_model_made_for_it_brings_its_own_chain():
     model = small("cfebm", mode="translate")
     moved, film = translate(model, images(3, -0.5), rng=generator(0), steps=4)

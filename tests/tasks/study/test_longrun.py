@@ -100,3 +100,15 @@ def test_what_cannot_be_asked_is_one_line(tiny_run, still) -> None:
     latent = make(tiny_run, "gebm", **{"generator.hidden": [8], "generator.latent": 2})
     with pytest.raises(UsageError, match="none can begin at data"):
         study_longrun(latent, "digits", steps=(0, 1), n=50, draws=2)
+
+
+def test_chains_that_climb_begin_where_the_way_down_ends(tiny_run, still) -> None:
+    net = {"net.name": "residual_mlp", "net.width": 16, "sampling.steps": 4}
+    model = tiny_run("noise_energy", "digits", net).trainer.model.eval()
+    far = [
+        study_longrun(model, "digits", steps=(0, 1), climb=climb, n=100, draws=2).rows[0]["moved"].estimate
+        for climb in (None, 0.05, 0.5)
+    ]
+    assert far[0] < 0.2 < far[1] + 0.1 and 2 * far[1] < far[2]
+    with pytest.raises(UsageError, match="knows no levels of noise"):
+        study_longrun(still, "digits", steps=(0, 4), climb=0.1, n=100, draws=2)

@@ -4,6 +4,8 @@
 
 Models trained to translate (coarse-to-fine, mode "translate": Y. Zhao, J. Xie, P. Li, ICLR 2021) bring their
 own chain; every other energy on images moves by its chain from data, under a class where it has classes.
+Those that know levels of noise can begin at one: noise hides what is finer than it, and the way down puts
+there what the energy knows (SDEdit: C. Meng et al., ICLR 2022).
 """
 
 from __future__ import annotations
@@ -14,10 +16,11 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from ...core.errors import UsageError
+from ...core.errors import UsageError, require_positive
 from ...core.random import RngLike, as_generator
 from ...data.own import Given
-from ...models.capabilities import Translator
+from ...models.capabilities import MultiLevel, Translator, offered
+from ...models.data_noise import with_noise
 from ...models.labels import checked_labels
 from ...models.model import EnergyModel, device_of
 from ...models.sampler import ChainStage, Sampler, Stages, WrappedSampler
@@ -44,11 +47,41 @@ def stages_from(
         yield from begun.remaining(end)
 
 
-def translation(model: EnergyModel, x: Tensor, *, to: int | None = None, steps: int | None = None) -> Sampler:
+def from_noise(
+    model: EnergyModel,
+    x: Tensor,
+    noise: float,
+    y: Tensor | None,
+    rng: torch.Generator,
+    steps: int | None = None,
+) -> Stages:
+    """Down the levels from images `x` `(N, *event)` with Gaussian noise, a share of the model's range.
+
+    Raises `UsageError` for models without levels of noise, and noise of 0 or less.
+    """
+    require_positive(noise=noise)
+    ladder = offered(model, MultiLevel)
+    if ladder is None or not ladder.levels:
+        raise UsageError(
+            "this model knows no levels of noise to begin at: leave --noise out, or take noise_energy"
+        )
+    sigma = noise * (model.spec.high - model.spec.low)
+    return ladder.descent(with_noise(sigma, x, rng), sigma).stages(len(x), rng, y=y, steps=steps)
+
+
+def translation(
+    model: EnergyModel,
+    x: Tensor,
+    *,
+    to: int | None = None,
+    steps: int | None = None,
+    noise: float | None = None,
+) -> Sampler:
     """The sampler of just N chains from images `x` `(N, *event)`, to the class `to` of a conditional model.
 
-    `steps` default to those of the model's own sampler. Raises `UsageError` for an unknown class, a class
-    missing or superfluous, images of another shape, and models whose chains move latents.
+    `steps` default to those of the model's own sampler. With `noise`, a share of the model's range, chains
+    come down from that level (`from_noise`). Raises `UsageError` for an unknown class, a class missing or
+    superfluous, images of another shape, and models whose chains move latents.
     """
     if tuple(x.shape[1:]) != model.spec.event_shape:
         raise UsageError(
@@ -58,9 +91,12 @@ def translation(model: EnergyModel, x: Tensor, *, to: int | None = None, steps: 
     if classes and to is None:
         raise UsageError(f"this model has {classes} classes: say which one with --to 0 to --to {classes - 1}")
     labels = checked_labels(model, len(x), to)
+    if noise is not None:
+        return WrappedSampler(
+            model.sampler(), lambda n, rng, **asked: from_noise(model, x, noise, labels, rng, steps)
+        )
     if isinstance(model, Translator):
         return model.translation(x, steps=steps)
-
     return WrappedSampler(model.sampler(), lambda n, rng, **asked: stages_from(model, x, labels, rng, steps))
 
 
@@ -71,6 +107,7 @@ def translate(
     rng: RngLike = None,
     to: int | None = None,
     steps: int | None = None,
+    noise: float | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> tuple[Tensor, Film]:
     """Images `(N, *event)` in the target's domain from `x`, and the film of the chains.
@@ -84,7 +121,7 @@ def translate(
         data = part_of(x, "all", model.spec)
         x = data.batch(torch.arange(len(data)), model.spec.low, model.spec.high).x.to(device_of(model))
     rng = as_generator(rng, device_of(model))
-    watched = Film(translation(model, x, to=to, steps=steps), progress=progress)
+    watched = Film(translation(model, x, to=to, steps=steps, noise=noise), progress=progress)
     drawn = draw_samples(model, watched, len(x), rng=rng, chunk=len(x), observe=watched.observe)
     return drawn.x, watched
 

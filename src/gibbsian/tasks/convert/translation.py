@@ -110,6 +110,7 @@ def translate_data_set(
     n: int = 64,
     to: int | None = None,
     steps: int | None = None,
+    noise: float | None = None,
     seed: int = 0,
     data_dir: str | Path | None = None,
     progress: Advance = silent,
@@ -121,7 +122,7 @@ def translate_data_set(
     low, high = model.spec.low, model.spec.high
     begun = source_images(model, trained_on, source, n=n, seed=seed, to=to, data_dir=data_dir)
     x = low + (begun.x + 1) * (high - low) / 2
-    moved, film = _moved(model, x, to, steps, seed, progress)
+    moved, film = _moved(model, x, (to, steps, noise), seed, progress)
     found = compare(
         begun.domains, begun.x, pictured(moved, low, high), begun.held, seed=seed, steps=film.made,
         pairs=begun.pairs,
@@ -141,25 +142,27 @@ def translate_files(
     *,
     to: int | None = None,
     steps: int | None = None,
+    noise: float | None = None,
     seed: int = 0,
     progress: Advance = silent,
 ) -> TranslatedFiles:
     """Translate images `x` `(N, *event)` of the model's range, with a picture of each by name, a sheet of all
     and a film. Raises `UsageError` as `translation` does.
     """
-    moved, film = _moved(model, x, to, steps, seed, progress)
+    moved, film = _moved(model, x, (to, steps, noise), seed, progress)
     each = zip(names, to_uint8(moved, model.spec.low, model.spec.high), strict=True)
     pictures = {"translate": sheet(model, x, moved, film)}
     pictures |= {f"translated/{name}": Image.fromarray(pixels) for name, pixels in each}
     return TranslatedFiles(tuple(names), seed, film.made, pictures, {"translate": frames(model, film)})
 
 
-def _moved(
-    model: EnergyModel, x: Tensor, to: int | None, steps: int | None, seed: int, progress: Advance
-) -> tuple[Tensor, Film]:
-    device = device_of(model)
+Begin = tuple[int | None, int | None, float | None]  # to which class, in how many steps, from which noise
+
+
+def _moved(model: EnergyModel, x: Tensor, how: Begin, seed: int, progress: Advance) -> tuple[Tensor, Film]:
+    device, (to, steps, noise) = device_of(model), how
     return translate(
-        model, x.to(device), rng=Streams(seed, device=device).eval, to=to, steps=steps,
+        model, x.to(device), rng=Streams(seed, device=device).eval, to=to, steps=steps, noise=noise,
         progress=lambda done, total: progress(done, total, ""),
     )  # fmt: skip
 

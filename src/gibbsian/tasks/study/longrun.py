@@ -2,7 +2,7 @@
 
 A model whose energy is a density leaves data looking like data, however long its chain; a short-run sampler
 does not (E. Nijkamp et al., AAAI 2020, arXiv 1903.12370). Chains begin at training images and are measured at
-some times:
+some times; with `climb` they are first carried up to a level of noise and down again, as the model does:
 
     feature_distance    Frechet distance to held-out images in the features of a small named classifier
     confidence          of the same classifier's answers
@@ -37,6 +37,7 @@ from ...nets.frozen import frozen
 from ...report.studies import chains_at_times, over_time
 from ...report.tables import cell, over, plain, plain_rows, rows_table, summary
 from ..chains import neg_log_probs
+from ..convert.chain import from_noise
 from ..evaluator import evaluator_for, require_same_kind
 from ..image_evaluator import LabelledImages
 from ..progress import within
@@ -86,6 +87,7 @@ def study_longrun(
     data: str,
     *,
     steps: Sequence[int] = TIMES,
+    climb: float | None = None,
     n: int = 500,
     draws: int = 3,
     seed: int = 0,
@@ -94,9 +96,11 @@ def study_longrun(
 ) -> LongRunStudy:
     """Run `draws` sets of `n` chains from training images to the last of `steps`, measured at each of them.
 
+    `climb`: deviation of the noise, a share of the model's range, from which they come down first.
+
     Raises:
         UsageError: data that are no labelled images, times that do not rise, chains on latents, too few
-        draws.
+        draws; `climb` of a model without levels of noise, or not above 0.
     """
     require_draws(draws, n, 40)
     times = tuple(steps)
@@ -115,7 +119,7 @@ def study_longrun(
             f"of at most {rows // draws}"
         )
     begun = _begun(model, evaluator, n * draws, seed)
-    ends, x = snapshots(model, begun, times, seed, progress), begun.x
+    ends, x = snapshots(model, begun, times, seed, progress, climb), begun.x
     sets = {t: [_measured(evaluator, end, x, k, n) for k in range(draws)] for t, end in ends.items()}
     drift = over(
         [
@@ -147,13 +151,20 @@ def _begun(model: EnergyModel, evaluator: LabelledImages, n: int, seed: int) -> 
 
 
 def snapshots(
-    model: EnergyModel, batch: Batch, times: Sequence[int], seed: int, progress: Callable[[str], None]
+    model: EnergyModel,
+    batch: Batch,
+    times: Sequence[int],
+    seed: int,
+    progress: Callable[[str], None],
+    climb: float | None = None,
 ) -> dict[int, Snapshot]:
-    """The chains from the data of `batch` at every time; raises `UsageError` where chains move latents."""
+    """The chains from the data of `batch` at every time; raises `UsageError` where chains move latents, and
+    as `from_noise` with `climb`.
+    """
     x, y = batch.x, batch.y
     rng = generator(derive(seed, "chain"), x.device)
     with frozen(model):
-        begun = model.sampler().from_data(x, rng, y)
+        begun = model.sampler().from_data(_start(model, x, y, climb, rng), rng, y)
         state: Any = begun.position
         made, found = 0, {}
         before = neg_log_probs(model, x, y).mean()
@@ -174,6 +185,17 @@ def snapshots(
             end = _data(model, begun, position, rng)
             found[t] = Snapshot(end, neg_log_probs(model, end, y) - before)
     return found
+
+
+def _start(
+    model: EnergyModel, x: Tensor, y: Tensor | None, climb: float | None, rng: torch.Generator
+) -> Tensor:
+    """`x`, or where it ends from noise `climb` down."""
+    if climb is None:
+        return x
+    end = run_stages(from_noise(model, x, climb, y, rng), rng)[-1].position
+    with torch.no_grad():
+        return model.sampler().decode(end)
 
 
 def _data(model: EnergyModel, begun: DataChain, position: Position, rng: torch.Generator) -> Tensor:
