@@ -8,7 +8,9 @@ import pytest
 import torch
 from torch import nn
 
+import gibbsian as gb
 from experiments.noise_levels import wells
+from experiments.noise_levels.likelihood import gaussians, trained_vae
 from experiments.noise_levels.plane import known, measured
 
 SIGMA = 0.1
@@ -64,3 +66,29 @@ def test_the_true_energy_of_two_wells():
     x = torch.zeros(1, wells.D)
     narrow = wells.D / 2 * math.log(2 * math.pi * (1 / 9 + 0.01)) + math.log(2)
     assert float(wells.true_energy(x, 0.1)) == pytest.approx(narrow, rel=1e-6)
+
+
+def test_class_gaussians_are_a_mixture_with_shares():
+    digits = gb.dataset("digits")
+    rows, x = torch.arange(300), digits.batch(torch.arange(300, 320), -1.0, 1.0).x
+    alone = [gaussians(digits, [part], x, 0.2) for part in rows.split([100, 200])]
+    both = gaussians(digits, list(rows.split([100, 200])), x, 0.2)
+    torch.testing.assert_close(both, torch.stack(alone).logsumexp(0))
+    one = digits.batch(rows, -1.0, 1.0).x.flatten(1).double()
+    law = torch.distributions.MultivariateNormal(one.mean(0), one.T.cov() + 0.04 * torch.eye(64))
+    want = law.log_prob(x.flatten(1).double()) + math.log(300 / len(digits))
+    torch.testing.assert_close(gaussians(digits, [rows], x, 0.2), want, rtol=0, atol=0.1)
+
+
+def test_the_bound_of_the_vae_is_below_log_p():
+    """Of data that are normal, whose log p is known, with the VAE trained for a second."""
+    torch.manual_seed(0)
+    grey = (127.5 + 25 * torch.randn(4000, 4, 4)).clamp(0, 255).byte()
+    data = gb.dataset(grey)
+    model, updates = trained_vae(data, 0.1, 1 / 60, 0)
+    x = data.batch(torch.arange(500), -1.0, 1.0).x + 0.1 * torch.randn(500, 1, 4, 4)
+    deviation = ((25 / 127.5) ** 2 + 0.01) ** 0.5
+    exact = float(torch.distributions.Normal(0.0, deviation).log_prob(x).flatten(1).sum(1).mean())
+    bound = float(model.log_prob(x, torch.Generator().manual_seed(0)).detach().mean())
+    assert updates > 20
+    assert exact - 20 < bound < exact + 0.5
