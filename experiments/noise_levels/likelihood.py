@@ -44,8 +44,8 @@ class Normal(Autoencoder):
 
     def _given(self, x: Tensor, eps: tuple[Tensor, ...]) -> Tensor:
         found = self.vae.decode(eps)
-        law = torch.distributions.Normal(found.mean, found.log_sigma.exp())
-        return law.log_prob(x).flatten(1).sum(1)
+        density = torch.distributions.Normal(found.mean, found.log_sigma.exp())
+        return density.log_prob(x).flatten(1).sum(1)
 
 
 def gaussians(train: Dataset, groups: list[Tensor], x: Tensor, sigma: float) -> Tensor:

@@ -75,8 +75,8 @@ def test_class_gaussians_are_a_mixture_with_shares():
     both = gaussians(digits, list(rows.split([100, 200])), x, 0.2)
     torch.testing.assert_close(both, torch.stack(alone).logsumexp(0))
     one = digits.batch(rows, -1.0, 1.0).x.flatten(1).double()
-    law = torch.distributions.MultivariateNormal(one.mean(0), one.T.cov() + 0.04 * torch.eye(64))
-    want = law.log_prob(x.flatten(1).double()) + math.log(300 / len(digits))
+    density = torch.distributions.MultivariateNormal(one.mean(0), one.T.cov() + 0.04 * torch.eye(64))
+    want = density.log_prob(x.flatten(1).double()) + math.log(300 / len(digits))
     torch.testing.assert_close(gaussians(digits, [rows], x, 0.2), want, rtol=0, atol=0.1)
 
 

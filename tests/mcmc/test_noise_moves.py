@@ -27,13 +27,13 @@ class Iid:
     """N(0, v I), as a spread."""
 
     def __init__(self, v):
-        self.law = Normal(torch.zeros(()), v**0.5)
+        self.density = Normal(torch.zeros(()), v**0.5)
 
     def draw(self, n, sigma, rng):
-        return self.law.scale * torch.randn(n, 2, generator=rng)
+        return self.density.scale * torch.randn(n, 2, generator=rng)
 
     def neg_log_density(self, z, sigma):
-        return -self.law.log_prob(z).flatten(1).sum(1)
+        return -self.density.log_prob(z).flatten(1).sum(1)
 
 
 def known(sigma, to):

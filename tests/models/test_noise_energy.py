@@ -173,7 +173,7 @@ def test_labels_are_left_out_as_often_as_asked():
     ("changes", "match"),
     [
         ({"noise": {"sigma_min": 3.0, "sigma_max": 1.0}}, "must lie below"),
-        ({"losses": {"denoising": 0, "time_score": 0, "classification": 0}}, "all three losses"),
+        ({"losses": {"denoising": 0, "time_score": 0, "classification": 0}}, "all losses have weight 0"),
         ({"losses": {"pairs": 0}}, "losses.pairs is 0"),
         ({"losses": {"apart": 0}}, "losses.apart is 0"),
         ({"sampling": {"steps": 0}}, "sampling.steps is 0"),

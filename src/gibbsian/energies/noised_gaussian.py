@@ -83,16 +83,18 @@ class NoisedGaussian(nn.Module):
 
     def neg_log_density(self, x: Tensor, sigma: Tensor) -> Tensor:
         """-log N(x; mean, C + sigma^2 I) in nats, `(B,)`, at `x` `(B, *event)`, levels `(B,)` or `(1,)`."""
-        centred = x.flatten(1) - self.mean
-        along = centred @ self.axes
-        noise, others = sigma.square(), self.size - len(self.variances)
-        total = self.variances + noise[:, None]
-        square = (along.square() / total).sum(1)
-        log_volume = total.log().sum(1)
+        noise = sigma.square()
+        return self._neg_log(x.flatten(1) - self.mean, self.variances + noise[:, None], self.rest + noise)
+
+    def _neg_log(self, centred: Tensor, variances: Tensor, rest: Tensor) -> Tensor:
+        """-log of a normal density about 0: variances `(B, K)` along the axes, `rest` `(B,)` beside."""
+        along, others = centred @ self.axes, self.size - len(self.variances)
+        square = (along.square() / variances).sum(1)
+        log_volume = variances.log().sum(1)
         if others:
             off = (centred.square().sum(1) - along.square().sum(1)).clamp(min=0)
-            square = square + off / (self.rest + noise)
-            log_volume = log_volume + others * (self.rest + noise).log()
+            square = square + off / rest
+            log_volume = log_volume + others * rest.log()
         return 0.5 * (square + log_volume + self.size * LOG_2PI)
 
     def draw(self, n: int, sigma: float, rng: RngLike = None) -> Tensor:
@@ -121,17 +123,25 @@ class NoisedGaussian(nn.Module):
         they are known.
         """
         found = NoisedGaussian(self.size, len(self.variances)).to(self.mean)
-        added = sigma**2 - to**2
-
-        def left(variances: Tensor) -> Tensor:
-            doubt = share * variances / (variances + sigma**2)
-            return added / sigma**2 * (to**2 + added * doubt)
-
+        levels = torch.tensor([sigma, to, share]).to(self.mean)
         found.axes = self.axes
-        found.variances.copy_(left(self.variances))
-        found.rest.copy_(left(self.rest))
+        found.variances.copy_(_left(self.variances, *levels))
+        found.rest.copy_(_left(self.rest, *levels))
         return found
+
+    def reverse_neg_log_density(self, z: Tensor, sigma: Tensor, to: Tensor, share: Tensor) -> Tensor:
+        """-log of the density of `reverse` at `z` `(B, *event)`, `(B,)`, with levels `(B,)` of each row."""
+        levels = torch.stack([sigma, to, share])
+        along = _left(self.variances, *levels[..., None])
+        return self._neg_log(z.flatten(1), along, _left(self.rest, *levels))
 
     def scaled(self, centred: Tensor, along: Tensor, off: Tensor) -> Tensor:
         """`centred` `(B, D)` times a factor for each axis, `(K,)` or `(B, K)`, and `off` for the rest."""
         return off * centred + ((centred @ self.axes) * (along - off)) @ self.axes.T
+
+
+def _left(variances: Tensor, sigma: Tensor, to: Tensor, share: Tensor) -> Tensor:
+    """Variances of noise `to` given noise `sigma`, with a share of the doubt of N(0, `variances`) left."""
+    added = sigma**2 - to**2
+    doubt = share * variances / (variances + sigma**2)
+    return added / sigma**2 * (to**2 + added * doubt)

@@ -51,15 +51,38 @@ class LossesConfig:
     """Share of a batch that the classification takes: each of these rows costs four more energies."""
     apart: float = 1.5
     """How far apart the two levels are, in units of what data of their size can tell."""
+    balance: float = 0.0
+    """Of what noise put on and taken off leaves, at states of the model's own chains, from `settle_at`."""
 
     def __post_init__(self) -> None:
-        weights = {f"losses.{k}": getattr(self, k) for k in ("denoising", "time_score", "classification")}
+        names = ("denoising", "time_score", "classification", "balance")
+        weights = {f"losses.{k}": getattr(self, k) for k in names}
         require_not_negative(**weights)
         require_positive(**{"losses.apart": self.apart})
         if not any(weights.values()):
-            raise UsageError("all three losses have weight 0: give losses.denoising or another of them some")
+            raise UsageError("all losses have weight 0: give losses.denoising or another of them some")
         if not 0 < self.pairs <= 1:
             raise UsageError(f"losses.pairs is {self.pairs}: it is a share in (0, 1]")
+
+
+@dataclass(frozen=True)
+class BalanceConfig:
+    """The model's own chains, down all levels over and over, at which losses.balance is taken."""
+
+    chains: int = 64
+    """How many."""
+    moves: int = 2
+    """Steps of MALA at a level, one level an update."""
+    gap: float = 0.15
+    """Between levels, of the logarithm of sigma."""
+    near: float = 0.05
+    """Between the two levels of the loss, likewise; on average."""
+    stay: int = 60
+    """Updates at the least noise before a chain begins anew."""
+
+    def __post_init__(self) -> None:
+        require_positive(**{f"balance.{k}": getattr(self, k) for k in ("chains", "moves", "gap", "near")})
+        require_not_negative(**{"balance.stay": self.stay})
 
 
 @dataclass(frozen=True)
@@ -99,12 +122,14 @@ class NoiseEnergyConfig:
     """The network sees and bends so many leading principal coordinates at most; None gives it all of x."""
     noise: NoiseConfig = field(default_factory=NoiseConfig)
     losses: LossesConfig = field(default_factory=LossesConfig)
+    balance: BalanceConfig = field(default_factory=BalanceConfig)
     sampling: LevelSamplingConfig = field(default_factory=LevelSamplingConfig)
     pixels: PixelConfig = field(default_factory=PixelConfig)
     label_dropout: float = 0.1
     """Share of labels that training leaves out, with net.classes, so that U(x) is known beside U(x | y)."""
     settle_at: int = 0
-    """Update from which dropout is off, so that losses see the network that U is read of; 0 for never."""
+    """Update from which dropout is off, so that losses see the network that U is read of, and from which
+    losses.balance counts; 0 for dropout to the end, and balance from the start."""
     jump: bool = True
     """End with the mean of clean data given the least noise (Tweedie's formula)."""
 

@@ -1,14 +1,15 @@
-"""Energies of data at every level of noise, normalised, learnt without chains.
+"""Energies of data at every level of noise, normalised.
 
     U(x, sigma) = -log p(x, sigma),   p(., sigma) = data with noise sigma
-    loss = denoising + time score + classification of levels      (`objectives.noise_levels`)
+    loss = denoising + time score + classification of levels (+ balance)      (`objectives.noise_levels`)
 
 The Gaussian of the data with noise is the base, so that U is normalised at the top and the time score and the
 classification carry that down: E(x) = U(x, sigma_min) is -log p(x) in nats, and every level has temperature
 1. Parts of it are F. Guth, Z. Kadkhodaie, E. Simoncelli 2025 (time score), J. Thornton et al. 2025 (the
 preconditioned energy) and R. OuYang, L. Grenioux, J. M. Hernandez-Lobato 2026 (classification); the base with
-a full covariance and the losses together are ours. Samples: the probability flow, and MALA at each level
-where asked for.
+a full covariance and the losses together are ours, and so is the balance at states of the model's own chains,
+which takes away the low energies off the data that no other loss sees. Samples: the probability flow, and
+MALA at each level where asked for.
 """
 
 from __future__ import annotations
@@ -30,7 +31,9 @@ from ...data.dataset import Dataset
 from ...energies.noised_gaussian import NoisedGaussian
 from ...nets.dropout import without_dropout
 from ...nets.families import CustomNetConfig
+from ...nets.frozen import frozen
 from ...objectives.noise_levels import (
+    balance_error,
     classification_error,
     denoising_error,
     neighbours,
@@ -43,6 +46,7 @@ from ..networks import data_spec, energy_net
 from .config import NoiseConfig, NoiseEnergyConfig
 from .model import WAVES, NoiseEnergy
 from .sampler import LevelDescent
+from .walkers import Walkers
 
 MOST_AXES = 1024
 BASE_ROWS = 20_000
@@ -72,7 +76,9 @@ def build(
     noise = config.noise
     model = NoiseEnergy(net, spec, base, (noise.sigma_min, noise.sigma_max), leading, waves)
     model.samplers["default"] = LevelDescent(model, config)
-    return NoiseLevels(config, model)
+    told_size = sum(given)
+    walkers = Walkers(config.balance, spec.event_shape, told_size) if config.losses.balance else None
+    return NoiseLevels(config, model, walkers)
 
 
 def drawn_levels(noise: NoiseConfig, n: int, rng: torch.Generator) -> Tensor:
@@ -87,10 +93,14 @@ def drawn_levels(noise: NoiseConfig, n: int, rng: torch.Generator) -> Tensor:
 
 
 class NoiseLevels(Learner):
-    """The three losses at one random level a row; no chain takes part."""
+    """The losses at one random level a row; chains take part in that of balance alone."""
 
     config: NoiseEnergyConfig
     model: NoiseEnergy
+
+    def __init__(self, config: NoiseEnergyConfig, model: NoiseEnergy, walkers: Walkers | None = None) -> None:
+        super().__init__(config, model)
+        self.walkers = walkers
 
     def setup(self, data: Dataset) -> None:
         """Fit the base to the training data, to `BASE_ROWS` of them spread over their order."""
@@ -102,6 +112,11 @@ class NoiseLevels(Learner):
     def parameter_groups(self) -> dict[str, nn.Module]:
         """One group: the network."""
         return {"energy": self.model.net}
+
+    def reset_training_state(self) -> None:
+        """Walkers begin anew."""
+        if self.walkers is not None:
+            self.walkers.begun.fill_(False)
 
     def milestones(self) -> tuple[int, ...]:
         """Where dropout ends."""
@@ -115,7 +130,10 @@ class NoiseLevels(Learner):
         y = self._told(batch, rng) if self.model.spec.conditional else None
         half = self.options.precision == "bf16"
         with torch.autocast(x.device.type, dtype=torch.bfloat16, enabled=half):
-            yield "energy", self._loss(x, y, rng)
+            loss = self._loss(x, y, rng)
+        if self.walkers is not None and self.planned(step) >= self.config.settle_at:
+            loss = self._balanced(loss, self.walkers, x, y, rng)
+        yield "energy", loss
 
     def _loss(self, x: Tensor, y: Tensor | None, rng: torch.Generator) -> Loss:
         config, model = self.config.losses, self.model
@@ -123,6 +141,8 @@ class NoiseLevels(Learner):
         eps = torch.randn(x.shape, generator=rng, device=x.device, dtype=x.dtype)
         noised = x + expand(sigma, x) * eps
         own, by_x, by_sigma = slopes(partial(_at, model, y), noised, sigma)
+        if self.walkers is not None:
+            self.walkers.know(model, sigma, expand(sigma, by_x) * by_x)
         denoising = denoising_error(by_x, eps, sigma, model.spread).mean()
         time = time_score_error(by_sigma, eps, sigma).mean()
         value = config.denoising * denoising + config.time_score * time + 0 * own.sum()
@@ -132,6 +152,28 @@ class NoiseLevels(Learner):
             value = value + config.classification * told
             metrics["classification"] = told.detach()
         return Loss(value, metrics)
+
+    def _balanced(
+        self, loss: Loss, walkers: Walkers, x: Tensor, y: Tensor | None, rng: torch.Generator
+    ) -> Loss:
+        """The loss with that of balance, in full precision: differences of energies are small beside them."""
+        model = self.model
+        with frozen(model.net):
+            here, sigma, told, acceptance = walkers.descend(model, x, y, rng)
+        near = self.config.balance.near * (0.5 + torch.rand(sigma.shape, generator=rng, device=x.device))
+        above = (sigma.log() + near).exp()
+        added = above.square() - sigma.square()
+        eps = torch.randn(here.shape, generator=rng, device=x.device, dtype=x.dtype)
+        up = here + expand(added.sqrt(), eps) * eps
+        other, by_x, _ = slopes(partial(_at, model, told), up, above)
+        z = here - up + expand(added, up) * by_x
+        share = walkers.share_at(model, above.log())
+        reverse = model.base.reverse_neg_log_density(z, above, sigma, share)
+        noise = 0.5 * (eps.flatten(1).square().sum(1) + model.base.size * (2 * math.pi * added).log())
+        own = model.energy_at(here, sigma, told)
+        error = balance_error(own, other, noise - reverse, near, model.base.size).mean()
+        metrics = {**loss.metrics, "balance": error.detach(), "acceptance": acceptance}
+        return Loss(loss.value + self.config.losses.balance * error, metrics)
 
     def _told(self, batch: Batch, rng: torch.Generator) -> Tensor:
         """Conditions as the batch has them; labels as one-hot rows, some of them zeros."""
