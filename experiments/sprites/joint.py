@@ -5,9 +5,10 @@ python -m experiments.sprites.joint RUN [RUN RUN RUN] --regressor FILE [-n 256] 
 
 One RUN trained on sprites with label dropout, or one an attribute (sprites:shape, ...). Each of n chains has
 attributes of its own, uniform and independent; with --particles each is the first of so many chains of the
-same attributes, drawn anew at each level by their weights (runs of noise_energy). Rows of the table: the sum of conditionals less E(x) three
-times, the plain sum, all attributes given to one model at once (one RUN only), and no attribute at all. The
-picture has what was asked for on top, and below it a row for each row of the table.
+same attributes, drawn anew at each level by their weights (runs of noise_energy). Rows of the table: the sum
+of conditionals less E(x) three times, the plain sum, all attributes given to one model at once (one RUN
+only), and no attribute at all. The picture has what was asked for on top, and below it a row for each row of
+the table.
 """
 
 from __future__ import annotations
@@ -31,8 +32,8 @@ from gibbsian.data.attributes import alone, blocks_of
 from gibbsian.data.names import SPRITE_BLOCKS
 from gibbsian.data.shapes import Sprites, draw, encode, render
 from gibbsian.energies.algebra import Product, Scaled
-from gibbsian.models.composed_sampler import ComposedSampler, OfLabel
 from gibbsian.models.capabilities import Adjustable, offered
+from gibbsian.models.composed_sampler import ComposedSampler, OfLabel
 from gibbsian.models.sampler import RunOptions, Sampler
 from gibbsian.report.pictures import save_image, sheet
 from gibbsian.report.tables import table
