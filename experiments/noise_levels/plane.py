@@ -35,6 +35,7 @@ from gibbsian.tasks.study.normalisation import study_normalisation
 ROWS, BOX, POINTS = 50_000, 3.0, 400
 LOSSES: dict[str, dict[str, Any]] = {
     "all": {},
+    "all and balance": {"losses.balance": 1.0},
     "denoising": {"losses.time_score": 0.0, "losses.classification": 0.0},
     "time": {"losses.classification": 0.0},
     "classification": {"losses.time_score": 0.0},

@@ -41,6 +41,11 @@ from gibbsian.report.tables import table
 SHOWN = 16
 
 
+def exact(models: Sequence[gb.EnergyModel]) -> bool:
+    """Whether chains have a Metropolis test, which bfloat16 would make one of rounding."""
+    return any(offered(model, Adjustable) for model in models)
+
+
 def own_sampler(model: gb.EnergyModel, changes: Mapping[str, Any]) -> Sampler:
     """The model's sampler, with other settings of sampling where there are some."""
     sampler = model.sampler()
@@ -101,7 +106,7 @@ def samples(
         steps=steps,
         seed=seed,
         chunk=n,
-        options=RunOptions(precision="bf16"),
+        options=RunOptions(precision="fp32" if exact(models) else "bf16"),
     )
     return ((drawn.x[:, 0] - spec.low) / (spec.high - spec.low)).clamp(0, 1)
 

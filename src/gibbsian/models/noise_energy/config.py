@@ -75,7 +75,7 @@ class BalanceConfig:
     """Steps of MALA at a level, one level an update."""
     gap: float = 0.15
     """Between levels, of the logarithm of sigma."""
-    near: float = 0.05
+    near: float = 0.01
     """Between the two levels of the loss, likewise; on average."""
     stay: int = 60
     """Updates at the least noise before a chain begins anew."""
