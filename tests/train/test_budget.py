@@ -30,6 +30,7 @@ EXCUSED = {
     "energy_steps": "of the energy for each of the base: a ratio",
     "energy_first": "until the energy of a period has followed its base, in a run of any length",
     "period": "beside energy_first, so that the ratio of the two stays",
+    "balance.stay": "of one chain at the least noise, in a run of any length",
     "ensemble.every": "how far past copies lie apart, in a run of any length",
 }
 """Settings whose words count updates, but that do not go with the number of them, and why."""
