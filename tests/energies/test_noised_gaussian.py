@@ -81,7 +81,7 @@ def test_the_reverse_of_added_noise_is_a_part_of_the_joint_density(axes):
     u = base.neg_log_density(at, torch.tensor([sigma]))
     slope = torch.autograd.grad(u.sum(), at)[0]
     spread = base.reverse(sigma, to)
-    back = spread.neg_log_density(x - more + (sigma**2 - to**2) * slope, torch.zeros(1))
+    back = spread.neg_log_density(x - more + (sigma**2 - to**2) * slope)
     var = sigma**2 - to**2
     there = ((more - x).square() / var + math.log(2 * math.pi * var)).flatten(1).sum(1) / 2
     joint = base.neg_log_density(x, torch.tensor([to])) + there

@@ -29,10 +29,10 @@ class Iid:
     def __init__(self, v):
         self.density = Normal(torch.zeros(()), v**0.5)
 
-    def draw(self, n, sigma, rng):
+    def draw(self, n, rng):
         return self.density.scale * torch.randn(n, 2, generator=rng)
 
-    def neg_log_density(self, z, sigma):
+    def neg_log_density(self, z):
         return -self.density.log_prob(z).flatten(1).sum(1)
 
 

@@ -8,6 +8,7 @@ deviation sigma leaves the axes as they are, so that a density and a draw cost t
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
@@ -42,7 +43,7 @@ class NoisedGaussian(nn.Module):
         self.rest: Tensor
         self.register_buffer("mean", torch.zeros(size))
         self.register_buffer("variances", torch.ones(count))
-        self.register_buffer("axes", torch.eye(size)[:, :count].contiguous())
+        self.register_buffer("axes", torch.eye(size, count))
         self.register_buffer("rest", torch.ones(()))
 
     @property
@@ -84,13 +85,15 @@ class NoisedGaussian(nn.Module):
     def neg_log_density(self, x: Tensor, sigma: Tensor) -> Tensor:
         """-log N(x; mean, C + sigma^2 I) in nats, `(B,)`, at `x` `(B, *event)`, levels `(B,)` or `(1,)`."""
         noise = sigma.square()
-        return self._neg_log(x.flatten(1) - self.mean, self.variances + noise[:, None], self.rest + noise)
+        return self.neg_log_normal(
+            x.flatten(1) - self.mean, self.variances + noise[:, None], self.rest + noise
+        )
 
-    def _neg_log(self, centred: Tensor, variances: Tensor, rest: Tensor) -> Tensor:
-        """-log of a normal density about 0: variances `(B, K)` along the axes, `rest` `(B,)` beside."""
+    def neg_log_normal(self, centred: Tensor, variances: Tensor, rest: Tensor) -> Tensor:
+        """-log of a normal density about 0: `variances` along the axes, `rest` beside, `(B,)`."""
         along, others = centred @ self.axes, self.size - len(self.variances)
         square = (along.square() / variances).sum(1)
-        log_volume = variances.log().sum(1)
+        log_volume = variances.log().sum(-1)
         if others:
             off = (centred.square().sum(1) - along.square().sum(1)).clamp(min=0)
             square = square + off / rest
@@ -116,28 +119,37 @@ class NoisedGaussian(nn.Module):
         kept = (self.variances / (self.variances + sigma**2)).sum()
         return float(kept + others * self.rest / (self.rest + sigma**2)) / self.size
 
-    def reverse(self, sigma: float, to: float, share: float = 1.0) -> NoisedGaussian:
+    def reverse(self, sigma: float | Tensor, to: float | Tensor, share: float | Tensor = 1.0) -> Reverse:
         """What data with noise `to` < `sigma` are around their mean given data with noise `sigma`.
 
         `share`: how much of this Gaussian's doubt about clean data there is; 1 if it is their density, 0 if
-        they are known.
+        they are known. All are numbers, or `(B,)` with one for each row.
         """
-        found = NoisedGaussian(self.size, len(self.variances)).to(self.mean)
-        levels = torch.tensor([sigma, to, share]).to(self.mean)
-        found.axes = self.axes
-        found.variances.copy_(_left(self.variances, *levels))
-        found.rest.copy_(_left(self.rest, *levels))
-        return found
-
-    def reverse_neg_log_density(self, z: Tensor, sigma: Tensor, to: Tensor, share: Tensor) -> Tensor:
-        """-log of the density of `reverse` at `z` `(B, *event)`, `(B,)`, with levels `(B,)` of each row."""
-        levels = torch.stack([sigma, to, share])
-        along = _left(self.variances, *levels[..., None])
-        return self._neg_log(z.flatten(1), along, _left(self.rest, *levels))
+        levels = [torch.as_tensor(v).to(self.mean) for v in (sigma, to, share)]
+        along = _left(self.variances, *(v[..., None] for v in levels))
+        return Reverse(self, along, _left(self.rest, *levels))
 
     def scaled(self, centred: Tensor, along: Tensor, off: Tensor) -> Tensor:
         """`centred` `(B, D)` times a factor for each axis, `(K,)` or `(B, K)`, and `off` for the rest."""
         return off * centred + ((centred @ self.axes) * (along - off)) @ self.axes.T
+
+
+@dataclass(frozen=True, eq=False)
+class Reverse:
+    """N(0, V) along the axes of `base`, V `variances` `(K,)` or `(B, K)` and `rest` `()` or `(B,)` beside."""
+
+    base: NoisedGaussian
+    variances: Tensor
+    rest: Tensor
+
+    def draw(self, n: int, rng: torch.Generator) -> Tensor:
+        """`n` draws `(n, D)`."""
+        white = torch.randn(n, self.base.size, generator=rng, device=rng.device)
+        return self.base.scaled(white, self.variances.sqrt(), self.rest.sqrt())
+
+    def neg_log_density(self, z: Tensor) -> Tensor:
+        """-log of the density in nats, `(B,)`, at `z` `(B, *event)`."""
+        return self.base.neg_log_normal(z.flatten(1), self.variances, self.rest)
 
 
 def _left(variances: Tensor, sigma: Tensor, to: Tensor, share: Tensor) -> Tensor:

@@ -12,22 +12,24 @@ best V: F. Bao et al., 2022). Both give log of what the way back has over the wa
 from __future__ import annotations
 
 import math
-from typing import Protocol, cast
+from typing import Protocol, TypeVar, cast
 
 import torch
 from torch import Tensor
 
 from ..core.energy import Energy, value_and_grad
 
+Noise = TypeVar("Noise", float, Tensor)
+
 
 class Spread(Protocol):
-    """A normal density about 0 of rows of numbers, with more noise of deviation `sigma` if asked."""
+    """V: a normal density about 0."""
 
-    def draw(self, n: int, sigma: float, rng: torch.Generator) -> Tensor:
+    def draw(self, n: int, rng: torch.Generator) -> Tensor:
         """`n` draws `(n, D)`."""
 
-    def neg_log_density(self, x: Tensor, sigma: Tensor) -> Tensor:
-        """-log of the density, `(B,)`, at `x` `(B, *event)`."""
+    def neg_log_density(self, z: Tensor) -> Tensor:
+        """-log of the density, `(B,)`, at `z` `(B, *event)`."""
 
 
 def denoised(
@@ -35,9 +37,9 @@ def denoised(
 ) -> tuple[Tensor, Tensor]:
     """From noise `sigma`, of the energy given, to less: rows like `x` `(N, *event)`, log q - log r."""
     added = sigma**2 - to**2
-    z = spread.draw(len(x), 0.0, rng).view_as(x)
+    z = spread.draw(len(x), rng).view_as(x)
     moved = x - added * _slope(energy, x) + z
-    return moved, log_normal(x - moved, added) + spread.neg_log_density(z, z.new_zeros(1))
+    return moved, log_normal(x - moved, added) + spread.neg_log_density(z)
 
 
 def noised(
@@ -47,7 +49,15 @@ def noised(
     added = to**2 - sigma**2
     moved = x + added**0.5 * torch.randn(x.shape, generator=rng, device=x.device, dtype=x.dtype)
     z = x - moved + added * _slope(ahead, moved)
-    return moved, -spread.neg_log_density(z, z.new_zeros(1)) - log_normal(moved - x, added)
+    return moved, -spread.neg_log_density(z) - log_normal(moved - x, added)
+
+
+def ancestral(x: Tensor, slope: Tensor, sigma: Noise, to: Noise) -> tuple[Tensor, Noise]:
+    """Mean of rows with noise `to` given `x` with noise `sigma`, grad U being `slope`, and the least V: the
+    variance with the clean data known. Levels are numbers, or broadcast to `x`.
+    """
+    added = sigma**2 - to**2
+    return x - added * slope, to**2 * added / sigma**2
 
 
 def _slope(energy: Energy, x: Tensor) -> Tensor:

@@ -22,7 +22,7 @@ from ..core.errors import UsageError
 from ..core.position import Position, detach, norm, randn_like
 from ..core.show import one_line
 from .importance import resample
-from .noise_moves import log_normal
+from .noise_moves import ancestral, log_normal
 from .state import ChainInfo, ChainState
 
 
@@ -53,12 +53,10 @@ class WeightedDescent:
     def step(self, energy: Energy, state: ChainState, rng: Rng) -> tuple[ChainState, ChainInfo]:
         """One step. A row whose weight is not finite is left; raises `GibbsianError` if none is finite."""
         x = cast(Tensor, state.position)
-        added = self.sigma**2 - self.to**2
-        v = self.to**2 * added / self.sigma**2
         u, slope = value_and_grad(energy, x)
-        mean = x - added * cast(Tensor, slope)
+        mean, v = ancestral(x, cast(Tensor, slope), self.sigma, self.to)
         moved = mean + v**0.5 * cast(Tensor, randn_like(x, rng))
-        ratio = log_normal(x - moved, added) - log_normal(moved - mean, v)
+        ratio = log_normal(x - moved, self.sigma**2 - self.to**2) - log_normal(moved - mean, v)
         log_w = u - value(self.ahead, moved) + ratio
         kept = resample(log_w.where(log_w.isfinite(), -torch.inf), len(x), rng)
         info = ChainInfo(None, divergent=torch.zeros_like(u, dtype=torch.bool), drift=norm(mean - x))

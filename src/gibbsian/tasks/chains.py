@@ -1,16 +1,19 @@
-"""How sampling chains fare: what their kernels tell, and whether their energies mix."""
+"""How sampling chains fare: what their kernels tell, and whether their energies mix; chains from a level."""
 
 from __future__ import annotations
 
 import torch
 from torch import Tensor
 
+from ..core.errors import UsageError, require_positive
 from ..core.position import Position
 from ..mcmc.state import ChainInfo, ChainState
 from ..metrics.chains import ess, rhat
+from ..models.capabilities import MultiLevel, offered
+from ..models.data_noise import with_noise
 from ..models.labels import class_or_condition
 from ..models.model import EnergyModel
-from ..models.sampler import RunOptions, Sampler, next_stage
+from ..models.sampler import RunOptions, Sampler, Stages, next_stage
 from ..models.samples import Samples, draw_samples
 from ..nets.frozen import frozen
 
@@ -98,3 +101,25 @@ def _energies(model: EnergyModel, kept: list[Position], y: Tensor | None) -> Ten
     with frozen(model), torch.no_grad():
         values = torch.stack([model.neg_log_prob(model.sampler().decode(x), y) for x in kept], dim=1)
     return values.cpu() if bool(torch.isfinite(values).all()) else None
+
+
+def from_noise(
+    model: EnergyModel,
+    x: Tensor,
+    noise: float,
+    y: Tensor | None,
+    rng: torch.Generator,
+    steps: int | None = None,
+) -> Stages:
+    """Down the levels from images `x` `(N, *event)` with Gaussian noise, a share of the model's range.
+
+    Raises `UsageError` for models without levels of noise, and noise of 0 or less.
+    """
+    require_positive(noise=noise)
+    ladder = offered(model, MultiLevel)
+    if ladder is None or not ladder.levels:
+        raise UsageError(
+            "this model knows no levels of noise to begin at: leave --noise out, or take noise_energy"
+        )
+    sigma = noise * (model.spec.high - model.spec.low)
+    return ladder.descent(with_noise(sigma, x, rng), sigma).stages(len(x), rng, y=y, steps=steps)

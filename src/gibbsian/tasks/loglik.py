@@ -33,11 +33,10 @@ from ..metrics.likelihood import STEPS, bits_per_dimension
 from ..models.capabilities import LevelEnergies, offered
 from ..models.model import EnergyModel
 from ..nets.frozen import frozen
-from ..noise.levels import geometric_levels
 from ..report.tables import cell, plain
 from ..report.tables import table as drawn
 from ..train.load import load, trained_on
-from .noise_path import Level, sampler_bound, tuned
+from .noise_path import Level, sampler_bound
 from .parts import name_of, part_of
 from .study.normalisation import NormalisationStudy, study_normalisation
 
@@ -147,9 +146,7 @@ def loglik(
     progress("log p")
     refused = doubt(study, bound)
     with frozen(inner):
-        sigmas = geometric_levels(of.sigma_max, of.sigma_min, levels)
-        path = tuned(of, sigmas, moves, generator(derive(seed, "loglik pilot"), device_of(inner)))
-        nats = _nats(inner, of, found, index, rng, path)
+        nats = _nats(inner, of, found, index, rng, study.path)
     log_z = study.rows["log_z"]
     own = {} if refused else {k: v - log_z.estimate for k, v in nats.items() if k not in UNTOUCHED}
     means = {k: _interval(v, log_z.half_width) for k, v in own.items()}

@@ -18,7 +18,7 @@ from torch import Tensor
 
 from ..core.energy import Energy, value_and_grad
 from ..energies.context import single
-from ..energies.noised_gaussian import NoisedGaussian
+from ..energies.noised_gaussian import Reverse
 from ..mcmc.annealed import PathStep, annealed
 from ..mcmc.kernel import Kernel
 from ..mcmc.mala import MALA
@@ -36,7 +36,7 @@ class Level:
     above: float
     sigma: float
     kernel: Kernel
-    spread: NoisedGaussian
+    spread: Reverse
 
 
 def downward(of: LevelEnergies, levels: Sequence[Level], moves: int) -> list[PathStep]:

@@ -168,7 +168,7 @@ class NoiseLevels(Learner):
         other, by_x, _ = slopes(partial(_at, model, told), up, above)
         z = here - up + expand(added, up) * by_x
         share = walkers.share_at(model, above.log())
-        reverse = model.base.reverse_neg_log_density(z, above, sigma, share)
+        reverse = model.base.reverse(above, sigma, share).neg_log_density(z)
         noise = 0.5 * (eps.flatten(1).square().sum(1) + model.base.size * (2 * math.pi * added).log())
         own = model.energy_at(here, sigma, told)
         error = balance_error(own, other, noise - reverse, near, model.base.size).mean()

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from ...core.position import Position, expand, finite
 from ...energies.context import single
 from ...mcmc.mala import MALA
+from ...mcmc.noise_moves import ancestral
 from .config import BalanceConfig
 from .model import NoiseEnergy
 
@@ -115,10 +116,10 @@ class Walkers(nn.Module):
         low, high = self._ends(model)
         bottom = self.log_sigma <= low + 1e-6
         to = (self.log_sigma - self.config.gap).clamp(min=low)
-        above, below = (2 * self.log_sigma).exp(), (2 * to).exp()
-        added, sigma = above - below, self.log_sigma.exp()
+        above, below = expand(self.log_sigma.exp(), x), expand(to.exp(), x)
+        mean, v = ancestral(x, slope / above, above, below)
         noise = torch.randn(x.shape, generator=rng, device=x.device, dtype=x.dtype)
-        moved = x - expand(added / sigma, x) * slope + expand((below * added / above).sqrt(), x) * noise
+        moved = mean + v**0.5 * noise
         self.x.copy_(torch.where(expand(bottom, x), x, moved))
         self.stayed.copy_((self.stayed + 1) * bottom)
         self.log_sigma.copy_(to)

@@ -16,16 +16,15 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from ...core.errors import UsageError, require_positive
+from ...core.errors import UsageError
 from ...core.random import RngLike, as_generator
 from ...data.own import Given
-from ...models.capabilities import MultiLevel, Translator, offered
-from ...models.data_noise import with_noise
+from ...models.capabilities import Translator
 from ...models.labels import checked_labels
 from ...models.model import EnergyModel, device_of
 from ...models.sampler import ChainStage, Sampler, Stages, WrappedSampler
 from ...models.samples import draw_samples
-from ..chains import total_steps
+from ..chains import from_noise, total_steps
 from ..film import Film
 from ..parts import class_number, model_of, part_of
 
@@ -45,28 +44,6 @@ def stages_from(
     end = yield ChainStage(begun.energy, begun.kernel, steps or total_steps(model, rng), begun.position)
     if begun.remaining is not None:
         yield from begun.remaining(end)
-
-
-def from_noise(
-    model: EnergyModel,
-    x: Tensor,
-    noise: float,
-    y: Tensor | None,
-    rng: torch.Generator,
-    steps: int | None = None,
-) -> Stages:
-    """Down the levels from images `x` `(N, *event)` with Gaussian noise, a share of the model's range.
-
-    Raises `UsageError` for models without levels of noise, and noise of 0 or less.
-    """
-    require_positive(noise=noise)
-    ladder = offered(model, MultiLevel)
-    if ladder is None or not ladder.levels:
-        raise UsageError(
-            "this model knows no levels of noise to begin at: leave --noise out, or take noise_energy"
-        )
-    sigma = noise * (model.spec.high - model.spec.low)
-    return ladder.descent(with_noise(sigma, x, rng), sigma).stages(len(x), rng, y=y, steps=steps)
 
 
 def translation(

@@ -36,8 +36,7 @@ from ...models.samples import run_stages
 from ...nets.frozen import frozen
 from ...report.studies import chains_at_times, over_time
 from ...report.tables import cell, over, plain, plain_rows, rows_table, summary
-from ..chains import neg_log_probs
-from ..convert.chain import from_noise
+from ..chains import from_noise, neg_log_probs
 from ..evaluator import evaluator_for, require_same_kind
 from ..image_evaluator import LabelledImages
 from ..progress import within

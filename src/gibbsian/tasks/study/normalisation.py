@@ -14,8 +14,8 @@ that no data are in, which a mean over rows hardly sees. The way is that of `tas
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +34,7 @@ from ...models.model import EnergyModel
 from ...nets.frozen import frozen
 from ...noise.levels import geometric_levels
 from ...report.tables import cell, over, plain
-from ..noise_path import downward, tuned, upward
+from ..noise_path import Level, downward, tuned, upward
 
 AGREE = 0.04
 """Nats a dimension between estimates up to which log Z counts as measured: half of it either way."""
@@ -45,7 +45,7 @@ class NormalisationStudy:
     """log Z of the least level and its bounds, with 95 % intervals over draws, in nats.
 
     `dimensions`: coordinates of the data. `ess`: how many of n weights count, with resampling.
-    `acceptance`: of the moves.
+    `acceptance`: of the moves. `path`: the levels, tuned.
     """
 
     data: str
@@ -57,6 +57,7 @@ class NormalisationStudy:
     rows: dict[str, Interval]
     ess: Interval
     acceptance: float
+    path: Sequence[Level] = field(default=(), repr=False)
 
     __repr__ = tables
 
@@ -155,14 +156,14 @@ def study_normalisation(
     with frozen(model):
         progress("tuning steps")
         sigmas = geometric_levels(of.sigma_max, of.sigma_min, levels)
-        steps = tuned(of, sigmas, moves, rng)
-        down, up = downward(of, steps, moves), upward(of, steps, moves)
+        path = tuned(of, sigmas, moves, rng)
+        down, up = downward(of, path, moves), upward(of, path, moves)
         for k, x in enumerate(rows.split(n)):
             progress(f"draw {k + 1} of {draws}")
             found["down"].append(annealed(down, of.top(n, of.sigma_max, rng), rng))
             found["smc"].append(annealed(down, of.top(n, of.sigma_max, rng), rng, resampling=0.5))
             found["up"].append(annealed(up, with_noise(of.sigma_min, x, rng), rng))
-    return _study(found, data, n, levels, seed, of.base.size)
+    return replace(_study(found, data, n, levels, seed, of.base.size), path=path)
 
 
 def _study(
