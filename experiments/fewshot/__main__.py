@@ -1,4 +1,4 @@
-"""`python -m experiments.fewshot RUN`: accuracy on few labels of latents, PCA and pixels."""
+"""`python -m experiments.fewshot RUN`: accuracy on few labels of latents or features, PCA and pixels."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ def fewshot(
     device: Device = "cpu",
     data_dir: DataDir = None,
 ) -> Result:
-    """Accuracy on few labels of a model's latents, of PCA and of pixels, and the energy as an alarm for other
-    data; writes fewshot.json, fewshot.txt and a plot.
+    """Accuracy on few labels of a model's latents, or of its features at levels of noise, of PCA and of
+    pixels, and the energy as an alarm for other data; writes fewshot.json, fewshot.txt and a plot.
     """
     per_class = numbers("--labels", labels)
     job = opened(run, "study", out=out, data=data, which=which, device=device)

@@ -19,6 +19,7 @@ from typing import Any, Protocol, runtime_checkable
 import torch
 from torch import Tensor
 
+from experiments.fewshot.levels import by_level
 from experiments.fewshot.probe import principal, softmax_regression, standardised
 from gibbsian.core.errors import UsageError
 from gibbsian.core.random import Streams
@@ -28,6 +29,7 @@ from gibbsian.metrics.arrays import pair
 from gibbsian.metrics.auroc import auroc
 from gibbsian.metrics.interval import Interval, mean_interval, share_interval
 from gibbsian.models.model import EnergyModel, device_of
+from gibbsian.models.noise_energy.model import NoiseEnergy
 from gibbsian.nets.frozen import frozen
 from gibbsian.report.plots import COLOURS, named, panels, whiskers
 from gibbsian.report.tables import cell, plain, table
@@ -158,25 +160,33 @@ def evaluate_latents(
     seed: int = 0,
     data_dir: str | Path | None = None,
 ) -> FewShot:
-    """`few_shot` of a trained model's latents on a labelled data set, and `outliers` of its neg_log_prob.
+    """`few_shot` of a trained model's latents, or of its features at levels of noise, on a labelled data set,
+    and `outliers` of its neg_log_prob.
 
     Of each set in `others`, and of uniform noise, at most `n` test rows are scored against as many of the
-    data's own. Raises `UsageError` for a model without latents, data without labels, or other shapes.
+    data's own. Raises `UsageError` for a model without either, data without labels, or other shapes.
     """
-    if not isinstance(model, Encoder):
-        raise UsageError(f"{type(model).__name__} has no latents of data: take a model such as cebm")
+    model = model.inner
+    if not isinstance(model, (Encoder, NoiseEnergy)):
+        raise UsageError(
+            f"{type(model).__name__} has no features of data: take a model such as cebm or noise_energy"
+        )
     train, test = load(data, "train", data_dir=data_dir), load(data, "test", data_dir=data_dir)
     if train.y is None or test.y is None:
         raise UsageError(f"{data} has no labels: few-shot accuracy needs them")
     rng, device = Streams(seed).eval, device_of(model)
     pixels = (_all(model, train), _all(model, test))
-    latents = (model.latents(pixels[0].to(device)).cpu(), model.latents(pixels[1].to(device)).cpu())
-    found = few_shot({"latents": latents}, train.y, test.y, per_class, runs, rng=rng, pixels=pixels)
+    if isinstance(model, Encoder):
+        both = model.latents(pixels[0].to(device)).cpu(), model.latents(pixels[1].to(device)).cpu()
+        features = {"latents": both}
+    else:
+        features = by_level(model, *pixels)
+    found = few_shot(features, train.y, test.y, per_class, runs, rng=rng, pixels=pixels)
     sets = {name: _all(model, load(name, "test", data_dir=data_dir), n) for name in others}
     sets["noise"] = _noise(model, min(n, len(test)), rng)
     with frozen(model):
         alarms = outliers(lambda x: model.neg_log_prob(x.to(device)).cpu(), pixels[1][:n], sets)
-    about: dict[str, str | int] = {"data": data, "seed": seed, "latent": latents[0].shape[1]}
+    about: dict[str, str | int] = {"data": data, "seed": seed, "latent": next(iter(features.values()))[0].shape[1]}
     return FewShot(found.runs, found.train, found.test, found.accuracy, alarms, about)
 
 

@@ -9,6 +9,8 @@ import numpy as np
 import pytest
 import torch
 
+import gibbsian as gb
+from experiments.fewshot.levels import features_at
 from experiments.fewshot.study import FewShot, evaluate_latents, few_shot, outliers
 from gibbsian.core.errors import UsageError
 from gibbsian.core.random import generator
@@ -129,9 +131,20 @@ def test_latents_of_a_system_are_evaluated(tiny_run) -> None:
     assert "AUROC of the neg_log_prob against\n  digits  0.500" in report.text()
 
 
+def test_features_of_noise_levels_are_evaluated() -> None:
+    model = gb.fit("noise_energy", "digits", steps=2, progress=False, **{"net.middle": 8})
+    report = evaluate_latents(model, "digits", per_class=(1, 10), runs=2, n=100)
+    assert set(report.accuracy) == {"noise 0.1", "noise 0.3", "noise 0.6", "noise 1", "noise 2", "PCA", "pixels"}
+    assert report.record["latent"] == 8
+    x = torch.rand(3, 1, 8, 8)
+    clean, told = features_at(model, x, 0.5), features_at(model, x, 2.0)
+    assert clean.shape == (3, 8) and not torch.allclose(clean, told)
+    assert not model.net.number._forward_pre_hooks
+
+
 def test_systems_without_latents_and_data_without_labels_are_refused(tiny_run, tmp_path: Path) -> None:
     other = tiny_run("igebm", "toy:ring", {"net.name": "mlp", "start.capacity": 20}).trainer.model
-    with pytest.raises(UsageError, match="NetEnergy has no latents"):
+    with pytest.raises(UsageError, match="NetEnergy has no features"):
         evaluate_latents(other, "digits")
     np.savez(tmp_path / "bare.npz", x=np.zeros((40, 8, 8), np.uint8))
     system = tiny_run("cebm", "digits", {"net.name": "mlp", "start.capacity": 20}).trainer.model

@@ -179,6 +179,18 @@ def test_a_conjunction_takes_away_what_is_counted_twice() -> None:
     assert torch.allclose(weighed, 2 * one.energy(x) + 0.5 * two.energy(x) - 1.5 * model.energy(x))
 
 
+def test_classes_left_out_in_training_give_the_background() -> None:
+    changes = {"net.middle": 8, "net.classes": 10, "sampling.steps": 3}
+    model, x = gb.fit("noise_energy", "digits", steps=2, progress=False, **changes), torch.randn(4, 1, 8, 8)
+    parts = [model.energy(x, torch.full((4,), c)) for c in (3, 8)]
+    both = gb.conjunction(model, [3, 8])
+    assert torch.allclose(both.neg_log_prob(x), sum(parts) - model.energy(x), atol=1e-3)
+    assert gb.sample(both, 2, seed=0).x.isfinite().all()
+    whole = gb.fit("noise_energy", "digits", steps=2, progress=False, label_dropout=0.0, **changes)
+    with pytest.raises(UsageError, match="noise_energy with label_dropout"):
+        gb.conjunction(whole, [3, 8])
+
+
 def test_a_conditional_is_the_model_at_its_class() -> None:
     learner = gb.fit("jem", "digits", steps=2, progress=False, chain__steps=2, sample__steps=2)
     seven = gb.conditional(learner, 7)
@@ -198,7 +210,7 @@ def test_a_conditional_is_the_model_at_its_class() -> None:
         (lambda: gb.product(Bowl(), Bowl(), weights=[1.0]), "give a finite one for each of 2"),
         (lambda: gb.product(Bowl(), Bowl(), weights=[1.0, math.nan]), "finite"),
         (lambda: gb.mixture(Bowl(), Bowl(), weights=[1.0, 0.0]), "weights"),
-        (lambda: gb.conjunction(Bowl(), [0, 1]), "train a joint one"),
+        (lambda: gb.conjunction(Bowl(), [0, 1]), "this model has no classes"),
         (lambda: gb.conjunction(Factors(), [1]), "two classes or more"),
         (lambda: gb.conditional(Bowl(), 0), "this model has no classes"),
     ],

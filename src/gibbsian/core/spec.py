@@ -67,8 +67,9 @@ class DataSpec:
         num_classes: classes that the model tells apart; 0 for a model without labels, whatever its data.
         table: columns and units of a table; `low` and `high` are those of its standardised numbers.
         condition: of a model of p(x | c), the lengths of the blocks of the vector c; empty without one.
-        condition_dropout: share of blocks that training left out, so that a block of zeros stands for "not
-            given" and zeros alone for p(x); 0 for a model that knows whole vectors only.
+        condition_dropout: share of blocks, or of classes as one-hot rows, that training left out, so that a
+            block of zeros stands for "not given" and zeros alone for p(x); 0 for a model that knows whole
+            vectors, or classes, only.
 
     Raises `UsageError` for an empty shape, an empty range or a negative number of classes.
     """
@@ -105,6 +106,11 @@ class DataSpec:
     def conditional(self) -> bool:
         """Whether energies have a second argument y: labels `(B,)`, or conditions `(B, sum(condition))`."""
         return bool(self.num_classes or self.condition)
+
+    @property
+    def label_size(self) -> int:
+        """Numbers of a condition, or of a class as a one-hot row; 0 for a model of x alone."""
+        return sum(self.condition) or self.num_classes
 
     def refuse_labels(self, y: object) -> None:
         """Raise `UsageError` if labels or conditions `y` are given for a model of x alone."""

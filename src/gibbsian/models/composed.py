@@ -144,22 +144,23 @@ def conjunction(
 ) -> EnergyModel:
     """p(x | c_1, ..., c_n) of a joint model for causes that are independent given x: E(x) + sum_i w_i
     (E(x | c_i) - E(x)), with weights 1 by default. Of a model of p(x | c) that was trained with
-    `net.condition_dropout` c_i are vectors with zeros for what is not given.
+    `net.condition_dropout` c_i are vectors with zeros for what is not given; one of classes that was trained
+    with `label_dropout` (noise_energy) gives both energies too.
 
     Raises `UsageError` for fewer than two classes, and for models without an E(x) of their own.
     """
     if len(classes) < 2:
         raise UsageError(f"a conjunction needs two classes or more, got {list(classes)}")
-    spec = model.spec
-    if not (model.joint or (spec.condition and spec.condition_dropout)):
+    if not model.knows_marginal:
         raise UsageError(
             "this model has E(x, y) alone, whose Z(y) are unknown, so it has no E(x) to take away: train a "
-            "joint one (jem), or one of p(x | c) with net.condition_dropout, or take the plain sum "
-            "(--plain), the product of its conditional models"
+            "joint one (jem), noise_energy with label_dropout, or one of p(x | c) with "
+            "net.condition_dropout, or take the plain sum (--plain), the product of its conditional models"
         )
-    background = conditional(model, torch.zeros(sum(spec.condition))) if spec.condition else model
+    parts = [conditional(model, c) for c in classes]
+    background = model if model.joint else conditional(model, torch.zeros(model.spec.label_size))
     own = [1.0] * len(classes) if weights is None else list(weights)
-    return product(*[conditional(model, c) for c in classes], background, weights=[*own, 1 - sum(own)])
+    return product(*parts, background, weights=[*own, 1 - sum(own)])
 
 
 def conditional(model: EnergyModel, y: Label) -> EnergyModel:

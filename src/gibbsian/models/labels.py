@@ -84,8 +84,8 @@ def checked_labels(model: Conditional, n: int, y: int | Tensor | None) -> Tensor
     device, spec = device_of(cast(nn.Module, model)), model.spec
     ys = torch.as_tensor(y, device=device)
     spec.refuse_labels(ys)
-    if spec.condition:
-        return _conditions(ys, n, sum(spec.condition))
+    if spec.condition or (spec.condition_dropout and ys.is_floating_point()):
+        return _conditions(ys, n, spec.label_size)
     ys = ys.long().expand(n) if isinstance(y, int) or ys.dim() == 0 else ys
     if ys.shape != (n,):
         raise UsageError(

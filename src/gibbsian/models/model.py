@@ -115,6 +115,11 @@ class EnergyModel(nn.Module, ABC):
         return self.energy
 
     @property
+    def knows_marginal(self) -> bool:
+        """Whether it has an E(x) beside those of labels or conditions, at zeros if not `joint`."""
+        return self.joint or not self.spec.conditional or self.spec.condition_dropout > 0
+
+    @property
     def chain_temperature(self) -> float:
         """The temperature of chains on `conditioned`: T, or 1 where that is E/T with a base."""
         return self.temperature

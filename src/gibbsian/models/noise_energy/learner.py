@@ -63,6 +63,8 @@ def build(
     A network of one's own is called as `net(v, y)`, y being rows of log sigma and the condition behind.
     """
     spec = data_spec(config, event_shape)
+    if spec.num_classes:
+        spec = replace(spec, condition_dropout=config.label_dropout)
     size = math.prod(event_shape)
     base = NoisedGaussian(size, min(config.axes or MOST_AXES, size))
     leading = min(config.leading, len(base.variances)) if config.leading else None

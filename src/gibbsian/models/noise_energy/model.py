@@ -109,11 +109,6 @@ class NoiseEnergy(EnergyModel):
         """The energy itself, in nats: -log p of data with the least noise, as far as training has come."""
         return self.energy(x, y)
 
-    @property
-    def knows_marginal(self) -> bool:
-        """Whether it knows p(x), without a label or condition."""
-        return not self.spec.condition or self.spec.condition_dropout > 0
-
     def logits(self, x: Tensor) -> Tensor:
         """-U(x | y) of every class at the least noise, `(B, classes)`: their softmax is p(y | x) for classes
         that are as likely, as U is normalised for each."""
