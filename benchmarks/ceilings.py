@@ -70,7 +70,7 @@ def products(problem: Problem) -> list[Product]:
         with frozen(problem.energy), Recorder() as recorder:
             value_and_grad(problem.energy, problem.x0)
         return recorder.products * problem.steps
-    call = our_updates(problem)
+    call = our_updates(problem, replay=False)
     with Recorder() as recorder:
         call()
     return recorder.products

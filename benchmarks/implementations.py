@@ -80,9 +80,30 @@ def our_chains(problem: Chains, *, compiled: bool = False, precision: Precision 
     return call
 
 
-def our_updates(problem: Updates, *, compiled: bool = False, precision: Precision = "fp32") -> Call:
+def own_chains(problem: Chains) -> Call:
+    """`run` on a module as its owner has it: parameters that ask for gradients, torch's memory format."""
+    kernel, rng = Langevin(problem.step_size, problem.temperature), generator(SEED, problem.x0.device)
+    energy = unfavoured(problem.energy).train().requires_grad_(True)
+
+    def call() -> Tensor:
+        chain = run(kernel, energy, problem.x0, steps=problem.steps, rng=rng, evaluate=False)
+        assert isinstance(chain.position, Tensor)
+        return chain.position
+
+    return call
+
+
+def own_updates(problem: Updates) -> Call:
+    """`our_updates` of a network whose weights lie in torch's memory format."""
+    unfavoured(problem.learner)
+    return our_updates(problem)
+
+
+def our_updates(
+    problem: Updates, *, compiled: bool = False, precision: Precision = "fp32", replay: bool = True
+) -> Call:
     """Updates as `Trainer` makes them, without its logs, averages and pictures."""
-    problem.learner.options = RunOptions(precision, "always" if compiled else "never")
+    problem.learner.options = RunOptions(precision, "always" if compiled else "never", replay)
     config = TrainConfig(batch_size=len(problem.batch), lr=problem.lr)
     update = Updater(problem.learner, config, examine=lambda numbers: None)
     rng = generator(SEED, problem.batch.x.device)
@@ -99,17 +120,16 @@ def our_updates(problem: Updates, *, compiled: bool = False, precision: Precisio
 def plain_chains(problem: Chains) -> Call:
     """What one writes by hand: eager autograd, frozen parameters, nothing watched."""
     rng, s = generator(SEED, problem.x0.device), problem.step_size
-    unfavoured(problem.energy)
+    energy = unfavoured(problem.energy).eval().requires_grad_(False)
     sigma = (s * problem.temperature) ** 0.5
 
     def call() -> Tensor:
         x = problem.x0
-        with frozen(problem.energy):
-            for _ in range(problem.steps):
-                _, grad = value_and_grad(problem.energy, x)
-                assert isinstance(grad, Tensor)
-                noise = torch.randn(x.shape, generator=rng, device=x.device, dtype=x.dtype)
-                x = x - s / 2 * grad + sigma * noise
+        for _ in range(problem.steps):
+            grad = value_and_grad(energy, x)[1]
+            assert isinstance(grad, Tensor)
+            noise = torch.randn(x.shape, generator=rng, device=x.device, dtype=x.dtype)
+            x = x - s / 2 * grad + sigma * noise
         return x
 
     return call
@@ -119,6 +139,13 @@ IMPLEMENTATIONS: dict[str, Implementation] = {
     c.name: c
     for c in (
         Implementation("gibbsian", "this library, eager, float32", "ours", our_chains, our_updates),
+        Implementation(
+            "own",
+            "this library, eager, float32, on a module that was not built here",
+            "ours",
+            own_chains,
+            own_updates,
+        ),
         Implementation(
             "compiled",
             "this library with compile=True, float32, steady state",

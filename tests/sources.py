@@ -12,7 +12,10 @@ ROOT = HOME / "src" / "gibbsian"
 BESIDE = ("benchmarks", "experiments")
 """Packages of the repository that use the library, and are not installed with it."""
 FILES = sorted(ROOT.rglob("*.py"))
-ALL_FILES = [*FILES, *(p for name in BESIDE for p in sorted((HOME / name).rglob("*.py")))]
+ALL_FILES = [
+    *FILES,
+    *(p for name in BESIDE for p in sorted((HOME / name).rglob("*.py")) if ".venv" not in p.parts),
+]
 
 
 @cache

@@ -168,9 +168,8 @@ def evaluate_latents(
     """
     model = model.inner
     if not isinstance(model, (Encoder, NoiseEnergy)):
-        raise UsageError(
-            f"{type(model).__name__} has no features of data: take a model such as cebm or noise_energy"
-        )
+        name = type(model).__name__
+        raise UsageError(f"{name} has no features of data: take a model such as cebm or noise_energy")
     train, test = load(data, "train", data_dir=data_dir), load(data, "test", data_dir=data_dir)
     if train.y is None or test.y is None:
         raise UsageError(f"{data} has no labels: few-shot accuracy needs them")
@@ -186,7 +185,8 @@ def evaluate_latents(
     sets["noise"] = _noise(model, min(n, len(test)), rng)
     with frozen(model):
         alarms = outliers(lambda x: model.neg_log_prob(x.to(device)).cpu(), pixels[1][:n], sets)
-    about: dict[str, str | int] = {"data": data, "seed": seed, "latent": next(iter(features.values()))[0].shape[1]}
+    width = next(iter(features.values()))[0].shape[1]
+    about: dict[str, str | int] = {"data": data, "seed": seed, "latent": width}
     return FewShot(found.runs, found.train, found.test, found.accuracy, alarms, about)
 
 

@@ -8,7 +8,7 @@ from known import TIMES
 
 from benchmarks.cases import Case, Goal
 from benchmarks.problems import Problem
-from benchmarks.verdict import better_peer, outcomes, quickest, share, speedup
+from benchmarks.verdict import NEAR, better_peer, outcomes, quickest, share, speedup
 
 
 def case(*goals: Goal) -> Case:
@@ -52,6 +52,14 @@ def test_goals(kind, by, reached):
     just, over = outcomes(case(Goal(kind, reached - 1e-9), Goal(kind, reached + 0.01)), TIMES)
     assert (just.implementation, just.reached) == (by, pytest.approx(reached))
     assert just.met and not over.met
+
+
+def test_a_module_of_ones_own_may_come_near_the_ceiling_instead():
+    times = {**TIMES, "seconds": {**TIMES["seconds"], "own": [0.35, 0.35, 0.35]}}
+    high, one = outcomes(case(Goal("own", 99.0), Goal("own", 1.0)), times)
+    assert high.share == pytest.approx(share(times, "own").median) and high.met == (high.share >= NEAR)
+    slow = {**TIMES, "seconds": {**TIMES["seconds"], "own": [9.0, 9.0, 9.0]}}
+    assert not any(o.met for o in outcomes(case(Goal("own", 99.0), Goal("own", 1.0)), slow)) and one.reached
 
 
 def test_a_goal_without_a_measurement_is_open():

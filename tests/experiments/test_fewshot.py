@@ -134,7 +134,15 @@ def test_latents_of_a_system_are_evaluated(tiny_run) -> None:
 def test_features_of_noise_levels_are_evaluated() -> None:
     model = gb.fit("noise_energy", "digits", steps=2, progress=False, **{"net.middle": 8})
     report = evaluate_latents(model, "digits", per_class=(1, 10), runs=2, n=100)
-    assert set(report.accuracy) == {"noise 0.1", "noise 0.3", "noise 0.6", "noise 1", "noise 2", "PCA", "pixels"}
+    assert set(report.accuracy) == {
+        "noise 0.1",
+        "noise 0.3",
+        "noise 0.6",
+        "noise 1",
+        "noise 2",
+        "PCA",
+        "pixels",
+    }
     assert report.record["latent"] == 8
     x = torch.rand(3, 1, 8, 8)
     clean, told = features_at(model, x, 0.5), features_at(model, x, 2.0)

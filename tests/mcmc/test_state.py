@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from gibbsian.mcmc.state import ChainInfo, InfoAccumulator
+from gibbsian.mcmc.reports import ChainInfo, InfoAccumulator
 
 
 def test_reports_are_averaged_and_a_divergence_is_kept() -> None:

@@ -20,7 +20,8 @@ from .runs import Compile, Device, Precision, Run, Which, cut_short, exported
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from ..mcmc.state import ChainInfo, ChainState
+    from ..mcmc.reports import ChainInfo
+    from ..mcmc.state import ChainState
     from ..models.model import EnergyModel
     from ..models.sampler import RunOptions, Sampler
     from ..models.samples import Samples

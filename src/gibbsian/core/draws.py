@@ -65,6 +65,8 @@ Rng: TypeAlias = torch.Generator | Recorder | Replay
 
 def normal(like: Tensor, rng: Rng) -> Tensor:
     """Standard normal numbers of the shape, dtype and device of `like`."""
+    if isinstance(rng, torch.Generator):  # as nearly always: no request is needed
+        return torch.randn(like.shape, generator=rng, dtype=like.dtype, device=like.device)
     return _take(Request(True, like.shape, like.dtype, like.device), rng)
 
 

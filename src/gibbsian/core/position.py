@@ -29,6 +29,8 @@ def like(x: Position, parts: tuple[Tensor, ...]) -> Position:
 
 def tree_map(fn: Callable[..., Tensor], x: Position, *others: Position) -> Position:
     """Apply `fn` leaf by leaf: `fn(x_i, y_i, ...)`."""
+    if isinstance(x, Tensor):  # as nearly always
+        return fn(x, *others)
     return like(x, tuple(fn(*group) for group in zip(leaves(x), *map(leaves, others), strict=True)))
 
 

@@ -30,7 +30,8 @@ if TYPE_CHECKING:
     from .kernels import kernel_of
     from .langevin import Langevin
     from .mala import MALA
-    from .state import ChainInfo, ChainState, ChainSummary
+    from .reports import ChainInfo, ChainSummary
+    from .state import ChainState
     from .tuning import tune
     from .underdamped import Underdamped
 else:

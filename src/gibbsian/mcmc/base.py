@@ -23,9 +23,11 @@ from ..core.random import RngLike, as_generator
 from ..core.show import spread
 from ..energies.context import Index, rows
 from ..nets.frozen import evaluating, frozen
+from .engine.recorded import replayed
 from .engine.slices import sliced
 from .kernel import DifferentiableKernel, Kernel
-from .state import ChainInfo, ChainState, ChainSummary, InfoAccumulator, Trace
+from .reports import ChainInfo, ChainSummary, InfoAccumulator
+from .state import ChainState, Trace
 
 if TYPE_CHECKING:
     from .engine.engine import Engine
@@ -81,6 +83,7 @@ def run(
     evaluate: bool = True,
     differentiable: Graph = False,
     compile: Compile = False,
+    replay: bool = True,
     chunk: int | None = None,
     progress: Callable[[int, int], None] | None = None,
     engine: Engine | None = None,
@@ -106,6 +109,9 @@ def run(
             times as fast for few chains on a small network and hardly faster on large convolutions, after a
             start of 10 to 30 seconds (see `docs/benchmarks.md`). "auto" compiles once such chains have made
             30,000 steps without in this process. False is the default because it repeats a chain bit for bit.
+        replay: call the energy twice at positions of one shape and repeat its tensor operations from then on,
+            which gives the same bits in up to half the time (CPU; see `engine.recorded` for what is called at
+            every step all the same). False calls it at every step: an energy that counts or prints.
         chunk: chains whose gradient is taken at once, which bounds the memory and changes nothing else beyond
             rounding. None takes what fits in the memory that is free, or less where that is quicker (see
             `engine.slices`). Energies that may hide context of single chains (closures) are never cut.
@@ -124,6 +130,8 @@ def run(
     energy = energy if precision == "fp32" else _Autocast(energy)
     if not differentiable:
         energy = sliced(energy, begin, chunk)
+    if replay and not (differentiable or compile):
+        energy = replayed(energy, begin, kernel, steps)
     plain = kernel.step
     graphed = kernel.step_with_graph if isinstance(kernel, DifferentiableKernel) else plain
     with still(whole), torch.no_grad():

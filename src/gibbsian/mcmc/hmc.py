@@ -20,8 +20,9 @@ from ..core.show import one_line
 from .leapfrog import Step, hamiltonian, leapfrog
 from .metric import Metric, require_fit, require_metric
 from .metropolis import choose, metropolis_test
+from .reports import ChainInfo
 from .settings import HMCSettings
-from .state import ChainInfo, ChainState
+from .state import ChainState
 
 
 @dataclass(frozen=True)

@@ -21,8 +21,9 @@ from ..core.energy import Energy, value
 from ..core.position import Position, detach, dot, randn_like
 from ..core.show import one_line
 from .metropolis import choose, metropolis_test
+from .reports import ChainInfo
 from .settings import IndependentSettings
-from .state import ChainInfo, ChainState, known_energy
+from .state import ChainState, known_energy
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,8 @@ from typing import Protocol, runtime_checkable
 from ..core.draws import Rng
 from ..core.energy import Energy
 from ..core.position import Position
-from .state import ChainInfo, ChainState
+from .reports import ChainInfo
+from .state import ChainState
 
 
 class Kernel(Protocol):

@@ -25,12 +25,13 @@ import torch
 from torch import Tensor
 
 from ..core.draws import Rng
-from ..core.energy import Energy, value_and_grad
+from ..core.energy import Energy, gradient
 from ..core.errors import UsageError, require_positive
-from ..core.position import Position, detach, dot, expand, leaves, norm, randn_like, tree_map
+from ..core.position import Position, detach, dot, expand, leaves, randn_like, tree_map
 from ..core.show import one_line
+from .reports import ChainInfo, Length
 from .settings import LangevinSettings
-from .state import ChainInfo, ChainState
+from .state import ChainState
 
 
 @dataclass(frozen=True)
@@ -125,18 +126,19 @@ class Langevin(LangevinSettings):
         start = _push(x, xi, sigma) if self.noise_first else x
         if clamp is not None and self.clamp_noised:
             start = _clamp(start, clamp)
-        _, grad = value_and_grad(energy, start, differentiable=differentiable)
+        grad = gradient(energy, start, differentiable=differentiable)
         force, clipped = self._clip(grad)
         x = _push(start, force, -step_size / 2)
         x = x if self.noise_first else _push(x, xi, sigma)
-        # A sum of squares is finite only if all its parts are.
-        sound = norm(detach(x)) if clipped is None else norm(detach(x)) + norm(detach(grad))
+        # A sum of squares is finite only if all its parts are; a clipped gradient has lost what it was.
+        moved = detach(x)
+        watched = Length(moved if clipped is None else (*leaves(moved), *leaves(detach(grad))))
         x = x if clamp is None else _clamp(x, clamp)
         info = ChainInfo(
             acceptance=None,
-            divergent=~(sound < torch.inf),
-            drift=norm(detach(force)) * (step_size / 2),
-            noise=None if xi is None else norm(xi) * sigma,
+            divergent=watched,
+            drift=Length(detach(force), step_size / 2),
+            noise=None if xi is None else Length(xi, sigma),
             clipped=clipped,
             saturated=None if clamp is None else _saturated(detach(x), clamp),
         )

@@ -19,12 +19,13 @@ from torch import Tensor
 
 from ..core.draws import Rng
 from ..core.energy import Energy, value_and_grad
-from ..core.position import Position, detach, dot, norm, randn_like, tree_map
+from ..core.position import Position, detach, dot, randn_like, tree_map
 from ..core.show import one_line
 from .metric import Metric, require_fit, require_metric, scaled
 from .metropolis import choose, metropolis_test
+from .reports import ChainInfo, Length
 from .settings import MALASettings
-from .state import ChainInfo, ChainState, cached
+from .state import ChainState, cached
 
 
 @dataclass(frozen=True)
@@ -69,7 +70,7 @@ class MALA(MALASettings):
         x = tree_map(lambda a, d, n: a + d + n, state.position, drift, noise)
         new = ChainState(x, *value_and_grad(energy, x))
         test = metropolis_test(new, self._log_ratio(state, new, xi), rng)
-        info = ChainInfo(test.acceptance, test.divergent, drift=norm(drift), noise=norm(noise))
+        info = ChainInfo(test.acceptance, test.divergent, drift=Length(drift), noise=Length(noise))
         return choose(test, new, state), info
 
     def _log_ratio(self, old: ChainState, new: ChainState, xi: Position) -> Tensor:

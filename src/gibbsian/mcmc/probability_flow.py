@@ -19,7 +19,8 @@ from ..core.energy import Energy, value_and_grad
 from ..core.errors import require_positive
 from ..core.position import Position, detach, norm, tree_map
 from ..core.show import one_line
-from .state import ChainInfo, ChainState
+from .reports import ChainInfo
+from .state import ChainState
 
 
 @dataclass(frozen=True, eq=False)

@@ -26,8 +26,9 @@ from ..core.position import Position, detach, finite, randn_like, tree_map, wher
 from ..core.show import one_line
 from .leapfrog import hamiltonian, leapfrog, shift
 from .metropolis import choose, metropolis_test
+from .reports import ChainInfo
 from .settings import UnderdampedSettings
-from .state import ChainInfo, ChainState, cached
+from .state import ChainState, cached
 
 
 @dataclass(frozen=True)

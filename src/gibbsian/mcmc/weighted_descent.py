@@ -23,7 +23,8 @@ from ..core.position import Position, detach, norm, randn_like
 from ..core.show import one_line
 from .importance import resample
 from .noise_moves import ancestral, log_normal
-from .state import ChainInfo, ChainState
+from .reports import ChainInfo
+from .state import ChainState
 
 
 @dataclass(frozen=True, eq=False)

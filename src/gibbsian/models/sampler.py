@@ -32,19 +32,21 @@ COMPILE: dict[str, Compile] = {"never": False, "auto": "auto", "always": True}
 
 @dataclass(frozen=True)
 class RunOptions:
-    """How chains are computed: the `precision` of the network, and whether steps are compiled.
+    """How chains are computed: the `precision` of the network, and whether steps are compiled or replayed.
 
     "bf16" runs the network under bfloat16 autocast, positions staying float32. `compile` is "never",
-    "always", or "auto", which compiles after many steps.
+    "always", or "auto", which compiles after many steps. `replay` as in `mcmc.run`: False calls the energy at
+    every step.
     """
 
     precision: Literal["fp32", "bf16"] = "fp32"
     compile: Literal["never", "auto", "always"] = "never"
+    replay: bool = True
 
     @property
     def arguments(self) -> dict[str, Any]:
         """The same as keyword arguments of `run`."""
-        return {"precision": self.precision, "compile": COMPILE[self.compile]}
+        return {"precision": self.precision, "compile": COMPILE[self.compile], "replay": self.replay}
 
 
 @dataclass(frozen=True)

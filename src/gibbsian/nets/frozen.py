@@ -1,8 +1,8 @@
 """The contexts in which chains run on a network.
 
 `frozen`: eval mode, no parameter gradients, spectral-norm iterations still and normalised weights
-computed once. `evaluating`: eval mode alone, for steps that keep their graph to the parameters.
-After either: everything as before, also when the chain raised.
+computed once, convolution weights channels last. `evaluating`: eval mode alone, for steps that keep
+their graph to the parameters. After either: everything as before, also when the chain raised.
 
 Both take a module, or any callable that holds some: a bound method, a partial, a record of energies, a
 function that names them (see `modules_of`).
@@ -19,6 +19,7 @@ from typing import Any, TypeVar
 
 from torch import nn
 
+from .channels_last import channels_last
 from .spectral import cached_weights
 
 Held = TypeVar("Held", bound=Callable[..., Any])
@@ -50,6 +51,7 @@ def frozen(holder: Held) -> Iterator[Held]:
                 p.requires_grad_(False)
             for owner in owners:
                 weights.enter_context(cached_weights(owner))
+                weights.enter_context(channels_last(owner))
             yield holder
         finally:
             for p in needing:

@@ -24,6 +24,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from .channels_last import last
 from .precision import full_precision
 
 WARM_UP = 15
@@ -153,7 +154,7 @@ def cached_weights(module: nn.Module) -> Iterator[nn.Module]:
     try:
         for m in weights:
             if m._cached is None:
-                m._cached = m.constant()
+                m._cached = last(m.constant())
         yield module
     finally:
         for m, cached in zip(weights, before, strict=True):

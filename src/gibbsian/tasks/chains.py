@@ -7,7 +7,8 @@ from torch import Tensor
 
 from ..core.errors import UsageError, require_positive
 from ..core.position import Position
-from ..mcmc.state import ChainInfo, ChainState
+from ..mcmc.reports import ChainInfo
+from ..mcmc.state import ChainState
 from ..metrics.chains import ess, rhat
 from ..models.capabilities import MultiLevel, offered
 from ..models.data_noise import with_noise

@@ -10,7 +10,8 @@ from torch import Tensor
 
 from ..core.errors import UsageError
 from ..core.position import Position, rows
-from ..mcmc.state import ChainInfo, ChainState
+from ..mcmc.reports import ChainInfo
+from ..mcmc.state import ChainState
 from ..models.model import EnergyModel
 from ..models.sampler import Sampler, Stages, WrappedSampler, next_stage
 from ..report.pictures import beside

@@ -12,7 +12,8 @@ from ...core.energy import Energy
 from ...core.errors import GibbsianError
 from ...core.position import leaves
 from ..kernel import Kernel
-from ..state import ChainInfo, ChainState, InfoAccumulator, Trace
+from ..reports import ChainInfo, InfoAccumulator
+from ..state import ChainState, Trace
 from .engine import ENGINE, Engine
 from .graph_key import block_length, graph_key
 from .graphs import Sums, block

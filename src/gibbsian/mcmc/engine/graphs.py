@@ -14,7 +14,8 @@ from ...core.draws import Replay
 from ...core.energy import Energy
 from ...core.position import batch_size
 from ..kernel import Kernel
-from ..state import ChainState, InfoAccumulator
+from ..reports import InfoAccumulator
+from ..state import ChainState
 
 Sums: TypeAlias = tuple[ChainState, Tensor, dict[str, Tensor], list[ChainState]]
 Block: TypeAlias = Callable[..., Sums]
@@ -38,7 +39,7 @@ def block(
         replay = Replay(drawn)
         state, info = kernel.step(energy, state, replay)
         replay.finish()
-        total.add(info)
+        total.merge(1, info.divergent, info.numbers())
         if thin and k % thin == 0:
             kept.append(ChainState(state.position, state.energy))
     assert total.divergent is not None

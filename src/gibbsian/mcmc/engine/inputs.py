@@ -13,7 +13,8 @@ from ...core.energy import Energy
 from ...core.position import Position, leaves
 from ..kernel import Kernel
 from ..langevin import Langevin
-from ..state import ChainInfo, ChainState
+from ..reports import ChainInfo
+from ..state import ChainState
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,8 @@ from ...core.errors import UsageError
 from ...core.position import Position, rows
 from ...core.random import derive, generator
 from ...core.show import one_line
-from ...mcmc.state import ChainInfo, ChainState
+from ...mcmc.reports import ChainInfo
+from ...mcmc.state import ChainState
 from ...models.model import EnergyModel
 from ...models.sampler import Stages
 from ...models.samples import run_stages

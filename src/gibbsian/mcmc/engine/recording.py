@@ -1,0 +1,219 @@
+"""What a gradient was made of: the tensor operations of one call, written down while it runs.
+
+Autograd and the calls of modules cost more than the arithmetic of a small network. Both decide once what is
+done: below them a call is a list of operations on tensors, `aten` ones, which can be made again without them
+(`replaying`). Written down are operations on what depends on the position. All else, such as transposed
+weights, or the gradient of the last layer where it is linear, is a constant of the list as it was met.
+
+Not written down, with the reason in `Recording.problem`: calls that draw random numbers, and calls that read
+a number of the position to decide what they do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from ...core.energy import Energy, value_and_grad
+from ...core.position import Position, leaves
+
+aten = torch.ops.aten
+SAME = {aten.detach.default, aten.alias.default, aten.lift_fresh.default}
+"""Operations whose result is their argument."""
+FILLED = {
+    getattr(aten, name).default
+    for name in ("ones_like", "zeros_like", "full_like", "new_ones", "new_zeros", "new_full", "empty_like")
+}
+"""Operations that read no numbers of their argument, only its shape."""
+
+
+class Made(NamedTuple):
+    """Stands for a tensor that depends on the position: the position itself, or what a step made."""
+
+    number: int
+
+
+class Step(NamedTuple):
+    """One operation: `results` are the numbers of the tensors that it makes, None for what is no tensor; of
+    one that returns no list there is one.
+    """
+
+    operation: Any
+    args: tuple[Any, ...]
+    kwargs: dict[str, Any]
+    results: tuple[int | None, ...]
+    many: bool = False
+    in_place: bool = False
+
+    def uses(self) -> set[int]:
+        """The numbers of what it takes."""
+        return {m.number for m in made_in((self.args, self.kwargs))}
+
+
+class Layout(NamedTuple):
+    """How a tensor lies in memory."""
+
+    size: torch.Size
+    stride: tuple[int, ...]
+
+
+@dataclass
+class Recording:
+    """Steps in order, with `Made` in place of tensors that depend on the position (numbers 0, 1, ...).
+
+    `energy` and `grads` are `Made`, or the tensors themselves where they do not depend on it. `problem` says
+    why the steps do not stand for the call, "" where they do. `layouts` has the sizes and strides of what
+    numbers stand for.
+    """
+
+    steps: list[Step] = field(default_factory=list)
+    layouts: dict[int, Layout] = field(default_factory=dict)
+    energy: Any = None
+    grads: tuple[Any, ...] = ()
+    problem: str = ""
+
+
+def recorded(energy: Energy, x: Position) -> tuple[Tensor, Position, Recording]:
+    """E(x) `(B,)`, dE/dx in the structure of `x`, and of what operations they were made."""
+    tape = Tape(leaves(x))
+    with tape:
+        e, grad = value_and_grad(energy, x)
+    found = tape.recording
+    found.energy, found.grads = tape.name(e), tuple(map(tape.name, leaves(grad)))
+    return e, grad, found
+
+
+class Tape(TorchDispatchMode):
+    """Writes down operations on what depends on the tensors `given`, while it is entered."""
+
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        """Not to load the compiler, which takes seconds and is not needed here."""
+        return False
+
+    def __init__(self, given: Sequence[Tensor]) -> None:
+        super().__init__()
+        self.recording = Recording()
+        self.numbers: dict[int, int] = {}  # by identity
+        self.held: list[Tensor] = []  # so that an identity is not given twice
+        self.storages: dict[int, list[tuple[Tensor, int]]] = {}
+        for a in given:
+            self._number(a)
+
+    def __torch_dispatch__(
+        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        kwargs = kwargs or {}
+        of = _traits(func)
+        if of.chance and _given(func, args, kwargs).get("dropout_p", 1):
+            self._refuse("it draws random numbers")
+        args_named, kwargs_named = self.name(args), self.name(kwargs) if kwargs else kwargs
+        uses = next(made_in(args_named), None) or next(made_in(kwargs_named), None)
+        if not uses:
+            return func(*args, **kwargs)
+        if of.writes:
+            for a in _written(func, args, kwargs):
+                self._begin(a)  # before it is overwritten
+            args_named, kwargs_named = self.name(args), self.name(kwargs)
+        out = func(*args, **kwargs)
+        self._note(func, args_named, kwargs_named, out, of.writes)
+        return out
+
+    def name(self, part: Any) -> Any:
+        """`part` with `Made` in place of tensors that depend on the position."""
+        if isinstance(part, Tensor):
+            number = self._known(part)
+            return part if number is None else Made(number)
+        if isinstance(part, (list, tuple)):
+            return [self.name(p) for p in part] if isinstance(part, list) else tuple(map(self.name, part))
+        return {k: self.name(v) for k, v in part.items()} if isinstance(part, dict) else part
+
+    def _note(
+        self, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any], out: Any, written: bool
+    ) -> None:
+        made = out if isinstance(out, (list, tuple)) else (out,)
+        if func in SAME:
+            self._number(out, args[0].number)
+        elif func in FILLED and not written:
+            return
+        elif not all(part is None or isinstance(part, Tensor) for part in made):
+            self._refuse("it reads a number of the position to decide what it does")
+        else:
+            results = tuple(self._number(part) if isinstance(part, Tensor) else None for part in made)
+            self.recording.steps.append(Step(func, args, kwargs, results, made is out, written))
+
+    def _number(self, a: Tensor, number: int | None = None) -> int:
+        """A number for a tensor: the one that it has (a step in place returns its argument), or a new one."""
+        if id(a) in self.numbers:
+            return self.numbers[id(a)]
+        found = len(self.held) if number is None else number
+        self.numbers[id(a)] = found
+        self.held.append(a)
+        self.recording.layouts.setdefault(found, Layout(a.shape, a.stride()))
+        self.storages.setdefault(a.untyped_storage().data_ptr(), []).append((a, found))
+        return found
+
+    def _known(self, a: Tensor) -> int | None:
+        """The number of a tensor that depends on the position; autograd may hand on the same numbers in a new
+        object, which is known by its place in memory."""
+        if id(a) in self.numbers:
+            return self.numbers[id(a)]
+        alike = self.storages.get(a.untyped_storage().data_ptr(), ())
+        for other, number in alike:
+            if (a.shape, a.stride(), a.storage_offset(), a.dtype) == (
+                other.shape, other.stride(), other.storage_offset(), other.dtype
+            ):  # fmt: skip
+                return self._number(a, number)
+        if alike and a.numel():
+            self._refuse("it looks at a tensor in a way that was not seen")
+        return None
+
+    def _begin(self, a: Tensor) -> None:
+        """Make a constant that is about to be overwritten a tensor that a step makes."""
+        if self._known(a) is None:
+            copy = a.clone()
+            self.recording.steps.append(Step(aten.clone.default, (copy,), {}, (self._number(a),)))
+
+    def _refuse(self, why: str) -> None:
+        self.recording.problem = self.recording.problem or why
+
+
+class Traits(NamedTuple):
+    """What an operation is: does it draw random numbers, does it write to an argument."""
+
+    chance: bool
+    writes: bool
+
+
+@cache
+def _traits(func: Any) -> Traits:
+    return Traits(torch.Tag.nondeterministic_seeded in func.tags, func._schema.is_mutable)
+
+
+def _written(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> list[Tensor]:
+    """The arguments that an operation writes to."""
+    given = _given(func, args, kwargs)
+    marked = [a.name for a in func._schema.arguments if a.alias_info and a.alias_info.is_write]
+    return [given[name] for name in marked if isinstance(given.get(name), Tensor)]
+
+
+def _given(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
+    """The arguments of an operation by their names, with its defaults."""
+    expected = func._schema.arguments
+    defaults = {a.name: a.default_value for a in expected if a.has_default_value()}
+    return {**defaults, **dict(zip((a.name for a in expected), args, strict=False)), **kwargs}
+
+
+def made_in(part: Any) -> Iterator[Made]:
+    """All `Made` inside lists, tuples and dictionaries."""
+    if isinstance(part, Made):
+        yield part
+    elif isinstance(part, (list, tuple, dict)):
+        for inner in part.values() if isinstance(part, dict) else part:
+            yield from made_in(inner)
