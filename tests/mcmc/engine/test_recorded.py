@@ -154,6 +154,10 @@ def by_parts(x):
     return (out * x).sum(1)
 
 
+def by_size(x):
+    return torch.stack([row[row > 0].square().sum() for row in x])
+
+
 class Changing(nn.Module):
     """A network with a number in Python that its calls change."""
 
@@ -166,7 +170,7 @@ class Changing(nn.Module):
         return self.factor * x.square().sum(1)
 
 
-@pytest.mark.parametrize("energy", [by_item, by_chance, by_parts, Changing()])
+@pytest.mark.parametrize("energy", [by_item, by_chance, by_parts, by_size, Changing()])
 def test_what_cannot_be_replayed_is_called_at_every_step(energy, caplog):
     """And one line in the log says so, whatever the number of runs."""
     assert not kept(energy, start(5, 2))
@@ -230,6 +234,38 @@ def test_hooks_and_compiled_modules_are_left_alone():
     hook.remove()
     net[0]._compiled_call_impl = net[0]._call_impl
     assert replayed(net, start(5, 2), Langevin(0.1), FEWEST) is net
+
+
+OF_FILE = nn.Sequential(nn.Linear(2, 4), nn.Tanh(), nn.Linear(4, 1))
+
+
+def of_file(x):
+    return OF_FILE(x)
+
+
+def test_hooks_of_networks_that_a_function_names_are_seen():
+    assert isinstance(replayed(of_file, start(5, 2), Langevin(0.1), FEWEST), Recorded)
+    hook = OF_FILE[0].register_forward_hook(lambda *_: None)
+    assert replayed(of_file, start(5, 2), Langevin(0.1), FEWEST) is of_file
+    hook.remove()
+
+
+def test_rows_chosen_by_their_numbers_are_replayed():
+    assert kept(lambda x: x[:, torch.tensor([1, 0, 1])].exp().sum(1), start(5, 2))
+    assert kept(lambda x: torch.where(x > 0, x, 0.1 * x).square().sum(1), start(5, 2))
+
+
+def test_a_replay_that_fails_in_the_middle_is_a_call():
+    watched, x = Recorded(lambda x: x.square().sum(1)), start(5, 2)
+    for _ in range(2):
+        watched.value_and_grad(x)
+    known = watched.known[module._shape(x)]
+
+    def broken(*leaves):
+        raise RuntimeError("sizes differ")
+
+    known.made = {True: broken, False: broken}
+    assert torch.equal(gradient(watched, x), 2 * x) and watched.known[module._shape(x)] is None
 
 
 def test_short_runs_and_large_positions_are_left_alone():

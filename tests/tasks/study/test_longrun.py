@@ -112,3 +112,13 @@ def test_chains_that_climb_begin_where_the_way_down_ends(tiny_run, still) -> Non
     assert far[0] < 0.2 < far[1] + 0.1 and 2 * far[1] < far[2]
     with pytest.raises(UsageError, match="knows no levels of noise"):
         study_longrun(still, "digits", steps=(0, 4), climb=0.1, n=100, draws=2)
+
+
+def test_chains_with_a_test_tell_their_acceptance(tiny_run, still) -> None:
+    net = {"net": {"name": "residual_mlp", "width": 8}, "noise.sigma_min": 0.1}
+    model = tiny_run("noise_energy", "digits", net).trainer.model.eval()
+    found = study_longrun(model, "digits", steps=(0, 3, 5), n=50, draws=2)
+    assert 0.2 < found.acceptance.estimate <= 1 and "acceptance of the last steps: " in found.text()
+    assert "acceptance" in found.to_dict()
+    without = study_longrun(still, "digits", steps=(0, 2), n=100, draws=2)
+    assert without.acceptance is None and "acceptance" not in without.to_dict()

@@ -27,8 +27,9 @@ from ...core.errors import GibbsianError
 from ...core.position import Position, batch_size, leaves, like
 from ...core.show import brief
 from ...energies.context import rows
+from ...nets.frozen import modules_of
 from ..kernel import Kernel
-from .graph_key import makeup, networks
+from .graph_key import makeup
 from .layouts import laid_out
 from .memory import UNKNOWN_MEMORY
 from .recording import Recording, recorded
@@ -77,20 +78,23 @@ class Recorded(OwnGradient):
 
     def value_and_grad(self, x: Position) -> tuple[Tensor, Position]:
         """E(x) of shape `(B,)` and dE/dx in the structure of `x`."""
-        found = self._trusted(x)
-        if found is None:
-            return self._called(x, True)
-        e, *grads = found(x, True)
-        return e, like(x, tuple(grads))
+        made = self._replayed(x, True)
+        return self._called(x, True) if made is None else (made[0], like(x, made[1:]))
 
     def gradient(self, x: Position) -> Position:
         """dE/dx in the structure of `x`."""
-        found = self._trusted(x)
-        return self._called(x, False)[1] if found is None else like(x, found(x, False))
+        made = self._replayed(x, False)
+        return self._called(x, False)[1] if made is None else like(x, made)
 
-    def _trusted(self, x: Position) -> Replays | None:
+    def _replayed(self, x: Position, valued: bool) -> tuple[Tensor, ...] | None:
         found = self.known.get(_shape(x))
-        return found if found is not None and found.trusted else None
+        if found is None or not found.trusted:
+            return None
+        try:
+            return found(x, valued)
+        except RuntimeError as error:  # sizes that have changed; any other comes again in a call
+            self._leave(x, f"its operations cannot be repeated ({error})"[:200])
+            return None
 
     def _called(self, x: Position, valued: bool) -> tuple[Tensor, Position]:
         """By a call of the energy: one that is recorded, compared with a recording, or neither. The energy is
@@ -106,10 +110,10 @@ class Recorded(OwnGradient):
             raise
         except Exception:  # of the energy's own, which comes again, or of being watched
             called = value_and_grad(self.energy, x)
-            self._tell("it cannot be watched")
+            self._leave(x, "it cannot be watched")
             return called
         if recording.problem:
-            self._tell(recording.problem)
+            self._leave(x, recording.problem)
         else:
             self.known[shape] = Replays(laid_out(recording))
         return e, grad
@@ -119,7 +123,8 @@ class Recorded(OwnGradient):
         try:
             made = found(x, valued)
         except RuntimeError as error:
-            return self._left(x, f"its operations cannot be repeated ({error})"[:200])
+            self._leave(x, f"its operations cannot be repeated ({error})"[:200])
+            return value_and_grad(self.energy, x)
         few = declared(self.energy) and batch_size(x) > COMPARED
         part = slice(0, COMPARED if few else None)
         e, grad = value_and_grad(rows(self.energy, part) if few else self.energy, position.rows(x, part))
@@ -127,14 +132,12 @@ class Recorded(OwnGradient):
         if all(_close(a[part], b) for a, b in zip(made, expected, strict=True)):
             found.trusted = True
             return made[0], like(x, made[valued:])
-        return self._left(x, "a second call does not repeat the operations of the first")
-
-    def _left(self, x: Position, why: str) -> tuple[Tensor, Position]:
-        self.known[_shape(x)] = None
-        self._tell(why)
+        self._leave(x, "a second call does not repeat the operations of the first")
         return value_and_grad(self.energy, x)
 
-    def _tell(self, why: str) -> None:
+    def _leave(self, x: Position, why: str) -> None:
+        """Call the energy at such positions from now on."""
+        self.known[_shape(x)] = None
         kind = makeup(self.energy), *(type(m) for m in _modules(self.energy)), why
         if kind not in _told:
             _told.add(kind)
@@ -151,7 +154,7 @@ def replayed(energy: Energy, x: Position, kernel: Kernel, steps: int) -> Energy:
 
 
 def _modules(energy: Energy) -> list[nn.Module]:
-    return [m for net in networks(energy) for m in net.modules()]
+    return [m for owner in modules_of(energy) for m in owner.modules()]
 
 
 def _watched(m: nn.Module) -> bool:

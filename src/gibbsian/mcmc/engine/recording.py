@@ -117,6 +117,8 @@ class Tape(TorchDispatchMode):
         uses = next(made_in(args_named), None) or next(made_in(kwargs_named), None)
         if not uses:
             return func(*args, **kwargs)
+        if of.sized and (func is not aten.index.Tensor or _by_mask(args[1])):
+            self._refuse("the sizes of its tensors depend on the position")
         if of.writes:
             for a in _written(func, args, kwargs):
                 self._begin(a)  # before it is overwritten
@@ -185,15 +187,27 @@ class Tape(TorchDispatchMode):
 
 
 class Traits(NamedTuple):
-    """What an operation is: does it draw random numbers, does it write to an argument."""
+    """What an operation does: draw random numbers, write to an argument, make tensors of a size that depends
+    on numbers.
+    """
 
     chance: bool
     writes: bool
+    sized: bool
 
 
 @cache
 def _traits(func: Any) -> Traits:
-    return Traits(torch.Tag.nondeterministic_seeded in func.tags, func._schema.is_mutable)
+    return Traits(
+        torch.Tag.nondeterministic_seeded in func.tags,
+        func._schema.is_mutable,
+        torch.Tag.dynamic_output_shape in func.tags,
+    )
+
+
+def _by_mask(indices: Sequence[Tensor | None]) -> bool:
+    """Whether rows are chosen by a mask, and not by their numbers."""
+    return any(i is not None and i.dtype in (torch.bool, torch.uint8) for i in indices)
 
 
 def _written(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> list[Tensor]:

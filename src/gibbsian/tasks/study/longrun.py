@@ -61,6 +61,7 @@ class LongRunStudy:
     claims: bool
     rows: dict[int, dict[str, Interval]]
     drift: Interval
+    acceptance: Interval | None = None
     pictures: dict[int, Tensor] = field(default_factory=dict, repr=False)
 
     __repr__ = tables
@@ -68,13 +69,16 @@ class LongRunStudy:
     def to_dict(self) -> dict[str, Any]:
         """Plain values."""
         head = {"data": self.data, "n": self.n, "draws": self.draws, "seed": self.seed, **self.record}
-        return {**head, "claims": self.claims, "steps": plain_rows(self.rows), "drift": plain(self.drift)}
+        tests = {} if self.acceptance is None else {"acceptance": plain(self.acceptance)}
+        measured = {"steps": plain_rows(self.rows), "drift": plain(self.drift), **tests}
+        return {**head, "claims": self.claims, **measured}
 
     def text(self) -> str:
         """The table, the drift, and whether the model claims to stay."""
         claim = "matched: its chains should stay" if self.claims else "not matched: it makes no such claim"
         drift = f"drift of feature_distance over {max(self.rows):,} steps: {cell(self.drift)} ({claim})"
-        return f"{rows_table(self.rows, f'{self.data}, steps')}\n\n{drift}"
+        tests = "" if self.acceptance is None else f"\nacceptance of the last steps: {cell(self.acceptance)}"
+        return f"{rows_table(self.rows, f'{self.data}, steps')}\n\n{drift}{tests}"
 
     def figures(self) -> dict[str, Any]:
         """Measures against steps, and some chains at every time, a row a time."""
@@ -126,19 +130,23 @@ def study_longrun(
             for first, last in zip(sets[times[0]], sets[times[-1]], strict=True)
         ]
     )
+    tests = ends[times[-1]].acceptance
+    acceptance = None if tests is None else over([float(part.mean()) for part in tests.split(n)])
     pictures = {t: evaluator.as_picture(end.x[:SHOWN]) for t, end in ends.items()}
     measured = {t: summary(found, n) for t, found in sets.items()}
-    return LongRunStudy(
-        data, n, draws, seed, dict(evaluator.record), model.claims_density, measured, drift, pictures
-    )
+    record, claims = dict(evaluator.record), model.claims_density
+    return LongRunStudy(data, n, draws, seed, record, claims, measured, drift, acceptance, pictures)
 
 
 @dataclass(frozen=True)
 class Snapshot:
-    """Chains at one time: data `x` `(N, *event)` and their neg_log_prob `(N,)` less the data's mean."""
+    """Chains at one time: data `x` `(N, *event)`, their neg_log_prob `(N,)` less the data's mean, and of
+    chains with a Metropolis test the mean acceptance `(N,)` of their steps since the time before.
+    """
 
     x: Tensor
     neg_log_prob: Tensor
+    acceptance: Tensor | None = None
 
 
 def _begun(model: EnergyModel, evaluator: LabelledImages, n: int, seed: int) -> Batch:
@@ -165,7 +173,7 @@ def snapshots(
     with frozen(model):
         begun = model.sampler().from_data(_start(model, x, y, climb, rng), rng, y)
         state: Any = begun.position
-        made, found = 0, {}
+        made, found, accepted = 0, {}, None
         before = neg_log_probs(model, x, y).mean()
         for t in times:
             progress(f"chains from data: {t:,} of {times[-1]:,} steps")
@@ -179,10 +187,10 @@ def snapshots(
                     evaluate=False,
                     progress=within(progress, f"chains to step {t:,}"),
                 )
-                state, made = chain.state, t
+                state, made, accepted = chain.state, t, chain.info.acceptance
             position: Position = state if made == 0 else state.position
             end = _data(model, begun, position, rng)
-            found[t] = Snapshot(end, neg_log_probs(model, end, y) - before)
+            found[t] = Snapshot(end, neg_log_probs(model, end, y) - before, accepted)
     return found
 
 
