@@ -36,8 +36,7 @@ from gibbsian.report.tables import cell, plain, table
 
 Pair = tuple[Tensor, Tensor]
 DIGITS = ".3f"
-ALL = 0
-"""The entry of `per_class` that stands for every label there is."""
+ALL = 0  # the entry of `per_class` that stands for every label there is
 
 
 @runtime_checkable
@@ -176,8 +175,8 @@ def evaluate_latents(
     rng, device = Streams(seed).eval, device_of(model)
     pixels = (_all(model, train), _all(model, test))
     if isinstance(model, Encoder):
-        both = model.latents(pixels[0].to(device)).cpu(), model.latents(pixels[1].to(device)).cpu()
-        features = {"latents": both}
+        first, second = (model.latents(x.to(device)).cpu() for x in pixels)
+        features = {"latents": (first, second)}
     else:
         features = by_level(model, *pixels)
     found = few_shot(features, train.y, test.y, per_class, runs, rng=rng, pixels=pixels)
@@ -185,8 +184,8 @@ def evaluate_latents(
     sets["noise"] = _noise(model, min(n, len(test)), rng)
     with frozen(model):
         alarms = outliers(lambda x: model.neg_log_prob(x.to(device)).cpu(), pixels[1][:n], sets)
-    width = next(iter(features.values()))[0].shape[1]
-    about: dict[str, str | int] = {"data": data, "seed": seed, "latent": width}
+    latent = next(iter(features.values()))[0].shape[1]
+    about: dict[str, str | int] = {"data": data, "seed": seed, "latent": latent}
     return FewShot(found.runs, found.train, found.test, found.accuracy, alarms, about)
 
 
@@ -232,9 +231,9 @@ def _interval(right: list[int], n: int) -> Interval:
     return mean_interval(torch.tensor(right, dtype=torch.float64) / n)
 
 
+@torch.no_grad()
 def _scores(neg_log_prob: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
-    with torch.no_grad():
-        return torch.cat([neg_log_prob(part) for part in x.split(500)])
+    return torch.cat([neg_log_prob(part) for part in x.split(500)])
 
 
 def _all(model: EnergyModel, data: Dataset, n: int | None = None) -> Tensor:
@@ -248,4 +247,4 @@ def _noise(model: EnergyModel, n: int, rng: torch.Generator) -> Tensor:
 
 
 def _label(count: int) -> str:
-    return "all" if count == ALL else str(count)
+    return str(count or "all")

@@ -105,7 +105,7 @@ def test_eval_repeats_itself_and_changes_no_buffer(case):
     net.eval()
     before = copy.deepcopy(net.state_dict())
     first, second = call(net, x, y), call(net, x, y)
-    with cached_weights(net):
+    with cached_weights(net.modules()):
         third = call(net, x, y)
     assert torch.equal(first, second) and torch.equal(first, third)
     assert all(torch.equal(v, before[k]) for k, v in net.state_dict().items())

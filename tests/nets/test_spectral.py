@@ -99,14 +99,14 @@ def test_cached_weights_compute_once_nest_and_restore(monkeypatch):
     inner = SpectralWeight.normalised
     monkeypatch.setattr(SpectralWeight, "normalised", lambda self: calls.append(1) or inner(self))
     x, u = torch.ones(3, 4), net[0].matrix.u.clone()
-    with cached_weights(net):
-        with cached_weights(net):
+    with cached_weights(net.modules()):
+        with cached_weights(net.modules()):
             inside = [net(x) for _ in range(5)]
         inside.append(net(x))
     assert len(calls) == 2 and torch.equal(net[0].matrix.u, u)
     assert all(torch.equal(inside[0], other) for other in inside)
     assert net[0].matrix().requires_grad
-    with pytest.raises(RuntimeError, match="boom"), cached_weights(net):
+    with pytest.raises(RuntimeError, match="boom"), cached_weights(net.modules()):
         raise RuntimeError("boom")
     assert net[0].matrix() is not net[0].matrix()
 
@@ -116,5 +116,5 @@ def test_weights_stay_float32_under_autocast():
     plain = layer.matrix()
     with torch.autocast("cpu", torch.bfloat16):
         assert torch.equal(layer.matrix(), plain)
-        with cached_weights(layer):
+        with cached_weights(layer.modules()):
             assert torch.equal(layer.matrix(), plain) and layer(torch.ones(1, 8)).dtype == torch.bfloat16

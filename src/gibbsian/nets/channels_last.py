@@ -7,7 +7,7 @@ start; one that was not gets copies, and has its own parameters back afterwards.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
 import torch
@@ -18,17 +18,17 @@ FEWEST = 2
 
 
 @contextmanager
-def channels_last(module: nn.Module) -> Iterator[nn.Module]:
-    """Inside, the two-dimensional convolutions of `module` on a CPU have their weights channels last, as
-    constants: no gradient reaches the parameters. Nests; the parameters themselves are put back, also after
-    an error.
+def channels_last(layers: Iterable[nn.Module]) -> Iterator[None]:
+    """Inside, the two-dimensional convolutions on a CPU among `layers` (`net.modules()`) have their weights
+    channels last, as constants: no gradient reaches the parameters. Nests; the parameters themselves are put
+    back, also after an error.
     """
-    found = [(m, p) for m in module.modules() if (p := _parameter(m)) is not None]
+    found = [(m, p) for m in layers if (p := _parameter(m)) is not None]
     turned = [(m, p) for m, p in found if not p.is_contiguous(memory_format=torch.channels_last)]
     try:
         for m, p in turned if len(found) >= FEWEST else ():
             m._parameters["weight"] = nn.Parameter(last(p.detach()), requires_grad=False)
-        yield module
+        yield
     finally:
         for m, p in turned:
             m._parameters["weight"] = p

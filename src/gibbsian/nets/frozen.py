@@ -11,7 +11,7 @@ function that names them (see `modules_of`).
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import fields, is_dataclass
 from functools import partial
 from types import CellType, FunctionType, MethodType
@@ -29,33 +29,37 @@ Held = TypeVar("Held", bound=Callable[..., Any])
 def evaluating(holder: Held) -> Iterator[Held]:
     """Put the modules of `holder` in eval mode; nests."""
     owners = modules_of(holder)
-    in_training = [m for owner in owners for m in owner.modules() if m.training]
-    try:
-        if in_training:
-            for owner in owners:
-                owner.eval()
+    with _in_eval(owners, [m for owner in owners for m in owner.modules()]):
         yield holder
-    finally:
-        for m in in_training:
-            m.training = True
 
 
 @contextmanager
 def frozen(holder: Held) -> Iterator[Held]:
     """Freeze the modules of `holder` for sampling; nests."""
     owners = modules_of(holder)
-    needing = [p for owner in owners for p in owner.parameters() if p.requires_grad]
-    with evaluating(holder), ExitStack() as weights:
-        try:
-            for p in needing:
-                p.requires_grad_(False)
-            for owner in owners:
-                weights.enter_context(cached_weights(owner))
-                weights.enter_context(channels_last(owner))
+    layers = [m for owner in owners for m in owner.modules()]
+    needing = [p for m in layers for p in m._parameters.values() if p is not None and p.requires_grad]
+    try:
+        for p in needing:
+            p.requires_grad_(False)
+        with _in_eval(owners, layers), cached_weights(layers), channels_last(layers):
             yield holder
-        finally:
-            for p in needing:
-                p.requires_grad_(True)
+    finally:
+        for p in needing:
+            p.requires_grad_(True)
+
+
+@contextmanager
+def _in_eval(owners: list[nn.Module], layers: list[nn.Module]) -> Iterator[None]:
+    in_training = [m for m in layers if m.training]
+    try:
+        if in_training:
+            for owner in owners:
+                owner.eval()
+        yield
+    finally:
+        for m in in_training:
+            m.training = True
 
 
 def modules_of(holder: object) -> list[nn.Module]:

@@ -16,7 +16,7 @@ rank or is non-zero (an all-zero W keeps its u and v, and stays zero).
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import ClassVar
 
@@ -143,19 +143,19 @@ class SpectralLinear(nn.Module):
 
 
 @contextmanager
-def cached_weights(module: nn.Module) -> Iterator[nn.Module]:
-    """Normalise every spectral weight inside `module` once, reuse it, and forget it afterwards.
+def cached_weights(layers: Iterable[nn.Module]) -> Iterator[None]:
+    """Normalise every spectral weight among `layers` (`net.modules()`) once, reuse it, and forget it then.
 
     Inside, u and v stay as they are in either mode, and the weights are constants: no gradient reaches
     the parameters through them. Nests; restores the state before it, also after an error.
     """
-    weights = [m for m in module.modules() if isinstance(m, SpectralWeight)]
+    weights = [m for m in layers if isinstance(m, SpectralWeight)]
     before = [m._cached for m in weights]
     try:
         for m in weights:
             if m._cached is None:
                 m._cached = last(m.constant())
-        yield module
+        yield
     finally:
         for m, cached in zip(weights, before, strict=True):
             m._cached = cached

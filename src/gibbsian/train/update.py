@@ -60,7 +60,8 @@ class Updater:
 
         Networks of your own may draw from torch's global generator: it is seeded from `step.rng` meanwhile.
         """
-        self.learner.train()
+        if not all(m.training for m in self.learner.modules()):
+            self.learner.train()
         with seeded_init(step.rng):
             running = [
                 cast(Running, self.learner.losses(part, step.number, step.rng))
