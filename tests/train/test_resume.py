@@ -71,6 +71,18 @@ def test_n_and_n_equals_2n(tiny_run, tmp_path: Path) -> None:
     assert_same_run(tmp_path / "one", tmp_path / "two")
 
 
+def test_n_and_n_equals_2n_with_replayed_chains_of_images(tiny_run, tmp_path: Path) -> None:
+    """Ten gradients and more are replayed in other layouts, which round in another way than calls do."""
+    changes = {**RESUME_CONV, **RESUME_TRAIN, "chain.steps": 14, "chain.step_size": 1e-3}
+    for folder, parts in (("one", (8,)), ("two", (3, 8))):
+        for k, steps in enumerate(parts):
+            resume = "auto" if k else None
+            tiny_run("igebm", "digits", changes, out=tmp_path / folder, resume=resume).trainer.fit(
+                steps, progress=False
+            )
+    assert_same_run(tmp_path / "one", tmp_path / "two")
+
+
 def test_resume_from_an_earlier_checkpoint_rewrites_the_log(tiny_run, tmp_path: Path) -> None:
     system, data, changes = RESUME["short_run"]
     changes = {**changes, **RESUME_TRAIN, "train.keep": 5}

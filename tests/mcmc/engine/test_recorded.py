@@ -188,6 +188,20 @@ class Scaled(nn.Module):
         return self.factor * x.square().sum(1)
 
 
+@pytest.mark.parametrize(
+    ("energy", "why"),
+    [
+        (by_item, "reads a number"),
+        (by_chance, "random numbers"),
+        (by_parts, "not seen"),
+        (by_size, "sizes of its tensors"),
+    ],
+)
+def test_a_recording_says_why_it_does_not_stand_for_the_call(energy, why):
+    with torch.no_grad():
+        assert why in recorded(energy, start(5, 2))[2].problem
+
+
 def test_a_number_that_changes_between_runs_is_seen():
     net, found = Scaled(), []
     for factor in (1.0, 3.0):
@@ -288,9 +302,22 @@ def test_errors_of_the_energy_go_through():
         run(Langevin(0.1), broken, start(5, 2), steps=20)
 
 
+class Half(torch.autograd.Function):
+    """|x|^2 / 2, whose gradient is the position itself."""
+
+    @staticmethod
+    def forward(ctx, x):
+        ctx.save_for_backward(x)
+        return x.square().sum(1) / 2
+
+    @staticmethod
+    def backward(ctx, grad):
+        return ctx.saved_tensors[0]
+
+
 def test_a_replayed_gradient_belongs_to_who_asked():
-    """Neither a constant gradient nor the position itself is given away twice."""
-    for energy in (lambda x: 2 * x.sum(1), lambda x: x.square().sum(1) / 2):
+    """Neither a constant gradient nor the position itself is given away."""
+    for energy in (lambda x: 2 * x.sum(1), lambda x: x.square().sum(1) / 2, Half.apply):
         watched, x = Recorded(energy), start(5, 2)
         for _ in range(2):
             watched.value_and_grad(x)
@@ -307,3 +334,38 @@ def test_chains_that_leave_the_finite_world_are_named():
     chain, plain = (run(Langevin(0.5), falls, start(64, 2), steps=40, rng=0, replay=r) for r in (True, False))
     assert chain.info.divergent.any() and torch.equal(chain.info.divergent, plain.info.divergent)
     assert torch.equal(chain.info.divergent, ~chain.position.isfinite().all(1))
+
+
+@pytest.mark.parametrize("raises", [False, True])
+def test_a_module_is_left_as_it_was(raises):
+    """Weights, their gradients, layouts and objects, statistics, modes and torch's own stream; also after an
+    error at the fifth call."""
+    torch.manual_seed(0)
+    net = nn.Sequential(
+        nn.Conv2d(1, 4, 3), nn.BatchNorm2d(4), nn.ReLU(), nn.Dropout(0.5), nn.Conv2d(4, 4, 3), nn.Flatten(),
+        nn.LazyLinear(1),
+    )  # fmt: skip
+    net(start(3, 1, 8, 8)).sum().backward()
+    net[3].eval()
+    before = {
+        k: (v, v.clone(), v.stride(), v.requires_grad) for k, v in net.state_dict(keep_vars=True).items()
+    }
+    grads, modes = [p.grad.clone() for p in net.parameters()], [m.training for m in net.modules()]
+    stream, calls = torch.get_rng_state(), []
+
+    def energy(x: Tensor) -> Tensor:
+        calls.append(1)
+        if raises and len(calls) == 2:
+            raise ZeroDivisionError("mine")
+        return net(x)
+
+    if raises:
+        with pytest.raises(ZeroDivisionError, match="mine"):
+            run(Langevin(0.1), energy, start(3, 1, 8, 8), steps=20, rng=0)
+    else:
+        assert run(Langevin(0.1), energy, start(3, 1, 8, 8), steps=20, rng=0).position.isfinite().all()
+    for k, v in net.state_dict(keep_vars=True).items():
+        same, values, stride, asks = before[k]
+        assert v is same and torch.equal(v, values) and v.stride() == stride and v.requires_grad == asks
+    assert all(torch.equal(p.grad, g) for p, g in zip(net.parameters(), grads, strict=True))
+    assert [m.training for m in net.modules()] == modes and torch.equal(torch.get_rng_state(), stream)
