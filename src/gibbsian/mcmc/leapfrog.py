@@ -14,7 +14,7 @@ from typing import TypeAlias
 import torch
 from torch import Tensor
 
-from ..core.energy import Energy, value_and_grad
+from ..core.energy import Energy, gradient, value_and_grad
 from ..core.position import Position, dot, expand, like, tree_map
 from .metric import Metric
 from .state import ChainState, cached
@@ -37,7 +37,10 @@ def leapfrog(
     for k in range(steps):
         v = moved(v, grad, stride, -0.5 if k == 0 else -1.0)
         x = moved(x, v, stride, 1.0)
-        e, grad = value_and_grad(energy, x)
+        if k < steps - 1:
+            grad = gradient(energy, x)
+        else:  # E at the end alone
+            e, grad = value_and_grad(energy, x)
     v = moved(v, grad, stride, -0.5)
     return ChainState(x, e, grad), v
 

@@ -26,6 +26,7 @@ from ..core.errors import GibbsianError, UsageError
 from ..core.position import Position, detach, finite, leaves, rows
 from ..core.random import RngLike, as_generator
 from ..nets.frozen import frozen
+from .engine.recorded import replayed
 from .hmc import HMC
 from .mala import MALA
 from .state import ChainState, cached
@@ -67,6 +68,7 @@ def tune(
     goal = _goal(kernel, steps, target)
     rng = as_generator(rng, leaves(x)[0].device)
     with frozen(energy):
+        energy = replayed(energy, x, kernel, steps)
         return _tuned(kernel, energy, kernel.init(energy, detach(x)), rng, steps, goal, metric)
 
 
