@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from .mcmc.independent import IndependentMH
     from .mcmc.langevin import Langevin
     from .mcmc.mala import MALA
+    from .mcmc.nuts import NUTS
     from .mcmc.tuning import tune
     from .mcmc.underdamped import Underdamped
     from .models.build import build

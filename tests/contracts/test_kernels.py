@@ -16,6 +16,7 @@ from gibbsian.energies.analytic import Gaussian
 from gibbsian.mcmc import (
     HMC,
     MALA,
+    NUTS,
     Heun,
     IndependentMH,
     Langevin,
@@ -35,6 +36,7 @@ KERNELS = {
     "igebm": Langevin(20.0, 1.25e-6, noise_first=True, clip_value=0.01, clamp=(0.0, 1.0)),
     "mala": MALA(0.3, temperature=0.7),
     "hmc": HMC(0.4, leapfrogs=3, temperature=0.7, jitter=0.2),
+    "nuts": NUTS(0.4, temperature=0.7),
     "baoab": Underdamped(0.3, friction=1.0),
     "aboba": Underdamped(0.3, friction=1.0, splitting="aboba"),
     "obabo": Underdamped(0.3, friction=1.0, splitting="obabo"),
@@ -42,8 +44,8 @@ KERNELS = {
     "independent": IndependentMH(),
     "heun": Heun(0.1),
 }
-EXACT = {"mala", "hmc", "ghmc", "independent"}
-CACHING = {"mala", "hmc", "baoab", "obabo", "ghmc", "independent"}
+EXACT = {"mala", "hmc", "nuts", "ghmc", "independent"}
+CACHING = {"mala", "hmc", "nuts", "baoab", "obabo", "ghmc", "independent"}
 WITHOUT_GRADIENT = {"independent"}
 WITHOUT_NOISE = {"descent", "heun"}
 DIFFERENTIABLE = {k for k, kernel in KERNELS.items() if isinstance(kernel, Langevin)}
@@ -130,6 +132,9 @@ def test_gradients_are_counted_and_not_wasted(name):
     chain = run(kernel, energy, start(5, 2), steps=6, rng=generator(0), evaluate=False, replay=False)
     if name in WITHOUT_GRADIENT:
         assert (energy.calls, chain.info.gradients) == (7, 0)
+    elif chain.info.trajectory is not None:  # in step: as many calls as the longest trajectory of each step
+        assert chain.info.gradients <= energy.calls <= 1 + 6 * 31
+        assert chain.info.gradients == 1 + round(6 * float(chain.info.trajectory.mean()))
     else:
         assert energy.calls == chain.info.gradients == 6 * kernel.gradients_per_step + (name in CACHING)
     assert (chain.energy is None) == (name not in CACHING)

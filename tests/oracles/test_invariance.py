@@ -15,7 +15,7 @@ from torch import Tensor
 
 from gibbsian.core.random import generator
 from gibbsian.energies.analytic import Gaussian, Skewed
-from gibbsian.mcmc import HMC, MALA, IndependentMH, Langevin, Underdamped, run
+from gibbsian.mcmc import HMC, MALA, NUTS, IndependentMH, Langevin, Underdamped, run
 
 Z = 4.5
 F64 = torch.float64
@@ -46,6 +46,8 @@ FLAT_KERNELS = {
     "mala": lambda s: MALA(s),
     "hmc": lambda s: HMC(s**0.5 * 0.8, leapfrogs=3),
     "hmc-jitter": lambda s: HMC(s**0.5 * 0.8, leapfrogs=3, jitter=0.5),
+    "nuts": lambda s: NUTS(s**0.5 * 0.8),
+    "nuts-short": lambda s: NUTS(s**0.5 * 0.8, depth=2),
     "ghmc": lambda s: ghmc(s**0.5 * 0.8),
     "ghmc-low-friction": lambda s: ghmc(s**0.5, friction=0.1, leapfrogs=1),
     "independent": lambda s: IndependentMH(),
@@ -75,7 +77,9 @@ def test_gaussian_with_full_covariance(name):
 
 
 @pytest.mark.parametrize(
-    "kernel", [MALA(0.7, metric=METRIC), HMC(0.6, leapfrogs=3, metric=METRIC)], ids=["mala", "hmc"]
+    "kernel",
+    [MALA(0.7, metric=METRIC), HMC(0.6, leapfrogs=3, metric=METRIC), NUTS(0.6, metric=METRIC)],
+    ids=["mala", "hmc", "nuts"],
 )
 def test_gaussian_with_a_metric(kernel):
     start = GAUSSIAN.draw(60_000, generator(2))
@@ -116,7 +120,7 @@ def test_a_wall_of_infinity_is_no_divergence():
         return torch.where(x[:, 0] > 0, x[:, 0] ** 2 / 2, float("inf"))
 
     start = torch.randn(60_000, 1, generator=generator(8), dtype=F64).abs()
-    for kernel in (MALA(0.8), HMC(0.5, leapfrogs=4), ghmc(0.6), IndependentMH()):
+    for kernel in (MALA(0.8), HMC(0.5, leapfrogs=4), NUTS(0.5), ghmc(0.6), IndependentMH()):
         chain = run(kernel, half_normal, start, steps=8, rng=generator(9))
         assert not chain.info.divergent.any() and (chain.position > 0).all()
         truth = torch.tensor([(2 / torch.pi) ** 0.5, 1.0], dtype=F64)
@@ -125,7 +129,9 @@ def test_a_wall_of_infinity_is_no_divergence():
 
 
 @pytest.mark.parametrize(
-    "kernel", [MALA(0.06), HMC(0.35, leapfrogs=3), ghmc(0.28)], ids=["mala", "hmc", "ghmc"]
+    "kernel",
+    [MALA(0.06), HMC(0.35, leapfrogs=3), NUTS(0.28, depth=4), ghmc(0.28)],
+    ids=["mala", "hmc", "nuts", "ghmc"],
 )
 def test_image_shaped_gaussian(kernel):
     """(3, 8, 8): the kinetic energy must sum over all event dimensions. Mean of pixels, of their squares
@@ -146,11 +152,12 @@ def test_image_shaped_gaussian(kernel):
 
 
 @pytest.mark.parametrize("temperature", [0.5, 3.0])
-@pytest.mark.parametrize("name", ["mala", "hmc", "ghmc"])
+@pytest.mark.parametrize("name", ["mala", "hmc", "nuts", "ghmc"])
 def test_temperature_widens_the_law(name, temperature):
     kernel = {
         "mala": MALA(0.8, temperature=temperature),
         "hmc": HMC(0.9, leapfrogs=3, temperature=temperature),
+        "nuts": NUTS(0.7, temperature=temperature),
         "ghmc": Underdamped(
             0.9, friction=1.0, temperature=temperature, splitting="obabo", metropolis=True, leapfrogs=2
         ),

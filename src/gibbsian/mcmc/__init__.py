@@ -5,6 +5,7 @@
 | `Langevin`, with noise first, clips, a clamp or schedules as its fields | no | K | x^2 / energy |
 | `MALA` | yes | K + 1 | x^2 / energy |
 | `HMC` | yes | K L + 1 | x / sqrt(energy) |
+| `NUTS` | yes | K times the longest trajectory, + 1 | x / sqrt(energy) |
 | `Underdamped` "baoab", "obabo" | with `metropolis` ("obabo") | K L + 1 | x / sqrt(energy) |
 | `Underdamped` "aboba" | no | K | x / sqrt(energy) |
 | `Heun` (no noise) | no | 2 K | x^2 / energy |
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from .kernels import kernel_of
     from .langevin import Langevin
     from .mala import MALA
+    from .nuts import NUTS
     from .reports import ChainInfo, ChainSummary
     from .state import ChainState
     from .tuning import tune

@@ -12,6 +12,7 @@ from .independent import IndependentMH
 from .kernel import Kernel
 from .langevin import Langevin
 from .mala import MALA
+from .nuts import NUTS
 from .settings import (
     ChainConfig,
     HMCSettings,
@@ -20,6 +21,7 @@ from .settings import (
     LangevinSettings,
     LatentConfig,
     MALASettings,
+    NUTSSettings,
     UnderdampedSettings,
 )
 from .underdamped import Underdamped
@@ -28,6 +30,7 @@ _CLASSES: dict[type, Any] = {
     LangevinSettings: Langevin,
     MALASettings: MALA,
     HMCSettings: HMC,
+    NUTSSettings: NUTS,
     UnderdampedSettings: Underdamped,
     IndependentSettings: IndependentMH,
 }

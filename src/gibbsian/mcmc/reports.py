@@ -16,7 +16,7 @@ from torch import Tensor
 from ..core.position import Position, batch_size, leaves, like, norm
 from ..core.show import brief, one_line
 
-REPORTS = ("acceptance", "divergent", "drift", "noise", "clipped", "saturated")
+REPORTS = ("acceptance", "divergent", "drift", "noise", "clipped", "saturated", "gradients")
 WAITING = 16
 """Reports that wait for one another, at most."""
 HELD = 2**18
@@ -46,7 +46,8 @@ class ChainInfo:
     `acceptance` `(B,)`: probability in [0, 1], None without Metropolis. `divergent` `(B,)` bool: the step led
     to a non-finite place. `drift`, `noise` `(B,)`: Euclidean norms of the two parts of a Langevin step.
     `clipped`: scalar share in [0, 1] of gradient coordinates (value) or chains (norm) that were clipped.
-    `saturated`: scalar share in [0, 1] of coordinates that lie on the border of the clamp.
+    `saturated`: scalar share in [0, 1] of coordinates that lie on the border of the clamp. `gradients`
+    `(B,)`: how many a chain itself needed, where chains need different numbers.
 
     Kernels may give a `Length` in place of norms, and of `divergent`; `parts` holds what they gave.
     """
@@ -61,8 +62,9 @@ class ChainInfo:
         noise: Report | None = None,
         clipped: Tensor | None = None,
         saturated: Tensor | None = None,
+        gradients: Tensor | None = None,
     ) -> None:
-        given = (acceptance, divergent, drift, noise, clipped, saturated)
+        given = (acceptance, divergent, drift, noise, clipped, saturated, gradients)
         self.parts: dict[str, Report] = {k: v for k, v in zip(REPORTS, given, strict=True) if v is not None}
 
     def __repr__(self) -> str:
@@ -98,6 +100,11 @@ class ChainInfo:
         return self._number("saturated")
 
     @property
+    def gradients(self) -> Tensor | None:
+        """Numbers `(B,)`."""
+        return self._number("gradients")
+
+    @property
     def divergent(self) -> Tensor:
         """Which chains are lost, `(B,)` bool."""
         found = self.parts["divergent"]
@@ -120,7 +127,8 @@ class ChainSummary:
     `drift_noise` scalar, the mean norm of the drift
     over the mean norm of the noise (healthy: .1 to 10), over the chains that never diverged; `clipped`,
     `saturated` scalars in [0, 1]; all None where the kernel has no such thing. `gradients` counts the
-    evaluations of the gradient a chain, the one at the start included.
+    evaluations of the gradient a chain, the one at the start included; where chains need different numbers it
+    is their mean, and `trajectory` `(B,)` the mean number a step that each chain itself needed.
     """
 
     acceptance: Tensor | None
@@ -131,6 +139,7 @@ class ChainSummary:
     saturated: Tensor | None
     steps: int
     gradients: int
+    trajectory: Tensor | None = None
 
     __repr__ = one_line
 
@@ -190,6 +199,7 @@ class InfoAccumulator:
         divergent = self.divergent
         if divergent is None:
             divergent = torch.zeros(self.chains, dtype=torch.bool, device=device)
+        own = self.sums.get("gradients")
         return ChainSummary(
             acceptance=self._mean("acceptance"),
             divergent=divergent,
@@ -198,7 +208,8 @@ class InfoAccumulator:
             clipped=self._mean("clipped"),
             saturated=self._mean("saturated"),
             steps=self.steps,
-            gradients=gradients,
+            gradients=gradients if own is None else gradients + round(float(own.mean())),
+            trajectory=self._mean("gradients"),
         )
 
     def _mean(self, name: str) -> Tensor | None:

@@ -134,6 +134,20 @@ class HMCSettings:
 
 
 @dataclass(frozen=True)
+class NUTSSettings:
+    """The numbers of `NUTS`, which says what they mean; raises `UsageError` for a value out of range."""
+
+    step_size: float
+    depth: int = 10
+    temperature: float = 1.0
+
+    def __post_init__(self) -> None:
+        require_positive(step_size=self.step_size, temperature=self.temperature)
+        if self.depth not in range(1, 21):
+            raise UsageError(f"depth is {self.depth}: a trajectory is doubled 1 to 20 times, at most")
+
+
+@dataclass(frozen=True)
 class UnderdampedSettings:
     """The fields of `Underdamped`, which says what they mean; raises `UsageError` for values out of range or
     that exclude each other."""
@@ -163,7 +177,7 @@ class IndependentSettings:
 
 
 KernelSettings: TypeAlias = (
-    LangevinSettings | MALASettings | HMCSettings | UnderdampedSettings | IndependentSettings
+    LangevinSettings | MALASettings | HMCSettings | NUTSSettings | UnderdampedSettings | IndependentSettings
 )
 
 

@@ -29,12 +29,13 @@ from ..nets.frozen import frozen
 from .engine.recorded import replayed
 from .hmc import HMC
 from .mala import MALA
+from .nuts import NUTS
 from .state import ChainState, cached
 from .underdamped import Underdamped
 
-K = TypeVar("K", MALA, HMC, Underdamped)
+K = TypeVar("K", MALA, HMC, NUTS, Underdamped)
 
-TARGETS: dict[type, float] = {MALA: 0.574, HMC: 0.65, Underdamped: 0.8}
+TARGETS: dict[type, float] = {MALA: 0.574, HMC: 0.65, NUTS: 0.8, Underdamped: 0.8}
 WIDEST = 30  # doublings
 
 
@@ -53,13 +54,13 @@ def tune(
     Reads one number from the device a step. The chains start at `x` and are thrown away.
 
     Args:
-        kernel: MALA, HMC, or Underdamped with `metropolis`; its step size is the first guess.
+        kernel: MALA, HMC, NUTS, or Underdamped with `metropolis`; its step size is the first guess.
         x: start `(B, *event)`; many chains make it accurate.
         rng: a generator on the device of `x`, a seed, or None for torch's own generator.
         steps: kernel steps in all, at least 20; `metric` spends the first half on measuring.
         target: acceptance in (0, 1); None takes .574 (MALA: Roberts and Rosenthal 1998), .65 (HMC: Beskos
-            et al. 2013) or .8 (Underdamped).
-        metric: also estimate inverse masses (MALA and HMC), scaled to a geometric mean of 1.
+            et al. 2013) or .8 (NUTS: Betancourt et al. 2014; Underdamped).
+        metric: also estimate inverse masses (MALA, HMC and NUTS), scaled to a geometric mean of 1.
 
     Raises:
         UsageError: for a kernel without acceptance or a value out of range.
@@ -72,11 +73,11 @@ def tune(
         return _tuned(kernel, energy, kernel.init(energy, detach(x)), rng, steps, goal, metric)
 
 
-def _goal(kernel: MALA | HMC | Underdamped, steps: int, target: float | None) -> float:
+def _goal(kernel: MALA | HMC | NUTS | Underdamped, steps: int, target: float | None) -> float:
     if type(kernel) not in TARGETS or not kernel.exact:
         raise UsageError(
             f"{type(kernel).__name__} accepts every step or has no step size, so there is nothing to tune: "
-            "give MALA, HMC or Underdamped(splitting='obabo', metropolis=True)"
+            "give MALA, HMC, NUTS or Underdamped(splitting='obabo', metropolis=True)"
         )
     if steps < 20:
         raise UsageError(f"steps is {steps}: tuning needs at least 20")
