@@ -11,7 +11,8 @@ Nothing else is assumed of an energy: a callable without a `rows` method is take
 
 from __future__ import annotations
 
-from typing import Any, Protocol, TypeAlias, TypeVar, runtime_checkable
+from types import MethodType
+from typing import Any, Protocol, TypeAlias, TypeVar, cast, runtime_checkable
 
 import torch
 from torch import Tensor
@@ -38,7 +39,9 @@ def rows(energy: Callee, index: Index) -> Callee:
     closure over per-chain tensors cannot be told from one; wrap it in the energies of this package, or
     do not chunk it.
     """
-    return energy.rows(index) if isinstance(energy, Rowed) else energy
+    if isinstance(energy, Rowed) and isinstance(energy.rows, MethodType):  # no layer of that name
+        return cast(Callee, energy.rows(index))
+    return energy
 
 
 def take(context: Any, index: Index) -> Any:

@@ -109,9 +109,9 @@ def run(
             times as fast for few chains on a small network and hardly faster on large convolutions, after a
             start of 10 to 30 seconds (see `docs/benchmarks.md`). "auto" compiles once such chains have made
             30,000 steps without in this process. False is the default because it repeats a chain bit for bit.
-        replay: call the energy twice at positions of one shape and repeat its tensor operations from then on,
-            which gives the same bits in up to half the time (CPU; see `engine.recorded` for what is called at
-            every step all the same). False calls it at every step: an energy that counts or prints.
+        replay: call the energy once at positions of one shape and repeat its tensor operations from then on,
+            in down to half the time (on a CPU; compared with calls at the 2nd, 101st, ... gradient, see
+            `engine.recorded`). False calls it at every step: an energy that counts, prints or changes slowly.
         chunk: chains whose gradient is taken at once, which bounds the memory and changes nothing else beyond
             rounding. None takes what fits in the memory that is free, or less where that is quicker (see
             `engine.slices`). Energies that may hide context of single chains (closures) are never cut.
@@ -131,7 +131,7 @@ def run(
     if not differentiable:
         energy = sliced(energy, begin, chunk)
     if replay and not (differentiable or compile):
-        energy = replayed(energy, begin, kernel, steps)
+        energy = replayed(energy, begin, kernel, steps, coarse=precision == "bf16")
     plain = kernel.step
     graphed = kernel.step_with_graph if isinstance(kernel, DifferentiableKernel) else plain
     with still(whole), torch.no_grad():

@@ -241,7 +241,7 @@ def _side_by_side(parts: Sequence[Report]) -> Tensor:
     chains = batch_size(lengths[0].position)
     groups = zip(*(leaves(part.position) for part in lengths), strict=True)
     together = like(lengths[0].position, tuple(torch.cat(group) for group in groups))
-    numbers, factors = norm(together).view(-1, chains), [part.factor for part in lengths]
+    numbers, factors = norm(together).view(len(parts), chains), [part.factor for part in lengths]
     if not any(isinstance(f, Tensor) for f in factors) and len(set(factors)) == 1:
         return numbers * factors[0]
     as_told = [torch.as_tensor(f, dtype=numbers.dtype, device=numbers.device) for f in factors]

@@ -1,7 +1,7 @@
 """The contexts in which chains run on a network.
 
 `frozen`: eval mode, no parameter gradients, spectral-norm iterations still and normalised weights
-computed once, convolution weights channels last. `evaluating`: eval mode alone, for steps that keep
+computed once. `evaluating`: eval mode alone, for steps that keep
 their graph to the parameters. After either: everything as before, also when the chain raised.
 
 Both take a module, or any callable that holds some: a bound method, a partial, a record of energies, a
@@ -18,8 +18,8 @@ from types import CellType, FunctionType, MethodType
 from typing import Any, TypeVar
 
 from torch import nn
+from torch.nn.parameter import is_lazy
 
-from .channels_last import channels_last
 from .spectral import cached_weights
 
 Held = TypeVar("Held", bound=Callable[..., Any])
@@ -38,11 +38,16 @@ def frozen(holder: Held) -> Iterator[Held]:
     """Freeze the modules of `holder` for sampling; nests."""
     owners = modules_of(holder)
     layers = [m for owner in owners for m in owner.modules()]
-    needing = [p for m in layers for p in m._parameters.values() if p is not None and p.requires_grad]
+    needing = [
+        p
+        for m in layers
+        for p in m._parameters.values()
+        if p is not None and p.requires_grad and not is_lazy(p)
+    ]
     try:
         for p in needing:
             p.requires_grad_(False)
-        with _in_eval(owners, layers), cached_weights(layers), channels_last(layers):
+        with _in_eval(owners, layers), cached_weights(layers):
             yield holder
     finally:
         for p in needing:

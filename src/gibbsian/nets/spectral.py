@@ -24,7 +24,6 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from .channels_last import last
 from .precision import full_precision
 
 WARM_UP = 15
@@ -154,11 +153,16 @@ def cached_weights(layers: Iterable[nn.Module]) -> Iterator[None]:
     try:
         for m in weights:
             if m._cached is None:
-                m._cached = last(m.constant())
+                m._cached = _last(m.constant())
         yield
     finally:
         for m, cached in zip(weights, before, strict=True):
             m._cached = cached
+
+
+def _last(weight: Tensor) -> Tensor:
+    """The weight of a two-dimensional convolution with its channels last, as networks built here have it."""
+    return weight.contiguous(memory_format=torch.channels_last) if weight.dim() == 4 else weight
 
 
 def _unit(x: Tensor, fallback: Tensor) -> Tensor:

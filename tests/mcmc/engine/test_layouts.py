@@ -12,8 +12,8 @@ from gibbsian.core.random import generator
 from gibbsian.mcmc.base import run
 from gibbsian.mcmc.engine import layouts
 from gibbsian.mcmc.engine.layouts import laid_out
-from gibbsian.mcmc.engine.recording import recorded
 from gibbsian.mcmc.engine.replaying import replay
+from gibbsian.mcmc.engine.tape import taped
 from gibbsian.mcmc.langevin import Langevin
 
 aten = torch.ops.aten
@@ -30,7 +30,7 @@ def start(*shape: int) -> Tensor:
 def twice(net, x: Tensor) -> tuple[Tensor, Tensor, set]:
     """Gradients at another point than the recorded one, called and replayed, and the operations replayed."""
     with torch.no_grad():
-        found = laid_out(recorded(net, x)[2])
+        found = laid_out(taped(net, x)[2])
         assert not found.problem
         made = replay(found, (found.energy, *found.grads))(x + 0.1)
         e, grad = value_and_grad(net, x + 0.1)
@@ -86,7 +86,7 @@ def test_a_network_that_reads_memory_by_its_places_keeps_its_layouts():
         return torch.as_strided(maps, (len(x), maps[0].numel()), (maps[0].numel(), 1)).tanh().sum(1)
 
     with torch.no_grad():
-        found = recorded(energy, start(3, 1, 8, 8))[2]
+        found = taped(energy, start(3, 1, 8, 8))[2]
     assert laid_out(found) is found
     chains = [run(Langevin(0.1), energy, start(3, 1, 8, 8), steps=20, rng=0, replay=r) for r in (True, False)]
     assert torch.equal(chains[0].position, chains[1].position)

@@ -17,8 +17,8 @@ from gibbsian.energies.conditional import Given
 from gibbsian.mcmc.base import run
 from gibbsian.mcmc.engine import recorded as module
 from gibbsian.mcmc.engine.recorded import FEWEST, Recorded, replayed
-from gibbsian.mcmc.engine.recording import recorded
 from gibbsian.mcmc.engine.replaying import replay
+from gibbsian.mcmc.engine.tape import taped
 from gibbsian.mcmc.langevin import Langevin
 from gibbsian.mcmc.mala import MALA
 from gibbsian.nets.conv import ConvNet
@@ -102,7 +102,7 @@ def test_a_replay_gives_the_bits_of_the_call(name):
         net(start(2, *event))  # lazy layers
     net = net.requires_grad_(False).eval()
     x = start(7, *event)
-    e, grad, found = recorded(net, x)
+    e, grad, found = taped(net, x)
     called = value_and_grad(net, x)
     assert not found.problem and torch.equal(e, called[0]) and torch.equal(grad, called[1])
     both, alone = replay(found, (found.energy, *found.grads)), replay(found, found.grads)
@@ -199,7 +199,7 @@ class Scaled(nn.Module):
 )
 def test_a_recording_says_why_it_does_not_stand_for_the_call(energy, why):
     with torch.no_grad():
-        assert why in recorded(energy, start(5, 2))[2].problem
+        assert why in taped(energy, start(5, 2))[2].problem
 
 
 def test_a_number_that_changes_between_runs_is_seen():
@@ -274,6 +274,7 @@ def test_a_replay_that_fails_in_the_middle_is_a_call():
     for _ in range(2):
         watched.value_and_grad(x)
     known = watched.known[module._shape(x)]
+    assert isinstance(known, module.Replays)
 
     def broken(*leaves):
         raise RuntimeError("sizes differ")
@@ -369,3 +370,141 @@ def test_a_module_is_left_as_it_was(raises):
         assert v is same and torch.equal(v, values) and v.stride() == stride and v.requires_grad == asks
     assert all(torch.equal(p.grad, g) for p, g in zip(net.parameters(), grads, strict=True))
     assert [m.training for m in net.modules()] == modes and torch.equal(torch.get_rng_state(), stream)
+
+
+class OwnLabels(nn.Module):
+    """A module that holds the labels of its chains, so that it cannot be called for some of them."""
+
+    def __init__(self, y: Tensor) -> None:
+        super().__init__()
+        self.embedding, self.y = nn.Embedding(4, 5), y
+
+    def forward(self, x: Tensor) -> Tensor:
+        return (x - self.embedding(self.y)).square().sum(1)
+
+
+class Views(nn.Module):
+    """Maps as rows by `view`, which asks for their plain layout; a layer has a name that energies know."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.maps = nn.Sequential(nn.Conv2d(3, 8, 3), nn.SiLU(), nn.Conv2d(8, 8, 3))
+        self.rows = nn.Linear(8 * 16, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.rows(self.maps(x).view(len(x), -1))
+
+
+class ThroughViews(nn.Module):
+    """Maps that are clamped through a view of them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.second, self.rows = nn.Conv2d(3, 8, 3), nn.Conv2d(8, 8, 3), nn.Linear(8 * 16, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        maps = self.first(x)
+        maps.flatten(1).clamp_(-0.1, 0.1)
+        return self.rows(self.second(maps).flatten(1)).squeeze(1)
+
+
+@pytest.mark.parametrize(
+    ("make", "shape"),
+    [(lambda: OwnLabels(torch.arange(4)), (4, 5)), (Views, (4, 3, 8, 8)), (ThroughViews, (4, 3, 8, 8))],
+)
+def test_networks_that_ask_for_more_run_as_before(make, shape):
+    net = built(make)
+    torch.testing.assert_close(*both_ways(Langevin(0.01), net, start(*shape)), rtol=1e-4, atol=1e-5)
+
+
+def test_a_constant_that_is_the_start_does_not_move():
+    """A tether to where the chains began holds the very tensor at which they begin."""
+    x, pull = start(64, 2), nn.Linear(2, 1)
+    nn.init.constant_(pull.weight, -50.0)
+
+    def energy(at: Tensor) -> Tensor:
+        return pull(at)[:, 0] + (at - x).square().sum(1) / (2 * 0.2**2)
+
+    kernel = Langevin(1e-5, temperature=1e-3)
+    ends = [run(kernel, energy, x, steps=3000, rng=0, replay=r).position for r in (True, False)]
+    torch.testing.assert_close(*ends, rtol=1e-4, atol=1e-4)
+
+
+def moved_in_place():
+    held = torch.zeros(3)
+
+    def energy(x: Tensor) -> Tensor:
+        e = (x - held).square().sum(1)
+        with torch.no_grad():
+            held.add_(0.1)
+        return e
+
+    return energy
+
+
+def slowly():
+    calls = [0]
+
+    def energy(x: Tensor) -> Tensor:
+        calls[0] += 1
+        return x.square().sum(1) * (1 + calls[0] * 1e-3)
+
+    return energy
+
+
+class Unseen(torch.autograd.Function):
+    """What numpy makes is not seen by the tape."""
+
+    @staticmethod
+    def forward(ctx, x):
+        ctx.x = x.numpy(force=True)
+        return torch.from_numpy(50 * ctx.x**2).sum(1)
+
+    @staticmethod
+    def backward(ctx, grad):
+        return grad[:, None] * torch.from_numpy(100 * ctx.x)
+
+
+@pytest.mark.parametrize("make", [moved_in_place, slowly, lambda: Unseen.apply])
+def test_what_moves_behind_the_tape_is_called(make):
+    kernel = Langevin(1e-5, temperature=0.0)
+    chains = (run(kernel, make(), start(16, 3), steps=300, replay=r, evaluate=False) for r in (True, False))
+    ends = [chain.position for chain in chains]
+    torch.testing.assert_close(*ends, rtol=1e-5, atol=1e-6)
+
+
+def test_what_changes_later_is_found_at_a_later_comparison():
+    net, x = Scaled(), start(9, 2)
+    watched = Recorded(net)
+    for k in range(300):
+        net.factor = 1.0 if k < 50 else 3.0
+        grad = gradient(watched, x)
+    assert torch.equal(grad, 6 * x) and watched.known[module._shape(x)] is None
+
+
+def test_checks_that_make_no_tensor_are_replayed():
+    def energy(x: Tensor) -> Tensor:
+        return 2 * torch.linalg.cholesky(torch.diag_embed(x)).sum((1, 2))
+
+    for replay_or_not in (True, False):
+        with pytest.raises(torch.linalg.LinAlgError, match="positive-definite"):
+            run(Langevin(0.02, temperature=0.0), energy, torch.ones(2, 2), steps=200, replay=replay_or_not)
+
+
+@pytest.mark.parametrize("shape", [(0, 5), (3, 0)])
+def test_nothing_to_move(shape):
+    for replay_or_not in (True, False):
+        x = torch.zeros(shape)
+        chain = run(Langevin(0.1), lambda x: x.square().sum(1), x, steps=20, replay=replay_or_not)
+        assert chain.position.shape == shape
+
+
+def test_a_few_channels_in_another_default_precision():
+    x = start(3, 1, 8, 8)
+    net = images(nn.SiLU())
+    net(x)
+    torch.set_default_dtype(torch.float64)
+    try:
+        torch.testing.assert_close(*both_ways(Langevin(0.01), net, x), rtol=1e-4, atol=1e-5)
+    finally:
+        torch.set_default_dtype(torch.float32)

@@ -5,12 +5,12 @@ is overhead between operations, on large ones it is memory traffic. Three things
 what it was, up to rounding.
 
 **Replays** (by default, on a CPU, for runs of ten gradients or more). The first gradient of a run is
-recorded: every tensor operation on what depends on the position (`recording`). The second is made by the
-recording and by the energy, and compared; from the third on neither autograd nor modules are called, but a
-function with one line for each operation (`replaying`). Weights are constants meanwhile, so they are laid out
-as the processor likes them (`layouts`). A recording is made anew in each run, in the time of three gradients
-of a small network: nothing can grow stale, no cache has to be right, and a chain does not depend on what ran
-before it.
+recorded: every tensor operation on what depends on the position (`tape`). From then on neither autograd nor
+modules are called, but a function with one line for each operation (`replaying`); now and then, from the
+second gradient on, a call of the energy is compared with it (`recorded`). Weights are constants meanwhile,
+so they are laid out as the processor likes them (`layouts`). A recording is made anew in each run, in the
+time of two gradients of a small network: nothing can grow stale, no cache has to be right, and a chain does
+not depend on what ran before it.
 
 **Blocks** (`compile=True` or "auto"). Several steps are put into one compiled graph. For that
 
@@ -56,7 +56,7 @@ that depend on the clock.
     slices       the gradient some chains at a time
     memory       memory that is free
     recorded     `Recorded`, an energy whose gradient is replayed
-    recording    the operations of one call
+    tape         the operations of one call
     replaying    a recording as a function
     layouts      its operations as they are quick on a CPU
     rewriting    rules for the compiler

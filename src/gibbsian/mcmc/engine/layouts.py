@@ -23,7 +23,7 @@ from typing import Any, TypeAlias
 import torch
 from torch import Tensor
 
-from .recording import Layout, Made, Recording, Step
+from .tape import Layout, Made, Recording, Step
 
 aten = torch.ops.aten
 LAST = torch.channels_last
@@ -37,9 +37,12 @@ Rule: TypeAlias = Callable[[Step, Layouts, Numbers], "list[Step] | None"]
 
 
 def laid_out(recording: Recording) -> Recording:
-    """The recording with its steps as they are quick; as it is, where a step reads memory by its places."""
-    if any(step.operation is aten.as_strided.default for step in recording.steps):
-        return recording
+    """The recording with its steps as they are quick; as it is, where a step reads memory by its places, or
+    writes to a view, which another layout would make a copy."""
+    views = {n for step in recording.steps if step.is_view() for n in step.results}
+    for step in recording.steps:
+        if step.operation is aten.as_strided.default or (step.in_place and views & step.uses()):
+            return recording
     fresh = count(1 + max(recording.layouts, default=0))
     steps: list[Step] = []
     for step in recording.steps:
@@ -83,6 +86,8 @@ def by_input(step: Step, layouts: Layouts, fresh: Numbers) -> list[Step] | None:
             size[2 + k] - ((made[k] - 1) * stride[k] - 2 * padding[k] + dilation[k] * (kernel[k] - 1) + 1)
             for k in range(2)
         ]
+        if any(not 0 <= a < max(stride[k], dilation[k]) for k, a in enumerate(added)):
+            return None
     args = (g, laid, None, stride, padding, dilation, not transposed, added, 1)
     return [Step(aten.convolution.default, args, {}, step.results[:1])]
 
@@ -92,7 +97,7 @@ def _windows(step: Step, made: torch.Size, size: torch.Size, fresh: Numbers) -> 
     places = made[2] * made[3]
     matrix = weight.flatten(1).t().contiguous()
     # A buffer of its own: some MiB that are allocated at each step would cost more than the product.
-    windows = torch.empty(made[0], len(matrix), places)
+    windows = weight.new_empty(made[0], len(matrix), places)
     flat, product = Made(next(fresh)), Made(next(fresh))
     factors = (matrix.expand(made[0], *matrix.shape), flat)
     args = (product, list(size[2:]), list(weight.shape[2:]), dilation, padding, stride)

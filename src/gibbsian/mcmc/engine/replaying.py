@@ -13,7 +13,7 @@ from typing import Any, TypeAlias
 import torch
 from torch import Tensor
 
-from .recording import Made, Recording, Step, made_in
+from .tape import Made, Recording, Step, made_in
 
 Replay: TypeAlias = Callable[..., tuple[Tensor, ...]]
 
@@ -33,10 +33,12 @@ def replay(recording: Recording, wanted: Sequence[Any]) -> Replay:
 
 
 def needed(steps: Sequence[Step], outputs: Iterable[int]) -> list[Step]:
-    """The steps that `outputs` come from; those that write in place are kept, as others may see it."""
+    """The steps that `outputs` come from; those that write in place are kept, as others may see it, and those
+    that make no tensor, which check something."""
     wanted, kept = set(outputs), []
     for step in reversed(steps):
-        if step.in_place or wanted.intersection(step.results):
+        checks = all(n is None for n in step.results)
+        if checks or step.in_place or wanted.intersection(step.results):
             kept.append(step)
             wanted |= step.uses()
     return kept[::-1]
@@ -50,7 +52,7 @@ def written(steps: Sequence[Step], given: int, outputs: Sequence[int]) -> tuple[
     for step, gone in zip(steps, dead, strict=True):
         call = _call(step, constants)
         names = ", ".join("_" if n is None else f"v{n}" for n in step.results)
-        lines.append(f"{names}{',' if step.many else ''} = {call}")
+        lines.append(f"{names}{',' if step.many else ''} = {call}" if names else call)
         lines += [f"del {', '.join(f'v{n}' for n in sorted(gone))}"] if gone else []
     taken = "".join(f"c{k}, " for k in range(len(constants)))
     return "\n".join(

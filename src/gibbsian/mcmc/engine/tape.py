@@ -5,8 +5,12 @@ done: below them a call is a list of operations on tensors, `aten` ones, which c
 (`replaying`). Written down are operations on what depends on the position. All else, such as transposed
 weights, or the gradient of the last layer where it is linear, is a constant of the list as it was met.
 
-Not written down, with the reason in `Recording.problem`: calls that draw random numbers, and calls that read
-a number of the position to decide what they do.
+Not written down, with the reason in `Recording.problem`: calls that draw random numbers, that read a number
+of the position to decide what they do, or that write to a tensor which was there before.
+
+A tensor is known by its identity, or else by its place in memory, as autograd hands on what it saved in new
+objects. So a call must be taped at a position of its own: a constant that shares memory with the position,
+such as the start that a tether holds, would count as the position.
 """
 
 from __future__ import annotations
@@ -51,6 +55,12 @@ class Step(NamedTuple):
     many: bool = False
     in_place: bool = False
 
+    def is_view(self) -> bool:
+        """Whether what it makes is another look at what it takes."""
+        return any(
+            r.alias_info is not None and not r.alias_info.is_write for r in self.operation._schema.returns
+        )
+
     def uses(self) -> set[int]:
         """The numbers of what it takes."""
         return {m.number for m in made_in((self.args, self.kwargs))}
@@ -79,7 +89,7 @@ class Recording:
     problem: str = ""
 
 
-def recorded(energy: Energy, x: Position) -> tuple[Tensor, Position, Recording]:
+def taped(energy: Energy, x: Position) -> tuple[Tensor, Position, Recording]:
     """E(x) `(B,)`, dE/dx in the structure of `x`, and of what operations they were made."""
     tape = Tape(leaves(x))
     with tape:
@@ -102,6 +112,7 @@ class Tape(TorchDispatchMode):
         self.recording = Recording()
         self.numbers: dict[int, int] = {}  # by identity
         self.held: list[Tensor] = []  # so that an identity is not given twice
+        self.fresh: dict[int, Tensor] = {}  # constants that the call itself made, by their place in memory
         self.storages: dict[int, list[tuple[Tensor, int]]] = {}
         for a in given:
             self._number(a)
@@ -113,14 +124,17 @@ class Tape(TorchDispatchMode):
         of = _traits(func)
         if of.chance and _given(func, args, kwargs).get("dropout_p", 1):
             self._refuse("it draws random numbers")
+        written = _written(func, args, kwargs) if of.writes else []
+        if not all(map(self._own, written)):
+            self._refuse("it writes to a tensor that was there before")
         args_named, kwargs_named = self.name(args), self.name(kwargs) if kwargs else kwargs
         uses = next(made_in(args_named), None) or next(made_in(kwargs_named), None)
         if not uses:
-            return func(*args, **kwargs)
+            return self._constant(func(*args, **kwargs))
         if of.sized and (func is not aten.index.Tensor or _by_mask(args[1])):
             self._refuse("the sizes of its tensors depend on the position")
-        if of.writes:
-            for a in _written(func, args, kwargs):
+        if written:
+            for a in written:
                 self._begin(a)  # before it is overwritten
             args_named, kwargs_named = self.name(args), self.name(kwargs)
         out = func(*args, **kwargs)
@@ -136,6 +150,18 @@ class Tape(TorchDispatchMode):
             return [self.name(p) for p in part] if isinstance(part, list) else tuple(map(self.name, part))
         return {k: self.name(v) for k, v in part.items()} if isinstance(part, dict) else part
 
+    def _constant(self, out: Any) -> Any:
+        """What an operation made that does not depend on the position."""
+        for a in out if isinstance(out, (list, tuple)) else (out,):
+            if isinstance(a, Tensor):
+                self.fresh[a.untyped_storage().data_ptr()] = a
+        return out
+
+    def _own(self, a: Tensor) -> bool:
+        """Whether a tensor was made by this call."""
+        place = a.untyped_storage().data_ptr()
+        return place in self.fresh or place in self.storages
+
     def _note(
         self, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any], out: Any, written: bool
     ) -> None:
@@ -143,7 +169,7 @@ class Tape(TorchDispatchMode):
         if func in SAME:
             self._number(out, args[0].number)
         elif func in FILLED and not written:
-            return
+            self._constant(out)
         elif not all(part is None or isinstance(part, Tensor) for part in made):
             self._refuse("it reads a number of the position to decide what it does")
         else:
