@@ -57,6 +57,7 @@ that depend on the clock.
     memory       memory that is free
     recorded     `Recorded`, an energy whose gradient is replayed
     tape         the operations of one call
+    operations   what operations do to what they are given
     replaying    a recording as a function
     layouts      its operations as they are quick on a CPU
     rewriting    rules for the compiler

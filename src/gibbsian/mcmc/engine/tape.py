@@ -17,7 +17,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from functools import cache
 from typing import Any, NamedTuple
 
 import torch
@@ -26,15 +25,9 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from ...core.energy import Energy, value_and_grad
 from ...core.position import Position, leaves
+from .operations import FILLED, SAME, by_mask, given_to, traits, written_by
 
 aten = torch.ops.aten
-SAME = {aten.detach.default, aten.alias.default, aten.lift_fresh.default}
-"""Operations whose result is their argument."""
-FILLED = {
-    getattr(aten, name).default
-    for name in ("ones_like", "zeros_like", "full_like", "new_ones", "new_zeros", "new_full", "empty_like")
-}
-"""Operations that read no numbers of their argument, only its shape."""
 
 
 class Made(NamedTuple):
@@ -121,17 +114,17 @@ class Tape(TorchDispatchMode):
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
         kwargs = kwargs or {}
-        of = _traits(func)
-        if of.chance and _given(func, args, kwargs).get("dropout_p", 1):
+        of = traits(func)
+        if of.chance and given_to(func, args, kwargs).get("dropout_p", 1):
             self._refuse("it draws random numbers")
-        written = _written(func, args, kwargs) if of.writes else []
+        written = written_by(func, args, kwargs) if of.writes else []
         if not all(map(self._own, written)):
             self._refuse("it writes to a tensor that was there before")
         args_named, kwargs_named = self.name(args), self.name(kwargs) if kwargs else kwargs
         uses = next(made_in(args_named), None) or next(made_in(kwargs_named), None)
         if not uses:
             return self._constant(func(*args, **kwargs))
-        if of.sized and (func is not aten.index.Tensor or _by_mask(args[1])):
+        if of.sized and (func is not aten.index.Tensor or by_mask(args[1])):
             self._refuse("the sizes of its tensors depend on the position")
         if written:
             for a in written:
@@ -210,44 +203,6 @@ class Tape(TorchDispatchMode):
 
     def _refuse(self, why: str) -> None:
         self.recording.problem = self.recording.problem or why
-
-
-class Traits(NamedTuple):
-    """What an operation does: draw random numbers, write to an argument, make tensors of a size that depends
-    on numbers.
-    """
-
-    chance: bool
-    writes: bool
-    sized: bool
-
-
-@cache
-def _traits(func: Any) -> Traits:
-    return Traits(
-        torch.Tag.nondeterministic_seeded in func.tags,
-        func._schema.is_mutable,
-        torch.Tag.dynamic_output_shape in func.tags,
-    )
-
-
-def _by_mask(indices: Sequence[Tensor | None]) -> bool:
-    """Whether rows are chosen by a mask, and not by their numbers."""
-    return any(i is not None and i.dtype in (torch.bool, torch.uint8) for i in indices)
-
-
-def _written(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> list[Tensor]:
-    """The arguments that an operation writes to."""
-    given = _given(func, args, kwargs)
-    marked = [a.name for a in func._schema.arguments if a.alias_info and a.alias_info.is_write]
-    return [given[name] for name in marked if isinstance(given.get(name), Tensor)]
-
-
-def _given(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
-    """The arguments of an operation by their names, with its defaults."""
-    expected = func._schema.arguments
-    defaults = {a.name: a.default_value for a in expected if a.has_default_value()}
-    return {**defaults, **dict(zip((a.name for a in expected), args, strict=False)), **kwargs}
 
 
 def made_in(part: Any) -> Iterator[Made]:
