@@ -31,7 +31,7 @@ def test_balanced_parts_end_where_binary_numbers_end_in_ones():
 
 @pytest.mark.parametrize("h", [0.4, 0.1, 0.025])
 def test_trajectories_end_about_half_a_period_on(h):
-    """Of a harmonic oscillator, period 2 pi: the ends turn to one another from pi on, and doublings are whole,
+    """Of an oscillator with period 2 pi: the ends turn to one another from pi on, and doublings are whole,
     so that trajectories last from half of that to twice."""
     chain = run(NUTS(h), bowl, start(500, 1), steps=4, rng=generator(0))
     times = chain.info.trajectory * h

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from ..core.config import from_dict
 from ..core.errors import UsageError
-from ..mcmc.options import HmcOptions, LangevinOptions, MalaOptions, UnderdampedOptions
+from ..mcmc.options import HmcOptions, LangevinOptions, MalaOptions, NutsOptions, UnderdampedOptions
 from ..models.papers import OURS
 from .options import Given, Setting
 from .settings import listed
@@ -46,6 +46,7 @@ KERNELS = {
     ),
     "mala": KernelLine("Langevin proposals with a Metropolis test", True, MalaOptions),
     "hmc": KernelLine("Hamiltonian Monte Carlo, long moves with a Metropolis test", True, HmcOptions),
+    "nuts": KernelLine("Hamiltonian Monte Carlo of the length that each chain needs", True, NutsOptions),
     "underdamped": KernelLine("kinetic Langevin (obabo) with a Metropolis test", True, UnderdampedOptions),
 }
 FIRST_GUESS, TUNING, STILL = 0.1, 100, 100

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from ..tasks.film import Film
     from ..tasks.strips import Strip
 
-KernelName = Literal["langevin", "mala", "hmc", "underdamped"]
+KernelName = Literal["langevin", "mala", "hmc", "nuts", "underdamped"]
 STRIP_CHAINS = 16
 
 

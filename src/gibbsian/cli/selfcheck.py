@@ -19,6 +19,7 @@ from ..mcmc.base import Kernel, run
 from ..mcmc.hmc import HMC
 from ..mcmc.langevin import Langevin
 from ..mcmc.mala import MALA
+from ..mcmc.nuts import NUTS
 from ..nets.build import build
 from ..nets.settings import ConvConfig
 from ..objectives.contrast import contrast
@@ -79,6 +80,7 @@ CHECKS: dict[str, Callable[[], tuple[bool, str]]] = {
     "langevin": unadjusted,
     "mala": lambda: exact(MALA(1.0)),
     "hmc": lambda: exact(HMC(0.5, 4)),
+    "nuts": lambda: exact(NUTS(0.5)),
 }
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from .settings import HMCSettings, LangevinSettings, MALASettings, UnderdampedSettings
+from .settings import HMCSettings, LangevinSettings, MALASettings, NUTSSettings, UnderdampedSettings
 
 
 @dataclass(frozen=True)
@@ -45,6 +45,20 @@ class HmcOptions:
     def kernel_settings(self, step_size: float, temperature: float) -> HMCSettings:
         """The chain on E whose step size on E/T is `step_size`."""
         return HMCSettings(step_size / temperature**0.5, self.leapfrogs, temperature, self.jitter)
+
+
+@dataclass(frozen=True)
+class NutsOptions:
+    """Options of `--kernel nuts`."""
+
+    step_size: float | None = None
+    """h of a leapfrog, in units of x over the root of E/T; by default tuned to an acceptance of .8."""
+    depth: int = 10
+    """Doublings of a trajectory, at most."""
+
+    def kernel_settings(self, step_size: float, temperature: float) -> NUTSSettings:
+        """The chain on E whose step size on E/T is `step_size`."""
+        return NUTSSettings(step_size / temperature**0.5, self.depth, temperature)
 
 
 @dataclass(frozen=True)
