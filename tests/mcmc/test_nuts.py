@@ -12,7 +12,7 @@ from torch import Tensor
 from gibbsian.core.errors import UsageError
 from gibbsian.core.random import generator
 from gibbsian.mcmc import NUTS, run, tune
-from gibbsian.mcmc.nuts import _ones
+from gibbsian.mcmc.nuts import _ones, _turns
 
 F64 = torch.float64
 
@@ -27,6 +27,13 @@ def start(*shape: int) -> Tensor:
 
 def test_balanced_parts_end_where_binary_numbers_end_in_ones():
     assert [_ones(k) for k in range(8)] == [0, 1, 0, 2, 0, 1, 0, 3]
+
+
+def test_the_ends_of_a_trajectory_count_half():
+    first, middle, last = (torch.tensor([v], dtype=F64) for v in ([1.0, 0.0], [-0.9, 0.0], [0.1, 1.0]))
+    assert bool(_turns(first, last, first + middle + last))  # r = (-.35, .5); the sum would be (.2, 1)
+    assert not bool(_turns(first, last, first + last))
+    assert bool(_turns(last, first, first + middle + last))
 
 
 @pytest.mark.parametrize("h", [0.4, 0.1, 0.025])

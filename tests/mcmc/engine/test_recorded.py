@@ -16,6 +16,7 @@ from gibbsian.core.random import generator
 from gibbsian.energies.conditional import Given
 from gibbsian.mcmc.base import run
 from gibbsian.mcmc.engine import recorded as module
+from gibbsian.mcmc.engine.layouts import laid_out
 from gibbsian.mcmc.engine.recorded import FEWEST, Recorded, replayed
 from gibbsian.mcmc.engine.replaying import replay
 from gibbsian.mcmc.engine.tape import taped
@@ -410,7 +411,12 @@ class ThroughViews(nn.Module):
 
 @pytest.mark.parametrize(
     ("make", "shape"),
-    [(lambda: OwnLabels(torch.arange(4)), (4, 5)), (Views, (4, 3, 8, 8)), (ThroughViews, (4, 3, 8, 8))],
+    [
+        (lambda: OwnLabels(torch.arange(4)), (4, 5)),
+        (Views, (4, 3, 8, 8)),
+        (ThroughViews, (4, 3, 8, 8)),
+        (lambda: Unnoticed(), (4, 3, 8, 8)),
+    ],
 )
 def test_networks_that_ask_for_more_run_as_before(make, shape):
     net = built(make)
@@ -430,6 +436,32 @@ def test_a_constant_that_is_the_start_does_not_move():
     torch.testing.assert_close(*ends, rtol=1e-4, atol=1e-4)
 
 
+def test_an_energy_that_holds_the_start_is_replayed():
+    x = start(64, 2)
+    watched = Recorded(lambda at: (at - x).square().sum(1) + at.exp().sum(1))
+    for k in range(3):
+        at = x if k == 0 else x + 0.1 * k
+        torch.testing.assert_close(gradient(watched, at), 2 * (at - x) + at.exp())
+    assert watched.known[module._shape(x)] is not None
+
+
+class Unnoticed(ThroughViews):
+    """The same where autograd takes no note of it."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        maps = self.first(x)
+        with torch.no_grad():
+            maps.flatten(1).clamp_(-0.1, 0.1)
+        return self.rows(self.second(maps).flatten(1)).squeeze(1)
+
+
+@pytest.mark.parametrize("make", [ThroughViews, Unnoticed])
+def test_writes_through_a_view_keep_the_layouts_of_the_call(make):
+    with torch.no_grad():
+        found = taped(built(make), start(4, 3, 8, 8))[2]
+    assert not found.problem and laid_out(found) is found
+
+
 def moved_in_place():
     held = torch.zeros(3)
 
@@ -437,6 +469,18 @@ def moved_in_place():
         e = (x - held).square().sum(1)
         with torch.no_grad():
             held.add_(0.1)
+        return e
+
+    return energy
+
+
+def moved_through_a_view():
+    held = torch.zeros(1, 3)
+
+    def energy(x: Tensor) -> Tensor:
+        e = (x - held).square().sum(1)
+        with torch.no_grad():
+            held.t().add_(0.1)
         return e
 
     return energy
@@ -465,7 +509,7 @@ class Unseen(torch.autograd.Function):
         return grad[:, None] * torch.from_numpy(100 * ctx.x)
 
 
-@pytest.mark.parametrize("make", [moved_in_place, slowly, lambda: Unseen.apply])
+@pytest.mark.parametrize("make", [moved_in_place, moved_through_a_view, slowly, lambda: Unseen.apply])
 def test_what_moves_behind_the_tape_is_called(make):
     kernel = Langevin(1e-5, temperature=0.0)
     chains = (run(kernel, make(), start(16, 3), steps=300, replay=r, evaluate=False) for r in (True, False))

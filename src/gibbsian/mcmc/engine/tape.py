@@ -123,7 +123,7 @@ class Tape(TorchDispatchMode):
         args_named, kwargs_named = self.name(args), self.name(kwargs) if kwargs else kwargs
         uses = next(made_in(args_named), None) or next(made_in(kwargs_named), None)
         if not uses:
-            return self._constant(func(*args, **kwargs))
+            return self._constant(func(*args, **kwargs), args)
         if of.sized and (func is not aten.index.Tensor or by_mask(args[1])):
             self._refuse("the sizes of its tensors depend on the position")
         if written:
@@ -143,11 +143,12 @@ class Tape(TorchDispatchMode):
             return [self.name(p) for p in part] if isinstance(part, list) else tuple(map(self.name, part))
         return {k: self.name(v) for k, v in part.items()} if isinstance(part, dict) else part
 
-    def _constant(self, out: Any) -> Any:
-        """What an operation made that does not depend on the position."""
+    def _constant(self, out: Any, args: tuple[Any, ...]) -> Any:
+        """What an operation made that does not depend on the position, but for looks at what it was given."""
+        seen = {a.untyped_storage().data_ptr() for a in args if isinstance(a, Tensor)}
         for a in out if isinstance(out, (list, tuple)) else (out,):
-            if isinstance(a, Tensor):
-                self.fresh[a.untyped_storage().data_ptr()] = a
+            if isinstance(a, Tensor) and (place := a.untyped_storage().data_ptr()) not in seen:
+                self.fresh[place] = a
         return out
 
     def _own(self, a: Tensor) -> bool:
@@ -162,7 +163,7 @@ class Tape(TorchDispatchMode):
         if func in SAME:
             self._number(out, args[0].number)
         elif func in FILLED and not written:
-            self._constant(out)
+            self._constant(out, ())
         elif not all(part is None or isinstance(part, Tensor) for part in made):
             self._refuse("it reads a number of the position to decide what it does")
         else:
