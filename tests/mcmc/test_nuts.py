@@ -78,6 +78,12 @@ def test_an_energy_that_runs_away_is_told_and_given_back():
     assert chain.info.divergent.any() and bool((chain.position <= 3).all())
 
 
+def test_a_fall_of_the_energy_is_no_loss():
+    """From rest at 100, by a long step, H falls by more than 1,000 T and never rises above where it began."""
+    chain = run(NUTS(1.5), bowl, torch.full((50, 1), 100.0, dtype=F64), steps=1, rng=generator(0))
+    assert not chain.info.divergent.any() and bool((chain.position != 100).any())
+
+
 def test_a_wall_is_not_told():
     def walled(x: Tensor) -> Tensor:
         return torch.where(x[:, 0].abs() > 1, torch.inf, bowl(x))

@@ -48,7 +48,7 @@ class Chain:
         energy: E there, `(B,)`; None without `evaluate`, if the kernel keeps none.
         state: what a later run goes on from.
         trace: every `thin`-th position, `(kept, B, *event)`; None if none was kept.
-        energies: their energies, `(kept, B)`, where the kernel knows them: MALA, HMC, BAOAB and OBABO.
+        energies: their energies, `(kept, B)`, where the kernel knows them: MALA, HMC, NUTS, BAOAB, OBABO.
         info: means over the steps of what the kernel reports.
     """
 

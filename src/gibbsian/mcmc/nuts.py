@@ -1,8 +1,8 @@
 """The No-U-Turn sampler: trajectories of Hamiltonian Monte Carlo that end where they begin to turn back.
 
 A trajectory is doubled, in a direction drawn anew each time, until its ends approach one another; the next
-point is drawn from all of its points. That of chain by chain: a chain whose trajectory has ended waits for
-the others, which is the price of moving B chains together.
+point is drawn from all of its points. Each chain has its own: one whose trajectory has ended waits for the
+others, which is the price of moving B chains together.
 
     weights       multinomial: p(point) ~ exp((H_0 - H) / T), H = E + |v|^2 / 2        (Betancourt 2017, A.2)
     within 2^d    a new point replaces the proposal with probability w / (sum of w so far)
@@ -10,9 +10,9 @@ the others, which is the price of moving B chains together.
     turning       v_first . r <= 0 or v_last . r <= 0,  r = (sum of v) - (v_first + v_last) / 2,
                   of the whole and of every balanced part of each doubling
 
-Parts are looked at as they are completed, by the velocities at the ends of the parts not yet completed, of
-which there are d + 1 (Phan, Pradhan, Jankowiak 2019, arXiv 1912.11554, Algorithm 2): no recursion, and memory
-of d points. A doubling that turns inside, or whose H rises by more than 1,000 T, is given back whole.
+Parts are looked at as they are completed, by the velocities where parts begin that are not complete, of which
+there are d + 1 at most (Phan, Pradhan, Jankowiak 2019, arXiv 1912.11554, Algorithm 2): no recursion, memory of
+d points. A doubling that turns inside, or whose H rises by more than 1,000 T, is given back whole.
 """
 
 from __future__ import annotations
@@ -154,9 +154,8 @@ class Trajectory:
         """2^depth points beyond an end, in the direction `sign` `(B,)`."""
         point = self._point(begun, sign)
         part = self._begin(point)
-        starts = [
-            (point.velocity, part.velocities)
-        ]  # of parts that are not complete, and the sum up to there
+        # Where parts begin that are not complete: the velocity there, and the sum of all up to it.
+        starts = [(point.velocity, part.velocities)]
         for k in range(1, 2**depth):
             if not bool(part.going.any()):
                 break
@@ -198,7 +197,7 @@ class Trajectory:
         """log of the weight of a point `(B,)`, and which of the chains that were going it does not lose."""
         rise = (hamiltonian(point.state, point.velocity) - self.level) / self.kernel.temperature
         log_weight = torch.where(rise.isnan(), -torch.inf, -rise)
-        sound = (log_weight.abs() < LOST) & finite(cached(point.state)[1])
+        sound = log_weight.isfinite() & (log_weight > -LOST) & finite(cached(point.state)[1])
         # An energy of +inf at a finite place is a wall: the trajectory ends there, and nothing is lost.
         wall = known_energy(point.state) == torch.inf
         self.accepted = self.accepted + going * log_weight.clamp(max=0.0).exp()

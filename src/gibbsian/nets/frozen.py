@@ -1,8 +1,8 @@
 """The contexts in which chains run on a network.
 
 `frozen`: eval mode, no parameter gradients, spectral-norm iterations still and normalised weights
-computed once. `evaluating`: eval mode alone, for steps that keep
-their graph to the parameters. After either: everything as before, also when the chain raised.
+computed once. `evaluating`: eval mode alone, for steps that keep their graph to the parameters.
+After either: everything as before, also when the chain raised.
 
 Both take a module, or any callable that holds some: a bound method, a partial, a record of energies, a
 function that names them (see `modules_of`).

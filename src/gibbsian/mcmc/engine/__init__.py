@@ -9,7 +9,7 @@ recorded: every tensor operation on what depends on the position (`tape`). From 
 modules are called, but a function with one line for each operation (`replaying`); now and then, from the
 second gradient on, a call of the energy is compared with it (`recorded`). Weights are constants meanwhile,
 so they are laid out as the processor likes them (`layouts`). A recording is made anew in each run, in the
-time of two gradients of a small network: nothing can grow stale, no cache has to be right, and a chain does
+time of three gradients of a small network: nothing can grow stale, no cache has to be right, and a chain does
 not depend on what ran before it.
 
 **Blocks** (`compile=True` or "auto"). Several steps are put into one compiled graph. For that

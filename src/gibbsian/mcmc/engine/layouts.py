@@ -30,6 +30,8 @@ LAST = torch.channels_last
 FEW_CHANNELS, FEW_COLUMNS = 4, 8
 LEAST_SIDE, MANY_PRODUCTS = 16, 4_000_000
 ONLY_INPUT = [True, False, False]
+PLAIN = ("none", [], "")
+"""No activation behind a product of oneDNN's."""
 
 Numbers: TypeAlias = Iterator[int]
 Layouts: TypeAlias = dict[int, Layout]
@@ -140,11 +142,10 @@ def _product(step: Step, x: Any, weight: Any, bias: Tensor | None, layouts: Layo
     if not isinstance(x, Made) or not isinstance(weight, Tensor) or weight.dtype != torch.float32:
         return None
     rows, (terms, columns) = layouts[x.number].size[0], weight.shape
-    turned = weight.t().contiguous()
     if min(terms, columns) >= LEAST_SIDE and rows * terms * columns >= MANY_PRODUCTS and ONEDNN is not None:
-        return [step._replace(operation=ONEDNN, args=(x, turned, bias, "none", [], ""))]
+        return [step._replace(operation=ONEDNN, args=(x, weight.t().contiguous(), bias, *PLAIN))]
     if columns <= FEW_COLUMNS and bias is None:
-        return [step._replace(args=(x, turned.t()))]
+        return [step._replace(args=(x, weight.t().contiguous().t()))]
     return None
 
 

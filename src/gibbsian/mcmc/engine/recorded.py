@@ -38,7 +38,7 @@ from .tape import Recording, taped
 
 log = logging.getLogger("gibbsian")
 FEWEST = 10
-"""Gradients of a run from which recording pays: it costs as much as three to five of a small network."""
+"""Gradients of a run from which recording pays: it costs as much as three of a small network."""
 SHAPES = 4
 """Shapes of positions that one run records, at most."""
 COMPARED = 2
