@@ -10,9 +10,9 @@ others, which is the price of moving B chains together.
     turning       v_first . r <= 0 or v_last . r <= 0,  r = (sum of v) - (v_first + v_last) / 2,
                   of the whole and of every balanced part of each doubling
 
-Parts are looked at as they are completed, by the velocities where parts begin that are not complete, of which
-there are d + 1 at most (Phan, Pradhan, Jankowiak 2019, arXiv 1912.11554, Algorithm 2): no recursion, memory of
-d points. A doubling that turns inside, or whose H rises by more than 1,000 T, is given back whole.
+Parts are looked at as they are completed, by the velocities where parts begin that are not complete, of
+which there are d + 1 at most (Phan, Pradhan, Jankowiak 2019, arXiv 1912.11554, Algorithm 2): no recursion,
+memory of d points. A doubling that turns inside, or whose H rises by more than 1,000 T, is given back whole.
 """
 
 from __future__ import annotations
