@@ -30,7 +30,7 @@ LAST = torch.channels_last
 FEW_CHANNELS, FEW_COLUMNS = 4, 8
 LEAST_SIDE, MANY_PRODUCTS = 16, 4_000_000
 ONLY_INPUT = [True, False, False]
-PLAIN = ("none", [], "")
+PLAIN: tuple[str, list[float], str] = ("none", [], "")
 """No activation behind a product of oneDNN's."""
 
 Numbers: TypeAlias = Iterator[int]
