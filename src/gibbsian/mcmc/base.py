@@ -130,12 +130,13 @@ def run(
     energy = energy if precision == "fp32" else _Autocast(energy)
     if not differentiable:
         energy = sliced(energy, begin, chunk)
-    if replay and not (differentiable or compile):
-        energy = replayed(energy, begin, kernel, steps, coarse=precision == "bf16")
+    stepped = energy
+    if replay and not differentiable:
+        stepped = replayed(energy, begin, kernel, steps, coarse=precision == "bf16")
     plain = kernel.step
     graphed = kernel.step_with_graph if isinstance(kernel, DifferentiableKernel) else plain
     with still(whole), torch.no_grad():
-        state, started = _start(kernel, energy, x, keep_graph=differentiable == "all")
+        state, started = _start(kernel, stepped, x, keep_graph=differentiable == "all")
         total, kept = InfoAccumulator(batch_size(state.position)), Trace(thin)
         first_graph = {False: steps, "last": steps - 1, "all": 0}[differentiable]
         blocks, made = None, 0
@@ -149,7 +150,7 @@ def run(
                 state, info = blocks.advance(state, made, rng, total, kept)
                 made += blocks.length
             else:
-                state, info = (plain if made < first_graph else graphed)(energy, state, rng)
+                state, info = (plain if made < first_graph else graphed)(stepped, state, rng)
                 total.add(info)
                 made += 1
                 kept.add(state, made)

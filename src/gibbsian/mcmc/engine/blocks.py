@@ -1,4 +1,7 @@
-"""The steps of one run in compiled blocks, slice by slice of its chains."""
+"""The steps of one run in compiled blocks, slice by slice of its chains.
+
+Blocks are made by packages on CPUs (`packaged`) and by graphs elsewhere (`graphs`).
+"""
 
 from __future__ import annotations
 
@@ -16,9 +19,11 @@ from ..reports import ChainInfo, InfoAccumulator
 from ..state import ChainState, Trace
 from .engine import ENGINE, Engine
 from .graph_key import block_length, graph_key
-from .graphs import Sums, block
+from .graphed import Graphed
+from .graphs import Part, Sums, block
 from .inputs import in_graph, is_steady
 from .noise import missing_parts, traced_requests
+from .packaged import Packaged
 from .pieces import ALL, cut, joined, pick
 from .slices import Sliced
 
@@ -47,7 +52,7 @@ class Blocks:
         self.engine, self.kernel, self.energy = engine or ENGINE, kernel, energy
         self.thin, self.auto = thin, auto
         self.length = length = block_length(kernel, energy, steps, thin, self.engine.longest)
-        self.device = leaves(state.position)[0].device
+        device = leaves(state.position)[0].device
         # A graph for each slice: a loop over slices inside one graph would hold them all at once.
         self.parts = energy.parts(state.position) if isinstance(energy, Sliced) else [(ALL, energy)]
         self.first = in_graph(kernel, state)
@@ -56,21 +61,30 @@ class Blocks:
         self.inside = thin if thin and length % thin == 0 else 0
         self.key = (*graph_key(self.first, energy, state, length), self.steady, self.inside)
         self.requests: list[Request] | None = None
+        way = Packaged if device.type == "cpu" and self.engine.compiler is None else Graphed
+        self.way = way(self.engine, self.key, length, self.inside, auto=auto)
 
     def ready(self, state: ChainState, made: int, left: int, rng: torch.Generator) -> bool:
         """Whether the steps after `made` can be a block: enough are left, it skips no position to be kept, it
-        may be compiled, and its noise is known."""
+        may be compiled, its noise is known, and what makes it is there."""
         fits = left >= self.length and (not self.thin or made % min(self.thin, self.length) == 0)
-        wanted = not self.auto or self.engine.auto_is_due(self.key)
-        if not (fits and wanted and self.engine.allows(self.key)):
+        if not (fits and self.engine.allows(self.key) and self.way.wanted()):
             return False
-        if self.requests is None:
-            self.requests = self.engine.requests_for(
-                (*self.key, missing_parts(state)),
-                lambda: self._traced(state, rng),
-                anew=not is_dataclass(self.kernel),  # such a kernel may change unseen
+        try:
+            if self.requests is None:
+                self.requests = self.engine.requests_for(
+                    (*self.key, missing_parts(state)),
+                    lambda: traced_requests(self.first, self.energy, state, rng),
+                    anew=not is_dataclass(self.kernel),  # such a kernel may change unseen
+                )
+            return self.requests is not None and self.way.found(
+                self.first, lambda: self._parts(state), self.requests
             )
-        return self.requests is not None
+        except GibbsianError:
+            raise
+        except Exception as error:  # an error of the energy's own comes again without a graph
+            self.engine.give_up(self.key, error)
+            return False
 
     def made_eagerly(self) -> None:
         """Note that the run has made a step by itself."""
@@ -87,10 +101,11 @@ class Blocks:
         assert self.requests is not None
         # Step by step, as without a graph: the generator ends where it would have ended.
         noise = [draw(self.requests, rng) for _ in range(self.length)]
+        kernels = [self._kernel(state, k) for k in range(self.length)]
         new, divergent, sums, kept = joined(
             [
-                self._call(energy, cut(state, part), [[pick(n, part) for n in drawn] for drawn in noise])
-                for part, energy in self.parts
+                self._call(k, part, state.count, kernels, [[pick(n, rows) for n in drawn] for drawn in noise])
+                for k, (part, (rows, _)) in enumerate(zip(self._parts(state), self.parts, strict=True))
             ]
         )
         total.merge(self.length, divergent, sums)
@@ -102,30 +117,23 @@ class Blocks:
         report = ChainInfo(means.pop("acceptance", None), divergent, **means)
         return new._replace(count=state.count + self.length), report
 
-    def _call(self, energy: Energy, state: ChainState, noise: list[list[Tensor]]) -> Sums:
-        """A block, compiled if that goes well."""
+    def _parts(self, state: ChainState) -> list[Part]:
+        # The count is a number in the state, hence a constant of a graph: it must not change.
+        return [(energy, cut(state, rows)._replace(count=0)) for rows, energy in self.parts]
+
+    def _call(self, k: int, part: Part, made: int, kernels: list[Kernel], noise: list[list[Tensor]]) -> Sums:
+        """A block of the chains of one part after `made` steps, compiled if that goes well."""
         if self.engine.allows(self.key):
             try:
-                kernels = [self._kernel(state, k) for k in range(self.length)]
-                # The count is a number in the state, hence a constant of the graph: it must not change.
-                start = state._replace(count=0)
-                graphs = self.engine.graphs_for(self.key, self.device)
-                return graphs(energy, kernels, start, noise, self.inside)
+                return self.way(k, kernels, part, noise)
             except GibbsianError:
                 raise
             except Exception as error:  # whatever the compiler dislikes, the chain goes on
                 self.engine.give_up(self.key, error)
         # The noise is drawn already: the chain goes on with it, now and not again from the generator.
+        energy, state = part
+        state = state._replace(count=made)
         return block(energy, [self.kernel] * self.length, state, noise, self.inside)
 
     def _kernel(self, state: ChainState, k: int) -> Kernel:
         return self.first if self.steady else in_graph(self.kernel, state, k)
-
-    def _traced(self, state: ChainState, rng: torch.Generator) -> list[Request] | None:
-        try:
-            return traced_requests(self.first, self.energy, state, rng)
-        except GibbsianError:
-            raise
-        except Exception as error:  # an error of the energy's own comes again without a graph
-            self.engine.give_up(self.key, error)
-            return None

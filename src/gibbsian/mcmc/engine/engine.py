@@ -16,6 +16,7 @@ import torch
 from ...core.draws import Request
 from .graph_key import Key
 from .graphs import Compiler, Graphs, compile_block
+from .packages import Packages
 
 log = logging.getLogger("gibbsian")
 NO_COMPILER = ("InvalidCxxCompiler", "TritonMissing")
@@ -30,15 +31,19 @@ class Engine:
         held: keys whose graphs are held, at most; those used last stay.
         well_used: calls after which it was right to compile a handful of graphs for one key.
         auto_after: steps that chains of a key make without a graph before "auto" compiles them.
-        compiler: makes the compiled form of a function for a device.
+        compiler: makes the compiled form of a function for a device; None is `compile_block`, and packages on
+            CPUs.
+        packages: steps that were built, of this process and of the user's folder.
     """
 
     longest: int = 10
     held: int = 64
     well_used: int = 100
     auto_after: int = 30_000
-    compiler: Compiler = compile_block
+    compiler: Compiler | None = None
+    packages: Packages = field(default_factory=Packages)
     graphs: dict[Key, Graphs] = field(default_factory=dict, init=False, repr=False)
+    absent: set[Key] = field(default_factory=set, init=False, repr=False)
     failed: set[Key] = field(default_factory=set, init=False, repr=False)
     no_compiler: bool = field(default=False, init=False)
     _requests: dict[Key, list[Request] | None] = field(default_factory=dict, init=False, repr=False)
@@ -49,7 +54,9 @@ class Engine:
         """The graphs of `key`, which are made when called."""
         with self._lock:
             # Put back at the end: the order of the dictionary is that of the last use.
-            graphs = self.graphs.pop(key, None) or Graphs(device, self.compiler, self.well_used)
+            graphs = self.graphs.pop(key, None) or Graphs(
+                device, self.compiler or compile_block, self.well_used
+            )
             self.graphs[key] = graphs
             while len(self.graphs) > self.held:
                 del self.graphs[next(iter(self.graphs))]
@@ -73,7 +80,7 @@ class Engine:
     def give_up(self, key: Key, error: Exception) -> None:
         """Note that chains of this key cannot be compiled, or none can, and say so in the log."""
         met = _cause(error)
-        if type(met).__name__ in NO_COMPILER:
+        if any(name in f"{type(met).__name__} {met}" for name in NO_COMPILER):
             self.no_compiler = True
         # By key, so that one energy that cannot be compiled does not slow the others down.
         self.failed.add(key)

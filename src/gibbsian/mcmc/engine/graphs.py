@@ -19,6 +19,7 @@ from ..state import ChainState
 
 Sums: TypeAlias = tuple[ChainState, Tensor, dict[str, Tensor], list[ChainState]]
 Block: TypeAlias = Callable[..., Sums]
+Part: TypeAlias = tuple[Energy, ChainState]
 Compiler: TypeAlias = Callable[[Block, torch.device], Block]
 
 
@@ -88,9 +89,5 @@ def compile_block(function: Block, device: torch.device) -> Block:
 
 
 def options(device: torch.device) -> dict[str, Any]:
-    """Compiler settings: on a CPU no Python between operations and our rewrites, on CUDA captured graphs."""
-    if device.type != "cpu":
-        return {"triton.cudagraphs": device.type == "cuda"}
-    from .rewriting import Rewrite  # loads the compiler
-
-    return {"cpp_wrapper": True, "post_grad_custom_pre_pass": Rewrite()}
+    """Compiler settings: captured graphs on CUDA."""
+    return {"triton.cudagraphs": device.type == "cuda"}

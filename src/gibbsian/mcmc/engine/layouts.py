@@ -156,7 +156,7 @@ def _planar(weight: Any) -> bool:
 
 
 def _one_channel(x: Layout) -> bool:
-    (_, channels, height, width), (image, _, row, pixel) = x
+    (_, channels, height, width), (image, _, row, pixel), _ = x
     return channels == 1 and (image, row, pixel) == (height * width, width, 1)
 
 

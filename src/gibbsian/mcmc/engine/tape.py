@@ -60,10 +60,16 @@ class Step(NamedTuple):
 
 
 class Layout(NamedTuple):
-    """How a tensor lies in memory."""
+    """How a tensor lies in memory, and of what type its numbers are."""
 
     size: torch.Size
     stride: tuple[int, ...]
+    dtype: torch.dtype
+
+    @classmethod
+    def of(cls, a: Tensor) -> Layout:
+        """That of a tensor."""
+        return cls(a.shape, a.stride(), a.dtype)
 
 
 @dataclass
@@ -177,7 +183,7 @@ class Tape(TorchDispatchMode):
         found = len(self.held) if number is None else number
         self.numbers[id(a)] = found
         self.held.append(a)
-        self.recording.layouts.setdefault(found, Layout(a.shape, a.stride()))
+        self.recording.layouts.setdefault(found, Layout.of(a))
         self.storages.setdefault(a.untyped_storage().data_ptr(), []).append((a, found))
         return found
 

@@ -1,0 +1,91 @@
+"""Blocks of steps by packages: a step is traced once a run, and its package is found or built."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+from typing import TypeAlias
+
+import torch
+from torch import Tensor
+
+from ...core.draws import Request
+from ...core.position import batch_size
+from ..kernel import Kernel
+from .engine import Engine
+from .graph_key import Key
+from .graphs import Part, Sums, block
+from .packages import name_of
+from .program import Order
+from .steps import ROUGH, TracedStep, alike, traced_step
+
+log = logging.getLogger("gibbsian")
+AGAIN = 100
+"""Blocks of a run, after the first, after which a step is compared again; then a hundred times as many."""
+Known: TypeAlias = tuple[TracedStep, Order, str]
+
+
+class NotTheSame(RuntimeError):
+    """A block that does not say what the steps say."""
+
+
+class Packaged:
+    """Makes blocks of `length` steps of one run, by packages.
+
+    `auto`: use what was built, and build in the background once the key of the chains has made many steps;
+    else build what is not there while the chains wait.
+    """
+
+    def __init__(self, engine: Engine, key: Key, length: int, thin: int, *, auto: bool) -> None:
+        self.engine, self.key, self.length, self.thin, self.auto = engine, key, length, thin, auto
+        self.known: list[Known] = []
+        self.made, self.compared = 0, 0
+
+    def wanted(self) -> bool:
+        """Whether it is time to look for a package."""
+        return not self.auto or self.key not in self.engine.absent or self.engine.auto_is_due(self.key)
+
+    def found(self, kernel: Kernel, parts: Callable[[], list[Part]], requests: Sequence[Request]) -> bool:
+        """Whether there are packages for all parts of the chains; raises what tracing and building raise."""
+        if not self.known:
+            self.known = [self._traced(kernel, part, requests) for part in parts()]
+        missing = [(order, name) for _, order, name in self.known if self.engine.packages.find(name) is None]
+        for order, name in missing:
+            if not self.auto:
+                log.info("chains are compiled, which takes a minute once on this machine")
+                self.engine.packages.wait(name, order.written())
+            elif self.engine.auto_is_due(self.key):
+                self.engine.packages.begin(name, order.written())
+            else:
+                self.engine.absent.add(self.key)
+        return not (missing and self.auto)
+
+    def _traced(self, kernel: Kernel, part: Part, requests: Sequence[Request]) -> Known:
+        energy, state = part
+        numbers = [
+            torch.full((batch_size(state.position), *r.shape[1:]), 0.5, dtype=r.dtype) for r in requests
+        ]
+        step = traced_step(kernel, energy, state, numbers)
+        order = Order(step.program, self.length, self.thin, torch.get_num_threads())
+        return step, order, name_of(order.written())
+
+    def __call__(
+        self, k: int, kernels: Sequence[Kernel], part: Part, noise: Sequence[Sequence[Tensor]]
+    ) -> Sums:
+        """A block of the chains of part `k`; raises `NotTheSame` if it is not what the steps say."""
+        step, order, name = self.known[k]
+        packages, (energy, state) = self.engine.packages, part
+        run = packages.find(name)
+        assert run is not None
+        made = step.sums(order, run(step.inputs(kernels, state, noise)))
+        if name not in packages.compared:
+            if not alike(made[0], block(energy, kernels, state, noise, self.thin)[0], ROUGH):
+                raise NotTheSame("the compiler made something else of the steps of this chain")
+            packages.compared.add(name)
+        if self.made == self.compared and not step.holds(kernels[-1], energy, made[0], noise[-1]):
+            raise NotTheSame("another step does not repeat the operations of the first")
+        if k == len(self.known) - 1:
+            if self.made == self.compared:
+                self.compared = max(AGAIN, 100 * self.compared)
+            self.made += 1
+        return made
