@@ -12,7 +12,7 @@ from typing import Any
 
 import torch
 
-from gibbsian.cli.machine import cpuinfo, native_bf16
+from gibbsian.core.device import cpuinfo, native_bf16
 
 PEERS = ("torchebm", "ebmkit", "blackjax", "jax")
 

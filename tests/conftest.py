@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -29,6 +31,9 @@ from gibbsian.train.recipes import RunConfig
 from gibbsian.train.settings import MonitorConfig, TrainConfig
 
 torch.set_num_threads(1)
+# No test writes to the folder of the person who runs it.
+KEPT = tempfile.TemporaryDirectory(prefix="gibbsian-packages-")
+os.environ["GIBBSIAN_CACHE"] = os.environ.get("GIBBSIAN_TEST_CACHE", KEPT.name)
 
 TINY = TrainConfig(**TINY_SETTINGS)
 

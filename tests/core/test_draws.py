@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from gibbsian.core.draws import Recorder, Replay, Request, draw, normal, uniform
+from gibbsian.core.draws import Recorder, Replay, Request, draw, draw_steps, normal, uniform
 from gibbsian.core.errors import UsageError
 from gibbsian.core.position import rand_chains, randn_like
 from gibbsian.core.random import generator
@@ -86,3 +86,16 @@ def test_a_replay_refuses_too_many_and_too_few():
     replay.finish()
     with pytest.raises(UsageError, match="not drawn"):
         normal(torch.zeros(5), replay)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("shapes", [[(4, 4)], [(5, 3)], [(64, 2)], [(16,), (16,)], [(3, 1, 28, 28)]])
+def test_steps_drawn_at_once_are_steps_drawn_one_by_one(shapes, dtype):
+    """Whatever part of sixteen a step asks for, and the generator ends where it would have."""
+    requests = [Request(k == 0, torch.Size(s), dtype, torch.device("cpu")) for k, s in enumerate(shapes)]
+    one, other = generator(3), generator(3)
+    together = draw_steps(requests, one, 7)
+    for numbers in together:
+        for a, b in zip(numbers, draw(requests, other), strict=True):
+            assert torch.equal(a, b)
+    assert len(together) == 7 and torch.equal(one.get_state(), other.get_state())

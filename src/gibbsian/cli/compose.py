@@ -71,12 +71,10 @@ def compose(
     options = kernel_options(kernel, own)
     powers = tuple(_numbers("--weights", weights)) if weights else None
     from ..core.device import usable
-    from ..models.sampler import RunOptions
     from ..report.pictures import save_image
-    from .machine import warn_if_emulated
+    from .machine import computed
 
     usable(device)
-    warn_if_emulated(precision, device)
     kind = SAME.get(op, op)
     models, sprite = _loaded(runs, device, drawing), None
     if given is None:
@@ -90,9 +88,9 @@ def compose(
         sampler = with_kernel(model, _from_noise(model, sampler), kernel, options, temperature)
     outputs = Outputs.chosen(model, out, npz, gif, None)
     began = time.monotonic()
-    computed = RunOptions(precision, compile)
+    how = computed(model, precision, compile, n, sampler)
     drawn, film = draw(
-        model, n, sampler or model.sampler(), None, steps, seed, 512, gif is not None, None, computed
+        model, n, sampler or model.sampler(), None, steps, seed, 512, gif is not None, None, how
     )
     outputs.write(model, drawn, film, None, columns)
     if sprite is not None and outputs.out:

@@ -14,7 +14,17 @@ from .drawing import drawing_sampler, drawing_settings
 from .options import Arg, Keys
 from .result import Result, plain
 from .results import say, with_cut
-from .runs import Compile, DataDir, Device, Precision, Run, Which, asked_data, cut_short, require_writable
+from .runs import (
+    Compile,
+    DataDir,
+    Device,
+    Precision,
+    Run,
+    Which,
+    asked_data,
+    cut_short,
+    require_writable,
+)
 
 
 def evaluate(
@@ -42,19 +52,18 @@ def evaluate(
     Systems with latents (gebm, vaebm) take --latent.beta, --latent.kernel and the like in place of their own,
     energies over noise levels (noise_energy) --sampling.steps, --sampling.corrections and the like.
     """
-    from ..models.sampler import RunOptions
     from ..tasks.evaluate import evaluate as measure
     from ..train.load import load
-    from .machine import warn_if_emulated
+    from .machine import computed
 
     usable(device)
-    warn_if_emulated(precision, device)
     if out:
         require_writable(Path(out))
     model = load(run, which=which).inner.to(device)
     name = asked_data(run, data)
     if not name:
         raise UsageError(f"{run} does not say what it was trained on: name a data set with --data")
+    sampler = drawing_sampler(model, settings)
     report = measure(
         model,
         name,
@@ -63,8 +72,8 @@ def evaluate(
         seed=seed,
         features=features,
         data_dir=data_dir,
-        sampler=drawing_sampler(model, settings),
-        options=RunOptions(precision, compile),
+        sampler=sampler,
+        options=computed(model, precision, compile, 512, sampler),
         progress=say,
     )
     cut = cut_short(run, which)

@@ -5,16 +5,32 @@ from __future__ import annotations
 import os
 import platform
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .. import __version__
+from ..core.device import native_bf16
 
 if TYPE_CHECKING:
-    import torch
 
-BF16_FLAGS = {"avx512_bf16", "amx_bf16", "bf16"}
-"""Names in /proc/cpuinfo of instructions that multiply bfloat16 (x86 and ARM)."""
+    from ..models.model import EnergyModel
+    from ..models.precisions import Wanted
+    from ..models.sampler import RunOptions, Sampler
+    from ..train.settings import Compiling
+
+
+def computed(
+    model: EnergyModel, precision: Wanted, compile: Compiling, chains: int, sampler: Sampler | None = None
+) -> RunOptions:
+    """How chains are computed, with a line on stderr for what was chosen and for what will be slow here."""
+    from ..core.device import device_of
+    from ..models.precisions import chosen
+    from ..models.sampler import RunOptions
+
+    warn_if_emulated(precision, str(device_of(model)))
+    found = chosen(model, precision, min(chains, 512), sampler)
+    if precision == "auto":
+        print(f"precision {found.precision}: {found.why}", file=sys.stderr)
+    return RunOptions(found.precision, compile)
 
 
 def warn_if_emulated(precision: str, device: str) -> None:
@@ -26,25 +42,6 @@ def warn_if_emulated(precision: str, device: str) -> None:
             "note: this machine has no bfloat16 arithmetic: --precision bf16 is several times slower here",
             file=sys.stderr,
         )
-
-
-def native_bf16(device: torch.device) -> bool:
-    """Whether `device` multiplies bfloat16 in hardware; emulated, it is hundreds of times as slow."""
-    import torch
-
-    if device.type == "cuda":
-        return torch.cuda.is_bf16_supported(including_emulation=False)
-    return bool(BF16_FLAGS & set(cpuinfo("flags", "features").split()))
-
-
-def cpuinfo(*keys: str) -> str:
-    """The value of the first line of /proc/cpuinfo with one of these keys, "" without such a line."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-    except OSError:
-        return ""
-    pairs = (text.partition(":") for text in lines)
-    return next((value.strip() for key, _, value in pairs if key.strip().lower() in keys), "")
 
 
 def facts() -> dict[str, Any]:

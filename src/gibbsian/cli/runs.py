@@ -16,7 +16,10 @@ from .options import Arg
 Run = Annotated[str, Arg("run folder, checkpoint, or exported model folder")]
 Which = Annotated[Literal["newest", "best"], Arg("checkpoint of a run folder")]
 Device = Annotated[str, Arg("cpu, cuda or cuda:N", "D")]
-Precision = Annotated[Literal["fp32", "bf16"], Arg("of the network in the chains")]
+Precision = Annotated[
+    Literal["fp32", "bf16", "auto"],
+    Arg("of the network in the chains; auto: bf16 for images if quicker here"),
+]
 Compile = Annotated[Compiling, Arg("chains in compiled graphs; auto: after 30,000 steps")]
 DataDir = Annotated[str | None, Arg("where data lie, before $GIBBSIAN_DATA and the cache", "DIR")]
 

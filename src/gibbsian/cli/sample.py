@@ -82,12 +82,10 @@ def sample(
         raise UsageError(f"--temperature needs a kernel: add --kernel {' or '.join(KERNELS)}")
     options = kernel_options(kernel, own)
     from ..models.composed import conditional
-    from ..models.sampler import RunOptions
     from ..train.load import load_samplers
-    from .machine import warn_if_emulated
+    from .machine import computed
 
     usable(device)
-    warn_if_emulated(precision, device)
     model, samplers = load_samplers(run, which=which, device=device)
     if condition is not None:
         model = conditional(model, read_condition(condition))
@@ -98,11 +96,11 @@ def sample(
     outputs = Outputs.chosen(model, out, npz, gif, strip)
     strips = _strip(sampler, n) if outputs.strip else None
     y = labels(model, n, label, start, seed)
-    computed = RunOptions(precision, compile)
+    how = computed(model, precision, compile, n, sampler)
     began = time.monotonic()
     chunk = n if start == "buffer" else 512
     keep = outputs.gif is not None
-    drawn, film = draw(model, n, sampler, y, steps, seed, chunk, keep, strips, computed)
+    drawn, film = draw(model, n, sampler, y, steps, seed, chunk, keep, strips, how)
     seconds = time.monotonic() - began
     columns = columns or (model.spec.num_classes if y is not None else 0) or None
     outputs.write(model, drawn, film, strips, columns)

@@ -62,7 +62,9 @@ def train(
     net: Annotated[str | None, Arg("network, or module:Class (net.name)", "NAME")] = None,
     seed: Annotated[int | None, Arg("seed of every random stream (train.seed)", "S")] = None,
     device: Device = "cpu",
-    precision: Annotated[Literal["fp32", "bf16"] | None, Arg("of the network (train.precision)")] = None,
+    precision: Annotated[
+        Literal["fp32", "bf16", "auto"] | None, Arg("of the network (train.precision)")
+    ] = None,
     compile: Annotated[Compiling | None, Arg("chains in compiled graphs (train.compile)")] = None,
     log: Annotated[Literal["tensorboard"] | None, Arg("write the log there too, in --out")] = None,
     data_dir: DataDir = None,

@@ -1,8 +1,9 @@
-"""Devices by name."""
+"""Devices by name, and what they can do."""
 
 from __future__ import annotations
 
 from itertools import chain
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .errors import UsageError
@@ -10,6 +11,9 @@ from .errors import UsageError
 if TYPE_CHECKING:
     import torch
     from torch import nn
+
+BF16_FLAGS = {"avx512_bf16", "amx_bf16", "bf16"}
+"""Names in /proc/cpuinfo of instructions that multiply bfloat16 (x86 and ARM)."""
 
 
 def usable(device: str) -> str:
@@ -35,3 +39,22 @@ def device_of(module: nn.Module) -> torch.device:
 
     tensor = next(chain(module.parameters(), module.buffers()), None)
     return torch.device("cpu") if tensor is None else tensor.device
+
+
+def native_bf16(device: torch.device) -> bool:
+    """Whether `device` multiplies bfloat16 in hardware; emulated, it is hundreds of times as slow."""
+    import torch
+
+    if device.type == "cuda":
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    return bool(BF16_FLAGS & set(cpuinfo("flags", "features").split()))
+
+
+def cpuinfo(*keys: str) -> str:
+    """The value of the first line of /proc/cpuinfo with one of these keys, "" without such a line."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return ""
+    pairs = (text.partition(":") for text in lines)
+    return next((value.strip() for key, _, value in pairs if key.strip().lower() in keys), "")

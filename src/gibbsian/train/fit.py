@@ -186,6 +186,7 @@ def prepare(
         observers=observers,
         given={*given, *unlike_preset(config)},
     )
+    config = replace(config, train=trainer.config)
     if folder:
         trainer.observers = [*observers, *default_observers(trainer, folder)]
     if folder and (not source or not folder.is_run):

@@ -11,7 +11,7 @@ import math
 import time
 from collections.abc import Callable, Collection, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -32,10 +32,12 @@ from ..core.random import Streams, derive, generator
 from ..core.records import Batch
 from ..data.batches import Batches
 from ..data.dataset import Dataset
+from ..mcmc.engine.engine import ENGINE
 from ..models.folder import require_match
 from ..models.labels import keep_conditions
 from ..models.learner import Learner
 from ..models.model import EnergyModel, device_of
+from ..models.precisions import chosen
 from ..models.sampler import RunOptions
 from . import checkpoint
 from .average import Average
@@ -102,13 +104,19 @@ class Trainer:
         self.step, self.total, self.lr_multiplier, self.rollbacks = 0, config.steps, 1.0, 0
         self.schedule = TrainingSchedule(learner, config, given)
         self.best: float | None = None
+        self.compiled_from: int | None = None
+        self._blocks = ENGINE.blocks
         self.last_batch: Batch | None = None
         self.metrics: dict[str, float] = {}
         self._memory: list[checkpoint.Tree] = []
         self._pace: Pace | None = None
-        learner.options = RunOptions(config.precision, config.compile)
         keep_conditions(self.model, data.cond)
         learner.setup(data)
+        precision = chosen(self.model, config.precision, config.batch_size)
+        if config.precision == "auto":
+            notify(f"precision {precision.precision}: {precision.why}")
+        self.config = replace(config, precision=precision.precision)
+        learner.options = RunOptions(precision.precision, config.compile)
 
     @property
     def model(self) -> EnergyModel:
@@ -245,6 +253,9 @@ class Trainer:
     def _after_update(self, bar: tqdm[Any]) -> None:
         config, last = self.config, self.step == self.total
         bar.update(1)
+        if self.compiled_from is None and ENGINE.blocks > self._blocks:
+            self.compiled_from = self.step
+            self._log({"event": "compiled"})
         if self.step % config.log_every == 0 or last:
             bar.set_postfix_str(self._brief())
             self._log({**self.metrics, "rollbacks": self.rollbacks})
@@ -296,6 +307,7 @@ class Trainer:
                 step=self.step,
                 rollbacks=self.rollbacks,
                 best=self.best,
+                compiled_from=self.compiled_from,
                 plan=self.schedule.record(),
             )
 

@@ -10,7 +10,7 @@ from dataclasses import is_dataclass
 import torch
 from torch import Tensor
 
-from ...core.draws import Request, draw
+from ...core.draws import Request, draw_steps
 from ...core.energy import Energy
 from ...core.errors import GibbsianError
 from ...core.position import leaves
@@ -100,7 +100,7 @@ class Blocks:
         """
         assert self.requests is not None
         # Step by step, as without a graph: the generator ends where it would have ended.
-        noise = [draw(self.requests, rng) for _ in range(self.length)]
+        noise = draw_steps(self.requests, rng, self.length)
         kernels = [self._kernel(state, k) for k in range(self.length)]
         new, divergent, sums, kept = joined(
             [
@@ -125,7 +125,9 @@ class Blocks:
         """A block of the chains of one part after `made` steps, compiled if that goes well."""
         if self.engine.allows(self.key):
             try:
-                return self.way(k, kernels, part, noise)
+                done = self.way(k, kernels, part, noise)
+                self.engine.blocks += 1
+                return done
             except GibbsianError:
                 raise
             except Exception as error:  # whatever the compiler dislikes, the chain goes on

@@ -24,7 +24,7 @@ NO_COMPILER = ("InvalidCxxCompiler", "TritonMissing")
 
 @dataclass(eq=False)
 class Engine:
-    """What is known of compiled chains; safe to share between threads.
+    """What is known of compiled chains; safe to share between threads. `blocks` counts those made so far.
 
     Args:
         longest: steps in one graph, at most.
@@ -42,6 +42,7 @@ class Engine:
     auto_after: int = 30_000
     compiler: Compiler | None = None
     packages: Packages = field(default_factory=Packages)
+    blocks: int = field(default=0, init=False)
     graphs: dict[Key, Graphs] = field(default_factory=dict, init=False, repr=False)
     absent: set[Key] = field(default_factory=set, init=False, repr=False)
     failed: set[Key] = field(default_factory=set, init=False, repr=False)

@@ -29,6 +29,8 @@ from typing import TypeAlias
 import torch
 from torch import Tensor
 
+from ...core.device import cpuinfo
+
 log = logging.getLogger("gibbsian")
 PACKAGE, SEAL, ORDER, FAILED = "step.pt2", "seal.json", "order.json", "failed.txt"
 HELD = 64
@@ -132,12 +134,7 @@ def machine() -> str:
 
 def features() -> str:
     """The features of the processor, as the system tells them."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-    except OSError:
-        return platform.processor()
-    told = [line for line in lines if line.lower().startswith(("flags", "features"))]
-    return " ".join(sorted(told[0].split())) if told else platform.processor()
+    return " ".join(sorted(cpuinfo("flags", "features").split())) or platform.processor()
 
 
 def kept_folder() -> Path:
