@@ -55,7 +55,8 @@ def first_calls(case: Case, device: torch.device) -> dict[str, float]:
 
 
 def _start(case: Case, device: torch.device, cache: Path, limit: float) -> dict[str, float]:
-    env = {**os.environ, "TORCHINDUCTOR_CACHE_DIR": str(cache), "XDG_CACHE_HOME": str(cache)}
+    folders = ("TORCHINDUCTOR_CACHE_DIR", "XDG_CACHE_HOME", "GIBBSIAN_CACHE")
+    env = {**os.environ, **{name: str(cache / name) for name in folders}}
     threads = str(torch.get_num_threads())
     found: dict[str, float] = json.loads(
         answer(__name__, case.name, str(device), threads, limit=limit, env=env)

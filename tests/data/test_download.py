@@ -14,10 +14,11 @@ import numpy as np
 import pytest
 
 from gibbsian.core.errors import DataError
+from gibbsian.core.files import cache_folder
 from gibbsian.data import download
 from gibbsian.data.download import Remote, fetch
 from gibbsian.data.load import load
-from gibbsian.data.places import cache_folder, download_folder
+from gibbsian.data.places import download_folder
 
 URL = "https://example.org/sets/points.bin"
 

@@ -11,7 +11,6 @@ from .. import __version__
 from ..core.device import native_bf16
 
 if TYPE_CHECKING:
-
     from ..models.model import EnergyModel
     from ..models.precisions import Wanted
     from ..models.sampler import RunOptions, Sampler

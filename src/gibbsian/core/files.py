@@ -10,6 +10,12 @@ from pathlib import Path
 from .errors import UsageError
 
 
+def cache_folder() -> Path:
+    """`$XDG_CACHE_HOME/gibbsian`, or `~/.cache/gibbsian`; it may not exist yet."""
+    base = os.environ.get("XDG_CACHE_HOME")
+    return (Path(base) if base else Path.home() / ".cache") / "gibbsian"
+
+
 def own_path(path: Path | str) -> Path:
     """A path that a person gave, with `~` for the home folder.
 

@@ -5,11 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-
-def cache_folder() -> Path:
-    """`$XDG_CACHE_HOME/gibbsian`, or `~/.cache/gibbsian`; it may not exist yet."""
-    base = os.environ.get("XDG_CACHE_HOME")
-    return (Path(base) if base else Path.home() / ".cache") / "gibbsian"
+from ..core.files import cache_folder
 
 
 def data_folders(data_dir: str | Path | None = None) -> list[Path]:

@@ -22,10 +22,9 @@ import numpy as np
 import torch
 
 from ..core.errors import DataError
-from ..core.files import as_other_files
+from ..core.files import as_other_files, cache_folder
 from .dataset import carve
 from .factors import Factors
-from .places import cache_folder
 from .readers import Arrays
 
 FACTORS = ("shape", "scale", "orientation", "x", "y")

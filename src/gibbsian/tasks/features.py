@@ -22,12 +22,12 @@ import torch
 from tqdm import tqdm
 
 from ..core.errors import DataError, UsageError, unknown
+from ..core.files import cache_folder
 from ..core.pace import Pace, to_stderr
 from ..core.random import derive, generator, seeded_init
 from ..data.batches import Batches
 from ..data.dataset import Dataset
 from ..data.names import ALIASES
-from ..data.places import cache_folder
 from ..metrics.classes import accuracy
 from .classifier import NAME, Classifier, Net, checksum, pack, read_classifier, save_classifier
 from .spoiled import spoiled

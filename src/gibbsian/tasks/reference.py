@@ -10,7 +10,7 @@ from collections.abc import Callable
 import torch
 
 from ..core.errors import UsageError
-from ..data.places import cache_folder
+from ..core.files import cache_folder
 from ..metrics.interval import Interval
 from ..report.tables import summary
 from .cache import UNREADABLE, is_current, read_cached, save_cached

@@ -284,7 +284,6 @@ def test_where_packages_are_kept(monkeypatch, tmp_path):
     assert kept.kept_folder() == tmp_path / "here"
     monkeypatch.delenv("GIBBSIAN_CACHE")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    monkeypatch.setattr(sys, "platform", "linux")
     assert kept.kept_folder() == tmp_path / "gibbsian" / "packages"
 
 

@@ -30,6 +30,7 @@ import torch
 from torch import Tensor
 
 from ...core.device import cpuinfo
+from ...core.files import cache_folder
 
 log = logging.getLogger("gibbsian")
 PACKAGE, SEAL, ORDER, FAILED = "step.pt2", "seal.json", "order.json", "failed.txt"
@@ -138,13 +139,9 @@ def features() -> str:
 
 
 def kept_folder() -> Path:
-    """`$GIBBSIAN_CACHE`, or gibbsian's folder where this system keeps caches."""
-    if named := os.environ.get("GIBBSIAN_CACHE"):
-        return Path(named)
-    home = Path.home()
-    places = {"darwin": home / "Library/Caches", "win32": Path(os.environ.get("LOCALAPPDATA", home))}
-    around = places.get(sys.platform) or Path(os.environ.get("XDG_CACHE_HOME") or home / ".cache")
-    return around / "gibbsian" / "packages"
+    """`$GIBBSIAN_CACHE`, or a folder of the user's cache."""
+    named = os.environ.get("GIBBSIAN_CACHE")
+    return Path(named) if named else cache_folder() / "packages"
 
 
 def own_folder(folder: Path) -> Path:
