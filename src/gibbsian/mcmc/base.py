@@ -144,7 +144,17 @@ def run(
             from .engine.blocks import Blocks  # what only compiled chains need
 
             longest = 1 if observe else first_graph
-            blocks = Blocks(engine, kernel, energy, state, steps=longest, thin=thin, auto=compile == "auto")
+            gradients = first_graph * max(kernel.gradients_per_step, 1)
+            blocks = Blocks(
+                engine,
+                kernel,
+                energy,
+                state,
+                steps=longest,
+                gradients=gradients,
+                thin=thin,
+                auto=compile == "auto",
+            )
         while made < steps:
             if blocks is not None and blocks.ready(state, made, first_graph - made, rng):
                 state, info = blocks.advance(state, made, rng, total, kept)

@@ -109,7 +109,7 @@ def traced() -> Engine:
 @pytest.fixture(params=["graphs", "packages"])
 def engine(request, traced) -> Engine:
     """Blocks of one step, by a tracer or by steps read from text."""
-    return traced if request.param == "graphs" else Engine(longest=1, packages=Interpreted())
+    return traced if request.param == "graphs" else Engine(longest=1, fewest=1, packages=Interpreted())
 
 
 def made(engine: Engine) -> int:
@@ -506,7 +506,7 @@ def test_failures_can_be_forgotten(caplog, engine):
 def test_a_missing_compiler(caplog, tmp_path, monkeypatch):
     """One line for the whole engine, whatever the shapes."""
     monkeypatch.setenv("CXX", "a-compiler-that-is-not-there")
-    engine = Engine(longest=1, packages=Packages(tmp_path))
+    engine = Engine(longest=1, fewest=1, packages=Packages(tmp_path))
     for shape in ((4, 2), (5, 3)):
         both(engine, KERNELS["shrinking"], rough, start(*shape), steps=3, fails=True, bounds=EXACT)
     assert len(messages(caplog)) == 1 and "compiler" in messages(caplog)[0] and engine.no_compiler
@@ -724,7 +724,7 @@ def test_auto_in_a_short_job_loads_no_compiler():
 def test_generated_code_of_a_small_network(caplog):
     """All rewrites take part: products with a bias, of two columns, of one; gates and their derivative."""
     net = built(lambda: MLP((2,), MLPConfig(hidden=(16, 16), activation="swish")))
-    both(Engine(longest=2), Langevin(0.1, clamp=(-2.0, 2.0)), net, start(8, 2), steps=12)
+    both(Engine(longest=2, fewest=1), Langevin(0.1, clamp=(-2.0, 2.0)), net, start(8, 2), steps=12)
     assert not messages(caplog)
 
 
@@ -736,7 +736,7 @@ def test_generated_code_of_a_convolution(caplog):
             memory_format=torch.channels_last
         )
     )
-    both(Engine(longest=1), Langevin(0.01), net, start(3, 1, 6, 6), steps=12)
+    both(Engine(longest=1, fewest=1), Langevin(0.01), net, start(3, 1, 6, 6), steps=12)
     assert not messages(caplog)
 
 
@@ -745,5 +745,5 @@ def test_generated_code_of_a_convolution(caplog):
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("name", KERNELS)
 def test_generated_code_of_every_kernel(name, caplog):
-    both(Engine(longest=3), KERNELS[name], mlp(event=3), start(6, 3), steps=12)
+    both(Engine(longest=3, fewest=1), KERNELS[name], mlp(event=3), start(6, 3), steps=12)
     assert not messages(caplog)

@@ -261,7 +261,7 @@ def test_a_damaged_package_is_built_again(own):
 @pytest.mark.skipif(os.name != "posix", reason="modes of files")
 def test_a_folder_where_others_may_write_is_not_used(tmp_path, caplog):
     tmp_path.chmod(0o777)
-    engine = Engine(longest=2, packages=Packages(tmp_path))
+    engine = Engine(longest=2, fewest=1, packages=Packages(tmp_path))
     x = start()
     quick = run(Langevin(0.1), net(), x, steps=5, rng=1, compile=True, engine=engine)
     plain = run(Langevin(0.1), net(), x, steps=5, rng=1)
@@ -331,7 +331,7 @@ def test_auto_goes_on_while_a_package_is_built(own, tmp_path, monkeypatch):
         return builder, room
 
     monkeypatch.setattr(kept, "started", begin)
-    engine = Engine(longest=2, auto_after=10, packages=Packages(tmp_path / "new"))
+    engine = Engine(longest=2, fewest=1, auto_after=10, packages=Packages(tmp_path / "new"))
     kernel, x = HMC(0.4, leapfrogs=2, jitter=0.3), start()
 
     def chain(steps: int):
@@ -347,7 +347,7 @@ def test_auto_goes_on_while_a_package_is_built(own, tmp_path, monkeypatch):
     assert engine.blocks == 4 and len(begun) == 1
     plain = run(kernel, net(), x, steps=8, rng=1, thin=1)
     torch.testing.assert_close(quick.trace, plain.trace)
-    fresh = Engine(longest=2, packages=Packages(tmp_path / "new"))
+    fresh = Engine(longest=2, fewest=1, packages=Packages(tmp_path / "new"))
     run(kernel, net(), x, steps=8, rng=1, thin=1, compile="auto", engine=fresh)
     assert fresh.blocks == 4  # it was there: no step has to be made before it is used
 
@@ -361,7 +361,7 @@ def test_a_builder_that_fails_is_told_and_not_tried_again(tmp_path, monkeypatch,
 
     monkeypatch.setattr(Builder, "wait", lambda self: 1)
     monkeypatch.setattr(kept, "started", begin)
-    engine = Engine(longest=2, packages=Packages(tmp_path))
+    engine = Engine(longest=2, fewest=1, packages=Packages(tmp_path))
     for _ in range(2):
         run(Langevin(0.1), net(), start(), steps=5, rng=1, compile=True, engine=engine)
     told = [r.getMessage() for r in caplog.records if "without compilation" in r.getMessage()]
@@ -372,7 +372,7 @@ SECOND = """
 import sys, time, torch, gibbsian as gb
 torch.set_num_threads(1)
 from gibbsian.mcmc.engine.engine import ENGINE
-ENGINE.longest = 2
+ENGINE.longest, ENGINE.fewest = 2, 1
 layers = torch.nn.Linear(3, 8), torch.nn.SiLU(), torch.nn.Linear(8, 1)
 net, x = torch.nn.Sequential(*layers), torch.randn(5, 3)
 gb.run(gb.HMC(.2, leapfrogs=2, jitter=.3), net, x, steps=2, rng=0)

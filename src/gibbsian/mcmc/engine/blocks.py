@@ -34,6 +34,7 @@ class Blocks:
     Args:
         engine: keeps what outlives the run, none for that of the process.
         steps: the longest block that the run can use.
+        gradients: how many the run will take.
         thin: every how many steps a position is kept, 0 for none.
         auto: compile only once chains of this key have made many steps without a graph.
     """
@@ -46,6 +47,7 @@ class Blocks:
         state: ChainState,
         *,
         steps: int,
+        gradients: int,
         thin: int,
         auto: bool,
     ) -> None:
@@ -61,14 +63,16 @@ class Blocks:
         self.inside = thin if thin and length % thin == 0 else 0
         self.key = (*graph_key(self.first, energy, state, length), self.steady, self.inside)
         self.requests: list[Request] | None = None
-        way = Packaged if device.type == "cpu" and self.engine.compiler is None else Graphed
+        packaged = device.type == "cpu" and self.engine.compiler is None
+        self.worth = not packaged or gradients >= self.engine.fewest
+        way = Packaged if packaged else Graphed
         self.way = way(self.engine, self.key, length, self.inside, auto=auto)
 
     def ready(self, state: ChainState, made: int, left: int, rng: torch.Generator) -> bool:
         """Whether the steps after `made` can be a block: enough are left, it skips no position to be kept, it
         may be compiled, its noise is known, and what makes it is there."""
         fits = left >= self.length and (not self.thin or made % min(self.thin, self.length) == 0)
-        if not (fits and self.engine.allows(self.key) and self.way.wanted()):
+        if not (fits and self.worth and self.engine.allows(self.key) and self.way.wanted()):
             return False
         try:
             if self.requests is None:

@@ -24,10 +24,13 @@ NO_COMPILER = ("InvalidCxxCompiler", "TritonMissing")
 
 @dataclass(eq=False)
 class Engine:
-    """What is known of compiled chains; safe to share between threads. `blocks` counts those made so far.
+    """What is known of compiled chains; safe to share between threads. `blocks` counts those made so far;
+    `absent` has keys whose package was not there, `trusted` those whose steps repeat what was traced.
 
     Args:
         longest: steps in one graph, at most.
+        fewest: gradients of a run from which tracing it pays, where packages are used: it takes as long as one
+            or two, of small networks as five.
         held: keys whose graphs are held, at most; those used last stay.
         well_used: calls after which it was right to compile a handful of graphs for one key.
         auto_after: steps that chains of a key make without a graph before "auto" compiles them.
@@ -37,6 +40,7 @@ class Engine:
     """
 
     longest: int = 10
+    fewest: int = 10
     held: int = 64
     well_used: int = 100
     auto_after: int = 30_000
@@ -45,6 +49,7 @@ class Engine:
     blocks: int = field(default=0, init=False)
     graphs: dict[Key, Graphs] = field(default_factory=dict, init=False, repr=False)
     absent: set[Key] = field(default_factory=set, init=False, repr=False)
+    trusted: set[Key] = field(default_factory=set, init=False, repr=False)
     failed: set[Key] = field(default_factory=set, init=False, repr=False)
     no_compiler: bool = field(default=False, init=False)
     _requests: dict[Key, list[Request] | None] = field(default_factory=dict, init=False, repr=False)

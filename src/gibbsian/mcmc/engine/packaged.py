@@ -21,7 +21,7 @@ from .steps import ROUGH, TracedStep, alike, traced_step
 
 log = logging.getLogger("gibbsian")
 AGAIN = 100
-"""Blocks of a run, after the first, after which a step is compared again; then a hundred times as many."""
+"""Blocks of a run after which a step is compared again; then a hundred times as many."""
 Known: TypeAlias = tuple[TracedStep, Order, str]
 
 
@@ -33,13 +33,14 @@ class Packaged:
     """Makes blocks of `length` steps of one run, by packages.
 
     `auto`: use what was built, and build in the background once the key of the chains has made many steps;
-    else build what is not there while the chains wait.
+    else build what is not there while the chains wait. The first block of a package in this process is
+    compared with the steps themselves; a step is compared in the first run of a key, and in long ones.
     """
 
     def __init__(self, engine: Engine, key: Key, length: int, thin: int, *, auto: bool) -> None:
         self.engine, self.key, self.length, self.thin, self.auto = engine, key, length, thin, auto
         self.known: list[Known] = []
-        self.made, self.compared = 0, 0
+        self.made, self.compared = 0, AGAIN if key in engine.trusted else 0
 
     def wanted(self) -> bool:
         """Whether it is time to look for a package."""
@@ -87,5 +88,6 @@ class Packaged:
         if k == len(self.known) - 1:
             if self.made == self.compared:
                 self.compared = max(AGAIN, 100 * self.compared)
+                self.engine.trusted.add(self.key)
             self.made += 1
         return made
