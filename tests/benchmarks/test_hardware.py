@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from benchmarks import hardware
-from gibbsian.cli import machine
+from gibbsian.core import device
 
 CPU = torch.device("cpu")
 
@@ -27,13 +27,13 @@ def test_the_line_has_processor_threads_and_versions():
 def test_bfloat16_is_read_from_the_flags(flags, native, tmp_path, monkeypatch):
     info = tmp_path / "cpuinfo"
     info.write_text(f"processor\t: 0\nmodel name\t: A Processor\nflags\t\t: {flags}\n")
-    monkeypatch.setattr(machine, "Path", lambda _: info)
-    assert machine.native_bf16(CPU) is native and hardware.processor() == "A Processor"
+    monkeypatch.setattr(device, "Path", lambda _: info)
+    assert device.native_bf16(CPU) is native and hardware.processor() == "A Processor"
 
 
 def test_without_cpuinfo_nothing_is_claimed(tmp_path, monkeypatch):
-    monkeypatch.setattr(machine, "Path", lambda _: tmp_path / "none")
-    assert not machine.native_bf16(CPU) and hardware.processor()
+    monkeypatch.setattr(device, "Path", lambda _: tmp_path / "none")
+    assert not device.native_bf16(CPU) and hardware.processor()
 
 
 def test_a_version_that_is_not_there_is_empty():

@@ -104,7 +104,7 @@ def test_a_chain_at_nan_stays_there_alone():
 
 def test_compiled_chains_fall_back_with_one_line(caplog):
     caplog.set_level(logging.WARNING, logger="gibbsian")
-    chains = [run(NUTS(0.3), bowl, start(4, 2), steps=6, rng=generator(0), compile=c) for c in (False, True)]
+    chains = [run(NUTS(0.3), bowl, start(4, 2), steps=12, rng=generator(0), compile=c) for c in (False, True)]
     assert torch.equal(chains[0].position, chains[1].position)
     assert ["as many numbers" in r.getMessage() for r in caplog.records] == [True]
 

@@ -13,6 +13,8 @@ from PIL import Image
 
 import gibbsian as gb
 from gibbsian.core.errors import UsageError
+from gibbsian.mcmc.engine.engine import ENGINE
+from gibbsian.models.precisions import Chosen
 from gibbsian.train import budget as budget_module
 from gibbsian.train import trainer as trainer_module
 from gibbsian.train.budget import Budget
@@ -45,6 +47,34 @@ def test_a_run_folder_is_what_the_design_says(tiny_run, tmp_path: Path) -> None:
     assert {"gibbsian", "torch", "python"} <= set(record)
     assert gb.load(tmp_path).record.config == prepared.config.model
     assert not [p for p in tmp_path.rglob("*") if ".tmp" in p.name or p.suffix in (".pt", ".pkl")]
+
+
+def test_a_precision_that_was_chosen_is_told_and_stored(tiny_run, tmp_path: Path, monkeypatch) -> None:
+    """Where it is read again by `--resume`, which does not choose anew."""
+    monkeypatch.setattr(
+        trainer_module, "chosen", lambda model, wanted, n: Chosen("bf16", f"for {n} {wanted}")
+    )
+    told: list[str] = []
+    changes = {**CONV, "train.precision": "auto"}
+    prepared = tiny_run("igebm", "digits", changes, out=tmp_path, notify=told.append)
+    assert told == [f"precision bf16: for {prepared.config.train.batch_size} auto"]
+    assert prepared.config.train.precision == "bf16" and prepared.trainer.learner.options.precision == "bf16"
+    assert "precision: bf16" in (tmp_path / "config.yaml").read_text()
+
+
+def test_the_first_compiled_update_is_told_and_stored(tiny_run, tmp_path: Path, monkeypatch) -> None:
+    prepared = tiny_run("igebm", "digits", CONV, out=tmp_path)
+    trainer = prepared.trainer
+    update = trainer.update
+
+    def updated():
+        monkeypatch.setattr(ENGINE, "blocks", ENGINE.blocks + (trainer.step >= 4))
+        return update()
+
+    monkeypatch.setattr(trainer, "update", updated)
+    prepared.trainer.fit(progress=False)
+    assert [line["step"] for line in lines(tmp_path) if line.get("event") == "compiled"] == [5]
+    assert json.loads((tmp_path / "run.json").read_text())["compiled_from"] == 5
 
 
 def test_points_get_an_animated_landscape(tiny_run, tmp_path: Path) -> None:

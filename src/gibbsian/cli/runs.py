@@ -20,7 +20,7 @@ Precision = Annotated[
     Literal["fp32", "bf16", "auto"],
     Arg("of the network in the chains; auto: bf16 for images if quicker here"),
 ]
-Compile = Annotated[Compiling, Arg("chains in compiled graphs; auto: after 30,000 steps")]
+Compile = Annotated[Compiling, Arg("compiled chains; auto: what is built already, and in time")]
 DataDir = Annotated[str | None, Arg("where data lie, before $GIBBSIAN_DATA and the cache", "DIR")]
 
 

@@ -65,7 +65,7 @@ def train(
     precision: Annotated[
         Literal["fp32", "bf16", "auto"] | None, Arg("of the network (train.precision)")
     ] = None,
-    compile: Annotated[Compiling | None, Arg("chains in compiled graphs (train.compile)")] = None,
+    compile: Annotated[Compiling | None, Arg("compiled chains (train.compile)")] = None,
     log: Annotated[Literal["tensorboard"] | None, Arg("write the log there too, in --out")] = None,
     data_dir: DataDir = None,
     settings: Annotated[Settings | None, Keys(system_settings, "SYSTEM")] = None,

@@ -81,13 +81,18 @@ def draw(requests: Sequence[Request], rng: torch.Generator) -> list[Tensor]:
 
 
 def draw_steps(requests: Sequence[Request], rng: torch.Generator, steps: int) -> list[list[Tensor]]:
-    """What `draw` gives for each of so many steps, one after another."""
+    """What `draw` gives for each of so many steps, one after another; quicker than so many calls."""
+    whole = [torch.empty((steps, *r.shape), dtype=r.dtype, device=r.device) for r in requests]
     first = requests[0] if len(requests) == 1 else None
     # On a CPU normal numbers come by 16, so that steps of whole sixteens may be drawn at once.
     if first and first.gaussian and first.device.type == "cpu" and first.shape.numel() % 16 == 0:
-        whole = _draw(first._replace(shape=torch.Size((steps, *first.shape))), rng)
-        return [[part] for part in whole]
-    return [draw(requests, rng) for _ in range(steps)]
+        whole[0].normal_(generator=rng)
+        return [[part] for part in whole[0]]
+    parts = [(r.gaussian, a.unbind()) for r, a in zip(requests, whole, strict=True)]
+    return [
+        [p[k].normal_(generator=rng) if gaussian else p[k].uniform_(generator=rng) for gaussian, p in parts]
+        for k in range(steps)
+    ]
 
 
 def _changed(what: str) -> UsageError:

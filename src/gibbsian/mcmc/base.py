@@ -105,10 +105,12 @@ def run(
         differentiable: "last" keeps the graph of the last step, "all" of every step (memory then grows
             with `steps`) and back to `x`, so that gradients reach the energy's parameters through the
             final position (Du et al. 2021, arXiv 2012.01316) or the input of an attacked refinement.
-        compile: True makes several steps in one compiled graph: the same chain within rounding, about six
-            times as fast for few chains on a small network and hardly faster on large convolutions, after a
-            start of 10 to 30 seconds (see `docs/benchmarks.md`). "auto" compiles once such chains have made
-            30,000 steps without in this process. False is the default because it repeats a chain bit for bit.
+        compile: True makes several steps by one compiled function: the same chain within rounding, on a CPU
+            two to ten times as fast as without for small networks and cheap energies, and no faster for large
+            convolutions (see `docs/benchmarks.md`). It is built once on a machine, which takes 10 to 60
+            seconds, and kept in the cache folder ($GIBBSIAN_CACHE). "auto" uses what was built before, and
+            builds in the background what such chains lack after 30,000 steps in this process; later steps
+            then use it. False is the default because it repeats a chain bit for bit.
         replay: call the energy once at positions of one shape and repeat its tensor operations from then on,
             in down to half the time (on a CPU; compared with calls at the 2nd, 101st, ... gradient, see
             `engine.recorded`). False calls it at every step: an energy that counts, prints or changes slowly.
@@ -136,7 +138,9 @@ def run(
     plain = kernel.step
     graphed = kernel.step_with_graph if isinstance(kernel, DifferentiableKernel) else plain
     with still(whole), torch.no_grad():
-        state, started = _start(kernel, stepped, x, keep_graph=differentiable == "all")
+        state, started = _start(
+            kernel, energy if compile is True else stepped, x, keep_graph=differentiable == "all"
+        )
         total, kept = InfoAccumulator(batch_size(state.position)), Trace(thin)
         first_graph = {False: steps, "last": steps - 1, "all": 0}[differentiable]
         blocks, made = None, 0

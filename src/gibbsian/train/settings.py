@@ -48,7 +48,8 @@ class TrainConfig:
     """bf16: the network runs under bfloat16 autocast; positions, noise and sums stay float32. auto: bf16 for
     images where that is quicker here, which is timed at the start and stored."""
     compile: Compiling = "never"
-    """Compile chains: always, after 30,000 steps (auto: no bit-for-bit resume), or never."""
+    """Compiled chains: always, never, or auto: what is built already, and in the background what is missing
+    after 30,000 steps (no bit-for-bit resume)."""
     seed: int = 0
     """Seed of every random stream."""
     log_every: int = 10

@@ -111,12 +111,15 @@ class Trainer:
         self._memory: list[checkpoint.Tree] = []
         self._pace: Pace | None = None
         keep_conditions(self.model, data.cond)
+        learner.options = RunOptions(
+            "fp32" if config.precision == "auto" else config.precision, config.compile
+        )
         learner.setup(data)
         precision = chosen(self.model, config.precision, config.batch_size)
         if config.precision == "auto":
             notify(f"precision {precision.precision}: {precision.why}")
         self.config = replace(config, precision=precision.precision)
-        learner.options = RunOptions(precision.precision, config.compile)
+        learner.options = replace(learner.options, precision=precision.precision)
 
     @property
     def model(self) -> EnergyModel:

@@ -65,14 +65,14 @@ class Blocks:
         self.requests: list[Request] | None = None
         packaged = device.type == "cpu" and self.engine.compiler is None
         self.worth = not packaged or gradients >= self.engine.fewest
-        way = Packaged if packaged else Graphed
-        self.way = way(self.engine, self.key, length, self.inside, auto=auto)
+        maker = Packaged if packaged else Graphed
+        self.maker = maker(self.engine, self.key, length, self.inside, auto=auto)
 
     def ready(self, state: ChainState, made: int, left: int, rng: torch.Generator) -> bool:
         """Whether the steps after `made` can be a block: enough are left, it skips no position to be kept, it
         may be compiled, its noise is known, and what makes it is there."""
         fits = left >= self.length and (not self.thin or made % min(self.thin, self.length) == 0)
-        if not (fits and self.worth and self.engine.allows(self.key) and self.way.wanted()):
+        if not (fits and self.worth and self.engine.allows(self.key) and self.maker.wanted()):
             return False
         try:
             if self.requests is None:
@@ -81,7 +81,7 @@ class Blocks:
                     lambda: traced_requests(self.first, self.energy, state, rng),
                     anew=not is_dataclass(self.kernel),  # such a kernel may change unseen
                 )
-            return self.requests is not None and self.way.found(
+            return self.requests is not None and self.maker.found(
                 self.first, lambda: self._parts(state), self.requests
             )
         except GibbsianError:
@@ -129,7 +129,7 @@ class Blocks:
         """A block of the chains of one part after `made` steps, compiled if that goes well."""
         if self.engine.allows(self.key):
             try:
-                done = self.way(k, kernels, part, noise)
+                done = self.maker(k, kernels, part, noise)
                 self.engine.blocks += 1
                 return done
             except GibbsianError:

@@ -29,8 +29,8 @@ class Engine:
 
     Args:
         longest: steps in one graph, at most.
-        fewest: gradients of a run from which tracing it pays, where packages are used: it takes as long as one
-            or two, of small networks as five.
+        fewest: gradients of a run from which tracing it pays, where packages are used: that takes as long as
+            one or two, of small networks as five.
         held: keys whose graphs are held, at most; those used last stay.
         well_used: calls after which it was right to compile a handful of graphs for one key.
         auto_after: steps that chains of a key make without a graph before "auto" compiles them.

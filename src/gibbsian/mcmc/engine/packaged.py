@@ -20,6 +20,8 @@ from .program import Order
 from .steps import ROUGH, TracedStep, alike, traced_step
 
 log = logging.getLogger("gibbsian")
+SMALL = 2**14
+"""Numbers in a tensor up to which threads would wait for one another longer than they work."""
 AGAIN = 100
 """Blocks of a run after which a step is compared again; then a hundred times as many."""
 Known: TypeAlias = tuple[TracedStep, Order, str]
@@ -67,7 +69,8 @@ class Packaged:
             torch.full((batch_size(state.position), *r.shape[1:]), 0.5, dtype=r.dtype) for r in requests
         ]
         step = traced_step(kernel, energy, state, numbers)
-        order = Order(step.program, self.length, self.thin, torch.get_num_threads())
+        threads = torch.get_num_threads() if step.largest > SMALL else 1
+        order = Order(step.program, self.length, self.thin, threads)
         return step, order, name_of(order.written())
 
     def __call__(

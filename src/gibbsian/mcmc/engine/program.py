@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, NamedTuple
 
 import torch
@@ -112,7 +113,8 @@ class Order:
         """All of it as JSON."""
         p = self.program
         steps = [
-            [str(s.operation), _written(list(s.args)), _written(s.kwargs), s.results, s.many] for s in p.steps
+            [_name(s.operation), _written(list(s.args)), _written(s.kwargs), s.results, s.many]
+            for s in p.steps
         ]
         ends = [_written(list(p.new)), _written(p.divergent), _written(list(p.sums)), p.kept]
         layouts = [[_lying(a) for a in group] for group in (p.state, p.drawn, p.constants)]
@@ -148,8 +150,8 @@ def program_of(
     steps = []
     for whole in needed(recording.steps, numbers):
         for step in lifting(_functional(whole)):
-            if step.operation.namespace not in FAMILIES:
-                raise Unwritable(f"{step.operation} is an operation that other processes may not have")
+            if (name := _name(step.operation)).split(".", 1)[0] not in FAMILIES:
+                raise Unwritable(f"{name} is an operation that other processes may not have")
             args, kwargs = _numbered(list(step.args), known), _numbered(step.kwargs, known)
             steps.append(step._replace(args=tuple(args), kwargs=kwargs))
     ends = [_numbered(part, known) for part in outputs]
@@ -213,6 +215,11 @@ def _read(part: Any) -> Any:
     if kind in ("Made", "Constant"):
         return (Made if kind == "Made" else Constant)(inner)
     return torch.device(inner) if kind == "device" else getattr(torch, inner)
+
+
+@cache
+def _name(operation: Any) -> str:
+    return str(operation)
 
 
 def _operation(name: str) -> Any:

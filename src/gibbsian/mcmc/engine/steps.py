@@ -32,12 +32,15 @@ PARTS = ("position", "energy", "grad", "velocity")
 
 @dataclass(frozen=True, eq=False)
 class TracedStep:
-    """A step as a program with its constants; `names` of the sums, `first` the state that it began from."""
+    """A step as a program with its constants; `names` of the sums, `first` the state that it began from,
+    `largest` the numbers of the largest tensor that depends on it.
+    """
 
     program: Program
     constants: list[Tensor]
     names: tuple[str, ...]
     first: ChainState
+    largest: int
 
     def inputs(
         self, kernels: Sequence[Kernel], state: ChainState, noise: Sequence[Sequence[Tensor]]
@@ -90,7 +93,8 @@ def traced_step(kernel: Kernel, energy: Energy, state: ChainState, numbers: Sequ
     kept = len(leaves(state.position)) + (state.energy is not None)
     outputs = [tape.name(a) for a in (*flat(new), divergent, *reports.values())]
     program, constants = program_of(laid_out(tape.recording), size, drawn, outputs, kept)
-    return TracedStep(program, constants, tuple(reports), state._replace(count=0))
+    largest = max(a.size.numel() for a in tape.recording.layouts.values())
+    return TracedStep(program, constants, tuple(reports), state._replace(count=0), largest)
 
 
 def flat(state: ChainState) -> list[Tensor]:
