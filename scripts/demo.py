@@ -31,7 +31,7 @@ def main() -> int:
     out = Path(args.out)
     begun = time.monotonic()
     try:
-        model = train(out / "run", args.seed, args.steps)
+        model = train(out / "run", args.seed, args.steps, args.compile)
         say(f"trained in {time.monotonic() - begun:.0f} s; sampling")
         drawn = model.sample(100, seed=args.seed)
         low, high = model.spec.low, model.spec.high
@@ -52,6 +52,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--out", default="demo", help="folder for pictures and the run")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--steps", type=int, default=None, help="weight updates (default: the preset's)")
+    parser.add_argument("--compile", choices=("never", "auto", "always"), default="never")
     return parser.parse_args()
 
 
@@ -59,10 +60,10 @@ def say(text: str) -> None:
     print(text, file=sys.stderr)
 
 
-def train(folder: Path, seed: int, steps: int | None) -> gb.EnergyModel:
+def train(folder: Path, seed: int, steps: int | None, compile: str) -> gb.EnergyModel:
     """The default recipe for digits, in a fresh run folder."""
     shutil.rmtree(folder, ignore_errors=True)
-    config = resolve("short_run", data="digits", changes={"train.seed": seed})
+    config = resolve("short_run", data="digits", changes={"train.seed": seed, "train.compile": compile})
     say(f"training short_run on digits: {steps or config.train.steps} updates")
     prepared = prepare(config, load("digits"), out=folder, notify=say)
     prepared.trainer.fit(steps)

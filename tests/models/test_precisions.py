@@ -48,7 +48,7 @@ def timed(monkeypatch):
     def set_to(took: float) -> None:
         monkeypatch.setattr(precisions, "native_bf16", lambda device: True)
         monkeypatch.setattr(
-            precisions, "_seconds", lambda stage, precision: took if precision == "bf16" else 1.0
+            precisions, "_seconds", lambda stage, precision, steps: took if precision == "bf16" else 1.0
         )
 
     return set_to
@@ -90,6 +90,19 @@ def test_both_are_really_run(monkeypatch):
     )
     state = torch.random.get_rng_state()
     assert chosen(Model(), "auto", 3).precision in ("fp32", "bf16")
-    assert asked[:2] == [("fp32", precisions.STEPS), ("bf16", precisions.STEPS)]
-    assert len(asked) == 2 * (precisions.TURNS + 1)
+    assert asked[:2] == [("fp32", 1), ("bf16", 1)]
+    assert asked[2:] == precisions.TURNS * [("fp32", precisions.STEPS), ("bf16", precisions.STEPS)]
     assert torch.equal(state, torch.random.get_rng_state())
+
+
+def test_a_slow_chain_is_timed_by_few_steps(timed, monkeypatch):
+    timed(1.0)
+    asked = []
+
+    def seconds(stage, precision, steps):
+        asked.append(steps)
+        return 4.0 * steps
+
+    monkeypatch.setattr(precisions, "_seconds", seconds)
+    chosen(Model(), "auto")
+    assert asked == [1, 1, 1, 1]

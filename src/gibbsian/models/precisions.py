@@ -22,6 +22,7 @@ Wanted: TypeAlias = Literal["fp32", "bf16", "auto"]
 PAYS = 1.25
 """How many times as quick bfloat16 must be: less is not worth its rounding."""
 STEPS, TURNS, LONGEST = 12, 3, 5.0
+"""Steps of a chain, turns, and seconds that the timing should take at most."""
 
 
 class Chosen(NamedTuple):
@@ -62,18 +63,17 @@ def chosen(model: EnergyModel, wanted: Wanted, chains: int = 64, sampler: Sample
 def _gain(stage: ChainStage) -> float:
     """How many times as quick chains in bfloat16 are, each at its best of some turns."""
     kinds: tuple[Precision, Precision] = ("fp32", "bf16")
-    best, begun = dict.fromkeys(kinds, float("inf")), time.perf_counter()
-    for turn in range(TURNS + 1):
+    one = max(_seconds(stage, kind, 1) for kind in kinds)  # which warms up
+    steps = max(1, min(STEPS, int(LONGEST / (len(kinds) * TURNS * one))))
+    took: dict[Precision, list[float]] = {kind: [] for kind in kinds}
+    for _ in range(TURNS if steps * one * len(kinds) < LONGEST else 1):
         for kind in kinds:
-            took = _seconds(stage, kind)
-            best[kind] = min(best[kind], took if turn else float("inf"))  # the first turn warms up
-        if turn and time.perf_counter() - begun > LONGEST:
-            break
-    return best["fp32"] / best["bf16"]
+            took[kind].append(_seconds(stage, kind, steps))
+    return min(took["fp32"]) / min(took["bf16"])
 
 
-def _seconds(stage: ChainStage, precision: Precision) -> float:
+def _seconds(stage: ChainStage, precision: Precision, steps: int) -> float:
     begun = time.perf_counter()
     rng = generator(0, leaves(stage.position)[0].device)
-    run(stage.kernel, stage.energy, stage.position, steps=STEPS, rng=rng, precision=precision, evaluate=False)
+    run(stage.kernel, stage.energy, stage.position, steps=steps, rng=rng, precision=precision, evaluate=False)
     return time.perf_counter() - begun
