@@ -495,6 +495,29 @@ def test_an_energy_that_cannot_be_traced(energy, name, caplog, engine):
     assert made(engine) == 1 + packages and len(messages(caplog)) == 1
 
 
+class Everything:
+    """Packages that other energies have shown to be what they should be."""
+
+    def __contains__(self, name) -> bool:
+        return True
+
+    def add(self, name) -> None: ...
+
+
+def test_an_honest_package_does_not_cover_another_energy(caplog):
+    """A step of every kind of chain is compared with what was traced."""
+    engine = Engine(longest=2, fewest=1, packages=Interpreted())
+    engine.packages.compared = Everything()
+    both(engine, MALA(0.3, 0.7), by_bytes, start(4, 2), fails=True, bounds=EXACT)
+    assert len(messages(caplog)) == 1 and "another step" in messages(caplog)[0]
+
+
+def test_an_energy_that_holds_the_start(engine):
+    x = start(4, 2)
+    both(engine, Langevin(0.1), lambda a: rough(a) + (a - x).square().sum(1), x)
+    both(engine, MALA(0.1), lambda a: rough(a) * (1 + x.square().sum(1)), x)
+
+
 def test_failures_can_be_forgotten(caplog, engine):
     for _ in range(2):
         compiled(engine, Langevin(0.1), by_item, start(4, 2))

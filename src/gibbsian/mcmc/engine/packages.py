@@ -175,8 +175,7 @@ def opened(place: Path) -> Built | None:
 
 def seal(place: Path, name: str) -> str:
     """What stands beside a package that was built here, under this name, on this machine."""
-    told = f"{name}\n{machine()}\n".encode()
-    whole = hashlib.sha256(told + (place / PACKAGE).read_bytes()).hexdigest()
+    whole = hashlib.sha256(f"{name}\n".encode() + (place / PACKAGE).read_bytes()).hexdigest()
     return json.dumps({"machine": machine(), "seal": whole})
 
 
