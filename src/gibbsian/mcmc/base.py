@@ -113,7 +113,8 @@ def run(
             then use it. False is the default because it repeats a chain bit for bit.
         replay: call the energy once at positions of one shape and repeat its tensor operations from then on,
             in down to half the time (on a CPU; compared with calls at the 2nd, 101st, ... gradient, see
-            `engine.recorded`). False calls it at every step: an energy that counts, prints or changes slowly.
+            `engine.recorded`). False calls it at every step, and compiles nothing on a CPU: an energy
+            that counts, prints or changes slowly.
         chunk: chains whose gradient is taken at once, which bounds the memory and changes nothing else beyond
             rounding. None takes what fits in the memory that is free, or less where that is quicker (see
             `engine.slices`). Energies that may hide context of single chains (closures) are never cut.
@@ -156,6 +157,7 @@ def run(
                 state,
                 steps=longest,
                 gradients=gradients,
+                replay=replay,
                 thin=thin,
                 auto=compile == "auto",
             )

@@ -53,7 +53,7 @@ def chosen(model: EnergyModel, wanted: Wanted, chains: int = 64, sampler: Sample
         if stage.kernel.exact:
             return Chosen("fp32", "its kernel needs exact energy differences")
         gain = _gain(stage)
-    except (GibbsianError, StopIteration) as error:
+    except (GibbsianError, RuntimeError, StopIteration) as error:
         return Chosen("fp32", f"its chains could not be timed ({error})")
     if gain < PAYS:
         return Chosen("fp32", f"bfloat16 is {gain:.1f} times as quick")

@@ -20,11 +20,13 @@ from torch import Tensor, nn
 from gibbsian.core.draws import Replay
 from gibbsian.core.random import generator
 from gibbsian.mcmc import HMC, MALA, Langevin, run
+from gibbsian.mcmc.engine import folder as folder_module
 from gibbsian.mcmc.engine import packages as kept
 from gibbsian.mcmc.engine.engine import Engine
+from gibbsian.mcmc.engine.folder import NotBuilt
 from gibbsian.mcmc.engine.inputs import in_graph
 from gibbsian.mcmc.engine.lifting import Lifting
-from gibbsian.mcmc.engine.packages import PACKAGE, SEAL, NotBuilt, Packages, name_of, opened, seal
+from gibbsian.mcmc.engine.packages import PACKAGE, SEAL, Packages, name_of, opened, seal
 from gibbsian.mcmc.engine.program import Order, Unwritable, read
 from gibbsian.mcmc.engine.steps import flat, traced_step
 from gibbsian.mcmc.engine.tape import Layout, Made, Step
@@ -297,13 +299,59 @@ def test_where_packages_are_kept(monkeypatch, tmp_path):
     assert kept.kept_folder() == tmp_path / "gibbsian" / "packages"
 
 
+@pytest.mark.skipif(os.name != "posix", reason="modes of files")
+def test_a_package_in_a_folder_that_others_may_enter_is_not_loaded(own, caplog):
+    """As one that was put there while the folder was open to them."""
+    folder, name, *_ = own
+    (folder / name).chmod(0o755)
+    assert opened(folder / name) is None and not (folder / name).exists()
+    assert "not the user's own" in caplog.records[0].getMessage()
+
+
+def test_a_file_in_the_place_of_a_package_is_removed(tmp_path):
+    (tmp_path / "name").write_text("")
+    assert opened(tmp_path / "name") is None and not list(tmp_path.iterdir())
+
+
+def test_what_builders_left_is_swept_in_time(tmp_path):
+    old, new = tmp_path / "building-old", tmp_path / "building-new"
+    for room in (old, new):
+        room.mkdir()
+    os.utime(old, (1, 1))
+    folder_module.sweep(tmp_path)
+    assert [p.name for p in tmp_path.iterdir()] == ["building-new"]
+
+
+@pytest.mark.slow
+@needs_compiler
+def test_a_builder_takes_no_module_from_where_somebody_works(tmp_path, monkeypatch):
+    work = tmp_path / "work"
+    work.mkdir()
+    for name in ("timeit", "cProfile", "sympy"):
+        (work / f"{name}.py").write_text(f"open({str(tmp_path / 'run')!r}, 'w')\n")
+    monkeypatch.chdir(work)
+    with pytest.raises(NotBuilt, match="JSONDecodeError"):
+        Packages(tmp_path / "packages").wait("name", "no order")
+    assert not (tmp_path / "run").exists() and not list((tmp_path / "packages").iterdir())
+
+
+def test_a_fork_leaves_builders_to_its_parent(tmp_path, monkeypatch):
+    room = tmp_path / "room"
+    room.mkdir()
+    packages = Packages(tmp_path / "packages")
+    packages.builders["name"] = (Builder(0), room)
+    monkeypatch.setattr(os, "getpid", lambda: packages.process + 1)
+    assert packages.find("name") is None and room.exists() and not packages.builders
+
+
 def test_packages_used_last_are_kept(tmp_path, monkeypatch):
-    monkeypatch.setattr(kept, "HELD", 2)
+    monkeypatch.setattr(folder_module, "HELD", 2)
     for k in range(4):
         (tmp_path / f"p{k}").mkdir()
         os.utime(tmp_path / f"p{k}", (k, k))
-    kept.prune(tmp_path)
-    assert sorted(p.name for p in tmp_path.iterdir()) == ["p2", "p3"]
+    (tmp_path / "building-now").mkdir()
+    folder_module.prune(tmp_path)
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["building-now", "p2", "p3"]
 
 
 class Builder:
@@ -325,9 +373,10 @@ class Builder:
 def test_an_interrupt_leaves_no_compiler_behind(tmp_path, monkeypatch):
     builder = Builder()
     monkeypatch.setattr(kept, "started", lambda folder, text: (builder, folder / "room"))
+    packages = Packages(tmp_path)
     with pytest.raises(KeyboardInterrupt):
-        Packages(tmp_path).wait("name", "text")
-    assert builder.killed
+        packages.wait("name", "text")
+    assert builder.killed and packages.find("name") is None  # and it may be tried again
 
 
 def test_auto_goes_on_while_a_package_is_built(own, tmp_path, monkeypatch):
@@ -337,7 +386,7 @@ def test_auto_goes_on_while_a_package_is_built(own, tmp_path, monkeypatch):
 
     def begin(folder, text):
         begun.append(text)
-        room.mkdir(exist_ok=True)
+        room.mkdir(mode=0o700, exist_ok=True)
         return builder, room
 
     monkeypatch.setattr(kept, "started", begin)

@@ -58,7 +58,8 @@ times as long as the better of never and at once.)
     steps        a step as a program, found by tracing one
     program      the program, as a function and as text
     lifting      factors as tensors
-    packages     what is built, kept, checked and loaded
+    packages     what is built, checked and loaded
+    folder       where it is kept
     building     the process that builds
     graphed      blocks by graphs
     graphs       the function that is compiled, and its compiled forms
@@ -70,6 +71,7 @@ times as long as the better of never and at once.)
     memory       memory that is free
     recorded     `Recorded`, an energy whose gradient is replayed
     tape         the operations of one call
+    reads        what leaves torch meanwhile
     operations   what operations do to what they are given
     replaying    a recording as a function
     layouts      its operations as they are quick on a CPU

@@ -5,8 +5,6 @@ Blocks are made by packages on CPUs (`packaged`) and by graphs elsewhere (`graph
 
 from __future__ import annotations
 
-from dataclasses import is_dataclass
-
 import torch
 from torch import Tensor
 
@@ -21,10 +19,11 @@ from .engine import ENGINE, Engine
 from .graph_key import block_length, graph_key
 from .graphed import Graphed
 from .graphs import Part, Sums, block
-from .inputs import in_graph, is_steady
+from .inputs import in_graph, is_fixed, is_steady
 from .noise import missing_parts, traced_requests
 from .packaged import Packaged
-from .pieces import ALL, cut, joined, pick
+from .pieces import ALL, cut, joined, noise_of
+from .program import Unwritable
 from .slices import Sliced
 
 
@@ -35,6 +34,7 @@ class Blocks:
         engine: keeps what outlives the run, none for that of the process.
         steps: the longest block that the run can use.
         gradients: how many the run will take.
+        replay: whether the energy may be traced instead of called.
         thin: every how many steps a position is kept, 0 for none.
         auto: compile only once chains of this key have made many steps without a graph.
     """
@@ -48,13 +48,15 @@ class Blocks:
         *,
         steps: int,
         gradients: int,
+        replay: bool,
         thin: int,
         auto: bool,
     ) -> None:
         self.engine, self.kernel, self.energy = engine or ENGINE, kernel, energy
         self.thin, self.auto = thin, auto
         self.length = length = block_length(kernel, energy, steps, thin, self.engine.longest)
-        device = leaves(state.position)[0].device
+        first = leaves(state.position)[0]
+        device, self.chains = first.device, len(first)
         # A graph for each slice: a loop over slices inside one graph would hold them all at once.
         self.parts = energy.parts(state.position) if isinstance(energy, Sliced) else [(ALL, energy)]
         self.first = in_graph(kernel, state)
@@ -64,7 +66,10 @@ class Blocks:
         self.key = (*graph_key(self.first, energy, state, length), self.steady, self.inside)
         self.requests: list[Request] | None = None
         packaged = device.type == "cpu" and self.engine.compiler is None
-        self.worth = not packaged or gradients >= self.engine.fewest
+        self.worth = first.numel() > 0 and (not packaged or (replay and gradients >= self.engine.fewest))
+        if packaged and self.worth and not is_fixed(kernel) and self.engine.allows(self.key):
+            why = "its kernel is no frozen dataclass, and may change from step to step"
+            self.engine.give_up(self.key, Unwritable(why))
         maker = Packaged if packaged else Graphed
         self.maker = maker(self.engine, self.key, length, self.inside, auto=auto)
 
@@ -79,10 +84,10 @@ class Blocks:
                 self.requests = self.engine.requests_for(
                     (*self.key, missing_parts(state)),
                     lambda: traced_requests(self.first, self.energy, state, rng),
-                    anew=not is_dataclass(self.kernel),  # such a kernel may change unseen
+                    anew=not is_fixed(self.kernel),
                 )
             return self.requests is not None and self.maker.found(
-                self.first, lambda: self._parts(state), self.requests
+                self.first, lambda: self._parts(state), self.requests, self.chains
             )
         except GibbsianError:
             raise
@@ -108,7 +113,7 @@ class Blocks:
         kernels = [self._kernel(state, k) for k in range(self.length)]
         new, divergent, sums, kept = joined(
             [
-                self._call(k, part, state.count, kernels, [[pick(n, rows) for n in drawn] for drawn in noise])
+                self._call(k, part, state.count, kernels, self._noise(noise, rows))
                 for k, (part, (rows, _)) in enumerate(zip(self._parts(state), self.parts, strict=True))
             ]
         )
@@ -120,6 +125,9 @@ class Blocks:
         means = {name: number / self.length for name, number in sums.items()}
         report = ChainInfo(means.pop("acceptance", None), divergent, **means)
         return new._replace(count=state.count + self.length), report
+
+    def _noise(self, noise: list[list[Tensor]], rows: slice) -> list[list[Tensor]]:
+        return [[noise_of(n, rows, self.chains) for n in drawn] for drawn in noise]
 
     def _parts(self, state: ChainState) -> list[Part]:
         # The count is a number in the state, hence a constant of a graph: it must not change.

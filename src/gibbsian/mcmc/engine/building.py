@@ -1,4 +1,4 @@
-"""The process that builds a package: `python -m gibbsian.mcmc.engine.building FOLDER`.
+"""The process that builds a package: `main`, called by what `packages` starts.
 
 It reads the order in the folder and leaves the package there, or a line that says why not. Only this process
 loads the compiler, and what it changes about it here stays here:
@@ -89,7 +89,3 @@ def main(folder: Path) -> int:
         (folder / FAILED).write_text(f"{type(error).__name__}: {lines[0] if lines else 'no reason given'}")
         return 1
     return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main(Path(sys.argv[1])))

@@ -24,8 +24,10 @@ NO_COMPILER = ("InvalidCxxCompiler", "TritonMissing")
 
 @dataclass(eq=False)
 class Engine:
-    """What is known of compiled chains; safe to share between threads. `blocks` counts those made so far;
-    `absent` has keys whose package was not there, `trusted` those whose steps repeat what was traced.
+    """What is known of compiled chains; safe to share between threads.
+
+    `blocks` counts those made so far; `absent` has keys whose package was not there, `trusted` those whose
+    steps repeat what was traced; `reasons` says why some failed.
 
     Args:
         longest: steps in one graph, at most.
@@ -50,6 +52,7 @@ class Engine:
     graphs: dict[Key, Graphs] = field(default_factory=dict, init=False, repr=False)
     absent: set[Key] = field(default_factory=set, init=False, repr=False)
     trusted: set[Key] = field(default_factory=set, init=False, repr=False)
+    reasons: list[str] = field(default_factory=list, init=False, repr=False)
     failed: set[Key] = field(default_factory=set, init=False, repr=False)
     no_compiler: bool = field(default=False, init=False)
     _requests: dict[Key, list[Request] | None] = field(default_factory=dict, init=False, repr=False)
@@ -91,7 +94,8 @@ class Engine:
         # By key, so that one energy that cannot be compiled does not slow the others down.
         self.failed.add(key)
         self.graphs.pop(key, None)
-        log.warning("chains run without compilation: %s", _reason(met))
+        self.reasons.append(_reason(met))
+        log.warning("chains run without compilation: %s", self.reasons[-1])
 
     def forget_failures(self) -> None:
         """Try again to compile what could not be compiled so far, and say so again if it fails."""

@@ -38,8 +38,8 @@ def graph_key(kernel: Kernel, energy: Energy, state: ChainState, length: int) ->
 def traits(part: object) -> Any:
     """What in a kernel's fields decides which operations a step makes: words, counts, switches, zeros."""
     if is_dataclass(part):
-        return (type(part), *(traits(getattr(part, f.name)) for f in fields(part)))
-    if isinstance(part, tuple):
+        return (type(part), *(traits(getattr(part, f.name, None)) for f in fields(part)))
+    if isinstance(part, (tuple, list)):
         return tuple(map(traits, part))
     if isinstance(part, float):
         return part == 0  # a factor of zero may leave operations out: no noise, no jitter

@@ -24,7 +24,13 @@ class Graphed:
         """Whether it is time to look for a graph."""
         return not self.auto or self.engine.auto_is_due(self.key)
 
-    def found(self, kernel: Kernel, parts: Callable[[], list[Part]], requests: Sequence[Request]) -> bool:
+    def found(
+        self,
+        kernel: Kernel,
+        parts: Callable[[], list[Part]],
+        requests: Sequence[Request],
+        chains: int,
+    ) -> bool:
         """Whether blocks can be made now."""
         return True
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, is_dataclass, replace
 from typing import ClassVar
 
 import torch
@@ -73,3 +73,8 @@ def in_graph(kernel: Kernel, state: ChainState, later: int = 0) -> Kernel:
 def is_steady(kernel: Kernel) -> bool:
     """Whether every step of `kernel` takes the same inputs."""
     return not isinstance(kernel, Langevin) or kernel.steady
+
+
+def is_fixed(kernel: Kernel) -> bool:
+    """Whether a kernel is a record that cannot change; any other may do so from step to step, unseen."""
+    return is_dataclass(kernel) and bool(type(kernel).__dataclass_params__.frozen)

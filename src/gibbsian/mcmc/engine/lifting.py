@@ -62,8 +62,8 @@ class Lifting:
         """The type of the result, if all tensors are of it and have a dimension; else factors would be
         rounded in another way than numbers are."""
         made = self.layouts.get(step.results[0]) if step.results and step.results[0] is not None else None
-        if made is None or not made.dtype.is_floating_point:
-            return None
+        if made is None or made.dtype not in (torch.float32, torch.float64):
+            return None  # a number meets bfloat16 in float32
         given = [self._layout(a) for a in step.args if isinstance(a, (Made, Tensor))]
         return made.dtype if all(a and a.dtype == made.dtype and a.size for a in given) else None
 

@@ -8,6 +8,7 @@ import torch
 
 from ...core.draws import Recorder, Request
 from ...core.energy import Energy
+from ...core.position import tree_map
 from ..kernel import Kernel
 from ..state import ChainState
 
@@ -42,7 +43,8 @@ def traced_requests(
     copy.set_state(rng.get_state())
     recorder = Recorder(copy)
     count: Any = OpaqueCount()
-    new, _ = kernel.step(energy, state._replace(count=count), recorder)
+    begin = state._replace(position=tree_map(torch.clone, state.position), count=count)
+    new, _ = kernel.step(energy, begin, recorder)
     return recorder.requests if missing_parts(new) == missing_parts(state) else None
 
 

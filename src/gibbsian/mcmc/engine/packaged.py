@@ -16,8 +16,9 @@ from .engine import Engine
 from .graph_key import Key
 from .graphs import Part, Sums, block
 from .packages import name_of
-from .program import Order
-from .steps import ROUGH, TracedStep, alike, traced_step
+from .program import Order, Unwritable
+from .recorded import modules_in, watched
+from .steps import TracedStep, alike, traced_step
 
 log = logging.getLogger("gibbsian")
 SMALL = 2**14
@@ -48,26 +49,39 @@ class Packaged:
         """Whether it is time to look for a package."""
         return not self.auto or self.key not in self.engine.absent or self.engine.auto_is_due(self.key)
 
-    def found(self, kernel: Kernel, parts: Callable[[], list[Part]], requests: Sequence[Request]) -> bool:
+    def found(
+        self,
+        kernel: Kernel,
+        parts: Callable[[], list[Part]],
+        requests: Sequence[Request],
+        chains: int,
+    ) -> bool:
         """Whether there are packages for all parts of the chains; raises what tracing and building raise."""
         if not self.known:
-            self.known = [self._traced(kernel, part, requests) for part in parts()]
-        missing = [(order, name) for _, order, name in self.known if self.engine.packages.find(name) is None]
-        for order, name in missing:
-            if not self.auto:
-                log.info("chains are compiled, which takes a minute once on this machine")
-                self.engine.packages.wait(name, order.written())
-            elif self.engine.auto_is_due(self.key):
-                self.engine.packages.begin(name, order.written())
-            else:
-                self.engine.absent.add(self.key)
-        return not (missing and self.auto)
+            self.known = [self._traced(kernel, part, requests, chains) for part in parts()]
+        return all([self._there(order, name) for _, order, name in self.known])
 
-    def _traced(self, kernel: Kernel, part: Part, requests: Sequence[Request]) -> Known:
+    def _there(self, order: Order, name: str) -> bool:
+        """Whether a package is there, which is built if it is time to."""
+        packages = self.engine.packages
+        if packages.find(name) is not None:
+            return True
+        if not self.auto:
+            log.info("chains are compiled, which takes a minute once on this machine")
+            packages.wait(name, order.written())
+        elif self.engine.auto_is_due(self.key):
+            packages.begin(name, order.written())
+        else:
+            self.engine.absent.add(self.key)
+        return not self.auto
+
+    def _traced(self, kernel: Kernel, part: Part, requests: Sequence[Request], chains: int) -> Known:
         energy, state = part
-        numbers = [
-            torch.full((batch_size(state.position), *r.shape[1:]), 0.5, dtype=r.dtype) for r in requests
-        ]
+        if any(map(watched, modules_in(energy))):
+            raise Unwritable("a module of its energy has hooks, or is compiled already")
+        some = batch_size(state.position)
+        shapes = [(some, *r.shape[1:]) if r.shape[:1] == (chains,) else r.shape for r in requests]
+        numbers = [torch.full(s, 0.5, dtype=r.dtype) for s, r in zip(shapes, requests, strict=True)]
         step = traced_step(kernel, energy, state, numbers)
         threads = torch.get_num_threads() if step.largest > SMALL else 1
         order = Order(step.program, self.length, self.thin, threads)
@@ -83,7 +97,7 @@ class Packaged:
         assert run is not None
         made = step.sums(order, run(step.inputs(kernels, state, noise)))
         if name not in packages.compared:
-            if not alike(made[0], block(energy, kernels, state, noise, self.thin)[0], ROUGH):
+            if not alike(made[0], block(energy, kernels, state, noise, self.thin)[0]):
                 raise NotTheSame("the compiler made something else of the steps of this chain")
             packages.compared.add(name)
         if self.made == self.compared and not step.holds(kernels[-1], energy, made[0], noise[-1]):

@@ -14,14 +14,13 @@ import json
 import logging
 import os
 import platform
-import shutil
-import stat
 import subprocess
 import sys
 import tempfile
 import threading
 from collections import OrderedDict
 from collections.abc import Callable
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from typing import TypeAlias
@@ -30,17 +29,18 @@ import torch
 from torch import Tensor
 
 from ...core.device import cpuinfo
-from ...core.files import cache_folder
+from .folder import BUILDING, HELD, NotBuilt, kept_folder, own_folder, owned, prune, removed, sweep
 
 log = logging.getLogger("gibbsian")
 PACKAGE, SEAL, ORDER, FAILED = "step.pt2", "seal.json", "order.json", "failed.txt"
-HELD = 64
-"""Packages in memory, and in the folder; those used last stay."""
+CHILD = """
+import json, sys
+from pathlib import Path
+sys.path[:0] = json.loads(sys.argv[1])
+from gibbsian.mcmc.engine.building import main
+sys.exit(main(Path(sys.argv[2])))
+"""
 Built: TypeAlias = Callable[[list[Tensor]], list[Tensor]]
-
-
-class NotBuilt(RuntimeError):
-    """A package that could not be built, or not be kept, and why."""
 
 
 class Packages:
@@ -50,7 +50,7 @@ class Packages:
     """
 
     def __init__(self, folder: Path | None = None) -> None:
-        self.given = folder
+        self.given, self.process = folder, os.getpid()
         self.loaded: OrderedDict[str, Built] = OrderedDict()
         self.compared: set[str] = set()
         self.builders: dict[str, tuple[subprocess.Popen[bytes], Path]] = {}
@@ -59,7 +59,8 @@ class Packages:
     @property
     def folder(self) -> Path:
         """Where packages are kept; raises `NotBuilt` if others may write there."""
-        return own_folder(self.given or kept_folder())
+        self.given = self.given or kept_folder()  # wherever the process goes from here
+        return own_folder(self.given)
 
     def find(self, name: str) -> Built | None:
         """The package of this name, if it was built; raises `NotBuilt` if that was tried in vain."""
@@ -78,18 +79,22 @@ class Packages:
     def begin(self, name: str, text: str) -> None:
         """Build the order `text` in another process, if that has not begun."""
         with self.lock:
-            if name not in self.builders:
+            if name not in self.loaded and name not in self.builders:
+                sweep(self.folder)
                 self.builders[name] = started(self.folder, text)
 
     def wait(self, name: str, text: str) -> Built:
         """The package of an order, when it is built; raises `NotBuilt`."""
         self.begin(name, text)
-        process, _ = self.builders[name]
-        try:
-            process.wait()
-        except BaseException:  # an interrupt must not leave a compiler behind
-            process.kill()
-            raise
+        if name in self.builders:
+            process, room = self.builders[name]
+            try:
+                process.wait()
+            except BaseException:  # an interrupt must not leave a compiler behind, or half of what it made
+                process.kill()
+                self.builders.pop(name, None)
+                removed(room)
+                raise
         found = self.find(name)
         if found is None:
             raise NotBuilt("a package was built, and cannot be opened")
@@ -97,6 +102,8 @@ class Packages:
 
     def _settle(self, name: str) -> None:
         """Take over what a builder has left, if it has ended; raises `NotBuilt` if it failed."""
+        if self.process != os.getpid():  # a fork, whose parent waits for what it has begun
+            self.process, self.builders = os.getpid(), {}
         process, room = self.builders.get(name, (None, Path()))
         if process is None or process.poll() is None:
             return
@@ -138,29 +145,14 @@ def features() -> str:
     return " ".join(sorted(cpuinfo("flags", "features").split())) or platform.processor()
 
 
-def kept_folder() -> Path:
-    """`$GIBBSIAN_CACHE`, or a folder of the user's cache."""
-    named = os.environ.get("GIBBSIAN_CACHE")
-    return Path(named) if named else cache_folder() / "packages"
-
-
-def own_folder(folder: Path) -> Path:
-    """A folder, made if it is not there; raises `NotBuilt` if it is not the user's own, closed to others."""
-    try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        found = folder.stat()
-    except OSError as error:
-        raise NotBuilt(f"packages cannot be kept in {folder}: {error.strerror or error}") from error
-    if os.name == "posix" and (found.st_uid != os.getuid() or stat.S_IMODE(found.st_mode) & 0o022):
-        raise NotBuilt(f"others may write to {folder}: chmod 700 it, or set GIBBSIAN_CACHE to another folder")
-    return folder
-
-
 def opened(place: Path) -> Built | None:
     """The package in a folder; None, with a line in the log, if it is not there as it was built."""
-    if not place.is_dir():
+    if not place.exists():
         return None
     try:
+        # What others put there before the folder was closed to them is theirs still.
+        if not owned(place.stat()) or not all(owned(p.stat(), 0) for p in place.iterdir()):
+            raise ValueError("it is not the user's own, or open to others")
         if (place / SEAL).read_text() != seal(place, place.name):
             raise ValueError("it is not what was built here")
         load = torch._C._aoti.AOTIModelPackageLoader(str(place / PACKAGE), "model", False, 1, -1)
@@ -168,7 +160,8 @@ def opened(place: Path) -> Built | None:
         log.warning("a kept package is built again: %s", str(error).splitlines()[0][:200])
         removed(place)
         return None
-    os.utime(place)
+    with suppress(OSError):  # a cache that is only read
+        os.utime(place)
     run: Built = load.boxed_run
     return run
 
@@ -186,30 +179,22 @@ def sealed(place: Path, name: str) -> None:
 
 def started(folder: Path, text: str) -> tuple[subprocess.Popen[bytes], Path]:
     """A process that builds the order `text`, and the folder where it does."""
-    room = Path(tempfile.mkdtemp(prefix="building-", dir=folder))
+    room = Path(tempfile.mkdtemp(prefix=BUILDING, dir=folder))
     (room / ORDER).write_text(text)
-    source = str(Path(__file__).parents[3])
-    paths = [source, *filter(None, [os.environ.get("PYTHONPATH")])]
-    process = subprocess.Popen(
-        [sys.executable, "-m", "gibbsian.mcmc.engine.building", str(room)],
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(paths)},
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
+    # Isolated, in its own room: a file of the folder where somebody works must not be taken for a module.
+    paths = [str(Path(__file__).parents[3]), *(p for p in sys.path if os.path.isabs(p))]
+    try:
+        process = subprocess.Popen(
+            [sys.executable, "-I", "-c", CHILD, json.dumps(paths), str(room)],
+            cwd=room,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+    except OSError:
+        removed(room)
+        raise
     return process, room
-
-
-def prune(folder: Path) -> None:
-    """Keep the packages that were used last."""
-    places = sorted((p for p in folder.iterdir() if p.is_dir()), key=lambda p: p.stat().st_mtime)
-    for old in places[:-HELD]:
-        removed(old)
-
-
-def removed(place: Path) -> None:
-    """Remove a folder with what is in it, whether it is there or not."""
-    shutil.rmtree(place, ignore_errors=True)
 
 
 def _reason(room: Path, code: int | None) -> str:

@@ -28,6 +28,12 @@ def pick(numbers: Tensor, part: slice) -> Tensor:
     return numbers if part == ALL else numbers[part]
 
 
+def noise_of(numbers: Tensor, part: slice, chains: int) -> Tensor:
+    """What the chains at `part` of `chains` get of numbers that were drawn: all of those that are no chain's
+    own."""
+    return pick(numbers, part) if numbers.dim() and len(numbers) == chains else numbers
+
+
 def joined(done: Sequence[Sums]) -> Sums:
     """The slices of all chains side by side; shares, which are scalars, weighted by their chains."""
     if len(done) == 1:

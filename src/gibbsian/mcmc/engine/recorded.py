@@ -164,7 +164,7 @@ class Recorded(OwnGradient):
     def _leave(self, x: Position, why: str) -> None:
         """Call the energy at such positions from now on."""
         self.known[_shape(x)] = None
-        kind = makeup(self.energy), *(type(m) for m in _modules(self.energy)), why
+        kind = makeup(self.energy), *(type(m) for m in modules_in(self.energy)), why
         if kind not in _told:
             _told.add(kind)
             log.info("chains call %s at every step: %s", brief(self.energy), why)
@@ -177,18 +177,19 @@ def replayed(energy: Energy, x: Position, kernel: Kernel, steps: int, *, coarse:
     if not pays or first.device.type != "cpu" or isinstance(energy, OwnGradient):
         return energy
     share = COARSE if coarse else CLOSE.get(first.dtype, COARSE)
-    return energy if any(map(_watched, _modules(energy))) else Recorded(energy, share)
+    return energy if any(map(watched, modules_in(energy))) else Recorded(energy, share)
 
 
 def _all(found: tuple[Tensor, Position]) -> tuple[Tensor, ...]:
     return found[0], *leaves(found[1])
 
 
-def _modules(energy: Energy) -> list[nn.Module]:
+def modules_in(energy: Energy) -> list[nn.Module]:
+    """All modules of an energy, with those inside them."""
     return [m for owner in modules_of(energy) for m in owner.modules()]
 
 
-def _watched(m: nn.Module) -> bool:
+def watched(m: nn.Module) -> bool:
     """Whether somebody else looks at, or has changed, how a module is called."""
     hooks = (hook for name in HOOKS for hook in getattr(m, name).values())
     foreign = any(not str(type(h).__module__).startswith("torch.nn.utils") for h in hooks)

@@ -26,6 +26,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from ...core.energy import Energy, value_and_grad
 from ...core.position import Position, leaves
 from .operations import FILLED, SAME, by_mask, given_to, traits, written_by
+from .reads import Reads
 
 aten = torch.ops.aten
 
@@ -91,7 +92,7 @@ class Recording:
 def taped(energy: Energy, x: Position) -> tuple[Tensor, Position, Recording]:
     """E(x) `(B,)`, dE/dx in the structure of `x`, and of what operations they were made."""
     tape = Tape(leaves(x))
-    with tape:
+    with tape, Reads(tape.depends, tape.refuse):
         e, grad = value_and_grad(energy, x)
     found = tape.recording
     found.energy, found.grads = tape.name(e), tuple(map(tape.name, leaves(grad)))
@@ -115,6 +116,7 @@ class Tape(TorchDispatchMode):
         self.storages: dict[int, list[tuple[Tensor, int]]] = {}
         for a in given:
             self._number(a)
+        self.given = set(self.storages)
 
     def __torch_dispatch__(
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
@@ -122,16 +124,18 @@ class Tape(TorchDispatchMode):
         kwargs = kwargs or {}
         of = traits(func)
         if of.chance and given_to(func, args, kwargs).get("dropout_p", 1):
-            self._refuse("it draws random numbers")
+            self.refuse("it draws random numbers")
         written = written_by(func, args, kwargs) if of.writes else []
         if not all(map(self._own, written)):
-            self._refuse("it writes to a tensor that was there before")
+            self.refuse("it writes to a tensor that was there before")
+        if any(map(self._used, written)):
+            self.refuse("it overwrites what it has used")
         args_named, kwargs_named = self.name(args), self.name(kwargs) if kwargs else kwargs
         uses = next(made_in(args_named), None) or next(made_in(kwargs_named), None)
         if not uses:
             return self._constant(func(*args, **kwargs), args)
         if of.sized and (func is not aten.index.Tensor or by_mask(args[1])):
-            self._refuse("the sizes of its tensors depend on the position")
+            self.refuse("the sizes of its tensors depend on the position")
         if written:
             for a in written:
                 self._begin(a)  # before it is overwritten
@@ -139,6 +143,14 @@ class Tape(TorchDispatchMode):
         out = func(*args, **kwargs)
         self._note(func, args_named, kwargs_named, out, of.writes)
         return out
+
+    def depends(self, a: Tensor) -> bool:
+        """Whether a tensor was given, or made of what was."""
+        return a.untyped_storage().data_ptr() in self.storages
+
+    def refuse(self, why: str) -> None:
+        """Note the first reason why the steps do not stand for the call."""
+        self.recording.problem = self.recording.problem or why
 
     def name(self, part: Any) -> Any:
         """`part` with `Made` in place of tensors that depend on the position."""
@@ -160,7 +172,15 @@ class Tape(TorchDispatchMode):
     def _own(self, a: Tensor) -> bool:
         """Whether a tensor was made by this call."""
         place = a.untyped_storage().data_ptr()
-        return place in self.fresh or place in self.storages
+        return place in self.fresh or (place in self.storages and place not in self.given)
+
+    def _used(self, a: Tensor) -> bool:
+        """Whether a step takes a constant that lies where `a` does, as it was then."""
+        place = a.untyped_storage().data_ptr()
+        if place in self.storages:
+            return False
+        parts = (part for step in self.recording.steps for part in tensors_in((step.args, step.kwargs)))
+        return any(part.untyped_storage().data_ptr() == place for part in parts)
 
     def _note(
         self, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any], out: Any, written: bool
@@ -171,7 +191,7 @@ class Tape(TorchDispatchMode):
         elif func in FILLED and not written:
             self._constant(out, ())
         elif not all(part is None or isinstance(part, Tensor) for part in made):
-            self._refuse("it reads a number of the position to decide what it does")
+            self.refuse("it reads a number of the position to decide what it does")
         else:
             results = tuple(self._number(part) if isinstance(part, Tensor) else None for part in made)
             self.recording.steps.append(Step(func, args, kwargs, results, made is out, written))
@@ -199,7 +219,7 @@ class Tape(TorchDispatchMode):
             ):  # fmt: skip
                 return self._number(a, number)
         if alike and a.numel():
-            self._refuse("it looks at a tensor in a way that was not seen")
+            self.refuse("it looks at a tensor in a way that was not seen")
         return None
 
     def _begin(self, a: Tensor) -> None:
@@ -208,8 +228,14 @@ class Tape(TorchDispatchMode):
             copy = a.clone()
             self.recording.steps.append(Step(aten.clone.default, (copy,), {}, (self._number(a),)))
 
-    def _refuse(self, why: str) -> None:
-        self.recording.problem = self.recording.problem or why
+
+def tensors_in(part: Any) -> Iterator[Tensor]:
+    """All tensors inside lists, tuples and dictionaries."""
+    if isinstance(part, Tensor):
+        yield part
+    elif isinstance(part, (list, tuple, dict)):
+        for inner in part.values() if isinstance(part, dict) else part:
+            yield from tensors_in(inner)
 
 
 def made_in(part: Any) -> Iterator[Made]:
