@@ -14,8 +14,9 @@ from gibbsian.core.random import generator
 from gibbsian.energies.analytic import Gaussian, GaussianMixture
 from gibbsian.mcmc import HMC
 from gibbsian.mcmc.annealed import Annealed
-from gibbsian.tasks import partition
-from gibbsian.tasks.partition import Level, Normal, fitted, log_partition, longest, path, path_back, summed
+from gibbsian.tasks import tempering
+from gibbsian.tasks.partition import log_partition, summed
+from gibbsian.tasks.tempering import Level, Normal, fitted, longest, path, path_back
 
 F64 = torch.float64
 
@@ -95,7 +96,7 @@ def test_an_energy_that_is_nowhere_finite():
 
 
 def test_a_density_that_cannot_be_normalised_is_told(monkeypatch):
-    monkeypatch.setattr(partition, "MOST", 20)
+    monkeypatch.setattr(tempering, "MOST", 20)
     with pytest.raises(GibbsianError, match="integrable"):
         log_partition(lambda x: -10 * x.square().sum(1), event_shape=(2,), rng=0)
 
@@ -116,7 +117,7 @@ def test_the_normal_is_normalised_and_draws_itself():
 def test_the_fitted_normal_is_a_little_wider():
     x = gaussian(3).draw(5000, generator(1)).reshape(5000, 3, 1)
     base = fitted(x, (3, 1))
-    cov = partition.WIDER**2 * torch.cov(x.flatten(1).double().T)
+    cov = tempering.WIDER**2 * torch.cov(x.flatten(1).double().T)
     torch.testing.assert_close(base.factor @ base.factor.T, cov, rtol=1e-3, atol=1e-3)
     alone = fitted(x[:20], (3, 1))  # too few for a covariance
     assert torch.equal(alone.factor, alone.factor.diagonal().diag())

@@ -1,0 +1,15 @@
+"""The Python block of docs/measures.md runs, and prints what the table says."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+PAGE = (Path(__file__).parents[2] / "docs" / "measures.md").read_text()
+
+
+def test_the_block_prints_a_row_of_the_table(capsys) -> None:
+    (block,) = re.findall(r"^```python\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
+    names: dict = {"__name__": "page"}
+    exec(compile(block, "docs/measures.md", "exec", dont_inherit=True), names)
+    assert abs(names["found"].value - 0.029) < 0.03 and "log Z = " in capsys.readouterr().out
