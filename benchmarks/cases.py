@@ -84,7 +84,7 @@ CASES: dict[str, Case] = {
         ),
         Case(
             "igebm-32",
-            "16 colour 32x32 images, IGEBM's residual network with spectral norm, 2 steps",
+            "16 colour 32x32 images, IGEBM's residual network with spectral norm, 12 steps",
             partial(chains, presets("igebm")["cifar10"].model.net, COLOUR, 16, 12, 20.0, 0.005),
             (Goal("own", 1.0), Goal("bf16", 2.0)),
         ),
