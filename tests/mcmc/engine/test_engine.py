@@ -772,6 +772,28 @@ def test_generated_code_of_a_convolution(caplog):
     assert not messages(caplog)
 
 
+class Skipped(nn.Module):
+    """Products large enough for oneDNN, with a sum behind one, which the compiler draws into it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.second, self.last = nn.Linear(32, 256), nn.Linear(256, 256), nn.Linear(256, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        h = torch.nn.functional.silu(self.first(x))
+        return self.last(torch.nn.functional.silu(self.second(h) + h))[:, 0]
+
+
+@pytest.mark.slow
+@needs_compiler
+def test_generated_code_of_large_products(caplog):
+    net = built(Skipped, dtype=torch.float32)
+    x = start(600, 32, dtype=torch.float32)
+    close = {"rtol": 1e-3, "atol": 1e-4}
+    both(Engine(longest=2, fewest=1), Langevin(0.01), net, x, steps=4, bounds=close)
+    assert not messages(caplog)
+
+
 @pytest.mark.slow
 @needs_compiler
 @pytest.mark.timeout(600)

@@ -71,11 +71,17 @@ def told_to_the_compiler() -> None:
         )
     if ONEDNN is not None:
         lowering.lowerings[ONEDNN] = by_onednn
+        lowering.lowerings[torch.ops.mkldnn._linear_pointwise.binary] = with_another
 
 
 def by_onednn(x: Any, weight: Any, bias: Any, attr: Any, scalars: Any, algorithm: Any) -> Any:
     """x W + b of a weight that is an input, which the compiler's own way does not allow."""
     return ir.TensorBox.create(mkldnn_ir.LinearUnary.create(x, weight, bias, attr, scalars, algorithm))
+
+
+def with_another(x: Any, y: Any, weight: Any, bias: Any, attr: Any, layout: Any = None) -> Any:
+    """The same with a sum or product behind it, into which the compiler draws what follows."""
+    return ir.TensorBox.create(mkldnn_ir.LinearBinary.create(x, y, weight, bias, attr))
 
 
 def main(folder: Path) -> int:
