@@ -172,6 +172,17 @@ def test_constants_that_are_overwritten_after_use():
     assert "has used" in told(both(Langevin(1e-3, 0.01), overwritten, x, steps=200))
 
 
+def test_an_energy_that_keeps_count_in_a_tensor():
+    """Which no number depends on, but somebody may read afterwards."""
+    calls = torch.zeros(())
+
+    def energy(x: Tensor) -> Tensor:
+        calls.add_(1)
+        return rough(x)
+
+    assert "was there before" in told(both(Langevin(0.05), energy)) and calls > 60
+
+
 def test_kernels_that_may_change():
     assert "frozen" in told(both(Cooling(), rough))
 
