@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from gibbsian.core.draws import Replay
 from gibbsian.core.random import generator
 from gibbsian.mcmc import HMC, MALA, Langevin, run
+from gibbsian.mcmc.base import ChainState
 from gibbsian.mcmc.engine import folder as folder_module
 from gibbsian.mcmc.engine import packages as kept
 from gibbsian.mcmc.engine.engine import Engine
@@ -28,7 +29,7 @@ from gibbsian.mcmc.engine.inputs import in_graph
 from gibbsian.mcmc.engine.lifting import Lifting
 from gibbsian.mcmc.engine.packages import PACKAGE, SEAL, Packages, name_of, opened, seal
 from gibbsian.mcmc.engine.program import Order, Unwritable, read
-from gibbsian.mcmc.engine.steps import flat, traced_step
+from gibbsian.mcmc.engine.steps import alike, flat, moved_alike, traced_step
 from gibbsian.mcmc.engine.tape import Layout, Made, Step
 
 aten = torch.ops.aten
@@ -84,6 +85,17 @@ def test_a_step_survives_its_text(name):
     made, _, _, kept_states = step.sums(order, again(inputs))
     torch.testing.assert_close(flat(made), flat(state))
     torch.testing.assert_close(kept_states[-1].position, state.position)
+
+
+@pytest.mark.parametrize("exact", [False, True])
+def test_numbers_that_a_block_alone_loses_are_no_rounding(exact):
+    """Not where the steps lose them too."""
+    x = torch.zeros(3, 2)
+    there, lost = torch.ones(3, 2), torch.full((3, 2), torch.nan)
+    begin, good, bad = ChainState(x), ChainState(there), ChainState(lost)
+    assert alike(good, good) and moved_alike(begin, good, good, exact)
+    assert not alike(bad, good) and not moved_alike(begin, bad, good, exact)
+    assert alike(bad, bad) and moved_alike(begin, bad, bad, exact)
 
 
 def test_a_chain_that_diverged_in_any_step_is_marked():

@@ -205,5 +205,5 @@ def _close(a: Tensor, b: Tensor, share: float) -> bool:
     gap, most = (a - b).abs(), b.abs()
     if bool(gap.max() <= share * most.max()):
         return True
-    known = gap.isfinite()  # chains that are lost say nothing
+    known = b.isfinite()  # chains that are lost say nothing
     return not bool(known.any()) or bool(gap[known].max() <= share * most[known].max())

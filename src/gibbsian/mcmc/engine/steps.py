@@ -136,13 +136,13 @@ def moved_alike(begin: ChainState, made: ChainState, expected: ChainState, exact
     decide whether a proposal is accepted, else all."""
     for x, a, b in zip(*(leaves(s.position) for s in (begin, made, expected)), strict=True):
         gap, way = ((p - q).reshape(len(x), -1).abs().amax(1) for p, q in ((a, b), (b, x)))
-        known = gap.isfinite() & way.isfinite()
+        known = way.isfinite()  # chains that are lost say nothing
         if not bool(known.any()):
             continue
         # What a difference of large numbers loses is no difference in the way.
         lost = 8 * torch.finfo(x.dtype).eps * x[known].abs().max()
         far = gap[known].median() if exact else gap[known].max()
-        if bool(far > FINE.get(x.dtype, COARSE) * way[known].max() + lost):
+        if not bool(far <= FINE.get(x.dtype, COARSE) * way[known].max() + lost):  # NaN is not
             return False
     return True
 
@@ -150,5 +150,5 @@ def moved_alike(begin: ChainState, made: ChainState, expected: ChainState, exact
 def close(a: Tensor, b: Tensor, share: float) -> bool:
     """Whether numbers `(B, n)` are the same in the middle chain, within a share of the largest."""
     gap, most = (a - b).abs().amax(1), b.abs().amax(1)
-    known = gap.isfinite() & most.isfinite()  # chains that are lost say nothing
+    known = most.isfinite()  # chains that are lost say nothing, but to lose one is no rounding
     return not bool(known.any()) or bool(gap[known].median() <= share * most[known].max())

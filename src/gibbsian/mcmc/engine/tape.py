@@ -231,17 +231,17 @@ class Tape(TorchDispatchMode):
 
 def tensors_in(part: Any) -> Iterator[Tensor]:
     """All tensors inside lists, tuples and dictionaries."""
-    if isinstance(part, Tensor):
-        yield part
-    elif isinstance(part, (list, tuple, dict)):
-        for inner in part.values() if isinstance(part, dict) else part:
-            yield from tensors_in(inner)
+    return _inside(part, Tensor)
 
 
 def made_in(part: Any) -> Iterator[Made]:
     """All `Made` inside lists, tuples and dictionaries."""
-    if isinstance(part, Made):
+    return _inside(part, Made)
+
+
+def _inside(part: Any, kind: type) -> Iterator[Any]:
+    if isinstance(part, kind):
         yield part
     elif isinstance(part, (list, tuple, dict)):
         for inner in part.values() if isinstance(part, dict) else part:
-            yield from made_in(inner)
+            yield from _inside(inner, kind)
