@@ -70,7 +70,8 @@ if TYPE_CHECKING:
     from .tasks.infer import infer
     from .tasks.loglik import loglik
     from .tasks.ood.measure import measure_ood as ood
-    from .tasks.partition import log_partition
+    from .tasks.partition.measure import log_partition
+    from .tasks.partition.quadrature import quadrature
     from .tasks.restore.run import restore
     from .tasks.rollout.measure import measure_rollouts
     from .tasks.rollout.rollout import rollout

@@ -136,7 +136,7 @@ def test_what_cannot_be_asked(change, match):
 
 def test_other_models_and_shapes_are_refused():
     other = build("igebm", {"net": {"name": "mlp"}}, (2,), 0).model
-    with pytest.raises(UsageError, match="no noise levels to find its constant along: train noise_energy"):
+    with pytest.raises(UsageError, match="this model of igebm claims no density"):
         loglik(other, torch.randn(5, 2), held="toy:ring")
     with pytest.raises(UsageError, match="this model takes"):
         loglik(gaussian(), torch.randn(5, 3), held="toy:ring", **QUICK)

@@ -10,6 +10,7 @@
 | `Underdamped` "aboba" | no | K | x / sqrt(energy) |
 | `Heun` (no noise) | no | 2 K | x^2 / energy |
 | `IndependentMH` | yes | none, K + 1 energies | has none |
+| `Gibbs`, of bits | yes | none, K d + 1 energies of d bits | has none |
 
 Draws without a chain: `resample` (importance weights), `rejection.acceptance` (discriminator rejection).
 `settings` holds the fields of all kernels and the sections of files and flags, `kernels.kernel_of` makes
@@ -23,6 +24,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from .base import Chain, run
+    from .gibbs import Gibbs
     from .heun import Heun
     from .hmc import HMC
     from .importance import effective_sample_size, resample

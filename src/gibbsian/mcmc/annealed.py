@@ -78,15 +78,22 @@ def bridged(down: Tensor, up: Tensor) -> float:
 
 
 def annealed(
-    path: Sequence[PathStep], x: Tensor, rng: torch.Generator, *, resampling: float = 0.0
+    path: Sequence[PathStep],
+    x: Tensor,
+    rng: torch.Generator,
+    *,
+    resampling: float = 0.0,
+    observe: Callable[[Tensor, Tensor], None] = lambda x, log_weights: None,
 ) -> Annealed:
     """Carry rows `x` `(N, *event)`, which are draws of exp(-U) of the first energy, along `path`.
 
     The kernels must be exact, such as MALA, for the mean weight to be right. `resampling`: share of N below
     which the effective sample size makes rows be drawn anew in proportion to their weights, all of which are
-    then their mean; 0 for never, which leaves the rows independent.
+    then their mean; 0 for never, which leaves the rows independent. `observe`: called with rows and their
+    log-weights `(N,)`, float64, at the first energy and after the moves at every other.
     """
     log_w, accepted = torch.zeros(len(x), dtype=torch.float64, device=x.device), []
+    observe(x, log_w)
     for step in path:
         with torch.no_grad():
             moved, ratio = step.carry(x, rng)
@@ -98,4 +105,5 @@ def annealed(
         x = cast(Tensor, chain.position)
         if chain.info.acceptance is not None:
             accepted.append(float(chain.info.acceptance.mean()))
+        observe(x, log_w)
     return Annealed(log_w, x, sum(accepted) / max(len(accepted), 1))

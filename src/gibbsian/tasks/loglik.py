@@ -5,14 +5,15 @@
 at rows with the model's least noise, a density of x + noise; for images also at rows with uniform noise of
 a grey level (B. Uria, I. Murray, H. Larochelle, 2013), the usual dequantisation. log Z is measured
 (`tasks.study.normalisation`) and subtracted; where it is not known or too large, the energy's claim is left
-out, and why is said. The bound of the sampler (`tasks.noise_path.sampler_bound`) stands in any case.
+out, and why is said. The bound of the sampler (`tasks.noise_path.sampler_bound`) stands in any case. Models
+without noise levels that claim a density are measured by `tasks.density`.
 """
 
 from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -36,6 +37,7 @@ from ..nets.frozen import frozen
 from ..report.tables import cell, plain
 from ..report.tables import table as drawn
 from ..train.load import load, trained_on
+from .density import DensityLikelihood, density_loglik, require_density
 from .noise_path import Level, sampler_bound
 from .parts import name_of, part_of
 from .study.normalisation import NormalisationStudy, study_normalisation
@@ -102,27 +104,30 @@ def loglik(
     moves: int = 2,
     rows: int | None = None,
     draws: int = 3,
+    annealing: Mapping[str, Any] | None = None,
     held: str | None = None,
     seed: int = 0,
     data_dir: str | Path | None = None,
     net: nn.Module | None = None,
     progress: Callable[[str], None] = lambda text: None,
-) -> LogLikelihood:
+) -> LogLikelihood | DensityLikelihood:
     """log p of at most `n` rows of `data`, in nats and bits.
 
     Args:
-        model: a model with normalised noise levels, or the folder of a run of one, such as noise_energy.
+        model: a model that claims a density, or the folder of a run of one; log Z is measured along its noise
+            levels, where it has such, as noise_energy does.
         data: rows, in any form that `gb.dataset` takes; by default those that the run held out.
         n: rows at most.
         bound: |log Z| in nats a dimension beyond which log p of the energy is left out.
         levels: of the annealing; `moves` steps of MALA at each, with `draws` sets of `rows` chains; 100, or
-            as many as there are held-out rows for.
+            as many as there are held-out rows for. For models with noise levels.
+        annealing: for models without: options of `gibbsian.log_partition`, such as particles and runs.
         held: name of the data from whose held-out rows chains anneal upwards; those of training by default.
         seed: of the noise and the chains.
         net: the network of a run that was trained with one of your own.
 
     Raises:
-        UsageError: a model of another kind, data of another shape.
+        UsageError: a model that claims no density, data of another shape.
     """
     require_positive(n=n, bound=bound, draws=draws)
     if isinstance(model, (str, Path)):
@@ -130,14 +135,23 @@ def loglik(
         model = load(model, net=net)
     of, inner = offered(model.inner, LevelEnergies), model.inner
     if of is None:
-        raise UsageError("this model has no noise levels to find its constant along: train noise_energy")
-    if held is None:
+        require_density(inner)
+    if data is None and held is None or of is not None and held is None:
         raise UsageError("what the model was trained on is not known: name the data set as held=")
-    found = _rows(data if data is not None else held, inner, data_dir)
+    given = data if data is not None else held
+    assert given is not None
+    found, name = _rows(given, inner, data_dir), name_of(given)
     rng = generator(derive(seed, "loglik"))
     index = torch.randperm(len(found), generator=rng)[:n]
     if len(index) < 2:
         raise UsageError(f"n is {len(index)}: a mean with an interval takes 2 rows or more")
+    if of is None:
+        train = None if held is None else part_of(held, "train", inner.spec, data_dir=data_dir)
+        return density_loglik(
+            inner, found, index, train, name=name, bound=bound, seed=seed, options=annealing or {},
+            progress=progress,
+        )  # fmt: skip
+    assert held is not None
     rows = rows or min(CHAINS, len(load_data(held, "test", data_dir=data_dir)) // draws)
     study = study_normalisation(
         inner, held, levels=levels, moves=moves, n=rows, draws=draws, seed=seed, data_dir=data_dir,
@@ -152,7 +166,6 @@ def loglik(
     means = {k: _interval(v, log_z.half_width) for k, v in own.items()}
     means |= {k: _interval(nats[k]) for k in UNTOUCHED}
     span = inner.spec.high - inner.spec.low if found.is_image else None
-    name = name_of(data) if data is not None else held
     rows_of = own[LEAST] if own else nats[AT_LEAST]
     return LogLikelihood(name, len(index), of.sigma_min, means, rows_of, study, span, refused)
 

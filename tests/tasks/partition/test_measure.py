@@ -12,11 +12,12 @@ import gibbsian as gb
 from gibbsian.core.errors import GibbsianError, UsageError
 from gibbsian.core.random import generator
 from gibbsian.energies.analytic import Gaussian, GaussianMixture
-from gibbsian.mcmc import HMC
+from gibbsian.energies.binary import RBM, Ising
 from gibbsian.mcmc.annealed import Annealed
-from gibbsian.tasks import tempering
-from gibbsian.tasks.partition import log_partition, summed
-from gibbsian.tasks.tempering import Level, Normal, fitted, longest, path, path_back
+from gibbsian.tasks.partition import path as path_module
+from gibbsian.tasks.partition.measure import log_partition
+from gibbsian.tasks.partition.quadrature import quadrature
+from gibbsian.tasks.partition.result import Ways, above, summed
 
 F64 = torch.float64
 
@@ -54,9 +55,7 @@ def test_a_network_in_the_plane_against_a_grid():
     def energy(x: Tensor) -> Tensor:
         return net(x).squeeze(1) + x.square().sum(1) / 4
 
-    side = torch.linspace(-12, 12, 600)
-    grid = torch.cartesian_prod(side, side)
-    truth = float((-energy(grid).double()).logsumexp(0)) + 2 * math.log(float(side[1] - side[0]))
+    truth = quadrature(energy, event_shape=(2,)).value
     found = log_partition(energy, event_shape=(2,), rng=2)
     assert abs(found.value - truth) < 0.05
     moved = log_partition(lambda x: energy(x) + 7, event_shape=(2,), rng=2)
@@ -96,65 +95,72 @@ def test_an_energy_that_is_nowhere_finite():
 
 
 def test_a_density_that_cannot_be_normalised_is_told(monkeypatch):
-    monkeypatch.setattr(tempering, "MOST", 20)
+    monkeypatch.setattr(path_module, "MOST", 20)
     with pytest.raises(GibbsianError, match="integrable"):
         log_partition(lambda x: -10 * x.square().sum(1), event_shape=(2,), rng=0)
 
 
-# Parts.
+@pytest.mark.parametrize(("coupling", "field"), [(0.4, 0.0), (0.44, 0.1), (0.7, -0.2)])
+def test_ising_is_bracketed(coupling, field):
+    target = Ising(4, 4, coupling, field)
+    found = log_partition(target, event_shape=(4, 4), values=(-1, 1), rng=1, particles=2000)
+    assert abs(found.value - target.log_z) < 0.04 and abs(found.integral - target.log_z) < 0.05
+    assert found.low - 0.01 < target.log_z < found.high + 0.01
+    assert found.lower - 0.03 < target.log_z < min(found.upper, found.upper_there) + 0.05
 
 
-def test_the_normal_is_normalised_and_draws_itself():
+def test_an_rbm_is_bracketed():
     rng = generator(0)
-    factor = torch.tensor([[2.0, 0.0], [0.5, 0.3]], dtype=F64)
-    base = Normal((2, 1), torch.tensor([1.0, -2.0], dtype=F64), factor)
-    x = base.draw(20_000, rng, F64)
-    expected = torch.distributions.MultivariateNormal(base.mean, scale_tril=factor).log_prob(x.flatten(1))
-    torch.testing.assert_close(-base(x), expected)
-    torch.testing.assert_close(torch.cov(x.flatten(1).T), factor @ factor.T, rtol=0.05, atol=0.02)
+    parts = [torch.randn(n, generator=rng) for n in ((12, 6), (12,), (6,))]
+    target = RBM(*parts)
+    found = log_partition(target, event_shape=(12,), values=(0, 1), rng=1)
+    assert abs(found.value - target.log_z) < 0.05 and abs(found.integral - target.log_z) < 0.05
+    assert found.low - 0.02 < target.log_z < found.high + 0.02
 
 
-def test_the_fitted_normal_is_a_little_wider():
-    x = gaussian(3).draw(5000, generator(1)).reshape(5000, 3, 1)
-    base = fitted(x, (3, 1))
-    cov = tempering.WIDER**2 * torch.cov(x.flatten(1).double().T)
-    torch.testing.assert_close(base.factor @ base.factor.T, cov, rtol=1e-3, atol=1e-3)
-    alone = fitted(x[:20], (3, 1))  # too few for a covariance
-    assert torch.equal(alone.factor, alone.factor.diagonal().diag())
+def test_the_integral_and_the_bound_of_a_gaussian():
+    target = gaussian(10)
+    found = log_partition(target, event_shape=(10,), rng=3)
+    assert abs(found.integral - target.log_z) < 0.05 and abs(found.upper_there - target.log_z) < 0.05
 
 
-def test_the_longest_step_keeps_the_share():
-    rate = torch.randn(1000, generator=generator(0), dtype=F64)
-    step = longest(rate, 10.0, 0.8)
-    w = (step * rate).softmax(0)
-    assert abs(float(1 / w.square().sum()) / 1000 - 0.8) < 1e-3
-    assert longest(rate, 0.01, 0.8) == 0.01
+def test_labelled_rows_to_begin_at_find_modes_that_noise_does_not():
+    """Two modes 60 apart: from N(0, I) one is found, from rows of both classes both are."""
+    target = GaussianMixture([0.5, 0.5], [[-30.0, 0.0], [30.0, 0.0]], std=0.5)
+    x, y = target.draw(1000, 0), torch.zeros(1000, dtype=torch.long)
+    found = log_partition(target, event_shape=(2,), rng=1, start=(x, (x[:, 0] > 0).long() + y))
+    assert abs(found.value) < 0.03
 
 
-def test_the_way_back_is_the_way_there_backwards():
-    base = Normal((2,), torch.zeros(2, dtype=F64), torch.eye(2, dtype=F64))
-    target = gaussian(2)
-    levels = [Level(share, HMC(h, leapfrogs=1)) for share, h in ((0.25, 0.1), (0.5, 0.2), (1.0, 0.3))]
-    there, back = (make(base, target, levels, 2) for make in (path, path_back))
-    x = torch.randn(4, 2, generator=generator(0), dtype=F64)
-    quarter = 0.75 * base(x) + 0.25 * target(x)
-    torch.testing.assert_close(there[0].to(x), quarter)
-    torch.testing.assert_close(back[-1].energy(x), quarter)
-    assert there[0].energy is base and there[-1].to is target and back[0].energy is target
-    assert back[-1].to is base
-    assert [s.kernel.step_size for s in there] == [0.1, 0.2, 0.3]
-    # A kernel keeps the energy where its step ends, and so the one before on the way back.
-    assert [s.kernel.step_size for s in back] == [0.2, 0.1, 0.1]
+def test_the_bound_holds_whatever_the_other_run_said():
+    assert above(2.0, 2.0) == 2.0 and above(2.0, 1.0) > 2.0 and above(2.0, 3.0) > 2.0
+    assert above(2000.0, 1.0) == math.inf
+
+
+@pytest.mark.parametrize(
+    "start",
+    [torch.zeros(5, 3), torch.zeros(1, 2), (torch.zeros(5, 2), torch.zeros(4))],
+)
+def test_rows_to_begin_at_that_do_not_fit(start):
+    with pytest.raises(UsageError, match="start has"):
+        log_partition(gaussian(2), event_shape=(2,), start=start)
+
+
+def test_bits_begin_at_bits():
+    with pytest.raises(UsageError, match="independent bits"):
+        log_partition(Ising(2, 2), event_shape=(2, 2), values=(-1, 1), start=torch.zeros(5, 2, 2))
 
 
 def test_the_interval_is_over_runs_and_holds_the_gap():
     def made(log_z: float) -> Annealed:
         return Annealed(torch.full((4,), log_z, dtype=F64), torch.zeros(4, 2), 0.5)
 
-    found = summed([(made(1.0), 1.2), (made(1.1), 1.3)], 7)
+    found = summed([Ways(made(1.0), 1.2, 1.0), Ways(made(1.1), 1.3, 2.0)], 7, 1.0)
     assert (found.lower, found.upper) == pytest.approx((1.05, 1.25)) and found.value == pytest.approx(1.15)
     assert found.high - found.value == pytest.approx(12.706 * 0.1 / 2, rel=1e-3)
-    apart = summed([(made(1.0), 3.0), (made(1.0), 3.0)], 7)
+    apart = summed([Ways(made(1.0), 3.0, 1.0)] * 2, 7, 1.0)
     assert (apart.low, apart.high) == pytest.approx((1.0, 3.0)) and apart.gap == pytest.approx(2.0)
     assert found.ess == pytest.approx(1.0) and found.largest == pytest.approx(0.25)
+    assert found.integral == pytest.approx(1.5)
+    assert found.upper_there == pytest.approx((1.0 + above(1.1, 1.0)) / 2)
     assert "log Z = 1.15" in str(found)

@@ -1,0 +1,1 @@
+"""log Z of any energy: annealing there and back, integrals over the path, and quadrature as the truth."""
