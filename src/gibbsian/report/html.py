@@ -1,7 +1,8 @@
 """Pages of one file: HTML with everything inside, which asks nobody for anything and runs no code.
 
-Whatever is put into an `element` is escaped, unless it is `Html` that another one made: names of classes, files
-and settings are of strangers. Pictures are data: addresses, plots SVG, colours the theme of the reader.
+Whatever is put into an `element` is escaped, unless it is `Html` that another one made: names of
+classes, files and settings are of strangers. Pictures are data: addresses, plots SVG, and colours follow the
+reader's theme.
 """
 
 from __future__ import annotations
@@ -54,17 +55,18 @@ th,td{text-align:left;vertical-align:top;padding:.3rem .9rem .3rem 0;border-bott
 thead th{font-weight:600;border-bottom-width:2px;white-space:nowrap}
 tbody th{font-weight:500}
 td{white-space:nowrap}
-td.free,th.free{white-space:normal;overflow-wrap:anywhere;min-width:9rem}
+td.free,th.free{white-space:normal;overflow-wrap:anywhere;min-width:5rem}
+.told th.free{min-width:14rem}
 tr:last-child>*{border-bottom:0}
 td:nth-child(2){font-weight:600}
 .plain td:nth-child(2){font-weight:400}
-td img{display:block;background:#fff;max-width:none}
+td img{display:block;background:#fff;max-width:none;height:2.5rem;width:auto}
 ul{margin:.4rem 0;padding:0;list-style:none}
-li{margin:.45rem 0;padding-left:4.6rem;position:relative;overflow-wrap:anywhere}
+li{margin:.45rem 0;padding-left:5.2rem;position:relative;overflow-wrap:anywhere}
 li.told{padding-left:1rem}
 li.told::before{content:"\\2013";position:absolute;left:0;color:var(--soft)}
 .grade{position:absolute;left:0;top:.2rem;font-size:.68rem;font-weight:700;letter-spacing:.04em;
-text-transform:uppercase;border:1px solid currentColor;border-radius:1rem;padding:0 .5rem;width:3.9rem;
+text-transform:uppercase;border:1px solid currentColor;border-radius:1rem;white-space:nowrap;width:4.4rem;
 text-align:center}
 .good{color:var(--good)}.watch{color:var(--watch)}.bad{color:var(--bad)}
 .tiles{display:grid;gap:.6rem;grid-template-columns:repeat(auto-fit,minmax(min(8.5rem,45%),1fr));margin-top:1rem}

@@ -20,6 +20,7 @@ from ...models.sources import Paper
 from ...train.folder import RunFolder, versions
 from ...train.load import locate
 from ...train.recipes import RunConfig, default_preset, presets
+from ..parts import title_of
 
 HEAD = ("system", "preset", "data")
 
@@ -53,7 +54,7 @@ class About:
     @property
     def title(self) -> str:
         """The system, and the data that it learnt."""
-        return f"{self.system} on {self.data}" if self.data else self.system
+        return f"{self.system} on {title_of(self.data)}" if self.data else self.system
 
     @property
     def exported(self) -> bool:

@@ -165,7 +165,7 @@ def _measures(report: Report) -> Html:
         body.append([title, *(cell(row.get(name)) for row in report.rows.values())])
     space = f"features {report.record['features']}; " if "features" in report.record else ""
     seen = f"{space}{report.record.get('held_out')} held-out rows ({report.record.get('against')}); ± 95 %"
-    parts = [table(head, body, seen)]
+    parts = [table(head, body, seen, "told")]
     if report.own:
         own = [[name, cell(value)] for name, value in report.own.items()]
         parts.append(table(["of itself on held-out data", "value"], own, "what the model measures of itself"))

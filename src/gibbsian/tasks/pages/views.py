@@ -27,10 +27,10 @@ from ..rows import named_rows
 from ..strips import Strip
 
 DRAWN, STRIPS, LEAST, WIDEST, PLANE = 256, 6, 16, 1440, 230
-"""Samples, chains in the strip, the fewest images in a grid, pixels of a strip at most and of a plane in it."""
+"""Samples, chains in the strip, the fewest images in a grid, pixels of a strip and of a plane in it."""
 VALUES = 200_000
 """Values of all images in a grid at most, so that a page stays small."""
-CLASSES, EACH, ROWS, PLOTTED = 20, 10, 10, 12
+CLASSES, EACH, ROWS, PLOTTED = 20, 8, 10, 12
 """Classes and images of each, rows of a table, and columns that are plotted, at most."""
 
 
@@ -136,7 +136,7 @@ def _as_rows(found: View) -> list[Html]:
     for i, name in enumerate(known.names[:PLOTTED]):
         columns_of = {"held-out data": known.x[:, i].numpy(), "samples": sampled.x[:, i].numpy()}
         plots += histograms(name, columns_of, name)[:1]
-    return [*parts, columns(*plots)]
+    return [columns(*parts), columns(*plots)]
 
 
 def strip_part(found: View) -> list[Html]:
@@ -190,7 +190,9 @@ def _even(n: int) -> list[int]:
 
 
 def energies_part(found: View, seed: int = 0) -> list[Html]:
-    """Histograms of -log p of the model at held-out data, samples and noise; nothing of p(x | c)."""
+    """Histograms of the energy, or of -log p where it is one, at held-out data, samples and noise; nothing of
+    p(x | c).
+    """
     model, spec = found.model, found.model.spec
     if spec.condition:
         return []
@@ -210,7 +212,7 @@ def energies_part(found: View, seed: int = 0) -> list[Html]:
             values[name] = (
                 neg_log_probs(model, x.to(device), None if y is None else y.to(device)).cpu().numpy()
             )
-    what = "-log p(x) up to a constant" if model.claims_density else "E(x)/T"
-    if labels is not None:
-        what = f"{what}, at the class of each"
-    return histograms("energies", values, what)
+    what = "-log p(x) up to a constant" if model.claims_density else "E(x)"
+    what = what if labels is None else f"{what}, at the class of each"
+    unit = 1.0 if model.claims_density else model.temperature or 1.0
+    return histograms("where they lie", {name: unit * of for name, of in values.items()}, what)
