@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 from .options import Arg
 from .result import Result
@@ -36,17 +36,8 @@ def compare(
 
     named_runs(runs)
     require_writable(Path(out))
-    found = side_by_side(
-        runs,
-        out=out,
-        measure=evaluate,
-        data=data,
-        n=n,
-        draws=draws,
-        seed=seed,
-        data_dir=data_dir,
-        progress=say,
-    )
+    how: dict[str, Any] = {"measure": evaluate, "data": data, "n": n, "draws": draws, "seed": seed}
+    found = side_by_side(runs, out=out, data_dir=data_dir, progress=say, **how)
     written = sorted(str(path) for path in Path(out).glob("compare.*"))
     told = "\n".join(f"wrote {path}" for path in written)
     return Result({**found.to_dict(), "written": written}, f"{found.text()}\n\n{told}")

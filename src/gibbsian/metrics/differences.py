@@ -4,9 +4,9 @@
     nu = var(L)^2 / sum (w_i^2 s_i^2 / n_i)^2 / (n_i - 1)
 
 with weights that sum to 0 (B. L. Welch, The generalization of "Student's" problem when several different
-population variances are involved, Biometrika 1947; F. E. Satterthwaite, An approximate distribution of estimates
-of variance components, Biometrics Bulletin 1946). Variances may differ; nu is rounded down, so that intervals are
-never too short for that.
+population variances are involved, Biometrika 1947; F. E. Satterthwaite, An approximate distribution of
+estimates of variance components, Biometrics Bulletin 1946). Variances may differ; nu is rounded down, so that
+intervals are never too short for that.
 """
 
 from __future__ import annotations

@@ -46,6 +46,7 @@ figure{margin:0;min-width:0}
 figure>img{display:block;max-width:100%;height:auto;background:#fff;border-radius:.3rem}
 figcaption{margin-top:.4rem}
 .columns{display:grid;gap:1.1rem 1.5rem;grid-template-columns:repeat(auto-fill,minmax(min(19rem,100%),1fr))}
+.many{grid-template-columns:repeat(auto-fill,minmax(min(13rem,100%),1fr))}
 .chart{max-width:34rem}figure{margin-top:.8rem}.columns>figure{margin-top:0}
 .wide{overflow-x:auto}
 .wide:focus-visible{outline:2px solid var(--link)}
@@ -175,9 +176,9 @@ def lines(texts: Iterable[str]) -> Html:
     return element("ul", *(element("li", text, class_="told") for text in texts))
 
 
-def columns(*parts: object) -> Html:
-    """Parts beside one another where there is room."""
-    return element("div", *parts, class_="columns")
+def columns(*parts: object, kind: str = "") -> Html:
+    """Parts beside one another where there is room; of the `kind` "many" they are narrower."""
+    return element("div", *parts, class_=f"columns {kind}".strip())
 
 
 def section(title: str, *parts: object) -> Html:

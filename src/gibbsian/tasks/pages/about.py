@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ...core.config import dotted, to_dict
-from ...core.errors import GibbsianError
+from ...core.errors import CheckpointError, GibbsianError
 from ...core.files import own_path
 from ...data.recipe import DataRecipe
 from ...models import folder as model_folder
@@ -134,7 +134,9 @@ def about_run(path: Path | str) -> About:
             {"gibbsian": stored.get("gibbsian_version", "")},
         )
     run = RunFolder(folder) if (folder / "config.yaml").is_file() else locate(folder)[1]
-    return About(str(path), run.config(), run.record(), run.lines())
+    if "system" not in (config := run.config()):
+        raise CheckpointError(f"{path} is no run folder: its config.yaml names no system")
+    return About(str(path), config, run.record(), run.lines())
 
 
 def about_model(model: EnergyModel) -> About:

@@ -17,7 +17,7 @@ from ...models.model import EnergyModel, device_of
 from ...report.charts import training_curves
 from ...report.curves import overlaid
 from ...report.html import Html, columns, element, figure, lines, page, save_page, section, table
-from ...report.pictures import beside, save_image, stacked
+from ...report.pictures import PAPER, beside, save_image, stacked
 from ...train.load import load, trained_on
 from ..chains import every_label
 from ..evaluate import evaluate
@@ -46,8 +46,8 @@ def compare(
     Args:
         runs: their folders.
         out: folder for compare.txt, .json, .png (curves above samples) and .html; nothing is written without.
-        measure: evaluate each anew, alike, into folders of `out`; else the newest report.json in the folder of
-            a run, or one folder below, is read.
+        measure: evaluate each anew, alike, into folders of `out`; else the newest report.json in the folder
+            of a run, or one folder below, is read.
         data, n, draws: of the evaluations, as `gibbsian.evaluate` takes them; seed: of all draws.
 
     Raises:
@@ -108,7 +108,9 @@ def comparison_picture(result: Comparison, grids: Mapping[str, Image.Image]) -> 
     if not small:
         return curves
     tall = max(grid.height for grid in small)
-    padded = [stacked(grid, Image.new("RGB", (1, tall - grid.height), "white")) for grid in small]
+    padded = [Image.new("RGB", (SIDE + 12, tall), PAPER) for _ in small]
+    for sheet, grid in zip(padded, small, strict=True):
+        sheet.paste(grid, (6, 0))
     row = beside(padded, list(grids))
     return row if curves is None else stacked(curves, row)
 
@@ -122,7 +124,7 @@ def comparison_page(result: Comparison, grids: Mapping[str, Image.Image]) -> str
     ]
     paths = ", ".join(about.path for about in result.runs.values())
     sections = [
-        *([section("Samples", columns(*drawn))] if drawn else []),
+        *([section("Samples", columns(*drawn, kind="many"))] if drawn else []),
         _measures(result),
         section("How training ended", _rows(["", *names], result.ends, "late: median of the last quarter")),
         *([section("Training", columns(*curves))] if curves else []),

@@ -1,4 +1,4 @@
-"""Runs beside one another, in numbers: settings that differ, ends of training, measures and their differences."""
+"""Runs beside one another, in numbers: settings that differ, ends of training, measures, differences."""
 
 from __future__ import annotations
 
@@ -143,7 +143,7 @@ def named_runs(paths: Sequence[str | Path]) -> dict[str, About]:
     """
     if len(paths) < 2:
         raise UsageError(
-            f"{len(paths)} run to compare: give two or more; of one alone tells gibbsian evaluate RUN --report DIR"
+            f"{len(paths)} run to compare: give two or more; one alone is for gibbsian evaluate --report"
         )
     places = [own_path(path).resolve() for path in paths]
     if twice := [str(path) for path, place in zip(paths, places, strict=True) if places.count(place) > 1]:
@@ -165,8 +165,8 @@ def compared(
     elif len(found) > 1:
         differences = _differences(found)
         told.append(
-            "intervals are of 95 %, over draws of samples of one training each: they do not cover the choice of "
-            "its seed (gibbsian sweep does), and of twenty comparisons one exceeds them by chance"
+            "intervals are of 95 %, over draws of samples of one training each: they do not cover the choice "
+            "of its seed (gibbsian sweep does), and of twenty comparisons one exceeds them by chance"
         )
     settings = _differing(runs)
     return Comparison(
@@ -222,7 +222,14 @@ def _differing(runs: Mapping[str, About]) -> dict[str, list[str]]:
     every = {name: {**heads[name], **about.settings} for name, about in runs.items()}
     keys = dict.fromkeys(key for of in every.values() for key in of)
     told = {key: [said(of[key]) if key in of else ABSENT for of in every.values()] for key in keys}
-    return {key: values for key, values in told.items() if len(set(values)) > 1}
+    return {key: values for key, values in told.items() if len(_known(key, values, runs)) > 1}
+
+
+def _known(key: str, values: Sequence[str], runs: Mapping[str, About]) -> set[str]:
+    """The values of a setting, without those of exported models, which keep none of training."""
+    of_training = key.startswith(("train.", "monitor.")) or key == "preset"
+    each = zip(values, runs.values(), strict=True)
+    return {value for value, about in each if not (of_training and about.exported)}
 
 
 def _ends(runs: Mapping[str, About]) -> dict[str, list[str]]:
