@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -28,6 +29,8 @@ from .runs import (
 )
 
 if TYPE_CHECKING:
+    from PIL import Image
+
     from ..models.model import EnergyModel
     from ..tasks.evaluate import Report
 
@@ -75,7 +78,7 @@ def evaluate(
     name = asked_data(run, data)
     if not name:
         raise UsageError(f"{run} does not say what it was trained on: name a data set with --data")
-    sampler = drawing_sampler(model, settings)
+    sampler, begun = drawing_sampler(model, settings), time.time()
     how = computed(model, precision, compile, 512, sampler)
     found = measure(
         model,
@@ -95,7 +98,8 @@ def evaluate(
     if out or report:
         from ..tasks.pages.evaluation import save_report
     if report:
-        drawn = {"sampler": sampler, "options": how, "data_dir": data_dir}
+        made = _pictures(Path(report), begun)
+        drawn = {"sampler": sampler, "options": how, "data_dir": data_dir, "pictures": made}
         page = _page(run, model, found, name, _words(given), cut, drawn)
         written = f"\n\nwrote {save_report(Path(report), values, text, page)}"
     if out and (not report or Path(out).resolve() != Path(report).resolve()):
@@ -115,6 +119,14 @@ def _page(
     return report_page(
         about_run(run), model, found, data, command=command, remarks=told, cut=cut, progress=say, **how
     )
+
+
+def _pictures(folder: Path, begun: float) -> dict[str, Image.Image]:
+    """What the evaluation drew into the folder of its page since it `begun`, by name."""
+    from PIL import Image
+
+    found = [path for path in sorted(folder.glob("*.png")) if path.stat().st_mtime >= begun]
+    return {path.stem.replace("-", " "): Image.open(path) for path in found}
 
 
 def _words(given: Mapping[str, Any]) -> str:

@@ -79,4 +79,6 @@ def sweep(
     write_whole(folder / "sweep.html", sweep_page(found, folder, shlex.join(words)))
     written = [str(folder / f"sweep.{kind}") for kind in ("txt", "json", "html")]
     told = "\n".join(f"wrote {path}" for path in written)
-    return Result({**found.to_dict(), "out": str(folder), "written": written}, f"{found.text()}\n\n{told}")
+    values = {**found.to_dict(), "out": str(folder), "written": written}
+    measured = any(run.value is not None for run in found.runs)
+    return Result(values, f"{found.text()}\n\n{told}", 0 if measured else 1)

@@ -47,7 +47,7 @@ figure>img{display:block;max-width:100%;height:auto;background:#fff;border-radiu
 figcaption{margin-top:.4rem}
 .columns{display:grid;gap:1.1rem 1.5rem;grid-template-columns:repeat(auto-fill,minmax(min(19rem,100%),1fr))}
 .many{grid-template-columns:repeat(auto-fill,minmax(min(13rem,100%),1fr))}
-.chart{max-width:34rem}figure{margin-top:.8rem}.columns>figure{margin-top:0}
+.chart{max-width:34rem}.chart h3{margin-top:0}figure{margin-top:.8rem}.columns>figure{margin-top:0}
 .wide{overflow-x:auto}
 .wide:focus-visible{outline:2px solid var(--link)}
 .wide>img{max-width:none}

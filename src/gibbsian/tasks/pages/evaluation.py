@@ -145,7 +145,7 @@ def _head(about: About, model: EnergyModel, report: Report, cut: str) -> list[Ht
     facts += [("training", duration(about.seconds[0]))] if about.seconds else []
     facts += [
         ("parameters", f"{sum(p.numel() for p in model.parameters()):,}"),
-        ("density", "claimed" if model.claims_density else "none claimed"),
+        ("claims a density", "yes" if model.claims_density else "no"),
     ]
     lead = f"{report.draws} draws of {report.n:,} samples, held against {report.record.get('against')} data"
     told = [element("p", f"{lead} of {report.data}.", class_="lead")]

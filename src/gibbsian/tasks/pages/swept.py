@@ -7,12 +7,12 @@ from pathlib import Path
 from ...report.charts import training_curves
 from ...report.html import columns, element, lines, page, section, table, tiles
 from ...train.folder import RunFolder
-from ..sweep.summary import Sweep
+from ..sweep.summary import Sweep, in_words
 from .about import data_title, said
 from .several import ABSENT
 
-CURVES = 12
-"""Runs whose curves are drawn at most, those of the first seed first."""
+CURVES = 6
+"""Runs of the first seed whose curves are drawn, at most."""
 
 
 def sweep_page(found: Sweep, folder: Path, command: str = "") -> str:
@@ -25,9 +25,10 @@ def sweep_page(found: Sweep, folder: Path, command: str = "") -> str:
         ("spread over seeds", ABSENT if spread is None else f"{spread:.3g}"),
     ]
     swept = [[name, ", ".join(map(said, values))] for name, values in found.settings.items()]
-    logs = {run.path: RunFolder(folder / run.path).lines() for run in found.runs[:CURVES]}
+    first = [run for run in found.runs if run.seed == found.seeds[0]][:CURVES]
+    logs = {in_words(run.point, run.seed): RunFolder(folder / run.path).lines() for run in first}
     curves = training_curves(logs) if len(logs) > 1 else []
-    said_of = f"{found.measure} of rows set aside from training; lower is better; never the test part"
+    said_of = f"{found.measure}, against rows that training did not see; lower is better"
     sections = [
         section("What the settings do", lines(found.statements())),
         section("Every choice", table(found.head(), found.rows(), f"{said_of}; ± 95 % over seeds", "plain")),

@@ -22,11 +22,11 @@ from ...report.charts import histograms, line_plot
 from ...report.html import Html, columns, element, figure, image, scrolled, table
 from ...report.pictures import beside, sheet
 from ..chains import every_label, neg_log_probs
-from ..film import Film, drawable, painter
+from ..film import Film, decoded, drawable, painter
 from ..rows import named_rows
 from ..strips import Strip
 
-DRAWN, STRIPS, LEAST, WIDEST, PLANE = 256, 6, 16, 1440, 230
+DRAWN, STRIPS, LEAST, WIDEST, PLANE = 256, 6, 16, 1440, 150
 """Samples, chains in the strip, the fewest images in a grid, pixels of a strip and of a plane in it."""
 VALUES = 200_000
 """Values of all images in a grid at most, so that a page stays small."""
@@ -159,12 +159,14 @@ def strip_part(found: View) -> list[Html]:
 
 
 def _strip_picture(found: View) -> Image.Image | None:
-    """The strip of samplers that move, no wider than `WIDEST`."""
+    """The strip of samplers that move, no wider than `WIDEST`; None where chains moved something else first,
+    of another shape."""
     assert found.strip is not None
-    shown = found.strip.shown()
-    if len(shown) < 2:
+    shown, shape = found.strip.shown(), found.model.spec.event_shape
+    kept = decoded(found.model, list(shown.values()), found.strip.n)
+    if len(shown) < 2 or any(x.shape[1:] != shape for x in kept):
         return None
-    if len(found.model.spec.event_shape) == 1:
+    if len(shape) == 1:
         return _plane(found)
     picture = found.strip.picture(found.model)
     width = min(picture.width, WIDEST)
@@ -178,8 +180,7 @@ def _strip_picture(found: View) -> Image.Image | None:
 def _plane(found: View) -> Image.Image:
     """All points at the times of the strip, on one energy."""
     model, film = found.model, found.film
-    with frozen(model), torch.no_grad():
-        kept = [model.sampler().decode(film.positions[k]) for k in _even(len(film.positions))]
+    kept = decoded(model, [film.positions[k] for k in _even(len(film.positions))], len(found.x))
     times = [round(k * film.made / max(len(film.positions) - 1, 1)) for k in _even(len(film.positions))]
     paint = painter(model, torch.cat([kept[0], kept[-1]]))
     return beside([paint(x).resize((PLANE, PLANE)) for x in kept], [f"t = {t}" for t in times])
@@ -215,4 +216,4 @@ def energies_part(found: View, seed: int = 0) -> list[Html]:
     what = "-log p(x) up to a constant" if model.claims_density else "E(x)"
     what = what if labels is None else f"{what}, at the class of each"
     unit = 1.0 if model.claims_density else model.temperature or 1.0
-    return histograms("where they lie", {name: unit * of for name, of in values.items()}, what)
+    return histograms("data, samples and noise", {name: unit * of for name, of in values.items()}, what)

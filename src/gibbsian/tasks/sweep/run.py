@@ -31,7 +31,7 @@ from ..evaluator import evaluator_for
 from ..pages.about import said
 from ..parts import name_of
 from ..point_evaluator import SampleEvaluator
-from .summary import Point, Sweep, Trained
+from .summary import Point, Sweep, Trained, in_words
 
 HELD, SHORTEST = 500, 0.02
 """Rows set aside at most, a fifth being taken of fewer; the least minutes of a run that is gone on with."""
@@ -98,7 +98,7 @@ def sweep(
     every = [(seed, point) for seed in seeds for point in points]
     progress(job.announced(len(every)))
     for k, (seed, point) in enumerate(every):
-        progress(f"run {k + 1} of {len(every)}: {_words(point, seed)}")
+        progress(f"run {k + 1} of {len(every)}: {in_words(point, seed)}")
         made.append(job.run(point, seed))
         found = Sweep(paper, name_of(train), job.measure or "measure", tuple(seeds), swept, tuple(made))
         values = {"asked": {"system": paper, **asked}, **found.to_dict()}
@@ -150,6 +150,7 @@ class _Job:
         return Trained(path.name, point, seed, state, value, why)
 
     def _fit(self, path: Path, point: Point, seed: int, record: Mapping[str, Any]) -> None:
+        (path / RUN).unlink(missing_ok=True)
         minutes = self.asked["minutes"]
         if minutes is not None and (spent := record.get("spent")):
             minutes = max(minutes - max(v[0] for v in spent.values()) / 60, SHORTEST)
@@ -199,7 +200,7 @@ def _checked(settings: Mapping[str, Sequence[Any]]) -> dict[str, list[Any]]:
     """Values by name; raises `UsageError` where there are none, or one twice."""
     swept = {name: [_frozen(value) for value in values] for name, values in settings.items()}
     for name, values in swept.items():
-        words = [said(plain(value)) for value in values]
+        words = [said(value) for value in values]
         if not values or len(set(words)) < len(words):
             raise UsageError(f"{name} is to take {words}: give one or more values, each once")
         if name == "train.seed":
@@ -252,12 +253,8 @@ def _reason(path: Path) -> str:
     return told[-1] if told else ""
 
 
-def _words(point: Point, seed: int) -> str:
-    return ", ".join([*(f"{name} {said(plain(value))}" for name, value in point), f"seed {seed}"])
-
-
 def _slug(point: Point, seed: int) -> str:
     """A folder's name that settings and seed decide."""
-    words = [*(f"{name}={said(plain(value))}" for name, value in point), f"seed={seed}"]
+    words = [*(f"{name}={said(value)}" for name, value in point), f"seed={seed}"]
     slug = re.sub(r"[^\w.=+-]+", "_", "_".join(words))
     return slug if len(slug) <= LONGEST else f"{slug[:LONGEST]}-{sha256(slug.encode()).hexdigest()[:8]}"

@@ -138,7 +138,7 @@ class Sweep:
                 f"seeds alone spread {self.measure} by {spread:.3g} (deviation, pooled over settings)"
             )
         told += [effect.words() for effect in self.effects()]
-        told += [f"{run.path}: {run.state}: {run.why}" for run in self.runs if run.why]
+        told += [f"{run.path}: {run.why}" for run in self.runs if run.why]
         if len(self.seeds) < 2:
             told.append(
                 "one seed: nothing can be said of what seeds do, so of no difference whether it is one"
@@ -172,6 +172,11 @@ class Sweep:
     def figures(self) -> dict[str, Any]:
         """None: its page needs no matplotlib."""
         return {}
+
+
+def in_words(point: Point, seed: int) -> str:
+    """The settings and the seed of a run."""
+    return ", ".join([*(f"{name} {said(value)}" for name, value in point), f"seed {seed}"])
 
 
 def _with(point: Point, name: str, value: Any) -> Point:
