@@ -46,6 +46,11 @@ def test_an_interval_gives_its_error_back() -> None:
     )
 
 
+def test_an_interval_that_is_cut_has_the_error_of_its_longer_side() -> None:
+    whole, cut = Interval(0.97, 0.87, 1.07), Interval(0.97, 0.87, 1.0)
+    assert Mean.from_interval(cut, 5).error == pytest.approx(Mean.from_interval(whole, 5).error)
+
+
 def test_equal_means_are_told_apart_one_time_in_twenty() -> None:
     rng, missed = np.random.default_rng(0), 0
     for _ in range(400):

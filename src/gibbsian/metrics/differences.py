@@ -36,8 +36,11 @@ class Mean:
 
     @classmethod
     def from_interval(cls, found: Interval, n: int) -> Mean:
-        """Of a mean of `n` >= 2 values, from its interval by Student's t (see `mean_interval`)."""
-        return cls(found.estimate, found.half_width / t_quantile(found.level, n - 1), n - 1)
+        """Of a mean of `n` >= 2 values, from its interval by Student's t (see `mean_interval`); of one that
+        is cut at an end of its range, by its longer side.
+        """
+        reach = max(found.high - found.estimate, found.estimate - found.low)
+        return cls(found.estimate, reach / t_quantile(found.level, n - 1), n - 1)
 
 
 def contrast(terms: Sequence[tuple[float, Mean]], level: float = 0.95) -> Interval:

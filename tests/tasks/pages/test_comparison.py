@@ -12,7 +12,7 @@ import gibbsian as gb
 from gibbsian.core.errors import CheckpointError, UsageError
 from gibbsian.metrics.interval import Interval
 from gibbsian.tasks.pages.about import About
-from gibbsian.tasks.pages.several import Comparison, Measured, compared, in_words, named_runs
+from gibbsian.tasks.pages.several import Comparison, Measured, compared, named_runs
 
 TINY = {
     "net__hidden": (8,),
@@ -58,7 +58,7 @@ def test_measures_are_those_of_reports_that_are_alike(runs, tmp_path) -> None:
     assert list(found.differences["kl_forward"]) == ["quick"]
     a, b = (found.measures[name]["kl_forward"] for name in ("slow", "quick"))
     assert found.differences["kl_forward"]["quick"].estimate == pytest.approx(b.estimate - a.estimate)
-    assert any("kl_forward: " in line for line in found.text().splitlines())
+    assert "quick and slow do not differ beyond intervals in kl_forward (" in found.text()
     gb.write_report(runs / "quick", runs / "quick" / "report", n=50, draws=3)
     found = gb.compare([runs / "slow", runs / "quick"])
     assert not found.differences and "their n differ (slow 40, quick 50): add --evaluate" in found.notes[-1]
@@ -113,10 +113,12 @@ def test_differences_are_welchs() -> None:
     assert found.in_words() == [f"m: b is higher than a by 1.02 ± {reach:.2g}"]
 
 
-def test_words_of_a_difference() -> None:
-    assert in_words("b", "a", Interval(0.1, -0.4, 0.6)) == (
-        "no difference between b and a beyond their intervals (0.1 ± 0.5)"
-    )
+def test_words_of_differences() -> None:
     nan = float("nan")
-    assert "not finite" in in_words("b", "a", Interval(nan, nan, nan))
-    assert repr(Comparison({}, {}, {}, {}, {}, ())).startswith("Comparison")
+    found = {"up": Interval(0.8, 0.5, 1.1), "flat": Interval(0.1, -0.4, 0.6), "lost": Interval(nan, nan, nan)}
+    shown = Comparison({}, {}, {}, {"a": {}, "b": {}}, {key: {"b": v} for key, v in found.items()}, ())
+    assert shown.in_words() == [
+        "up: b is higher than a by 0.8 ± 0.3",
+        "b and a do not differ beyond intervals in flat (0.1 ± 0.5), lost (not finite)",
+    ]
+    assert repr(shown).startswith("Comparison")

@@ -109,13 +109,18 @@ class Comparison:
         return [[key, *(cell(self.measures.get(run, {}).get(key)) for run in self.runs)] for key in keys]
 
     def in_words(self) -> list[str]:
-        """Each difference from the first measured run, and whether it exceeds its interval."""
-        first = next(iter(self.measures), "")
-        return [
-            f"{key}: {in_words(run, first, found)}"
-            for key, of in self.differences.items()
-            for run, found in of.items()
-        ]
+        """The differences from the first measured run that exceed their intervals, one a line; the measures
+        without one, a line a run.
+        """
+        first, told = next(iter(self.measures), ""), []
+        for run in self.measures:
+            known = {key: of[run] for key, of in self.differences.items() if run in of}
+            alike = [f"{key} ({_size(found)})" for key, found in known.items() if not apart(found)]
+            told += [f"{key}: {in_words(run, first, v)}" for key, v in known.items() if apart(v)]
+            told += (
+                [f"{run} and {first} do not differ beyond intervals in {', '.join(alike)}"] if alike else []
+            )
+        return told
 
     def figures(self) -> dict[str, Any]:
         """None: its picture needs no matplotlib."""
@@ -123,17 +128,18 @@ class Comparison:
 
 
 def in_words(one: str, other: str, found: Interval) -> str:
-    """The mean of `one` less that of `other` in words.
+    """The mean of `one` less that of `other`, of which the interval leaves 0 out, in words.
 
     >>> in_words("b", "a", Interval(-0.8, -1.1, -0.5))
     'b is lower than a by 0.8 ± 0.3'
     """
-    size = f"{abs(found.estimate):.3g} ± {found.half_width:.2g}"
+    return f"{one} is {'higher' if found.estimate > 0 else 'lower'} than {other} by {_size(found)}"
+
+
+def _size(found: Interval) -> str:
     if not math.isfinite(found.half_width):
-        return f"{one} and {other} do not compare: a number is not finite"
-    if not apart(found):
-        return f"no difference between {one} and {other} beyond their intervals ({size})"
-    return f"{one} is {'higher' if found.estimate > 0 else 'lower'} than {other} by {size}"
+        return "not finite"
+    return f"{abs(found.estimate):.3g} ± {found.half_width:.2g}"
 
 
 def named_runs(paths: Sequence[str | Path]) -> dict[str, About]:
