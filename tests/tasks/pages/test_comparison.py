@@ -12,7 +12,8 @@ import gibbsian as gb
 from gibbsian.core.errors import CheckpointError, UsageError
 from gibbsian.metrics.interval import Interval
 from gibbsian.tasks.pages.about import About
-from gibbsian.tasks.pages.several import Comparison, Measured, compared, named_runs
+from gibbsian.tasks.pages.measured import Measured
+from gibbsian.tasks.pages.several import Comparison, compared, named_runs
 
 TINY = {
     "net__hidden": (8,),

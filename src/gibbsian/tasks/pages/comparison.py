@@ -23,7 +23,8 @@ from ..chains import every_label
 from ..evaluate import evaluate
 from ..film import drawable, painter
 from .evaluation import save_report
-from .several import Comparison, Measured, compared, named_runs, stored_measures
+from .measured import Measured, stored_measures
+from .several import Comparison, compared, named_runs
 
 SHOWN, SIDE = 36, 300
 """Images of each run, and pixels of their grids side by side."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,44 +12,15 @@ from typing import Any
 from ...core.errors import UsageError
 from ...core.files import own_path
 from ...core.show import tables
-from ...metrics.differences import Mean, apart, contrast
+from ...metrics.differences import apart
 from ...metrics.interval import Interval
 from ...report.tables import cell, plain, table
 from .about import About, about_run, duration, said
+from .measured import Measured, differences_of, unlike
 
-SAME = ("data", "n", "draws", "against", "held_out", "features", "weights")
-"""What two evaluations must share for their measures to compare."""
 ENDS = ("loss", "energy_gap", "acceptance", "saturated", "drift", "validation")
 """Numbers of the log whose last quarter is told, by its median."""
 ABSENT = "-"
-
-
-@dataclass(frozen=True)
-class Measured:
-    """The first row of an evaluation's report, and how it was made."""
-
-    rows: Mapping[str, Interval]
-    how: Mapping[str, Any]
-
-    @classmethod
-    def read(cls, path: Path) -> Measured | None:
-        """From a report.json; None for another file of that name."""
-        try:
-            return cls.of(json.loads(path.read_text()))
-        except (OSError, ValueError):
-            return None
-
-    @classmethod
-    def of(cls, values: Mapping[str, Any]) -> Measured | None:
-        """From the plain values of a `Report`."""
-        try:
-            rows = {
-                str(name): Interval(float(v["value"]), *map(float, v["interval"]))
-                for name, v in values["measures"]["model"].items()
-            }
-            return cls(rows, {**{k: values.get(k) for k in SAME}, "draws": int(values["draws"])})
-        except (AttributeError, KeyError, TypeError, ValueError):
-            return None
 
 
 @dataclass(frozen=True, repr=False)
@@ -166,10 +136,10 @@ def compared(
     told, differences = list(notes), dict[str, dict[str, Interval]]()
     if other := _other_data(runs):
         told.append(f"the runs learnt different data ({other}): energies and measures do not compare")
-    elif why := _unlike(found):
+    elif why := unlike(found):
         told.append(why)
     elif len(found) > 1:
-        differences = _differences(found)
+        differences = differences_of(found)
         told.append(
             "intervals are of 95 %, over draws of samples of one training each: they do not cover the choice "
             "of its seed (gibbsian sweep does), and of twenty comparisons one exceeds them by chance"
@@ -180,14 +150,6 @@ def compared(
     )
 
 
-def stored_measures(about: About) -> Measured | None:
-    """The newest report.json in the folder of a run, or one folder below; None without one."""
-    folder = own_path(about.path)
-    found = [*folder.glob("report.json"), *folder.glob("*/report.json")]
-    read = (Measured.read(path) for path in sorted(found, key=lambda p: p.stat().st_mtime, reverse=True))
-    return next((one for one in read if one is not None), None)
-
-
 def _other_data(runs: Mapping[str, About]) -> str:
     """The data of the runs in words, where they are not the same."""
     known = {name: about.data for name, about in runs.items() if about.data}
@@ -195,30 +157,6 @@ def _other_data(runs: Mapping[str, About]) -> str:
     if len(set(known.values())) > 1:
         return ", ".join(dict.fromkeys(known.values()))
     return f"{next(iter(known.values()), 'arrays')} in other states" if len(prints) > 1 else ""
-
-
-def _unlike(found: Mapping[str, Measured]) -> str:
-    """Why evaluations do not compare, "" where they do."""
-    for key in SAME:
-        values = {name: one.how.get(key) for name, one in found.items()}
-        if len({str(v) for v in values.values()}) > 1:
-            told = ", ".join(f"{name} {value}" for name, value in values.items())
-            return f"the stored reports do not compare, for their {key} differ ({told}): add --evaluate"
-    return ""
-
-
-def _differences(found: Mapping[str, Measured]) -> dict[str, dict[str, Interval]]:
-    (_, first), *rest = found.items()
-    n = int(first.how["draws"])
-    means = {key: Mean.from_interval(value, n) for key, value in first.rows.items()}
-    return {
-        key: {
-            name: contrast([(1, Mean.from_interval(one.rows[key], n)), (-1, mean)])
-            for name, one in rest
-            if key in one.rows
-        }
-        for key, mean in means.items()
-    }
 
 
 def _differing(runs: Mapping[str, About]) -> dict[str, list[str]]:

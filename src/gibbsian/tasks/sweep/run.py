@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from hashlib import sha256
 from itertools import product
 from pathlib import Path
@@ -13,12 +13,11 @@ from typing import Any
 
 import torch
 
-from ...core.errors import CheckpointError, DivergedError, GibbsianError, Interrupted, UsageError
+from ...core.errors import DivergedError, GibbsianError, Interrupted, UsageError
 from ...core.files import own_path, write_whole
 from ...core.plain import json_text, plain
 from ...core.random import Streams, derive, generator
 from ...data.dataset import Dataset
-from ...data.load import load_recipe
 from ...data.own import Given, dataset
 from ...models.model import EnergyModel, device_of
 from ...models.samples import draw_samples
@@ -31,13 +30,14 @@ from ..evaluator import evaluator_for
 from ..pages.about import said
 from ..parts import name_of
 from ..point_evaluator import SampleEvaluator
+from .asked import FOUND, checked_values, require_same, set_aside
 from .summary import Point, Sweep, Trained, in_words
 
-HELD, SHORTEST = 500, 0.02
-"""Rows set aside at most, a fifth being taken of fewer; the least minutes of a run that is gone on with."""
+SHORTEST = 0.02
+"""The least minutes of a run that is gone on with."""
 MEASURES = ("feature_distance", "kl_forward", "sliced_w2")
 """The measure of a sweep is the first of these that there is; of all of them lower is better."""
-FOUND, RUN = "sweep.json", "validation.json"
+RUN = "validation.json"
 LONGEST = 120
 """Letters of a run folder's name."""
 Progress = Callable[[str], None]
@@ -77,11 +77,11 @@ def sweep(
         UsageError: unknown settings, values that do not go together, or an `out` that holds another sweep.
         Interrupted: Ctrl-C, after saving.
     """
-    folder, swept, base = own_path(out), _checked(settings or {}), dict(fixed or {})
+    folder, swept, base = own_path(out), checked_values(settings or {}), dict(fixed or {})
     points: list[Point] = [tuple(zip(swept, v, strict=True)) for v in product(*swept.values())]
     if not seeds or len(set(seeds)) < len(seeds):
         raise UsageError(f"seeds are {tuple(seeds)}: give one or more, each once")
-    train, rows = _set_aside(dataset(data, data_dir=data_dir), data_dir)
+    train, rows = set_aside(dataset(data, data_dir=data_dir), data_dir)
     for point in points:  # a wrong value is told before the first run, not after hours
         resolve(paper, preset=preset, data=train.full_name, changes={**base, **dict(point)})
     asked = {
@@ -92,7 +92,7 @@ def sweep(
         "n": n,
         "data": name_of(train),
     }
-    _require_same(folder, {"system": paper, **asked})
+    require_same(folder, {"system": paper, **asked})
     job = _Job(folder, paper, train, rows, base, asked, device, data_dir, progress)
     made: list[Trained] = []
     every = [(seed, point) for seed in seeds for point in points]
@@ -194,58 +194,6 @@ class _Job:
             str(self.train.recipe), n, own, spec=model.spec, against="validation",
             validation=self.train.recipe.validation, data_dir=self.data_dir,
         )  # fmt: skip
-
-
-def _checked(settings: Mapping[str, Sequence[Any]]) -> dict[str, list[Any]]:
-    """Values by name; raises `UsageError` where there are none, or one twice."""
-    swept = {name: [_frozen(value) for value in values] for name, values in settings.items()}
-    for name, values in swept.items():
-        words = [said(value) for value in values]
-        if not values or len(set(words)) < len(words):
-            raise UsageError(f"{name} is to take {words}: give one or more values, each once")
-        if name == "train.seed":
-            raise UsageError("train.seed is swept by seeds: leave it out of the settings")
-    return swept
-
-
-def _frozen(value: Any) -> Any:
-    return tuple(map(_frozen, value)) if isinstance(value, (list, tuple)) else value
-
-
-def _set_aside(given: Dataset, data_dir: str | Path | None) -> tuple[Dataset, Dataset | None]:
-    """Rows to train on, and those to measure against: the same ones whenever the data are read again; None
-    for toys, whose exact draws are endless.
-    """
-    if given.name.startswith("toy:"):
-        return given, None
-    held = min(HELD, len(given) // 5)
-    if held < 5:
-        raise UsageError(f"{given.name} has {len(given)} rows: at least 25 are needed to set some aside")
-    if given.recipe is None:
-        return given.split_off(held)
-    recipe = given.recipe if given.recipe.validation else replace(given.recipe, validation=held)
-    parts = (load_recipe(recipe, part, data_dir=data_dir) for part in ("train", "validation"))
-    train, rows = parts
-    return train, rows
-
-
-def _require_same(folder: Path, asked: Mapping[str, Any]) -> None:
-    """Make the folder; raises `UsageError` where it holds another sweep, or something else."""
-    try:
-        before = json.loads((folder / FOUND).read_text())["asked"]
-    except (FileNotFoundError, NotADirectoryError):
-        before = None
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise CheckpointError(f"{folder / FOUND} is no sweep's: choose another --out") from error
-    if before is not None and (other := [k for k, v in plain(asked).items() if before.get(k) != v]):
-        key = other[0]
-        raise UsageError(
-            f"{folder} holds a sweep with {key} {before.get(key)}, not {asked[key]}: choose another --out"
-        )
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UsageError(f"cannot make folder {folder}: {error.strerror}; choose another --out") from error
 
 
 def _reason(path: Path) -> str:
