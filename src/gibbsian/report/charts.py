@@ -14,7 +14,7 @@ from .html import SERIES, Html, element, joined
 
 WIDTH, HEIGHT, LEFT, RIGHT, TOP, FOOT = 420, 190, 50, 10, 10, 34
 BINS, FAR = 48, 6.0
-"""Bars of a histogram; how many times wider than the first two sets all may be to share their axis."""
+"""Most bars of a histogram; how many times wider than the first two sets all may be to share their axis."""
 DASHES = ("", "6 3", "2 2", "8 3 2 3")
 
 
@@ -111,7 +111,8 @@ def _ends(sets: Mapping[str, np.ndarray]) -> tuple[float, float]:
 
 
 def _histogram(title: str, sets: Mapping[str, np.ndarray], ends: tuple[float, float], across: str) -> Html:
-    edges = np.linspace(*ends, BINS + 1)
+    few = min(map(len, sets.values()))
+    edges = np.linspace(*ends, min(BINS, max(8, int(2.5 * few**0.5))) + 1)
     shares = {name: np.histogram(v.clip(*ends), edges)[0] / len(v) for name, v in sets.items()}
     frame = Frame(*ends, 0.0, 1.05 * max(float(s.max()) for s in shares.values()))
     drawn = []

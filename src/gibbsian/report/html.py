@@ -46,6 +46,7 @@ figure{margin:0;min-width:0}
 figure>img{display:block;max-width:100%;height:auto;background:#fff;border-radius:.3rem}
 figcaption{margin-top:.4rem}
 .columns{display:grid;gap:1.1rem 1.5rem;grid-template-columns:repeat(auto-fill,minmax(min(19rem,100%),1fr))}
+.columns+.columns,.wide+h3{margin-top:1.1rem}
 .many{grid-template-columns:repeat(auto-fill,minmax(min(13rem,100%),1fr))}
 .chart{max-width:34rem}.chart h3{margin-top:0}figure{margin-top:.8rem}.columns>figure{margin-top:0}
 .wide{overflow-x:auto}
@@ -94,7 +95,8 @@ footer{margin-top:1.4rem;color:var(--soft);font-size:.85rem}
 @media print{:root{color-scheme:light;--paper:#fff;--card:#fff;--ink:#000;--soft:#444;--line:#bbb}
 main{max-width:none;padding:0}section{border:0;border-top:1px solid #bbb;border-radius:0;padding:.8rem 0}
 figure,tr,.tiles,.chart{break-inside:avoid}h2{break-after:avoid}.wide{overflow:visible}
-.wide>img{max-width:100%}details>*{display:block}}
+.wide>img{max-width:100%}table{font-size:.72rem}td,thead th{white-space:normal;padding-right:.6rem}
+.told th.free{min-width:9rem}details:not([open]){display:none}}
 """
 SERIES = tuple(f"var(--s{i})" for i in range(6))
 """Colours of curves and sets, which the theme sets."""

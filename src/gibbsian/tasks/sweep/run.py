@@ -139,8 +139,9 @@ class _Job:
             if record.get("state") != "done":
                 self._fit(path, point, seed, record)
             value = self._measured(path)
-        except Interrupted:
-            raise
+        except Interrupted as error:
+            saved = str(error).partition("; ")[0]
+            raise Interrupted(f"{saved}; the same sweep goes on from there") from error
         except DivergedError as error:
             state, why = "diverged", str(error)
         except GibbsianError as error:
