@@ -80,8 +80,9 @@ def test_what_cannot_be_compared_is_told(runs, tmp_path) -> None:
         named_runs([runs / "slow", runs / "slow" / "."])
     with pytest.raises(CheckpointError, match="no checkpoint in"):
         named_runs([runs / "slow", tmp_path])
-    (runs / "slow" / "report.json").write_text('{"measures": {"model": 3}, "draws": "x"}')
-    assert Measured.read(runs / "slow" / "report.json") is None
+    for text in ('{"measures": {"model": 3}, "draws": "x"}', '{"measures": {"model": {}}, "draws": 1}', "[]"):
+        (runs / "slow" / "report.json").write_text(text)
+        assert Measured.read(runs / "slow" / "report.json") is None
     (runs / "slow" / "report.json").unlink()
 
 

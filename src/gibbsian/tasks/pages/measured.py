@@ -40,7 +40,8 @@ class Measured:
                 str(name): Interval(float(v["value"]), *map(float, v["interval"]))
                 for name, v in values["measures"]["model"].items()
             }
-            return cls(rows, {**{k: values.get(k) for k in SAME}, "draws": int(values["draws"])})
+            draws = int(values["draws"])
+            return cls(rows, {**{k: values.get(k) for k in SAME}, "draws": draws}) if draws > 1 else None
         except (AttributeError, KeyError, TypeError, ValueError):
             return None
 
