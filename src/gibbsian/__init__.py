@@ -70,12 +70,15 @@ if TYPE_CHECKING:
     from .tasks.infer import infer
     from .tasks.loglik import loglik
     from .tasks.ood.measure import measure_ood as ood
+    from .tasks.pages.comparison import compare
+    from .tasks.pages.evaluation import write_report
     from .tasks.partition.measure import log_partition
     from .tasks.partition.quadrature import quadrature
     from .tasks.restore.run import restore
     from .tasks.rollout.measure import measure_rollouts
     from .tasks.rollout.rollout import rollout
     from .tasks.score import score
+    from .tasks.sweep.run import sweep
     from .train.fit import fit
     from .train.load import load, load_run
 else:

@@ -46,6 +46,20 @@ def machine() -> Result:
 
 def patient(path: Path, data_dir: str | None = None) -> Result:
     """Results on a run folder; raises `CheckpointError` where there is none."""
+    results, seen = _examined(path, data_dir)
+    data: dict[str, Any] = {"run": str(path), "seen": seen, "results": [vars(f) for f in results]}
+    return Result(data, "\n".join(map(_told, results)))
+
+
+def remarks(path: Path, data_dir: str | None = None) -> list[Finding]:
+    """The results on the run folder of a run or checkpoint, for its report."""
+    from ..train.load import locate
+
+    return _examined(locate(path)[1].path, data_dir)[0]
+
+
+def _examined(path: Path, data_dir: str | None) -> tuple[list[Finding], dict[str, float | None]]:
+    """Results on a run folder, and how its model stands to its data."""
     from ..train.folder import RunFolder
 
     folder = RunFolder(path)
@@ -54,9 +68,7 @@ def patient(path: Path, data_dir: str | None = None) -> Result:
     config = folder.config()
     seen, missing = _seen(path, data_dir) if folder.newest() else ({}, [])
     seen["recipe"] = _recipe(config)
-    results = [*diagnose(folder.record(), config, folder.lines(), seen), *missing]
-    data: dict[str, Any] = {"run": str(path), "seen": seen, "results": [vars(f) for f in results]}
-    return Result(data, "\n".join(map(_told, results)))
+    return [*diagnose(folder.record(), config, folder.lines(), seen), *missing], seen
 
 
 def _recipe(config: Mapping[str, Any]) -> float | None:

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import json
+import shlex
+import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from ..core.device import usable
 from ..core.errors import UsageError
-from ..core.files import write_whole
 from .drawing import drawing_sampler, drawing_settings
-from .options import Arg, Keys
-from .result import Result, plain
+from .help import value_text
+from .options import Arg, Keys, options
+from .result import Result
 from .results import say, with_cut
 from .runs import (
     Compile,
@@ -23,8 +24,15 @@ from .runs import (
     Which,
     asked_data,
     cut_short,
+    exported,
     require_writable,
 )
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+    from ..models.model import EnergyModel
+    from ..tasks.evaluate import Report
 
 
 def evaluate(
@@ -39,6 +47,9 @@ def evaluate(
         Arg("of images: classes (the default with labels), random (without), pixels, or digits, ...", "NAME"),
     ] = None,
     out: Annotated[str | None, Arg("folder for report.json and report.txt", "DIR")] = None,
+    report: Annotated[
+        str | None, Arg("folder for report.html too: all of it in one page that needs no network", "DIR")
+    ] = None,
     which: Which = "newest",
     device: Device = "cpu",
     precision: Precision = "fp32",
@@ -49,22 +60,27 @@ def evaluate(
     """Measure samples against held-out data, with baselines beside, and the chains that drew them. Intervals
     are of 95 % over the draws.
 
+    --report DIR writes one page, report.html, with samples, measures, what doctor says, chains, energies,
+    training curves and a card of settings, beside report.json and report.txt: send the file, or print it.
+
     Systems with latents (gebm, vaebm) take --latent.beta, --latent.kernel and the like in place of their own,
     energies over noise levels (noise_energy) --sampling.steps, --sampling.corrections and the like.
     """
+    given = dict(locals())
     from ..tasks.evaluate import evaluate as measure
     from ..train.load import load
     from .machine import computed
 
     usable(device)
-    if out:
-        require_writable(Path(out))
+    for folder in filter(None, (out, report)):
+        require_writable(Path(folder))
     model = load(run, which=which).inner.to(device)
     name = asked_data(run, data)
     if not name:
         raise UsageError(f"{run} does not say what it was trained on: name a data set with --data")
-    sampler = drawing_sampler(model, settings)
-    report = measure(
+    sampler, begun = drawing_sampler(model, settings), time.time()
+    how = computed(model, precision, compile, 512, sampler)
+    found = measure(
         model,
         name,
         n=n,
@@ -73,22 +89,53 @@ def evaluate(
         features=features,
         data_dir=data_dir,
         sampler=sampler,
-        options=computed(model, precision, compile, 512, sampler),
+        options=how,
         progress=say,
     )
     cut = cut_short(run, which)
     about = {"run": run, "data": name, **({"cut_short": cut} if cut else {})}
-    result = Result({**about, **report.to_dict()}, with_cut(report.text(), cut))
-    if out:
-        write_report(result, Path(out))
-    return result
+    values, text, written = {**about, **found.to_dict()}, with_cut(found.text(), cut), ""
+    if out or report:
+        from ..tasks.pages.evaluation import save_report
+    if report:
+        made = _pictures(Path(report), begun)
+        drawn = {"sampler": sampler, "options": how, "data_dir": data_dir, "pictures": made}
+        page = _page(run, model, found, name, _words(given), cut, drawn)
+        written = f"\n\nwrote {save_report(Path(report), values, text, page)}"
+    if out and (not report or Path(out).resolve() != Path(report).resolve()):
+        save_report(Path(out), values, text)
+    return Result(values, text + written)
 
 
-def write_report(result: Result, folder: Path) -> None:
-    """`report.json` and `report.txt` in `folder`; raises `UsageError` where that fails."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        write_whole(folder / "report.json", json.dumps(plain(result.data), indent=1) + "\n")
-        write_whole(folder / "report.txt", result.text + "\n")
-    except OSError as error:
-        raise UsageError(f"cannot write {folder}: {error.strerror}; choose another --out") from error
+def _page(
+    run: str, model: EnergyModel, found: Report, data: str, command: str, cut: str, how: dict[str, Any]
+) -> str:
+    """The page of an evaluation, with what `gibbsian doctor` says of the run."""
+    from ..tasks.pages.about import about_run
+    from ..tasks.pages.evaluation import report_page
+    from .doctor import remarks
+
+    told = [] if exported(run) else remarks(Path(run), how["data_dir"])
+    return report_page(
+        about_run(run), model, found, data, command=command, remarks=told, cut=cut, progress=say, **how
+    )
+
+
+def _pictures(folder: Path, begun: float) -> dict[str, Image.Image]:
+    """What the evaluation drew into the folder of its page since it `begun`, by name."""
+    from PIL import Image
+
+    found = [path for path in sorted(folder.glob("*.png")) if path.stat().st_mtime >= begun]
+    return {path.stem.replace("-", " "): Image.open(path) for path in found}
+
+
+def _words(given: Mapping[str, Any]) -> str:
+    """The command line that was given, so that the page says how to make it again."""
+    flags = {o.name: o for o in options(evaluate) if o.flag}
+    words = ["gibbsian", "evaluate", given["run"]]
+    for name, option in flags.items():
+        if given[name] != option.default:
+            words += [option.flag, str(given[name])]
+    for name, value in (given["settings"] or {}).items():
+        words += [f"--{name}", value_text(value)]
+    return shlex.join(words)

@@ -34,6 +34,8 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "infer": ("infer:infer", "say which concept, a class or an attribute, explains several views"),
     "loglik": ("loglik:loglik", "log p of data in nats and bits, with log Z measured first"),
     "evaluate": ("evaluate:evaluate", "measure quality, diversity and chains of a trained system"),
+    "compare": ("compare:compare", "runs side by side: settings, curves, samples, measures"),
+    "sweep": ("sweep:sweep", "train over seeds and settings, and say what is more than seed noise"),
     "restore": ("restore:restore", "fill hidden pixels or take noise away, by chains from damaged images"),
     "translate": ("translate:translate", "move images of one domain into another, or into a class"),
     "crossclass": ("crossclass:crossclass", "chains of a conditional model from one class to another"),

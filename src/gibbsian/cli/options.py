@@ -56,6 +56,8 @@ class Keys:
 
     settings: Callable[[Given], list[Setting]]
     needs: str
+    many: bool = False
+    """Whether each setting takes several values between commas, and is handed on as their list."""
 
 
 @dataclass(frozen=True)
@@ -130,7 +132,8 @@ def parse(function: Callable[..., Any], argv: Sequence[str]) -> dict[str, Any]:
         raise UsageError(f"{missing[0]} is missing: see --help")
     if keys and words.settings:
         _require_known(words.settings, keys[1], {**values, keys[0]: words.settings}, known)
-        values[keys[0]] = {name: _yaml(name, text) for name, text in words.settings.items()}
+        read = _yamls if keys[1].many else _yaml
+        values[keys[0]] = {name: read(name, text) for name, text in words.settings.items()}
     return values
 
 
@@ -223,6 +226,20 @@ def _yaml(name: str, text: str) -> Any:
         return yaml.safe_load(text)
     except yaml.YAMLError as error:
         raise UsageError(f"--{name} is '{text}': it does not parse; quote lists, as in '[32, 64]'") from error
+
+
+def _yamls(name: str, text: str) -> list[Any]:
+    """Values between commas that stand in no brackets."""
+    parts, depth = [""], 0
+    for letter in text:
+        depth += (letter in "[{") - (letter in "]}")
+        if letter == "," and depth == 0:
+            parts.append("")
+        else:
+            parts[-1] += letter
+    if not all(map(str.strip, parts)):
+        raise UsageError(f"--{name} is '{text}': a value is missing between its commas")
+    return [_yaml(name, part) for part in parts]
 
 
 def _is_number(text: str) -> bool:

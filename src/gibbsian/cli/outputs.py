@@ -108,20 +108,12 @@ def _in_units(model: EnergyModel, x: Tensor) -> Tensor:
 
 def _write_rows(model: EnergyModel, drawn: Samples, path: Path) -> None:
     """Samples in the units of the table, under its names, with the classes of conditional models last."""
-    import torch
-
     from ..report import arrays
+    from ..tasks.rows import named_rows
 
-    table = model.spec.table
-    x = _in_units(model, drawn.x.detach().cpu().double())
     if path.suffix.lower() == ".npy":
+        x = _in_units(model, drawn.x.detach().cpu().double())
         arrays.write(path, {"x": x.float().numpy()})
         return
-    x = x.flatten(1)
-    names = table.names if table and table.names else [f"column {i + 1}" for i in range(x.shape[1])]
-    classes, label = (table.classes, table.label) if table else ((), "")
-    if drawn.y is not None and drawn.y.is_floating_point():
-        x = torch.cat([x, drawn.y.cpu().double()], 1)
-        names, drawn = [*names, *(f"c{i + 1}" for i in range(drawn.y.shape[1]))], replace(drawn, y=None)
-    y = [] if drawn.y is None else [classes[i] if i < len(classes) else str(i) for i in drawn.y.tolist()]
-    arrays.write_table(path, x.tolist(), names, y, label or "label")
+    rows = named_rows(model, drawn.x, drawn.y)
+    arrays.write_table(path, rows.x.tolist(), rows.names, rows.y, rows.label)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
+
+from ..core.plain import plain
 
 
 @dataclass(frozen=True)
@@ -21,17 +21,6 @@ class Result:
     def shown(self, as_json: bool) -> str:
         """The one thing that goes to stdout."""
         return json.dumps(plain(self.data), allow_nan=False) if as_json else self.text
-
-
-def plain(value: Any) -> Any:
-    """`value` as JSON can say it: numbers that are not finite, and paths, become strings."""
-    if isinstance(value, Mapping):
-        return {str(k): plain(v) for k, v in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [plain(v) for v in value]
-    if isinstance(value, float) and not math.isfinite(value) or isinstance(value, Path):
-        return str(value)
-    return value
 
 
 def table(rows: Sequence[Sequence[str]]) -> str:

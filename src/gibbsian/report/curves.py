@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from itertools import cycle
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,8 @@ from .pictures import INK, NEGATIVE, PAPER, stacked
 
 WIDTH, HEIGHT, LEFT, EDGE, MOST = 640, 130, 64, 12, 600
 BLUE, ORANGE, PALE = (42, 111, 151), (224, 159, 62), (215, 219, 223)
-COLOURS = (BLUE, NEGATIVE, ORANGE, INK)
+GREEN, VIOLET = (106, 153, 78), (123, 94, 167)
+COLOURS = (BLUE, NEGATIVE, ORANGE, INK, GREEN, VIOLET)
 PANELS: tuple[tuple[str, Mapping[str, str]], ...] = (
     ("loss", {"loss": "", "energy_loss": "energy", "base_loss": "base", "generator_loss": "generator"}),
     ("energy", {"energy_pos": "of data", "energy_neg": "where chains end"}),
@@ -30,7 +32,28 @@ def curves(lines: Sequence[Mapping[str, Any]], title: str = "") -> Image.Image |
 
     A run that went back to an earlier step goes on from there; a dotted line marks where it did.
     """
-    shown = [_panel(lines, name, keys) for name, keys in PANELS]
+    last = last_step(lines)
+    marks = [line["step"] / last for line in lines if line.get("event") == "rollback"]
+    shown = [
+        _panel(name, [(word, points(lines, key)) for key, word in keys.items()], last, marks)
+        for name, keys in PANELS
+    ]
+    return _sheet(shown, last, title)
+
+
+def overlaid(runs: Mapping[str, Sequence[Mapping[str, Any]]], title: str = "") -> Image.Image | None:
+    """The same of several runs by name: a panel a number, with a curve for each run that has it."""
+    last = max((last_step(lines) for lines in runs.values()), default=1)
+    shown = []
+    for name, keys in PANELS:
+        for key, word in keys.items():
+            series = [(run, points(lines, key)) for run, lines in runs.items()]
+            shown.append(_panel(f"{name}, {word}" if word else name, series, last, []))
+    return _sheet(shown, last, title)
+
+
+def _sheet(shown: Sequence[Image.Image | None], last: int, title: str) -> Image.Image | None:
+    """Panels under a title, above the axis of updates."""
     panels = [panel for panel in shown if panel is not None]
     if not panels:
         return None
@@ -39,37 +62,37 @@ def curves(lines: Sequence[Mapping[str, Any]], title: str = "") -> Image.Image |
     for panel in panels:
         sheet = stacked(sheet, panel)
     foot = Image.new("RGB", (WIDTH, 18), PAPER)
-    last, draw = _last(lines), ImageDraw.Draw(foot)
+    draw = ImageDraw.Draw(foot)
     for part in (0, 0.5, 1):
         draw.text((_across(part), 2), f"{round(part * last):,}", fill=INK, anchor="ma" if part < 1 else "ra")
     draw.text((_across(0.25), 2), "updates", fill=INK, anchor="ma")
     return stacked(sheet, foot)
 
 
-def _panel(lines: Sequence[Mapping[str, Any]], name: str, keys: Mapping[str, str]) -> Image.Image | None:
-    runs = {key: _points(lines, key) for key in keys}
-    found = {key: points for key, points in runs.items() if len(points) > 1 and points[:, 1].any()}
+def _panel(
+    name: str, series: Sequence[tuple[str, np.ndarray]], last: int, marks: Sequence[float]
+) -> Image.Image | None:
+    """Curves `(n, 2)` with their words, dotted lines at the `marks`, shares of the way across."""
+    found = [(word, of) for word, of in series if len(of) > 1 and of[:, 1].any()]
     if not found:
         return None
-    low, high = _range(np.concatenate([points[:, 1] for points in found.values()]))
-    picture, last = Image.new("RGB", (WIDTH, HEIGHT), PAPER), _last(lines)
+    low, high = shown_range(np.concatenate([of[:, 1] for _, of in found]))
+    picture = Image.new("RGB", (WIDTH, HEIGHT), PAPER)
     draw = ImageDraw.Draw(picture)
     top, bottom = 18, HEIGHT - 8
     for part, value in ((1.0, low), (0.5, (low + high) / 2), (0.0, high)):
         y = top + part * (bottom - top)
         draw.line([(LEFT, y), (WIDTH - EDGE, y)], fill=PALE)
         draw.text((LEFT - 5, y), f"{value:.3g}", fill=INK, anchor="rm")
-    for line in lines:
-        if line.get("event") == "rollback":
-            x = _across(line["step"] / last)
-            for y in range(top, bottom, 6):
-                draw.line([(x, y), (x, y + 2)], fill=INK)
+    for mark in marks:
+        for y in range(top, bottom, 6):
+            draw.line([(_across(mark), y), (_across(mark), y + 2)], fill=INK)
     place = LEFT + draw.textlength(name) + 16
     draw.text((LEFT, 3), name, fill=INK)
-    for (key, points), colour in zip(found.items(), COLOURS, strict=False):
-        draw.text((place, 3), keys[key], fill=colour)
-        place += draw.textlength(keys[key]) + 14
-        for piece in _unbroken(points):
+    for (word, of), colour in zip(found, cycle(COLOURS)):
+        draw.text((place, 3), word, fill=colour)
+        place += draw.textlength(word) + 14
+        for piece in unbroken(of):
             height = (np.clip(piece[:, 1], low, high) - low) / (high - low)
             xs = [_across(step / last) for step in piece[:, 0]]
             ys = (bottom - height * (bottom - top)).tolist()
@@ -77,19 +100,19 @@ def _panel(lines: Sequence[Mapping[str, Any]], name: str, keys: Mapping[str, str
     return picture
 
 
-def _points(lines: Sequence[Mapping[str, Any]], key: str) -> np.ndarray:
+def points(lines: Sequence[Mapping[str, Any]], key: str) -> np.ndarray:
     """(step, value) of the finite numbers, at most `MOST` of them, `(n, 2)`."""
     told = [(line["step"], line[key]) for line in lines if isinstance(line.get(key), (int, float))]
     points = np.array([pair for pair in told if math.isfinite(pair[1])], dtype=np.float64).reshape(-1, 2)
     return points[:: max(1, len(points) // MOST)]
 
 
-def _unbroken(points: np.ndarray) -> list[np.ndarray]:
+def unbroken(points: np.ndarray) -> list[np.ndarray]:
     """The parts between which the run went back to an earlier step."""
     return np.split(points, np.flatnonzero(np.diff(points[:, 0]) <= 0) + 1)
 
 
-def _range(values: np.ndarray) -> tuple[float, float]:
+def shown_range(values: np.ndarray) -> tuple[float, float]:
     """Where the values lie; of few that stand far out only the edge is drawn."""
     low, high = float(values.min()), float(values.max())
     inner = np.quantile(values, [0.02, 0.98])
@@ -99,7 +122,8 @@ def _range(values: np.ndarray) -> tuple[float, float]:
     return (low, high) if high > low else (low - 1, high + 1)
 
 
-def _last(lines: Sequence[Mapping[str, Any]]) -> int:
+def last_step(lines: Sequence[Mapping[str, Any]]) -> int:
+    """The last update that the lines tell of, at least 1."""
     return max((int(line.get("step", 0)) for line in lines), default=0) or 1
 
 

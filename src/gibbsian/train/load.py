@@ -187,6 +187,8 @@ def locate(path: Path | str, which: str = "newest") -> tuple[Path, RunFolder]:
             why = "there is no such folder"
         elif run.newest():
             why = "it was trained with train.validate_every 0; take the newest"
+        elif run.is_run:
+            why = "it ended before its first one was saved; gibbsian doctor says how it fares"
         raise CheckpointError(f"{what} in {path}: {why}")
     return source, run
 

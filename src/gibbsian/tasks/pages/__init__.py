@@ -1,0 +1,1 @@
+"""Pages of HTML on trained models: one with its evaluation, or several beside one another."""
