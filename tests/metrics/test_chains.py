@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from gibbsian.core.errors import UsageError
-from gibbsian.metrics.chains import drift, ess, mcse_mean, rhat
+from gibbsian.metrics.chains import autocorrelation_time, drift, ess, mcse_mean, rhat, switch_rate
 
 
 def ar1(chains: int, draws: int, phi: float, seed: int = 0, shift: float = 0.0) -> np.ndarray:
@@ -104,3 +104,17 @@ def test_bad_chains_are_refused():
         ess(torch.zeros(4, 30), "median")
     with pytest.raises(UsageError, match="add up"):
         drift(torch.zeros(4, 30), first=0.6, last=0.6)
+
+
+@pytest.mark.parametrize("phi", [0.0, 0.5, 0.9])
+def test_the_autocorrelation_time_of_an_ar1(phi):
+    found = float(autocorrelation_time(torch.tensor(ar1(8, 20_000, phi))))
+    assert found == pytest.approx((1 + phi) / (1 - phi), rel=0.1)
+
+
+def test_switches_of_a_chain_of_two_states():
+    flips = torch.rand(20, 5000, generator=torch.Generator().manual_seed(0)) < 0.2
+    assert switch_rate(flips.long().cumsum(1) % 2) == pytest.approx(0.2, abs=0.01)
+    assert switch_rate(torch.ones(3, 5).long()) == 0.0
+    with pytest.raises(UsageError, match="modes have shape"):
+        switch_rate(torch.zeros(4))

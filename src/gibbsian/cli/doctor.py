@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -47,8 +47,31 @@ def machine() -> Result:
 def patient(path: Path, data_dir: str | None = None) -> Result:
     """Results on a run folder; raises `CheckpointError` where there is none."""
     results, seen = _examined(path, data_dir)
+    chains = _chains(path)
     data: dict[str, Any] = {"run": str(path), "seen": seen, "results": [vars(f) for f in results]}
-    return Result(data, "\n".join(map(_told, results)))
+    page = [_verdict(path, results), *map(_told, results), *(["", "chains"] if chains else [])]
+    return Result({**data, "chains": chains}, "\n".join([*page, *(f"       {line}" for line in chains)]))
+
+
+def _verdict(path: Path, results: Sequence[Finding]) -> str:
+    """What is the matter, in a line."""
+    bad, watch = (sum(f.grade == grade for f in results) for grade in ("bad", "watch"))
+    if bad:
+        return f"{path}: bad {bad}, to be watched {watch}; the likeliest cause comes first"
+    return f"{path}: nothing is wrong" + (f", {watch} to be watched" if watch else "")
+
+
+def _chains(path: Path) -> list[str]:
+    """How chains of the model fare, in sentences; none of a model that cannot be drawn from."""
+    from ..core.random import generator
+    from ..tasks.chains import chain_report
+    from ..tasks.pages.meanings import chains_in_words
+    from ..train.load import load_run
+
+    try:
+        return chains_in_words(chain_report(load_run(path).model.inner, generator(0)))
+    except GibbsianError:
+        return []
 
 
 def remarks(path: Path, data_dir: str | None = None) -> list[Finding]:

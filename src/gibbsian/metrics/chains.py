@@ -61,6 +61,26 @@ def mcse_mean(x: Tensor) -> Tensor:
     return (flat.flatten(1).std(1) / _geyer(_split(flat)).sqrt()).reshape(shape)
 
 
+def autocorrelation_time(x: Tensor) -> Tensor:
+    """Draws that are worth one independent draw, chains * draws / ESS of the values as they are.
+
+    (1 + r) / (1 - r) of a chain whose neighbours correlate by r and that forgets exponentially.
+    """
+    flat, shape = _quantities(x)
+    return (x.shape[0] * x.shape[1] / _geyer(_split(flat))).reshape(shape)
+
+
+def switch_rate(modes: Tensor) -> float:
+    """Share of neighbouring draws of a chain that lie in different modes, from numbers `(chains, draws)`.
+
+    0 of chains that stay where they began, whatever R-hat says of their energies. Raises `UsageError` for
+    another shape and fewer than 2 draws.
+    """
+    if modes.dim() != 2 or modes.shape[1] < 2:
+        raise UsageError(f"modes have shape {tuple(modes.shape)}: (chains, draws), at least 2 draws")
+    return float((modes[:, 1:] != modes[:, :-1]).double().mean())
+
+
 def drift(x: Tensor, *, first: float = 0.2, last: float = 0.5) -> Tensor:
     """z-score of the mean over the `first` share of draws against that over the `last` (Geweke 1992).
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
 
@@ -9,7 +11,7 @@ from ..core.errors import UsageError, require_positive
 from ..core.position import Position
 from ..mcmc.reports import ChainInfo
 from ..mcmc.state import ChainState
-from ..metrics.chains import ess, rhat
+from ..metrics.chains import autocorrelation_time, ess, rhat, switch_rate
 from ..models.capabilities import MultiLevel, offered
 from ..models.data_noise import with_noise
 from ..models.labels import class_or_condition
@@ -26,11 +28,14 @@ def chain_report(
     rng: torch.Generator,
     sampler: Sampler | None = None,
     options: RunOptions = RunOptions(),  # noqa: B008
+    modes: Callable[[Tensor], Tensor | None] = lambda x: None,
 ) -> dict[str, float]:
     """Diagnostics of `CHAINS` sampling chains from noise, over all stages of their sampler.
 
-    ESS and split R-hat of the neg_log_prob over the second half of the way, acceptance, drift/noise ratio,
-    saturation. Short-run chains are not meant to have converged: an R-hat far above 1.01 then says just that.
+    Bulk and tail ESS, autocorrelation time (steps) and split R-hat of the neg_log_prob over the second half
+    of the way, how many times in 100 steps a chain goes to another mode there, `modes` saying which those of
+    data `(N, *event)` are, acceptance, drift/noise ratio, saturation. Short-run chains are not meant to have
+    converged: an R-hat far above 1.01 then says just that.
     """
     y = every_label(model, CHAINS, rng)
     steps = total_steps(model, rng, sampler)
@@ -50,7 +55,17 @@ def chain_report(
     energies = _energies(model, kept, y)
     if energies is not None and energies.shape[1] >= 8:
         half = energies[:, energies.shape[1] // 2 :]
-        out |= {"energy_ess": float(ess(half)), "energy_rhat": float(rhat(half))}
+        out |= {
+            "energy_ess": float(ess(half)),
+            "energy_tail_ess": float(ess(half, "tail")),
+            "energy_time": float(autocorrelation_time(half)) * thin,
+            "energy_rhat": float(rhat(half)),
+        }
+        with frozen(model), torch.no_grad():
+            found = [modes(model.sampler().decode(x)) for x in kept[len(kept) // 2 :]]
+        known = [m for m in found if m is not None]
+        if len(known) > 1:
+            out["switches"] = 100 * switch_rate(torch.stack(known, 1)) / thin
     return {**out, "energy_end": float(drawn.energy.mean())}
 
 

@@ -166,7 +166,7 @@ def evaluate(
         rows[name] = summary([evaluator.measure(one.x, one.y) for one in others], n)
     rows |= reference_rows(evaluator, n, draws, seed, draw_rng, progress)
     progress("looking at the chains")
-    chains = summary([chain_report(model, rng, sampler, options) for _ in range(draws)])
+    chains = summary([chain_report(model, rng, sampler, options, evaluator.modes) for _ in range(draws)])
     progress("asking the model itself")
     given, split = (data, against) if held is None else (held, "all")
     test = part_of(given, split, model.spec, validation=validation, data_dir=data_dir)

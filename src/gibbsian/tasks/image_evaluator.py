@@ -145,6 +145,10 @@ class LabelledImages(ImageEvaluator):
             "classes": float((class_histogram(answers) > 0).sum()),
         }
 
+    def modes(self, x: Tensor) -> Tensor | None:
+        """The class that the classifier takes each for."""
+        return self.classifier.answers(self.as_picture(x))
+
     def by_class(self, x: Tensor, y: Tensor | None = None) -> dict[str, dict[str, float]]:
         """By the name of each class: the share of samples that are judged as it, and with `y` of those drawn
         for it."""

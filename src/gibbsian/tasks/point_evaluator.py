@@ -53,6 +53,10 @@ class SampleEvaluator(ABC):
         """Shares of samples by the names of classes, where there are any."""
         return {}
 
+    def modes(self, x: Tensor) -> Tensor | None:
+        """Which mode or class each of `x` `(n, *event)` belongs to, `(n,)`, where that can be told."""
+        return None
+
     def of_held(self) -> dict[str, float]:
         """What those measures that compare with held-out rows say of these rows themselves."""
         return {}
@@ -117,6 +121,11 @@ class PointEvaluator(SampleEvaluator):
             modes = mode_recall(x, self.density.modes, 3 * self.density.spread)
             out |= {"mode_recall": modes.recall, "mode_quality": modes.quality}
         return out
+
+    def modes(self, x: Tensor) -> Tensor | None:
+        """The nearest mode of the density, if it has any."""
+        centres = self.density.modes
+        return torch.cdist(x.double().cpu(), centres.double()).argmin(1) if len(centres) > 1 else None
 
     def distance(self, x: Tensor) -> float:
         """KL(density || samples)."""

@@ -32,9 +32,17 @@ FIRST = ("feature_distance", "kl_forward", "sliced_w2", "precision", "recall")
 class Remark(Protocol):
     """One thing worth saying of a run, as `gibbsian doctor` does."""
 
-    grade: Any
-    what: str
-    remedy: str
+    @property
+    def grade(self) -> Any:
+        """good, watch or bad."""
+
+    @property
+    def what(self) -> str:
+        """What is so, and how it shows."""
+
+    @property
+    def remedy(self) -> str:
+        """What to try; empty where nothing need be done."""
 
 
 def report_page(

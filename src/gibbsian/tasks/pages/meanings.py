@@ -32,14 +32,25 @@ CONVERGED, NEARLY = 1.01, 1.1
 """R-hat below which chains count as converged, and as nearly so (Vehtari et al. 2021)."""
 
 
-def chains_in_words(chains: Mapping[str, Interval]) -> list[str]:
+def chains_in_words(chains: Mapping[str, Interval | float]) -> list[str]:
     """What the diagnostics of `CHAINS` chains from noise say, a sentence each; the numbers stand in them."""
-    known = {name: value.estimate for name, value in chains.items()}
+    known = {k: v.estimate if isinstance(v, Interval) else v for k, v in chains.items()}
     told = []
     if "steps" in known:
-        told.append(f"Each draw looks at {CHAINS} chains from noise, of {known['steps']:,.0f} steps.")
+        told.append(f"{CHAINS} chains from noise were looked at, of {known['steps']:,.0f} steps.")
     if (rhat := known.get("energy_rhat")) is not None:
         told.append(_mixing(rhat, known.get("energy_ess")))
+    time, mixed = known.get("energy_time"), known.get("energy_rhat", NEARLY) < NEARLY
+    if time is not None and mixed:
+        told.append(
+            f"In their second half one draw in {time:,.0f} steps is worth an independent one, by energy."
+        )
+    if (switches := known.get("switches")) is not None:
+        told.append(
+            f"A chain goes to another class or mode {switches:.2g} times in 100 steps."
+            if switches
+            else "No chain leaves the class or mode that it came to."
+        )
     if (accepted := known.get("acceptance")) is not None:
         usual = "as it should be" if 0.4 <= accepted <= 0.95 else "outside .4 to .95: change the step size"
         told.append(f"{accepted:.0%} of the proposals are accepted, {usual}.")
