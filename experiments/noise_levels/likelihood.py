@@ -142,7 +142,10 @@ def main() -> None:
     }
     with seeded_init(generator(asked.seed)):
         images = whole.batch(everything[:20_000], -1.0, 1.0).x
-        rivals = {"VAE, at least": Normal(whole.event_shape, asked.sigma), "flow": Flow(images, asked.sigma)}
+        rivals: dict[str, Any] = {
+            "VAE, at least": Normal(whole.event_shape, asked.sigma),
+            "flow": Flow(images, asked.sigma),
+        }
     for name, model in rivals.items():
         updates = fitted(model, train, aside, asked.sigma, asked.minutes, asked.seed)
         with torch.no_grad():
