@@ -31,14 +31,18 @@ def evaluate(
     run: Run,
     *,
     n: Annotated[int, Arg("samples in one draw", "N", "-n")] = 2000,
-    draws: Annotated[int, Arg("independent draws, 2 or more, for the intervals", "N")] = 5,
+    draws: Annotated[
+        int, Arg("independent draws, for the intervals; of 1 they are of random halves of it", "N")
+    ] = 5,
     seed: Annotated[int, Arg("of the draws", "S")] = 0,
     data: Annotated[str | None, Arg("data set; the one of training by default", "NAME")] = None,
     features: Annotated[
         str | None,
         Arg("of images: classes (the default with labels), random (without), pixels, or digits, ...", "NAME"),
     ] = None,
-    out: Annotated[str | None, Arg("folder for report.json and report.txt", "DIR")] = None,
+    out: Annotated[
+        str | None, Arg("folder for report.json, report.txt, and the samples nearest to training rows", "DIR")
+    ] = None,
     which: Which = "newest",
     device: Device = "cpu",
     precision: Precision = "fp32",
@@ -47,7 +51,7 @@ def evaluate(
     settings: Annotated[Mapping[str, Any] | None, Keys(drawing_settings, "a run")] = None,
 ) -> Result:
     """Measure samples against held-out data, with baselines beside, and the chains that drew them. Intervals
-    are of 95 % over the draws.
+    are of 95 % over the draws, or over random halves of the samples of a single draw.
 
     Systems with latents (gebm, vaebm) take --latent.beta, --latent.kernel and the like in place of their own,
     energies over noise levels (noise_energy) --sampling.steps, --sampling.corrections and the like.
@@ -81,6 +85,8 @@ def evaluate(
     result = Result({**about, **report.to_dict()}, with_cut(report.text(), cut))
     if out:
         write_report(result, Path(out))
+        if report.neighbours:
+            report.neighbours.save(Path(out))
     return result
 
 
