@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import torch
 
 from gibbsian.core.errors import UsageError
-from gibbsian.metrics.duplicates import duplicate_share
+from gibbsian.metrics.duplicates import duplicate_share, repeated_rows
 
 
 def points(n, seed):
@@ -28,6 +29,14 @@ def test_copies_show():
     x = points(60, 1)
     half = torch.cat([x[:30], x[:1].expand(30, -1) + 1e-9])
     assert duplicate_share(x, half) > 0.2
+
+
+def test_rows_that_equal_an_earlier_one_are_numpys():
+    x = torch.randint(0, 3, (200, 4), generator=torch.Generator().manual_seed(0)).float() - 1
+    x[3] = -0.0
+    x[4] = 0.0
+    assert repeated_rows(x) == 200 - len(np.unique(x.numpy() + 0.0, axis=0)) > 50
+    assert repeated_rows(points(50, 1)) == 0 and repeated_rows(torch.zeros(5, 2, 2)) == 4
 
 
 def test_shares_that_mean_nothing():

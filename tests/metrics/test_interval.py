@@ -10,6 +10,7 @@ from scipy import stats
 from gibbsian.core.errors import UsageError
 from gibbsian.metrics.interval import (
     bootstrap_interval,
+    half_intervals,
     mean_interval,
     mean_share_interval,
     quantile,
@@ -60,6 +61,33 @@ def test_bootstrap_of_two_samples_draws_each():
     x, y = torch.randn(300, generator=rng), torch.randn(100, generator=rng)
     got = bootstrap_interval(lambda a, b: float(a.mean() - b.mean()), x, y, rng=rng, repeats=1000)
     assert got.half_width == pytest.approx(1.96 * float((x.var() / 300 + y.var() / 100).sqrt()), rel=0.15)
+
+
+def test_halves_of_rows_have_the_spread_of_a_mean():
+    """Of 500 halves, t is z to .3 %; the spread is known to 3.2 %: bound at 5 deviations."""
+    rng = torch.Generator().manual_seed(0)
+    x = torch.randn(401, generator=rng, dtype=torch.float64) + 3
+    found = half_intervals(lambda rows: {"mean": float(x[rows].mean())}, 401, rng=rng, repeats=500)["mean"]
+    assert found.estimate == float(x.mean())
+    assert found.half_width == pytest.approx(1.96 * float(x.std()) / 401**0.5, rel=0.17)
+    few = half_intervals(lambda rows: {"mean": float(x[rows].mean())}, 401, rng=rng, repeats=2)["mean"]
+    assert few.half_width > 0  # 12.7 deviations of two
+
+
+def test_halves_are_without_replacement_and_lack_what_one_lacks():
+    seen = []
+
+    def look(rows):
+        seen.append(rows)
+        return {"n": len(set(rows.tolist()))} | ({"rare": 1.0} if len(seen) % 2 else {})
+
+    found = half_intervals(look, 20, rng=torch.Generator().manual_seed(0), repeats=5)
+    assert set(found) == {"n"} and [len(r) for r in seen] == [20] + 5 * [10]
+    assert all(len(set(r.tolist())) == len(r) for r in seen) and not torch.equal(seen[1], seen[2])
+    assert found["n"].estimate == 20
+    for n, repeats in ((3, 5), (20, 1)):
+        with pytest.raises(UsageError, match="halves of"):
+            half_intervals(look, n, rng=torch.Generator(), repeats=repeats)
 
 
 def test_mean_interval_covers():

@@ -25,6 +25,22 @@ def test_the_nearest_row_is_found_far_from_zero_and_in_chunks(shift, monkeypatch
     assert float(NearestRow(rows)(rows).max()) == 0
 
 
+def test_the_first_ones_and_their_numbers_are_scikit_learns():
+    x, rows = points(40, 1), points(70, 2)
+    want, numbers = NearestNeighbors(n_neighbors=4).fit(rows.numpy()).kneighbors(x.numpy())
+    far, found = NearestRow(rows).first(x, 4)
+    np.testing.assert_allclose(far.numpy(), want, rtol=1e-5)
+    np.testing.assert_array_equal(found.numpy(), numbers)
+
+
+def test_rows_that_the_data_hold_twice_are_counted():
+    train, held = points(900, 1), points(100, 2)
+    train[10], train[20] = train[3], train[3]
+    held[0], held[1] = train[5], train[6] + 1e-3
+    train[30:33] = train[40:43] + 1e-3  # 30, 32, 40 and 42 are probed: every other row, each as near
+    assert Novelty(train, held).repeats() == novelty.Repeats(1, 1, 2, 4, 450)
+
+
 def test_every_kind_of_sample_is_told():
     train, held = points(2000, 1), points(400, 2)
     measured = Novelty(train, held)

@@ -9,10 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.optimize import linear_sum_assignment
 from scipy.stats import wasserstein_distance
-from sklearn.metrics.pairwise import rbf_kernel
+from sklearn.metrics.pairwise import polynomial_kernel, rbf_kernel
 
 from gibbsian.core.errors import UsageError
-from gibbsian.metrics.two_sample import median_distance, mmd2, sliced_wasserstein
+from gibbsian.metrics.two_sample import kid, median_distance, mmd2, sliced_wasserstein
 
 
 def points(n: int, d: int = 4, seed: int = 0, shift: float = 0.0) -> torch.Tensor:
@@ -34,7 +34,16 @@ def test_mmd_is_scikit_learns_kernel():
     assert mmd2(x, y, bandwidth=1.7, chunk=16) == pytest.approx(want, rel=1e-9)
 
 
-@pytest.mark.parametrize("measure", [mmd2])
+def test_kid_is_scikit_learns_kernel():
+    x, y = points(70, 9), points(45, 9, seed=1, shift=0.5)
+    want = unbiased(
+        lambda u, v: polynomial_kernel(u, v, degree=3, gamma=1 / 9, coef0=1), x.numpy(), y.numpy()
+    )
+    assert kid(x, y, chunk=16) == pytest.approx(want, rel=1e-9)
+    assert kid(y, x) == pytest.approx(want, rel=1e-9)
+
+
+@pytest.mark.parametrize("measure", [mmd2, kid])
 def test_they_are_unbiased(measure):
     # mean over 200 pairs of equal distributions: |z| < 4.5, false alarm 1e-5; the biased form fails by far
     values = torch.tensor([measure(points(20, seed=2 * s), points(20, seed=2 * s + 1)) for s in range(200)])

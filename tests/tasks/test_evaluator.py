@@ -99,8 +99,10 @@ def test_images_of_ones_own_are_measured(kind, tmp_path):
     assert list(measured) == ["training data", "one Gaussian", "noise"]
     distances = [one["feature_distance"] for one in measured.values()]
     assert distances == sorted(distances)
-    distances = {"feature_distance", "pixel_distance", "nn_ratio", "diversity"}
-    assert set(measured["noise"]) == {*distances, "near_copies", "precision", "recall"}
+    parts = {f"feature_distance{end}" for end in ("", "_quarter", "_half")}
+    distances = {*parts, "pixel_distance", "kid", "mmd2", "sliced_w2", "nn_ratio", "diversity"}
+    shares = {"c2st", "near_copies", "precision", "recall", "density", "coverage"}
+    assert set(measured["noise"]) == {*distances, *shares}
     assert measured["training data"]["near_copies"] == 1 and set(found.of_held()) <= set(measured["noise"])
 
 

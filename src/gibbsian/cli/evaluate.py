@@ -39,14 +39,18 @@ def evaluate(
     run: Run,
     *,
     n: Annotated[int, Arg("samples in one draw", "N", "-n")] = 2000,
-    draws: Annotated[int, Arg("independent draws, 2 or more, for the intervals", "N")] = 5,
+    draws: Annotated[
+        int, Arg("independent draws, for the intervals; of 1 they are of random halves of it", "N")
+    ] = 5,
     seed: Annotated[int, Arg("of the draws", "S")] = 0,
     data: Annotated[str | None, Arg("data set; the one of training by default", "NAME")] = None,
     features: Annotated[
         str | None,
         Arg("of images: classes (the default with labels), random (without), pixels, or digits, ...", "NAME"),
     ] = None,
-    out: Annotated[str | None, Arg("folder for report.json and report.txt", "DIR")] = None,
+    out: Annotated[
+        str | None, Arg("folder for report.json, report.txt, and the samples nearest to training rows", "DIR")
+    ] = None,
     report: Annotated[
         str | None, Arg("folder for report.html too: all of it in one page that needs no network", "DIR")
     ] = None,
@@ -58,7 +62,7 @@ def evaluate(
     settings: Annotated[Mapping[str, Any] | None, Keys(drawing_settings, "a run")] = None,
 ) -> Result:
     """Measure samples against held-out data, with baselines beside, and the chains that drew them. Intervals
-    are of 95 % over the draws.
+    are of 95 % over the draws, or over random halves of the samples of a single draw.
 
     --report DIR writes one page, report.html, with samples, measures, what doctor says, chains, energies,
     training curves and a card of settings, beside report.json and report.txt: send the file, or print it.
@@ -97,6 +101,9 @@ def evaluate(
     values, text, written = {**about, **found.to_dict()}, with_cut(found.text(), cut), ""
     if out or report:
         from ..tasks.pages.evaluation import save_report
+    for folder in filter(None, (out, report)):
+        if found.neighbours:
+            found.neighbours.save(Path(folder))
     if report:
         made = _pictures(Path(report), begun)
         drawn = {"sampler": sampler, "options": how, "data_dir": data_dir, "pictures": made}

@@ -3,15 +3,18 @@
     mean        m +- t s / sqrt(n), s and Student's t with n - 1 (Student 1908): 2.78 s for 95 % of 5 values
     share       Wilson (1927): the shares q with |p - q| <= z sqrt(q (1 - q) / n)
     statistic   t +- z sd*(t), sd* over bootstrap draws of the rows (Efron 1979)
+    statistics  t +- t sd*(t), sd* over random halves of the rows, for what looks at neighbours
 
 The bootstrap gives only the spread. A percentile interval would be wrong for distances between
-distributions: drawing rows again makes them larger, so that the interval misses the estimate.
+distributions: drawing rows again makes them larger, so that the interval misses the estimate. A row drawn
+twice is its own nearest neighbour; halves are drawn without replacement, and the mean of such a half has the
+deviation s / sqrt(n) of the mean of all n (Shao and Wu 1989), so that nothing needs to be rescaled.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import torch
@@ -20,7 +23,7 @@ from torch import Tensor
 from ..core.errors import UsageError
 from .arrays import table
 
-EXACT = 200
+EXACT, HALVES = 200, 20
 
 
 @dataclass(frozen=True)
@@ -134,6 +137,30 @@ def bootstrap_interval(
     again = [float(statistic(*one)) for one in drawn]
     reach = quantile(level) * float(torch.tensor(again, dtype=torch.float64).std())
     return Interval(estimate, estimate - reach, estimate + reach, level)
+
+
+def half_intervals(
+    statistics: Callable[[Tensor], Mapping[str, float]],
+    n: int,
+    *,
+    rng: torch.Generator,
+    repeats: int = HALVES,
+    level: float = 0.95,
+) -> dict[str, Interval]:
+    """Named `statistics` of all rows (a call with the numbers (n,) of rows), with their spread over `repeats`
+    random halves without replacement; NaN where one is not finite, none for what a half has not.
+
+    Raises `UsageError` with fewer than 4 rows or 2 repeats.
+    """
+    if n < 4 or repeats < 2:
+        raise UsageError(f"{repeats} halves of {n} rows: take 2 halves or more, of 4 rows or more")
+    whole = statistics(torch.arange(n))
+    halves = [statistics(torch.randperm(n, generator=rng)[: n // 2]) for _ in range(repeats)]
+    found, t = {}, t_quantile(level, repeats - 1)
+    for name in (name for name in whole if all(name in half for half in halves)):
+        reach = t * float(torch.tensor([half[name] for half in halves], dtype=torch.float64).std())
+        found[name] = Interval(whole[name], whole[name] - reach, whole[name] + reach, level)
+    return found
 
 
 def require_draws(draws: int, n: int, least: int) -> None:

@@ -31,6 +31,16 @@ def mmd2(a: Tensor, b: Tensor, *, bandwidth: float | None = None, chunk: int = 1
     return _unbiased(x, y, lambda u, v: torch.exp(torch.cdist(u, v).square() / (-2 * h * h)), chunk)
 
 
+def kid(a: Tensor, b: Tensor, *, chunk: int = 1024) -> float:
+    """Unbiased MMD^2 of features `a` (N, D) and `b` (M, D), kernel (<x, y> / D + 1)^3.
+
+    Of Inception features it is the KID of Binkowski et al. 2018 (arXiv 1801.01401), here of all rows rather
+    than the mean over subsets, which has the same expectation; in another space it is named after that.
+    """
+    x, y = pair(a, b)
+    return _unbiased(x, y, lambda u, v: (u @ v.T / x.shape[1] + 1) ** 3, chunk)
+
+
 def median_distance(x: Tensor, y: Tensor, *, rows: int = 500) -> float:
     """Median distance between different rows among the first `rows` of each."""
     return float(torch.pdist(torch.cat([x[:rows], y[:rows]]).double()).median())

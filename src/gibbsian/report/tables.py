@@ -16,7 +16,10 @@ DIGITS = ".4g"
 """Of cells in a table of rows."""
 
 
-SHARES = {"precision", "recall", "mode_recall", "mode_quality", "asked_class", "lost"}
+SHARES = {
+    *("precision", "recall", "coverage", "c2st", "near_copies"),
+    *("mode_recall", "mode_quality", "asked_class", "lost"),
+}
 """Measures that are shares of single samples, modes or rows."""
 
 
@@ -32,6 +35,16 @@ def over(values: Sequence[float], share_of: int = 0) -> Interval:
         return share_interval(int(sum(values)) * share_of, len(values) * share_of)
     found = mean_interval(torch.tensor(values, dtype=torch.float64))
     return replace(found, low=max(found.low, 0.0), high=min(found.high, 1.0)) if share_of else found
+
+
+def bounded(found: Mapping[str, Interval], n: int) -> dict[str, Interval]:
+    """`found` of one set of `n` samples: `SHARES` without an interval beyond 0 and 1, Wilson's at these."""
+    told = dict(found)
+    for key in SHARES & told.keys():
+        p = told[key].estimate
+        cut = replace(told[key], low=max(told[key].low, 0.0), high=min(told[key].high, 1.0))
+        told[key] = share_interval(round(p) * n, n) if p in (0.0, 1.0) else cut
+    return told
 
 
 def plain(value: Interval) -> dict[str, Any]:

@@ -1,10 +1,13 @@
 """What samples are measured against: a held-out part of the data, and baselines that are stronger than
 they look. One evaluator a kind of data; each turns samples into named numbers.
 
-    feature_distance   Frechet distance in named features (see `feature_names`; never to be called FID)
+    feature_distance   Frechet distance in named features (see `feature_names`), with those of a quarter and
+                       half of the rows, and what the three say of infinitely many (`metrics.frechet`)
     normalised         (distance - floor) / (noise - floor), floor: training data, noise: uniform pixels
+    kid, mmd2, sliced_w2    other distances in those features, see `metrics.two_sample`
+    c2st               accuracy of a classifier between samples and held-out images (`classifier_test`)
     confidence, class_entropy (nats), classes    of a small classifier's answers, for labelled images
-    precision, recall  k-nearest-neighbour estimates in feature space
+    precision, recall, density, coverage    k-nearest-neighbour estimates in feature space
     nn_ratio, near_copies, diversity    distances in pixels to the nearest image, see `metrics.novelty`
     pixel_distance     without labels, the distance in other features
 

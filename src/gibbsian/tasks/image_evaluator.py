@@ -11,12 +11,12 @@ from torch import Tensor
 from ..data.dataset import Dataset
 from ..metrics.baselines import class_gaussians, one_gaussian
 from ..metrics.classes import accuracy, class_entropy, class_histogram, confidence
-from ..metrics.coverage import TYPICAL, coverage
-from ..metrics.frechet import frechet_distance
+from ..metrics.frechet import frechet_distance, frechet_trend
+from ..metrics.two_sample import kid, mmd2, sliced_wasserstein
 from ..report.pictures import pictured
 from .feature_names import FeatureNet, labelled
 from .features import SmallNet, classifier_for
-from .point_evaluator import Draw, HeldOutEvaluator
+from .point_evaluator import Draw, HeldOutEvaluator, Seen, told_apart
 from .random_features import NAME, PixelFeatures
 
 MANY = 50
@@ -45,45 +45,65 @@ class ImageEvaluator(HeldOutEvaluator):
         self.low, self.high, self.features = low, high, features
         self.record = {"features": features.name, "weights": features.sha256[:16], **self.record}
         self.held_x = self._all(self.held)
-        self.held_features = features.features(self.held_x)
+        self.held_features = features.features(self.held_x).double()
         if features.name == NAME and not labelled(train):
             said = "no labels: distances are between responses of fixed random filters (--features)"
             self.notes += (said,)
         if len(self.held) < MANY:
             self.notes += (f"{len(self.held)} held-out images are few: distances of so few are rough",)
 
-    def measure(self, x: Tensor, y: Tensor | None = None) -> dict[str, float]:
-        """All measures of the module's list but `normalised`, which needs floor and ceiling."""
+    def look(self, x: Tensor, y: Tensor | None = None) -> Seen:
+        """Pictures, their features in one space or two, and their distance to the nearest training image."""
         x = self.as_picture(x)
-        features = self.features.features(x)
-        near = coverage(self.held_features, features, widest=TYPICAL)
+        seen = {"pictures": x, "features": self.features.features(x).double()}
+        if self.features.name == NAME:
+            seen["pixels"] = self._pixel_space.features(x)
+        return {**seen, "distance": self.novelty.nearest(x)}
+
+    def measures(self, seen: Seen) -> dict[str, float]:
+        """All measures of the module's list but `normalised`, which needs floor and ceiling."""
+        features, held = seen["features"], self.held_features
+        trend = frechet_trend(features, held)
         return {
-            "feature_distance": frechet_distance(features, self.held_features),
-            **self.of_classes(x),
-            **self.of_pixels(x),
-            "precision": near.precision,
-            "recall": near.recall,
-            **self.novelty.measure(x),
+            "feature_distance": trend.whole,
+            "kid": kid(features / self._unit, held / self._unit),
+            "mmd2": mmd2(features, held),
+            "sliced_w2": sliced_wasserstein(features, held, torch.Generator().manual_seed(0)),
+            **self.of_pixels(seen),
+            **told_apart(features, held),
+            **self.of_classes(seen),
+            **self.novelty.measure(seen["pictures"], seen["distance"]),
+            "feature_distance_quarter": trend.quarter,
+            "feature_distance_half": trend.half,
+            **({} if trend.limit is None else {"feature_distance_limit": trend.limit}),
         }
 
     def distance(self, x: Tensor) -> float:
         """The feature distance."""
         return frechet_distance(self.features.features(self.as_picture(x)), self.held_features)
 
-    def of_classes(self, x: Tensor) -> dict[str, float]:
-        """Measures of a classifier's answers to pictures `x` in [-1, 1]; none without labels."""
+    @cached_property
+    def _unit(self) -> Tensor:
+        """What makes the mean square of held-out features 1: the kernel of `kid` is made for such."""
+        return self.held_features.square().mean().sqrt()
+
+    def of_classes(self, seen: Seen) -> dict[str, float]:
+        """Measures of a classifier's answers; none without labels."""
         return {}
 
-    def of_pixels(self, x: Tensor) -> dict[str, float]:
+    def of_pixels(self, seen: Seen) -> dict[str, float]:
         """The distance in another space, where the first one knows no classes."""
-        if self.features.name != NAME:
+        if "pixels" not in seen:
             return {}
-        space = self._pixel_space
-        return {"pixel_distance": frechet_distance(space.features(x), space.features(self.held_x))}
+        return {"pixel_distance": frechet_distance(seen["pixels"], self._held_pixels)}
 
     @cached_property
     def _pixel_space(self) -> PixelFeatures:
         return PixelFeatures(self.train)
+
+    @cached_property
+    def _held_pixels(self) -> Tensor:
+        return self._pixel_space.features(self.held_x)
 
     def identity(self) -> dict[str, Any]:
         """With the range of samples, and all of the weights."""
@@ -112,6 +132,9 @@ class ImageEvaluator(HeldOutEvaluator):
     def _rows(self) -> tuple[Tensor, Tensor]:
         return self._all(self.train), self.held_x
 
+    def _samples(self, seen: Seen) -> tuple[Tensor, Tensor]:
+        return seen["pictures"], seen["pictures"]
+
     def _all(self, data: Dataset) -> Tensor:
         return data.batch(torch.arange(len(data)), -1.0, 1.0).x
 
@@ -130,35 +153,37 @@ class LabelledImages(ImageEvaluator):
         """Whose features and answers they are."""
         return self.features
 
-    def measure(self, x: Tensor, y: Tensor | None = None) -> dict[str, float]:
-        """The measures of images; with `y` also `asked_class`: the share that an independent classifier puts
-        in the class asked for."""
-        found = super().measure(x, y)
-        return found if y is None else found | {"asked_class": accuracy(self._judged(x), y.cpu())}
+    def look(self, x: Tensor, y: Tensor | None = None) -> Seen:
+        """As of images, with the answers of the classifier; with `y` also those of another, and whether it
+        puts a sample in the class asked for."""
+        seen = super().look(x, y)
+        x = seen["pictures"]
+        seen["answers"] = self.classifier.probabilities(x)
+        return seen if y is None else seen | {"judged": self._judge.probabilities(x), "y": y.cpu()}
 
-    def of_classes(self, x: Tensor) -> dict[str, float]:
-        """Confidence, class entropy, and how many classes are found."""
-        answers = self.classifier.probabilities(x)
-        return {
+    def of_classes(self, seen: Seen) -> dict[str, float]:
+        """Confidence, class entropy, how many classes are found, and where samples were drawn for classes
+        `asked_class`: the share that an independent classifier puts in the class asked for."""
+        answers = seen["answers"]
+        found = {
             "confidence": confidence(answers),
             "class_entropy": class_entropy(answers),
             "classes": float((class_histogram(answers) > 0).sum()),
         }
+        return found | ({"asked_class": accuracy(seen["judged"], seen["y"])} if "y" in seen else {})
 
     def modes(self, x: Tensor) -> Tensor | None:
         """The class that the classifier takes each for."""
         return self.classifier.answers(self.as_picture(x))
 
-    def by_class(self, x: Tensor, y: Tensor | None = None) -> dict[str, dict[str, float]]:
-        """By the name of each class: the share of samples that are judged as it, and with `y` of those drawn
-        for it."""
-        answers = self.classifier.answers(self.as_picture(x))
-        judged = None if y is None else self._judged(x).argmax(1)
-        found = {}
+    def by_class(self, seen: Seen) -> dict[str, dict[str, float]]:
+        """By the name of each class: the share of samples that are judged as it, and of those drawn for it,
+        if any were."""
+        answers, found = seen["answers"].argmax(1), {}
         for c, name in enumerate(self.train.classes):
             found[name] = {"samples": float((answers == c).double().mean())}
-            if judged is not None and y is not None and bool((own := y.cpu() == c).any()):
-                found[name]["drawn for it"] = float((judged[own] == c).double().mean())
+            if "y" in seen and bool((own := seen["y"] == c).any()):
+                found[name]["drawn for it"] = float((seen["judged"].argmax(1)[own] == c).double().mean())
         return found
 
     def baselines(self) -> dict[str, Draw]:
@@ -169,9 +194,6 @@ class LabelledImages(ImageEvaluator):
     def _class_gaussians(self, n: int, rng: torch.Generator) -> Tensor:
         assert self.train.y is not None
         return class_gaussians(self._pixels, self.train.y, n, rng, low=self.low, high=self.high)[0]
-
-    def _judged(self, x: Tensor) -> Tensor:
-        return self._judge.probabilities(self.as_picture(x))
 
     @cached_property
     def _judge(self) -> SmallNet:

@@ -4,7 +4,8 @@ Of rows of numbers, each column divided by its deviation over training rows:
 
     sliced_w2          sliced Wasserstein distance to held-out rows
     mmd2               unbiased squared maximum mean discrepancy, below 0 by chance where there is none
-    precision, recall  k-nearest-neighbour estimates
+    c2st               accuracy of a classifier between samples and held-out rows (`classifier_test`)
+    precision, recall, density, coverage    k-nearest-neighbour estimates
     nn_ratio, near_copies, diversity    distances to the nearest row, see `metrics.novelty`
 """
 
@@ -12,21 +13,27 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
+from dataclasses import asdict
 from functools import cached_property
-from typing import Any
+from typing import Any, TypeAlias
 
 import torch
 from torch import Tensor
 
+from ..core.spec import Table
 from ..data.dataset import Dataset
 from ..data.toy import toy
 from ..metrics.baselines import one_gaussian
+from ..metrics.classifier_test import classifier_test
 from ..metrics.coverage import TYPICAL, coverage
 from ..metrics.novelty import Novelty
 from ..metrics.toy import GridDivergence, grid_divergence, mode_recall
 from ..metrics.two_sample import mmd2, sliced_wasserstein
+from .neighbours import Neighbours, nearest_rows
 
 Draw = Callable[[int, torch.Generator], Tensor]
+Seen: TypeAlias = dict[str, Tensor]
+"""What measures need of samples, by name, a row a sample: any part of the rows may be measured."""
 MOST = 5000
 """Training rows that are looked at."""
 
@@ -41,15 +48,23 @@ class SampleEvaluator(ABC):
     record: dict[str, str | int]
     notes: tuple[str, ...] = ()
 
-    @abstractmethod
     def measure(self, x: Tensor, y: Tensor | None = None) -> dict[str, float]:
         """Named numbers of samples `x` `(n, *event)`, drawn for the classes `y` `(n,)` if given."""
+        return self.measures(self.look(x, y))
+
+    @abstractmethod
+    def look(self, x: Tensor, y: Tensor | None = None) -> Seen:
+        """What is to be known of each of the samples, on the CPU."""
+
+    @abstractmethod
+    def measures(self, seen: Seen) -> dict[str, float]:
+        """Named numbers of samples that were looked at."""
 
     @abstractmethod
     def distance(self, x: Tensor) -> float:
         """The measure to choose a checkpoint by, lower being better."""
 
-    def by_class(self, x: Tensor, y: Tensor | None = None) -> dict[str, dict[str, float]]:
+    def by_class(self, seen: Seen) -> dict[str, dict[str, float]]:
         """Shares of samples by the names of classes, where there are any."""
         return {}
 
@@ -60,6 +75,14 @@ class SampleEvaluator(ABC):
     def of_held(self) -> dict[str, float]:
         """What those measures that compare with held-out rows say of these rows themselves."""
         return {}
+
+    def neighbours(self, seen: Seen, units: Table | None = None) -> Neighbours | None:
+        """The samples nearest to training rows with these, rows of a table in `units`; none without rows."""
+        return None
+
+    def repeats(self) -> tuple[str, ...]:
+        """Lines on rows that the data hold twice."""
+        return ()
 
     def identity(self) -> dict[str, Any]:
         """All that measures of the same samples depend on."""
@@ -85,6 +108,29 @@ class HeldOutEvaluator(SampleEvaluator):
         """Distances to all training rows, and among samples."""
         return Novelty(*self._rows())
 
+    def neighbours(self, seen: Seen, units: Table | None = None) -> Neighbours | None:
+        """By the distances of `novelty`."""
+        x, shown = self._samples(seen)
+        return nearest_rows(x, seen["distance"], shown, self.train, self.novelty, units)
+
+    def repeats(self) -> tuple[str, ...]:
+        """Equal rows, and of images also near ones: few numbers may be close by chance."""
+        found, image, told = self.novelty.repeats(), self.train.is_image, []
+        near = f", and {found.held_near} are nearly so" if image and found.held_near else ""
+        if found.held or near:
+            told.append(
+                f"{found.held} of {len(self.held)} held-out rows are training rows too{near}: "
+                "they cannot tell copies from new samples"
+            )
+        near = f", and {found.train_near} of {found.probed} nearly so" if image and found.train_near else ""
+        if found.train or near:
+            told.append(f"{found.train} of {len(self.train)} training rows equal an earlier one{near}")
+        return tuple(told)
+
+    @abstractmethod
+    def _samples(self, seen: Seen) -> tuple[Tensor, Tensor]:
+        """Samples as `novelty` is to see them, and as they are to be shown."""
+
     @abstractmethod
     def _rows(self) -> tuple[Tensor, Tensor]:
         """Training rows and held-out ones, as `novelty` is to see them."""
@@ -98,6 +144,12 @@ class HeldOutEvaluator(SampleEvaluator):
         return {**self.record, "train": self.train.fingerprint, "held": self.held.fingerprint}
 
 
+def told_apart(x: Tensor, held: Tensor) -> dict[str, float]:
+    """Of samples (n, D) against held-out rows (m, D): a classifier's accuracy, measures by neighbours."""
+    near = coverage(held, x, widest=TYPICAL)
+    return {"c2st": classifier_test(held, x, torch.Generator().manual_seed(0)).estimate, **asdict(near)}
+
+
 class PointEvaluator(SampleEvaluator):
     """Points of the plane against an exact density: grid divergence both ways, sliced W2, modes found."""
 
@@ -108,9 +160,13 @@ class PointEvaluator(SampleEvaluator):
         self.exact = self.density.draw(n, torch.Generator().manual_seed(0))
         self.record = {"against": "exact draws", "held_out": n}
 
-    def measure(self, x: Tensor, y: Tensor | None = None) -> dict[str, float]:
+    def look(self, x: Tensor, y: Tensor | None = None) -> Seen:
+        """The points."""
+        return {"rows": x.detach().double().cpu()}
+
+    def measures(self, seen: Seen) -> dict[str, float]:
         """KL(density || samples), KL(samples || density) on a grid, sliced Wasserstein, mode recall."""
-        x = x.detach().double().cpu()
+        x = seen["rows"]
         divergence = self._divergence(x)
         out = {
             "kl_forward": divergence.forward,
@@ -149,20 +205,23 @@ class RowsEvaluator(HeldOutEvaluator):
 
     def __init__(self, train: Dataset, held: Dataset, n: int, rng: torch.Generator) -> None:
         super().__init__(train, held, n, rng)
-        self.x = train.x[torch.randperm(len(train), generator=rng, device=rng.device).cpu()[:MOST]]
+        self.x = _all(train)[torch.randperm(len(train), generator=rng, device=rng.device).cpu()[:MOST]]
         self.deviation = self.x.flatten(1).double().std(0, correction=0).clamp(min=1e-12)
-        self.held_out = self._units(self.held.x)
+        self.held_out = self._units(_all(self.held))
 
-    def measure(self, x: Tensor, y: Tensor | None = None) -> dict[str, float]:
+    def look(self, x: Tensor, y: Tensor | None = None) -> Seen:
+        """Rows in units of the columns, and their distance to the nearest training row."""
+        rows = self._units(x.detach().cpu())
+        return {"rows": rows, "distance": self.novelty.nearest(rows)}
+
+    def measures(self, seen: Seen) -> dict[str, float]:
         """The measures of the module's list."""
-        x = self._units(x.detach().cpu())
-        near = coverage(self.held_out, x, widest=TYPICAL)
+        x = seen["rows"]
         return {
             "sliced_w2": self._sliced(x),
             "mmd2": mmd2(x, self.held_out),
-            "precision": near.precision,
-            "recall": near.recall,
-            **self.novelty.measure(x),
+            **told_apart(x, self.held_out),
+            **self.novelty.measure(x, seen["distance"]),
         }
 
     def distance(self, x: Tensor) -> float:
@@ -173,7 +232,10 @@ class RowsEvaluator(HeldOutEvaluator):
         return sliced_wasserstein(x, self.held_out, torch.Generator().manual_seed(0))
 
     def _rows(self) -> tuple[Tensor, Tensor]:
-        return self._units(self.train.x), self.held_out
+        return self._units(_all(self.train)), self.held_out
+
+    def _samples(self, seen: Seen) -> tuple[Tensor, Tensor]:
+        return seen["rows"], (seen["rows"] * self.deviation).reshape(-1, *self.event_shape)
 
     def baselines(self) -> dict[str, Draw]:
         """Training rows, one Gaussian, and uniform noise between the least and the greatest value."""
@@ -187,3 +249,8 @@ class RowsEvaluator(HeldOutEvaluator):
 
     def _units(self, x: Tensor) -> Tensor:
         return x.flatten(1).double() / self.deviation
+
+
+def _all(data: Dataset) -> Tensor:
+    """All rows in the units of a model."""
+    return data.batch(torch.arange(len(data))).x

@@ -19,8 +19,9 @@ from ...report.charts import training_curves
 from ...report.html import Html, columns, element, figure, joined, lines, page, section, table, tiles
 from ...report.tables import cell
 from ...train.load import load, trained_on
-from ..evaluate import SHOWN, Report, evaluate
+from ..evaluate import evaluate
 from ..parts import part_of
+from ..quality import SHOWN, Report
 from .about import About, about_model, about_run, card, duration, said
 from .meanings import MEANINGS, chains_in_words
 from .views import DRAWN, energies_part, samples_part, strip_part, view

@@ -24,6 +24,10 @@ MEANINGS = {
     "kl_reverse": "KL(samples || density) on a grid, nats; lower is better",
     "sliced_w2": "sliced Wasserstein distance to held-out rows; lower is better",
     "mmd2": "squared maximum mean discrepancy; 0 is best, below by chance",
+    "kid": "kernel distance in the same features, unbiased; 0 is best, below by chance",
+    "density": "held-out neighbourhoods that a sample lies in, over what is usual; 1 is usual",
+    "coverage": "share of held-out rows with a sample in their neighbourhood; higher is better",
+    "c2st": "share that a classifier tells from held-out data rightly; .5 is best",
     "mode_recall": "share of the modes that are found; higher is better",
     "mode_quality": "share of samples near a mode; higher is better",
 }

@@ -29,6 +29,7 @@ from ...core.random import derive, generator
 from ...core.records import Batch
 from ...core.show import tables
 from ...mcmc.base import run
+from ...metrics.classes import confidence
 from ...metrics.interval import Interval, require_draws
 from ...models.model import EnergyModel, device_of
 from ...models.sampler import DataChain
@@ -220,7 +221,7 @@ def _measured(evaluator: LabelledImages, end: Snapshot, start: Tensor, draw: int
     apart = (begun - begun.roll(1, 0)).flatten(1).norm(dim=1).mean()
     return {
         "feature_distance": evaluator.distance(kept),
-        "confidence": evaluator.of_classes(evaluator.as_picture(kept))["confidence"],
+        "confidence": confidence(evaluator.classifier.probabilities(evaluator.as_picture(kept))),
         "neg_log_prob": float(end.neg_log_prob[part].mean()),
         "moved": float((x - begun)[good].flatten(1).norm(dim=1).mean() / apart),
         "lost": float((~good).float().mean()),
