@@ -16,7 +16,8 @@ from typing import Any
 
 from .blocks import BLOCK, RECORDS, ROOT
 
-FIGURE = re.compile(r"[-−]?(?:\d[\d,]*)?\.\d+(?:e-?\d+)?|[-−]?\d[\d,]*(?= ?%)|(?<=± )\d[\d,]*")
+WHOLE = r"\d+(?:,\d{3})*"
+FIGURE = re.compile(rf"[-−]?(?:{WHOLE})?\.\d+(?:e-?\d+)?|[-−]?{WHOLE}(?= ?%)|(?<=± ){WHOLE}")
 CODE = re.compile(r"^```.*?^```$\n?", re.DOTALL | re.MULTILINE)
 LINKS = re.compile(r"\]\([^)]*\)|https?://\S+|`[^`\n]*`")
 COMMAND = re.compile(r"^(?:gibbsian|python -m|make) .*$", re.MULTILINE)

@@ -27,7 +27,10 @@ def measure(runs: Path, out: Path, n: int, draws: int) -> None:
     told["hardware"] = torch.backends.cpu.get_cpu_capability()
     for run in sorted(path.parent for path in runs.glob("*/run.json")):
         if run.name not in told["runs"]:
-            told["runs"][run.name] = one(run, n, draws)
+            found = one(run, n, draws)
+            rows = found["report"]["measures"]
+            told["baselines"] = {k: rows.pop(k) for k in (*BASELINES, "held-out data") if k in rows}
+            told["runs"][run.name] = found
             print(run.name, flush=True)
             write(out, told)
     write(out, told)
@@ -51,7 +54,7 @@ def one(run: Path, n: int, draws: int) -> dict[str, Any]:
         "density": any(row["preset"] == config["preset"] and row["density"] for row in presets_of(config)),
         "published": [vars(p) for p in entry(config["system"]).published()],
         "version": record.get("gibbsian", ""),
-        "report": {k: v for k, v in report.items() if k not in ("run", "by_class")},
+        "report": {k: v for k, v in report.items() if k not in ("run", "by_class", "neighbours")},
     }
 
 
@@ -68,7 +71,7 @@ def write(out: Path, told: dict[str, Any]) -> None:
     runs = sorted(told["runs"].values(), key=lambda run: value(run["report"]["measures"]["model"]))
     body = [cells(run) for run in runs]
     if runs:
-        rest = {k: v for k, v in runs[0]["report"]["measures"].items() if k in BASELINES}
+        rest = {k: told["baselines"][k] for k in BASELINES}
         body += [[k, "-", *[cell(v.get(c)) for c in COLUMNS], "-", "-", "-"] for k, v in rest.items()]
         told["command"] = "gibbsian train SYSTEM --data DATA, gibbsian evaluate RUN -n {} --draws {}".format(
             told["n"], told["draws"]

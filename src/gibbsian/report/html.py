@@ -53,12 +53,12 @@ figcaption{margin-top:.4rem}
 .wide:focus-visible{outline:2px solid var(--link)}
 .wide>img{max-width:none}
 table{border-collapse:collapse;font-size:.9rem;font-variant-numeric:tabular-nums}
-th,td{text-align:left;vertical-align:top;padding:.3rem .9rem .3rem 0;border-bottom:1px solid var(--line)}
+th,td{text-align:left;vertical-align:top;padding:.3rem .7rem .3rem 0;border-bottom:1px solid var(--line)}
 thead th{font-weight:600;border-bottom-width:2px;white-space:nowrap}
 tbody th{font-weight:500}
 td{white-space:nowrap}
 td.free,th.free{white-space:normal;overflow-wrap:anywhere;min-width:5rem}
-.told th.free{min-width:14rem}
+.told th.free{min-width:11rem}.told td{font-size:.82rem}
 tr:last-child>*{border-bottom:0}
 td:nth-child(2){font-weight:600}
 .plain td:nth-child(2){font-weight:400}

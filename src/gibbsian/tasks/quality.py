@@ -84,7 +84,7 @@ class Report:
 
     def table(self, markdown: bool = False) -> str:
         """The rows as text tables, or one Markdown table: mean and half-width of the interval."""
-        groups = list(self._groups())
+        groups = list(self.groups())
         if markdown:
             return self._table("", [key for _, keys in groups for key in keys], markdown)
         return "\n\n".join(self._table(title, keys) for title, keys in groups)
@@ -96,7 +96,7 @@ class Report:
         held = f"\nof the model itself: {own}" if own else ""
         space = f"features {self.record['features']}, " if "features" in self.record else ""
         seen = f"{space}{self.record.get('held_out')} held-out rows ({self.record.get('against')})"
-        parts = ["\n".join([f"{self.table()}\n\n{seen}", *self._trend()])]
+        parts = ["\n".join([f"{self.table()}\n\n{seen}", *self.trend()])]
         if 0 < len(self.classes) <= SHOWN:
             parts.append(rows_table(self.classes, "share judged as"))
         parts.append(f"chains from noise ({CHAINS} a draw): {told}{held}")
@@ -104,7 +104,8 @@ class Report:
             parts.append(near)
         return "\n\n".join([*parts, *(["\n".join(self.notes)] if self.notes else [])])
 
-    def _groups(self) -> Iterator[tuple[str, list[str]]]:
+    def groups(self) -> Iterator[tuple[str, list[str]]]:
+        """Titles of the tables, and their columns."""
         hidden = RECORDED if TREND in self.model else ()
         for title, keys in GROUPS.items():
             if found := [key for key in keys if key in self.model and key not in hidden]:
@@ -116,7 +117,7 @@ class Report:
         ]
         return table([title, *keys], body, markdown)
 
-    def _trend(self) -> Iterator[str]:
+    def trend(self) -> Iterator[str]:
         """A line on how the Frechet distance falls with the number of rows."""
         names = [name for name in ("model", "training data") if f"{TREND}_half" in self.rows.get(name, {})]
         if not names:

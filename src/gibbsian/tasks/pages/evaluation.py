@@ -26,7 +26,7 @@ from .about import About, about_model, about_run, card, duration, said
 from .meanings import MEANINGS, chains_in_words
 from .views import DRAWN, energies_part, samples_part, strip_part, view
 
-FIRST = ("feature_distance", "kl_forward", "sliced_w2", "precision", "recall")
+FIRST = ("feature_distance", "kl_forward", "precision", "mode_recall", "sliced_w2")
 """Measures that stand at the top, the first two that there are."""
 
 
@@ -168,13 +168,13 @@ def _measures(report: Report) -> Html:
     """A row a measure, a column for the model and for each baseline."""
     head = ["measure", *report.rows]
     body = []
-    for name in report.model:
+    for name in (key for _, keys in report.groups() for key in keys):
         meant = element("span", MEANINGS[name], class_="soft") if name in MEANINGS else Html()
         title = joined([element("code", name), *([element("br"), meant] if meant else [])])
         body.append([title, *(cell(row.get(name)) for row in report.rows.values())])
     space = f"features {report.record['features']}; " if "features" in report.record else ""
     seen = f"{space}{report.record.get('held_out')} held-out rows ({report.record.get('against')}); ± 95 %"
-    parts = [table(head, body, seen, "told")]
+    parts = [table(head, body, seen, "told"), *(element("p", line, class_="soft") for line in report.trend())]
     if report.own:
         own = [[name, cell(value)] for name, value in report.own.items()]
         parts.append(table(["of itself on held-out data", "value"], own, "what the model measures of itself"))
