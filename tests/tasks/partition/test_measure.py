@@ -124,6 +124,16 @@ def test_the_integral_and_the_bound_of_a_gaussian():
     assert abs(found.integral - target.log_z) < 0.05 and abs(found.upper_there - target.log_z) < 0.05
 
 
+@pytest.mark.parametrize("target", [gaussian(10), Ising(4, 4, 0.44, 0.1)], ids=["gaussian", "ising"])
+def test_annealed_importance_sampling_without_resampling(target):
+    values = (-1, 1) if isinstance(target, Ising) else None
+    found = log_partition(target, event_shape=target.event, values=values, rng=2, resampling=0.0)
+    assert abs(found.value - target.log_z) < 0.05 and 0.05 < found.ess < 1
+    assert found.lower - 0.05 < target.log_z < found.upper + 0.05
+    with pytest.raises(UsageError, match="resampling is 2"):
+        log_partition(target, event_shape=target.event, resampling=2)
+
+
 def test_labelled_rows_to_begin_at_find_modes_that_noise_does_not():
     """Two modes 60 apart: from N(0, I) one is found, from rows of both classes both are."""
     target = GaussianMixture([0.5, 0.5], [[-30.0, 0.0], [30.0, 0.0]], std=0.5)

@@ -33,8 +33,6 @@ from .path import Integrand, adapted, path, path_back
 from .result import LogPartition, Ways, summed
 from .spaces import Binary, Reals, Space
 
-RESAMPLED = 0.5
-
 
 def log_partition(
     energy: Energy,
@@ -49,6 +47,7 @@ def log_partition(
     kept: float = 0.9,
     moves: int = 3,
     leapfrogs: int = 5,
+    resampling: float = 0.5,
     dtype: torch.dtype = torch.float32,
     device: str | torch.device = "cpu",
     progress: Callable[[str], None] = lambda text: None,
@@ -69,6 +68,8 @@ def log_partition(
         kept: share of the particles in (0, 1) that a step of b keeps; nearer to 1 is longer and surer.
         moves: trajectories of HMC, or sweeps of Gibbs sampling, at every level, at least 1.
         leapfrogs: steps of a trajectory, at least 1.
+        resampling: share of the particles in [0, 1] below which their effective number makes them be drawn
+            anew; 0 never does, which is annealed importance sampling and its reverse.
         dtype: of positions, float32 or float64.
         device: of positions; that of the energy.
         progress: told what is being done.
@@ -78,6 +79,8 @@ def log_partition(
         GibbsianError: if E is not finite where particles begin, or b does not reach 1 in 2,000 steps.
     """
     _check(temperature, particles, runs, kept, moves)
+    if not 0 <= resampling <= 1:
+        raise UsageError(f"resampling is {resampling}: a share of the particles from 0 to 1")
     rng, shape = as_generator(rng, device), tuple(event_shape)
     target = Scaled(energy, 1 / temperature)
     space: Space = Reals(shape, leapfrogs, dtype) if values is None else Binary(shape, *map(float, values))
@@ -103,12 +106,12 @@ def log_partition(
             progress(f"{len(levels)} levels, run {k + 1} of {runs}")
             along = Integrand(base, target)
             x = base.draw(particles, rng, dtype)
-            down = annealed(there, x, rng, resampling=RESAMPLED, observe=along)
+            down = annealed(there, x, rng, resampling=resampling, observe=along)
             # The ends of one way, moved on, begin the way back of another.
             ends = down.x[resample(down.log_weights, particles, rng)]
             begin = run(levels[-1].kernel, target, ends, steps=10 * moves, rng=rng).position
             assert isinstance(begin, Tensor)
-            up = annealed(back, begin, rng, resampling=RESAMPLED)
+            up = annealed(back, begin, rng, resampling=resampling)
             made.append(Ways(down, -up.log_z, along.log_z(levels)))
     return summed(made, len(levels), found.log_z)
 
