@@ -59,6 +59,8 @@ GLOBAL_DRAWS = {
 INITIALISERS = {"nets"}
 # Explicitly seeded or handled: the door itself.
 SEEDED = {"core/random.py"}
+# Reads a published file of weights as it is spread, without code.
+FOREIGN = {"tasks/inception.py"}
 TORCH_FREE = (
     "gibbsian",
     "gibbsian.cli.main",
@@ -254,7 +256,8 @@ def test_nothing_hides_what_went_wrong() -> None:
         for call in calls(path):
             if last_name(call) in ("nan_to_num", "nan_to_num_", "hasattr"):
                 yield f"{shown(path)}:{call.lineno}: {last_name(call)}"
-            if ast.unparse(call.func) in ("torch.load", "pickle.load", "pickle.loads"):
+            foreign = shown(path) in FOREIGN and "weights_only=True" in ast.unparse(call)
+            if ast.unparse(call.func) in ("torch.load", "pickle.load", "pickle.loads") and not foreign:
                 yield f"{shown(path)}:{call.lineno}: checkpoints are safetensors and JSON"
         for node in nodes(path):
             if isinstance(node, ast.ExceptHandler) and node.type is None:

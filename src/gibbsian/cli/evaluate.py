@@ -46,7 +46,14 @@ def evaluate(
     data: Annotated[str | None, Arg("data set; the one of training by default", "NAME")] = None,
     features: Annotated[
         str | None,
-        Arg("of images: classes (the default with labels), random (without), pixels, or digits, ...", "NAME"),
+        Arg(
+            "of images: classes (the default with labels), random (without), pixels (PCA), digits, ..., or "
+            "a .pth file of Inception weights",
+            "NAME",
+        ),
+    ] = None,
+    statistics: Annotated[
+        str | None, Arg(".npz of mu and sigma, by which Inception weights are verified", "FILE")
     ] = None,
     out: Annotated[
         str | None, Arg("folder for report.json, report.txt, and the samples nearest to training rows", "DIR")
@@ -91,6 +98,7 @@ def evaluate(
         draws=draws,
         seed=seed,
         features=features,
+        statistics=statistics,
         data_dir=data_dir,
         sampler=sampler,
         options=how,

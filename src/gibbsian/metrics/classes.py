@@ -29,6 +29,15 @@ def confidence(probabilities: Tensor) -> float:
     return float(_checked(probabilities).amax(1).mean())
 
 
+def inception_score(probabilities: Tensor) -> float:
+    """exp of the mean of KL(p(y | x) || p(y)), p(y) being the mean over samples (Salimans et al. 2016,
+    arXiv 1606.03498), of all samples at once: from 1 to C. It is an IS with the answers of Inception alone.
+    """
+    p = _checked(probabilities)
+    entropy = torch.special.entr(p).sum(1).mean()
+    return float((torch.special.entr(p.mean(0)).sum() - entropy).exp())
+
+
 def accuracy(probabilities: Tensor, y: Tensor) -> float:
     """Share of samples whose likeliest class is the label `y` (N,)."""
     p = _checked(probabilities)

@@ -43,6 +43,7 @@ def evaluate(
     against: str = "test",
     validation: int | None = None,
     features: str | None = None,
+    statistics: str | Path | None = None,
     held: Given | None = None,
     data_dir: str | Path | None = None,
     sampler: Sampler | None = None,
@@ -59,7 +60,9 @@ def evaluate(
             model's size and colour. Of arrays a tenth is held out, unless `held` is given.
         against: "test" for figures to quote, "validation" (with `validation` rows) to choose by.
         features: in which images are compared, see `tasks.feature_names`: "classes" with labels, "random"
-            without, or the name of a public set.
+            without, the name of a public set, or a file of Inception weights.
+        statistics: with such a file, an .npz file of mu and sigma by which the weights are verified, and from
+            which the FID then is.
         held: held-out rows of one's own, beside `data` for training rows.
         sampler: another sampler than the model's default, such as one of `learner.samplers()`. The others
             of the model get rows of their own, each from the same seed.
@@ -77,7 +80,7 @@ def evaluate(
     draw_rng = Streams(seed).data
     evaluator = evaluator_for(
         data, n, draw_rng, spec=model.spec, against=against, validation=validation, features=features,
-        held=held, data_dir=data_dir,
+        statistics=statistics, device=device, held=held, data_dir=data_dir,
     )  # fmt: skip
     require_same_kind(evaluator, name_of(data), model.spec.event_shape)
     progress(cost(evaluator, n, draws))

@@ -21,10 +21,11 @@ from pathlib import Path
 import torch
 
 from ..core.errors import UsageError
+from ..core.files import own_path
 from ..core.spec import DataSpec
 from ..data.own import Given
 from .classifier import Classifier
-from .feature_names import features_named, labelled
+from .feature_names import features_named, is_weight_file, labelled
 from .image_evaluator import ImageEvaluator, LabelledImages
 from .parts import name_of, train_and_held
 from .point_evaluator import PointEvaluator, RowsEvaluator, SampleEvaluator
@@ -54,6 +55,8 @@ def evaluator_for(
     against: str = "test",
     validation: int | None = None,
     features: str | None = None,
+    statistics: str | Path | None = None,
+    device: torch.device | str = "cpu",
     held: Given | None = None,
     data_dir: str | Path | None = None,
 ) -> SampleEvaluator:
@@ -61,7 +64,8 @@ def evaluator_for(
     against `held`; at most `n` rows of it.
 
     Images of one's own are brought to the shape of `spec`, by which `low` and `high` are set too. `features`
-    names the space of distances between images: their own "classes" where they have labels, else "random".
+    names the space of distances between images: their own "classes" where they have labels, else "random";
+    of a file of Inception weights, used on `device`, `statistics` are those of a set to be met, in a file.
     Raises `UsageError` for too few rows, and for features that these data have not.
     """
     low, high = (low, high) if spec is None else (spec.low, spec.high)
@@ -74,6 +78,15 @@ def evaluator_for(
         if features:
             raise UsageError(f"features {features} are for images, and {name_of(data)} holds numbers")
         return RowsEvaluator(train, rest, n, rng)
+    if features is not None and is_weight_file(features):
+        from .inception import read_inception  # for those who ask
+        from .inception_evaluator import InceptionImages, read_statistics
+
+        known = None if statistics is None else read_statistics(own_path(statistics))
+        net = read_inception(own_path(features), device)
+        return InceptionImages(train, rest, n, rng, low, high, net, known)
+    if statistics is not None:
+        raise UsageError(f"statistics {statistics} are of Inception features: name its weights as features")
     space = features_named(features, train)
     if labelled(train) and isinstance(space, (Classifier, StackedClassifier)):
         return LabelledImages(train, rest, n, rng, low, high, space)

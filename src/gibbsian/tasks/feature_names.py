@@ -4,10 +4,12 @@ classes                a small classifier of the set's own classes (`features`):
 random                 responses of fixed random filters (`random_features`): the default without
 pixels                 main directions of pixels (`random_features`): shown beside random
 digits, mnist, ...     the classifier of a public set that is in the package, images brought to its shape
+FILE.pth               the Inception network of the FID with your weights: see `inception_evaluator`
 """
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Protocol
 
 import torch
@@ -36,6 +38,11 @@ class FeatureNet(Protocol):
 
     def features(self, x: Tensor, *, low: float = -1.0, high: float = 1.0) -> Tensor:
         """`(N, F)` of images `(N, C, H, W)` in [low, high]."""
+
+
+def is_weight_file(name: str | None) -> bool:
+    """Whether features are named by a file of weights."""
+    return name is not None and name not in FEATURES and Path(name).suffix in (".pth", ".pt")
 
 
 def labelled(data: Dataset) -> bool:

@@ -82,7 +82,7 @@ class ImageEvaluator(HeldOutEvaluator):
         """The feature distance."""
         return frechet_distance(self.features.features(self.as_picture(x)), self.held_features)
 
-    @cached_property
+    @property
     def _unit(self) -> Tensor:
         """What makes the mean square of held-out features 1: the kernel of `kid` is made for such."""
         return self.held_features.square().mean().sqrt()

@@ -19,7 +19,8 @@ from .point_evaluator import HeldOutEvaluator, SampleEvaluator, Seen
 
 VERSION = 2
 """Of the measures: another one makes all reference rows anew."""
-PROBE = 16
+PROBE, SLOW = 16, 2.0
+"""Rows of noise by which the time is judged, and seconds for them after which no more are tried."""
 ALIKE, COPIED = 0.5, 0.05
 """Told are a diversity below the one, and near copies that exceed those of held-out data by the other."""
 
@@ -110,7 +111,8 @@ def cost(evaluator: SampleEvaluator, n: int, draws: int) -> str:
 
     few, more = PROBE, min(n, 8 * PROBE)
     seconds(few)  # what is made but once
-    little, row = seconds(few), seconds(more)
+    little = seconds(few)
+    row = seconds(more) if little < SLOW else little * more / few
     row += max(row - little, 0) / (more - few) * (n - more) if n > more else 0
     others = len(evaluator.baselines())
     spent = row * (draws if draws > 1 else HALVES / 3)  # half of the rows are measured in a third of the time
