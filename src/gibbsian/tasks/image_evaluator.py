@@ -63,9 +63,8 @@ class ImageEvaluator(HeldOutEvaluator):
     def measures(self, seen: Seen) -> dict[str, float]:
         """All measures of the module's list but `normalised`, which needs floor and ceiling."""
         features, held = seen["features"], self.held_features
-        trend = frechet_trend(features, held)
         return {
-            "feature_distance": trend.whole,
+            "feature_distance": frechet_distance(features, held),
             "kid": kid(features / self._unit, held / self._unit),
             "mmd2": mmd2(features, held),
             "sliced_w2": sliced_wasserstein(features, held, torch.Generator().manual_seed(0)),
@@ -73,9 +72,7 @@ class ImageEvaluator(HeldOutEvaluator):
             **told_apart(features, held),
             **self.of_classes(seen),
             **self.novelty.measure(seen["pictures"], seen["distance"]),
-            "feature_distance_quarter": trend.quarter,
-            "feature_distance_half": trend.half,
-            **({} if trend.limit is None else {"feature_distance_limit": trend.limit}),
+            **_falls(features, held),
         }
 
     def distance(self, x: Tensor) -> float:
@@ -198,3 +195,12 @@ class LabelledImages(ImageEvaluator):
     @cached_property
     def _judge(self) -> SmallNet:
         return classifier_for(self.train, role="judge")
+
+
+def _falls(x: Tensor, held: Tensor) -> dict[str, float]:
+    """The feature distance of quarters and halves, and its limit; nothing of too few rows for quarters."""
+    if min(len(x), len(held)) < 8:
+        return {}
+    trend = frechet_trend(x, held)
+    limit = {} if trend.limit is None else {"feature_distance_limit": trend.limit}
+    return {"feature_distance_quarter": trend.quarter, "feature_distance_half": trend.half, **limit}
