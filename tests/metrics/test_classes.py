@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import pytest
 import torch
 from scipy.stats import entropy
 
 from gibbsian.core.errors import UsageError
-from gibbsian.metrics.classes import accuracy, class_entropy, class_histogram, confidence
+from gibbsian.metrics.classes import accuracy, class_entropy, class_histogram, confidence, inception_score
 
 
 def probabilities(n: int = 200, c: int = 5) -> torch.Tensor:
@@ -35,6 +36,14 @@ def test_confidence_and_accuracy():
     p = torch.tensor([[0.7, 0.2, 0.1], [0.1, 0.3, 0.6], [0.5, 0.25, 0.25]])
     assert confidence(p) == pytest.approx(0.6)
     assert accuracy(p, torch.tensor([0, 2, 1])) == pytest.approx(2 / 3)
+
+
+def test_inception_score_is_scipys_divergence_from_the_mean():
+    p = probabilities()
+    want = np.exp(entropy(p.numpy(), p.numpy().mean(0, keepdims=True), axis=1).mean())
+    assert inception_score(p) == pytest.approx(float(want), rel=1e-10)
+    assert inception_score(torch.eye(7).repeat(3, 1)) == pytest.approx(7)
+    assert inception_score(p[:1].repeat(9, 1)) == pytest.approx(1)
 
 
 def test_bad_probabilities_are_refused():

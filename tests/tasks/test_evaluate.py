@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import json
 import math
+from dataclasses import replace
 
 import pytest
 import torch
 
+import gibbsian as gb
 from gibbsian.core.errors import UsageError
+from gibbsian.core.spec import DataSpec
 from gibbsian.metrics.interval import Interval
+from gibbsian.models.model import EnergyModel
 from gibbsian.models.sampler import WrappedSampler
 from gibbsian.report.tables import summary
 from gibbsian.tasks import evaluate as task
+from gibbsian.tasks.discrepancy import SteinDiscrepancy
 from gibbsian.tasks.evaluate import evaluate, validator
 from gibbsian.tasks.quality import ALWAYS
-from gibbsian.tasks.reference import warnings
+from gibbsian.tasks.reference import OverDraws, warnings
 
 MLP = {"net.name": "mlp", "net.hidden": [8], "chain.steps": 16, "start.capacity": 64}
 UNIT = {"pixels.low": 0.0, "pixels.high": 1.0}
@@ -63,6 +68,94 @@ def test_same_seed_same_report(system):
     model = system("short_run", "toy:ring", {"start.kind": "noise"})
     a, b, c = (evaluate(model, "toy:ring", n=50, draws=2, seed=s).to_dict() for s in (1, 1, 2))
     assert a == b != c
+
+
+def test_a_single_draw_has_intervals_over_halves(system):
+    model = system("igebm", "digits", {**UNIT, "net.classes": 10})
+    report = evaluate(model, "digits", n=60, draws=1)
+    plain = json.loads(json.dumps(report.to_dict(), allow_nan=False))
+    assert plain["draws"] == 1 and plain["intervals"] == "over random halves of the one draw"
+    assert plain["chains"]["energy_end"]["draws"] == 2 and "a single draw" in report.text()
+    for name in ("feature_distance", "kid", "diversity", "asked_class"):
+        found = plain["measures"]["model"][name]
+        assert found["interval"][0] < found["value"] < found["interval"][1], name
+    for shares in plain["measures"].values():
+        for name in ("precision", "recall", "coverage", "c2st", "near_copies"):
+            low, high = shares[name]["interval"] if name in shares else (0, 1)
+            assert 0 <= low < high <= 1, (name, low, high)
+    assert all("samples" in of for of in report.classes.values()) and len(report.classes) == 10
+
+
+def test_one_draw_and_its_halves_agree_with_many_draws():
+    """The spread over 8 draws is known to a fourth, that over 20 halves to a sixth: a factor of 2.5."""
+    evaluator = task.evaluator_for("digits", 200, rng(), features="random")
+    draw = evaluator.baselines()["one Gaussian"]
+    sets = [evaluator.look(draw(200, rng(k))) for k in range(8)]
+    many, one = (OverDraws(evaluator.measures, some).intervals() for some in (sets, sets[:1]))
+    for name in ("feature_distance", "kid", "nn_ratio", "density", "sliced_w2"):
+        deviation = many[name].half_width * math.sqrt(8) / 2.365
+        assert 0.4 < one[name].half_width / 2.093 / deviation < 2.5, name
+
+
+def test_what_the_number_of_rows_does_is_told(system):
+    model = system("short_run", "digits", {"start.kind": "noise"})
+    few, many = (evaluate(model, "digits", n=n, draws=2, features="random") for n in (40, 160))
+    assert "of 10, 20, 40 samples" in few.text() and "n is too small to say" in few.text()
+    line = next(line for line in many.text().splitlines() if line.startswith("feature_distance of"))
+    assert "of 40, 80, 160 samples" in line and line.count("of infinitely many") == 2
+    floor = many.rows["training data"]
+    order = [floor[f"feature_distance{end}"].estimate for end in ("_quarter", "_half", "", "_limit")]
+    assert order == sorted(order, reverse=True) and "mmd2" in many.to_dict()["measures"]["model"]
+    assert "mmd2" not in many.text() and "feature_distance_half" not in many.text()
+    assert many.table(markdown=True).splitlines()[0].count("kid") == 1
+
+
+def test_models_that_claim_a_density_are_held_against_it(system):
+    model = system("score_matching", "toy:ring")
+    assert model.claims_density
+    own = evaluate(model, "toy:ring", n=100, draws=2).own
+    assert set(own) == {"ksd2", "ksd2 of held-out data"}
+    model.claims_density = False
+    assert not evaluate(model, "toy:ring", n=100, draws=2).own
+
+
+def test_the_discrepancy_of_exact_draws_is_none():
+    """Of 500 draws of the model itself, and of others: 0 within twice its interval, and far above it."""
+    model = Normal()
+    draws, stein = (
+        torch.randn(2, 500, 3, generator=rng()),
+        SteinDiscrepancy(Normal(), torch.randn(500, 3, generator=rng(1))),
+    )
+    exact, wide = (
+        OverDraws(stein.measures, [stein.look(s * draws[0])]).intervals()["ksd2"] for s in (1, 1.3)
+    )
+    assert stein.offered and abs(exact.estimate) < 2 * exact.half_width < wide.estimate
+    assert not SteinDiscrepancy(Normal(), torch.ones(500, 3)).offered
+    model.spec = replace(model.spec, num_classes=2)
+    assert not SteinDiscrepancy(model, draws[1]).offered
+
+
+class Normal(EnergyModel):
+    """N(0, I) in 3 dimensions."""
+
+    def __init__(self) -> None:
+        super().__init__(DataSpec((3,)), claims_density=True)
+
+    def energy(self, x, y=None):
+        return x.square().sum(1) / 2
+
+    neg_log_prob = energy
+
+
+def test_data_that_hold_rows_twice_are_told(system):
+    x = gb.dataset("digits").x[:300].clone()
+    x[5], x[6] = x[4], x[4]
+    held = gb.dataset("digits").x[300:400].clone()
+    held[:7] = x[20:27]
+    model = system("short_run", "digits", {"start.kind": "noise"})
+    notes = evaluate(model, x, held=held, n=100, draws=2).notes
+    assert any(note.startswith("7 of 100 held-out rows are training rows too") for note in notes)
+    assert any(note.startswith("2 of 300 training rows equal an earlier one") for note in notes)
 
 
 def test_intervals_of_few_draws_are_students():

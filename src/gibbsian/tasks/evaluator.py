@@ -11,7 +11,7 @@ they look. One evaluator a kind of data; each turns samples into named numbers.
     nn_ratio, near_copies, diversity    distances in pixels to the nearest image, see `metrics.novelty`
     pixel_distance     without labels, the distance in other features
 
-Points and tables are measured by `point_evaluator`.
+Points are measured by `point_evaluator`, tables by `rows_evaluator`.
 """
 
 from __future__ import annotations
@@ -28,7 +28,8 @@ from .classifier import Classifier
 from .feature_names import features_named, is_weight_file, labelled
 from .image_evaluator import ImageEvaluator, LabelledImages
 from .parts import name_of, train_and_held
-from .point_evaluator import PointEvaluator, RowsEvaluator, SampleEvaluator
+from .point_evaluator import PointEvaluator, SampleEvaluator
+from .rows_evaluator import RowsEvaluator
 from .stacked import StackedClassifier
 
 FEWEST = 5

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import pickle
+import warnings
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,7 +27,7 @@ from ..data.dataset import as_floats
 PUBLISHED = "6726825d"
 NAME, UNVERIFIED = "inception-2015-12-05", "inception (weights not verified)"
 WIDTH, OUTPUTS, SIDE, CHUNK = 2048, 1008, 299, 32
-BROKEN = (OSError, EOFError, LookupError, ValueError, TypeError, AttributeError, RuntimeError, Warning)
+BROKEN = (OSError, EOFError, LookupError, ValueError, TypeError, AttributeError, RuntimeError)
 
 Layers: TypeAlias = tuple[tuple[int, int, int], ...]
 """Channels, height and width of the filters of a branch, layer by layer."""
@@ -187,7 +188,9 @@ def read_inception(path: Path, device: torch.device | str = "cpu") -> Inception:
     expected = "expected is the state_dict pt_inception-2015-12-05-6726825d.pth"
     try:
         digest = hashlib.sha256(path.read_bytes()).hexdigest()
-        found = torch.load(path, map_location="cpu", weights_only=True)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of a script it warns before it refuses
+            found = torch.load(path, map_location="cpu", weights_only=True)
     except OSError as error:
         raise DataError(f"cannot read the Inception weights {path}: {error.strerror}; {expected}") from error
     except (*BROKEN, pickle.UnpicklingError) as error:

@@ -87,6 +87,7 @@ class Neighbours:
 
     def save(self, folder: Path) -> None:
         """`neighbours.json` and, of images, `neighbours.png`; raises `UsageError` or `OSError`."""
+        folder.mkdir(parents=True, exist_ok=True)
         write_whole(folder / RECORD, json.dumps(self.to_dict(), indent=1) + "\n")
         if picture := self.picture():
             save_image(picture, folder / PICTURE)

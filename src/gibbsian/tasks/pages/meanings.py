@@ -24,6 +24,8 @@ MEANINGS = {
     "kl_reverse": "KL(samples || density) on a grid, nats; lower is better",
     "sliced_w2": "sliced Wasserstein distance to held-out rows; lower is better",
     "mmd2": "squared maximum mean discrepancy; 0 is best, below by chance",
+    "fid": "Fréchet distance in Inception features, of verified weights; lower is better",
+    "inception_score": "how sure, and how many, the answers of Inception are; higher is better",
     "kid": "kernel distance in the same features, unbiased; 0 is best, below by chance",
     "density": "held-out neighbourhoods that a sample lies in, over what is usual; 1 is usual",
     "coverage": "share of held-out rows with a sample in their neighbourhood; higher is better",
