@@ -24,7 +24,12 @@ def every(target: Ising | RBM, low: float) -> Tensor:
     return (low + (1 - low) * bits).reshape(-1, *target.event)
 
 
-TARGETS = [(Ising(3, 4, 0.5, 0.2), -1.0), (Ising(1, 5, -0.3, 0.1), -1.0), (rbm(), 0.0)]
+TARGETS = [
+    (Ising(3, 4, 0.5, 0.2), -1.0),
+    (Ising(1, 5, -0.3, 0.1), -1.0),
+    (Ising(3, 1, 0.5), -1.0),
+    (rbm(), 0.0),
+]
 
 
 @pytest.mark.parametrize(("target", "low"), TARGETS)
