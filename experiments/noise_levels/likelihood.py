@@ -39,7 +39,7 @@ from gibbsian.nets.vae import VAE
 from gibbsian.report.tables import table
 from gibbsian.tasks.ood.baselines import VAE_SETTINGS, Autoencoder
 
-N, BATCH, RATE, LOOKS, ASIDE = 1000, 128, 1e-3, 20, 2000
+N, BATCH, RATE, PATIENCE, ASIDE = 1000, 128, 1e-3, 4, 2000
 
 
 class Normal(Autoencoder):
@@ -94,16 +94,18 @@ class Flow(nn.Module):
 
 
 def fitted(model: Any, train: Dataset, aside: Tensor, sigma: float, minutes: float, seed: int) -> int:
-    """Train for `minutes` of the processor, the rate falling to 0 by a cosine, and put back the weights that
-    were best on images set aside; the updates made."""
-    rng, updates, looked, best = generator(seed), 0, -1, (-math.inf, model.state_dict())
-    adam, begun = torch.optim.Adam(model.parameters(), RATE), time.process_time()
-    while (past := (time.process_time() - begun) / (60 * minutes)) < 1:
-        if int(past * LOOKS) > looked:
-            looked = int(past * LOOKS)
+    """Train for `minutes` of the processor at most, the rate falling to 0 by a cosine, and put back the weights
+    that were best on images set aside; ended when `PATIENCE` times as long as the best took brought nothing.
+    The updates made."""
+    rng, updates, look, found = generator(seed), 0, 0.0, -math.inf
+    adam, begun, best, kept = torch.optim.Adam(model.parameters(), RATE), time.process_time(), 0.0, {}
+    while (past := (time.process_time() - begun) / (60 * minutes)) < min(1, max(PATIENCE * best, 0.05)):
+        if past >= look:
+            look = past + max(0.1 * past, 0.002)
             with torch.no_grad():
                 score = float(model.log_prob(aside, generator(0)).mean())
-            best = max(best, (score, copy.deepcopy(model.state_dict())), key=lambda pair: pair[0])
+            if score > found:
+                found, best, kept = score, past, copy.deepcopy(model.state_dict())
         adam.param_groups[0]["lr"] = RATE * (1 + math.cos(math.pi * past)) / 2
         rows = torch.randint(len(train), (BATCH,), generator=rng)
         adam.zero_grad()
@@ -111,7 +113,7 @@ def fitted(model: Any, train: Dataset, aside: Tensor, sigma: float, minutes: flo
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1000.0)
         adam.step()
         updates += 1
-    model.load_state_dict(best[1])
+    model.load_state_dict(kept)
     return updates
 
 
