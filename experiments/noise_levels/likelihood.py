@@ -94,7 +94,7 @@ class Flow(nn.Module):
 
 
 def fitted(model: Any, train: Dataset, aside: Tensor, sigma: float, minutes: float, seed: int) -> int:
-    """Train for `minutes` of the processor at most, the rate falling to 0 by a cosine, and put back the weights
+    """Train for at most `minutes` of the processor, the rate falling to 0 by a cosine; put back the weights
     that were best on images set aside; ended when `PATIENCE` times as long as the best took brought nothing.
     The updates made."""
     rng, updates, look, found = generator(seed), 0, 0.0, -math.inf

@@ -87,7 +87,7 @@ def test_the_bound_of_the_vae_is_below_log_p():
     data = gb.dataset(grey)
     x = data.batch(torch.arange(500), -1.0, 1.0).x + 0.1 * torch.randn(500, 1, 4, 4)
     model = Normal(data.event_shape, 0.1)
-    updates = fitted(model, data, x, 0.1, 1 / 60, 0)
+    updates = fitted(model, data, x, 0.1, 1 / 15, 0)
     deviation = ((25 / 127.5) ** 2 + 0.01) ** 0.5
     exact = float(torch.distributions.Normal(0.0, deviation).log_prob(x).flatten(1).sum(1).mean())
     bound = float(model.log_prob(x, torch.Generator().manual_seed(0)).detach().mean())
