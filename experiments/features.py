@@ -1,7 +1,7 @@
 """The feature networks of the package, and what the measures see: the tables of docs/measures.md.
 
 python -m experiments.features train NAME [--role judge]            weights and record of a net of the package
-python -m experiments.features spoiled NAME [-n 2000] [--features F]  all measures of spoiled images
+python -m experiments.features spoiled NAME [-n 2000] [--features F] [--record OUT.json]  spoiled images
 python -m experiments.features agree NAME RUN [-n 2000]               distances in two nets trained apart
 
 Nets are trained on the whole training part, from a seed that follows from their name; settings were chosen
@@ -14,7 +14,7 @@ import argparse
 import json
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -44,6 +44,11 @@ from gibbsian.tasks.features import (
 from gibbsian.tasks.image_evaluator import ImageEvaluator, LabelledImages
 
 UPDATES = {"digits": 2000, "mnist": 3000, "fashion_mnist": 4000, "cifar10": 3000}
+COMMAND = "python -m experiments.features"
+SHOWN = (
+    *("feature_distance", "kid", "c2st", "confidence", "class_entropy", "precision", "recall", "density"),
+    *("coverage", "nn_ratio", "near_copies", "diversity"),
+)
 NOISE, BLUR, FEW = (0.1, 0.2, 0.4), (1.0, 2.0, 4.0), 20
 """Deviations for pixels in [-1, 1], deviations in pixels of 28, and images that are repeated."""
 
@@ -100,13 +105,29 @@ def blurred(x: Tensor, sigma: float) -> Tensor:
     return torch.from_numpy(made).reshape(*x.shape[:3], -1).permute(0, 3, 1, 2) / 127.5 - 1
 
 
-def spoiled(name: str, n: int, features: str | None) -> str:
-    """A Markdown table of all measures."""
+def spoiled(name: str, n: int, features: str | None, out: Path | None = None) -> str:
+    """A Markdown table of all measures; `out` is for a record of them, with those of `SHOWN` in its table."""
     evaluator, clean = evaluator_and_clean(name, n, features)
     rows = {key: evaluator.measure(x) for key, x in spoiled_sets(evaluator.train, clean).items()}
-    keys = list(rows["clean"])
-    body = [[row, *(f"{found[k]:.3g}" for k in keys)] for row, found in rows.items()]
-    return table([f"{name}, n = {len(clean)}", *keys], body, markdown=True)
+    title, keys = f"{name}, n = {len(clean)}", list(rows["clean"])
+    if out:
+        record = {
+            "source": "measured",
+            "command": f"{COMMAND} spoiled {name} -n {n} --record docs/records/{out.name}",
+            "hardware": torch.backends.cpu.get_cpu_capability(),
+            "seed": 0,
+            "features": features or "classes",
+            "rows": rows,
+            "table": {"head": [title, *SHOWN], "body": _cells(rows, SHOWN)},
+        }
+        out.write_text(json.dumps(record, indent=1) + "\n")
+    return table([title, *keys], _cells(rows, keys), markdown=True)
+
+
+def _cells(rows: dict[str, dict[str, float]], keys: Sequence[str]) -> list[list[str]]:
+    return [
+        [row, *(f"{round(found[k], 6):.3g}".replace("-", "−") for k in keys)] for row, found in rows.items()
+    ]
 
 
 def agree(name: str, run: str, n: int) -> str:
@@ -147,13 +168,14 @@ def main(argv: list[str] | None = None) -> None:
             other.add_argument("run")
         else:
             other.add_argument("--features")
+            other.add_argument("--record", type=Path)
         other.add_argument("-n", type=int, default=2000)
     args = parser.parse_args(argv)
     if args.kind == "train":
         train(args.name, args.role, args.updates, args.out)
     else:
         print(
-            spoiled(args.name, args.n, args.features)
+            spoiled(args.name, args.n, args.features, args.record)
             if args.kind == "spoiled"
             else agree(args.name, args.run, args.n)
         )

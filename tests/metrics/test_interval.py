@@ -70,8 +70,11 @@ def test_halves_of_rows_have_the_spread_of_a_mean():
     found = half_intervals(lambda rows: {"mean": float(x[rows].mean())}, 401, rng=rng, repeats=500)["mean"]
     assert found.estimate == float(x.mean())
     assert found.half_width == pytest.approx(1.96 * float(x.std()) / 401**0.5, rel=0.17)
-    few = half_intervals(lambda rows: {"mean": float(x[rows].mean())}, 401, rng=rng, repeats=2)["mean"]
-    assert few.half_width > 0  # 12.7 deviations of two
+    told = []
+    few = half_intervals(
+        lambda rows: told.append(float(x[rows].mean())) or {"mean": told[-1]}, 401, rng=rng, repeats=3
+    )["mean"]
+    assert few.half_width == pytest.approx(stats.t.ppf(0.975, 2) * np.std(told[1:], ddof=1))
 
 
 def test_halves_are_without_replacement_and_lack_what_one_lacks():
