@@ -22,7 +22,13 @@ def joined(rivals: dict[str, Any], found: dict[str, Any], minutes: float) -> dic
         if told := found["nats"].get(name):
             low, high = told["interval"]
             nats = f"{told['value']:.5g} ± {(high - low) / 2:.2g}"
-            body.append([f"noise_energy, {title} ({minutes:.1f} minutes)", nats, f"{told['bits']:.3f}"])
+            body.append(
+                [
+                    f"noise_energy, {title} ({minutes:.1f} minutes, n = {found['n']:,})",
+                    nats,
+                    f"{told['bits']:.3f}",
+                ]
+            )
     rest = rivals["table"]["body"]
     table = {"head": rivals["table"]["head"], "body": body + rest}
     command = f"{rivals['command']}; gibbsian loglik RUN -n {found['n']}"
