@@ -15,6 +15,7 @@ from torch import Tensor
 
 import gibbsian as gb
 from gibbsian.energies.analytic import GaussianMixture
+from gibbsian.report.tables import table
 
 CHAINS, SEED = 20_000, 0
 STEP_SIZES = (0.5, 0.1, 0.02)
@@ -70,17 +71,19 @@ def limits(out: Path) -> None:
     floor = total_variation(draws, exact)
     figure, (left, right) = plt.subplots(1, 2, figsize=(9, 3.4), layout="constrained")
     middle = (EDGES[1:] + EDGES[:-1]) / 2
-    print(f"{CHAINS} chains, seed {SEED}; exact draws score {floor:.4f}")
+    rows = []
     for s, colour in zip(STEP_SIZES, ("#e9a23b", "#e23d28", "#5b2a86"), strict=True):
         found = {k: total_variation(x, exact) for k, x in positions(s, 1.0).items()}
-        print(f"s = {s}: " + "  ".join(f"K={k} {v:.4f}" for k, v in found.items()))
+        rows.append([f"s = {s}", *(f"{v:.3g}" for v in found.values())])
         left.plot(list(found), list(found.values()), "o-", ms=3, color=colour, label=f"s = {s}")
     left.axhline(floor, color="#222222", lw=1, ls=":", label="exact draws")
     left.set(xscale="log", yscale="log", xlabel="steps K", ylabel="total variation to exp(-E)/Z")
     left.legend(frameon=False)
     cold = positions(STEP_SIZES[1], 0.0)[LENGTHS[-1]]
     ends = torch.unique(cold.round(decimals=3)).numel()
-    print(f"no noise: {ends} distinct end points (to .001) among {CHAINS} chains")
+    rows.append(["exact draws", *[f"{floor:.3g}"] * len(LENGTHS)])
+    print(table(["", *(f"K = {k:,}" for k in LENGTHS)], rows, markdown=True))
+    print(f"{CHAINS} chains, seed {SEED}; no noise: {ends} distinct end points (to .001)")
     right.plot(middle, exact / 0.1, color="#222222", label="model")
     right.stairs(cells(positions(0.02, 1.0)[3000]) / 0.1, EDGES, color="#5b2a86", label="s = 0.02, K = 3000")
     right.stairs(

@@ -1,27 +1,29 @@
-"""Figures in the prose and the tables of pages: every one stands in a record of its page.
+"""Figures of pages, and which of them stand in no record.
 
-A figure is a number with a decimal point, before a per cent sign or behind a plus-minus sign, outside of
-code. Whole numbers are counts and settings and are left alone. Those between the marks of a record belong to
-it; all others stand, section by section, in docs/records/pages.json, with the commands of their section.
+A figure is a number with a decimal point, before a per cent sign, behind a plus-minus sign, or before a unit
+(s, ms, seconds, minutes, hours, nats, bits, MiB, GiB). Other whole numbers are counts and settings, and are
+left alone, as are code, addresses, and versions of three parts. Figures of a table belong between the marks
+of a record. Figures in sentences are quoted from one, or stand in the record of their page and section.
 """
 
 from __future__ import annotations
 
-import json
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
-from .blocks import BLOCK, RECORDS, ROOT
+from .blocks import BLOCK, LIST, QUOTE
+from .records import RECORDS, load
 
 WHOLE = r"\d+(?:,\d{3})*"
-FIGURE = re.compile(rf"[-−]?(?:{WHOLE})?\.\d+(?:e-?\d+)?|[-−]?{WHOLE}(?= ?%)|(?<=± ){WHOLE}")
+UNITS = r"(?:m?s|seconds|minutes?|hours?|nats|bits|[MG]iB)\b"
+FIGURE = re.compile(
+    rf"[-−]?(?<![\d.])(?:{WHOLE})?\.\d+(?:e-?\d+)?(?!\.?\d)|[-−]?{WHOLE}(?= ?%| {UNITS})|(?<=± ){WHOLE}"
+)
 CODE = re.compile(r"^```.*?^```$\n?", re.DOTALL | re.MULTILINE)
-LINKS = re.compile(r"\]\([^)]*\)|https?://\S+|`[^`\n]*`")
-COMMAND = re.compile(r"^(?:gibbsian|python -m|make) .*$", re.MULTILINE)
-TAKEN = RECORDS / "pages.json"
+LINKS = re.compile(r"\]\([^)]*\)|https?://\S+|`[^`\n]*`|\b\d+(?:\.\d+){2,}")
+TABLE = re.compile(r"(?:^ *\|.*\n)+", re.MULTILINE)
 
 
 def sections(text: str) -> Iterator[tuple[str, str]]:
@@ -34,33 +36,32 @@ def sections(text: str) -> Iterator[tuple[str, str]]:
         yield (f"{name} ({seen[name]})" if seen[name] > 1 else name), part
 
 
+def outside(text: str) -> str:
+    """A text with blanks for what belongs to records, and for code and addresses."""
+    for pattern in (BLOCK, LIST, CODE, QUOTE, LINKS):
+        text = pattern.sub(lambda m: " " * len(m[0]), text)
+    return text
+
+
 def figures(text: str) -> list[str]:
-    """The figures of a text, in order, without those of records and of code."""
-    plain = LINKS.sub(" ", CODE.sub("", BLOCK.sub("", text)))
-    return [token.replace("−", "-") for token in FIGURE.findall(plain)]
+    """The figures of a text that does not belong to records, in order."""
+    return [token.replace("−", "-") for token in FIGURE.findall(outside(text))]
 
 
-def transcribe(pages: Iterable[Path]) -> None:
-    """Write what the pages say into docs/records/pages.json."""
-    told: dict[str, Any] = {"source": "transcribed", "pages": {}}
-    if TAKEN.exists():
-        told = json.loads(TAKEN.read_text())
-    for page in pages:
-        told["pages"][str(page.relative_to(ROOT))] = {
-            name: {"commands": COMMAND.findall(text), "figures": " ".join(found)}
-            for name, text in sections(page.read_text())
-            if (found := figures(text))
-        }
-    TAKEN.parent.mkdir(exist_ok=True)
-    TAKEN.write_text(json.dumps(told, indent=1, ensure_ascii=False) + "\n")
+def tables(text: str) -> list[str]:
+    """Tables with a figure that do not belong to records."""
+    bare = CODE.sub("", LIST.sub("", BLOCK.sub("", text)))
+    return [found for found in TABLE.findall(bare) if any(map(figures, found.splitlines()[2:]))]
 
 
-def strange(page: Path, name: str = "") -> list[str]:
-    """Figures of a page that no record of it holds; `name`: the page it stands for, if it is a copy."""
-    known = json.loads(TAKEN.read_text())["pages"].get(name or str(page.relative_to(ROOT)), {})
+def strange(page: Path, folder: Path = RECORDS) -> list[str]:
+    """Figures of a page that no record holds."""
+    known = load(page.stem, folder).get("prose", {})
     wrong = []
     for heading, text in sections(page.read_text()):
+        where = heading or "the beginning"
+        wrong += [f"{where}: a table of figures stands outside of records: {t.splitlines()[0]}"
+                  for t in tables(text)]  # fmt: skip
         has = Counter(known.get(heading, {}).get("figures", "").split())
-        missing = Counter(figures(text)) - has
-        wrong += [f"{heading or 'the beginning'}: {token} stands in no record" for token in missing]
+        wrong += [f"{where}: {token} stands in no record" for token in Counter(figures(text)) - has]
     return wrong

@@ -2,106 +2,109 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import subprocess
 import sys
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import torch
-
+import gibbsian as gb
+from gibbsian.metrics.interval import Interval
 from gibbsian.models.papers import entry
+from gibbsian.report import tables
 from gibbsian.train.folder import RunFolder
+
+from .records import RECORDS, ROOT, load, made_here, save
 
 COLUMNS = {"feature_distance": "feature distance", "precision": "precision", "recall": "recall",
            "diversity": "diversity"}  # fmt: skip
-HEAD = ("system", "its paper", *COLUMNS.values(), "a density?", "updates", "minutes")
+HEAD = ("system", "its paper", *COLUMNS.values(), "a density?", "parameters", "updates", "minutes")
+BASELINES = ("training data", "class Gaussians", "one Gaussian", "noise")
+SOURCES = ("metrics/**/*.py", "tasks/quality.py", "tasks/evalu*.py")
 
 
-def measure(runs: Path, out: Path, n: int, draws: int) -> None:
-    """Evaluate the runs in a folder; those that stand in `out` with the same n and draws are left."""
-    told = json.loads(out.read_text()) if out.exists() else {}
-    if (told.get("n"), told.get("draws")) != (n, draws):
-        told = {"source": "measured", "command": "", "n": n, "draws": draws, "seed": 0, "runs": {}}
-    told["hardware"] = torch.backends.cpu.get_cpu_capability()
+def measure(runs: Path, name: str, n: int, draws: int, folder: Path = RECORDS) -> None:
+    """Evaluate the runs in a folder; those in the record stay if n, draws and the code of the measures do."""
+    told = load(name, folder)
+    if (told.get("n"), told.get("draws"), told.get("code")) != (n, draws, code()):
+        told = {"source": "measured", "command": "", "seed": 0, "n": n, "draws": draws, "code": code(),
+                "intervals": "95 % over draws", "runs": {}}  # fmt: skip
+    told |= made_here()
     for run in sorted(path.parent for path in runs.glob("*/run.json")):
         if run.name not in told["runs"]:
-            found = one(run, n, draws)
-            rows = found["report"]["measures"]
-            told["baselines"] = {k: rows.pop(k) for k in (*BASELINES, "held-out data") if k in rows}
+            found, rest = one(run, n, draws)
             told["runs"][run.name] = found
+            told["baselines"] = rest
             print(run.name, flush=True)
-            write(out, told)
-    write(out, told)
+            save(name, shown(told), folder)
 
 
-def one(run: Path, n: int, draws: int) -> dict[str, Any]:
-    """What is known of a run, and what `gibbsian evaluate` says of it."""
-    with tempfile.TemporaryDirectory() as folder:
-        words = ["evaluate", str(run), "-n", str(n), "--draws", str(draws), "--out", folder]
+def code() -> str:
+    """A sum over the files that make the measures."""
+    files = sorted(path for pattern in SOURCES for path in (ROOT / "src" / "gibbsian").glob(pattern))
+    return hashlib.sha256(b"".join(path.read_bytes() for path in files)).hexdigest()[:12]
+
+
+def one(run: Path, n: int, draws: int) -> tuple[dict[str, Any], dict[str, Any]]:
+    """What is known of a run and what `gibbsian evaluate` says of it; and of the rows beside it."""
+    with tempfile.TemporaryDirectory() as out:
+        words = ["evaluate", str(run), "-n", str(n), "--draws", str(draws), "--out", out]
         subprocess.run([sys.executable, "-m", "gibbsian", *words], check=True, capture_output=True)
-        report = json.loads((Path(folder) / "report.json").read_text())
-    folder_of, config = RunFolder(run), RunFolder(run).config()
-    record = folder_of.record()
-    seconds = record.get("spent", {}).get(str(record["step"]), [0.0, 0.0])
-    return {
+        report = json.loads((Path(out) / "report.json").read_text())
+    config, told = RunFolder(run).config(), RunFolder(run).record()
+    rows = {row: {k: numbers(v) for k, v in cells.items()} for row, cells in report["measures"].items()}
+    found = {
         "system": config["system"],
         "preset": config["preset"],
         "data": config["data"],
-        "updates": record["step"],
-        "minutes": seconds[1] / 60,
-        "density": any(row["preset"] == config["preset"] and row["density"] for row in presets_of(config)),
+        "parameters": sum(p.numel() for p in gb.load(run).parameters()),
+        "updates": told["step"],
+        "minutes": round(told.get("spent", {}).get(str(told["step"]), [0.0, 0.0])[1] / 60, 2),
+        "density": claims(config),
         "published": [vars(p) for p in entry(config["system"]).published()],
-        "version": record.get("gibbsian", ""),
-        "report": {k: v for k, v in report.items() if k not in ("run", "by_class", "neighbours")},
+        "features": report["features"],
+        "weights": report["weights"],
+        "measures": rows.pop("model"),
     }
+    return found, rows
 
 
-def presets_of(config: dict[str, Any]) -> list[dict[str, Any]]:
-    """Rows of `gibbsian list presets` of a system."""
+def numbers(told: dict[str, Any]) -> list[float]:
+    """Estimate and the ends of its interval, to nine digits."""
+    return [float(f"{v:.9g}") for v in (told["value"], *told["interval"])]
+
+
+def claims(config: dict[str, Any]) -> bool:
+    """Whether the preset of a run claims a density, as `gibbsian list presets` says."""
     from gibbsian.cli.lists import show
 
-    found: list[dict[str, Any]] = show("presets", config["system"]).data["presets"]
-    return found
+    rows = show("presets", config["system"]).data["presets"]
+    return any(row["preset"] == config["preset"] and row["density"] for row in rows)
 
 
-def write(out: Path, told: dict[str, Any]) -> None:
+def shown(told: dict[str, Any]) -> dict[str, Any]:
     """The record with its table, the best first, baselines last."""
-    runs = sorted(told["runs"].values(), key=lambda run: value(run["report"]["measures"]["model"]))
+    runs = sorted(told["runs"].values(), key=lambda run: run["measures"]["feature_distance"][0])
+    rest = {k: told["baselines"][k] for k in BASELINES if k in told["baselines"]}
     body = [cells(run) for run in runs]
-    if runs:
-        rest = {k: told["baselines"][k] for k in BASELINES}
-        body += [[k, "-", *[cell(v.get(c)) for c in COLUMNS], "-", "-", "-"] for k, v in rest.items()]
-        told["command"] = "gibbsian train SYSTEM --data DATA, gibbsian evaluate RUN -n {} --draws {}".format(
-            told["n"], told["draws"]
-        ).replace("DATA", runs[0]["data"])
-    told["table"] = {"head": list(HEAD), "body": body}
-    out.parent.mkdir(parents=True, exist_ok=True)
-    out.write_text(json.dumps(told, indent=1, ensure_ascii=False) + "\n")
-
-
-BASELINES = ("training data", "class Gaussians", "one Gaussian", "noise")
+    body += [[k, "-", *(cell(v.get(c)) for c in COLUMNS), *["-"] * 4] for k, v in rest.items()]
+    command = "gibbsian train SYSTEM --data {}, gibbsian evaluate RUN -n {} --draws {}"
+    told["command"] = command.format(runs[0]["data"], told["n"], told["draws"])
+    return told | {"table": {"head": list(HEAD), "body": body}}
 
 
 def cells(run: dict[str, Any]) -> list[str]:
     """A row of the table."""
-    measures = run["report"]["measures"]["model"]
     said = [f"{p['setting']}: {p['measure']} {p['value']}" for p in run["published"]]
-    first = next((line for line in said if "FID" in line), said[0] if said else "no figure here")
-    kept = [cell(measures.get(column)) for column in COLUMNS]
-    density = "claimed" if run["density"] else "no"
-    return [f"`{run['system']}`", first, *kept, density, f"{run['updates']:,}", f"{run['minutes']:.1f}"]
+    first = next((line for line in said if "FID" in line), said[0] if said else "prints none of these")
+    scale = [f"{run['parameters']:,}", f"{run['updates']:,}", f"{run['minutes']:.1f}"]
+    measures = [cell(run["measures"].get(column)) for column in COLUMNS]
+    return [f"`{run['system']}`", first, *measures, "claimed" if run["density"] else "no", *scale]
 
 
-def value(measures: dict[str, Any]) -> float:
-    """The feature distance."""
-    return float(measures["feature_distance"]["value"])
-
-
-def cell(told: dict[str, Any] | None) -> str:
-    """An estimate with its half-width."""
-    if told is None:
-        return "-"
-    low, high = told["interval"]
-    return f"{told['value']:.3g} ± {(high - low) / 2:.2g}"
+def cell(found: Sequence[float] | None) -> str:
+    """An estimate with its half-width, or with both ends where it is one of them."""
+    return tables.cell(Interval(*found) if found else None)
