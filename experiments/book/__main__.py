@@ -15,8 +15,15 @@ from .transcribe import transcribe
 
 
 def main() -> int:
+    """The command."""
+    try:
+        return done(parser().parse_args())
+    except KeyError as error:
+        raise SystemExit(error.args[0]) from error
+
+
+def done(given: argparse.Namespace) -> int:
     """Do what is asked; 1 if something is out of date."""
-    given = parser().parse_args()
     wrong = list[str]()
     if given.what == "measure":
         measure(given.runs, given.name, given.n, given.draws)

@@ -17,7 +17,9 @@ QUOTE = re.compile(r"(\S+(?: ± \S+)?)(<!-- ([\w/-]+); ([^;>]+); ([^;>]+) -->)")
 
 
 def block(told: Mapping[str, Any], folder: Path = RECORDS) -> str:
-    """The table of a record, and a line on how it was measured."""
+    """The table of a record, and a line on how it was measured; nothing if there is no record."""
+    if not told:
+        return ""
     body = [[filled(cell, folder) for cell in row] for row in told["table"]["body"]]
     lines = table(told["table"]["head"], body, markdown=True)
     return f"{lines}\n\n({how(told)})\n" if told["source"] == "measured" else f"{lines}\n"
@@ -67,8 +69,10 @@ def cited(written: str, cell: str) -> str:
 def stale(page: Path, folder: Path = RECORDS) -> list[str]:
     """The parts of a page that are not what their records say."""
     text = page.read_text()
-    wrong = [f"the table {name} is not that of its record" for _, name, found, _ in BLOCK.findall(text)
-             if found != block(record(name, folder), folder)]  # fmt: skip
+    blocks = [(name, found, record(name, folder)) for _, name, found, _ in BLOCK.findall(text)]
+    wrong = [f"there is no record {name}" for name, _, told in blocks if not told]
+    wrong += [f"the table {name} is not that of its record" for name, found, told in blocks
+              if told and found != block(told, folder)]  # fmt: skip
     wrong += ["the list of records is old" for _, found, _ in LIST.findall(text) if found != index(folder)]
     quotes = QUOTE.findall(BLOCK.sub("", text))
     return wrong + [f"{written} is not {row}; {column} of {name}" for written, _, name, row, column in quotes

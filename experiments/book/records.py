@@ -29,11 +29,11 @@ def load(name: str, folder: Path = RECORDS) -> dict[str, Any]:
 
 
 def record(name: str, folder: Path = RECORDS) -> dict[str, Any]:
-    """A record that has a table: a file of its own, or PAGE/TABLE. Raises KeyError if there is none."""
+    """A record that has a table: a file of its own, or PAGE/TABLE; {} if there is none."""
     file, _, part = name.partition("/")
     told = load(file, folder)
-    found: dict[str, Any] = told["tables"][part] if part else told
-    return found
+    found: dict[str, Any] = told.get("tables", {}).get(part, {}) if part else told
+    return found if "table" in found else {}
 
 
 def save(name: str, told: dict[str, Any], folder: Path = RECORDS) -> None:
@@ -77,7 +77,7 @@ def plain(cell: str) -> str:
 
 def quoted(name: str, row: str, column: str, folder: Path = RECORDS) -> str:
     """One cell of a record's table, of the first row that begins so. Raises KeyError if there is none."""
-    told = record(name, folder)["table"]
+    told = record(name, folder).get("table", {"head": [], "body": []})
     head = [plain(cell) for cell in told["head"]]
     for cells in told["body"]:
         if plain(cells[0]) == row and column in head:

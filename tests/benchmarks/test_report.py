@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 import torch
@@ -72,6 +73,13 @@ def test_the_page_has_what_was_measured_and_the_notes(measured, tmp_path):
     assert "## Effective samples" not in text and text.endswith("Memory.\n")
     write(tmp_path / "results", page)
     assert page.read_text() == text
+
+
+def test_the_page_of_the_docs_is_that_of_the_records_kept(monkeypatch, tmp_path):
+    pytest.importorskip("matplotlib")
+    monkeypatch.chdir(Path(__file__).parents[2])
+    write(Path("benchmarks/results"), tmp_path / "benchmarks.md")
+    assert (tmp_path / "benchmarks.md").read_text() == Path("docs/benchmarks.md").read_text()
 
 
 def test_without_records_there_is_no_page(tmp_path):

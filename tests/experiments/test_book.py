@@ -54,6 +54,12 @@ def test_cells_are_quoted_in_tables_and_in_sentences(page, tmp_path):
         records.quoted("page/page", "three", "a", tmp_path)
 
 
+def test_a_table_without_its_record_is_told(page, tmp_path):
+    page.write_text("<!-- record: none -->\n<!-- end -->\n<!-- record: none/b -->\n<!-- end -->\n")
+    assert blocks.stale(page, tmp_path) == ["there is no record none", "there is no record none/b"]
+    assert blocks.built(page.read_text(), tmp_path) == page.read_text()
+
+
 def test_what_a_command_prints_is_recorded(tmp_path):
     command = [sys.executable, "-c", f"print('so:'); print({TABLE!r})"]
     capture.run("found", command, "train it", tmp_path)
