@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shlex
 import subprocess
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,8 @@ from .transcribe import SPLIT
 
 def run(name: str, command: Sequence[str], said: str = "", folder: Path = RECORDS) -> None:
     """Run a command and record the first Markdown table that it prints; `said`: what to do before it."""
-    printed = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
+    words = [sys.executable if word == "python" else word for word in command]
+    printed = subprocess.run(words, check=True, stdout=subprocess.PIPE, text=True).stdout
     tables = TABLE.findall(printed if printed.endswith("\n") else printed + "\n")
     if not tables:
         raise SystemExit(f"{shlex.join(command)} printed no Markdown table, which begins each line with |")
