@@ -23,6 +23,7 @@ from PIL import Image, ImageFilter
 from torch import Tensor
 
 import gibbsian as gb
+from experiments.book.records import made_here
 from gibbsian.data.dataset import Dataset
 from gibbsian.metrics.baselines import class_gaussians
 from gibbsian.metrics.frechet import frechet_distance
@@ -114,7 +115,7 @@ def spoiled(name: str, n: int, features: str | None, out: Path | None = None) ->
         record = {
             "source": "measured",
             "command": f"{COMMAND} spoiled {name} -n {n} --record docs/records/{out.name}",
-            "hardware": torch.backends.cpu.get_cpu_capability(),
+            **made_here(),
             "seed": 0,
             "features": features or "classes",
             "rows": rows,

@@ -18,6 +18,7 @@ from typing import Any
 import torch
 
 import gibbsian as gb
+from experiments.book.records import made_here
 from gibbsian.core.energy import Energy
 from gibbsian.energies.binary import RBM, Ising
 from gibbsian.energies.target import Target
@@ -95,7 +96,7 @@ def main(out: Path) -> None:
     record = {
         "source": "measured",
         "command": "python -m experiments.log_z docs/records/log_z.json",
-        "hardware": torch.backends.cpu.get_cpu_capability(),
+        **made_here(),
         "seed": 1,
         "particles": "1,000; 4,000 of trained models",
         "rows": rows,

@@ -13,7 +13,7 @@ from .records import RECORDS, filled, load, quoted, record
 
 BLOCK = re.compile(r"(<!-- record: ([\w/-]+) -->\n)(.*?)(<!-- end -->)", re.DOTALL)
 LIST = re.compile(r"(<!-- records -->\n)(.*?)(<!-- end -->)", re.DOTALL)
-QUOTE = re.compile(r"(\S+(?: ± \S+)?)(<!-- ([\w/-]+); ([^;>]+); ([^;>]+) -->)")
+QUOTE = re.compile(r"([-−+]?[\d.,]*\d(?: ± [.\d]+)?)(<!-- ([\w/-]+); ([^;>]+); ([^;>]+) -->)")
 
 
 def block(told: Mapping[str, Any], folder: Path = RECORDS) -> str:
@@ -46,7 +46,8 @@ def index(folder: Path = RECORDS) -> str:
         told = load(path.stem, folder)
         parts = told.get("tables", {})
         measured = sum(part.get("source") == "measured" for part in parts.values())
-        what = f"{len(parts)} tables, sentences" if "prose" in told else "one table"
+        count = f"{len(parts)} table{'s' * (len(parts) > 1)}, " if parts else ""
+        what = f"{count}sentences" if "prose" in told else "one table"
         what += f"; {measured} measured since" if measured else ""
         command = f"`{told['command']}`" if told.get("command") else "beside each table, in the record"
         by = command if told["source"] != "quoted" else "cells of the others, and of the papers"
@@ -63,7 +64,7 @@ def built(text: str, folder: Path = RECORDS) -> str:
 
 def cited(written: str, cell: str) -> str:
     """A cell in a sentence: with its interval only if one is written there."""
-    return cell if "±" in written else re.split(r" [±\[]", cell)[0]
+    return cell if "±" in written else re.split(r" [±\[(]", cell)[0]
 
 
 def stale(page: Path, folder: Path = RECORDS) -> list[str]:

@@ -99,7 +99,7 @@ def shown(told: dict[str, Any]) -> dict[str, Any]:
 def cells(run: dict[str, Any]) -> list[str]:
     """A row of the table."""
     said = [f"{p['setting']}: {p['measure']} {p['value']}" for p in run["published"]]
-    first = next((line for line in said if "FID" in line), said[0] if said else "prints none of these")
+    first = next((line for line in said if "FID" in line), said[0] if said else "no figure here")
     scale = [f"{run['parameters']:,}", f"{run['updates']:,}", f"{run['minutes']:.1f}"]
     measures = [cell(run["measures"].get(column)) for column in COLUMNS]
     return [f"`{run['system']}`", first, *measures, "claimed" if run["density"] else "no", *scale]

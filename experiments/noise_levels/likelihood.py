@@ -28,6 +28,7 @@ import torch
 from torch import Tensor, nn
 
 import gibbsian as gb
+from experiments.book.records import made_here
 from gibbsian.core.random import generator, seeded_init
 from gibbsian.data.dataset import Dataset
 from gibbsian.energies.noised_gaussian import NoisedGaussian
@@ -165,7 +166,7 @@ def main() -> None:
             "source": "measured",
             "command": f"python -m experiments.noise_levels.likelihood {asked.data} --sigma {asked.sigma:g} "
             f"--minutes {asked.minutes:g} --seed {asked.seed}",
-            "hardware": torch.backends.cpu.get_cpu_capability(),
+            **made_here(),
             "seed": asked.seed,
             "n": len(x),
             "table": {"head": head, "body": body},

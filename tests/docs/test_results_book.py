@@ -64,7 +64,7 @@ def test_a_record_says_where_it_comes_from(name):
 
 
 def test_measured_figures_name_machine_and_day():
-    for name in ("digits", "mnist", "demo", "limits"):
+    for name in ("digits", "demo", "limits"):
         told = records.load(name)
         assert {"hardware", "threads", "torch", "date"} <= told.keys()
         assert re.fullmatch(r"\d{4}-\d\d-\d\d", told["date"]) and told["date"] in RESULTS.read_text()

@@ -47,9 +47,9 @@ def test_cells_are_quoted_in_tables_and_in_sentences(page, tmp_path):
     transcribe.transcribe(page, (), tmp_path)
     assert records.quoted("page/page", "one", "a", tmp_path) == "1.5 ± 0.25"
     assert records.filled("is {page/page; two; a}, {page/page; two; b}", tmp_path) == "is 2.5 [2, 2.5], 7"
-    text = "0<!-- page/page; one; a --> and 0 ± 0<!-- page/page; one; a --> and (0<!-- page/page; two; a -->"
-    built = blocks.built(text, tmp_path)
-    assert [m[0] for m in blocks.QUOTE.findall(built)] == ["1.5", "1.5 ± 0.25", "2.5"]
+    one, two = "<!-- page/page; one; a -->", "<!-- page/page; two; a -->"
+    text = f"is 0{one}, −.5 ± 0{one} (7,000{two}), not,{two}"
+    assert blocks.built(text, tmp_path) == f"is 1.5{one}, 1.5 ± 0.25{one} (2.5{two}), not,{two}"
     with pytest.raises(KeyError, match="no cell three; a in the record page/page"):
         records.quoted("page/page", "three", "a", tmp_path)
 
@@ -60,13 +60,18 @@ def test_a_table_without_its_record_is_told(page, tmp_path):
     assert blocks.built(page.read_text(), tmp_path) == page.read_text()
 
 
-def test_what_a_command_prints_is_recorded(tmp_path):
+def test_what_a_command_prints_is_recorded(page, tmp_path):
+    transcribe.transcribe(page, (), tmp_path)
     command = [sys.executable, "-c", f"print('so:'); print({TABLE!r})"]
     capture.run("found", command, "train it", tmp_path)
     told = records.load("found", tmp_path)
     assert told["source"] == "measured" and told["command"].startswith("train it; ")
     assert told["table"]["head"] == ["", "a", "b"] and len(told["table"]["body"]) == 2
     assert {"hardware", "threads", "torch", "date"} <= told.keys()
+    capture.run("page/page", command, folder=tmp_path)
+    assert blocks.stale(page, tmp_path) == ["the table page/page is not that of its record"]
+    page.write_text(blocks.built(page.read_text(), tmp_path))
+    assert f"; {told['date']})\n<!-- end -->" in page.read_text() and blocks.stale(page, tmp_path) == []
     with pytest.raises(SystemExit, match="no Markdown table"):
         capture.run("found", [sys.executable, "-c", "print(1)"], folder=tmp_path)
 
