@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from .figures import TABLE
-from .measure import cell, numbers
+from .measure import cell
 from .records import RECORDS, made_here, save
 from .transcribe import SPLIT
 
@@ -37,7 +37,7 @@ def report(name: str, file: Path, command: str, columns: Sequence[str] = (), fol
     rows = told["measures"]
     columns = columns or list(rows["model"])
     body = [[f"**{row}**" if row == "model" else row,
-             *(cell(numbers(found[c])) if c in found else "-" for c in columns)]
+             *(cell([found[c]["value"], *found[c]["interval"]]) if c in found else "-" for c in columns)]
             for row, found in rows.items()]  # fmt: skip
     kept = {k: told[k] for k in ("seed", "n", "draws", "features", "weights")}
     intervals = {"intervals": f"95 % {told['intervals']}"} if "intervals" in told else {}
