@@ -25,7 +25,7 @@ from gibbsian.energies.target import Target
 
 MIXTURE = [[-3.0, 0.0], [3.0, 0.0], [0.0, 4.0]]
 SYSTEMS = ("nce", "snl", "generative_convnet", "cebm", "energy_matching", "score_matching")
-HEAD = "target, log Z, found (95 %), there, back, above by the ways there, integral, levels, seconds".split(
+HEAD = "target, log Z, found (95 %), forward, reverse, upper_forward, thermodynamic, levels, seconds".split(
     ", "
 )
 
@@ -77,7 +77,7 @@ def row(name: str, truth: float, energy: Energy, shape: tuple[int, ...], **how: 
 
 def cells(told: dict[str, Any]) -> list[str]:
     """A row of the table."""
-    digits = [f"{told[key]:.3f}" for key in ("lower", "upper", "upper_there", "integral")]
+    digits = [f"{told[key]:.3f}" for key in ("lower", "upper", "upper_forward", "thermodynamic")]
     interval = f"{told['value']:.3f} [{told['low']:.3f}, {told['high']:.3f}]"
     return [
         told["name"],

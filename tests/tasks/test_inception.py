@@ -18,7 +18,7 @@ from gibbsian.metrics.frechet import frechet_distance
 from gibbsian.tasks import inception_evaluator
 from gibbsian.tasks.evaluator import evaluator_for
 from gibbsian.tasks.inception import OUTPUTS, PUBLISHED, UNVERIFIED, Inception, read_inception, shapes
-from gibbsian.tasks.inception_evaluator import InceptionImages, Statistics, read_statistics
+from gibbsian.tasks.inception_evaluator import InceptionImages, Statistics, read_statistics, verify
 
 HAND = dict(shapes())
 EXPECTED = "expected is the state_dict pt_inception-2015-12-05-6726825d.pth"
@@ -134,7 +134,8 @@ class Small(Inception):
 
 def measured(net: Small, statistics: Statistics | None = None) -> tuple[InceptionImages, dict[str, float]]:
     train, held = gb.dataset("digits"), gb.dataset("digits", "test")
-    found = InceptionImages(train, held, 100, torch.Generator().manual_seed(0), -1.0, 1.0, net, statistics)
+    told = verify(net, train, statistics)
+    found = InceptionImages(train, held, 100, torch.Generator().manual_seed(0), -1.0, 1.0, net).against(*told)
     return found, found.measure(train.batch(torch.arange(90)).x)
 
 

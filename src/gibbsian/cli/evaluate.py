@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shlex
-import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -29,8 +28,6 @@ from .runs import (
 )
 
 if TYPE_CHECKING:
-    from PIL import Image
-
     from ..models.model import EnergyModel
     from ..tasks.evaluate import Report
 
@@ -89,7 +86,7 @@ def evaluate(
     name = asked_data(run, data)
     if not name:
         raise UsageError(f"{run} does not say what it was trained on: name a data set with --data")
-    sampler, begun = drawing_sampler(model, settings), time.time()
+    sampler = drawing_sampler(model, settings)
     how = computed(model, precision, compile, 512, sampler)
     found = measure(
         model,
@@ -113,8 +110,7 @@ def evaluate(
         if found.neighbours:
             found.neighbours.save(Path(folder))
     if report:
-        made = _pictures(Path(report), begun)
-        drawn = {"sampler": sampler, "options": how, "data_dir": data_dir, "pictures": made}
+        drawn = {"sampler": sampler, "options": how, "data_dir": data_dir}
         page = _page(run, model, found, name, _words(given), cut, drawn)
         written = f"\n\nwrote {save_report(Path(report), values, text, page)}"
     if out and (not report or Path(out).resolve() != Path(report).resolve()):
@@ -134,14 +130,6 @@ def _page(
     return report_page(
         about_run(run), model, found, data, command=command, remarks=told, cut=cut, progress=say, **how
     )
-
-
-def _pictures(folder: Path, begun: float) -> dict[str, Image.Image]:
-    """What the evaluation drew into the folder of its page since it `begun`, by name."""
-    from PIL import Image
-
-    found = [path for path in sorted(folder.glob("*.png")) if path.stat().st_mtime >= begun]
-    return {path.stem.replace("-", " "): Image.open(path) for path in found}
 
 
 def _words(given: Mapping[str, Any]) -> str:

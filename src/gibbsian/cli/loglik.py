@@ -25,7 +25,7 @@ def loglik(
     ] = None,
     draws: Annotated[int, Arg("independent draws of it", "N")] = 3,
     particles: Annotated[int, Arg("of a run from Gaussians to the energy, without noise levels", "N")] = 1000,
-    runs: Annotated[int, Arg("such runs, each way", "N")] = 4,
+    runs: Annotated[int, Arg("such runs, each direction", "N")] = 4,
     kept: Annotated[float, Arg("share of the particles that a step of these keeps, below 1", "S")] = 0.9,
     seed: Annotated[int, Arg("of noise and chains", "S")] = 0,
     reference: Annotated[

@@ -58,7 +58,7 @@ def chain_report(
         out |= {
             "energy_ess": float(ess(half)),
             "energy_tail_ess": float(ess(half, "tail")),
-            "energy_time": float(autocorrelation_time(half)) * thin,
+            "energy_autocorrelation": float(autocorrelation_time(half)) * thin,
             "energy_rhat": float(rhat(half)),
         }
         with frozen(model), torch.no_grad():

@@ -167,7 +167,7 @@ def _doubt(found: LogPartition, grid: Quadrature | None, dimensions: int, bound:
         return ""
     if abs(found.gap) > bound * dimensions:
         return (
-            f"both ways are {abs(found.gap):.3g} nats apart, more than the bound of {bound:g} a dimension; "
+            f"forward and reverse runs are {abs(found.gap):.3g} nats apart, beyond {bound:g} a dimension; "
             "more particles, moves, or a kept nearer to 1"
         )
     if found.largest > 0.2:

@@ -81,11 +81,12 @@ def evaluator_for(
         return RowsEvaluator(train, rest, n, rng)
     if features is not None and is_weight_file(features):
         from .inception import read_inception  # for those who ask
-        from .inception_evaluator import InceptionImages, read_statistics
+        from .inception_evaluator import InceptionImages, read_statistics, verify
 
         known = None if statistics is None else read_statistics(own_path(statistics))
         net = read_inception(own_path(features), device)
-        return InceptionImages(train, rest, n, rng, low, high, net, known)
+        found = verify(net, train, known)
+        return InceptionImages(train, rest, n, rng, low, high, net).against(*found)
     if statistics is not None:
         raise UsageError(f"statistics {statistics} are of Inception features: name its weights as features")
     space = features_named(features, train)

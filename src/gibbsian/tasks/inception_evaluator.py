@@ -60,36 +60,32 @@ def read_statistics(path: Path) -> Statistics:
     return Statistics(mu, sigma)
 
 
+def verify(net: Inception, train: Dataset, statistics: Statistics | None) -> tuple[Statistics | None, str]:
+    """Whether the weights of `net` are the published ones, by their SHA-256 or as the features of training
+    images meet `statistics`; these, if they are met, and what is to be told.
+    """
+    unmet, told = "", "the weights are the published ones by their SHA-256"
+    if statistics is not None:
+        rows = torch.arange(0, len(train), max(1, len(train) // PROBED))[:PROBED]
+        unmet = statistics.unmet(net.features(train.batch(rows).x))
+        told = f"stored statistics are not met: {unmet}" if unmet else "stored statistics are met"
+        net.verified = net.verified or not unmet
+    if not net.verified:
+        why = told if statistics is not None else "weights not verified (another SHA-256, no statistics)"
+        told = f"{why}: an inception distance, not an FID"
+    return (None if unmet else statistics), told
+
+
 class InceptionImages(ImageEvaluator):
     """Images in these features; with `statistics` the FID is the distance to those, else to held-out ones."""
 
     features: Inception
+    statistics: Statistics | None = None
 
-    def __init__(
-        self,
-        train: Dataset,
-        held: Dataset,
-        n: int,
-        rng: torch.Generator,
-        low: float,
-        high: float,
-        features: Inception,
-        statistics: Statistics | None = None,
-    ) -> None:
-        self.statistics = statistics
-        said = "the weights are the published ones by their SHA-256"
-        if statistics is not None:
-            rows = torch.arange(0, len(train), max(1, len(train) // PROBED))[:PROBED]
-            unmet = statistics.unmet(features.features(train.batch(rows).x))
-            said = f"stored statistics are not met: {unmet}" if unmet else "stored statistics are met"
-            self.statistics = None if unmet else statistics
-            features.verified = features.verified or not unmet
-        super().__init__(train, held, n, rng, low, high, features)
-        if not features.verified and statistics is None:
-            said = "weights not verified (another SHA-256, no statistics): an inception distance, not an FID"
-        elif not features.verified:
-            said += ": an inception distance, not an FID"
-        self.notes += (said,)
+    def against(self, statistics: Statistics | None, note: str) -> InceptionImages:
+        """Itself, with what `verify` found."""
+        self.statistics, self.notes = statistics, (*self.notes, note)
+        return self
 
     def measures(self, seen: Seen) -> dict[str, float]:
         """Those of images, with `fid` and `inception_score` where the weights are verified."""

@@ -136,7 +136,7 @@ def loglik(
     of, inner = offered(model.inner, LevelEnergies), model.inner
     if of is None:
         require_density(inner)
-    if data is None and held is None or of is not None and held is None:
+    if held is None and (data is None or of is not None):
         raise UsageError("what the model was trained on is not known: name the data set as held=")
     given = data if data is not None else held
     assert given is not None

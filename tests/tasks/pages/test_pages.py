@@ -9,7 +9,6 @@ import pytest
 import torch
 from cases import CASES
 from pages import Page, sound_page
-from PIL import Image
 
 import gibbsian as gb
 from gibbsian.core.config import override
@@ -17,10 +16,11 @@ from gibbsian.core.errors import CheckpointError, UsageError
 from gibbsian.metrics.interval import Interval
 from gibbsian.models.build import build
 from gibbsian.models.papers import entry
+from gibbsian.tasks.neighbours import Neighbours
 from gibbsian.tasks.pages.about import about_model, about_run, card
 from gibbsian.tasks.pages.evaluation import write_report
 from gibbsian.tasks.pages.meanings import chains_in_words
-from gibbsian.tasks.pages.views import energies_part, samples_part, strip_part, view
+from gibbsian.tasks.pages.views import energies_part, neighbours_part, samples_part, strip_part, view
 
 HOSTILE = "<script>alert(1)</script>"
 SOME = ("igebm-labels", "jem-points", "cebm-mixture", "vaebm-xz", "gebm-flow", "drl-points", "cfebm", "snl",
@@ -110,15 +110,25 @@ def test_images_of_ones_own_are_a_grid_by_class(tmp_path) -> None:
     }
 
 
-def test_pictures_of_the_evaluation_join(points, tmp_path) -> None:
-    from gibbsian.tasks.evaluate import evaluate
-    from gibbsian.tasks.pages.evaluation import report_page
+def test_the_nearest_training_rows_are_shown() -> None:
+    """A picture of images, rows of few numbers, nothing of neither."""
 
-    model = gb.load(points).inner
-    report = evaluate(model, "toy:ring", n=16, draws=2)
-    extra = {"nearest training images": Image.new("RGB", (4, 4))}
-    text = report_page(about_run(points), model, report, "toy:ring", pictures=extra)
-    assert "nearest training images" in Page(text).text
+    def near(*event: int) -> Neighbours:
+        known = (torch.zeros(2, *event), torch.zeros(2, 1, *event), torch.arange(2), torch.zeros(2, 1).long())
+        return Neighbours(*known, torch.full((2, 1), 0.25), (0.1, 0.2, 0.3, 0.4), (HOSTILE,))
+
+    images = Page("".join(neighbours_part(near(1, 4, 4))))
+    assert len(images.all("img")) == 1 and images.text.startswith("Nearest training rows")
+    rows = Page("".join(neighbours_part(near(3))))
+    assert not rows.all("img") and f"training row {HOSTILE}" in rows.text and "0.25" in rows.text
+    assert neighbours_part(None) == [] and neighbours_part(near(40)) == []
+
+
+def test_the_page_of_an_evaluation_has_them(tmp_path) -> None:
+    x = np.random.default_rng(0).normal(size=(60, 2))
+    model = gb.fit("score_matching", x, steps=3, progress=False, net__hidden=(8,))
+    path = gb.write_report(model, tmp_path, x, n=16, draws=2)
+    assert "Nearest training rows" in Page(path.read_text()).text
 
 
 def test_what_is_known_of_a_run(points) -> None:

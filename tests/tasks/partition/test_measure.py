@@ -17,7 +17,7 @@ from gibbsian.mcmc.annealed import Annealed
 from gibbsian.tasks.partition import path as path_module
 from gibbsian.tasks.partition.measure import log_partition
 from gibbsian.tasks.partition.quadrature import quadrature
-from gibbsian.tasks.partition.result import Ways, above, summed
+from gibbsian.tasks.partition.result import Run, above, summed
 
 F64 = torch.float64
 
@@ -104,9 +104,9 @@ def test_a_density_that_cannot_be_normalised_is_told(monkeypatch):
 def test_ising_is_bracketed(coupling, field):
     target = Ising(4, 4, coupling, field)
     found = log_partition(target, event_shape=(4, 4), values=(-1, 1), rng=1, particles=2000)
-    assert abs(found.value - target.log_z) < 0.04 and abs(found.integral - target.log_z) < 0.05
+    assert abs(found.value - target.log_z) < 0.04 and abs(found.thermodynamic - target.log_z) < 0.05
     assert found.low - 0.01 < target.log_z < found.high + 0.01
-    assert found.lower - 0.03 < target.log_z < min(found.upper, found.upper_there) + 0.05
+    assert found.lower - 0.03 < target.log_z < min(found.upper, found.upper_forward) + 0.05
 
 
 def test_an_rbm_is_bracketed():
@@ -114,14 +114,14 @@ def test_an_rbm_is_bracketed():
     parts = [torch.randn(n, generator=rng) for n in ((12, 6), (12,), (6,))]
     target = RBM(*parts)
     found = log_partition(target, event_shape=(12,), values=(0, 1), rng=1)
-    assert abs(found.value - target.log_z) < 0.05 and abs(found.integral - target.log_z) < 0.05
+    assert abs(found.value - target.log_z) < 0.05 and abs(found.thermodynamic - target.log_z) < 0.05
     assert found.low - 0.02 < target.log_z < found.high + 0.02
 
 
 def test_the_integral_and_the_bound_of_a_gaussian():
     target = gaussian(10)
     found = log_partition(target, event_shape=(10,), rng=3)
-    assert abs(found.integral - target.log_z) < 0.05 and abs(found.upper_there - target.log_z) < 0.05
+    assert abs(found.thermodynamic - target.log_z) < 0.05 and abs(found.upper_forward - target.log_z) < 0.05
 
 
 @pytest.mark.parametrize("target", [gaussian(10), Ising(4, 4, 0.44, 0.1)], ids=["gaussian", "ising"])
@@ -165,12 +165,12 @@ def test_the_interval_is_over_runs_and_holds_the_gap():
     def made(log_z: float) -> Annealed:
         return Annealed(torch.full((4,), log_z, dtype=F64), torch.zeros(4, 2), 0.5)
 
-    found = summed([Ways(made(1.0), 1.2, 1.0), Ways(made(1.1), 1.3, 2.0)], 7, 1.0)
+    found = summed([Run(made(1.0), 1.2, 1.0), Run(made(1.1), 1.3, 2.0)], 7, 1.0)
     assert (found.lower, found.upper) == pytest.approx((1.05, 1.25)) and found.value == pytest.approx(1.15)
     assert found.high - found.value == pytest.approx(12.706 * 0.1 / 2, rel=1e-3)
-    apart = summed([Ways(made(1.0), 3.0, 1.0)] * 2, 7, 1.0)
+    apart = summed([Run(made(1.0), 3.0, 1.0)] * 2, 7, 1.0)
     assert (apart.low, apart.high) == pytest.approx((1.0, 3.0)) and apart.gap == pytest.approx(2.0)
     assert found.ess == pytest.approx(1.0) and found.largest == pytest.approx(0.25)
-    assert found.integral == pytest.approx(1.5)
-    assert found.upper_there == pytest.approx((1.0 + above(1.1, 1.0)) / 2)
+    assert found.thermodynamic == pytest.approx(1.5)
+    assert found.upper_forward == pytest.approx((1.0 + above(1.1, 1.0)) / 2)
     assert "log Z = 1.15" in str(found)

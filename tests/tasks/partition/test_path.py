@@ -10,7 +10,7 @@ from gibbsian.energies.analytic import Gaussian
 from gibbsian.mcmc import HMC
 from gibbsian.tasks.partition import bases
 from gibbsian.tasks.partition.bases import Bits, Normal, fitted_bits, fitted_normal, fitted_normals
-from gibbsian.tasks.partition.path import Integrand, Level, longest, path, path_back
+from gibbsian.tasks.partition.path import Integrand, Level, longest, path, reverse_path
 
 F64 = torch.float64
 
@@ -50,7 +50,7 @@ def test_the_way_back_is_the_way_there_backwards():
     base = Normal((2,), torch.zeros(2, dtype=F64), torch.eye(2, dtype=F64))
     target = Gaussian([1.0, 2.0], [[1.0, 0.3], [0.3, 0.5]], dtype=F64)
     levels = [Level(share, HMC(h, leapfrogs=1)) for share, h in ((0.25, 0.1), (0.5, 0.2), (1.0, 0.3))]
-    there, back = (make(base, target, levels, 2) for make in (path, path_back))
+    there, back = (make(base, target, levels, 2) for make in (path, reverse_path))
     x = torch.randn(4, 2, generator=generator(0), dtype=F64)
     quarter = 0.75 * base(x) + 0.25 * target(x)
     torch.testing.assert_close(there[0].to(x), quarter)

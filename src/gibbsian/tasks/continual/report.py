@@ -16,7 +16,7 @@ from ...report.tables import over, plain, table
 from ..parts import title_of
 from .methods import METHODS, PUBLISHED
 
-NAS = "neural architecture search, as published only"
+NAS = "so named in the slides, after Schwarz et al. 2018; as published only"
 BASIS = {
     "generative": "published: Du and Mordatch 2019, mean and deviation of 10 seeds, %",
     "discriminative": "published: Li, Du, van de Ven and Mordatch 2020, %",

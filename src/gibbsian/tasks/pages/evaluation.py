@@ -6,8 +6,6 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
-from PIL import Image
-
 from ...core.errors import UsageError
 from ...core.files import own_path, write_whole
 from ...core.plain import json_text
@@ -16,7 +14,7 @@ from ...data.own import Given
 from ...models.model import EnergyModel
 from ...models.sampler import RunOptions, Sampler
 from ...report.charts import training_curves
-from ...report.html import Html, columns, element, figure, joined, lines, page, section, table, tiles
+from ...report.html import Html, columns, element, joined, lines, page, section, table, tiles
 from ...report.tables import cell
 from ...train.load import load, trained_on
 from ..evaluate import evaluate
@@ -24,7 +22,7 @@ from ..parts import part_of
 from ..quality import SHOWN, Report
 from .about import About, about_model, about_run, card, duration, said
 from .meanings import MEANINGS, chains_in_words
-from .views import DRAWN, energies_part, samples_part, strip_part, view
+from .views import DRAWN, energies_part, neighbours_part, samples_part, strip_part, view
 
 FIRST = ("feature_distance", "kl_forward", "precision", "mode_recall", "sliced_w2")
 """Measures that stand at the top, the first two that there are."""
@@ -54,7 +52,6 @@ def report_page(
     *,
     command: str = "",
     remarks: Sequence[Remark] = (),
-    pictures: Mapping[str, Image.Image] | None = None,
     cut: str = "",
     sampler: Sampler | None = None,
     options: RunOptions = RunOptions(),  # noqa: B008 (frozen)
@@ -69,7 +66,6 @@ def report_page(
         report: the measures; data: what the model is held against, as `evaluate` took it.
         command: what repeats the evaluation.
         remarks: what is to be said of how the run fares.
-        pictures: more pictures by their titles.
         cut: how training was cut short, if it was.
     """
     progress("drawing the pictures of the page")
@@ -78,7 +74,6 @@ def report_page(
     seed = derive(report.seed, "page")
     found = view(model, held, n=n, seed=seed, sampler=sampler, options=options)
     curves = training_curves({about.title: about.lines})
-    pictured = [figure(p, f"{title}: a picture", title) for title, p in (pictures or {}).items()]
     energies = energies_part(found)
     sections = [
         section("Samples", *samples_part(found, held.classes)),
@@ -87,7 +82,7 @@ def report_page(
         section("Chains", *_chains(report), *strip_part(found)),
         *([section("Energies", columns(*energies))] if energies else []),
         _training(about, curves),
-        *([section("More pictures", *pictured)] if pictured else []),
+        *neighbours_part(report.neighbours),
         _card(about, model),
         _repeat(about, command),
     ]

@@ -46,7 +46,7 @@ def chains_in_words(chains: Mapping[str, Interval | float]) -> list[str]:
         told.append(f"{CHAINS} chains from noise were looked at, of {known['steps']:,.0f} steps.")
     if (rhat := known.get("energy_rhat")) is not None:
         told.append(_mixing(rhat, known.get("energy_ess")))
-    time, mixed = known.get("energy_time"), known.get("energy_rhat", NEARLY) < NEARLY
+    time, mixed = known.get("energy_autocorrelation"), known.get("energy_rhat", NEARLY) < NEARLY
     if time is not None and mixed:
         told.append(
             f"In their second half one draw in {time:,.0f} steps is worth an independent one, by energy."

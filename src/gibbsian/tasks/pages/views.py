@@ -19,10 +19,11 @@ from ...models.sampler import RunOptions, Sampler
 from ...models.samples import Samples, draw_samples
 from ...nets.frozen import frozen
 from ...report.charts import histograms, line_plot
-from ...report.html import Html, columns, element, figure, image, scrolled, table
+from ...report.html import Html, columns, element, figure, image, scrolled, section, table
 from ...report.pictures import beside, sheet
 from ..chains import every_label, neg_log_probs
 from ..film import Film, decoded, drawable, painter
+from ..neighbours import Neighbours
 from ..rows import named_rows
 from ..strips import Strip
 
@@ -217,3 +218,14 @@ def energies_part(found: View, seed: int = 0) -> list[Html]:
     what = what if labels is None else f"{what}, at the class of each"
     unit = 1.0 if model.claims_density else model.temperature or 1.0
     return histograms("data, samples and noise", {name: unit * of for name, of in values.items()}, what)
+
+
+def neighbours_part(found: Neighbours | None) -> list[Html]:
+    """The samples nearest to training rows beside these: a picture, or a table of few numbers."""
+    if found is None:
+        return []
+    title, drawn, text = "Nearest training rows", found.picture(), found.text()
+    if drawn is not None:
+        what = "samples nearest to the training set, each beside its nearest images of it"
+        return [section(title, figure(drawn, what, f"{what}; ratio: distance over that of held-out ones"))]
+    return [section(title, element("pre", text))] if text else []

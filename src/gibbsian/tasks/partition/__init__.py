@@ -1,1 +1,1 @@
-"""log Z of any energy: annealing there and back, integrals over the path, and quadrature as the truth."""
+"""log Z of any energy: annealing in both directions, thermodynamic integration, quadrature as the truth."""

@@ -4,7 +4,7 @@
 
 Particles are drawn from q and carried along b by exact moves, their weights multiplied by exp(-(b' - b)
 (E/T - U_q)); where the weights fall behind, particles are drawn anew (sequential Monte Carlo). The mean
-weight has the mean Z, so that its logarithm is below log Z on average; the same way back, begun at draws of
+weight has the mean Z, so that its logarithm is below log Z on average; the reverse run, begun at draws of
 the model, gives a number that is above (R. Neal, Statistics and Computing 11, 2001; R. Grosse, Z.
 Ghahramani and R. Adams, 2015, arXiv 1511.02543). The gap between both says what the value is worth: where
 it is wide, neither is to be believed. The steps of b are chosen so that a step keeps a share of the
@@ -29,8 +29,8 @@ from ...mcmc.base import run
 from ...mcmc.importance import resample
 from ...nets.frozen import frozen
 from .bases import fitted_normals
-from .path import Integrand, adapted, path, path_back
-from .result import LogPartition, Ways, summed
+from .path import Integrand, adapted, path, reverse_path
+from .result import LogPartition, Run, summed
 from .spaces import Binary, Reals, Space
 
 
@@ -64,7 +64,7 @@ def log_partition(
             the path begins at a Gaussian of these, or at one for each class. By default at one that is
             fitted to particles that came from N(0, I), which may miss modes that data show.
         particles: of each run, at least 100.
-        runs: of each way, at least 2: the interval is taken over them.
+        runs: of each direction, at least 2: the interval is taken over them.
         kept: share of the particles in (0, 1) that a step of b keeps; nearer to 1 is longer and surer.
         moves: trajectories of HMC, or sweeps of Gibbs sampling, at every level, at least 1.
         leapfrogs: steps of a trajectory, at least 1.
@@ -89,7 +89,7 @@ def log_partition(
     with frozen(energy):
         kernel = None
         if start is None:
-            progress("a first way from noise, to fit what the path begins at")
+            progress("a first run from noise, to fit what the path begins at")
             wide = space.wide
             x = wide.draw(particles, rng, dtype)
             first = adapted(wide, target, space, x, kept=min(kept, 0.7), moves=moves, rng=rng)
@@ -100,19 +100,19 @@ def log_partition(
         x = base.draw(particles, rng, dtype)
         found = adapted(base, target, space, x, kept=kept, moves=moves, rng=rng, kernel=kernel)
         levels = found.levels
-        there, back = path(base, target, levels, moves), path_back(base, target, levels, moves)
-        made: list[Ways] = []
+        steps, reverse = path(base, target, levels, moves), reverse_path(base, target, levels, moves)
+        made: list[Run] = []
         for k in range(runs):
             progress(f"{len(levels)} levels, run {k + 1} of {runs}")
             along = Integrand(base, target)
             x = base.draw(particles, rng, dtype)
-            down = annealed(there, x, rng, resampling=resampling, observe=along)
-            # The ends of one way, moved on, begin the way back of another.
-            ends = down.x[resample(down.log_weights, particles, rng)]
+            forward = annealed(steps, x, rng, resampling=resampling, observe=along)
+            # The ends of one run, moved on, begin a reverse one.
+            ends = forward.x[resample(forward.log_weights, particles, rng)]
             begin = run(levels[-1].kernel, target, ends, steps=10 * moves, rng=rng).position
             assert isinstance(begin, Tensor)
-            up = annealed(back, begin, rng, resampling=resampling)
-            made.append(Ways(down, -up.log_z, along.log_z(levels)))
+            back = annealed(reverse, begin, rng, resampling=resampling)
+            made.append(Run(forward, -back.log_z, along.log_z(levels)))
     return summed(made, len(levels), found.log_z)
 
 

@@ -35,7 +35,7 @@ class Level(NamedTuple):
 
 @dataclass
 class Adapted:
-    """The levels that were found, where the particles ended, and log Z by the way there."""
+    """The levels that were found, where the particles ended, and log Z by the forward run."""
 
     levels: list[Level]
     x: Tensor
@@ -107,11 +107,11 @@ def path(base: Base, target: Energy, levels: list[Level], moves: int) -> list[Pa
     ]
 
 
-def path_back(base: Base, target: Energy, levels: list[Level], moves: int) -> list[PathStep]:
+def reverse_path(base: Base, target: Energy, levels: list[Level], moves: int) -> list[PathStep]:
     """The steps from `target` to `base`."""
-    there = path(base, target, levels, moves)
-    kernels = [there[0].kernel, *(step.kernel for step in there[:-1])]
-    return [replace(s, energy=s.to, to=s.energy, kernel=k) for s, k in zip(there, kernels, strict=True)][::-1]
+    steps = path(base, target, levels, moves)
+    kernels = [steps[0].kernel, *(step.kernel for step in steps[:-1])]
+    return [replace(s, energy=s.to, to=s.energy, kernel=k) for s, k in zip(steps, kernels, strict=True)][::-1]
 
 
 def between(base: Base, target: Energy, share: float) -> Energy:
@@ -123,7 +123,7 @@ def between(base: Base, target: Energy, share: float) -> Energy:
 
 @dataclass
 class Integrand:
-    """Mean and variance of dU_b/db = U_1 - U_0 at every level that a way there comes to."""
+    """Mean and variance of dU_b/db = U_1 - U_0 at every level that a forward run comes to."""
 
     base: Base
     target: Energy

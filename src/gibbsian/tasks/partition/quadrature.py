@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -99,9 +100,8 @@ def quadrature(
             cells, coarse = 2 * cells, whole
 
 
-def _found(log_p: object, dims: int) -> Tensor:
+def _found(log_p: Callable[[Tensor, int], Tensor], dims: int) -> Tensor:
     """Ends of a box beyond which the density is `BELOW` nats lower than within."""
-    assert callable(log_p)
     ends = torch.tensor([[-8.0, 8.0]] * dims, dtype=torch.float64)
     for _ in range(24):
         grid = log_p(ends, FIRST[dims])

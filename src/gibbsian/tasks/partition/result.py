@@ -12,12 +12,12 @@ from ...mcmc.annealed import Annealed
 from ...metrics.interval import t_quantile
 
 
-class Ways(NamedTuple):
-    """One way there, log Z by a way back, and by the integral along the way there."""
+class Run(NamedTuple):
+    """One forward run, and log Z by a reverse run and by the integral along the forward one."""
 
-    there: Annealed
-    back: float
-    integral: float
+    forward: Annealed
+    reverse: float
+    thermodynamic: float
 
 
 @dataclass(frozen=True)
@@ -29,12 +29,12 @@ class LogPartition:
         low, high: 95 % interval of `value` over the runs, and at least as wide as the gap.
         lower, upper: means over runs, which are below and above log Z on average; `upper` only as far as the
             particles that it begins at are draws of the model.
-        upper_there: above log Z on average by the ways there alone, whatever the particles are: the mean of
-            c + Z exp(-c) - 1 at the c of another run; far above `upper` where weights vary by many nats.
-        integral: by thermodynamic integration along the ways there; NaN where the energy is not finite at
-            all particles.
-        runs: of each way.
-        ess, largest: of the last weights of the ways there, the effective share of the particles and the
+        upper_forward: above log Z on average by the forward runs alone, whatever the particles are: the mean
+            of c + Z exp(-c) - 1 at the c of another run; far above `upper` where weights vary by many nats.
+        thermodynamic: by thermodynamic integration along the forward runs; NaN where the energy is not finite
+            at all particles.
+        runs: of each direction.
+        ess, largest: of the last weights of the forward runs, the effective share of the particles and the
             share of the heaviest; means over runs.
         levels: steps of b.
         acceptance: of the moves, its mean; of Gibbs sampling the share of bits that a sweep flips.
@@ -45,8 +45,8 @@ class LogPartition:
     high: float
     lower: float
     upper: float
-    upper_there: float
-    integral: float
+    upper_forward: float
+    thermodynamic: float
     runs: int
     ess: float
     largest: float
@@ -71,27 +71,27 @@ class LogPartition:
         )
 
 
-def summed(made: list[Ways], levels: int, pilot: float) -> LogPartition:
-    """What the ways say; `pilot` is log Z by a run that does not count."""
-    lower = statistics.fmean(way.there.log_z for way in made)
-    upper = statistics.fmean(way.back for way in made)
-    each = [(way.there.log_z + way.back) / 2 for way in made]
+def summed(made: list[Run], levels: int, pilot: float) -> LogPartition:
+    """What the runs say; `pilot` is log Z by a run that does not count."""
+    lower = statistics.fmean(one.forward.log_z for one in made)
+    upper = statistics.fmean(one.reverse for one in made)
+    each = [(one.forward.log_z + one.reverse) / 2 for one in made]
     half = t_quantile(0.95, len(made) - 1) * statistics.stdev(each) / math.sqrt(len(made))
     half, middle = max(half, abs(upper - lower) / 2), (lower + upper) / 2
-    weights = [(w.there.log_weights - w.there.log_weights.logsumexp(0)).exp() for w in made]
+    weights = [(one.forward.log_weights - one.forward.log_weights.logsumexp(0)).exp() for one in made]
     return LogPartition(
         value=middle,
         low=middle - half,
         high=middle + half,
         lower=lower,
         upper=upper,
-        upper_there=statistics.fmean(above(way.there.log_z, pilot) for way in made),
-        integral=statistics.fmean(way.integral for way in made),
+        upper_forward=statistics.fmean(above(one.forward.log_z, pilot) for one in made),
+        thermodynamic=statistics.fmean(one.thermodynamic for one in made),
         runs=len(made),
-        ess=statistics.fmean(way.there.ess / len(way.there.x) for way in made),
+        ess=statistics.fmean(one.forward.ess / len(one.forward.x) for one in made),
         largest=statistics.fmean(float(w.max()) for w in weights),
         levels=levels,
-        acceptance=statistics.fmean(way.there.acceptance for way in made),
+        acceptance=statistics.fmean(one.forward.acceptance for one in made),
     )
 
 
