@@ -87,6 +87,14 @@ def test_several_runs_are_laid_over_one_another() -> None:
     assert "a" in Page(plots[0]).text and "empty" not in plots[0]
 
 
+def test_a_run_has_its_colour_in_every_plot() -> None:
+    only = [{"step": k, "energy_gap": float(k)} for k in (1, 2, 3)]
+    both = [{**line, "loss": 1.0 / line["step"]} for line in only]
+    plots = training_curves({"a": only, "b": both})
+    loss = next(plot for plot in plots if "<h3>loss" in plot)
+    assert html.SERIES[1] in loss and html.SERIES[0] not in loss and ">b<" in loss
+
+
 def test_nothing_is_drawn_of_nothing() -> None:
     assert training_curves({"run": []}) == [] == histograms("x", {"a": np.full(3, np.nan)}, "x")
     assert line_plot("x", {"a": np.zeros((1, 2))}, "x") == ""

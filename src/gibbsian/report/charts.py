@@ -71,18 +71,18 @@ def _curves(title: str, series: Mapping[str, np.ndarray], last: float, across: s
         return Html()
     low, high = shown_range(np.concatenate([of[:, 1] for of in known.values()]))
     frame = Frame(0.0, max(float(last), 1e-12), low, high)
-    drawn = []
-    for k, of in enumerate(known.values()):
+    drawn, places = [], {name: k for k, name in enumerate(series) if name in known}
+    for name, of in known.items():  # a run has its colour in every plot
         for piece in unbroken(of):
             heights = piece[:, 1].clip(low, high)
-            drawn.append(_line(frame, piece[:, 0], heights, k))
+            drawn.append(_line(frame, piece[:, 0], heights, places[name]))
         back = of[1:][np.diff(of[:, 0]) <= 0]
         drawn += [
             element("line", class_="mark", x1=_n(frame.x(x)), x2=_n(frame.x(x)), y1=TOP, y2=HEIGHT - FOOT)
             for x in back[:, 0]
         ]
     told = f"{title}: {', '.join(f'{name} ends at {of[-1, 1]:.3g}' for name, of in known.items())}"
-    return _plot(title, frame, drawn, list(known), across, told)
+    return _plot(title, frame, drawn, places, across, told)
 
 
 def histograms(title: str, sets: Mapping[str, np.ndarray], across: str) -> list[Html]:
@@ -124,7 +124,7 @@ def _histogram(title: str, sets: Mapping[str, np.ndarray], ends: tuple[float, fl
         style = {"fill": SERIES[k % 6], "stroke": SERIES[k % 6], "stroke_dasharray": DASHES[k % 4]}
         drawn.append(element("polygon", class_="area", points=place, **style))
     told = f"{title}: {', '.join(f'median {np.median(v):.3g} of {name}' for name, v in sets.items())}"
-    return _plot(title, frame, drawn, list(sets), across, told)
+    return _plot(title, frame, drawn, {name: k for k, name in enumerate(sets)}, across, told)
 
 
 def _line(frame: Frame, xs: np.ndarray, ys: np.ndarray, k: int) -> Html:
@@ -133,15 +133,17 @@ def _line(frame: Frame, xs: np.ndarray, ys: np.ndarray, k: int) -> Html:
     return element("polyline", class_="line", points=place, stroke=SERIES[k % 6], **dashed)
 
 
-def _plot(title: str, frame: Frame, drawn: list[Html], names: list[str], across: str, told: str) -> Html:
-    """A figure: axes, what is drawn, the meaning of the colours."""
+def _plot(
+    title: str, frame: Frame, drawn: list[Html], names: Mapping[str, int], across: str, told: str
+) -> Html:
+    """A figure: axes, what is drawn, the names of the colours."""
     inside = [element("title", told), *_axes(frame, across), *drawn]
     svg = element("svg", *inside, viewBox=f"0 0 {WIDTH} {HEIGHT}", role="img", aria_label=told)
     keys = [
         element("span", element("i", style=f"background:{SERIES[k % 6]}"), name, class_="key")
-        for k, name in enumerate(names)
+        for name, k in names.items()
     ]
-    below = joined(keys) if len(names) > 1 or names[0] != title else Html()
+    below = joined(keys) if list(names) != [title] else Html()
     return element(
         "figure",
         element("h3", title),

@@ -74,7 +74,8 @@ class DensityLikelihood:
         """A table, and what was measured of log Z."""
         body = [[name, cell(v, ".5g"), f"{self.bits(v.estimate):.3f}"] for name, v in self.means.items()]
         head = [f"{self.data}, n = {self.n}", "nats", "bits a dimension"]
-        told = [str(self.log_z), f"the mean lies between {self.bounds[0]:.5g} and {self.bounds[1]:.5g} nats"]
+        low, high = sorted(self.bounds)
+        told = [str(self.log_z), f"the bounds of log Z leave the mean between {low:.5g} and {high:.5g} nats"]
         if self.grid is not None:
             told.append(f"log Z by a grid of {self.grid.points:,} points: {self.grid.value:.5g}, subtracted")
         if self.doubt:

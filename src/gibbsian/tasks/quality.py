@@ -53,7 +53,17 @@ class Report:
     """The samples that are nearest to training rows, with these."""
 
     def __repr__(self) -> str:
-        return f"Report on {self.data}: {self.draws} draws of {self.n}\n{self.text()}"
+        return f"Report on {self.data}: {self.drawn} of {self.n}\n{self.text()}"
+
+    @property
+    def drawn(self) -> str:
+        """How many draws there are, in words."""
+        return f"{self.draws} draw{'s' * (self.draws > 1)}"
+
+    @property
+    def intervals(self) -> str:
+        """What the intervals of samples are over."""
+        return "over draws" if self.draws > 1 else "over random halves of the one draw"
 
     @property
     def model(self) -> dict[str, Interval]:
@@ -73,7 +83,7 @@ class Report:
         own = {"own": {k: _plain(v, self.n, self.draws, self.seed) for k, v in self.own.items()}}
         return {
             **head,
-            "intervals": "over draws" if self.draws > 1 else "over random halves of the one draw",
+            "intervals": self.intervals,
             "measures": rows,
             "chains": {**dict.fromkeys(ALWAYS), **chains},
             **(own if self.own else {}),

@@ -86,9 +86,7 @@ def report_page(
         _card(about, model),
         _repeat(about, command),
     ]
-    foot = (
-        f"{report!r}".partition("\n")[0] + ". Intervals are of 95 %, over draws of samples of one training."
-    )
+    foot = f"{report!r}".partition("\n")[0] + f". Intervals are of 95 %, {report.intervals}; of one training."
     return page(about.title, _head(about, model, report, cut), sections, foot)
 
 
@@ -151,7 +149,7 @@ def _head(about: About, model: EnergyModel, report: Report, cut: str) -> list[Ht
         ("parameters", f"{sum(p.numel() for p in model.parameters()):,}"),
         ("claims a density", "yes" if model.claims_density else "no"),
     ]
-    lead = f"{report.draws} draws of {report.n:,} samples, held against {report.record.get('against')} data"
+    lead = f"{report.drawn} of {report.n:,} samples, held against {report.record.get('against')} data"
     told = [element("p", f"{lead} of {report.data}.", class_="lead")]
     told += [element("p", f"Training was cut short: {cut}.", class_="watch")] if cut else []
     if about.record.get("state") == "diverged":
