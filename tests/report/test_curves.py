@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from gibbsian.report.curves import HEIGHT, NEGATIVE, curves
+from gibbsian.report.curves import BLUE, HEIGHT, NEGATIVE, curves, overlaid
 
 
 def log(**measures):
@@ -46,3 +46,10 @@ def test_rollbacks_are_marked_and_go_on_from_where_they_went_back():
 
 def test_a_long_log_is_drawn_at_once():
     assert curves([{"step": i, "loss": i % 7} for i in range(20_000)]) is not None
+
+
+def test_a_run_has_its_colour_in_every_panel():
+    only, both = log(energy_gap=lambda i: i), log(energy_gap=lambda i: 2 * i, loss=lambda i: 50 - i)
+    first = overlaid({"a": only, "b": both}).crop((0, 0, 10_000, HEIGHT))
+    alone = overlaid({"b": log(loss=lambda i: 50 - i)})
+    assert share(alone, BLUE) > 0 and share(first, BLUE) == 0 and share(first, NEGATIVE) > 0

@@ -73,10 +73,11 @@ def _panel(
     name: str, series: Sequence[tuple[str, np.ndarray]], last: int, marks: Sequence[float]
 ) -> Image.Image | None:
     """Curves `(n, 2)` with their words, dotted lines at the `marks`, shares of the way across."""
-    found = [(word, of) for word, of in series if len(of) > 1 and of[:, 1].any()]
+    coloured = zip(series, cycle(COLOURS))  # a run has its colour in every panel
+    found = [(word, of, colour) for (word, of), colour in coloured if len(of) > 1 and of[:, 1].any()]
     if not found:
         return None
-    low, high = shown_range(np.concatenate([of[:, 1] for _, of in found]))
+    low, high = shown_range(np.concatenate([of[:, 1] for _, of, _ in found]))
     picture = Image.new("RGB", (WIDTH, HEIGHT), PAPER)
     draw = ImageDraw.Draw(picture)
     top, bottom = 18, HEIGHT - 8
@@ -89,7 +90,7 @@ def _panel(
             draw.line([(_across(mark), y), (_across(mark), y + 2)], fill=INK)
     place = LEFT + draw.textlength(name) + 16
     draw.text((LEFT, 3), name, fill=INK)
-    for (word, of), colour in zip(found, cycle(COLOURS)):
+    for word, of, colour in found:
         draw.text((place, 3), word, fill=colour)
         place += draw.textlength(word) + 14
         for piece in unbroken(of):

@@ -64,7 +64,7 @@ class ImageEvaluator(HeldOutEvaluator):
         """All measures of the module's list but `normalised`, which needs floor and ceiling."""
         features, held = seen["features"], self.held_features
         return {
-            "feature_distance": frechet_distance(features, held),
+            **_falls(features, held),
             "kid": kid(features / self._unit, held / self._unit),
             "mmd2": mmd2(features, held),
             "sliced_w2": sliced_wasserstein(features, held, torch.Generator().manual_seed(0)),
@@ -72,7 +72,6 @@ class ImageEvaluator(HeldOutEvaluator):
             **told_apart(features, held),
             **self.of_classes(seen),
             **self.novelty.measure(seen["pictures"], seen["distance"]),
-            **_falls(features, held),
         }
 
     def distance(self, x: Tensor) -> float:
@@ -198,9 +197,10 @@ class LabelledImages(ImageEvaluator):
 
 
 def _falls(x: Tensor, held: Tensor) -> dict[str, float]:
-    """The feature distance of quarters and halves, and its limit; nothing of too few rows for quarters."""
+    """The feature distance, those of quarters and halves, and its limit; the first alone of few rows."""
     if min(len(x), len(held)) < 8:
-        return {}
+        return {"feature_distance": frechet_distance(x, held)}
     trend = frechet_trend(x, held)
     limit = {} if trend.limit is None else {"feature_distance_limit": trend.limit}
-    return {"feature_distance_quarter": trend.quarter, "feature_distance_half": trend.half, **limit}
+    parts = {"feature_distance_quarter": trend.quarter, "feature_distance_half": trend.half}
+    return {"feature_distance": trend.whole, **parts, **limit}
